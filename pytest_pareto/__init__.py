@@ -1,0 +1,46 @@
+"""Performance-and-quality regression testing for GPU models, judged by Pareto position.
+
+Names are imported when first used (PEP 562), so that importing the plugin with every
+pytest run costs nothing: numpy and scipy come with `compare_runs` and `compare_paired`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_pareto.compare.paired import compare_paired
+    from pytest_pareto.compare.runs import compare_runs
+    from pytest_pareto.model.change import Change, Outcome
+    from pytest_pareto.model.errors import BaselineError, ParetoError
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "BaselineError",
+    "Change",
+    "Outcome",
+    "ParetoError",
+    "__version__",
+    "compare_paired",
+    "compare_runs",
+]
+
+_HOMES = {
+    "compare_runs": "pytest_pareto.compare.runs",
+    "compare_paired": "pytest_pareto.compare.paired",
+    "Change": "pytest_pareto.model.change",
+    "Outcome": "pytest_pareto.model.change",
+    "BaselineError": "pytest_pareto.model.errors",
+    "ParetoError": "pytest_pareto.model.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""The snapshot in the repository; the only room that touches its files."""

@@ -1,0 +1,1 @@
+"""Comparing: numbers in, changes out. Pure."""

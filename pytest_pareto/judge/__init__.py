@@ -1,0 +1,1 @@
+"""Judging: changes in, verdicts out. Pure."""

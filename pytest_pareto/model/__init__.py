@@ -1,0 +1,1 @@
+"""The nouns: frozen, slotted, and of the standard library only."""

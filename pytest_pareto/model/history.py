@@ -1,0 +1,90 @@
+"""What the baseline remembers: sessions of runs, per case and metric."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One accepted session of one metric: one number per run, in the metric's unit.
+
+    ``env`` names an `Environment` of the baseline. Sessions of one ``epoch`` measured the
+    same accepted level; an accepted change starts the next epoch.
+    """
+
+    env: str
+    epoch: int
+    runs: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The newest session's score of each sample of a paired metric."""
+
+    ids: tuple[str, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricHistory:
+    """What is known of one metric of one case; ``sessions`` from oldest to newest."""
+
+    unit: str
+    better: Better
+    kind: Kind
+    scope: Scope
+    sessions: tuple[Session, ...]
+    samples: Samples | None = None
+
+    @property
+    def newest(self) -> Session:
+        """The session that was accepted last."""
+        return self.sessions[-1]
+
+    @property
+    def level_sessions(self) -> tuple[Session, ...]:
+        """The sessions that measured the level accepted now."""
+        return tuple(s for s in self.sessions if s.epoch == self.newest.epoch)
+
+    def disagreement(self, metric: Metric) -> str | None:
+        """Say how a metric measured now differs in nature from the one remembered, or None."""
+        for label, then, now in (
+            ("kind", self.kind, metric.kind),
+            ("direction", self.better, metric.better),
+            ("unit", self.unit, metric.unit),
+        ):
+            if then != now:
+                return f"its {label} was {str(then)!r} in the baseline and is {str(now)!r} now"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseHistory:
+    """One case as the baseline holds it; metrics by name."""
+
+    case_id: str
+    front: str
+    source: str
+    metrics: Mapping[str, MetricHistory]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Everything the snapshot says about this hardware, with what it says of other machines.
+
+    ``elsewhere`` maps the names of other hardware folders to the (case id, metric name)
+    pairs that they hold, so that "never measured" and "measured on another machine" differ.
+    """
+
+    hardware_key: str
+    cases: Mapping[str, CaseHistory]
+    environments: Mapping[str, Environment]
+    elsewhere: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+
+    def holder(self, case_id: str, metric: str) -> str | None:
+        """Name another hardware folder that holds this metric of this case, or None."""
+        wanted = (case_id, metric)
+        return next((key for key, held in sorted(self.elsewhere.items()) if wanted in held), None)

@@ -1,0 +1,102 @@
+"""What is measured: name, unit, direction, kind, scope, and what may be lost of it."""
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pytest_pareto.model.errors import ParetoError
+
+GIVE_UP_FACTOR = 3.0
+"""A trade may give up this many tolerances of a metric unless the test says otherwise."""
+
+
+class Better(StrEnum):
+    """The direction in which a metric improves."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
+class Kind(StrEnum):
+    """How a metric's readings replicate, which decides how two of them are compared."""
+
+    RUN = "run"  # noisy: one summary per run, compared over runs
+    EXACT = "exact"  # repeatable: compared as it stands
+    PAIRED = "paired"  # one score per sample, matched by sample id
+
+
+class Scope(StrEnum):
+    """What must match between two machines for a metric to be comparable."""
+
+    ANYWHERE = "anywhere"
+    GPU = "gpu"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One axis of the plane, with the policy of the test that measures it.
+
+    ``tolerance`` and ``give_up`` are fractions when ``relative`` (0.05 is 5 %), else in
+    the metric's own unit. ``unit`` is SI: "s", "J", "B", "count", or "" for a bare score.
+    A metric with ``gates=False`` is a diagnostic: reported, never a verdict.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    kind: Kind
+    scope: Scope
+    tolerance: float
+    relative: bool
+    gates: bool = True
+    give_up: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ParetoError("a metric needs a name")
+        for label, value in (("tolerance", self.tolerance), ("give_up", self.give_up)):
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ParetoError(
+                    f"{label} of {self.name!r} must be a finite number >= 0, not {value!r}"
+                )
+
+    @property
+    def trade_bound(self) -> float:
+        """The most that a trade may give up of this metric, on the scale of ``tolerance``."""
+        return self.give_up if self.give_up is not None else GIVE_UP_FACTOR * self.tolerance
+
+    @property
+    def harm_sign(self) -> float:
+        """+1 where more is worse, -1 where less is worse."""
+        return 1.0 if self.better is Better.LOWER else -1.0
+
+    def with_policy(
+        self,
+        *,
+        tolerance: float | None = None,
+        give_up: float | None = None,
+        gates: bool | None = None,
+    ) -> "Metric":
+        """Return this metric under a test's own policy; ``None`` leaves a part as it is."""
+        return replace(
+            self,
+            tolerance=self.tolerance if tolerance is None else tolerance,
+            give_up=self.give_up if give_up is None else give_up,
+            gates=self.gates if gates is None else gates,
+        )
+
+
+def _cost(
+    name: str, unit: str, kind: Kind, scope: Scope, tolerance: float, *, gates: bool = True
+) -> Metric:
+    return Metric(name, unit, Better.LOWER, kind, scope, tolerance, relative=True, gates=gates)
+
+
+LATENCY = _cost("latency", "s", Kind.RUN, Scope.HOST, 0.05)
+EVENT_TIME = _cost("event_time", "s", Kind.RUN, Scope.HOST, 0.05, gates=False)
+PEAK_MEMORY = _cost("peak_memory", "B", Kind.EXACT, Scope.GPU, 0.01)
+FLOPS = _cost("flops", "count", Kind.EXACT, Scope.ANYWHERE, 0.0, gates=False)
+
+BUILT_IN = {metric.name: metric for metric in (LATENCY, EVENT_TIME, PEAK_MEMORY, FLOPS)}
+"""The metrics that `measure` knows without being told; ``gates=False`` marks diagnostics."""

@@ -1,0 +1,88 @@
+"""What one fresh process says about the cases that it measured."""
+
+import math
+from dataclasses import dataclass
+
+from pytest_pareto.model.budget import Budget
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Kind, Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One metric of one case in one run: its readings, or the reason why there are none.
+
+    ``values`` are in the metric's unit: every steady-state reading of a `run` metric, the
+    one value of an `exact` one, a score per sample (beside ``ids``) of a `paired` one.
+    ``first`` is the first call's reading, kept apart from the steady state.
+    """
+
+    metric: Metric
+    values: tuple[float, ...] = ()
+    ids: tuple[str, ...] = ()
+    first: float | None = None
+    absent: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        name = self.metric.name
+        if (self.absent is None) != bool(self.values):
+            raise ParetoError(f"{name!r} needs either readings or the reason why it has none")
+        if self.absent is not None:
+            return
+        for position, value in enumerate(self.values):
+            if not math.isfinite(value):
+                where = f"sample {self.ids[position]!r}" if self.ids else f"reading {position}"
+                raise ParetoError(f"{name!r} is {value} at {where}; a finite number is needed")
+            if self.metric.relative and value < 0:
+                raise ParetoError(f"{name!r} is {value}; a relative metric cannot be negative")
+        if self.metric.kind is Kind.EXACT and len(self.values) != 1:
+            raise ParetoError(f"exact metric {name!r} has {len(self.values)} values, not one")
+        if (self.metric.kind is Kind.PAIRED) != bool(self.ids):
+            raise ParetoError(f"{name!r}: paired metrics, and only they, have sample ids")
+        self._check_ids()
+
+    def _check_ids(self) -> None:
+        if not self.ids:
+            return
+        name = self.metric.name
+        if len(self.ids) != len(self.values):
+            raise ParetoError(
+                f"{name!r} has {len(self.values)} scores for {len(self.ids)} ids; "
+                "pass one id per score"
+            )
+        if len(set(self.ids)) != len(self.ids):
+            seen: set[str] = set()
+            again = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            raise ParetoError(
+                f"{name!r}: the id {again!r} stands for more than one sample; "
+                "make ids unique, for example by adding the seed"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRun:
+    """One case measured once, with what its test says about judging it.
+
+    ``case_id`` is the test's node id, or ``nodeid#name`` for a named measurement.
+    ``source`` is a short hash of the test's own code. ``items`` is how many items one
+    call works through, for per-item figures.
+    """
+
+    case_id: str
+    nodeid: str
+    front: str
+    source: str
+    measurements: tuple[Measurement, ...]
+    gate: bool = True
+    budgets: tuple[Budget, ...] = ()
+    items: int | None = None
+
+    def __post_init__(self) -> None:
+        names = [m.metric.name for m in self.measurements]
+        if len(set(names)) != len(names):
+            raise ParetoError(f"{self.case_id}: a metric was recorded twice in one case")
+
+    def measurement(self, name: str) -> Measurement | None:
+        """Return the measurement of a metric, or ``None`` where the case has none."""
+        return next((m for m in self.measurements if m.metric.name == name), None)

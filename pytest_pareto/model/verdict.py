@@ -1,0 +1,153 @@
+"""What was decided: of a metric, of a case, of its place on the front, of the session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.metric import Metric
+
+
+class Verdict(StrEnum):
+    """What was decided of one case."""
+
+    DOMINATED = "DOMINATED"
+    WORSE = "WORSE"
+    TRADE_OFF = "TRADE_OFF"
+    IMPROVED = "IMPROVED"
+    UNCHANGED = "UNCHANGED"
+    NOT_WORSE = "NOT_WORSE"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NEW = "NEW"
+    MISSING = "MISSING"
+    NOT_COMPARABLE = "NOT_COMPARABLE"
+    BROKEN = "BROKEN"
+
+
+class Position(StrEnum):
+    """Where a case stands among its rivals, compared with where it stood."""
+
+    KEPT = "KEPT"
+    GAINED = "GAINED"
+    LOST = "LOST"
+    OVERTAKEN = "OVERTAKEN"
+    OFF = "OFF"  # off the front, as before
+    AMBIGUOUS = "AMBIGUOUS"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricResult:
+    """One metric of one case: what it was, what it is, and what may be said of that.
+
+    ``baseline`` and ``candidate`` are levels in the metric's unit. ``change`` is there
+    when both sides could be compared; otherwise ``state`` and ``reason`` say why not.
+    """
+
+    metric: Metric
+    baseline: float | None = None
+    candidate: float | None = None
+    first: float | None = None
+    change: Change | None = None
+    state: Outcome | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome, whether it comes from numbers or from the lack of them."""
+        if self.change is not None:
+            return self.change.outcome
+        assert self.state is not None
+        return self.state
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position with the rivals that explain it."""
+
+    position: Position
+    rivals: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetResult:
+    """A floor or ceiling: broken, kept, or undecided with the numbers at hand."""
+
+    metric: str
+    text: str
+    value: float | None
+    broken: bool | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseComparison:
+    """One case with every metric compared as far as it could be, not yet judged."""
+
+    case_id: str
+    nodeid: str
+    front: str
+    metrics: tuple[MetricResult, ...]
+    gate: bool = True
+    budgets: tuple[BudgetResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    broken: str | None = None
+    missing: str | None = None
+
+    def metric(self, name: str) -> MetricResult | None:
+        """Return a metric's result, or ``None`` where the case does not have it."""
+        return next((m for m in self.metrics if m.metric.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseVerdict:
+    """One case, judged. ``fails`` holds the reasons for which it fails the build.
+
+    ``notices`` are said but do not fail: a trade within its bound, an undecided metric.
+    ``common`` names the common-mode movement that this case is part of, if any.
+    """
+
+    comparison: CaseComparison
+    verdict: Verdict
+    place: Place
+    fails: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    common: str | None = None
+
+    @property
+    def case_id(self) -> str:
+        """The judged case."""
+        return self.comparison.case_id
+
+
+@dataclass(frozen=True, slots=True)
+class CommonMode:
+    """One movement shared by many cases: one headline, not one per case."""
+
+    metric: str
+    case_ids: tuple[str, ...]
+    total: int
+    estimate: float
+    harmful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The session, judged once. ``failures`` are of the session, beside those of cases."""
+
+    cases: tuple[CaseVerdict, ...]
+    failures: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    common_modes: tuple[CommonMode, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the gate fails the build."""
+        return bool(self.failures) or any(case.fails for case in self.cases)
+
+    @property
+    def counts(self) -> Mapping[Verdict, int]:
+        """How many cases have which verdict, in the order of `Verdict`."""
+        tally = {verdict: sum(c.verdict is verdict for c in self.cases) for verdict in Verdict}
+        return {verdict: count for verdict, count in tally.items() if count}

@@ -1,0 +1,1 @@
+"""Telling: verdicts in, text out."""

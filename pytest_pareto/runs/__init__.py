@@ -1,0 +1,1 @@
+"""Fresh processes: one run each."""
