@@ -1,9 +1,11 @@
 """What one fresh process says about the cases that it measured."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pytest_pareto.model.budget import Budget
+from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric
 
@@ -86,3 +88,18 @@ class CaseRun:
     def measurement(self, name: str) -> Measurement | None:
         """Return the measurement of a metric, or ``None`` where the case has none."""
         return next((m for m in self.measurements if m.metric.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One fresh process that measured the selected cases once.
+
+    ``cases`` by case id; ``failed`` maps the node ids of tests that failed to why;
+    ``finished`` and ``skipped`` are node ids of tests that ran to their end, or did not run.
+    """
+
+    environment: Environment
+    cases: Mapping[str, CaseRun] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    finished: frozenset[str] = frozenset()
+    skipped: frozenset[str] = frozenset()

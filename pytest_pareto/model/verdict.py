@@ -63,9 +63,14 @@ class MetricResult:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position with the rivals that explain it."""
+    """A position with the rivals that explain it.
+
+    ``on_front`` is whether the case is shown to be on the front now, shown to be off it,
+    or, where neither can be shown, None.
+    """
 
     position: Position
+    on_front: bool | None = None
     rivals: tuple[str, ...] = ()
     reason: str | None = None
 

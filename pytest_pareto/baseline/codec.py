@@ -1,0 +1,119 @@
+"""Text to nouns and back, purely: the main file of a test module, and an environment's."""
+
+from collections.abc import Container, Iterable
+from dataclasses import fields
+
+from pytest_pareto.baseline import layout, wire
+from pytest_pareto.baseline.emit import Tree, block, in_full, line, significant
+from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples, round_samples
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import CaseHistory, MetricHistory, Session
+from pytest_pareto.model.metric import Kind
+
+__all__ = [
+    "decode_environment",
+    "decode_module",
+    "encode_environment",
+    "encode_module",
+    "encode_samples",
+    "round_samples",
+]
+
+RUN_DIGITS = 7
+
+
+def encode_module(cases: Iterable[CaseHistory]) -> str:
+    """Write the main file of one test module's cases."""
+    tree: dict[str, Tree] = {}
+    for case in cases:
+        tree[layout.split_case_id(case.case_id)[1]] = {
+            "front": line(case.front),
+            "source": line(case.source),
+            "metrics": {name: _metric_line(history) for name, history in case.metrics.items()},
+        }
+    return block({"schema": str(wire.SCHEMA), "cases": tree}) + "\n"
+
+
+def decode_module(
+    text: str, samples_text: str | None, *, file: str, module: str, environments: Container[str]
+) -> dict[str, CaseHistory]:
+    """Read the cases of one test module, by case id.
+
+    ``file`` is what messages call the main file; ``environments`` holds the names that its
+    sessions may refer to. Raises BaselineError naming the file, the place in it and what
+    was expected there.
+    """
+    scores = SamplesReader(samples_text, layout.samples_file(file), file)
+    cases = {}
+    for rest, (entry, lines) in wire.module_entries(text, file).items():
+        metrics = {}
+        for name, content in lines.items():
+            place = f"cases{wire.key(rest)}.metrics{wire.key(name)}"
+            _check_environments(content, environments, file, place)
+            metrics[name] = MetricHistory(
+                unit=content.unit,
+                better=content.better,
+                kind=content.kind,
+                scope=content.scope,
+                sessions=tuple(Session(s.env, s.epoch, s.runs) for s in content.sessions),
+                samples=scores.take(rest, name) if content.kind is Kind.PAIRED else None,
+            )
+        case_id = layout.join_case_id(module, rest)
+        cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
+    scores.refuse_leftovers()
+    return cases
+
+
+def encode_environment(environment: Environment) -> str:
+    """Write the file of one environment."""
+    facts: dict[str, str | Tree] = {
+        fact.name: line(getattr(environment, fact.name)) for fact in fields(Environment)
+    }
+    facts["software"] = {name: line(version) for name, version in environment.software.items()}
+    facts["schema"] = str(wire.SCHEMA)
+    return block(facts) + "\n"
+
+
+def decode_environment(text: str, file: str) -> Environment:
+    """Read the file of one environment; raises BaselineError as `decode_module` does."""
+    content = wire.convert(wire.parse(text, file), wire.EnvironmentFile, file, "")
+    wire.check_finite(content.power_limits_w, file, "power_limits_w")
+    facts = {fact.name: getattr(content, fact.name) for fact in fields(Environment)}
+    software = {
+        name: wire.convert(version, str, file, f"software{wire.key(name)}")
+        for name, version in content.software.items()
+    }
+    return Environment(**facts | {"software": software})
+
+
+def _metric_line(history: MetricHistory) -> str:
+    exact = history.kind is Kind.EXACT  # compared as they stand, so written in full
+    sessions = [
+        {
+            "env": session.env,
+            "epoch": session.epoch,
+            "runs": [in_full(r) if exact else significant(r, RUN_DIGITS) for r in session.runs],
+        }
+        for session in history.sessions
+    ]
+    return line(
+        {
+            "unit": history.unit,
+            "better": history.better,
+            "kind": history.kind,
+            "scope": history.scope,
+            "sessions": sessions,
+        }
+    )
+
+
+def _check_environments(
+    content: wire.MetricLine, environments: Container[str], file: str, place: str
+) -> None:
+    for position, session in enumerate(content.sessions):
+        if session.env not in environments:
+            raise wire.corrupt(
+                file,
+                f"{place}.sessions[{position}].env",
+                f"expected an environment of {layout.ENVIRONMENT_FOLDER}/, got {session.env!r}",
+            )

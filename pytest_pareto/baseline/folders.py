@@ -1,0 +1,75 @@
+"""Reading the folders of a baseline directory, one file or one folder at a time."""
+
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+from pytest_pareto.baseline import layout, wire
+from pytest_pareto.baseline.codec import decode_environment, decode_module
+from pytest_pareto.baseline.disk import json_files, read_text
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import CaseHistory
+
+
+def hardware_folders(directory: Path) -> list[Path]:
+    """Return the folders of every kind of machine, ``any`` among them."""
+    return sorted(
+        folder
+        for folder in directory.iterdir()
+        if folder.is_dir() and not folder.name.startswith(("_", "."))
+    )
+
+
+def main_files(folder: Path) -> list[Path]:
+    """Return the main files of one folder, which need not exist."""
+    return [path for path in json_files(folder) if not layout.is_samples_file(path)]
+
+
+def read_environments(directory: Path) -> dict[str, Environment]:
+    """Read every environment of a baseline directory, by name."""
+    return {
+        path.stem: decode_environment(read_text(path) or "", path.as_posix())
+        for path in json_files(directory / layout.ENVIRONMENT_FOLDER)
+    }
+
+
+def read_module(folder: Path, main: Path, environments: Container[str]) -> dict[str, CaseHistory]:
+    """Read one test module's cases, by case id; a file that is not there holds none."""
+    text = read_text(main)
+    if text is None:
+        return {}
+    module = layout.module_of(main.relative_to(folder))
+    cases = decode_module(
+        text,
+        read_text(Path(layout.samples_file(str(main)))),
+        file=main.as_posix(),
+        module=module,
+        environments=environments,
+    )
+    for case in cases.values():
+        for name, history in case.metrics.items():
+            if not layout.belongs(history.scope, folder.name):
+                rest = layout.split_case_id(case.case_id)[1]
+                raise wire.corrupt(
+                    main.as_posix(),
+                    f"cases{wire.key(rest)}.metrics{wire.key(name)}.scope",
+                    f"a metric of scope '{history.scope}' does not belong into {folder.name}/",
+                )
+    return cases
+
+
+def held(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the case id and name of every metric that a folder holds."""
+    for main in main_files(folder):
+        module = layout.module_of(main.relative_to(folder))
+        entries = wire.module_entries(read_text(main) or "", main.as_posix())
+        for rest, (_, lines) in entries.items():
+            for name in lines:
+                yield layout.join_case_id(module, rest), name
+
+
+def references(text: str, file: str) -> Iterator[str]:
+    """Yield the names of the environments that a main file's sessions refer to."""
+    for _, lines in wire.module_entries(text, file).values():
+        for content in lines.values():
+            for session in content.sessions:
+                yield session.env

@@ -1,0 +1,146 @@
+"""Where things live below the baseline directory: pure names, no file is touched.
+
+``<hardware key>/<test module>.json`` holds the metrics of one kind of machine,
+``any/<test module>.json`` those that mean the same on every machine, each with a sibling
+``.samples.json`` for scores per sample, and ``_env/<hash>.json`` says where it was measured.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import asdict
+from pathlib import PurePath, PurePosixPath
+
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Scope
+
+ANYWHERE_FOLDER = "any"
+ENVIRONMENT_FOLDER = "_env"
+
+_SUFFIX = ".json"
+_SAMPLES = ".samples"
+_HARDWARE_KEY = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def split_case_id(case_id: str) -> tuple[str, str]:
+    """Split ``path/to/test_mod.py::rest`` into the test module and the rest.
+
+    Raises ParetoError where the id names no module.
+    """
+    module, separator, rest = case_id.partition("::")
+    if not separator:
+        raise ParetoError(
+            f"case {case_id!r} cannot have a baseline: its id has no '::' after a test file"
+        )
+    return module, rest
+
+
+def join_case_id(module: str, rest: str) -> str:
+    """Put together what `split_case_id` took apart."""
+    return f"{module}::{rest}"
+
+
+def module_file(folder: str, module: str) -> PurePosixPath:
+    """Return the file of a test module's cases, relative to the baseline directory.
+
+    A ``.py`` is dropped where the name stays clear without it: ``test_a.py`` lives in
+    ``test_a.json``, while ``test_a.v2.py`` and ``guide.md`` keep their whole names, so that
+    two test files never share one baseline file.
+
+    Raises ParetoError where the path could leave the baseline directory on some system,
+    or cannot be told from another one's.
+    """
+    problem = _path_problem(module)
+    if problem is not None:
+        raise ParetoError(f"the test file {module!r} cannot have a baseline: {problem}")
+    path = PurePosixPath(module)
+    name = path.stem if path.suffix == ".py" and "." not in path.stem else path.name
+    return PurePosixPath(folder, path.with_name(name + _SUFFIX))
+
+
+def module_of(relative: PurePath) -> str:
+    """Return the test module of a baseline file whose path is relative to its folder."""
+    stem = relative.name.removesuffix(_SUFFIX)
+    return relative.with_name(stem if "." in stem else f"{stem}.py").as_posix()
+
+
+def samples_file(main: str) -> str:
+    """Return the path of the scores per sample that belong to a module's main file."""
+    return main.removesuffix(_SUFFIX) + _SAMPLES + _SUFFIX
+
+
+def is_samples_file(path: PurePath) -> bool:
+    """Tell a file of scores per sample from a main file."""
+    return path.name.endswith(_SAMPLES + _SUFFIX)
+
+
+def environment_file(key: str) -> PurePosixPath:
+    """Return the file of an environment, relative to the baseline directory."""
+    return PurePosixPath(ENVIRONMENT_FOLDER, key + _SUFFIX)
+
+
+def environment_key(environment: Environment) -> str:
+    """Return the short name of an environment: a hash of its content, alike everywhere."""
+    facts = asdict(environment)
+    # 700 and 700.0 are equal, so they must not have two names.
+    facts["power_limits_w"] = [float(limit) for limit in environment.power_limits_w]
+    return content_key(facts)
+
+
+def content_key(content: object) -> str:
+    """Return 12 hexadecimal digits that stand for JSON-like content."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def belongs(scope: Scope, folder: str) -> bool:
+    """Tell whether metrics of a scope live in a folder."""
+    return (scope is Scope.ANYWHERE) == (folder == ANYWHERE_FOLDER)
+
+
+def hardware_folder(key: str) -> str:
+    """Return the folder of a hardware key.
+
+    Raises ParetoError where the key is no plain folder name, or the one for every machine.
+    """
+    if _HARDWARE_KEY.fullmatch(key) is None or key == ANYWHERE_FOLDER:
+        raise ParetoError(
+            f"{key!r} cannot name a hardware folder; use lower-case letters, digits and '-', "
+            f"and not {ANYWHERE_FOLDER!r}"
+        )
+    return key
+
+
+def _path_problem(module: str) -> str | None:
+    segments = module.split("/")
+    name = segments[-1]
+    checks = (
+        (
+            ".." in segments,
+            "it lies outside pytest's root directory; run with a --rootdir that holds it",
+        ),
+        (
+            module.startswith("/") or re.match(r"[A-Za-z]:", module) is not None,
+            "its path is absolute; run with a --rootdir that holds it",
+        ),
+        (
+            "" in segments or "." in segments,
+            "its path has an empty part; run pytest with a plain path",
+        ),
+        (
+            any(unicodedata.category(character) in ("Cc", "Cs") for character in module),
+            "its path has a character that file names cannot hold everywhere; rename it",
+        ),
+        (
+            # Windows reads "\" and ":" as parts of a path, and drops closing dots and spaces.
+            "\\" in module or ":" in module or any(s.endswith((".", " ")) for s in segments),
+            r"its path has a '\' or ':', or a part that ends with '.' or ' '; rename it",
+        ),
+        (
+            "." not in name or name.endswith(_SAMPLES),
+            "a test file needs a suffix, and one other than '.samples'; rename it",
+        ),
+    )
+    return next((message for wrong, message in checks if wrong), None)

@@ -1,0 +1,170 @@
+"""The baseline as files: what a directory says of this machine, and what a change writes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_pareto.baseline import folders, layout
+from pytest_pareto.baseline.codec import (
+    decode_module,
+    encode_environment,
+    encode_module,
+    encode_samples,
+)
+from pytest_pareto.baseline.disk import (
+    check_writable,
+    directory_exists,
+    json_files,
+    read_text,
+    replace_all,
+)
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import Baseline, CaseHistory
+
+__all__ = ["check_writable", "load", "write"]
+
+
+def load(directory: Path, hardware_key: str) -> Baseline:
+    """Read what the baseline says of one kind of machine; no directory is an empty baseline.
+
+    Raises BaselineError where a file of it, also of other machines, cannot be used.
+    """
+    own = layout.hardware_folder(hardware_key)
+    if not directory_exists(directory):
+        return Baseline(hardware_key, {}, {})
+    environments = folders.read_environments(directory)
+    cases: dict[str, CaseHistory] = {}
+    # This machine's own folder comes last: where both hold a metric, it is the nearer one.
+    for folder in (directory / layout.ANYWHERE_FOLDER, directory / own):
+        for main in folders.main_files(folder):
+            for case_id, case in folders.read_module(folder, main, environments).items():
+                shared = cases[case_id].metrics if case_id in cases else {}
+                cases[case_id] = replace(case, metrics={**shared, **case.metrics})
+    elsewhere = {
+        folder.name: frozenset(folders.held(folder))
+        for folder in folders.hardware_folders(directory)
+        if folder.name not in (own, layout.ANYWHERE_FOLDER)
+    }
+    return Baseline(hardware_key, cases, environments, elsewhere)
+
+
+def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline) -> list[Path]:
+    """Write the difference between two baselines of one kind of machine.
+
+    Cases that are alike in both stay as the directory has them, even where it was changed
+    since ``before`` was read. Returns the files that were written or removed, sorted.
+    Raises BaselineError where that fails; the old baseline is then as it was.
+    """
+    environments = {**folders.read_environments(directory), **after.environments}
+    pending: dict[Path, str | None] = {}
+    for name in (layout.hardware_folder(hardware_key), layout.ANYWHERE_FOLDER):
+        for module, changed in _changed(name, before, after).items():
+            pending |= _module_files(directory, name, module, changed, environments)
+    if not pending:
+        return []
+    pending |= _environment_files(directory, pending, environments)
+    replace_all(_in_safe_order(directory, pending))
+    for path in pending:
+        _remove_empty_folders(path.parent, directory)
+    return sorted(pending)
+
+
+def _changed(
+    folder: str, before: Baseline, after: Baseline
+) -> dict[str, dict[str, CaseHistory | None]]:
+    """Return by test module the cases whose part in a folder differs; None has no part."""
+    changed: dict[str, dict[str, CaseHistory | None]] = {}
+    for case_id in sorted(before.cases.keys() | after.cases.keys()):
+        old = _part(before.cases.get(case_id), folder)
+        new = _part(after.cases.get(case_id), folder)
+        if old != new:
+            module, _ = layout.split_case_id(case_id)
+            changed.setdefault(module, {})[case_id] = new
+    return changed
+
+
+def _part(case: CaseHistory | None, folder: str) -> CaseHistory | None:
+    if case is None:
+        return None
+    metrics = {n: h for n, h in case.metrics.items() if layout.belongs(h.scope, folder)}
+    return replace(case, metrics=metrics) if metrics else None
+
+
+def _texts(*cases: CaseHistory | None) -> tuple[str | None, str | None]:
+    """Return the main and the samples file that hold these cases, as far as there are any."""
+    present = [case for case in cases if case is not None]
+    return (encode_module(present), encode_samples(present)) if present else (None, None)
+
+
+def _module_files(
+    directory: Path,
+    folder: str,
+    module: str,
+    changed: Mapping[str, CaseHistory | None],
+    environments: Mapping[str, Environment],
+) -> dict[Path, str | None]:
+    """Return the new texts of a module's two files, as far as they change."""
+    main = directory / layout.module_file(folder, module)
+    samples = Path(layout.samples_file(str(main)))
+    cases = {**folders.read_module(directory / folder, main, environments), **changed}
+    text, samples_text = _texts(*cases.values())
+    if text is not None:
+        # What could not be read again must not be written.
+        file = f"refused to write {main.as_posix()}"
+        decode_module(text, samples_text, file=file, module=module, environments=environments)
+    texts = {main: text, samples: samples_text}
+    return {path: new for path, new in texts.items() if new != read_text(path)}
+
+
+def _environment_files(
+    directory: Path, pending: Mapping[Path, str | None], environments: Mapping[str, Environment]
+) -> dict[Path, str | None]:
+    """Return the environments to write, and those that no machine's file refers to any more."""
+    texts = dict(pending)
+    for folder in folders.hardware_folders(directory) if directory_exists(directory) else ():
+        for main in folders.main_files(folder):
+            texts.setdefault(main, read_text(main))
+    used = {
+        name
+        for path, text in texts.items()
+        if text is not None and not layout.is_samples_file(path)
+        for name in folders.references(text, path.as_posix())
+    }
+    kept = {
+        directory / layout.environment_file(name): environments[name]
+        for name in used
+        if name in environments
+    }
+    files: dict[Path, str | None] = dict.fromkeys(
+        path for path in json_files(directory / layout.ENVIRONMENT_FOLDER) if path not in kept
+    )
+    for path, environment in kept.items():
+        text = encode_environment(environment)
+        if text != read_text(path):
+            files[path] = text
+    return files
+
+
+def _in_safe_order(directory: Path, pending: Mapping[Path, str | None]) -> dict[Path, str | None]:
+    """Order files so that a crash half-way leaves references that lead somewhere.
+
+    Environments are written before the samples, and those before the main files that need
+    them; files are removed last, and the other way round.
+    """
+
+    def turn(path: Path) -> tuple[bool, int, Path]:
+        environment = path.parent == directory / layout.ENVIRONMENT_FOLDER
+        depth = 0 if environment else 1 if layout.is_samples_file(path) else 2
+        removed = pending[path] is None
+        return removed, -depth if removed else depth, path
+
+    return {path: pending[path] for path in sorted(pending, key=turn)}
+
+
+def _remove_empty_folders(folder: Path, top: Path) -> None:
+    while folder != top:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # not empty, or already gone
+        folder = folder.parent

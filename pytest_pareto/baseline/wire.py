@@ -1,0 +1,185 @@
+"""The files' own form: typed, validated, and every fault told with file and place."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.metric import Better, Kind, Scope
+
+SCHEMA = 1
+
+_RECOVER = (
+    "Restore it from git, or delete it with the files that go with it and record again with "
+    "`pytest --pareto --pareto-update=all`."
+)
+_CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
+_CHOICES: dict[str, type[StrEnum]] = {"better": Better, "kind": Kind, "scope": Scope}
+_T = TypeVar("_T")
+
+
+class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `Session` in the main file."""
+
+    env: str
+    epoch: Annotated[int, msgspec.Meta(ge=0)]
+    runs: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
+
+
+class MetricLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `MetricHistory` in the main file: one line of it."""
+
+    unit: str
+    better: Better
+    kind: Kind
+    scope: Scope
+    sessions: Annotated[tuple[SessionLine, ...], msgspec.Meta(min_length=1)]
+
+
+class CaseEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `CaseHistory` in the main file; its metrics are validated one by one."""
+
+    front: str
+    source: str
+    metrics: dict[str, object]
+
+
+class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A main file; its cases are validated one by one."""
+
+    schema: int
+    cases: dict[str, object]
+
+
+class SamplesLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The scores of one metric, in the order of the id list that ``ids`` names."""
+
+    ids: str
+    values: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
+
+
+class SamplesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A samples file: id lists by the hash of their content, scores by case and metric."""
+
+    schema: int
+    ids: dict[str, object]
+    cases: dict[str, object]
+
+
+class EnvironmentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An `Environment` in its file; the versions are validated one by one."""
+
+    schema: int
+    cpu_model: str
+    usable_cores: int
+    threads: int
+    gpu_product: str | None
+    gpu_count: int
+    mig_profile: str | None
+    power_limits_w: tuple[float, ...]
+    boards: tuple[str, ...]
+    software: dict[str, object]
+
+
+def corrupt(file: str, place: str, problem: str) -> BaselineError:
+    """Return the error of a file that cannot be used; ``place`` is a path of keys, or ""."""
+    where = f" at {place}" if place else ""
+    return BaselineError(f"{file}{where}: {problem}. {_RECOVER}")
+
+
+def parse(text: str, file: str) -> dict[str, object]:
+    """Read one file's JSON object of a schema that this version knows.
+
+    Raises BaselineError on anything else. Nothing but JSON is read, nothing is executed.
+    """
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise BaselineError(
+            f"{file}: unresolved merge conflict at line {line}. Resolve it in git, "
+            "for example with `git checkout --ours` or `--theirs` on this file."
+        )
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        raise corrupt(file, "", f"not valid JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise corrupt(file, "", "expected one JSON object")
+    schema = content.get("schema")
+    if type(schema) is not int or schema < 1:
+        raise corrupt(file, "schema", f"expected a version number, got {schema!r}")
+    if schema > SCHEMA:
+        raise BaselineError(
+            f"{file}: schema {schema} was written by a newer pytest-pareto; upgrade "
+            f"pytest-pareto to read it (this version knows schemas up to {SCHEMA})."
+        )
+    return content
+
+
+def convert(content: object, form: type[_T], file: str, place: str) -> _T:
+    """Check parsed content against one of the forms above.
+
+    Raises BaselineError naming the file, the path of keys and what was expected there.
+    """
+    try:
+        return msgspec.convert(content, form)
+    except msgspec.ValidationError as error:
+        problem, _, inner = str(error).partition(" - at `$")
+        inner = inner.removesuffix("`")
+        choices = _CHOICES.get(inner.removeprefix("."))
+        if choices is not None and problem.startswith("Invalid enum value"):
+            problem = f"{problem}, expected one of {', '.join(map(repr, map(str, choices)))}"
+        raise corrupt(file, f"{place}{inner}".removeprefix("."), problem) from error
+
+
+def module_entries(text: str, file: str) -> dict[str, tuple[CaseEntry, dict[str, MetricLine]]]:
+    """Read a main file: by the rest of the case id, the case and its metrics by name."""
+    entries = {}
+    for rest, content in convert(parse(text, file), ModuleFile, file, "").cases.items():
+        place = f"cases{key(rest)}"
+        entry = convert(content, CaseEntry, file, place)
+        lines = {}
+        for name, line_content in entry.metrics.items():
+            metric_place = f"{place}.metrics{key(name)}"
+            lines[name] = convert(line_content, MetricLine, file, metric_place)
+            _check_sessions(lines[name], file, metric_place)
+        entries[rest] = (entry, lines)
+    return entries
+
+
+def check_finite(values: Iterable[float], file: str, place: str) -> None:
+    """Refuse NaN and infinity, which Python's JSON reader lets through."""
+    for position, value in enumerate(values):
+        if not math.isfinite(value):
+            raise corrupt(file, f"{place}[{position}]", f"expected a finite number, got {value}")
+
+
+def key(name: str) -> str:
+    """Spell one step of a path of keys."""
+    return f"[{json.dumps(name)}]"
+
+
+def _check_sessions(line: MetricLine, file: str, place: str) -> None:
+    epoch = 0
+    for position, session in enumerate(line.sessions):
+        here = f"{place}.sessions[{position}]"
+        check_finite(session.runs, file, f"{here}.runs")
+        if session.epoch < epoch:
+            raise corrupt(
+                file, f"{here}.epoch", f"expected no less than {epoch}, got {session.epoch}"
+            )
+        epoch = session.epoch
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        again = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {again!r} appears twice in one object")
+    return content

@@ -1,0 +1,221 @@
+"""Every metric of every case against the baseline: match, lend, test."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_pareto.compare.aligned import align
+from pytest_pareto.compare.borrow import estimate_prior, lend
+from pytest_pareto.compare.budgets import check_budget
+from pytest_pareto.compare.exact import compare_exact
+from pytest_pareto.compare.matching import (
+    Match,
+    Measured,
+    level_for_people,
+    match_metric,
+    measured_metrics,
+    vanished,
+)
+from pytest_pareto.compare.paired import compare_scores
+from pytest_pareto.compare.runs import compare_levels
+from pytest_pareto.compare.spread import ENOUGH_DF, Spread, case_spread
+from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import Baseline, CaseHistory
+from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.policy import AlphaShares
+from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.verdict import CaseComparison, MetricResult
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedCase:
+    """One case with both sides of each metric brought together, where there are both.
+
+    ``spreads`` has, for each noisy metric that was measured, the spread between its runs.
+    """
+
+    run: CaseRun
+    history: CaseHistory | None
+    measured: Mapping[str, Measured]
+    matches: Mapping[str, Match | MetricResult]
+    spreads: Mapping[str, Spread]
+
+    @property
+    def case_id(self) -> str:
+        """The case."""
+        return self.run.case_id
+
+    def tested(self) -> Iterable[Match]:
+        """The matches whose tests share the session's alpha."""
+        for match in self.matches.values():
+            if isinstance(match, Match) and not match.exact and match.measured.metric.gates:
+                yield match
+
+
+def match_cases(
+    baseline: Baseline,
+    measured: Mapping[str, Sequence[CaseRun]],
+    now: Environment,
+    terms: Terms,
+) -> tuple[MatchedCase, ...]:
+    """Bring both sides of every measured case together.
+
+    Where a case has almost no history of its own, the cases of the same metric lend it
+    their spread.
+    """
+    matched = [_match_case(baseline, runs, now, terms) for runs in measured.values()]
+    own = {(m.case_id, name): spread for m in matched for name, spread in m.spreads.items()}
+    needy = {name for (_, name), spread in own.items() if spread.df < ENOUGH_DF}
+    priors = {
+        name: estimate_prior([spread for (_, metric), spread in own.items() if metric == name])
+        for name in needy
+    }
+    return tuple(_with_loans(case, priors) for case in matched)
+
+
+def _match_case(
+    baseline: Baseline, runs: Sequence[CaseRun], now: Environment, terms: Terms
+) -> MatchedCase:
+    case_id = runs[-1].case_id
+    history = baseline.cases.get(case_id)
+    found = measured_metrics(runs)
+    matches = {
+        name: match_metric(metric, case_id, history, baseline, now, terms.spreads)
+        for name, metric in found.items()
+    }
+    matches |= {
+        name: vanished(name, past)
+        for name, past in (history.metrics.items() if history is not None else ())
+        if name not in found
+    }
+    measured = {name: m for name, m in found.items() if isinstance(m, Measured)}
+    spreads = {
+        name: _own_spread(m, matches[name])
+        for name, m in measured.items()
+        if m.metric.kind is Kind.RUN
+    }
+    return MatchedCase(runs[-1], history, measured, matches, spreads)
+
+
+def _own_spread(measured: Measured, match: Match | MetricResult) -> Spread:
+    sessions = match.sessions if isinstance(match, Match) else ()
+    return case_spread(sessions, measured.runs, relative=measured.metric.relative)
+
+
+def _with_loans(case: MatchedCase, priors: Mapping[str, Spread | None]) -> MatchedCase:
+    spreads = {name: lend(spread, priors.get(name)) for name, spread in case.spreads.items()}
+    return MatchedCase(case.run, case.history, case.measured, case.matches, spreads)
+
+
+def family_size(cases: Iterable[MatchedCase]) -> int:
+    """Count the tests that share the session's alpha: noisy, gated, and comparable."""
+    return sum(1 for case in cases if case.run.gate for _ in case.tested())
+
+
+def compare_case(
+    case: MatchedCase, terms: Terms, shares: AlphaShares, family: int, budgets: int
+) -> CaseComparison:
+    """Compare every metric of one case.
+
+    ``family`` and ``budgets`` are how many tests and budgets the session has in all.
+    """
+    # Testing m metrics with a share of alpha has the resolution of m / share of them.
+    corrected = max(1, family) / shares.changes
+    results = tuple(
+        _compare(match, terms.alpha, corrected, case.spreads.get(name))
+        if isinstance(match, Match)
+        else match
+        for name, match in case.matches.items()
+    )
+    alpha = terms.alpha * shares.budgets / max(1, budgets)
+    return CaseComparison(
+        case_id=case.case_id,
+        nodeid=case.run.nodeid,
+        front=case.run.front,
+        metrics=results,
+        gate=case.run.gate,
+        budgets=tuple(
+            check_budget(b, case.measured.get(b.metric), case.spreads.get(b.metric), alpha)
+            for b in case.run.budgets
+        ),
+        notes=_notes(case),
+        broken=None if case.measured else _measured_nothing(results),
+    )
+
+
+def _compare(match: Match, alpha: float, family: float, spread: Spread | None) -> MetricResult:
+    measured, metric = match.measured, match.measured.metric
+    level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
+    return MetricResult(
+        metric,
+        baseline=level_for_people(level, metric),
+        candidate=level_for_people(measured.runs, metric),
+        first=measured.first,
+        change=_change(match, alpha, family, spread, level),
+        notes=measured.notes,
+    )
+
+
+def _change(
+    match: Match, alpha: float, family: float, spread: Spread | None, level: Sequence[float]
+) -> Change:
+    measured, metric = match.measured, match.measured.metric
+    if match.exact:
+        return compare_exact(
+            match.sessions[-1].runs,
+            measured.runs,
+            better=metric.better,
+            relative=metric.relative,
+            tolerance=metric.tolerance,
+            alpha=alpha,
+        )
+    if metric.kind is Kind.PAIRED:
+        assert match.samples is not None
+        assert measured.samples is not None
+        ids, before, after = align(
+            dict(zip(match.samples.ids, match.samples.values, strict=True)),
+            dict(zip(measured.samples.ids, measured.samples.values, strict=True)),
+        )
+        return compare_scores(
+            ids,
+            before,
+            after,
+            better=metric.better,
+            tolerance=metric.tolerance,
+            alpha=alpha,
+            family=family,
+        )
+    return compare_levels(
+        match.sessions,
+        measured.runs,
+        better=metric.better,
+        relative=metric.relative,
+        tolerance=metric.tolerance,
+        alpha=alpha,
+        family=family,
+        session_spread=session_sd(match, level),
+        prior=spread,
+    )
+
+
+def session_sd(match: Match, level: Sequence[float]) -> float:
+    """Return the assumed spread between sessions on the working scale of the metric."""
+    if match.measured.metric.relative:
+        return math.log1p(match.session_spread)
+    return match.session_spread * max(map(abs, level))
+
+
+def _notes(case: MatchedCase) -> tuple[str, ...]:
+    then = case.history.source if case.history is not None else ""
+    if then and case.run.source and then != case.run.source:
+        return ("the test itself changed since the baseline was recorded",)
+    return ()
+
+
+def _measured_nothing(results: Sequence[MetricResult]) -> str:
+    reasons = dict.fromkeys(
+        f"{r.metric.name}: {r.reason}" for r in results if r.outcome is not Outcome.MISSING
+    )
+    return f"nothing could be measured ({'; '.join(reasons)})"

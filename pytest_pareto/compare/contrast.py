@@ -1,0 +1,100 @@
+"""Candidate against baseline: how far apart, and with what error."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pytest_pareto.compare.borrow import lend
+from pytest_pareto.compare.spread import (
+    ENOUGH_DF,
+    NO_SPREAD,
+    Level,
+    SessionValues,
+    Spread,
+    combined,
+    floored,
+    level_of,
+    shrunk,
+    spread_between_runs,
+    spread_between_sessions,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Candidate minus baseline on the working scale, and what its error is made of.
+
+    ``runs`` are the candidate's, of one session. ``sessions_seen`` is how many sessions
+    helped to estimate ``between_sessions``: 0 where it is assumed.
+    """
+
+    distance: float
+    baseline: Level
+    runs: float
+    between_runs: Spread
+    between_sessions: Spread
+    sessions_seen: int
+
+    @property
+    def error(self) -> Spread:
+        """V = s²(1/J + 1/R) + s_S²(1/S_J + 1/S_R), of ``distance``; S_R is 1.
+
+        Only where ``between_runs`` has degrees of freedom.
+        """
+        return combined((self.between_runs, 1 / self.baseline.runs + 1 / self.runs), self._apart)
+
+    @property
+    def session_error(self) -> Spread:
+        """The part of the error that is left however many runs either side has."""
+        return combined(self._apart)
+
+    @property
+    def _apart(self) -> tuple[Spread, float]:
+        return self.between_sessions, 1 / self.baseline.sessions + 1
+
+    def with_runs(self, runs: float) -> "Contrast":
+        """Return what more candidate runs of the same scatter would make of it."""
+        known = self.between_runs
+        grown = Spread(known.variance, known.df + runs - self.runs)
+        return replace(self, runs=runs, between_runs=grown)
+
+
+def contrast_of(
+    sessions: Sequence[SessionValues],
+    candidate: Sequence[float],
+    *,
+    relative: bool,
+    session_spread: float,
+    prior: Spread | None,
+) -> Contrast:
+    """Set the candidate's runs, of one session, against the level accepted now.
+
+    Everything is on the working scale. ``session_spread`` and ``prior`` are what is assumed
+    of the spread between sessions and known from other cases of that between runs.
+    """
+    level = level_of(sessions)
+    own = spread_between_runs(sessions, candidate)
+    between_sessions, seen = _session_term(sessions, candidate, own, session_spread)
+    values = [*candidate, *(x for s in sessions for x in s.values)]
+    return Contrast(
+        distance=math.fsum(candidate) / len(candidate) - level.mean,
+        baseline=level,
+        runs=len(candidate),
+        between_runs=floored(lend(own, prior), values, relative=relative),
+        between_sessions=between_sessions,
+        sessions_seen=seen,
+    )
+
+
+def _session_term(
+    sessions: Sequence[SessionValues], candidate: Sequence[float], own: Spread, prior_sd: float
+) -> tuple[Spread, int]:
+    """Return the spread between sessions and how many sessions it was estimated from."""
+    within_df = sum(len(s.values) - 1 for s in sessions) + len(candidate) - 1
+    if within_df >= ENOUGH_DF:
+        estimate = spread_between_sessions(sessions, own)
+        return shrunk(estimate, prior_sd), len(sessions) if estimate.df else 0
+    if within_df == 0 and own.df >= ENOUGH_DF:
+        # Every session is one run: the scatter of runs already is that of sessions.
+        return NO_SPREAD, 0
+    return shrunk(Spread(0.0, 0.0), prior_sd), 0

@@ -1,0 +1,84 @@
+"""Exact metrics: what repeats to the last digit is compared as it stands."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_pareto.compare.scale import STORED_ROUNDING, harm_sign, require_usable
+from pytest_pareto.model.change import Change
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Better
+
+
+def compare_exact(
+    baseline: Sequence[float],
+    candidate: Sequence[float],
+    *,
+    better: Better,
+    relative: bool,
+    tolerance: float,
+    alpha: float,
+) -> Change:
+    """Compare the worst run of each side, without a test: the interval is a point.
+
+    Levels are in the metric's unit, one per run. What the 7 significant digits of a stored
+    number cannot tell apart counts as equal. From a baseline of 0, any harm is infinite.
+
+    Raises ParetoError where a side is empty, a level is not finite, or negative although
+    ``relative``.
+    """
+    then = worst_run(baseline, better=better, relative=relative)
+    now = worst_run(candidate, better=better, relative=relative)
+    harm, slack = _harm(then, now, better=better, relative=relative)
+    change = _at(harm, tolerance=tolerance, relative=relative, alpha=alpha)
+    for mark in (0.0, tolerance, change.improvement_edge):
+        if abs(harm - mark) <= slack:
+            change = _at(mark, tolerance=tolerance, relative=relative, alpha=alpha)
+            break
+    wavering = _wavering(baseline, "baseline") or _wavering(candidate, "candidate")
+    return replace(change, reason=wavering)
+
+
+def worst_run(levels: Sequence[float], *, better: Better, relative: bool) -> float:
+    """Return the most harmful of the levels of an exact metric, in its unit."""
+    require_usable(levels, relative=False, noun="run")
+    if relative and min(levels) < 0:
+        raise ParetoError(
+            f"{min(levels):g} has no ratio to anything: a relative metric cannot be negative"
+        )
+    return max(levels) if better is Better.LOWER else min(levels)
+
+
+def _harm(then: float, now: float, *, better: Better, relative: bool) -> tuple[float, float]:
+    """Return the change in the harmful direction and how far rounding may have moved it."""
+    if not relative:
+        return harm_sign(better) * (now - then), STORED_ROUNDING * max(abs(then), abs(now))
+    more, less = (now, then) if better is Better.LOWER else (then, now)
+    if less == 0:
+        return (0.0 if more == 0 else math.inf), 0.0
+    return more / less - 1, STORED_ROUNDING * (more / less)
+
+
+def _at(harm: float, *, tolerance: float, relative: bool, alpha: float) -> Change:
+    change = Change(
+        estimate=harm,
+        low=harm,
+        high=harm,
+        tolerance=tolerance,
+        relative=relative,
+        alpha=alpha,
+        p_worse=0.0 if harm > tolerance else 1.0,
+        p_better=1.0,
+        resolution=tolerance,
+    )
+    return replace(change, p_better=0.0 if harm < change.improvement_edge else 1.0)
+
+
+def _wavering(levels: Sequence[float], side: str) -> str | None:
+    low, high = min(levels), max(levels)
+    if high - low <= 2 * STORED_ROUNDING * max(abs(low), abs(high)):
+        return None
+    return (
+        f"the runs of the {side} differ ({low:g} to {high:g}) although the metric is exact; "
+        "their worst was compared"
+    )

@@ -1,0 +1,140 @@
+"""The fronts: every case as a point then and now, and the duels between them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pytest_pareto.compare.cases import MatchedCase, session_sd
+from pytest_pareto.compare.matching import Match, Measured
+from pytest_pareto.compare.points import (
+    Axis,
+    Point,
+    exact_axis,
+    measured_axis,
+    paired_axis,
+    remembered_axis,
+)
+from pytest_pareto.compare.rivals import duel
+from pytest_pareto.compare.spread import PRIOR_DF, Spread, case_spread
+from pytest_pareto.model.duels import FrontDuels
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
+from pytest_pareto.model.metric import Kind, Metric
+
+
+def duel_fronts(
+    baseline: Baseline, cases: Sequence[MatchedCase], now: Environment
+) -> Mapping[str, FrontDuels]:
+    """Let the points of every front that this session measured duel.
+
+    Rivals that the baseline has and this session did not measure stand where they stood.
+    """
+    measured: dict[str, list[MatchedCase]] = {}
+    for case in cases:
+        measured.setdefault(case.run.front, []).append(case)
+    here = {case.case_id for case in cases}
+    resting: dict[str, list[CaseHistory]] = {}
+    for history in baseline.cases.values():
+        if history.case_id not in here and history.front in measured:
+            resting.setdefault(history.front, []).append(history)
+    return {
+        front: _duel_front(members, resting.get(front, []), baseline, now)
+        for front, members in measured.items()
+    }
+
+
+def _duel_front(
+    members: Sequence[MatchedCase],
+    resting: Sequence[CaseHistory],
+    baseline: Baseline,
+    now: Environment,
+) -> FrontDuels:
+    new = [Point(case.case_id, _axes_now(case)) for case in members]
+    old = [Point(case.case_id, _axes_then(case)) for case in members if case.history is not None]
+    policy = {m.metric.name: m.metric for case in members for m in case.measured.values()}
+    old += [_resting_point(history, policy, baseline, now) for history in resting]
+    old = [point for point in old if point.axes]
+    then_ids, now_ids = (frozenset(point.case_id for point in side) for side in (old, new))
+    if not old:
+        return FrontDuels(then_ids, now_ids, now=duel(new, new))
+    return FrontDuels(
+        then_ids,
+        now_ids,
+        then=duel(old, old),
+        across=duel(new, old, session_variance=_session_variance(members)),
+        now=duel(new, new),
+    )
+
+
+def _axes_now(case: MatchedCase) -> dict[str, Axis]:
+    axes: dict[str, Axis] = {}
+    for name, found in case.measured.items():
+        if not found.metric.gates:
+            continue
+        match = case.matches[name]
+        exact = isinstance(match, Match) and match.exact
+        axes[name] = _axis_now(found, case.spreads.get(name), exact=exact)
+    return axes
+
+
+def _axis_now(found: Measured, spread: Spread | None, *, exact: bool) -> Axis:
+    if found.samples is not None:
+        return paired_axis(found.samples.ids, found.samples.values, found.metric)
+    if exact or found.metric.kind is Kind.EXACT or spread is None:
+        return exact_axis(found.runs, found.metric)
+    return measured_axis(found.runs, found.metric, spread)
+
+
+def _axes_then(case: MatchedCase) -> dict[str, Axis]:
+    axes: dict[str, Axis] = {}
+    for name, match in case.matches.items():
+        if not isinstance(match, Match) or not match.measured.metric.gates:
+            continue
+        metric = match.measured.metric
+        if match.samples is not None:
+            axes[name] = paired_axis(match.samples.ids, match.samples.values, metric)
+        elif match.exact:
+            axes[name] = exact_axis(match.sessions[-1].runs, metric)
+        else:
+            axes[name] = remembered_axis(match.sessions, metric, case.spreads[name])
+    return axes
+
+
+def _resting_point(
+    history: CaseHistory, policy: Mapping[str, Metric], baseline: Baseline, now: Environment
+) -> Point:
+    """Place a case that was not measured now, under the tolerances of those that were."""
+    axes = {
+        name: axis
+        for name, past in history.metrics.items()
+        if name in policy
+        and policy[name].gates
+        and (axis := _axis_at_rest(past, policy[name], baseline, now)) is not None
+    }
+    return Point(history.case_id, axes)
+
+
+def _axis_at_rest(
+    past: MetricHistory, metric: Metric, baseline: Baseline, now: Environment
+) -> Axis | None:
+    then = baseline.environments[past.newest.env]
+    if past.disagreement(metric) is not None or now.mismatch(then, metric.scope) is not None:
+        return None
+    if past.samples is not None:
+        return paired_axis(past.samples.ids, past.samples.values, metric)
+    if past.kind is Kind.EXACT:
+        return exact_axis(past.newest.runs, metric)
+    sessions = past.level_sessions
+    spread = case_spread(sessions[:-1], sessions[-1].runs, relative=metric.relative)
+    return remembered_axis(sessions, metric, spread)
+
+
+def _session_variance(members: Sequence[MatchedCase]) -> dict[str, Spread]:
+    """Return what points of different sessions differ by besides their runs."""
+    variance: dict[str, Spread] = {}
+    for case in members:
+        for name, match in case.matches.items():
+            if isinstance(match, Match) and not match.exact and match.samples is None:
+                sd = session_sd(match, [x for s in match.sessions for x in s.runs])
+                known = variance.get(name, Spread(0.0, PRIOR_DF))
+                variance[name] = replace(known, variance=max(known.variance, sd**2))
+    return variance

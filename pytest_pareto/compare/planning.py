@@ -1,0 +1,69 @@
+"""What would settle an undecided change: more runs, a better baseline, or neither."""
+
+import math
+
+from scipy.special import stdtrit
+
+from pytest_pareto.compare.contrast import Contrast
+from pytest_pareto.compare.scale import to_fraction
+from pytest_pareto.compare.spread import Spread
+
+MOST_RUNS = 100
+
+
+def what_settles(contrast: Contrast, margin: float, alpha: float, *, relative: bool) -> str:
+    """Say what would settle a change whose interval holds the margin.
+
+    A planning formula: the distance and the spread stay as they were estimated, and R
+    candidate runs settle the matter when the half interval t(1 - alpha, ν(R)) √V(R) no
+    longer reaches from the distance to the margin, or, where 100 runs are too few for
+    that, from no change at all to the margin. ``contrast.distance`` is in the harmful
+    direction; ``alpha`` is the level at which the claim at hand is tested.
+    """
+    gap = abs(contrast.distance - margin)
+    # A small gap may be chance. What even an absent change could not get past is not.
+    hopeless = max(gap, margin)
+    if _half_interval(contrast.session_error, alpha) > hopeless:
+        return _sessions_forbid(contrast, relative=relative)
+    if _half_interval(contrast.with_runs(math.inf).error, alpha) > hopeless:
+        held = contrast.baseline.runs
+        return (
+            "more runs now would not settle this: the baseline holds "
+            f"{held} {'run' if held == 1 else 'runs'}; record it with more (--pareto-runs)"
+        )
+    if runs := _runs_for(contrast, gap, alpha):
+        return f"about {runs} runs would settle it (--pareto-runs {runs})"
+    # The distance seen may be chance too: plan for a change that is not there.
+    if runs := _runs_for(contrast, margin, alpha):
+        return f"about {runs} runs would settle it if nothing changed (--pareto-runs {runs})"
+    return f"too close to the tolerance to settle with {MOST_RUNS} runs"
+
+
+def _runs_for(contrast: Contrast, gap: float, alpha: float) -> int | None:
+    """Return the smallest R up to 100 whose half interval fits, if the present one does not."""
+
+    def fits(runs: int) -> bool:
+        return _half_interval(contrast.with_runs(runs).error, alpha) <= gap
+
+    too_few, enough = int(contrast.runs), MOST_RUNS
+    if too_few >= enough or fits(too_few) or not fits(enough):
+        return None
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        too_few, enough = (too_few, middle) if fits(middle) else (middle, enough)
+    return enough
+
+
+def _half_interval(error: Spread, alpha: float) -> float:
+    return float(-stdtrit(error.df, alpha)) * math.sqrt(error.variance)
+
+
+def _sessions_forbid(contrast: Contrast, *, relative: bool) -> str:
+    spread = math.sqrt(contrast.between_sessions.variance)
+    size = f"{100 * to_fraction(spread, relative=True):.2g} %" if relative else f"{spread:.2g}"
+    seen = contrast.sessions_seen
+    basis = f"assumed and {seen} sessions" if seen else "assumed"
+    return (
+        f"no number of runs settles this: sessions differ by about {size} ({basis}); "
+        "compare within one session with --pareto-against"
+    )

@@ -1,0 +1,169 @@
+"""The test over runs: the run is the unit of replication, never the call."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from scipy.special import stdtr, stdtrit
+
+from pytest_pareto.compare.contrast import Contrast, contrast_of
+from pytest_pareto.compare.planning import what_settles
+from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
+from pytest_pareto.compare.spread import Spread, on_working_scale
+from pytest_pareto.compare.summary import summarise_run
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.history import Session
+from pytest_pareto.model.metric import Better
+
+_POWER = 0.8
+
+
+def compare_runs(
+    baseline: Iterable[Sequence[float]],
+    candidate: Iterable[Sequence[float]],
+    *,
+    better: str = "lower",
+    tolerance: float = 0.03,
+    alpha: float = 0.05,
+    session_spread: float = 0.0,
+) -> Change:
+    """Compare two sides that were measured in fresh processes.
+
+    Each side is a sequence of runs, and a run is a sequence of positive readings from one
+    process: ``[[0.101, 0.099], [0.104, 0.103]]``. ``tolerance`` is a fraction, 0.03 is 3 %.
+    ``session_spread`` is the assumed standard deviation, as a fraction, of what one side's
+    runs have in common and the other's have not; leave it at 0 where the two sides ran
+    interleaved.
+
+    Raises ParetoError where a side is empty, a run is not a sequence of positive numbers,
+    or an option is out of its range.
+    """
+    if better not in tuple(Better):
+        raise ParetoError(f"better must be 'lower' or 'higher', not {better!r}")
+    for name, value, inside, span in (
+        ("tolerance", tolerance, 0 <= tolerance < math.inf, "a finite number >= 0"),
+        ("alpha", alpha, 0 < alpha < 0.5, "between 0 and 0.5"),
+        ("session_spread", session_spread, 0 <= session_spread < math.inf, "a finite number >= 0"),
+    ):
+        if not inside:
+            raise ParetoError(f"{name} must be {span}, not {value!r}")
+    return compare_levels(
+        [Session("", 0, _levels("baseline", baseline))],
+        _levels("candidate", candidate),
+        better=Better(better),
+        relative=True,
+        tolerance=tolerance,
+        alpha=alpha,
+        session_spread=math.log1p(session_spread),
+    )
+
+
+def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
+    baseline: Sequence[Session],
+    candidate: Sequence[float],
+    *,
+    better: Better,
+    relative: bool,
+    tolerance: float,
+    alpha: float,
+    family: float = 1.0,
+    session_spread: float = 0.0,
+    prior: Spread | None = None,
+) -> Change:
+    """Test whether the candidate's level is beyond the tolerance of the accepted one.
+
+    ``baseline`` holds the stored sessions, oldest first, and ``candidate`` one level per
+    run of a single session, all in the metric's unit. Student's t on the working scale,
+    t = (θ - δ) / √V with θ in the harmful direction; see `Contrast.error` for V. The level
+    comes from the newest epoch, the spread from the residuals within all of them.
+
+    ``family`` is how many tests share ``alpha``: the resolution δ + (t(1 - alpha / family) +
+    t(0.8)) √V is that of the corrected test, while the p-values and the interval are of
+    this comparison alone. ``session_spread`` is the assumed standard deviation between
+    sessions on the working scale, 0 where both sides ran interleaved. ``prior`` is the
+    loan (`estimate_prior`) for a case with almost no history.
+
+    Raises ParetoError where a side is empty or a level cannot be compared.
+    """
+    if not baseline:
+        raise ParetoError("there is no baseline session to compare with; record one first")
+    contrast = contrast_of(
+        on_working_scale(baseline, relative=relative),
+        to_working(candidate, relative=relative),
+        relative=relative,
+        session_spread=session_spread,
+        prior=prior,
+    )
+    contrast = replace(contrast, distance=harm_sign(better) * contrast.distance)
+    if contrast.between_runs.df == 0:
+        return _blind(contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha)
+    change = _tested(
+        contrast, relative=relative, tolerance=tolerance, alpha=alpha, level=alpha / family
+    )
+    if change.outcome is not Outcome.INCONCLUSIVE:
+        return change
+    margin = margin_of(tolerance, relative=relative)
+    level = alpha / family if contrast.distance > margin else alpha
+    return replace(change, reason=what_settles(contrast, margin, level, relative=relative))
+
+
+def _tested(
+    contrast: Contrast, *, relative: bool, tolerance: float, alpha: float, level: float
+) -> Change:
+    margin = margin_of(tolerance, relative=relative)
+    error = contrast.error
+    sd, distance = math.sqrt(error.variance), contrast.distance
+    half = float(-stdtrit(error.df, alpha)) * sd
+    caught = margin + float(stdtrit(error.df, _POWER) - stdtrit(error.df, level)) * sd
+    return Change(
+        estimate=to_fraction(distance, relative=relative),
+        low=to_fraction(distance - half, relative=relative),
+        high=to_fraction(distance + half, relative=relative),
+        tolerance=tolerance,
+        relative=relative,
+        alpha=alpha,
+        p_worse=float(stdtr(error.df, (margin - distance) / sd)),
+        p_better=float(stdtr(error.df, (distance + margin) / sd)),
+        resolution=to_fraction(caught, relative=relative),
+        df=error.df,
+    )
+
+
+def _blind(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:
+    """Report a change of which only the size is known, not the error."""
+    return Change(
+        estimate=to_fraction(distance, relative=relative),
+        low=to_fraction(-math.inf, relative=relative),
+        high=math.inf,
+        tolerance=tolerance,
+        relative=relative,
+        alpha=alpha,
+        p_worse=1.0,
+        p_better=1.0,
+        resolution=math.inf,
+        df=0.0,
+        reason=(
+            "one run on each side has no spread to judge by: "
+            "record the baseline with --pareto-runs 5"
+        ),
+    )
+
+
+def _levels(side: str, runs: Iterable[Sequence[float]]) -> tuple[float, ...]:
+    levels = []
+    for position, run in enumerate(runs):
+        try:
+            readings = [float(reading) for reading in run]
+        except (TypeError, ValueError):
+            raise ParetoError(
+                f"{side} run {position} is {run!r}, not a sequence of numbers: a run holds the "
+                "readings of one process, such as [[0.101, 0.099], [0.104, 0.103]] for two runs"
+            ) from None
+        try:
+            levels.append(summarise_run(readings, relative=True))
+        except ParetoError as error:
+            raise ParetoError(f"{side} run {position}: {error}") from None
+    if not levels:
+        raise ParetoError(f"the {side} holds no runs; give at least one")
+    return tuple(levels)

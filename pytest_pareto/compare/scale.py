@@ -1,0 +1,71 @@
+"""The working scale: logarithms where changes are ratios, the metric's unit where not."""
+
+import math
+from collections.abc import Sequence
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Better
+
+STORED_ROUNDING = 5.001e-7
+"""The largest relative error of a number stored with 7 significant digits, and a hair."""
+
+_LARGEST = 1e150  # squares of such numbers still fit a float
+
+
+def require_usable(values: Sequence[float], *, relative: bool, noun: str = "reading") -> None:
+    """Raise ParetoError unless there are values, and a mean of them (or of their logs) exists."""
+    if len(values) == 0:
+        raise ParetoError(f"there is no {noun} to compare; give at least one")
+    if all(map(math.isfinite, values)):
+        if relative and min(values) > 0:
+            return
+        if not relative and max(map(abs, values)) <= _LARGEST:
+            return
+    position, value = next((i, v) for i, v in enumerate(values) if not _usable(v, relative))
+    raise ParetoError(f"{noun} {position} is {value:g}; {_remedy(value, relative)}")
+
+
+def _usable(value: float, relative: bool) -> bool:  # noqa: FBT001 - said by its name
+    return math.isfinite(value) and (value > 0 if relative else abs(value) <= _LARGEST)
+
+
+def _remedy(value: float, relative: bool) -> str:  # noqa: FBT001 - said by its name
+    if not math.isfinite(value):
+        return "a finite number is needed"
+    if not relative:
+        return f"numbers beyond {_LARGEST:g} cannot be compared"
+    if value == 0:
+        return (
+            "that is below the resolution of the clock or counter: "
+            "let one reading cover more work, or record the metric with an absolute tolerance"
+        )
+    return "ratios need positive numbers: record the metric with an absolute tolerance"
+
+
+def to_working(levels: Sequence[float], *, relative: bool) -> tuple[float, ...]:
+    """Bring levels in the metric's unit, one per run, to the scale on which they are compared.
+
+    Raises ParetoError where a level is not finite, or not positive although ``relative``.
+    """
+    require_usable(levels, relative=relative, noun="run")
+    return tuple(map(math.log, levels)) if relative else tuple(map(float, levels))
+
+
+def to_fraction(distance: float, *, relative: bool) -> float:
+    """Turn a distance on the working scale into a fraction, or leave it in the metric's unit."""
+    if not relative:
+        return distance
+    try:
+        return math.expm1(distance)
+    except OverflowError:
+        return math.inf
+
+
+def margin_of(tolerance: float, *, relative: bool) -> float:
+    """Return the tolerance as a distance on the working scale."""
+    return math.log1p(tolerance) if relative else tolerance
+
+
+def harm_sign(better: Better) -> float:
+    """+1 where more is worse, -1 where less is worse."""
+    return 1.0 if better is Better.LOWER else -1.0

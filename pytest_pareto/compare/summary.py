@@ -1,0 +1,27 @@
+"""One number per run: nothing after this module sees a single call."""
+
+import math
+from collections.abc import Sequence
+
+from pytest_pareto.compare.scale import require_usable
+
+_TRIMMED_SHARE = 10  # one tenth of the readings at each end
+
+
+def summarise_run(readings: Sequence[float], *, relative: bool) -> float:
+    """Return the level of one run, in the unit of its readings.
+
+    The mean after trimming 10 % of the readings at each end, of logarithms and brought
+    back by the exponential where ``relative``. Calls stalled by something else on the
+    machine fall to the trimming; a median would forgive a process that ran slowly half
+    of the time.
+
+    Raises ParetoError where there are no readings, one is not finite, or one is zero or
+    negative although ``relative``.
+    """
+    require_usable(readings, relative=relative)
+    cut = len(readings) // _TRIMMED_SHARE
+    kept = sorted(readings)[cut : len(readings) - cut]
+    if relative:
+        return math.exp(math.fsum(map(math.log, kept)) / len(kept))
+    return math.fsum(kept) / len(kept)

@@ -1,0 +1,102 @@
+"""Common mode: many cases moving together are one event, not many."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from pytest_pareto.judge.case import gated
+from pytest_pareto.judge.gate import Shared
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.metric import Kind, Scope
+from pytest_pareto.model.verdict import CaseComparison, CommonMode, Verdict
+
+FEWEST = 5
+"""Fewer cases moving together are told one by one."""
+
+
+def find_common_modes(comparisons: Sequence[CaseComparison]) -> tuple[CommonMode, ...]:
+    """Find the metrics whose cases moved together by about the same ratio.
+
+    Only noisy metrics that depend on the machine can share its mood. A movement is common
+    when at least half of the cases that were compared share it: where most stood still,
+    the machine is cleared, and each regression stands for itself.
+    """
+    names = {
+        r.metric.name: r.metric.name
+        for c in comparisons
+        for r in c.metrics
+        if r.metric.kind is Kind.RUN and r.metric.scope is not Scope.ANYWHERE and r.metric.relative
+    }
+    modes = (_common_mode(name, comparisons) for name in names)
+    return tuple(mode for mode in modes if mode is not None)
+
+
+def _common_mode(name: str, comparisons: Sequence[CaseComparison]) -> CommonMode | None:
+    changes: dict[str, Change] = {}
+    for comparison in comparisons:
+        result = comparison.metric(name)
+        # A side that could decide nothing has an unbounded interval: it cannot testify.
+        if result and result.change and result.metric.gates and math.isfinite(result.change.high):
+            changes[comparison.case_id] = result.change
+    if len(changes) < FEWEST:
+        return None
+    centre = median(math.log1p(change.estimate) for change in changes.values())
+    together = [case for case, change in changes.items() if _moved_with(change, centre)]
+    decided = {Outcome.WORSE} if centre > 0 else {Outcome.BETTER}
+    if (
+        len(together) < FEWEST
+        or 2 * len(together) < len(changes)
+        or not any(changes[case].outcome in decided for case in together)
+    ):
+        return None
+    return CommonMode(name, tuple(together), len(changes), math.expm1(centre), centre > 0)
+
+
+def _moved_with(change: Change, centre: float) -> bool:
+    estimate = math.log1p(change.estimate)
+    low, high = math.log1p(max(change.low, -1 + 1e-12)), math.log1p(change.high)
+    moved = low > 0 if centre > 0 else high < 0
+    slack = max(math.log1p(change.tolerance), (high - low) / 2)
+    return moved and abs(estimate - centre) <= slack
+
+
+_HARMED = {Verdict.DOMINATED, Verdict.WORSE, Verdict.TRADE_OFF}
+
+
+def share_out(
+    modes: Sequence[CommonMode],
+    comparisons: Sequence[CaseComparison],
+    verdicts: Mapping[str, Verdict],
+) -> dict[str, tuple[CommonMode, Shared]]:
+    """Give every case that moved only with the others its part; the worst of them speaks.
+
+    Cases that are worse in something else too stand for themselves.
+    """
+    parts: dict[str, tuple[CommonMode, Shared]] = {}
+    for mode in modes:
+        members = [
+            c
+            for c in comparisons
+            if c.case_id in mode.case_ids and verdicts[c.case_id] in _HARMED and _only(c, mode)
+        ]
+        speaker = max(
+            (c for c in members if c.gate), key=lambda c: _estimate(c, mode), default=None
+        )
+        text = (
+            f"{mode.metric} moved together in {len(mode.case_ids)} of {mode.total} cases: "
+            "this session alone cannot tell a change of the code from one of the machine"
+        )
+        parts |= {c.case_id: (mode, Shared(text, speaks=c is speaker)) for c in members}
+    return parts
+
+
+def _only(comparison: CaseComparison, mode: CommonMode) -> bool:
+    worse = {r.metric.name for r in gated(comparison) if r.outcome is Outcome.WORSE}
+    return worse == {mode.metric}
+
+
+def _estimate(comparison: CaseComparison, mode: CommonMode) -> float:
+    result = comparison.metric(mode.metric)
+    assert result is not None
+    assert result.change is not None
+    return result.change.estimate

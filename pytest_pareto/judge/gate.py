@@ -1,0 +1,150 @@
+"""What fails the build, what only deserves a word, and why."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from pytest_pareto.judge.case import gated
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.policy import Policy, TradeOffs
+from pytest_pareto.model.verdict import CaseComparison, MetricResult, Place, Position, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The reasons for which a case fails, and what is said of it besides."""
+
+    fails: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A case's part in a movement that many cases share; one of them speaks for all."""
+
+    text: str
+    speaks: bool
+
+
+def rule(
+    comparison: CaseComparison,
+    verdict: Verdict,
+    place: Place,
+    policy: Policy,
+    shared: Shared | None = None,
+) -> Ruling:
+    """Apply the policy to one judged case.
+
+    Whatever the policy, a case marked ``gate=False`` is told and does not fail, and what
+    this session's update accepts into the baseline is told as accepted.
+    """
+    rulings = chain(
+        _shared_rules(shared, policy)
+        if shared is not None
+        else chain(_verdict_rules(comparison, verdict, place, policy), _place_rules(place, policy)),
+        _metric_rules(comparison, policy),
+        _budget_rules(comparison),
+    )
+    said = [(fatal and comparison.gate, fatal, text) for fatal, text in rulings]
+    return Ruling(
+        tuple(text for fails, _, text in said if fails),
+        tuple(f"not gated: {text}" if fatal else text for fails, fatal, text in said if not fails),
+    )
+
+
+_Rules = Iterator[tuple[bool, str]]
+
+
+def _shared_rules(shared: Shared, policy: Policy) -> _Rules:
+    if shared.speaks:
+        yield _accepted(policy, shared.text)
+
+
+def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy: Policy) -> _Rules:
+    match verdict:
+        case Verdict.BROKEN:
+            if case.broken is not None:
+                yield True, case.broken
+        case Verdict.DOMINATED | Verdict.WORSE:
+            yield _accepted(policy, f"{_names(case, Outcome.WORSE)} got worse beyond its limit")
+        case Verdict.TRADE_OFF:
+            yield from _trade_rules(case, place, policy)
+        case Verdict.INCONCLUSIVE:
+            undecided = _names(case, Outcome.INCONCLUSIVE)
+            what = f"{undecided} undecided" if undecided else "no metric of this case can gate"
+            yield policy.fail_inconclusive, what
+        case Verdict.MISSING if case.missing is not None:
+            yield policy.vanished_fails, case.missing
+
+
+def _accepted(policy: Policy, text: str) -> tuple[bool, str]:
+    if policy.accepts_changes:
+        return False, f"accepted: {text}"
+    return True, text
+
+
+def _trade_rules(case: CaseComparison, place: Place, policy: Policy) -> _Rules:
+    worse, better = _names(case, Outcome.WORSE), _names(case, Outcome.BETTER)
+    what = f"{worse} traded for {better}"
+    objections = list(_trade_objections(case, place))
+    if policy.trade_offs is TradeOffs.FAIL:
+        yield _accepted(policy, f"{what}; trade-offs fail by policy")
+    elif policy.trade_offs is TradeOffs.BOUNDED and objections:
+        yield _accepted(policy, f"{what}, but {' and '.join(objections)}")
+    else:
+        yield False, f"{what}, within its bound" if not objections else what
+
+
+def _trade_objections(case: CaseComparison, place: Place) -> Iterator[str]:
+    # The burden of proof lies on the exception: a trade must be shown to stay in bounds.
+    beyond = [
+        result.metric.name
+        for result in gated(case)
+        if result.change is not None
+        and result.outcome is Outcome.WORSE
+        and result.change.high > result.metric.trade_bound
+    ]
+    if beyond:
+        yield f"{', '.join(beyond)} is not shown to stay within what a trade may give up"
+    if place.on_front is not True:
+        yield "its place on the front is not shown to be kept"
+
+
+def _place_rules(place: Place, policy: Policy) -> _Rules:
+    rivals = ", ".join(place.rivals)
+    if place.position is Position.LOST:
+        yield _accepted(policy, f"it lost its place on the front: now dominated by {rivals}")
+    elif place.position is Position.OVERTAKEN:
+        yield False, f"overtaken: {rivals} got better"
+
+
+def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
+    if case.broken is not None or case.missing is not None:
+        return
+    for result in gated(case):
+        name, reason = result.metric.name, result.reason or ""
+        match result.outcome:
+            case Outcome.MISSING:
+                fatal = policy.vanished_fails and not policy.accepts_all
+                yield fatal, f"{name} is missing: {reason}"
+            case Outcome.NEW | Outcome.NOT_COMPARABLE if not policy.accepts_new:
+                fatal = policy.unrecorded_fails and not policy.accepts_changes
+                yield fatal, f"{name} has nothing to be compared with: {reason}"
+            case Outcome.BROKEN:
+                yield not policy.accepts_all, f"{name} cannot be judged: {reason}"
+
+
+def _budget_rules(case: CaseComparison) -> _Rules:
+    for budget in case.budgets:
+        if budget.broken:
+            yield True, f"budget broken: {budget.metric} {budget.text}"
+        elif budget.broken is None:
+            yield False, f"budget undecided: {budget.metric} {budget.text} ({budget.reason})"
+
+
+def _with(case: CaseComparison, outcome: Outcome) -> list[MetricResult]:
+    return [result for result in gated(case) if result.outcome is outcome]
+
+
+def _names(case: CaseComparison, outcome: Outcome) -> str:
+    return ", ".join(result.metric.name for result in _with(case, outcome))

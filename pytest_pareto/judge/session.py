@@ -1,0 +1,121 @@
+"""The judgement of a whole session: correct, decide, place, rule."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pytest_pareto.judge.case import gated, judge_case
+from pytest_pareto.judge.common import find_common_modes, share_out
+from pytest_pareto.judge.gate import Shared, rule
+from pytest_pareto.judge.holm import holm
+from pytest_pareto.judge.position import place_front
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.duels import FrontDuels
+from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.policy import AlphaShares, Policy
+from pytest_pareto.model.verdict import (
+    CaseComparison,
+    CaseVerdict,
+    CommonMode,
+    Judgement,
+    MetricResult,
+    Place,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that a judgement rests on.
+
+    ``failures`` are known before judging and belong to no test, such as a session in
+    which nothing was measured.
+    """
+
+    comparisons: Sequence[CaseComparison]
+    duels: Mapping[str, FrontDuels] = field(default_factory=dict)
+    shares: AlphaShares = field(default_factory=lambda: AlphaShares(1.0, 0.0, 0.0))
+    failures: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def judge_session(evidence: Evidence, policy: Policy) -> Judgement:
+    """Judge every case once, and the session with them."""
+    comparisons = correct_family(evidence.comparisons, evidence.shares.changes)
+    places = _place_all(comparisons, evidence, policy)
+    modes = find_common_modes(comparisons)
+    verdicts = {c.case_id: judge_case(c) for c in comparisons}
+    shared = share_out(modes, comparisons, verdicts)
+    cases = tuple(
+        _judged(c, verdicts[c.case_id], places[c.case_id], policy, shared.get(c.case_id))
+        for c in comparisons
+    )
+    return Judgement(cases, evidence.failures, evidence.notices, modes)
+
+
+def _judged(
+    comparison: CaseComparison,
+    verdict: Verdict,
+    place: Place,
+    policy: Policy,
+    shared: tuple[CommonMode, Shared] | None,
+) -> CaseVerdict:
+    mode, part = shared if shared is not None else (None, None)
+    ruling = rule(comparison, verdict, place, policy, part)
+    common = mode.metric if mode is not None else None
+    return CaseVerdict(comparison, verdict, place, ruling.fails, ruling.notices, common)
+
+
+def correct_family(
+    comparisons: Sequence[CaseComparison], share: float
+) -> tuple[CaseComparison, ...]:
+    """Correct what can convict for everything else that could: Holm over all gated metrics.
+
+    Exact metrics stand outside: without noise there is nothing to be unlucky with.
+    ``share`` is the part of alpha that changes of metrics may spend.
+    """
+    tested = [
+        (comparison.case_id, result.metric.name, result.change.p_worse)
+        for comparison in comparisons
+        if comparison.gate
+        for result in gated(comparison)
+        if result.change is not None and result.metric.kind is not Kind.EXACT
+    ]
+    adjusted = holm([p for _, _, p in tested])
+    corrected = {
+        (case, name): min(1.0, p / share)
+        for (case, name, _), p in zip(tested, adjusted, strict=True)
+    }
+    return tuple(
+        replace(
+            c,
+            metrics=tuple(
+                _corrected(r, corrected.get((c.case_id, r.metric.name))) for r in c.metrics
+            ),
+        )
+        for c in comparisons
+    )
+
+
+def _corrected(result: MetricResult, p_convicting: float | None) -> MetricResult:
+    if result.change is None or p_convicting is None:
+        return result
+    return replace(result, change=result.change.corrected(p_convicting))
+
+
+def _place_all(
+    comparisons: Sequence[CaseComparison], evidence: Evidence, policy: Policy
+) -> dict[str, Place]:
+    fronts: dict[str, list[CaseComparison]] = {}
+    for comparison in comparisons:
+        fronts.setdefault(comparison.front, []).append(comparison)
+    lost = policy.alpha * evidence.shares.lost / max(1, _traded(comparisons))
+    places: dict[str, Place] = {}
+    for front, members in fronts.items():
+        duels = evidence.duels.get(front, FrontDuels())
+        places.update(place_front(members, duels, alpha=policy.alpha, alpha_lost=lost))
+    return places
+
+
+def _traded(comparisons: Sequence[CaseComparison]) -> int:
+    """Count the cases that could lose their place: LOST needs a metric that is WORSE."""
+    return sum(any(r.outcome is Outcome.WORSE for r in gated(c)) for c in comparisons)

@@ -1,0 +1,67 @@
+"""Measure one function: its first call, then the pass of each meter."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pytest_pareto.measure.arguments import argument_source
+from pytest_pareto.measure.device import find_device
+from pytest_pareto.measure.latency import LatencyMeter
+from pytest_pareto.measure.memory import PeakMemoryMeter
+from pytest_pareto.measure.meter import Calls, Meter
+from pytest_pareto.measure.passes import meter_pass
+from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan
+from pytest_pareto.measure.randomness import random_state_kept
+from pytest_pareto.measure.unfinished import refuse_unfinished
+from pytest_pareto.measure.work import WorkMeter
+from pytest_pareto.model.run import Measurement
+
+
+def built_in_meters() -> tuple[Meter, ...]:
+    """Return a meter for every built-in metric, in the order in which they should run."""
+    # The counter of FLOPs changes how torch dispatches, so it goes last.
+    return (LatencyMeter(), PeakMemoryMeter(), WorkMeter())
+
+
+def measure_call(
+    function: Callable[..., Any],
+    args: Sequence[object],
+    kwargs: Mapping[str, object],
+    *,
+    meters: Sequence[Meter],
+    setup: Callable[[], object] | None = None,
+    plan: LoopPlan = DEFAULT_PLAN,
+    skip: frozenset[str] = frozenset(),
+    clock: Callable[[], int] = time.perf_counter_ns,
+) -> tuple[Any, tuple[Measurement, ...]]:
+    """Call ``function`` once, then as often as the meters need.
+
+    Returns the first call's result itself, and a measurement of every metric of ``meters``
+    that is not in ``skip`` (names of metrics), absent ones with their reason. Later calls
+    leave the global random state as the first one left it. Their results are dropped; a
+    function that hands out the same object each time has it overwritten by them.
+    ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
+    `argument_source`. ``clock`` returns monotonic nanoseconds.
+
+    An exception of the function is raised unchanged, with a note on which call it was
+    unless it was the first. Raises ParetoError if the first call returns a generator or an
+    awaitable, and if ``setup`` has another form than it should.
+    """
+    calls = Calls(function, argument_source(args, kwargs, setup), clock=clock, plan=plan)
+    result = _first_call(calls)
+    refuse_unfinished(function, result)
+    with random_state_kept():
+        measurements = [found for meter in meters for found in meter_pass(meter, calls, skip)]
+    return result, tuple(measurements)
+
+
+def _first_call(calls: Calls) -> object:
+    call = calls.prepare()
+    calls.device.synchronize()
+    start_ns = calls.clock()
+    result = call()
+    # Only now is it known what the function runs on.
+    calls.device = find_device()
+    calls.device.synchronize()
+    calls.first_s = (calls.clock() - start_ns) / 1e9
+    return result

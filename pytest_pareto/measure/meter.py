@@ -1,0 +1,125 @@
+"""The protocol of meters, and what a meter is given to measure."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pytest_pareto.measure.arguments import Arguments
+from pytest_pareto.measure.device import Device, find_device
+from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan
+from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.run import Measurement
+
+
+class Calls:
+    """The measured function, ready to be called as often as a meter needs.
+
+    A meter uses `prepare`, and what it needs of: ``device`` (to wait for launched work),
+    ``clock`` (monotonic nanoseconds; injected in tests), ``plan`` (how many calls the
+    test asks for), ``first_s`` (wall seconds of the first call). It may say in ``stage``
+    what it is doing; an exception of the function then carries these words.
+    ``count``, ``warm`` and ``raised`` belong to the loop: the calls prepared so far,
+    whether warm-up is done, and the last exception of the function or of its `setup`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        arguments: Callable[[], Arguments],
+        *,
+        clock: Callable[[], int],
+        plan: LoopPlan = DEFAULT_PLAN,
+    ) -> None:
+        self._function = function
+        self._arguments = arguments
+        self.clock = clock
+        self.plan = plan
+        self.device: Device = find_device()
+        self.first_s: float | None = None
+        self.stage = "first call"
+        self.count = 0
+        self.warm = False
+        self.raised: BaseException | None = None
+
+    def begin(self, stage: str) -> None:
+        """Start a meter's pass: what was raised before is no longer the function's news."""
+        self.stage = stage
+        self.raised = None
+
+    def prepare(self) -> Callable[[], object]:
+        """Make fresh arguments, untimed, and return one call of the function with them.
+
+        The call must be made before the next is prepared, and at most once. An exception
+        of the function leaves it unchanged, with a note saying which call it was.
+        """
+        self.count += 1
+        function = self._function
+        try:
+            args, kwargs = self._arguments()
+        except BaseException as error:
+            self._remember(error, "by setup for call")
+            raise
+
+        def call() -> object:
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                self._remember(error, "on call")
+                raise
+
+        return call
+
+    def _remember(self, error: BaseException, where: str) -> None:
+        self.raised = error
+        # The first call is the test's own: nothing about it needs explaining.
+        if self.count > 1:
+            error.add_note(f"pytest-pareto: raised {where} {self.count} ({self.stage})")
+
+
+class Meter(Protocol):
+    """Measures one or more metrics of a function, in calls of its own.
+
+    After the function's first call a meter is asked once for `absence`, and then, unless
+    it gave a reason, once for `measure`. It must not rely on other meters having run, and
+    leaves nothing behind. A smallest meter, of the time that the processor spends::
+
+        class CpuTimeMeter:
+            metrics = (CPU_TIME,)
+
+            def absence(self):
+                return None
+
+            def measure(self, calls):
+                call = calls.prepare()
+                start = time.process_time()
+                call()
+                return [Measurement(CPU_TIME, (time.process_time() - start,))]
+
+    A meter that raises makes its metrics absent with that reason; an exception of the
+    measured function reaches the test as the function's own. Where the meter's instrument
+    may itself break a call, `measure` may catch what the call raised and return its
+    metrics as absent, once a call without the instrument has shown who was at fault.
+    """
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Everything that `measure` returns a measurement of."""
+        ...
+
+    def absence(self) -> str | None:
+        """Say why nothing can be measured here, in words that follow "absent:", or None."""
+        ...
+
+    def measure(self, calls: Calls) -> Sequence[Measurement]:
+        """Measure, in one pass, and return one measurement of each metric."""
+        ...
+
+
+def summary(error: BaseException) -> str:
+    """Return an exception in one line, for the reason why something is absent."""
+    first_line = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first_line}".removesuffix(": ")
+
+
+def absent(metrics: Sequence[Metric], reason: str) -> tuple[Measurement, ...]:
+    """Return a measurement of each metric that has no reading, with its reason."""
+    return tuple(Measurement(metric, absent=reason) for metric in metrics)

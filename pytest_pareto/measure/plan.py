@@ -1,0 +1,67 @@
+"""How many calls are made: bounds on warm-up and on the steady-state loop."""
+
+import math
+from dataclasses import dataclass
+
+from pytest_pareto.model.errors import ParetoError
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPlan:
+    """Bounds on the calls that follow the first one.
+
+    With ``warmup`` or ``rounds`` exactly so many calls are made. Without, warm-up makes
+    ``min_warmup`` calls and goes on until ``warmup_seconds`` have passed or ``max_warmup``
+    calls are made; the loop makes ``min_rounds`` calls and goes on until ``max_seconds``
+    have passed or ``max_rounds`` calls are made. Time is wall time, `setup` included.
+    Raises ParetoError where a bound is not a count or not a time.
+    """
+
+    rounds: int | None = None
+    warmup: int | None = None
+    min_rounds: int = 5
+    max_rounds: int = 100
+    max_seconds: float = 2.0
+    min_warmup: int = 2
+    max_warmup: int = 20
+    warmup_seconds: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_count("rounds", self.rounds, least=1)
+        _check_count("warmup", self.warmup, least=0)
+        _check_count("min_rounds", self.min_rounds, least=1)
+        _check_count("max_rounds", self.max_rounds, least=self.min_rounds)
+        _check_count("min_warmup", self.min_warmup, least=0)
+        _check_count("max_warmup", self.max_warmup, least=self.min_warmup)
+        for name, seconds in (
+            ("max_seconds", self.max_seconds),
+            ("warmup_seconds", self.warmup_seconds),
+        ):
+            if math.isnan(seconds) or seconds < 0:
+                raise ParetoError(f"{name} must be a time in seconds >= 0, not {seconds!r}")
+
+    def wants_warmup(self, done: int, elapsed_s: float) -> bool:
+        """Whether another warm-up call follows after ``done`` calls in ``elapsed_s``."""
+        if self.warmup is not None:
+            return done < self.warmup
+        in_time = elapsed_s < self.warmup_seconds
+        return done < self.min_warmup or (done < self.max_warmup and in_time)
+
+    def wants_round(self, done: int, elapsed_s: float) -> bool:
+        """Whether another timed round follows after ``done`` rounds in ``elapsed_s``."""
+        if self.rounds is not None:
+            return done < self.rounds
+        in_time = elapsed_s < self.max_seconds
+        return done < self.min_rounds or (done < self.max_rounds and in_time)
+
+
+def _check_count(name: str, value: object, *, least: int) -> None:
+    if value is None:
+        return
+    # A bool is an int to Python, and "rounds=True" is never meant as one round.
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ParetoError(f"{name} must be a whole number >= {least}, not {value!r}")
+
+
+DEFAULT_PLAN = LoopPlan()
+"""What is done for a test that says nothing about rounds or warm-up."""

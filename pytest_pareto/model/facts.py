@@ -1,0 +1,28 @@
+"""What a report says of a session beside its verdicts: against what, how much, how long."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """The circumstances of a judged session.
+
+    ``baseline_path`` is what the user would type: the folder of this hardware, relative
+    to the root directory. ``differences`` names software that changed since the baseline,
+    as "torch 2.12.0 → 2.13.0". ``partial`` says why the session is incomplete, or is None.
+    ``edits`` lists what an update wrote, or, with ``updating`` false, is empty.
+    ``confirmed`` is whether suspects were measured again before they were called worse.
+    """
+
+    baseline_path: str
+    hardware_key: str
+    baseline_sessions: int
+    baseline_runs: int
+    runs: int
+    duration_s: float
+    differences: tuple[str, ...] = ()
+    partial: str | None = None
+    updating: bool = False
+    edits: tuple[str, ...] = ()
+    confirmed: bool = False
+    assumptions: tuple[str, ...] = ()

@@ -1,0 +1,69 @@
+"""What the user asked the gate to do, decided before anything is measured."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+LOST_SHARE = 0.1
+BUDGET_SHARE = 0.1
+"""Shares of alpha spent on places lost and on budgets, where a session can have either."""
+
+
+class Missing(StrEnum):
+    """What to do where there is nothing to compare with, or nothing to compare."""
+
+    AUTO = "auto"  # what vanished fails; what was never recorded here fails in CI
+    FAIL = "fail"
+    WARN = "warn"
+
+
+class TradeOffs(StrEnum):
+    """Which trades pass: those within their bound, all, or none."""
+
+    BOUNDED = "bounded"
+    PASS = "pass"  # noqa: S105 - a policy, not a password
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The gate's settings. ``alpha`` is the chance of failing an unharmed build.
+
+    ``accepts_new``, ``accepts_changes`` and ``accepts_all`` say that this session's update
+    writes what is new, what changed, or what became another thing altogether (other
+    samples, another direction, gone) into the baseline: what is accepted does not fail.
+    """
+
+    alpha: float = 0.05
+    missing: Missing = Missing.AUTO
+    fail_inconclusive: bool = False
+    trade_offs: TradeOffs = TradeOffs.BOUNDED
+    ci: bool = False
+    accepts_new: bool = False
+    accepts_changes: bool = False
+    accepts_all: bool = False
+
+    @property
+    def vanished_fails(self) -> bool:
+        """Whether something that the baseline has and this session lacks fails the build."""
+        return self.missing is not Missing.WARN
+
+    @property
+    def unrecorded_fails(self) -> bool:
+        """Whether something that the baseline lacks fails the build."""
+        return self.missing is Missing.FAIL or (self.missing is Missing.AUTO and self.ci)
+
+
+@dataclass(frozen=True, slots=True)
+class AlphaShares:
+    """How a session spends its alpha; unused shares go to the changes of metrics."""
+
+    changes: float
+    lost: float
+    budgets: float
+
+    @classmethod
+    def of(cls, *, has_rivals: bool, has_budgets: bool) -> "AlphaShares":
+        """Split by what the session can ask at all, never by what it found."""
+        lost = LOST_SHARE if has_rivals else 0.0
+        budgets = BUDGET_SHARE if has_budgets else 0.0
+        return cls(1.0 - lost - budgets, lost, budgets)

@@ -1,0 +1,95 @@
+"""Inside a fresh process: the same tests in the same order, and every report to a file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_pareto.measure.environment import probe_environment
+from pytest_pareto.plugin.hooks import MeasuringHooks
+
+_NEUTRAL: Mapping[str, object] = {
+    # Whatever selects, orders, repeats, stops, spreads or writes belongs to the parent;
+    # the ini file's addopts ask for it again in every child.
+    "numprocesses": None, "dist": "no", "tx": [], "looponfail": False,
+    "lf": False, "failedfirst": False, "newfirst": False,
+    "stepwise": False, "stepwise_skip": False, "stepwise_reset": False,
+    "maxfail": 0, "keyword": "", "markexpr": "", "deselect": None,
+    "xmlpath": None, "htmlpath": None, "usepdb": False, "trace": False,
+    "reruns": None, "basetemp": None, "pastebin": None, "collectonly": False,
+}  # fmt: skip
+
+
+class ChildSpec(msgspec.Struct, frozen=True):
+    """What the parent hands to its child, as a JSON file."""
+
+    nodeids: list[str]
+    lines: str
+
+
+class ChildLine(msgspec.Struct, frozen=True):
+    """One line from child to parent: a test report, the environment at the end, or an error."""
+
+    report: dict[str, object] | None = None
+    environment: dict[str, object] | None = None
+    error: str | None = None
+
+
+def neutralise(config: pytest.Config) -> None:
+    """Undo the options that are the parent's business."""
+    for name, value in _NEUTRAL.items():
+        if hasattr(config.option, name):
+            setattr(config.option, name, value)
+
+
+def register_child(config: pytest.Config) -> None:
+    """Register what a child needs."""
+    spec = msgspec.json.decode(
+        Path(config.getoption("--pareto-child")).read_bytes(), type=ChildSpec
+    )
+    config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
+    config.pluginmanager.register(Child(config, spec), "pareto-child")
+
+
+class Child:
+    """Selects the parent's tests and writes down what became of them."""
+
+    def __init__(self, config: pytest.Config, spec: ChildSpec) -> None:
+        self._config = config
+        self._spec = spec
+
+    def _write(self, line: ChildLine) -> None:
+        # json, not msgspec: a report's own text may hold lone surrogates and NaN.
+        with Path(self._spec.lines).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(msgspec.structs.asdict(line)) + "\n")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep exactly the parent's tests, in its order."""
+        by_id = {item.nodeid: item for item in items}
+        lost = [nodeid for nodeid in self._spec.nodeids if nodeid not in by_id]
+        if lost:
+            message = _lost(lost)
+            self._write(ChildLine(error=message))
+            raise pytest.UsageError(message)
+        items[:] = [by_id[nodeid] for nodeid in self._spec.nodeids]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Pass a report on."""
+        data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+        self._write(ChildLine(report=data))
+
+    def pytest_sessionfinish(self) -> None:
+        """Say where this was measured, now that the tests have loaded what they use."""
+        environment = probe_environment({"pytest": pytest.__version__})
+        self._write(ChildLine(environment=msgspec.to_builtins(environment)))
+
+
+def _lost(nodeids: Sequence[str]) -> str:
+    return (
+        f"{len(nodeids)} tests were not collected again in a fresh process, such as "
+        f"{nodeids[0]!r}; test ids must be the same each time (no random or time-dependent "
+        "parameters, no sets in parametrize)"
+    )

@@ -1,0 +1,53 @@
+"""From test reports to a `Run`."""
+
+import pytest
+
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.run import CaseRun, Run
+from pytest_pareto.plugin.hooks import cases_of
+
+
+class RunBuilder:
+    """Collects the reports of one process, in which a test may be run again (the last counts)."""
+
+    def __init__(self) -> None:
+        self._cases: dict[str, tuple[CaseRun, ...]] = {}
+        self._failed: dict[str, str] = {}
+        self._finished: set[str] = set()
+        self._skipped: set[str] = set()
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take one phase of one test."""
+        nodeid = report.nodeid
+        if report.failed:
+            self._failed[nodeid] = _first_line(report)
+        elif report.skipped:
+            self._skipped.add(nodeid)
+        elif report.when == "call" and report.passed:
+            self._failed.pop(nodeid, None)
+            self._cases[nodeid] = cases_of(report)
+        if report.when == "teardown":
+            self._finished.add(nodeid)
+
+    def build(self, environment: Environment) -> Run:
+        """Return the run; tests that failed have no cases."""
+        cases = {
+            case.case_id: case
+            for nodeid, measured in self._cases.items()
+            if nodeid not in self._failed
+            for case in measured
+        }
+        return Run(
+            environment,
+            cases,
+            dict(self._failed),
+            frozenset(self._finished),
+            frozenset(self._skipped),
+        )
+
+
+def _first_line(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else report.longreprtext
+    lines = [line for line in str(text).splitlines() if line.strip()]
+    return lines[0] if lines else "no message"

@@ -1,0 +1,111 @@
+"""Failed cases as failed tests: red, counted, in JUnit and in ``--lf``."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from pytest_pareto.model.verdict import CaseVerdict
+
+Tell = Callable[[CaseVerdict], tuple[str, str]]
+"""Gives a failing case's line for pytest's short summary, and its full text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Crash:
+    """Where pytest looks for the message of its short summary and of JUnit."""
+
+    path: str
+    lineno: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.lineno}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class _CaseFailure:
+    """What pytest shows of a failing case: text, without a traceback to get lost in.
+
+    A plain string would do, but loses its message in the short summary of pytest 8.
+    """
+
+    reprcrash: _Crash
+    text: str
+
+    def toterminal(self, tw: pytest.TerminalReporter) -> None:
+        """Write the text."""
+        for line in self.text.splitlines():
+            tw.line(line)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def report_failures(
+    session: pytest.Session, cases: Iterable[CaseVerdict], already_red: frozenset[str], tell: Tell
+) -> None:
+    """Report each test with failing cases as failed, once, under its own node id.
+
+    A test that failed by itself is left as it is. A case without a test in this session
+    (MISSING) has none to hang on: see `without_test`.
+    """
+    items = {item.nodeid: item for item in session.items}
+    by_test: dict[str, list[CaseVerdict]] = {}
+    for case in cases:
+        nodeid = case.comparison.nodeid
+        if case.fails and nodeid in items and nodeid not in already_red:
+            by_test.setdefault(nodeid, []).append(case)
+    for nodeid, failing in by_test.items():
+        _take_back_pass(session.config, nodeid)
+        _rename_in_junit(session.config, items[nodeid])
+        _report(items[nodeid], failing, tell)
+
+
+def without_test(session: pytest.Session, cases: Iterable[CaseVerdict]) -> int:
+    """Count the failing cases that no test of this session can be blamed for."""
+    nodeids = {item.nodeid for item in session.items}
+    return sum(bool(case.fails) and case.comparison.nodeid not in nodeids for case in cases)
+
+
+def _report(item: pytest.Item, failing: list[CaseVerdict], tell: Tell) -> None:
+    told = [tell(case) for case in failing]
+    path, line, _ = item.location
+    message = "; ".join(message for message, _ in told)
+    text = "\n\n".join(text for _, text in told)
+    failure = _CaseFailure(_Crash(path, (line or 0) + 1, message), text)
+    # The teardown closes the test: without it, reporters that wait for it (pytest-html)
+    # never count the failure.
+    for report in (_phase(item, "call", failure), _phase(item, "teardown", None)):
+        item.ihook.pytest_runtest_logreport(report=report)
+
+
+def _phase(
+    item: pytest.Item, when: Literal["call", "teardown"], failure: _CaseFailure | None
+) -> pytest.TestReport:
+    return pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords=dict.fromkeys(item.keywords, 1),
+        outcome="passed" if failure is None else "failed",
+        longrepr=failure,  # type: ignore[arg-type]  # it has what pytest asks of one
+        when=when,
+    )
+
+
+def _take_back_pass(config: pytest.Config, nodeid: str) -> None:
+    """Remove the test's earlier pass from the counts: "2 failed, 3 passed", not 7 for 5 tests."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        passed = reporter.stats.get("passed", [])
+        passed[:] = [report for report in passed if report.nodeid != nodeid]
+
+
+def _rename_in_junit(config: pytest.Config, item: pytest.Item) -> None:
+    """Give the failure a name of its own: of two test cases of one name GitLab reads the first."""
+    junit = config.pluginmanager.get_plugin("junitxml")
+    key = getattr(junit, "xml_key", None)
+    log = config.stash.get(key, None) if key is not None else None
+    if log is not None:
+        log.node_reporter(item.nodeid).add_attribute("name", f"{item.name} (pareto)")

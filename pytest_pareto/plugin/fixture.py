@@ -1,0 +1,120 @@
+"""The ``pareto`` fixture: what a test says to us."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Kind, Metric, Scope
+from pytest_pareto.model.run import Measurement
+from pytest_pareto.plugin.marker import count
+from pytest_pareto.plugin.recording import Recorder
+from pytest_pareto.plugin.score import read_direction, read_score
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOptions:
+    """How one measurement differs from the defaults."""
+
+    name: str | None = None
+    setup: Callable[[], object] | None = None
+    items: int | None = None
+    rounds: int | None = None
+    warmup: int | None = None
+    metrics: frozenset[str] | None = None
+
+
+class Pareto:
+    """Measures calls and records scores for one test.
+
+    ``pareto(fn, ...)`` is ``pareto.measure(fn, ...)``. A test may measure several things
+    under names of their own: ``pareto.configure(name="decode").measure(fn, ...)``.
+    """
+
+    def __init__(self, recorder: Recorder, options: MeasureOptions | None = None) -> None:
+        self._recorder = recorder
+        self._options = options or MeasureOptions()
+
+    def __call__(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Measure a call; see `measure`."""
+        return self.measure(fn, *args, **kwargs)
+
+    def measure(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``fn`` once, then under ``--pareto`` again for each metric's readings.
+
+        Returns what the first call returned. The global random state (Python, NumPy,
+        torch) is left as after that one call. Every argument goes to ``fn``; options go
+        through `configure`.
+        """
+        return self._recorder.measure(fn, args, kwargs, self._options)
+
+    def configure(
+        self,
+        *,
+        name: str | None = None,
+        setup: Callable[[], object] | None = None,
+        items: int | None = None,
+        rounds: int | None = None,
+        warmup: int | None = None,
+        metrics: Iterable[str] | None = None,
+    ) -> "Pareto":
+        """Return a `Pareto` with other options; what is not given stays as it is.
+
+        ``name`` makes a case of its own, ``nodeid#name``. ``setup`` makes fresh arguments
+        for each call, untimed. ``items`` is how many items one call works through.
+        ``rounds`` and ``warmup`` fix the number of calls. ``metrics`` limits what is
+        measured.
+        """
+        if name is not None and (not name or not isinstance(name, str)):
+            raise ParetoError(f"name takes a non-empty string, not {name!r}")
+        given = {
+            "name": name,
+            "setup": setup,
+            "items": count("items", items, least=1),
+            "rounds": count("rounds", rounds, least=1),
+            "warmup": count("warmup", warmup, least=0),
+            "metrics": None if metrics is None else self._recorder.known(metrics),
+        }
+        changed = {key: value for key, value in given.items() if value is not None}
+        return Pareto(self._recorder, replace(self._options, **changed))  # type: ignore[arg-type]
+
+    def record(
+        self,
+        name: str,
+        value: object,
+        *,
+        ids: Sequence[object] | None = None,
+        better: str | None = None,
+        tolerance: float | None = None,
+        unit: str = "",
+        scope: str = "gpu",
+        gate: bool = True,
+    ) -> None:
+        """Record a score of this case: a number, one per sample with ``ids``, or a metric.
+
+        ``value`` may be a number, a vector with ids, a mapping from ids, or an object with
+        ``update`` and ``compute`` such as those of torchmetrics, which may know its own
+        direction. ``tolerance`` is absolute, in the metric's unit; without one (here or
+        in the marker) any significant loss is a regression. ``scope`` says where else the
+        score would be the same: "gpu" (the same hardware), "host", or "anywhere", which is
+        the author's claim. ``gate=False`` makes it a diagnostic.
+        """
+        value, direction = read_direction(name, value, better)
+        score = read_score(name, value, ids)
+        if scope not in tuple(Scope):
+            raise ParetoError(f"scope of {name!r} is {scope!r}; it is one of {', '.join(Scope)}")
+        metric = Metric(
+            name,
+            unit,
+            direction,
+            Kind.PAIRED if score.ids else Kind.RUN,
+            Scope(scope),
+            0.0 if tolerance is None else tolerance,
+            relative=False,
+            gates=gate,
+        )
+        measurement = Measurement(metric, score.values, score.ids)
+        self._recorder.add(self._options.name, measurement)

@@ -1,0 +1,161 @@
+"""What ``@pytest.mark.pareto(...)`` says about one test."""
+
+import ast
+import hashlib
+import inspect
+import math
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+import pytest
+
+from pytest_pareto.model.budget import Budget, parse_budget
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Metric
+
+KEYWORDS = ("front", "tolerance", "budget", "give_up", "rounds", "warmup", "skip_metrics", "gate")
+_MAPPINGS = ("tolerance", "budget", "give_up")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOptions:
+    """The marker's keywords, checked. ``tolerance`` and ``give_up`` by metric name."""
+
+    front: str | None = None
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    budgets: tuple[Budget, ...] = ()
+    give_up: Mapping[str, float] = field(default_factory=dict)
+    rounds: int | None = None
+    warmup: int | None = None
+    skip_metrics: frozenset[str] = frozenset()
+    gate: bool = True
+
+    @property
+    def named_metrics(self) -> dict[str, str]:
+        """Every metric that the marker names, with the keyword that names it."""
+        named = dict.fromkeys(self.skip_metrics, "skip_metrics")
+        named |= {budget.metric: "budget" for budget in self.budgets}
+        return (
+            named
+            | dict.fromkeys(self.give_up, "give_up")
+            | dict.fromkeys(self.tolerance, "tolerance")
+        )
+
+    def apply_to(self, metric: Metric) -> Metric:
+        """Put a metric under this test's policy; a tolerance asks a diagnostic to gate."""
+        tolerance = self.tolerance.get(metric.name)
+        return metric.with_policy(
+            tolerance=tolerance,
+            give_up=self.give_up.get(metric.name),
+            gates=True if tolerance is not None else None,
+        )
+
+
+def read_marker(item: pytest.Item) -> CaseOptions:
+    """Merge the markers of a test, the nearest last.
+
+    Raises ParetoError where a keyword is unknown or its value cannot be used.
+    """
+    merged: dict[str, object] = {}
+    for mark in reversed(list(item.iter_markers("pareto"))):
+        if mark.args:
+            raise ParetoError(
+                f"@pytest.mark.pareto takes keywords only, not {mark.args!r}; "
+                f"they are {', '.join(KEYWORDS)}"
+            )
+        for key, value in mark.kwargs.items():
+            if key not in KEYWORDS:
+                raise ParetoError(
+                    f"@pytest.mark.pareto has no keyword {key!r}{suggest(key, KEYWORDS)}; "
+                    f"it takes {', '.join(KEYWORDS)}"
+                )
+            merged[key] = _merge(key, merged.get(key), value)
+    return _checked(merged)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return ' (did you mean ...?)' where a known word is close, else nothing."""
+    close = get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _merge(key: str, outer: object, value: object) -> object:
+    if key not in _MAPPINGS:
+        return value
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise ParetoError(
+            f"@pytest.mark.pareto({key}=...) takes a mapping from metric names, "
+            f"such as {{'latency': ...}}, not {value!r}"
+        )
+    return {**outer, **value} if isinstance(outer, Mapping) else dict(value)
+
+
+def _checked(given: Mapping[str, object]) -> CaseOptions:
+    budgets = given.get("budget", {})
+    assert isinstance(budgets, Mapping)
+    return CaseOptions(
+        front=_typed("front", given.get("front"), str, "a string"),
+        tolerance=_limits("tolerance", given.get("tolerance", {})),
+        budgets=tuple(parse_budget(metric, text) for metric, text in budgets.items()),
+        give_up=_limits("give_up", given.get("give_up", {})),
+        rounds=count("rounds", given.get("rounds"), least=1),
+        warmup=count("warmup", given.get("warmup"), least=0),
+        skip_metrics=_names(given.get("skip_metrics", ())),
+        gate=bool(_typed("gate", given.get("gate", True), bool, "True or False")),
+    )
+
+
+def _typed(key: str, value: object, kind: type, wanted: str) -> str | None:
+    if value is not None and not isinstance(value, kind):
+        raise ParetoError(f"@pytest.mark.pareto({key}=...) takes {wanted}, not {value!r}")
+    return value  # type: ignore[return-value]
+
+
+def _limits(key: str, value: object) -> dict[str, float]:
+    assert isinstance(value, Mapping)
+    for name, limit in value.items():
+        number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        if not number or not math.isfinite(limit) or limit < 0:
+            raise ParetoError(
+                f"@pytest.mark.pareto({key}={{{name!r}: ...}}) takes a number >= 0 "
+                f"(0.05 is 5 % for built-in metrics), not {limit!r}"
+            )
+    return {name: float(limit) for name, limit in value.items()}
+
+
+def count(key: str, value: object, *, least: int) -> int | None:
+    """Check a whole number, such as the rounds of a measurement."""
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ParetoError(f"{key} takes a whole number from {least} on, not {value!r}")
+    return value
+
+
+def _names(value: object) -> frozenset[str]:
+    names = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise ParetoError(
+            f"@pytest.mark.pareto(skip_metrics=...) takes names, such as ['latency'], not {value!r}"
+        )
+    return frozenset(str(name) for name in names)
+
+
+def source_hash(item: pytest.Item) -> str:
+    """Hash what the test does: its code without comments, docstring and decorators.
+
+    Empty where the source cannot be read, which is then never reported as a change.
+    """
+    function = getattr(item, "function", None)
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))  # type: ignore[arg-type]
+    except (OSError, TypeError, SyntaxError):
+        return ""
+    definition = tree.body[0]
+    if isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef):
+        definition.decorator_list = []
+        if ast.get_docstring(definition) is not None:
+            definition.body = definition.body[1:]
+    return hashlib.sha256(ast.dump(definition).encode()).hexdigest()[:12]

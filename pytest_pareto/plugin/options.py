@@ -1,0 +1,213 @@
+"""The command line and its ini twins, read once into frozen settings."""
+
+import os
+from argparse import SUPPRESS
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_pareto.model.policy import Policy
+
+UPDATE_MODES = ("changed", "new", "runs", "all")
+BASELINE_RUNS = 5
+"""How many fresh processes record a baseline unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user asked for. ``runs`` is None for one run, in this process."""
+
+    baseline_dir: Path
+    policy: "Policy"
+    update: str | None = None
+    runs: int | None = None
+    plot: bool = False
+    session_spreads: dict[str, float] = field(default_factory=dict)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add every option, each with its ini twin where a project may want to fix it."""
+    group = parser.getgroup("pareto", "performance and quality against a baseline (pytest-pareto)")
+    add = group.addoption
+    add("--pareto", action="store_true", help="measure, compare with the baseline, and judge")
+    add(
+        "--pareto-update",
+        nargs="?",
+        const="changed",
+        choices=UPDATE_MODES,
+        metavar="WHAT",
+        help="write the baseline after judging: changed (default; also what is new), new, "
+        "runs (one more session of what did not change) or all (and prune after a complete "
+        f"green run); takes {BASELINE_RUNS} runs unless --pareto-runs says otherwise",
+    )
+    add("--pareto-baseline", metavar="DIR", help="where the baseline is (pareto_baselines)")
+    add(
+        "--pareto-runs",
+        metavar="N",
+        help="measure in N fresh processes, instead of once in this one",
+    )
+    add(
+        "--pareto-missing",
+        choices=("fail", "warn"),
+        help="what to do where the baseline or the measurement is missing; unset, what "
+        "vanished fails, and what was never recorded here fails in CI",
+    )
+    add(
+        "--pareto-inconclusive",
+        choices=("pass", "fail"),
+        help="what to do with cases that could not be decided (pass)",
+    )
+    add(
+        "--pareto-tradeoff",
+        choices=("bounded", "pass", "fail"),
+        help="what to do where one metric was given up for another (bounded)",
+    )
+    add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
+    add("--pareto-child", metavar="FILE", help=SUPPRESS)
+    _add_ini(parser)
+
+
+def _add_ini(parser: pytest.Parser) -> None:
+    parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
+    parser.addini("pareto_runs", "fresh processes of a session", default="")
+    parser.addini("pareto_missing", "fail or warn", default="")
+    parser.addini("pareto_inconclusive", "pass or fail", default="pass")
+    parser.addini("pareto_tradeoff", "bounded, pass or fail", default="bounded")
+    parser.addini("pareto_plot", "draw the fronts", type="bool", default=False)
+    parser.addini("pareto_alpha", "chance of failing an unharmed build", default="0.05")
+    parser.addini(
+        "pareto_session_spread",
+        "assumed spread between sessions, a line each: 'host = 0.04', 'gpu = 0.0005', "
+        "'gpu_other_board = 0.0015' (fractions)",
+        type="linelist",
+        default=[],
+    )
+
+
+def is_active(config: pytest.Config) -> bool:
+    """Whether this session measures and judges."""
+    return bool(config.getoption("--pareto"))
+
+
+def is_child(config: pytest.Config) -> bool:
+    """Whether this process is a run that another session started."""
+    return config.getoption("--pareto-child") is not None
+
+
+def in_ci() -> bool:
+    """Whether this is a CI job, by the variables that pytest itself looks at."""
+    return any(
+        os.environ.get(name, "").lower() not in ("", "0", "false")
+        for name in ("CI", "BUILD_NUMBER")
+    )
+
+
+def refuse_orphans(config: pytest.Config) -> None:
+    """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
+    given = [
+        f"--pareto-{name}"
+        for name in ("update", "baseline", "runs", "missing", "inconclusive", "tradeoff", "plot")
+        if config.getoption(f"pareto_{name}")
+    ]
+    if given:
+        raise pytest.UsageError(f"{', '.join(given)} has no effect without --pareto; add --pareto")
+
+
+def refuse_workers(config: pytest.Config) -> None:
+    """Refuse pytest-xdist: tests that share the machine measure each other."""
+    option = config.option
+    workers = getattr(option, "numprocesses", None)
+    if workers not in (None, 0) or getattr(option, "tx", None):
+        raise pytest.UsageError(
+            "--pareto does not work with pytest-xdist yet: tests that run side by side would "
+            "measure each other. Add -n0 (or -p no:xdist) for the run with --pareto."
+        )
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Read options and ini values.
+
+    Raises pytest.UsageError, naming the option or ini key, where a value cannot be used.
+    """
+    from pytest_pareto.model.policy import Missing, Policy, TradeOffs
+
+    update = config.getoption("--pareto-update")
+    if update is not None and in_ci():
+        raise pytest.UsageError(
+            "--pareto-update is refused in CI (CI or BUILD_NUMBER is set): a baseline is "
+            "accepted by a person. Update on the machine that measures and commit the result, "
+            "or unset the variable if this is not CI."
+        )
+    missing = _choice(config, "missing", ("", "fail", "warn"))
+    return Settings(
+        baseline_dir=_baseline_dir(config),
+        policy=Policy(
+            alpha=_fraction("pareto_alpha", str(config.getini("pareto_alpha")), below=0.5),
+            missing=Missing(missing) if missing else Missing.AUTO,
+            fail_inconclusive=_choice(config, "inconclusive", ("pass", "fail")) == "fail",
+            trade_offs=TradeOffs(_choice(config, "tradeoff", ("bounded", "pass", "fail"))),
+            ci=in_ci(),
+            accepts_new=update in ("changed", "new", "all"),
+            accepts_changes=update in ("changed", "all"),
+            accepts_all=update == "all",
+        ),
+        update=update,
+        runs=_runs(config, updating=update is not None),
+        plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
+        session_spreads=_session_spreads(config),
+    )
+
+
+def _baseline_dir(config: pytest.Config) -> Path:
+    given = config.getoption("--pareto-baseline")
+    if given is not None:
+        return Path(config.invocation_params.dir, given)
+    return Path(config.rootpath, str(config.getini("pareto_baseline")))
+
+
+def _choice(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:
+    given = config.getoption(f"--pareto-{name}")
+    value = str(given if given is not None else config.getini(f"pareto_{name}")).strip()
+    if value not in allowed:
+        wanted = ", ".join(word for word in allowed if word)
+        raise pytest.UsageError(
+            f"ini option pareto_{name} is {value!r}; it must be one of {wanted}"
+        )
+    return value
+
+
+def _runs(config: pytest.Config, *, updating: bool) -> int | None:
+    given = config.getoption("--pareto-runs")
+    text = str(given if given is not None else config.getini("pareto_runs")).strip()
+    if not text:
+        return BASELINE_RUNS if updating else None
+    if not text.isdecimal() or int(text) < 1:
+        raise pytest.UsageError(f"--pareto-runs is {text!r}; it takes a whole number from 1 on")
+    return int(text)
+
+
+def _session_spreads(config: pytest.Config) -> dict[str, float]:
+    spreads = {"host": 0.04, "gpu": 0.0005, "gpu_other_board": 0.0015}
+    for line in config.getini("pareto_session_spread"):
+        name, _, value = (part.strip() for part in line.partition("="))
+        if name not in spreads:
+            raise pytest.UsageError(
+                f"ini option pareto_session_spread: {name!r} is not one of {', '.join(spreads)}"
+            )
+        spreads[name] = _fraction(f"pareto_session_spread {name}", value, below=1.0)
+    return spreads
+
+
+def _fraction(name: str, text: str, *, below: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < below:
+        raise pytest.UsageError(
+            f"ini option {name} is {text!r}; a number from 0 to {below} is needed"
+        )
+    return value

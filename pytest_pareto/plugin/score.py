@@ -1,0 +1,90 @@
+"""What ``pareto.record`` takes: a number, scores with ids, or an object that computes one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Better
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A recorded value in plain Python; ``ids`` is empty for a single number."""
+
+    values: tuple[float, ...]
+    ids: tuple[str, ...] = ()
+
+
+def read_score(name: str, value: object, ids: Iterable[object] | None) -> Score:
+    """Turn what was recorded into floats. Raises ParetoError where that cannot be done."""
+    if isinstance(value, Mapping):
+        if ids is not None:
+            raise ParetoError(f"{name!r}: a mapping has its ids already; leave ids= away")
+        ids, value = list(value), list(value.values())
+    plain = _plain(value)
+    if not isinstance(plain, list | tuple):
+        if ids is not None:
+            raise ParetoError(
+                f"{name!r} is a single number but ids were given; pass one score per id"
+            )
+        return Score((_number(name, plain, None),))
+    if not plain:
+        raise ParetoError(f"{name!r} has no scores at all; record at least one")
+    if ids is None:
+        raise ParetoError(
+            f"{name!r} has {len(plain)} scores but no ids: pass ids= (prompt names, or "
+            "range(n) if the order never changes) so that each is compared with itself"
+        )
+    labels = tuple(str(label) for label in _listed(ids))
+    return Score(
+        tuple(
+            _number(name, v, labels[i] if i < len(labels) else None) for i, v in enumerate(plain)
+        ),
+        labels,
+    )
+
+
+def _listed(ids: Iterable[object]) -> list[object]:
+    plain = _plain(ids)
+    return list(plain) if isinstance(plain, Iterable) else [plain]
+
+
+def _plain(value: object) -> object:
+    """Turn arrays and tensors of any library into numbers and lists."""
+    to_list = getattr(value, "tolist", None)
+    if callable(to_list):
+        return to_list()
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | list | tuple):
+        return list(value)
+    return value
+
+
+def _number(name: str, value: object, label: str | None) -> float:
+    plain = _plain(value)
+    try:
+        if isinstance(plain, str | bytes | list):
+            raise TypeError  # noqa: TRY301 - "0.9" and [[1]] would pass or fail less clearly
+        return float(plain)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        where = f" at sample {label!r}" if label is not None else ""
+        raise ParetoError(
+            f"{name!r} is {plain!r}{where}; a number, or one number per sample, is needed"
+        ) from None
+
+
+def read_direction(name: str, value: object, better: str | None) -> tuple[object, Better]:
+    """Resolve the direction, asking an object that computes its value (torchmetrics) for it.
+
+    Returns the value (computed if need be) and the direction, which is never guessed.
+    """
+    if callable(getattr(value, "compute", None)) and callable(getattr(value, "update", None)):
+        higher = getattr(value, "higher_is_better", None)
+        if better is None and higher is not None:
+            better = "higher" if higher else "lower"
+        value = value.compute()  # type: ignore[attr-defined]
+    if better not in ("lower", "higher"):
+        said = "is missing" if better is None else f"is {better!r}"
+        raise ParetoError(
+            f"the direction of {name!r} {said}; pass better='higher' or better='lower'"
+        )
+    return value, Better(better)

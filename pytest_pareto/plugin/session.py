@@ -1,0 +1,106 @@
+"""A session under ``--pareto``: from the first test to the verdict."""
+
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_pareto.measure.environment import probe_environment
+from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.run import Run
+from pytest_pareto.plugin.collecting import RunBuilder
+from pytest_pareto.plugin.fresh import FreshRuns
+from pytest_pareto.plugin.hooks import MeasuringHooks
+from pytest_pareto.plugin.options import Settings, read_settings
+from pytest_pareto.plugin.selection import Selection
+
+if TYPE_CHECKING:
+    from pytest_pareto.plugin.verdict import Conclusion
+
+
+def register_session(config: pytest.Config) -> None:
+    """Read the settings, check the baseline before hours are spent, and register the hooks."""
+    from pytest_pareto.baseline.store import check_writable, load
+
+    settings = read_settings(config)
+    try:
+        load(settings.baseline_dir, probe_environment({}).hardware_key)
+        if settings.update is not None:
+            check_writable(settings.baseline_dir)
+    except BaselineError as error:
+        raise pytest.UsageError(str(error)) from None
+    fresh = FreshRuns(config, settings.runs) if settings.runs is not None else None
+    if fresh is not None:
+        config.pluginmanager.register(fresh, "pareto-fresh")
+    else:
+        config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
+    config.pluginmanager.register(ParetoSession(config, settings, fresh), "pareto-session")
+
+
+class ParetoSession:
+    """Collects the reports, and judges when the tests have run."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, fresh: FreshRuns | None) -> None:
+        self._config = config
+        self._settings = settings
+        self._fresh = fresh
+        self._selection = Selection(config)
+        self._builder = RunBuilder()
+        self._red: set[str] = set()
+        self._conclusion: Conclusion | None = None
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Remember that not everything was asked for."""
+        self._selection.deselected += len(items)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in what a test measured, and which tests are red already."""
+        if report.failed:
+            self._red.add(report.nodeid)
+        if self._fresh is None:
+            self._builder.add(report)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Judge after the last test; also what there is when the loop was cut short."""
+        started = time.monotonic()
+        if self._config.option.collectonly:
+            return (yield)
+        if session.testsfailed:
+            self._selection.stopped = "tests could not be collected"
+        try:
+            result = yield
+        except (session.Failed, session.Interrupted) as stop:
+            self._selection.stopped = str(stop) or type(stop).__name__
+            self._conclude(session, time.monotonic() - started)
+            raise
+        except KeyboardInterrupt:
+            self._selection.stopped = "interrupted"
+            self._conclude(session, time.monotonic() - started)
+            raise
+        self._conclude(session, time.monotonic() - started)
+        return result
+
+    def _conclude(self, session: pytest.Session, duration_s: float) -> None:
+        from pytest_pareto.plugin.verdict import conclude
+
+        if not session.items:
+            return
+        runs, failures = self._runs()
+        self._conclusion = conclude(
+            self._settings, self._selection, runs, failures, duration_s, self._config.rootpath
+        )
+        self._conclusion.report(session, frozenset(self._red))
+
+    def _runs(self) -> tuple[tuple[Run, ...], tuple[str, ...]]:
+        if self._fresh is not None and self._fresh.runs:
+            return tuple(self._fresh.runs), tuple(self._fresh.failures)
+        failures = tuple(self._fresh.failures) if self._fresh is not None else ()
+        environment = probe_environment({"pytest": pytest.__version__})
+        return (self._builder.build(environment),), failures
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell the verdict."""
+        if self._conclusion is not None:
+            self._conclusion.tell(terminalreporter, plot=self._settings.plot)

@@ -1,0 +1,171 @@
+"""The end of a session: judged, written where asked for, and told."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.baseline.edits import Edit, UpdateMode, plan_update
+from pytest_pareto.baseline.store import load, write
+from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.run import Run
+from pytest_pareto.model.verdict import Judgement, Verdict
+from pytest_pareto.pipeline import Judged, judge_runs
+from pytest_pareto.plugin.failures import report_failures, without_test
+from pytest_pareto.plugin.options import Settings
+from pytest_pareto.plugin.selection import Selection
+from pytest_pareto.report.failure import failure_text
+from pytest_pareto.report.summary import title
+from pytest_pareto.report.terminal import render_terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a session came to."""
+
+    judgement: Judgement
+    facts: SessionFacts
+
+    def report(self, session: pytest.Session, already_red: frozenset[str]) -> None:
+        """Turn failing cases into failed tests; count what has no test to hang on."""
+        report_failures(session, self.judgement.cases, already_red, failure_text)
+        session.testsfailed += len(self.judgement.failures)
+        session.testsfailed += without_test(session, self.judgement.cases)
+
+    def tell(self, reporter: pytest.TerminalReporter, *, plot: bool) -> None:
+        """Write the section, or the one line of ``-q``."""
+        writer = reporter.config.get_terminal_writer()
+        verbosity = reporter.config.get_verbosity()
+        lines = render_terminal(
+            self.judgement, self.facts, verbosity=verbosity, plot=plot, width=writer.fullwidth
+        )
+        if verbosity >= 0:
+            reporter.section(f"pareto: {title(self.judgement)}", sep="=")
+        for line in lines:
+            reporter.write_line(line.text, **dict.fromkeys(line.markup, True))
+
+
+def conclude(
+    settings: Settings,
+    selection: Selection,
+    runs: tuple[Run, ...],
+    failures: tuple[str, ...],
+    duration_s: float,
+    rootpath: Path,
+) -> Conclusion:
+    """Judge the runs against the baseline; then, and only then, write what was asked for."""
+    environment = runs[-1].environment
+    baseline = load(settings.baseline_dir, environment.hardware_key)
+    terms = Terms(settings.policy.alpha, SessionSpreads(**settings.session_spreads))
+    judged = judge_runs(
+        runs,
+        baseline,
+        settings.policy,
+        terms,
+        expected=lambda case_id: selection.expects(case_id, runs),
+        failures=failures,
+    )
+    facts = _facts(settings, selection, runs, baseline, duration_s, rootpath)
+    if settings.update is None:
+        return Conclusion(judged.judgement, facts)
+    return _update(settings, judged, baseline, runs, facts)
+
+
+def _update(
+    settings: Settings,
+    judged: Judged,
+    baseline: Baseline,
+    runs: tuple[Run, ...],
+    facts: SessionFacts,
+) -> Conclusion:
+    assert settings.update is not None
+    mode = UpdateMode(settings.update)
+    prune = _prunable(judged.judgement, facts) if mode is UpdateMode.ALL else frozenset()
+    after, edits = plan_update(
+        baseline,
+        judged.judgement,
+        judged.measured,
+        judged.levels,
+        judged.samples,
+        runs[-1].environment,
+        mode,
+        prune=prune,
+    )
+    judgement = _forgiven(judged.judgement, prune)
+    try:
+        write(settings.baseline_dir, baseline.hardware_key, baseline, after)
+    except BaselineError as error:
+        failed = replace(judgement, failures=(*judgement.failures, str(error)))
+        return Conclusion(failed, replace(facts, updating=True))
+    told = tuple(_tell(edit) for edit in edits)
+    return Conclusion(judgement, replace(facts, updating=True, edits=told))
+
+
+def _prunable(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:
+    """Name the missing cases, if everything ran and nothing else failed."""
+    missing = frozenset(c.case_id for c in judgement.cases if c.verdict is Verdict.MISSING)
+    others = any(c.fails for c in judgement.cases if c.case_id not in missing)
+    if facts.partial is not None or judgement.failures or others:
+        return frozenset()
+    return missing
+
+
+def _forgiven(judgement: Judgement, dropped: frozenset[str]) -> Judgement:
+    cases = tuple(
+        replace(case, fails=(), notices=("dropped from the baseline",))
+        if case.case_id in dropped
+        else case
+        for case in judgement.cases
+    )
+    return replace(judgement, cases=cases)
+
+
+def _tell(edit: Edit) -> str:
+    return f"{edit.action}: {edit.case_id} {edit.metric} ({edit.detail})"
+
+
+def _facts(
+    settings: Settings,
+    selection: Selection,
+    runs: tuple[Run, ...],
+    baseline: Baseline,
+    duration_s: float,
+    rootpath: Path,
+) -> SessionFacts:
+    histories = [h for case in baseline.cases.values() for h in case.metrics.values()]
+    folder = settings.baseline_dir / baseline.hardware_key
+    shown = folder.relative_to(rootpath) if folder.is_relative_to(rootpath) else folder
+    return SessionFacts(
+        baseline_path=shown.as_posix(),
+        hardware_key=baseline.hardware_key,
+        baseline_sessions=max((len(h.level_sessions) for h in histories), default=0),
+        baseline_runs=max(
+            (sum(len(s.runs) for s in h.level_sessions) for h in histories), default=0
+        ),
+        runs=len(runs),
+        duration_s=duration_s,
+        differences=_differences(baseline, runs[-1]),
+        partial=selection.partial,
+        assumptions=_assumptions(settings),
+    )
+
+
+def _differences(baseline: Baseline, run: Run) -> tuple[str, ...]:
+    """Name the software that changed since the newest sessions of the baseline."""
+    used = {h.newest.env for case in baseline.cases.values() for h in case.metrics.values()}
+    now = run.environment.software
+    changed = {
+        f"{name} {then} → {now[name]}"
+        for key in used
+        for name, then in baseline.environments[key].software.items()
+        if name in now and now[name] != then
+    }
+    return tuple(sorted(changed))
+
+
+def _assumptions(settings: Settings) -> tuple[str, ...]:
+    host = settings.session_spreads["host"]
+    return (f"sessions on one host are assumed to differ by {100 * host:g} % in latency",)

@@ -1,0 +1,104 @@
+"""The lines of one case: its name, its rows, why it stands as it does."""
+
+from collections.abc import Iterator
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.verdict import Verdict
+from pytest_pareto.report.blocks import CaseBlock
+from pytest_pareto.report.lines import Line, Tone
+from pytest_pareto.report.rows import Row
+from pytest_pareto.report.steps import accept_step, step_lines
+from pytest_pareto.report.table import INDENT, Columns, moved_out, row_text
+from pytest_pareto.report.text import display_width, pack, pad, shorten, wrap
+
+_BELOW = INDENT + "  "
+_ALARMING = {Outcome.WORSE, Outcome.BROKEN, Outcome.MISSING}
+
+
+def case_lines(
+    case: CaseBlock, columns: Columns, *, verbosity: int = 0, accept: bool = True
+) -> list[Line]:
+    """Write one case; ``accept`` offers the command that accepts a trade let through."""
+    width = columns.width
+    lines = [Line(_headed(case, columns), _tone(case))]
+    for row in visible_rows(case, verbosity):
+        lines.append(Line(row_text(row, columns), _row_tone(row, case)))
+        lines += [Line(text) for text in _below(row, columns, verbosity)]
+    lines += [Line(text) for text in _rest(case, width, verbosity)]
+    for lead, texts, tone in (
+        ("fails", case.fails, Tone.RED),
+        ("note", case.notices, Tone.YELLOW),
+    ):
+        lines += [
+            Line(line, tone)
+            for text in texts
+            for line in wrap(f"{lead}: {text}", width, indent=INDENT, hanging=_BELOW)
+        ]
+    lines += [Line(text) for text in _asides(case, width, verbosity)]
+    if accept and not case.failing and case.verdict is Verdict.TRADE_OFF:
+        lines += [Line(text) for text in step_lines([accept_step(case.nodeid)], width, INDENT)]
+    return lines
+
+
+def visible_rows(case: CaseBlock, verbosity: int) -> list[Row]:
+    """Return the rows that a verbosity shows: by default those with news."""
+    shown = (row for row in case.rows if verbosity > 0 or row.remarkable)
+    return [row for row in shown if row.outcome is not Outcome.ABSENT]
+
+
+def _headed(case: CaseBlock, columns: Columns) -> str:
+    label = shorten(case.label, columns.width // 2)
+    room = columns.width - display_width(label) - 4
+    name = shorten(case.name, room)
+    start = min(max(columns.start("outcome"), display_width(name) + 4), room + 4)
+    return pad(f"  {name}", start) + label
+
+
+def _tone(case: CaseBlock) -> Tone:
+    if case.failing:
+        return Tone.RED
+    if case.notices or case.verdict is Verdict.INCONCLUSIVE:
+        return Tone.YELLOW
+    return Tone.GREEN if case.verdict is Verdict.IMPROVED else Tone.PLAIN
+
+
+def _row_tone(row: Row, case: CaseBlock) -> Tone:
+    if not row.gates:
+        return Tone.PLAIN
+    if row.outcome in _ALARMING:
+        return Tone.RED if case.failing else Tone.YELLOW
+    if row.outcome is Outcome.BETTER:
+        return Tone.GREEN
+    return Tone.YELLOW if row.outcome is Outcome.INCONCLUSIVE else Tone.PLAIN
+
+
+def _below(row: Row, columns: Columns, verbosity: int) -> Iterator[str]:
+    parts = [*moved_out(row, columns), *row.facts]
+    if verbosity > 0:
+        parts += row.details
+    yield from pack(parts, columns.width, indent=_BELOW)
+    if row.worst and (row.remarkable or verbosity > 0):
+        worst = f"worst samples: {', '.join(row.worst)}"
+        yield from wrap(worst, columns.width, indent=_BELOW, hanging=_BELOW + "  ")
+    if verbosity > 1 and row.statistics:
+        yield from wrap(row.statistics, columns.width, indent=_BELOW)
+
+
+def _rest(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
+    """Name the metrics that have no row: what did not move, and what is absent and why."""
+    told: dict[str, list[str]] = {}
+    bare = not visible_rows(case, verbosity)
+    for row in case.rows:
+        if row.outcome is Outcome.ABSENT:
+            if verbosity > 0 or bare:
+                told[f"{row.metric} is absent"] = list(row.facts)
+        elif verbosity <= 0 and row.gates and not row.remarkable:
+            told.setdefault(row.word, []).append(row.metric)
+    for word, names in told.items():
+        yield from wrap(f"{word}: {', '.join(names)}", width, indent=INDENT, hanging=_BELOW)
+
+
+def _asides(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
+    texts = [*case.notes, *((case.place, *case.budgets) if verbosity > 0 else ())]
+    for text in texts:
+        yield from wrap(text, width, indent=INDENT, hanging=_BELOW)

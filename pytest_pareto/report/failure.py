@@ -1,0 +1,39 @@
+"""One failed case as pytest shows it: a line for the summary, a text for the report."""
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.verdict import CaseVerdict, Position
+from pytest_pareto.report.blocks import build_case
+from pytest_pareto.report.cases import case_lines, visible_rows
+from pytest_pareto.report.rows import Row
+from pytest_pareto.report.steps import case_steps, step_lines
+from pytest_pareto.report.table import fit_columns, header_text
+
+_WIDTH = 80
+
+
+def failure_text(case: CaseVerdict) -> tuple[str, str]:
+    """Return the one-line message and the long text of the report of a failed case."""
+    block = build_case(case)
+    rows = visible_rows(block, 0)
+    columns = fit_columns(rows, _WIDTH)
+    lines = [line.text for line in case_lines(block, columns)]
+    if rows:
+        lines.insert(0, header_text(columns, {row.level for row in rows if row.level}))
+    steps = step_lines([*case_steps(case)], _WIDTH)
+    return _message(case, block.rows, block.fails), "\n".join(
+        [*lines, *([""] if steps else []), *steps]
+    )
+
+
+def _message(case: CaseVerdict, rows: tuple[Row, ...], fails: tuple[str, ...]) -> str:
+    worse = [row for row in rows if row.gates and row.outcome is Outcome.WORSE]
+    if not worse:
+        return "; ".join(fails)
+    lead = "LOST its place: " if case.place.position is Position.LOST else ""
+    others = "".join(f", {row.metric} WORSE {row.change}" for row in worse[1:])
+    return f"{lead}{_in_one_line(worse[0])}{others}"
+
+
+def _in_one_line(row: Row) -> str:
+    levels = f"{row.baseline} → {row.candidate} {row.unit}".rstrip()
+    return f"{row.metric} WORSE: {levels} ({row.change}, limit {row.limit})"

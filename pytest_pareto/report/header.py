@@ -1,0 +1,51 @@
+"""The first lines of the section: the result in words, against what, and how sure."""
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.report.lines import Line, Tone
+from pytest_pareto.report.summary import headline, plural
+from pytest_pareto.report.text import clean, pack
+from pytest_pareto.report.units import duration
+
+_INDENT = " " * len("FAIL  ")
+
+
+def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
+    """Say whether the session failed, what became of how many cases, and what was compared."""
+    word, tone = ("FAIL", Tone.RED) if judgement.failed else ("PASS", Tone.GREEN)
+    counts = headline(judgement, facts)
+    if not judgement.failed and not facts.baseline_sessions:
+        word, tone = "NEW ", Tone.YELLOW
+    lines = [Line(text, tone) for text in pack(counts, width, indent=f"{word}  ", hanging=_INDENT)]
+    lines += [Line(text) for text in pack([_against(facts)], width, indent=_INDENT)]
+    measured = f"{plural(facts.runs, 'run')} in {duration(facts.duration_s)}"
+    doubts = list(_doubts(judgement, facts))
+    tone = Tone.YELLOW if doubts else Tone.PLAIN
+    return lines + [Line(text, tone) for text in pack([measured, *doubts], width, indent=_INDENT)]
+
+
+def _against(facts: SessionFacts) -> str:
+    if not facts.baseline_sessions:
+        return f"no baseline for {clean(facts.hardware_key)} yet"
+    sessions = plural(facts.baseline_sessions, "session")
+    held = f"{sessions}, {plural(facts.baseline_runs, 'run')}"
+    return f"against {clean(facts.baseline_path)} ({held})"
+
+
+def _doubts(judgement: Judgement, facts: SessionFacts) -> list[str]:
+    doubts = []
+    if not facts.confirmed and _has_worse(judgement):
+        doubts.append("unconfirmed: judged on this session's runs alone")
+    if facts.partial:
+        doubts.append(f"incomplete: {clean(facts.partial)}")
+    return doubts
+
+
+def _has_worse(judgement: Judgement) -> bool:
+    """Whether something is called worse; a case that another metric rescued is one of these."""
+    return any(
+        result.metric.gates and result.outcome is Outcome.WORSE
+        for case in judgement.cases
+        for result in case.comparison.metrics
+    )

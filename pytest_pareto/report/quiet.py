@@ -1,0 +1,73 @@
+"""The report of a session in one line."""
+
+from collections.abc import Sequence
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.report.blocks import CaseBlock, all_cases, build_fronts
+from pytest_pareto.report.lines import Line, Tone
+from pytest_pareto.report.summary import headline, nothing_but_good, plural, would_have_caught
+from pytest_pareto.report.text import clean, clip, display_width
+
+_SEPARATOR = " · "
+
+
+def quiet_line(judgement: Judgement, facts: SessionFacts, width: int) -> Line:
+    """Write one line of at most ``width`` cells; what does not fit is counted."""
+    if judgement.failed:
+        return Line(_failing(judgement, facts, width), Tone.RED)
+    if not facts.baseline_sessions:
+        parts = (f"no baseline for {clean(facts.hardware_key)} yet", *headline(judgement, facts))
+        return Line(clip(f"pareto: {_SEPARATOR.join(parts)}", width), Tone.YELLOW)
+    return Line(_passing(judgement, facts, width), Tone.GREEN)
+
+
+def _passing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
+    counts = headline(judgement, facts)
+    if nothing_but_good(judgement):
+        counts = (f"{plural(len(judgement.cases), 'case')} unchanged or better",)
+    head = _SEPARATOR.join(["pareto: pass", *_incomplete(facts), *counts])
+    caught = would_have_caught(judgement.cases)
+    if not caught:
+        return clip(head, width)
+    wordings = [(f"{head} · {verb} ", caught) for verb in ("would have caught", "catches")]
+    return _first_that_fits(wordings, width)
+
+
+def _failing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
+    counts = headline(judgement, facts)[0]
+    head = _SEPARATOR.join(["pareto: FAIL", *_incomplete(facts)])
+    failing = [case for case in all_cases(build_fronts(judgement)) if case.failing]
+    session = [clean(text) for text in judgement.failures]
+    by_id = [*session, *(f"{case.case_id} ({_why(case)})" for case in failing)]
+    by_name = [*session, *(f"{case.name} ({_why(case)})" for case in failing)]
+    wordings = [
+        (f"{head} · {counts}: ", by_id),
+        (f"{head} · {counts}: ", by_name),
+        (f"{head} · {counts.replace(' cases', '')}: ", by_name),
+    ]
+    return _first_that_fits(wordings, width)
+
+
+def _incomplete(facts: SessionFacts) -> list[str]:
+    return ["incomplete"] if facts.partial else []
+
+
+def _why(case: CaseBlock) -> str:
+    worse = next((row for row in case.rows if row.gates and row.outcome is Outcome.WORSE), None)
+    return f"{worse.metric} WORSE {worse.change}" if worse else case.label
+
+
+def _first_that_fits(wordings: Sequence[tuple[str, Sequence[str]]], width: int) -> str:
+    """List all items in the first wording that holds them, else what the last one holds."""
+    for head, items in wordings:
+        if display_width(head + ", ".join(items)) <= width:
+            return head + ", ".join(items)
+    head, items = wordings[-1]
+    for shown in range(len(items) - 1, 0, -1):
+        line = f"{head}{', '.join(items[:shown])}, +{len(items) - shown} more"
+        if display_width(line) <= width:
+            return line
+    more = f", +{len(items) - 1} more" if len(items) > 1 else ""
+    return clip(clip(head + items[0], width - len(more)) + more, width)

@@ -1,0 +1,135 @@
+"""The next step, as a command that can be copied."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position, Verdict
+from pytest_pareto.report.text import clean, display_width, pad, wrap
+from pytest_pareto.report.words import HARMED
+
+ENOUGH_RUNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do and for what; ``instead`` says it in words where a command cannot be shown."""
+
+    purpose: str
+    command: tuple[str, ...] = ()
+    instead: str = ""
+
+
+def case_steps(case: CaseVerdict, runs: int = 1) -> Iterator[Step]:
+    """Say how to look closer at one case that fails, and how to let it be as it is."""
+    yield from _steps_for([case], runs)
+
+
+def accept_step(nodeid: str) -> Step:
+    """Say how to accept what one test measures now."""
+    return Step("to accept:", ("pytest", nodeid, "--pareto", "--pareto-update"), _ALONE_UPDATE)
+
+
+def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
+    """Say what to do about a session, unless it already updates the baseline."""
+    if facts.updating:
+        return
+    own = [case for case in judgement.cases if case.fails and case.common is None]
+    yield from _steps_for(own, facts.runs)
+    if any(case.common is not None and case.fails for case in judgement.cases):
+        yield Step(
+            "code or machine?",
+            instead="check out the old code and run pytest --pareto: "
+            "if it moves there too, it is the machine",
+        )
+    fails = {case.case_id for case in own}
+    rest = [case for case in judgement.cases if case.case_id not in fails]
+    undecided = [case for case in rest if case.verdict is Verdict.INCONCLUSIVE]
+    if undecided:
+        where = [undecided[0].comparison.nodeid] if len(undecided) == 1 else []
+        more = ("pytest", *where, "--pareto", f"--pareto-runs={_more(facts.runs)}")
+        yield Step("to settle what is undecided:", more, _ALONE_RUNS)
+    if any(case.verdict is Verdict.NEW for case in rest):
+        yield _record(facts)
+
+
+def _record(facts: SessionFacts) -> Step:
+    if not facts.baseline_sessions:
+        return Step("to record one here:", ("pytest", "--pareto", "--pareto-update"))
+    return Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
+
+
+def _steps_for(failing: Sequence[CaseVerdict], runs: int) -> Iterator[Step]:
+    changed = [case for case in failing if _can_be_accepted(case)]
+    undecided = [case for case in failing if case.verdict is Verdict.INCONCLUSIVE]
+    if changed or undecided:
+        where = _selection([*changed, *undecided])
+        more = ("pytest", *where, "--pareto", f"--pareto-runs={_more(runs)}", "-v")
+        yield Step("to look closer:", more, _ALONE_RUNS)
+    if len(changed) == 1:
+        yield accept_step(changed[0].comparison.nodeid)
+    elif changed:
+        accept = ("pytest", "--lf", "--pareto", "--pareto-update")
+        yield Step("to accept all that failed:", accept)
+    verdicts = {case.verdict for case in failing}
+    if verdicts & {Verdict.NEW, Verdict.NOT_COMPARABLE}:
+        yield Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
+    if Verdict.MISSING in verdicts:
+        removed = ("pytest", "--pareto", "--pareto-update=all")
+        yield Step("if it was removed on purpose:", removed)
+
+
+_ALONE_RUNS = "run this test with --pareto --pareto-runs=5 -v"
+_ALONE_UPDATE = "run this test with --pareto --pareto-update"
+
+
+def _selection(cases: Sequence[CaseVerdict]) -> tuple[str, ...]:
+    """Select cases on the command line: a failed case is a failed test, so --lf finds many."""
+    nodeids = list(dict.fromkeys(case.comparison.nodeid for case in cases))
+    return (nodeids[0],) if len(nodeids) == 1 else ("--lf",)
+
+
+def _can_be_accepted(case: CaseVerdict) -> bool:
+    return case.verdict in HARMED or case.place.position is Position.LOST
+
+
+def _more(runs: int) -> int:
+    return ENOUGH_RUNS if runs < ENOUGH_RUNS else 2 * runs
+
+
+def step_lines(steps: Sequence[Step], width: int, indent: str = "") -> list[str]:
+    """Write steps below one another; a long command goes on after a backslash, never cut."""
+    label = max((display_width(step.purpose) for step in steps), default=0)
+    lines: list[str] = []
+    for step in steps:
+        beside = indent + pad(step.purpose, label) + "  "
+        below = indent + "  "
+        if not step.command:
+            lines += wrap(step.instead, width, indent=beside, hanging=" " * len(beside))
+            continue
+        on_one = beside + shlex.join(step.command)
+        command = _command_lines(step.command, width, below)
+        if display_width(on_one) <= width and clean(on_one) == on_one:
+            lines.append(on_one)
+        elif command is not None:
+            lines += [indent + step.purpose, *command]
+        else:
+            lines += wrap(f"{step.purpose} {step.instead}", width, indent=indent, hanging=below)
+    return lines
+
+
+def _command_lines(words: Sequence[str], width: int, indent: str) -> list[str] | None:
+    """Break a command between its words; None where one of them cannot be shown whole."""
+    quoted = [shlex.quote(word) for word in words]
+    room = width - len(" \\")
+    if any(clean(w) != w or display_width(indent + "  " + w) > room for w in quoted):
+        return None
+    lines, line = [], indent + quoted[0]
+    for word in quoted[1:]:
+        if display_width(f"{line} {word}") > room:
+            lines.append(f"{line} \\")
+            line = f"{indent}  {word}"
+        else:
+            line = f"{line} {word}"
+    return [*lines, line]

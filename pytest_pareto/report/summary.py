@@ -1,0 +1,90 @@
+"""What a session comes to in a few words: counts, and what would have been caught."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
+from pytest_pareto.report.rows import resolution_text
+from pytest_pareto.report.text import clean
+from pytest_pareto.report.words import HARMLESS, count_word, severity
+
+_QUIET = {Verdict.UNCHANGED, Verdict.NOT_WORSE}
+
+
+def title(judgement: Judgement) -> str:
+    """Return the heading of the section, such as "pareto: 2 cases failed"."""
+    failing = sum(bool(case.fails) for case in judgement.cases)
+    if failing:
+        return f"pareto: {plural(failing, 'case')} failed"
+    return "pareto: the session failed" if judgement.failures else "pareto"
+
+
+def headline(judgement: Judgement, facts: SessionFacts) -> tuple[str, ...]:
+    """Count the cases in words, the gravest first: "2 of 9 cases regressed", "7 unchanged"."""
+    cases = sorted(judgement.cases, key=severity)
+    if not cases:
+        return ("no case was judged",)
+    total = plural(len(cases), "case")
+    if all_new(judgement, facts) and not judgement.failed:
+        return (f"{plural(len(cases), 'new case')}, nothing judged",)
+    (word, count), *rest = Counter(count_word(case) for case in cases).items()
+    others = tuple(f"{count} {word}" for word, count in rest)
+    if cases[0].fails:
+        return (f"{count} of {total} {word}", *others)
+    if judgement.failures:
+        return (f"the session failed, none of {total} did", f"{count} {word}", *others)
+    return (f"{total} {word}", *others) if not rest else (total, f"{count} {word}", *others)
+
+
+def all_new(judgement: Judgement, facts: SessionFacts) -> bool:
+    """Whether there was nothing at all to compare with."""
+    return not facts.baseline_sessions and {c.verdict for c in judgement.cases} == {Verdict.NEW}
+
+
+def quiet_cases(judgement: Judgement) -> list[CaseVerdict]:
+    """Return the cases of which nothing but their silence is told."""
+    return [
+        case
+        for case in judgement.cases
+        if case.verdict in _QUIET and not case.fails and case.common is None
+    ]
+
+
+def nothing_but_good(judgement: Judgement) -> bool:
+    """Whether every case was compared, and is unchanged or better."""
+    return all(case.verdict in HARMLESS for case in judgement.cases)
+
+
+def would_have_caught(cases: Iterable[CaseVerdict]) -> tuple[str, ...]:
+    """Sum up the resolution of every gated metric: "latency 9-14 %", "peak_memory 1 %"."""
+    found: dict[tuple[str, str, bool], tuple[Metric, list[float]]] = {}
+    for case in cases:
+        for result in case.comparison.metrics:
+            metric = result.metric
+            if metric.gates and result.change is not None:
+                key = (metric.name, metric.unit, metric.relative)
+                found.setdefault(key, (metric, []))[1].append(result.change.resolution)
+    return tuple(
+        f"{clean(metric.name)} {_span(metric, resolutions)}"
+        for metric, resolutions in found.values()
+    )
+
+
+def _span(metric: Metric, resolutions: list[float]) -> str:
+    finite = [value for value in resolutions if math.isfinite(value)]
+    if not finite:
+        return "nothing"
+    low, high = (resolution_text(metric, value) for value in (min(finite), max(finite)))
+    low_number, _, low_unit = low.partition(" ")
+    same_unit = low_unit == high.partition(" ")[2]
+    span = low if low == high else f"{low_number if same_unit else low}-{high}"
+    blind = len(resolutions) - len(finite)
+    return f"{span} (nothing in {plural(blind, 'case')})" if blind else span
+
+
+def plural(count: int, noun: str) -> str:
+    """Count a noun: "1 case", "2 cases"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

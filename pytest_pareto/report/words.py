@@ -1,0 +1,98 @@
+"""What outcomes, verdicts and counts are called, and which case is told first."""
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.verdict import CaseVerdict, Position, Verdict
+
+_OUTCOMES = {
+    Outcome.WORSE: "WORSE",
+    Outcome.BETTER: "BETTER",
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.NOT_WORSE: "not worse",
+    Outcome.INCONCLUSIVE: "inconclusive",
+    Outcome.NEW: "new",
+    Outcome.MISSING: "MISSING",
+    Outcome.NOT_COMPARABLE: "not comparable",
+    Outcome.BROKEN: "BROKEN",
+    Outcome.ABSENT: "absent",
+}
+_VERDICTS = {
+    Verdict.DOMINATED: "dominated",
+    Verdict.WORSE: "worse",
+    Verdict.TRADE_OFF: "trade-off",
+    Verdict.IMPROVED: "improved",
+    Verdict.UNCHANGED: "unchanged",
+    Verdict.NOT_WORSE: "not worse",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.NEW: "new",
+    Verdict.MISSING: "missing",
+    Verdict.NOT_COMPARABLE: "not comparable",
+    Verdict.BROKEN: "broken",
+}
+HARMED = frozenset({Verdict.DOMINATED, Verdict.WORSE, Verdict.TRADE_OFF})
+HARMLESS = frozenset({Verdict.IMPROVED, Verdict.UNCHANGED, Verdict.NOT_WORSE})
+_SEVERITY = (
+    Verdict.BROKEN,
+    Verdict.DOMINATED,
+    Verdict.WORSE,
+    Verdict.MISSING,
+    Verdict.TRADE_OFF,
+    Verdict.INCONCLUSIVE,
+    Verdict.NOT_COMPARABLE,
+    Verdict.IMPROVED,
+    Verdict.NEW,
+    Verdict.NOT_WORSE,
+    Verdict.UNCHANGED,
+)
+
+
+def outcome_word(outcome: Outcome, metric: Metric) -> str:
+    """Name a metric's outcome; capitals are for what a reader must not miss."""
+    return _OUTCOMES[outcome] if metric.gates else _OUTCOMES[outcome].lower()
+
+
+def case_label(case: CaseVerdict) -> str:
+    """Name what became of a case: in capitals where it fails the build."""
+    if case.place.position is Position.LOST:
+        word = "lost its place"
+    elif case.verdict in HARMLESS and _breaks_a_budget(case):
+        word = "budget broken"
+    else:
+        word = _VERDICTS[case.verdict]
+    if case.fails:
+        return word.upper()
+    return word if case.comparison.gate else f"{word}, not gated"
+
+
+def count_word(case: CaseVerdict) -> str:
+    """Name the group in which the headline counts a case."""
+    if case.common is not None:
+        return "moved together"
+    if case.fails:
+        return _failing_word(case)
+    if case.verdict in HARMED and not case.comparison.gate:
+        return "worse, not gated"
+    if case.verdict is Verdict.TRADE_OFF:
+        return "traded"
+    return "worse, let through" if case.verdict in HARMED else _VERDICTS[case.verdict]
+
+
+def _failing_word(case: CaseVerdict) -> str:
+    if case.verdict in HARMED or case.place.position is Position.LOST:
+        return "regressed"
+    if case.verdict in HARMLESS and _breaks_a_budget(case):
+        return "broke a budget"
+    unmeasured = {Verdict.NEW: "without a baseline", Verdict.NOT_COMPARABLE: "not comparable"}
+    if case.verdict in HARMLESS:
+        return "only partly compared"
+    return unmeasured.get(case.verdict, _VERDICTS[case.verdict])
+
+
+def _breaks_a_budget(case: CaseVerdict) -> bool:
+    return any(budget.broken for budget in case.comparison.budgets)
+
+
+def severity(case: CaseVerdict) -> tuple[bool, int]:
+    """Sort key: failing cases before others, and among each the gravest first."""
+    lost = case.place.position is Position.LOST
+    return not case.fails, 0 if lost else _SEVERITY.index(case.verdict)

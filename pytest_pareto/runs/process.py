@@ -1,0 +1,99 @@
+"""One child process: its own process group, its output in a log, never left behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+POLL_S = 0.05
+"""Often enough to show a finished test at once, seldom enough not to disturb what is timed."""
+GRACE_S = 3.0
+"""What a child gets to end by itself before it is killed."""
+TAIL_LINES = 15
+
+_FOREIGN = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_", "PYTEST_CURRENT_TEST")
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without what would make the child trace, or act as a worker.
+
+    Coverage alone slowed calls 2.7 times.
+    """
+    return {k: v for k, v in environment.items() if not k.startswith(_FOREIGN)}
+
+
+class ChildProcess:
+    """A child that appends lines to a file while it runs.
+
+    Used as a context manager: whatever ends the block (the child's end, Ctrl-C, an error),
+    the child and everything that it started are ended with it.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, cwd: Path, log: Path, lines: Path) -> None:
+        self._arguments = list(arguments)
+        self._cwd = cwd
+        self._log = log
+        self._lines = lines
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._lines.touch()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+                self._arguments,
+                cwd=self._cwd,
+                env=clean_environment(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            _end(self._process)
+
+    def lines(self) -> Iterator[str]:
+        """Yield each whole line as the child writes it, until it ends."""
+        assert self._process is not None
+        pending = ""
+        with self._lines.open(encoding="utf-8") as written:
+            while True:
+                ended = self._process.poll() is not None
+                pending += written.read()
+                *whole, pending = pending.split("\n")
+                yield from whole
+                if ended:
+                    return
+                time.sleep(POLL_S)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, or None while the child runs; negative is the signal that ended it."""
+        return None if self._process is None else self._process.returncode
+
+    def tail(self) -> str:
+        """Return the last lines of the child's output."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the whole group: the child's own children hold the device too."""
+    kill_group = getattr(os, "killpg", None)
+    if kill_group is None:
+        child.kill()
+        child.wait()
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if child.poll() is None:
+            kill_group(child.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(GRACE_S)
+        kill_group(child.pid, signal.SIGKILL)
+    child.wait()

@@ -1,0 +1,75 @@
+"""Builders of baselines: only what a test cares about is spelled out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.metric import Better, Kind, Scope
+
+GPU = Environment(
+    cpu_model="AMD EPYC 9554",
+    usable_cores=16,
+    threads=16,
+    gpu_product="NVIDIA H200",
+    gpu_count=1,
+    power_limits_w=(700.0,),
+    boards=("1f3a",),
+    software={"torch": "2.13.0", "python": "3.12.4"},
+)
+E1 = environment_key(GPU)
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    "latency": {"unit": "s", "kind": Kind.RUN, "scope": Scope.HOST},
+    "energy": {"unit": "J", "kind": Kind.RUN, "scope": Scope.GPU},
+    "peak_memory": {"unit": "B", "kind": Kind.EXACT, "scope": Scope.GPU},
+    "flops": {"unit": "count", "kind": Kind.EXACT, "scope": Scope.ANYWHERE},
+    "accuracy": {"unit": "", "kind": Kind.PAIRED, "scope": Scope.GPU, "better": Better.HIGHER},
+}
+
+
+@pytest.fixture
+def gpu() -> Environment:
+    """The machine of all builders."""
+    return GPU
+
+
+@pytest.fixture
+def history() -> Callable[..., MetricHistory]:
+    """Build a `MetricHistory` from a preset's name, its runs per session, and overrides."""
+    return _history
+
+
+def _history(name: str, *sessions: tuple[float, ...], **other: Any) -> MetricHistory:
+    epochs = other.pop("epochs", (0,) * len(sessions))
+    env = other.pop("env", E1)
+    facts: dict[str, Any] = {"better": Better.LOWER} | _PRESETS[name]
+    if facts["kind"] is Kind.PAIRED:
+        facts["samples"] = Samples(("a", "b"), (0.5, 0.75))
+    return MetricHistory(
+        sessions=tuple(Session(env, e, runs) for e, runs in zip(epochs, sessions, strict=True)),
+        **facts | other,
+    )
+
+
+@pytest.fixture
+def case() -> Callable[..., CaseHistory]:
+    """Build a `CaseHistory` from a case id and its metrics."""
+
+    def build(case_id: str, front: str = "f", source: str = "s", **metrics: Any) -> CaseHistory:
+        return CaseHistory(case_id, front, source, metrics)
+
+    return build
+
+
+@pytest.fixture
+def baseline() -> Callable[..., Baseline]:
+    """Build a `Baseline` of cases measured on the GPU machine."""
+
+    def build(*cases: CaseHistory, **environments: Environment) -> Baseline:
+        return Baseline("nvidia-h200x1", {c.case_id: c for c in cases}, {E1: GPU} | environments)
+
+    return build

@@ -1,0 +1,126 @@
+"""The guard: what it convicts, how seldom it errs, and the simpler guards that err often."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.special import bdtrc
+from scipy.stats import binom
+
+from pytest_pareto.compare.collapse import (
+    GUARD_SHARE,
+    MEAN_SHARE,
+    RATE,
+    collapse_guard,
+    default_drop,
+)
+
+Array = npt.NDArray[np.float64]
+
+ALPHA = 0.05
+
+
+def differences(n: int, fell: int, rose: int = 0) -> Array:
+    harm = np.zeros(n)
+    harm[:fell], harm[fell : fell + rose] = 1.0, -1.0
+    return harm
+
+
+@pytest.mark.parametrize(
+    ("n", "fell", "rose", "convicts"),
+    [
+        (200, 4, 0, False),
+        (200, 5, 0, True),
+        (200, 5, 1, False),
+        (200, 7, 1, True),
+        (200, 0, 9, False),
+        (1_000, 11, 0, False),
+        (1_000, 12, 0, True),
+        (20, 4, 0, False),
+        (20, 5, 0, True),
+    ],
+)
+def test_how_many_falls_convict(n: int, fell: int, rose: int, convicts: bool) -> None:
+    guard = collapse_guard(differences(n, fell, rose), drop=0.5)
+    assert (guard.fell, guard.rose) == (fell, rose)
+    assert (guard.p <= ALPHA) is convicts
+
+
+def test_a_fall_of_just_the_drop_is_none() -> None:
+    assert collapse_guard(differences(200, 9), drop=1.0).fell == 0
+
+
+def test_the_shares_are_all_of_alpha() -> None:
+    assert pytest.approx(1.0) == MEAN_SHARE + GUARD_SHARE
+
+
+def level(convicts: Callable[[int, int], bool], n: int) -> float:
+    """How often so many falls convict where as many samples fall as may fall."""
+    return sum(float(binom.pmf(k, n, RATE)) for k in range(n + 1) if convicts(k, n))
+
+
+@pytest.mark.parametrize("n", [20, 50, 100, 200, 500])
+def test_the_permitted_rate_of_falls_convicts_within_the_guards_share(n: int) -> None:
+    def guarded(fell: int, n: int) -> bool:
+        return collapse_guard(differences(n, fell), drop=0.5).p <= ALPHA
+
+    def more_than_expected(fell: int, n: int) -> bool:
+        return fell > RATE * n
+
+    assert level(guarded, n) <= GUARD_SHARE * ALPHA
+    assert level(more_than_expected, n) > GUARD_SHARE * ALPHA
+
+
+def test_the_drop_is_the_largest_of_three() -> None:
+    scores = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+    still, restless = np.zeros(5), np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
+    sd = float(scores.std(ddof=1))
+    assert default_drop(scores, still, 0.1) == pytest.approx(3 * sd)
+    assert default_drop(scores, still, 1.0) == pytest.approx(10.0)
+    assert default_drop(scores, restless, 0.1) == pytest.approx(5 * 1.4826)
+    assert default_drop(np.ones(5), still, 0.0) == 0.0
+
+
+NOISE: dict[str, Callable[[np.random.Generator, int], Array]] = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "t with 3 df": lambda rng, n: rng.standard_t(3, size=n),
+    "log-normal": lambda rng, n: rng.lognormal(size=n),
+}
+
+
+def false_alarms(kind: str, n: int, draws: int, *, plain: bool = False) -> float:
+    """How often independent scores of unchanged code convict: images without fixed seeds."""
+    rng = np.random.default_rng(30)
+    alarms = 0
+    for _ in range(draws):
+        before = NOISE[kind](rng, n)
+        harm = before - NOISE[kind](rng, n)
+        if plain:  # the binomial test alone, with a drop that ignores the differences
+            fell = int((harm > 3 * before.std(ddof=1)).sum())
+            alarms += fell > 0 and float(bdtrc(fell - 1, n, RATE)) <= GUARD_SHARE * ALPHA
+        else:
+            alarms += collapse_guard(harm, default_drop(before, harm, 0.01)).p <= ALPHA
+    return alarms / draws
+
+
+@pytest.mark.parametrize("kind", NOISE)
+def test_noise_without_a_fixed_seed_seldom_convicts(kind: str) -> None:
+    assert false_alarms(kind, 200, 800) <= 0.03
+
+
+def test_the_check_of_false_alarms_rejects_a_plain_binomial_guard() -> None:
+    assert false_alarms("normal", 200, 800, plain=True) > 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [100, 200, 1_000])
+@pytest.mark.parametrize("kind", NOISE)
+def test_false_alarms_in_full(kind: str, n: int) -> None:
+    limit = 0.045 if kind == "log-normal" else 0.002
+    assert false_alarms(kind, n, 10_000) <= limit
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.05, 0.95), (0.1, 0.99)])
+def test_a_collapse_is_convicted(share: float, least: float) -> None:
+    assert float(bdtrc(4, 200, share)) >= least  # 5 of 200 convict, as tested above

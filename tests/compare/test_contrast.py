@@ -1,0 +1,79 @@
+import math
+
+import pytest
+
+from pytest_pareto.compare.contrast import Contrast, contrast_of
+from pytest_pareto.compare.spread import NO_SPREAD, PRIOR_DF, Level, SessionValues, Spread
+
+
+def contrast(
+    *groups: tuple[float, ...],
+    candidate: tuple[float, ...] = (3.0,),
+    session_spread: float = 0.0,
+    prior: Spread | None = None,
+) -> Contrast:
+    sessions = [SessionValues(0, values) for values in groups]
+    return contrast_of(
+        sessions, candidate, relative=True, session_spread=session_spread, prior=prior
+    )
+
+
+def test_the_distance_is_candidate_minus_baseline() -> None:
+    assert contrast((1.0, 2.0, 3.0), candidate=(5.0, 7.0)).distance == pytest.approx(4.0)
+
+
+def test_the_error_follows_the_formula() -> None:
+    made = Contrast(
+        distance=0.0,
+        baseline=Level(0.0, runs=8, sessions=2.0),
+        runs=4,
+        between_runs=Spread(2.0, 10.0),
+        between_sessions=Spread(1.0, 9.0),
+        sessions_seen=2,
+    )
+    runs, sessions = 2.0 * (1 / 8 + 1 / 4), 1.0 * (1 / 2 + 1)
+    assert made.error.variance == pytest.approx(runs + sessions)
+    assert made.error.df == pytest.approx((runs + sessions) ** 2 / (runs**2 / 10 + sessions**2 / 9))
+    assert made.session_error.variance == pytest.approx(sessions)
+    assert made.session_error.df == pytest.approx(9.0)
+
+
+def test_without_end_of_runs_only_the_baseline_and_the_sessions_are_left() -> None:
+    made = contrast((1.0, 3.0), candidate=(1.0, 3.0), session_spread=0.5).with_runs(math.inf)
+    assert made.error.variance == pytest.approx(2.0 / 2 + 0.25 * 2)
+    assert made.error.df == pytest.approx((1.0 + 0.5) ** 2 / (0.5**2 / PRIOR_DF))
+
+
+def test_one_session_leaves_the_session_spread_assumed() -> None:
+    made = contrast((1.0, 2.0, 3.0), session_spread=0.5)
+    assert made.between_sessions == Spread(0.25, PRIOR_DF)
+    assert made.sessions_seen == 0
+
+
+def test_several_sessions_have_a_say() -> None:
+    made = contrast((0.0, 1.0, 2.0), (8.0, 9.0, 10.0), session_spread=0.5)
+    assert made.between_sessions.df == PRIOR_DF + 1
+    assert made.between_sessions.variance > 0.25
+    assert made.sessions_seen == 2
+
+
+def test_sessions_of_one_run_each_hold_their_sessions_already() -> None:
+    made = contrast((0.0,), (1.0,), (2.0,), candidate=(9.0,), session_spread=0.5)
+    assert made.between_runs == Spread(1.0, 2.0)
+    assert made.between_sessions == NO_SPREAD
+
+
+def test_two_of_them_are_too_few_for_that() -> None:
+    made = contrast((0.0,), (2.0,), candidate=(9.0,), session_spread=0.5)
+    assert made.between_runs == Spread(2.0, 1.0)
+    assert made.between_sessions == Spread(0.25, PRIOR_DF)
+
+
+def test_a_loan_is_taken_only_where_needed() -> None:
+    loan = Spread(7.0, 5.0)
+    assert contrast((0.0,), candidate=(1.0,), prior=loan).between_runs == loan
+    assert contrast((0.0, 1.0, 2.0), prior=loan).between_runs == Spread(1.0, 2.0)
+
+
+def test_a_spread_of_nothing_is_raised_to_the_floor() -> None:
+    assert contrast((1.0, 1.0, 1.0)).between_runs.variance == pytest.approx(1e-10)

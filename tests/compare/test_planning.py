@@ -1,0 +1,104 @@
+import math
+import re
+
+import numpy as np
+import pytest
+from scipy.special import stdtrit
+
+from pytest_pareto.compare.contrast import Contrast
+from pytest_pareto.compare.planning import what_settles
+from pytest_pareto.compare.runs import compare_levels
+from pytest_pareto.compare.spread import NO_SPREAD, Level, Spread
+from pytest_pareto.model.history import Session
+from pytest_pareto.model.metric import Better
+
+
+def undecided(
+    *,
+    distance: float = 0.0,
+    sd: float = 0.05,
+    session_sd: float = 0.0,
+    baseline: int = 5,
+    runs: int = 1,
+    seen: int = 0,
+) -> Contrast:
+    return Contrast(
+        distance=distance,
+        baseline=Level(0.0, baseline, 1.0),
+        runs=runs,
+        between_runs=Spread(sd**2, baseline + runs - 2.0),
+        between_sessions=Spread(session_sd**2, 8.0) if session_sd else NO_SPREAD,
+        sessions_seen=seen,
+    )
+
+
+def settles(contrast: Contrast, *, margin: float = 0.05, relative: bool = True) -> str:
+    return what_settles(contrast, margin, 0.05, relative=relative)
+
+
+def half_interval(contrast: Contrast, runs: int) -> float:
+    error = contrast.with_runs(runs).error
+    return float(-stdtrit(error.df, 0.05)) * math.sqrt(error.variance)
+
+
+@pytest.mark.parametrize("sd", [0.03, 0.05])
+def test_the_planned_runs_are_the_fewest_whose_interval_fits(sd: float) -> None:
+    contrast = undecided(sd=sd)
+    found = re.fullmatch(
+        r"about (\d+) runs would settle it \(--pareto-runs \1\)", settles(contrast)
+    )
+    assert found is not None
+    runs = int(found[1])
+    assert half_interval(contrast, runs) <= 0.05 < half_interval(contrast, runs - 1)
+
+
+def test_a_change_on_its_way_to_the_tolerance_is_planned_for_as_if_absent() -> None:
+    message = settles(undecided(distance=0.02, sd=0.05))
+    assert re.fullmatch(r"about \d+ runs would settle it if nothing changed .*", message)
+
+
+def test_a_change_at_the_tolerance_cannot_be_planned_for() -> None:
+    expected = "too close to the tolerance to settle with 100 runs"
+    assert settles(undecided(distance=0.049, sd=0.01)) == expected
+    assert settles(undecided(distance=0.049, sd=0.2, baseline=100, runs=100)) == expected
+
+
+def test_a_short_baseline_is_named_where_it_is_the_obstacle() -> None:
+    message = settles(undecided(sd=0.05, baseline=1, runs=3))
+    assert message.startswith("more runs now would not settle this: the baseline holds 1 run;")
+    assert "holds 2 runs;" in settles(undecided(sd=0.08, baseline=2, runs=3))
+
+
+def test_sessions_that_differ_too_much_are_named_with_their_basis() -> None:
+    message = settles(undecided(sd=0.01, session_sd=math.log1p(0.04)))
+    assert message == (
+        "no number of runs settles this: sessions differ by about 4 % (assumed); "
+        "compare within one session with --pareto-against"
+    )
+    seen = settles(undecided(sd=0.01, session_sd=0.04, seen=3))
+    assert "(assumed and 3 sessions)" in seen
+    assert "about 0.04 (" in settles(undecided(sd=0.01, session_sd=0.04), relative=False)
+
+
+def test_a_large_change_is_settled_in_spite_of_them() -> None:
+    message = settles(undecided(distance=0.2, sd=0.15, session_sd=0.04))
+    assert message.startswith("about ")
+
+
+def test_the_plan_is_kept() -> None:
+    """With the planned runs, half of the sessions of unchanged code are settled."""
+    found = re.search(r"\d+", settles(undecided(sd=0.05)))
+    assert found is not None
+    rng, draws = np.random.default_rng(6), 2_000
+    changes = [
+        compare_levels(
+            [Session("env", 0, tuple(rng.normal(1.0, 0.05, 5).tolist()))],
+            rng.normal(1.0, 0.05, int(found[0])).tolist(),
+            better=Better.LOWER,
+            relative=False,
+            tolerance=0.05,
+            alpha=0.05,
+        )
+        for _ in range(draws)
+    ]
+    assert np.mean([change.high < 0.05 for change in changes]) == pytest.approx(0.5, abs=0.05)

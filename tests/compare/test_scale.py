@@ -1,0 +1,57 @@
+import math
+
+import pytest
+
+from pytest_pareto.compare.scale import (
+    harm_sign,
+    margin_of,
+    require_usable,
+    to_fraction,
+    to_working,
+)
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Better
+
+
+def test_relative_levels_become_logarithms() -> None:
+    assert to_working([1.0, math.e], relative=True) == pytest.approx((0.0, 1.0))
+
+
+def test_absolute_levels_stay_as_they_are() -> None:
+    assert to_working([-1, 2.5], relative=False) == (-1.0, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "relative", "message"),
+    [
+        ([], True, "there is no reading to compare"),
+        ([1.0, math.nan], True, "reading 1 is nan; a finite number is needed"),
+        ([math.inf], False, "reading 0 is inf; a finite number is needed"),
+        ([1.0, 0.0], True, "reading 1 is 0; that is below the resolution of the clock"),
+        ([1.0, 2.0, -3.0], True, "reading 2 is -3; ratios need positive numbers"),
+        ([1e200], False, r"reading 0 is 1e\+200; numbers beyond 1e\+150"),
+    ],
+)
+def test_unusable_values_are_told_with_place_and_remedy(
+    values: list[float], relative: bool, message: str
+) -> None:
+    with pytest.raises(ParetoError, match=message):
+        require_usable(values, relative=relative)
+
+
+def test_zero_and_negative_values_are_usable_where_the_scale_is_absolute() -> None:
+    require_usable([0.0, -1.0], relative=False)
+
+
+def test_a_fraction_is_the_inverse_of_its_margin() -> None:
+    assert to_fraction(margin_of(0.05, relative=True), relative=True) == pytest.approx(0.05)
+    assert to_fraction(margin_of(0.05, relative=False), relative=False) == 0.05
+
+
+def test_distances_beyond_any_float_are_infinite_and_total() -> None:
+    assert to_fraction(1e6, relative=True) == math.inf
+    assert to_fraction(-math.inf, relative=True) == -1.0
+
+
+def test_harm_points_up() -> None:
+    assert (harm_sign(Better.LOWER), harm_sign(Better.HIGHER)) == (1.0, -1.0)

@@ -1,0 +1,184 @@
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from pytest_pareto.measure.latency import LatencyMeter
+from pytest_pareto.measure.measuring import built_in_meters, measure_call
+from pytest_pareto.measure.meter import Meter
+from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import BUILT_IN, LATENCY, PEAK_MEMORY
+from pytest_pareto.testing import ScriptedMeter
+
+pytestmark = pytest.mark.usefixtures("without_torch")
+
+PLAN = LoopPlan(rounds=3, warmup=2)
+
+
+def _latency() -> LatencyMeter:
+    return LatencyMeter(lambda: None)
+
+
+def _measure(function: Callable[..., Any], *meters: Meter, **options: Any) -> Any:
+    return measure_call(function, (), {}, meters=meters, plan=PLAN, **options)
+
+
+class TestTheFirstCall:
+    def test_its_result_itself_is_returned(self) -> None:
+        results: list[object] = []
+
+        def function(*args: int, **kwargs: int) -> object:
+            assert (args, kwargs) == ((1,), {"a": 2})
+            results.append(object())
+            return results[-1]
+
+        result, _ = measure_call(function, (1,), {"a": 2}, meters=[_latency()], plan=PLAN)
+        assert result is results[0]
+        assert len(results) == 1 + 2 + 3
+
+    def test_its_time_is_kept_apart(self, clock: Any) -> None:
+        durations = iter([7.0, 5.0, 5.0, 0.1, 0.2, 0.3])
+        _, (latency, _) = _measure(lambda: clock.advance(next(durations)), _latency(), clock=clock)
+        assert latency.first == pytest.approx(7.0)
+        assert latency.values == pytest.approx((0.1, 0.2, 0.3))
+
+    def test_its_exception_is_the_tests_own(self) -> None:
+        def function() -> None:
+            raise ValueError("mine")
+
+        with pytest.raises(ValueError, match="mine") as raised:
+            _measure(function, _latency())
+        assert not hasattr(raised.value, "__notes__")
+
+    def test_it_waits_for_a_device_that_it_is_the_first_to_use(
+        self, fake_torch: Any, clock: Any
+    ) -> None:
+        fake_torch.cuda.initialized = False
+
+        def function() -> None:
+            fake_torch.cuda.initialized = True
+            fake_torch.cuda.launch(0.5)
+
+        _, (latency, event_time) = _measure(function, _latency(), clock=clock)
+        assert latency.first == pytest.approx(0.5)
+        assert event_time.values == pytest.approx((0.5,) * 3)
+
+    def test_earlier_work_is_not_counted_as_its(self, fake_torch: Any, clock: Any) -> None:
+        fake_torch.cuda.launch(3.0)  # left running by the test before
+        _, (latency, _) = _measure(lambda: fake_torch.cuda.launch(0.5), _latency(), clock=clock)
+        assert latency.first == pytest.approx(0.5)
+
+    def test_a_generator_is_refused_before_any_meter_runs(self) -> None:
+        called = []
+
+        def function() -> Iterator[int]:
+            called.append(1)
+            yield 1
+
+        meter = ScriptedMeter(LATENCY, [[1.0]])
+        with pytest.raises(ParetoError, match=r"function returned a generator.*pareto\.stream"):
+            _measure(function, meter)
+        assert called == []
+
+    def test_a_coroutine_is_refused(self) -> None:
+        async def function() -> None: ...
+
+        with pytest.raises(ParetoError, match=r"await pareto\.ameasure"):
+            _measure(function, _latency())
+
+
+class TestSetup:
+    def test_it_makes_the_arguments_of_every_call_the_first_included(self) -> None:
+        numbers, seen = count(), list[int]()
+
+        def function(x: int, *, y: str) -> tuple[int, str]:
+            seen.append(x)
+            return x, y
+
+        result, _ = _measure(function, _latency(), setup=lambda: ((next(numbers),), {"y": "y"}))
+        assert result == (0, "y")
+        assert seen == [0, 1, 2, 3, 4, 5]
+
+    def test_it_is_not_timed(self, clock: Any) -> None:
+        def setup() -> tuple[()]:
+            clock.advance(9.0)
+            return ()
+
+        _, (latency, _) = _measure(lambda: clock.advance(0.1), _latency(), setup=setup, clock=clock)
+        assert latency.first == pytest.approx(0.1)
+        assert latency.values == pytest.approx((0.1,) * 3)
+
+    def test_beside_arguments_it_is_refused_before_any_call(self) -> None:
+        called: list[int] = []
+        with pytest.raises(ParetoError, match="setup makes the arguments"):
+            measure_call(called.append, (1,), {}, meters=[], setup=lambda: (1,))
+        assert called == []
+
+    def test_a_wrong_form_is_the_users_mistake_and_no_absent_metric(self) -> None:
+        forms = iter([(1,), (1,), [1]])
+        with pytest.raises(ParetoError, match="setup returned a list"):
+            _measure(lambda x: x, _latency(), setup=lambda: next(forms))
+
+
+@pytest.mark.parametrize(
+    ("at", "note"),
+    [
+        (2, "pytest-pareto: raised on call 2 (warm-up)"),
+        (5, "pytest-pareto: raised on call 5 (steady state)"),
+    ],
+)
+def test_a_later_call_raises_unchanged_with_a_note_and_restores(at: int, note: str) -> None:
+    error = RuntimeError("out of memory")
+    calls = count(1)
+
+    def function() -> None:
+        random.random()
+        if next(calls) == at:
+            raise error
+
+    random.seed(0)
+    random.random()
+    expected = random.random()
+    random.seed(0)
+    with pytest.raises(RuntimeError, match="out of memory") as raised:
+        _measure(function, _latency())
+    assert raised.value is error
+    assert error.__notes__ == [note]
+    assert random.random() == expected
+
+
+def test_metrics_are_those_of_the_meters_less_the_skipped() -> None:
+    meters = [ScriptedMeter(LATENCY, [[1.0]]), ScriptedMeter(PEAK_MEMORY, absent="no CUDA")]
+    _, found = _measure(lambda: 0, *meters)
+    assert [m.metric.name for m in found] == ["latency", "peak_memory"]
+    _, found = _measure(lambda: 0, *meters, skip=frozenset({"latency"}))
+    assert [m.metric.name for m in found] == ["peak_memory"]
+
+
+def test_the_built_in_meters_measure_the_built_in_metrics() -> None:
+    names = [metric.name for meter in built_in_meters() for metric in meter.metrics]
+    assert names == list(BUILT_IN)
+
+
+def test_every_built_in_metric_is_measured_or_absent_with_its_reason() -> None:
+    _, found = _measure(lambda: sum(range(100)), *built_in_meters())
+    assert [m.metric.name for m in found] == list(BUILT_IN)
+    for measurement in found[1:]:
+        assert measurement.absent is not None
+
+
+def test_measuring_imports_no_device_library() -> None:
+    code = (
+        "import sys, pytest_pareto.measure.measuring as m, pytest_pareto.measure.environment as e\n"
+        "m.measure_call(lambda: 0, (), {}, meters=m.built_in_meters(),"
+        " plan=m.LoopPlan(rounds=1, warmup=0))\n"
+        "e.probe_environment()\n"
+        "print(sorted({'torch', 'numpy', 'scipy', 'pynvml', 'pytest'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

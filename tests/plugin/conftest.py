@@ -1,0 +1,149 @@
+"""A toy project (sleeps and scripted scores), its baseline of real runs, and a way to look in."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# pytester forgets every module that an in-process session imported. These must not be
+# imported twice: numpy cannot be, and the verdicts must be those that the tests know.
+import pytest_pareto.plugin.child
+import pytest_pareto.plugin.fixture
+import pytest_pareto.plugin.verdict
+from pytest_pareto.model.verdict import CaseVerdict, Judgement
+
+TOY = '''
+import json, pathlib, time
+import pytest
+
+WORLD = json.loads(pathlib.Path(__file__).with_name("world.json").read_text())
+
+@pytest.mark.parametrize("variant", ["small", "medium", "large"])
+@pytest.mark.pareto(rounds=5, warmup=1)
+def test_generate(pareto, variant):
+    world = WORLD[variant]
+    pareto.measure(time.sleep, world["seconds"])
+    pareto.record("accuracy", world["accuracy"], better="higher", tolerance=0.01)
+
+def test_other():
+    assert True
+'''
+
+WORLD = {
+    "small": {"seconds": 0.01, "accuracy": 0.80},
+    "medium": {"seconds": 0.02, "accuracy": 0.90},
+    "large": {"seconds": 0.04, "accuracy": 0.95},
+}
+
+World = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one session of a project under test came to."""
+
+    exit_code: int
+    judgement: Judgement | None
+    result: pytest.RunResult
+
+    def case(self, name: str) -> CaseVerdict:
+        assert self.judgement is not None, self.result.stdout.str()
+        found = [c for c in self.judgement.cases if f"[{name}]" in c.case_id or c.case_id == name]
+        assert len(found) == 1, [c.case_id for c in self.judgement.cases]
+        return found[0]
+
+    @property
+    def text(self) -> str:
+        return self.result.stdout.str() + self.result.stderr.str()
+
+
+class _Spy:
+    """Keeps the judgement of an in-process session."""
+
+    def __init__(self) -> None:
+        self.judgement: Judgement | None = None
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        plugin: Any = config.pluginmanager.get_plugin("pareto-session")
+        conclusion = getattr(plugin, "_conclusion", None)
+        self.judgement = conclusion.judgement if conclusion is not None else None
+
+
+Run = Callable[..., Session]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run pytest in this process, with nothing but pytest-pareto loaded from outside."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run_once(*args: str) -> Session:
+        spy = _Spy()
+        quiet = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:hypothesis")
+        if any(arg in ("-n2", "--lf", "--sw") for arg in args):
+            quiet = ("-p", "no:cov", "-p", "no:hypothesis")
+        result = pytester.runpytest_inprocess(
+            *quiet, *args, plugins=[spy], no_reraise_ctrlc=True
+        )
+        return Session(int(result.ret), spy.judgement, result)
+
+    return run_once
+
+
+@dataclass(frozen=True)
+class Toy:
+    """The toy project in the current folder."""
+
+    path: Path
+    run: Run
+
+    def change(self, **variants: Mapping[str, float]) -> None:
+        """Change the world that the toy's tests see."""
+        world: World = json.loads((self.path / "world.json").read_text())
+        for name, facts in variants.items():
+            world[name] |= facts
+        (self.path / "world.json").write_text(json.dumps(world))
+
+    @property
+    def baseline_files(self) -> dict[str, str]:
+        root = self.path / "pareto_baselines"
+        return {str(p.relative_to(root)): p.read_text() for p in sorted(root.rglob("*.json"))}
+
+
+def write_toy(path: Path) -> None:
+    (path / "test_toy.py").write_text(TOY)
+    (path / "world.json").write_text(json.dumps(WORLD))
+
+
+@pytest.fixture(scope="session")
+def toy_baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A baseline of five real fresh processes, recorded once."""
+    import subprocess
+    import sys
+
+    path = tmp_path_factory.mktemp("toy")
+    write_toy(path)
+    plugins = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:hypothesis")
+    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update", *plugins]
+    done = subprocess.run(command, cwd=path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return path / "pareto_baselines"
+
+
+@pytest.fixture
+def toy(pytester: pytest.Pytester, run: Run, toy_baseline: Path) -> Toy:
+    """The toy project with its baseline."""
+    write_toy(pytester.path)
+    shutil.copytree(toy_baseline, pytester.path / "pareto_baselines")
+    return Toy(pytester.path, run)
+
+
+@pytest.fixture
+def fresh_toy(pytester: pytest.Pytester, run: Run) -> Toy:
+    """The toy project without a baseline."""
+    write_toy(pytester.path)
+    return Toy(pytester.path, run)

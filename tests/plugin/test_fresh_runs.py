@@ -1,0 +1,155 @@
+"""``--pareto-runs N``: N fresh processes, the same tests in the same order, none left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Run, Toy
+
+WITNESS = """
+import os, pathlib
+def witness(name):
+    with open(pathlib.Path(__file__).with_name("witness.txt"), "a") as file:
+        file.write(f"{os.getpid()} {name}\\n")
+"""
+
+
+def witnessed(pytester: pytest.Pytester) -> list[tuple[str, str]]:
+    lines = (pytester.path / "witness.txt").read_text().splitlines()
+    return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines]
+
+
+def test_each_run_is_a_process_with_all_tests_in_order(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    pytester.makepyfile(
+        test_w=WITNESS
+        + """
+import pytest
+@pytest.mark.parametrize("p", ["a b", "x::y", "]", "new\\nline", "é" * 50])
+def test_p(pareto, p):
+    witness("p")
+    pareto.record("s", 1.0, better="higher")
+def test_q(): witness("q")
+"""
+    )
+    session = run("--pareto", "--pareto-runs=3")
+    session.result.assert_outcomes(passed=6)
+    seen = witnessed(pytester)
+    pids = list(dict.fromkeys(pid for pid, _ in seen))
+    assert len(pids) == 3
+    assert str(os.getpid()) not in pids
+    for pid in pids:
+        assert [name for who, name in seen if who == pid] == ["p"] * 5 + ["q"]
+    assert len(session.judgement.cases) == 5
+
+
+def test_the_parents_selection_and_the_ini_files_options_do_not_leak(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    pytester.makeini("[pytest]\naddopts = --junitxml=out.xml --maxfail=1 -k 'not c'\n")
+    pytester.makepyfile(
+        test_w="""
+import pytest
+@pytest.mark.parametrize("p", ["a", "b", "c"])
+def test_p(pareto, p): pareto.record("s", 1.0, better="higher")
+"""
+    )
+    session = run("--pareto", "--pareto-runs=2")
+    session.result.assert_outcomes(passed=2, deselected=1)
+    assert (pytester.path / "out.xml").read_text().count("<testcase") == 2
+
+
+def test_a_test_that_fails_in_a_later_run_breaks_its_case(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    pytester.makepyfile(
+        test_w="""
+import pathlib
+def test_p(pareto):
+    count = pathlib.Path(__file__).with_name("count")
+    count.write_text(count.read_text() + "x" if count.exists() else "x")
+    assert len(count.read_text()) < 2, "second time"
+    pareto.record("s", 1.0, better="higher")
+"""
+    )
+    session = run("--pareto", "--pareto-runs=2")
+    assert session.exit_code == 1
+    session.result.assert_outcomes(failed=1)
+    assert "the test failed in run 2 of 2" in " ".join(session.text.split())
+    assert "second time" in session.text
+
+
+def test_a_process_that_dies_fails_the_session_with_its_last_words(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    pytester.makepyfile(
+        test_w="""
+import os
+def test_p(pareto):
+    os.write(2, b"last words\\n")
+    os._exit(7)
+"""
+    )
+    session = run("--pareto", "--pareto-runs=2", "-s")
+    assert session.exit_code == 1
+    text = " ".join(session.text.split())
+    assert "run 1 of 2 failed: it ended with exit code 7" in text
+    assert "last words" in text
+
+
+def test_ids_that_change_are_an_error(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile(
+        test_w="""
+import os, pytest
+@pytest.mark.parametrize("p", [os.getpid()])
+def test_p(pareto, p): pareto.record("s", 1.0, better="higher")
+"""
+    )
+    session = run("--pareto", "--pareto-runs=1")
+    assert session.exit_code == 1
+    assert "not collected again" in " ".join(session.text.split())
+
+
+def test_exitfirst_stops_the_first_run(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile(
+        test_w=WITNESS
+        + """
+def test_a(): assert 0
+def test_b(): witness("b")
+"""
+    )
+    session = run("--pareto", "--pareto-runs=2", "-x")
+    assert session.exit_code == 1
+    session.result.assert_outcomes(failed=1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
+def test_interrupt_leaves_no_child(fresh_toy: "Toy") -> None:
+    (fresh_toy.path / "test_slow.py").write_text(
+        "import os, pathlib, time\n"
+        "def test_slow():\n"
+        "    pathlib.Path(__file__).with_name('pid').write_text(str(os.getpid()))\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-runs=2", "test_slow.py"]
+    parent = subprocess.Popen(
+        command, cwd=fresh_toy.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    pid_file = fresh_toy.path / "pid"
+    deadline = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child = int(pid_file.read_text())
+    parent.send_signal(signal.SIGINT)
+    output, _ = parent.communicate(timeout=20)
+    assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "INTERNALERROR" not in output
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)

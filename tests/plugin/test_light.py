@@ -1,0 +1,34 @@
+"""With the plugin installed and ``--pareto`` absent, pytest must not notice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("numpy", "scipy", "torch", "pynvml", "msgspec", "pytest_pareto.measure")
+
+REPORT = """
+import sys
+def pytest_unconfigure():
+    print("LOADED", *sorted(m for m in sys.modules if m.startswith({heavy!r})))
+"""
+
+
+def loaded(path: Path, *args: str) -> set[str]:
+    (path / "conftest.py").write_text(REPORT.format(heavy=HEAVY))
+    (path / "test_it.py").write_text("def test_it(): pass\n")
+    quiet = ("-p", "no:hypothesis", "-p", "no:cov", "-p", "no:xdist", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", "-q", "-s", *quiet, *args]
+    done = subprocess.run(command, cwd=path, capture_output=True, text=True, check=False)
+    (line,) = [line for line in done.stdout.splitlines() if "LOADED" in line]
+    return set(line.split("LOADED")[1].split())
+
+
+@pytest.mark.parametrize("args", [("--co",), ()])
+def test_nothing_heavy_is_imported(tmp_path: Path, args: tuple[str, ...]) -> None:
+    assert loaded(tmp_path, *args) == set()
+
+
+def test_the_check_would_notice(tmp_path: Path) -> None:
+    assert "numpy" in loaded(tmp_path, "--pareto", "--pareto-missing=warn")

@@ -1,0 +1,186 @@
+"""What is missing, new, elsewhere or unmeasured has a name, a message and a policy."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from conftest import Run, Toy
+
+
+@pytest.fixture
+def ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+
+
+def test_nothing_measured_fails_and_says_what_to_do(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile("def test_other(): pass")
+    session = run("--pareto")
+    assert session.exit_code == 1
+    assert "nothing was measured" in session.text
+    assert "`pareto` fixture" in session.text
+    assert run("--pareto", "--pareto-missing=warn").exit_code == 0
+
+
+def test_only_skipped_tests_measure_nothing(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.skip\ndef test_it(pareto): pass")
+    session = run("--pareto")
+    assert session.exit_code == 1
+    assert "1 tests were skipped" in session.text or "1 test was skipped" in session.text
+
+
+def test_a_test_that_measures_nothing_fails(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile("def test_it(pareto): pass")
+    session = run("--pareto")
+    assert session.exit_code == 1
+    session.result.assert_outcomes(failed=1)
+    assert "measured and recorded nothing" in session.text
+    assert run().exit_code == 0
+
+
+def test_a_marker_without_the_fixture_fails(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.pareto(rounds=3)\ndef test_it(): pass")
+    session = run("--pareto")
+    assert session.exit_code == 1
+    assert "does not ask for the pareto fixture" in session.text
+
+
+def test_no_baseline_passes_locally_and_says_how_to_record(fresh_toy: "Toy") -> None:
+    session = fresh_toy.run("--pareto")
+    assert session.exit_code == 0
+    assert session.case("small").verdict is Verdict.NEW
+    assert "--pareto-update" in session.text
+    assert "no baseline" in session.text
+
+
+def test_no_baseline_fails_in_ci(fresh_toy: "Toy", ci: None) -> None:
+    session = fresh_toy.run("--pareto")
+    assert session.exit_code == 1
+    assert session.case("small").verdict is Verdict.NEW
+    assert "--pareto-update" in session.text
+    assert fresh_toy.run("--pareto", "--pareto-missing=warn").exit_code == 0
+
+
+def test_a_renamed_test_is_missing(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(source.replace("test_generate", "test_renamed"))
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    verdicts = {c.case_id.partition("::")[2]: c.verdict for c in session.judgement.cases}
+    assert verdicts["test_generate[small]"] is Verdict.MISSING
+    assert verdicts["test_renamed[small]"] is Verdict.NEW
+    assert "--pareto-update=all" in session.text
+    assert "renamed or removed" in session.text
+    assert toy.run("--pareto", "--pareto-missing=warn").exit_code == 0
+
+
+def test_a_removed_module_is_missing(toy: "Toy") -> None:
+    (toy.path / "test_toy.py").rename(toy.path / "test_moved.py")
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    assert "test_toy.py::test_generate[small]" in session.text
+    # Asked for another module only, nothing can be said of this one.
+    session = toy.run("--pareto", "test_moved.py")
+    assert session.exit_code == 0
+
+
+def test_skipped_cases_are_not_missing(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(
+        source.replace("    world =", "    if variant == 'large': pytest.skip('no GPU')\n    world =")
+    )
+    session = toy.run("--pareto")
+    assert session.exit_code == 0
+    assert len(session.judgement.cases) == 2
+
+
+def test_a_metric_that_disappeared_is_missing(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    lines = [line for line in source.splitlines() if "pareto.record" not in line]
+    (toy.path / "test_toy.py").write_text("\n".join(lines))
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    result = session.case("small").comparison.metric("accuracy")
+    assert result is not None
+    assert result.outcome is Outcome.MISSING
+    assert "no longer measures it" in session.text
+    assert toy.run("--pareto", "--pareto-missing=warn").exit_code == 0
+
+
+def test_a_new_metric_fails_in_ci_only(toy: "Toy", monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(
+        source + "\n\ndef test_more(pareto):\n    pareto.record('x', 1.0, better='higher')\n"
+    )
+    assert toy.run("--pareto").exit_code == 0
+    monkeypatch.setenv("CI", "true")
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    assert session.case("test_toy.py::test_more").verdict is Verdict.NEW
+
+
+def move_baseline(path: Path) -> None:
+    root = path / "pareto_baselines"
+    (here,) = [p for p in root.iterdir() if not p.name.startswith("_") and p.name != "any"]
+    shutil.move(here, root / "nvidia-h200x1")
+
+
+def test_other_hardware_is_not_comparable(toy: "Toy", monkeypatch: pytest.MonkeyPatch) -> None:
+    move_baseline(toy.path)
+    session = toy.run("--pareto")
+    assert session.exit_code == 0
+    assert session.case("small").verdict is Verdict.NOT_COMPARABLE
+    assert "nvidia-h200x1" in session.text
+    monkeypatch.setenv("CI", "true")
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    assert "nvidia-h200x1" in session.text
+    assert toy.run("--pareto", "--pareto-missing=warn").exit_code == 0
+
+
+def test_another_number_of_threads_is_not_comparable_for_latency_only(toy: "Toy") -> None:
+    for file in (toy.path / "pareto_baselines" / "_env").glob("*.json"):
+        text = file.read_text()
+        # The key of an environment is the hash of its content, so the file moves with it.
+        changed = text.replace('"threads": ', '"threads": 9')
+        assert changed != text
+        file.write_text(changed)
+    session = toy.run("--pareto")
+    if session.exit_code == 4:  # a content hash that does not match is refused
+        assert "_env" in session.text
+        return
+    assert session.exit_code == 0
+    metrics = {m.metric.name: m.outcome for m in session.case("small").comparison.metrics}
+    assert metrics["latency"] is Outcome.NOT_COMPARABLE
+    assert metrics["accuracy"] is Outcome.UNCHANGED
+    assert "threads" in session.text
+
+
+def test_a_changed_test_is_named_and_still_judged(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(source.replace("world = ", "extra = 1; world = "))
+    toy.change(large={"accuracy": 0.7})
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    assert "the test itself changed" in session.text
+
+
+def test_a_comment_is_no_change_of_the_test(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(source.replace("    world =", "    # why\n    world ="))
+    session = toy.run("--pareto", "-v")
+    assert "the test itself changed" not in session.text
+
+
+def test_gate_false_is_told_and_passes(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(source.replace("warmup=1", "warmup=1, gate=False"))
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto")
+    assert session.exit_code == 0
+    assert any("not gated" in text for text in session.case("large").notices)

@@ -1,0 +1,112 @@
+"""``--pareto-update``: what each mode writes, and what it leaves alone."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_pareto.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from conftest import Toy
+
+ONE = "--pareto-runs=1"
+
+
+def metric(toy: "Toy", case: str, name: str) -> dict[str, Any] | None:
+    (file,) = (toy.path / "pareto_baselines").rglob("test_toy.json")
+    entry = json.loads(file.read_text())["cases"].get(f"test_generate[{case}]")
+    found: dict[str, Any] | None = entry["metrics"][name] if entry else None
+    return found
+
+
+def test_pareto_alone_writes_nothing(fresh_toy: "Toy") -> None:
+    fresh_toy.run("--pareto")
+    assert not (fresh_toy.path / "pareto_baselines").exists()
+
+
+def test_changed_accepts_what_changed_as_a_new_epoch_and_nothing_else(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto", "--pareto-update", ONE)
+    assert session.exit_code == 0
+    assert "accept-worse" in session.text
+    assert any(text.startswith("accepted: latency") for text in session.case("large").notices)
+    latency = metric(toy, "large", "latency")
+    assert latency is not None
+    assert [s["epoch"] for s in latency["sessions"]] == [0, 1]
+    small = metric(toy, "small", "latency")
+    assert small is not None
+    assert len(small["sessions"]) == 1
+    assert toy.run("--pareto").exit_code == 0
+
+
+def test_an_accepted_level_is_the_one_to_beat(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    toy.run("--pareto", "--pareto-update", ONE)
+    toy.change(large={"seconds": 0.16})
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    assert session.case("large").verdict in (Verdict.DOMINATED, Verdict.WORSE)
+
+
+def test_new_leaves_changes_alone(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    before = toy.baseline_files
+    session = toy.run("--pareto", "--pareto-update=new", ONE)
+    assert session.exit_code == 1
+    assert toy.baseline_files == before
+
+
+def test_runs_appends_a_session_to_what_did_not_change(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    toy.run("--pareto", "--pareto-update=runs", ONE)
+    small, large = metric(toy, "small", "latency"), metric(toy, "large", "latency")
+    assert small is not None
+    assert large is not None
+    assert [len(s["runs"]) for s in small["sessions"]] == [5, 1]
+    assert len(large["sessions"]) == 1
+
+
+def test_all_prunes_after_a_complete_green_run(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(source.replace('["small", "medium", "large"]', '["small"]'))
+    session = toy.run("--pareto", "--pareto-update", ONE)
+    assert session.exit_code == 1  # `changed` forgets nothing
+    assert metric(toy, "large", "latency") is not None
+    session = toy.run("--pareto", "--pareto-update=all", ONE)
+    assert session.exit_code == 0
+    assert metric(toy, "large", "latency") is None
+    assert metric(toy, "small", "latency") is not None
+
+
+def test_a_subset_never_deletes(toy: "Toy") -> None:
+    toy.run("--pareto", "--pareto-update=all", ONE, "-k", "small")
+    assert metric(toy, "large", "latency") is not None
+    small = metric(toy, "small", "latency")
+    assert small is not None
+    assert len(small["sessions"]) == 2
+
+
+def test_a_failing_test_keeps_its_entry(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(
+        source.replace("    world =", "    assert variant != 'large'\n    world =")
+    )
+    before = metric(toy, "large", "latency")
+    session = toy.run("--pareto", "--pareto-update=all", ONE)
+    assert session.exit_code == 1
+    assert metric(toy, "large", "latency") == before
+
+
+def test_a_project_can_keep_its_baseline_elsewhere(toy: "Toy") -> None:
+    (toy.path / "pareto_baselines").rename(toy.path / "kept")
+    (toy.path / "pytest.ini").write_text("[pytest]\npareto_baseline = kept\n")
+    assert toy.run("--pareto").case("small").verdict is not Verdict.NEW
+
+
+@pytest.mark.parametrize("name", ["pareto_runs = 1", "pareto_plot = true"])
+def test_ini_twins(toy: "Toy", name: str) -> None:
+    (toy.path / "pytest.ini").write_text(f"[pytest]\n{name}\n")
+    session = toy.run("--pareto")
+    assert session.exit_code == 0
+    assert ("run 1 of 1" in session.text) == ("runs" in name)

@@ -1,0 +1,186 @@
+"""The picture of a front."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from textwrap import dedent
+
+import pytest
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
+from pytest_pareto.model.verdict import (
+    CaseVerdict,
+    Judgement,
+    MetricResult,
+    Place,
+    Position,
+    Verdict,
+)
+from pytest_pareto.report.plot import plot_lines
+from pytest_pareto.report.text import display_width
+
+Run = tuple[Judgement, SessionFacts]
+MakeCase = Callable[..., CaseVerdict]
+SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+ON, OFF = Place(Position.KEPT, on_front=True), Place(Position.OFF, on_front=False)
+
+
+def at(latency_s: float | None, score: float | None) -> tuple[MetricResult, MetricResult]:
+    """Levels that stand still; the picture needs no more."""
+    return (
+        MetricResult(LATENCY, latency_s, latency_s, state=Outcome.NEW),
+        MetricResult(SCORE, score, score, state=Outcome.NEW),
+    )
+
+
+def picture(*cases: CaseVerdict, width: int = 80) -> list[str]:
+    (lines,) = plot_lines(Judgement(cases), width)
+    return [line.text for line in lines]
+
+
+def test_picture(failing_run: Run) -> None:
+    (lines,) = plot_lines(failing_run[0], 80)
+    assert "\n".join(line.text for line in lines) == dedent(
+        """\
+        test_sd.py::test_generate
+        ↑ label_accuracy, higher is better
+        0.9620 │1*                                      2* D F    G   H    I
+               │
+               │                                        c
+               │
+               │
+               │
+               │
+               │
+               │                  b
+               │
+               │
+               │
+               │                                        C
+               │
+               │
+        0.9240 │               B*
+               └────────────────────────────────────────────────────────────
+                61.0                                                   565.6
+                ← latency (ms), lower is better
+          a → A  [ddim-4]  * on the front
+          b → B  [fp16-10]  * on the front
+          c → C  [cached-20]
+          d → D  [int8-20]
+              E  [q0]  * on the front
+              F  [q1]
+              G  [q2]
+              H  [q3]
+              I  [q4]
+          1 = a, A in one place
+          2 = d, E in one place"""
+    )
+
+
+def test_front_is_read_and_not_computed(case: MakeCase) -> None:
+    """The dominated point carries the mark where the judge says so, and it alone."""
+    best, bad = at(0.1, 0.9), at(0.2, 0.5)
+    lines = picture(
+        case("[best]", Verdict.UNCHANGED, *best, place=OFF),
+        case("[bad]", Verdict.UNCHANGED, *bad, place=ON),
+    )
+    assert "A " not in lines[2].replace("│A", "│A*")[:0] + lines[2][lines[2].index("│") :]
+    assert [line for line in lines if "on the front" in line] == ["      B  [bad]  * on the front"]
+    assert any(line.endswith("*B") for line in lines)
+    assert not any("A*" in line or "*A" in line for line in lines)
+
+
+def test_points_in_one_place_share_a_digit(case: MakeCase) -> None:
+    lines = picture(
+        case("[a]", Verdict.UNCHANGED, *at(0.1, 0.9)),
+        case("[b]", Verdict.UNCHANGED, *at(0.1, 0.9)),
+        case("[c]", Verdict.UNCHANGED, *at(0.2, 0.5)),
+    )
+    assert "  1 = A, B in one place" in lines
+
+
+def test_changed_case_shows_where_it_was(case: MakeCase) -> None:
+    moved = (
+        MetricResult(LATENCY, 0.1, 0.2, state=Outcome.NEW),
+        MetricResult(SCORE, 0.9, 0.5, state=Outcome.NEW),
+    )
+    still = case("[still]", Verdict.UNCHANGED, *moved)
+    assert any("    A  [still]" in line for line in picture(still, still))
+    lines = picture(case("[moved]", Verdict.WORSE, *moved, fails=("x",)), still)
+    drawn = "".join(line.partition("│")[2] for line in lines)
+    assert "  a → A  [moved]  * on the front" in lines
+    assert "a" in drawn
+
+
+def test_missing_case_shows_only_where_it_was(case: MakeCase) -> None:
+    gone = (
+        MetricResult(LATENCY, 0.1, None, state=Outcome.MISSING),
+        MetricResult(SCORE, 0.9, None, state=Outcome.MISSING),
+    )
+    lines = picture(
+        case("[gone]", Verdict.MISSING, *gone, place=OFF, fails=("x",)),
+        case("[a]", Verdict.UNCHANGED, *at(0.2, 0.8)),
+    )
+    assert "  a      [gone]" in lines
+
+
+@pytest.mark.parametrize(("slowest", "logarithmic"), [(0.19, False), (2.1, True)])
+def test_wide_spans_are_logarithmic(case: MakeCase, slowest: float, logarithmic: bool) -> None:
+    cases = [
+        case(f"[{i}]", Verdict.UNCHANGED, *at(x, 0.5 + i / 10), place=OFF)
+        for i, x in enumerate((0.1, (0.1 * slowest) ** 0.5, slowest))
+    ]
+    lines = picture(*cases)
+    label = "latency (s), lower is better" if logarithmic else "latency (ms), lower is better"
+    assert lines[-4].strip() == f"← {label}" + (", logarithmic" if logarithmic else "")
+    middle = next(line for line in lines if line.endswith("B") and "│" in line)
+    in_the_middle = abs(len(middle.partition("│")[2]) - 30) <= 1
+    assert in_the_middle is logarithmic
+
+
+def test_two_costs_where_there_is_no_quality(case: MakeCase) -> None:
+    def costs(latency_s: float, memory_b: float) -> tuple[MetricResult, MetricResult]:
+        return (
+            MetricResult(LATENCY, latency_s, latency_s, state=Outcome.NEW),
+            MetricResult(PEAK_MEMORY, memory_b, memory_b, state=Outcome.NEW),
+        )
+
+    lines = picture(
+        case("[a]", Verdict.UNCHANGED, *costs(0.1, 2e9)),
+        case("[b]", Verdict.UNCHANGED, *costs(0.2, 1e9)),
+    )
+    assert lines[1] == "↓ peak_memory (GiB), lower is better"
+
+
+@pytest.mark.parametrize("results", [at(0.1, 0.9)[:1], at(None, 0.9), at(0.1, float("nan"))])
+def test_too_little_to_draw_is_said(case: MakeCase, results: tuple[MetricResult, ...]) -> None:
+    said = "test_sd.py::test_generate not drawn: a picture needs two gated metrics measured in two"
+    for cases in ([case("[a]", Verdict.UNCHANGED, *results)] * 2, [case("[a]", Verdict.NEW)]):
+        assert picture(*cases, width=100)[0].startswith(said)
+
+
+def test_cases_beyond_the_alphabet_are_dots(case: MakeCase) -> None:
+    crowd = [
+        case(f"[{i}]", Verdict.UNCHANGED, *at(0.1 + i / 100, i / 40), place=OFF) for i in range(30)
+    ]
+    changed = case("[last]", Verdict.WORSE, *at(0.05, 0.01), fails=("x",), place=OFF)
+    lines = picture(*crowd, changed)
+    assert "  a → A  [last]" in lines  # what changed is lettered first
+    assert "      ·  5 more" in lines
+    assert any("·" in line.partition("│")[2] for line in lines)
+
+
+def test_all_points_at_one_value(case: MakeCase) -> None:
+    lines = picture(*[case(f"[{i}]", Verdict.UNCHANGED, *at(0.0, 0.0)) for i in range(2)])
+    assert "  1 = A, B in one place" in lines
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_picture_fits(any_run: Run, width: int) -> None:
+    judgement, _ = any_run
+    renamed = tuple(
+        replace(c, comparison=replace(c.comparison, front="模型" * 40)) for c in judgement.cases
+    )
+    for lines in plot_lines(Judgement(renamed), width):
+        assert all(display_width(line.text) <= width for line in lines)

@@ -1,0 +1,89 @@
+"""One line, whatever happened."""
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.report.lines import Tone
+from pytest_pareto.report.quiet import quiet_line
+
+Run = tuple[Judgement, SessionFacts]
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (
+            120,
+            (
+                "pareto: pass · 9 cases unchanged or better · "
+                "would have caught latency 9-16 %, peak_memory 1 %, label_accuracy 0.02"
+            ),
+        ),
+        (
+            100,
+            (
+                "pareto: pass · 9 cases unchanged or better · "
+                "catches latency 9-16 %, peak_memory 1 %, +1 more"
+            ),
+        ),
+        (80, "pareto: pass · 9 cases unchanged or better · catches latency 9-16 %, +2 more"),
+    ],
+)
+def test_passing(passing_run: Run, width: int, text: str) -> None:
+    assert quiet_line(*passing_run, width).text == text
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (
+            170,
+            (
+                "pareto: FAIL · 2 of 9 cases regressed: "
+                "test_sd.py::test_generate[int8-20] (device_time WORSE +6.3 %), "
+                "test_sd.py::test_generate[cached-20] (label_accuracy WORSE −0.027)"
+            ),
+        ),
+        (
+            120,
+            (
+                "pareto: FAIL · 2 of 9 cases regressed: [int8-20] (device_time WORSE +6.3 %), "
+                "[cached-20] (label_accuracy WORSE −0.027)"
+            ),
+        ),
+        (80, "pareto: FAIL · 2 of 9 regressed: [int8-20] (device_time WORSE +6.3 %), +1 more"),
+    ],
+)
+def test_failing(failing_run: Run, width: int, text: str) -> None:
+    assert quiet_line(*failing_run, width).text == text
+
+
+def test_no_baseline(first_run: Run) -> None:
+    line = quiet_line(*first_run, 80)
+    assert line.text == "pareto: no baseline for apple-m3-max yet · 9 new cases, nothing judged"
+    assert line.tone is Tone.YELLOW
+
+
+def test_incomplete_session_says_so(incomplete_run: Run, passing_run: Run) -> None:
+    assert "incomplete" in quiet_line(*incomplete_run, 80).text
+    judgement, facts = passing_run
+    partial = replace(facts, partial="deselected by -k")
+    assert quiet_line(judgement, partial, 80).text.startswith("pareto: pass · incomplete · 9 cases")
+
+
+def test_other_verdicts_are_counted(update_run: Run) -> None:
+    text = quiet_line(*update_run, 120).text
+    assert text.startswith("pareto: pass · 3 cases · 1 worse, let through · 1 new · 1 unchanged · ")
+
+
+def test_failure_of_the_session_alone(facts_alone: SessionFacts) -> None:
+    line = quiet_line(Judgement((), failures=("nothing was measured",)), facts_alone, 80)
+    assert line.text == "pareto: FAIL · no case was judged: nothing was measured"
+
+
+@pytest.fixture
+def facts_alone(passing_run: Run) -> SessionFacts:
+    return passing_run[1]

@@ -1,0 +1,171 @@
+"""Rows: signs that follow the metric, facts that explain an outcome."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.metric import (
+    FLOPS,
+    LATENCY,
+    PEAK_MEMORY,
+    Better,
+    Kind,
+    Metric,
+    Scope,
+)
+from pytest_pareto.model.verdict import MetricResult
+from pytest_pareto.report.rows import build_row, on_scale_of, own_direction, resolution_text
+
+SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+SPEED = Metric("speed", "1/s", Better.HIGHER, Kind.RUN, Scope.GPU, 0.05, relative=True)
+ERROR = Metric("error", "", Better.LOWER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+
+
+def harm(metric: Metric, estimate: float, low: float, high: float) -> Change:
+    return Change(
+        estimate, low, high, metric.tolerance, metric.relative, 0.05, 0.5, 0.5, resolution=0.2
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "harmful", "own"),
+    [
+        (LATENCY, (0.063, 0.062, 0.064), (0.063, 0.062, 0.064)),
+        (SPEED, (0.25, 0.0, 1.0), (-0.2, -0.5, 0.0)),
+        (SCORE, (0.027, 0.014, 0.040), (-0.027, -0.040, -0.014)),
+        (ERROR, (0.027, 0.014, 0.040), (0.027, 0.014, 0.040)),
+        (SPEED, (-1.0, -1.0, math.inf), (math.inf, -1.0, math.inf)),
+    ],
+)
+def test_own_direction(
+    metric: Metric, harmful: tuple[float, float, float], own: tuple[float, float, float]
+) -> None:
+    estimate, ends = own_direction(harm(metric, *harmful), metric)
+    assert (estimate, *ends) == pytest.approx(own)
+
+
+@given(st.floats(0.01, 100), st.floats(0.01, 100))
+def test_a_relative_harm_becomes_the_ratio_that_the_levels_show(
+    before: float, after: float
+) -> None:
+    for metric, harmful in ((LATENCY, after / before - 1), (SPEED, before / after - 1)):
+        estimate, _ = own_direction(harm(metric, harmful, harmful, harmful), metric)
+        assert 1 + estimate == pytest.approx(after / before)
+
+
+def test_worse_score_has_a_minus(compared: Callable[..., MetricResult]) -> None:
+    result = compared(
+        SCORE, (0.958, 0.931), (0.027, 0.014, 0.040), Outcome.WORSE, resolution=0.02, pairs=400
+    )
+    row = build_row(result)
+    assert (row.baseline, row.candidate, row.change, row.interval, row.limit, row.level) == (
+        "0.9580", "0.9310", "−0.027", "[−.040, −.014]", "0.01", "90 %",
+    )  # fmt: skip
+    assert row.word == "WORSE"
+    assert row.remarkable
+    assert row.facts == ("400 pairs",)
+
+
+def test_exact_metric_has_no_interval(compared: Callable[..., MetricResult]) -> None:
+    result = compared(
+        PEAK_MEMORY, (2.0**30, 2.0**31), (1.0, 1.0, 1.0), Outcome.WORSE, resolution=0.01
+    )
+    row = build_row(result)
+    assert (row.change, row.interval, row.level) == ("+100 %", "", "")
+
+
+def test_unchanged_row_is_not_remarkable(compared: Callable[..., MetricResult]) -> None:
+    result = compared(LATENCY, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.07)
+    row = build_row(result)
+    assert not row.remarkable
+    assert row.details == ("would have caught 7 %",)
+
+
+def test_undecided_row_says_what_it_would_have_caught(
+    compared: Callable[..., MetricResult],
+) -> None:
+    blind = compared(
+        LATENCY, (1.0, 1.2), (0.2, -math.inf, math.inf), Outcome.INCONCLUSIVE,
+        resolution=math.inf, reason="one run on each side says nothing of their spread",
+    )  # fmt: skip
+    row = build_row(blind)
+    assert row.interval == ""
+    assert row.facts == (
+        "would have caught nothing",
+        "one run on each side says nothing of their spread",
+    )
+
+
+def test_suspected_row_says_why_it_is_not_convicted(compared: Callable[..., MetricResult]) -> None:
+    result = compared(LATENCY, (1.0, 1.2), (0.2, 0.1, 0.3), Outcome.INCONCLUSIVE, resolution=0.4)
+    assert build_row(result).facts[0].startswith("suspected")
+    doubtful = compared(LATENCY, (1.0, 1.2), (0.2, 0.01, 0.4), Outcome.INCONCLUSIVE, resolution=0.4)
+    assert not build_row(doubtful).facts[0].startswith("suspected")
+
+
+def test_trade_says_what_may_be_given_up(compared: Callable[..., MetricResult]) -> None:
+    worse = compared(SCORE, (0.9, 0.88), (0.02, 0.015, 0.025), Outcome.WORSE, resolution=0.02)
+    assert build_row(worse, traded=True).facts == ("a trade may give up 0.03",)
+    assert build_row(worse).facts == ()
+    better = compared(LATENCY, (1.0, 0.8), (-0.2, -0.22, -0.18), Outcome.BETTER, resolution=0.1)
+    assert build_row(better, traded=True).facts == ()
+
+
+def test_diagnostic_is_marked_and_shouts_not(compared: Callable[..., MetricResult]) -> None:
+    row = build_row(compared(FLOPS, (1e9, 2e9), (1.0, 1.0, 1.0), Outcome.WORSE, resolution=0.0))
+    assert (row.word, row.limit, row.remarkable) == ("worse", "", True)
+    assert row.facts == ("a diagnostic: it decides nothing",)
+    new = build_row(MetricResult(FLOPS, candidate=1e9, state=Outcome.NEW, reason="not recorded"))
+    assert not new.remarkable
+
+
+def test_absent_metric_keeps_its_reason() -> None:
+    row = build_row(MetricResult(LATENCY, state=Outcome.ABSENT, reason="tracked code runs once"))
+    assert (row.facts, row.remarkable) == (("tracked code runs once",), False)
+
+
+def test_reason_that_a_notice_repeats_is_a_detail() -> None:
+    row = build_row(
+        MetricResult(LATENCY, candidate=1.0, first=2.5, state=Outcome.NEW, reason="no baseline")
+    )
+    assert row.facts == ()
+    assert row.details == ("no baseline", "first call 2.500 s")
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [(0.0123, "0.012"), (1e-6, "< 0.0001"), (0.0, "0"), (0.9995, "> 0.999"), (1.0, "1")],
+)
+def test_p_values(p: float, shown: str, compared: Callable[..., MetricResult]) -> None:
+    change = Change(
+        0.1, -0.1, 0.3, 0.05, relative=True, alpha=0.05, p_worse=0.3, p_better=p, resolution=0.4
+    )
+    row = build_row(MetricResult(LATENCY, 1.0, 1.1, change=change))
+    assert row.statistics == f"p(worse) 0.3, p(better) {shown}, alpha 0.05"
+
+
+def test_control_characters_of_every_kind_become_visible() -> None:
+    nasty = Metric("a\nb", "x\x1b", Better.LOWER, Kind.RUN, Scope.GPU, 0.1, relative=False)
+    change = Change(
+        0.5, -0.1, 0.7, 0.1, relative=False, alpha=0.05, p_worse=0.3, p_better=0.9,
+        resolution=0.4, reason="be\x07ll", worst_ids=("p\r1",),
+    )  # fmt: skip
+    row = build_row(MetricResult(nasty, 1.0, 1.5, change=change, notes=("no\tte",)))
+    assert row.metric == "a\\nb"
+    assert row.unit == "x\\x1b"
+    assert row.change == "+0.5 x\\x1b"
+    assert row.limit == "0.1 x\\x1b"
+    assert row.facts[-1] == "be\\x07ll"
+    assert row.worst == ("p\\r1",)
+    assert row.details == ("no\\tte",)
+
+
+def test_resolution_text() -> None:
+    assert resolution_text(LATENCY, 0.0) == "anything"
+    assert resolution_text(LATENCY, math.inf) == "nothing"
+    assert resolution_text(SCORE, 0.0213) == "0.021"
+    assert on_scale_of(LATENCY, 0.0525) == "5.25 %"

@@ -1,0 +1,104 @@
+"""Commands that can be copied: whole, quoted, and of options that exist."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import LATENCY
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
+from pytest_pareto.report.steps import Step, accept_step, case_steps, session_steps, step_lines
+from pytest_pareto.report.text import clean, display_width
+
+Run = tuple[Judgement, SessionFacts]
+EXISTING = {
+    "pytest", "--lf", "-v", "--pareto", "--pareto-update", "--pareto-update=new",
+    "--pareto-update=all", "--pareto-runs=5", "--pareto-runs=10",
+}  # fmt: skip
+
+
+def copied(lines: list[str], purpose: str) -> list[str]:
+    """Read a step as a shell does."""
+    text = "\n".join(lines).strip().removeprefix(purpose)
+    return shlex.split(text.replace("\\\n", " "))
+
+
+@given(st.text(st.characters(), min_size=1, max_size=50), st.integers(60, 120))
+def test_a_shell_reads_the_node_id_back_or_there_is_no_command(nodeid: str, width: int) -> None:
+    step = accept_step(nodeid)
+    lines = step_lines([step], width, "    ")
+    assert all(display_width(line) <= width for line in lines)
+    if "run this test" in " ".join(lines):
+        assert clean(nodeid) != nodeid or display_width(shlex.quote(nodeid)) > width - 12
+    else:
+        assert copied(lines, "to accept:") == list(step.command)
+
+
+def test_reading_back_needs_the_quotes() -> None:
+    nodeid = "t.py::test[$(reboot) 'x']"
+    lines = step_lines([accept_step(nodeid)], 80)
+    assert nodeid in copied(lines, "to accept:")
+    unquoted = [line.replace(shlex.quote(nodeid), nodeid) for line in lines]
+    assert nodeid not in copied(unquoted, "to accept:")
+
+
+def test_node_id_stands_before_the_option_that_would_swallow_it(failing_run: Run) -> None:
+    for case in failing_run[0].cases:
+        for step in case_steps(case):
+            words = list(step.command)
+            assert words.index(case.comparison.nodeid) < words.index("--pareto")
+
+
+def test_only_options_that_exist_are_named(any_run: Run) -> None:
+    judgement, facts = any_run
+    nodeids = {case.comparison.nodeid for case in judgement.cases}
+    for told in (facts, replace(facts, updating=False), replace(facts, runs=5)):
+        for step in session_steps(judgement, told):
+            assert set(step.command) <= EXISTING | nodeids
+
+
+def test_update_is_not_told_to_update(update_run: Run) -> None:
+    judgement, facts = update_run
+    assert list(session_steps(judgement, facts)) == []
+    assert list(session_steps(judgement, replace(facts, updating=False))) != []
+
+
+def test_passing_run_has_nothing_to_do(passing_run: Run) -> None:
+    assert list(session_steps(*passing_run)) == []
+
+
+def test_more_runs_than_were_taken_are_proposed(failing_run: Run) -> None:
+    judgement, facts = failing_run
+    commands = [s.command for s in session_steps(judgement, replace(facts, runs=5))]
+    assert any("--pareto-runs=10" in command for command in commands)
+
+
+def test_what_broke_cannot_be_accepted(
+    case: Callable[..., CaseVerdict],
+) -> None:
+    assert list(case_steps(case("[a]", Verdict.BROKEN, fails=("nan",)))) == []
+
+
+def test_undecided_failure_can_be_looked_at_but_not_accepted(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult]
+) -> None:
+    open_ = compared(LATENCY, (1.0, 1.0), (0.0, -0.1, 0.1), Outcome.INCONCLUSIVE, resolution=0.3)
+    steps = case_steps(case("[a]", Verdict.INCONCLUSIVE, open_, fails=("latency undecided",)))
+    assert [step.purpose for step in steps] == ["to look closer:"]
+
+
+def test_named_measurements_of_one_test_are_one_selection(
+    case: Callable[..., CaseVerdict], facts: Callable[..., SessionFacts]
+) -> None:
+    pair = [case(f"[a]#{part}", Verdict.WORSE, fails=("x",)) for part in ("encode", "decode")]
+    closer = next(session_steps(Judgement(tuple(pair)), facts()))
+    assert pair[0].comparison.nodeid in closer.command
+
+
+def test_steps_are_aligned() -> None:
+    steps = [Step("a:", ("pytest",)), Step("long:", instead="in words that go on and on")]
+    assert step_lines(steps, 24) == ["a:     pytest", "long:  in words that go", "       on and on"]

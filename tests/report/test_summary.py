@@ -1,0 +1,103 @@
+"""Counts in words, and the resolution of what stood still."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import FLOPS, LATENCY
+from pytest_pareto.model.verdict import (
+    CaseVerdict,
+    Judgement,
+    MetricResult,
+    Place,
+    Position,
+    Verdict,
+)
+from pytest_pareto.report.summary import headline, title, would_have_caught
+
+MakeCase = Callable[..., CaseVerdict]
+Compare = Callable[..., MetricResult]
+
+
+def quiet(case: MakeCase, compared: Compare, *resolutions: float) -> list[CaseVerdict]:
+    return [
+        case(
+            f"[{i}]",
+            Verdict.UNCHANGED,
+            compared(LATENCY, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=r),
+        )
+        for i, r in enumerate(resolutions)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("resolutions", "text"),
+    [
+        ((0.09, 0.14), "latency 9-14 %"),
+        ((0.09, 0.0901), "latency 9 %"),
+        ((0.09, math.inf), "latency 9 % (nothing in 1 case)"),
+        ((math.inf, math.inf), "latency nothing"),
+        ((0.5, 4.0), "latency 50 %-×5"),
+    ],
+)
+def test_would_have_caught(
+    case: MakeCase, compared: Compare, resolutions: tuple[float, ...], text: str
+) -> None:
+    assert would_have_caught(quiet(case, compared, *resolutions)) == (text,)
+
+
+def test_diagnostics_catch_nothing(case: MakeCase, compared: Compare) -> None:
+    flops = compared(FLOPS, (1e9, 1e9), (0.0, 0.0, 0.0), Outcome.UNCHANGED, resolution=0.0)
+    assert would_have_caught([case("[a]", Verdict.UNCHANGED, flops)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "more", "words"),
+    [
+        (Verdict.DOMINATED, {"fails": ("x",)}, "1 of 1 case regressed"),
+        (Verdict.TRADE_OFF, {"fails": ("x",)}, "1 of 1 case regressed"),
+        (Verdict.BROKEN, {"fails": ("x",)}, "1 of 1 case broken"),
+        (Verdict.MISSING, {"fails": ("x",)}, "1 of 1 case missing"),
+        (Verdict.NEW, {"fails": ("x",)}, "1 of 1 case without a baseline"),
+        (Verdict.NOT_COMPARABLE, {"fails": ("x",)}, "1 of 1 case not comparable"),
+        (Verdict.INCONCLUSIVE, {"fails": ("x",)}, "1 of 1 case inconclusive"),
+        (Verdict.UNCHANGED, {"fails": ("x",)}, "1 of 1 case only partly compared"),
+        (Verdict.TRADE_OFF, {}, "1 case traded"),
+        (Verdict.WORSE, {}, "1 case worse, let through"),
+        (Verdict.WORSE, {"gate": False}, "1 case worse, not gated"),
+        (Verdict.DOMINATED, {"common": "latency"}, "1 case moved together"),
+        (Verdict.IMPROVED, {}, "1 case improved"),
+        (
+            Verdict.NOT_WORSE,
+            {"fails": ("x",), "place": Place(Position.LOST, on_front=False)},
+            "1 of 1 case regressed",
+        ),
+    ],
+)
+def test_headline_words(
+    case: MakeCase,
+    facts: Callable[..., SessionFacts],
+    verdict: Verdict,
+    more: dict[str, object],
+    words: str,
+) -> None:
+    assert headline(Judgement((case("[a]", verdict, **more),)), facts()) == (words,)
+
+
+def test_session_that_fails_without_a_case(
+    case: MakeCase, compared: Compare, facts: Callable[..., SessionFacts]
+) -> None:
+    judgement = Judgement(tuple(quiet(case, compared, 0.1, 0.1)), failures=("a worker crashed",))
+    assert headline(judgement, facts()) == (
+        "the session failed, none of 2 cases did",
+        "2 unchanged",
+    )
+    assert title(judgement) == "pareto: the session failed"
+
+
+def test_title(case: MakeCase) -> None:
+    assert title(Judgement((case("[a]", Verdict.WORSE, fails=("x",)),))) == "pareto: 1 case failed"
+    assert title(Judgement((case("[a]", Verdict.UNCHANGED),))) == "pareto"

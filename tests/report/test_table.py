@@ -1,0 +1,61 @@
+"""Columns that fit."""
+
+from collections.abc import Callable
+
+import pytest
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import LATENCY
+from pytest_pareto.model.verdict import Judgement, MetricResult
+from pytest_pareto.report.blocks import all_cases, build_fronts
+from pytest_pareto.report.rows import Row, build_row
+from pytest_pareto.report.table import fit_columns, header_text, moved_out, row_text
+from pytest_pareto.report.text import display_width
+
+Run = tuple[Judgement, SessionFacts]
+
+
+@pytest.fixture
+def rows(failing_run: Run) -> list[Row]:
+    return [row for case in all_cases(build_fronts(failing_run[0])) for row in case.rows]
+
+
+@pytest.mark.parametrize("width", [50, 60, 70, 80, 90, 100, 140])
+def test_outcomes_stand_below_one_another(rows: list[Row], width: int) -> None:
+    columns = fit_columns(rows, width)
+    start = columns.start("outcome")
+    assert header_text(columns, {"90 %"})[start:] == "outcome"
+    for row in rows:
+        assert row_text(row, columns)[start:] == row.word
+        assert display_width(row_text(row, columns)) <= width
+
+
+def test_what_leaves_the_table_is_told_below(rows: list[Row]) -> None:
+    shown = [moved_out(rows[0], fit_columns(rows, width)) for width in (100, 70, 50)]
+    interval = f"90 % interval {rows[0].interval}"
+    assert shown == [[], [interval], [interval, f"limit {rows[0].limit}"]]
+
+
+def test_coverage_is_told_where_all_intervals_share_it(rows: list[Row]) -> None:
+    columns = fit_columns(rows, 100)
+    assert "change (90 %)" in header_text(columns, {"90 %"})
+    assert "change " in header_text(columns, {"90 %", "80 %"})
+    assert "90 %" not in header_text(fit_columns(rows, 70), {"90 %"})
+
+
+def test_one_sided_row_has_a_dash() -> None:
+    row = build_row(MetricResult(LATENCY, candidate=0.4, state=Outcome.NEW, reason="x"))
+    assert row_text(row, fit_columns([row], 80)) == "    latency  — → 400.0 ms  new"
+
+
+def test_long_metric_names_lose_their_middle(compared: Callable[..., MetricResult]) -> None:
+    row = build_row(compared(LATENCY, (1.0, 2.0), (1.0, 0.9, 1.1), Outcome.WORSE, resolution=0.1))
+    long = Row(
+        **{name: getattr(row, name) for name in Row.__slots__} | {"metric": "m" * 70 + "end"}
+    )
+    text = row_text(long, fit_columns([long], 80))
+    assert display_width(text) <= 80
+    assert "…" in text
+    assert "end " in text
+    assert text.endswith("WORSE")
