@@ -63,7 +63,7 @@ def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResul
     present = [m for m in found if m.absent is None]
     metric = found[-1].metric
     if not present:
-        return MetricResult(metric, state=Outcome.ABSENT, reason=found[-1].absent)
+        return MetricResult(metric, state=Outcome.ABSENT, reason=found[-1].absent, unmeasured=True)
     notes = tuple(dict.fromkeys(note for m in found for note in m.notes))
     if len(present) < runs:
         reason = next((m.absent for m in found if m.absent), "not recorded in every run")

@@ -21,15 +21,17 @@ def require_usable(values: Sequence[float], *, relative: bool, noun: str = "read
             return
         if not relative and max(map(abs, values)) <= _LARGEST:
             return
-    position, value = next((i, v) for i, v in enumerate(values) if not _usable(v, relative))
-    raise ParetoError(f"{noun} {position} is {value:g}; {_remedy(value, relative)}")
+    position, value = next(
+        (i, v) for i, v in enumerate(values) if not _usable(v, relative=relative)
+    )
+    raise ParetoError(f"{noun} {position} is {value:g}; {_remedy(value, relative=relative)}")
 
 
-def _usable(value: float, relative: bool) -> bool:  # noqa: FBT001 - said by its name
+def _usable(value: float, *, relative: bool) -> bool:
     return math.isfinite(value) and (value > 0 if relative else abs(value) <= _LARGEST)
 
 
-def _remedy(value: float, relative: bool) -> str:  # noqa: FBT001 - said by its name
+def _remedy(value: float, *, relative: bool) -> str:
     if not math.isfinite(value):
         return "a finite number is needed"
     if not relative:

@@ -70,11 +70,21 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
         case Verdict.TRADE_OFF:
             yield from _trade_rules(case, place, policy)
         case Verdict.INCONCLUSIVE:
-            undecided = _names(case, Outcome.INCONCLUSIVE)
-            what = f"{undecided} undecided" if undecided else "no metric of this case can gate"
-            yield policy.fail_inconclusive, what
+            yield from _undecided_rules(case, policy)
         case Verdict.MISSING if case.missing is not None:
             yield policy.vanished_fails, case.missing
+
+
+def _undecided_rules(case: CaseComparison, policy: Policy) -> _Rules:
+    """An undecided case deserves a word of its own where it fails or is suspected of harm."""
+    undecided = _with(case, Outcome.INCONCLUSIVE)
+    suspected = [r.metric.name for r in undecided if r.change is not None and r.change.suspected]
+    if not undecided:
+        yield policy.fail_inconclusive, "no metric of this case can gate"
+    elif suspected:
+        yield policy.fail_inconclusive, f"{', '.join(suspected)} suspected of being worse"
+    elif policy.fail_inconclusive:
+        yield True, f"{_names(case, Outcome.INCONCLUSIVE)} undecided"
 
 
 def _accepted(policy: Policy, text: str) -> tuple[bool, str]:
@@ -125,7 +135,8 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
         name, reason = result.metric.name, result.reason or ""
         match result.outcome:
             case Outcome.MISSING:
-                fatal = policy.vanished_fails and not policy.accepts_all
+                dropped = policy.accepts_all and not result.unmeasured
+                fatal = policy.vanished_fails and not dropped
                 yield fatal, f"{name} is missing: {reason}"
             case Outcome.NEW | Outcome.NOT_COMPARABLE if not policy.accepts_new:
                 fatal = policy.unrecorded_fails and not policy.accepts_changes

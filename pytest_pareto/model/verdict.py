@@ -41,6 +41,7 @@ class MetricResult:
 
     ``baseline`` and ``candidate`` are levels in the metric's unit. ``change`` is there
     when both sides could be compared; otherwise ``state`` and ``reason`` say why not.
+    ``unmeasured`` is whether the test asked for the metric and no meter could measure it.
     """
 
     metric: Metric
@@ -51,6 +52,7 @@ class MetricResult:
     state: Outcome | None = None
     reason: str | None = None
     notes: tuple[str, ...] = ()
+    unmeasured: bool = False
 
     @property
     def outcome(self) -> Outcome:

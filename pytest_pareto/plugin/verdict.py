@@ -8,11 +8,11 @@ import pytest
 from pytest_pareto.baseline.edits import Edit, UpdateMode, plan_update
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.compare.terms import SessionSpreads, Terms
-from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
-from pytest_pareto.model.verdict import Judgement, Verdict
+from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Judged, judge_runs
 from pytest_pareto.plugin.failures import report_failures, without_test
 from pytest_pareto.plugin.options import Settings
@@ -43,7 +43,7 @@ class Conclusion:
             self.judgement, self.facts, verbosity=verbosity, plot=plot, width=writer.fullwidth
         )
         if verbosity >= 0:
-            reporter.section(f"pareto: {title(self.judgement)}", sep="=")
+            reporter.section(title(self.judgement), sep="=")
         for line in lines:
             reporter.write_line(line.text, **dict.fromkeys(line.markup, True))
 
@@ -97,7 +97,7 @@ def _update(
     judgement = _forgiven(judged.judgement, prune)
     try:
         write(settings.baseline_dir, baseline.hardware_key, baseline, after)
-    except BaselineError as error:
+    except ParetoError as error:
         failed = replace(judgement, failures=(*judgement.failures, str(error)))
         return Conclusion(failed, replace(facts, updating=True))
     told = tuple(_tell(edit) for edit in edits)
@@ -106,7 +106,7 @@ def _update(
 
 def _prunable(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:
     """Name the missing cases, if everything ran and nothing else failed."""
-    missing = frozenset(c.case_id for c in judgement.cases if c.verdict is Verdict.MISSING)
+    missing = frozenset(c.case_id for c in judgement.cases if c.comparison.missing is not None)
     others = any(c.fails for c in judgement.cases if c.case_id not in missing)
     if facts.partial is not None or judgement.failures or others:
         return frozenset()

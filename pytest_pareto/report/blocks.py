@@ -109,6 +109,16 @@ def build_case(
     )
 
 
+def is_merely_undecided(case: CaseVerdict) -> bool:
+    """Whether all there is to say of a case is that something could not be decided."""
+    return (
+        case.verdict is Verdict.INCONCLUSIVE
+        and not case.fails
+        and not case.notices
+        and not _has_news(case)
+    )
+
+
 def _has_news(case: CaseVerdict) -> bool:
     if case.verdict is not Verdict.INCONCLUSIVE:
         return case.verdict not in _WITHOUT_NEWS

@@ -13,16 +13,22 @@ _INDENT = " " * len("FAIL  ")
 
 def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
     """Say whether the session failed, what became of how many cases, and what was compared."""
-    word, tone = ("FAIL", Tone.RED) if judgement.failed else ("PASS", Tone.GREEN)
+    word, tone = _result(judgement, facts)
     counts = headline(judgement, facts)
-    if not judgement.failed and not facts.baseline_sessions:
-        word, tone = "NEW ", Tone.YELLOW
     lines = [Line(text, tone) for text in pack(counts, width, indent=f"{word}  ", hanging=_INDENT)]
     lines += [Line(text) for text in pack([_against(facts)], width, indent=_INDENT)]
     measured = f"{plural(facts.runs, 'run')} in {duration(facts.duration_s)}"
     doubts = list(_doubts(judgement, facts))
     tone = Tone.YELLOW if doubts else Tone.PLAIN
     return lines + [Line(text, tone) for text in pack([measured, *doubts], width, indent=_INDENT)]
+
+
+def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
+    if judgement.failed:
+        return "FAIL", Tone.RED
+    if not facts.baseline_sessions:
+        return "NEW ", Tone.YELLOW
+    return "PASS", Tone.GREEN if judgement.cases else Tone.YELLOW
 
 
 def _against(facts: SessionFacts) -> str:

@@ -20,7 +20,8 @@ def quiet_line(judgement: Judgement, facts: SessionFacts, width: int) -> Line:
     if not facts.baseline_sessions:
         parts = (f"no baseline for {clean(facts.hardware_key)} yet", *headline(judgement, facts))
         return Line(clip(f"pareto: {_SEPARATOR.join(parts)}", width), Tone.YELLOW)
-    return Line(_passing(judgement, facts, width), Tone.GREEN)
+    tone = Tone.GREEN if judgement.cases else Tone.YELLOW
+    return Line(_passing(judgement, facts, width), tone)
 
 
 def _passing(judgement: Judgement, facts: SessionFacts, width: int) -> str:

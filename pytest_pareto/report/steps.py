@@ -45,11 +45,6 @@ def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
         )
     fails = {case.case_id for case in own}
     rest = [case for case in judgement.cases if case.case_id not in fails]
-    undecided = [case for case in rest if case.verdict is Verdict.INCONCLUSIVE]
-    if undecided:
-        where = [undecided[0].comparison.nodeid] if len(undecided) == 1 else []
-        more = ("pytest", *where, "--pareto", f"--pareto-runs={_more(facts.runs)}")
-        yield Step("to settle what is undecided:", more, _ALONE_RUNS)
     if any(case.verdict is Verdict.NEW for case in rest):
         yield _record(facts)
 
@@ -101,22 +96,32 @@ def _more(runs: int) -> int:
 def step_lines(steps: Sequence[Step], width: int, indent: str = "") -> list[str]:
     """Write steps below one another; a long command goes on after a backslash, never cut."""
     label = max((display_width(step.purpose) for step in steps), default=0)
+    aligned = all(_fits(step, width, indent, label) for step in steps)
     lines: list[str] = []
     for step in steps:
-        beside = indent + pad(step.purpose, label) + "  "
-        below = indent + "  "
-        if not step.command:
-            lines += wrap(step.instead, width, indent=beside, hanging=" " * len(beside))
-            continue
-        on_one = beside + shlex.join(step.command)
-        command = _command_lines(step.command, width, below)
-        if display_width(on_one) <= width and clean(on_one) == on_one:
-            lines.append(on_one)
-        elif command is not None:
-            lines += [indent + step.purpose, *command]
-        else:
-            lines += wrap(f"{step.purpose} {step.instead}", width, indent=indent, hanging=below)
+        lines += _step(step, width, indent, label if aligned else display_width(step.purpose))
     return lines
+
+
+def _fits(step: Step, width: int, indent: str, label: int) -> bool:
+    line = _on_one_line(step, indent, label)
+    return not step.command or (display_width(line) <= width and clean(line) == line)
+
+
+def _on_one_line(step: Step, indent: str, label: int) -> str:
+    return f"{indent}{pad(step.purpose, label)}  {shlex.join(step.command)}"
+
+
+def _step(step: Step, width: int, indent: str, label: int) -> list[str]:
+    beside, below = f"{indent}{pad(step.purpose, label)}  ", indent + "  "
+    if not step.command:
+        return wrap(step.instead, width, indent=beside, hanging=" " * len(beside))
+    if _fits(step, width, indent, label):
+        return [_on_one_line(step, indent, label)]
+    command = _command_lines(step.command, width, below)
+    if command is not None:
+        return [indent + step.purpose, *command]
+    return wrap(f"{step.purpose} {step.instead}", width, indent=indent, hanging=below)
 
 
 def _command_lines(words: Sequence[str], width: int, indent: str) -> list[str] | None:

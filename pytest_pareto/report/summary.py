@@ -54,8 +54,17 @@ def quiet_cases(judgement: Judgement) -> list[CaseVerdict]:
 
 
 def nothing_but_good(judgement: Judgement) -> bool:
-    """Whether every case was compared, and is unchanged or better."""
-    return all(case.verdict in HARMLESS for case in judgement.cases)
+    """Whether there are cases, and each of them was compared and is unchanged or better."""
+    return bool(judgement.cases) and all(case.verdict in HARMLESS for case in judgement.cases)
+
+
+def resolution_span(cases: Iterable[CaseVerdict], name: str) -> str | None:
+    """Sum up the resolution of one metric, "9-14 %"; None where nothing could be caught."""
+    found = [r for c in cases for r in c.comparison.metrics if r.metric.name == name]
+    resolutions = [r.change.resolution for r in found if r.change is not None]
+    if not any(map(math.isfinite, resolutions)):
+        return None
+    return _span(found[0].metric, resolutions)
 
 
 def would_have_caught(cases: Iterable[CaseVerdict]) -> tuple[str, ...]:

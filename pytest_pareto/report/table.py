@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.text import clip, display_width, pad, shorten
@@ -41,13 +42,9 @@ class Columns:
 
     def start(self, column: str) -> int:
         """The cell in which a column begins."""
-        at = len(INDENT)
-        for name, width in self.widths.items():
-            gap = self.gap(name)
-            if name == column:
-                return at + gap
-            at += gap + width if width else 0
-        return at
+        before = takewhile(lambda name: name != column, self.widths)
+        taken = (self.gap(name) + self.widths[name] for name in before if self.widths[name])
+        return len(INDENT) + sum(taken) + self.gap(column)
 
 
 def _cells(row: Row) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pytest_pareto.report.steps import session_steps, step_lines
 from pytest_pareto.report.summary import all_new, plural, quiet_cases, would_have_caught
 from pytest_pareto.report.table import fit_columns, header_text
 from pytest_pareto.report.text import clip, pack, wrap
-from pytest_pareto.report.together import common_lines, uncompared_lines
+from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
 
 
 def render_terminal(
@@ -34,8 +34,9 @@ def render_terminal(
         *(common_lines(mode, judgement, fronts, width) for mode in judgement.common_modes),
         _table(fronts, facts, verbosity, width),
         [] if told_above else uncompared_lines(fronts, width),
+        [] if told_above else undecided_lines(judgement, width),
         *(plot_lines(judgement, width) if plot else []),
-        _closing(judgement, facts, width),
+        _closing(judgement, facts, verbosity, width),
         _edits(facts, width),
         [Line(text) for text in step_lines([*session_steps(judgement, facts)], width)],
     ]
@@ -77,7 +78,7 @@ def _has_block(case: CaseBlock, verbosity: int) -> bool:
     return verbosity > 0 or (case.changed and not case.common and not case.uncompared)
 
 
-def _closing(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
+def _closing(judgement: Judgement, facts: SessionFacts, verbosity: int, width: int) -> list[Line]:
     lines: list[Line] = []
     quiet = quiet_cases(judgement)
     caught = would_have_caught(quiet)
@@ -86,7 +87,7 @@ def _closing(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line
         parts = [*(f"{text}," for text in caught[:-1]), caught[-1]]
         lines += [Line(t) for t in pack(parts, width, separator=" ", indent=lead, hanging="  ")]
     texts = [f"{', '.join(facts.differences)} since the baseline"] if facts.differences else []
-    texts += [f"assumed: {text}" for text in facts.assumptions]
+    texts += [f"assumed: {text}" for text in facts.assumptions if verbosity > 0]
     return lines + [Line(t) for text in texts for t in wrap(text, width, hanging="  ")]
 
 

@@ -2,15 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better
-from pytest_pareto.model.verdict import CommonMode, Judgement
-from pytest_pareto.report.blocks import CaseBlock, FrontBlock, all_cases
+from pytest_pareto.model.verdict import CaseVerdict, CommonMode, Judgement
+from pytest_pareto.report.blocks import (
+    CaseBlock,
+    FrontBlock,
+    all_cases,
+    is_merely_undecided,
+)
 from pytest_pareto.report.changes import relative_change
 from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.summary import plural
+from pytest_pareto.report.summary import plural, resolution_span
 from pytest_pareto.report.text import clean, pack, wrap
 
 _NAMES_SHOWN = 5
+_REASONS_SHOWN = 2
 
 
 def common_lines(
@@ -65,6 +72,35 @@ def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
         lines += [Line(line, tone) for line in wrap(text, width, hanging="  ")]
         named = _all_names(cases, width) if failing else _some_names(cases, width)
         lines += [Line(line) for line in named]
+    return lines
+
+
+def undecided_lines(judgement: Judgement, width: int) -> list[Line]:
+    """Tell of each metric in how many cases it is undecided, how blind that is, and why.
+
+    Of cases that have a block of their own nothing is told here.
+    """
+    cases = [c for c in judgement.cases if is_merely_undecided(c)]
+    found: dict[str, list[CaseVerdict]] = {}
+    reasons: dict[str, dict[str, None]] = {}
+    for case in cases:
+        for result in case.comparison.metrics:
+            if result.metric.gates and result.outcome is Outcome.INCONCLUSIVE:
+                name = result.metric.name
+                found.setdefault(name, []).append(case)
+                if result.change is not None and result.change.reason:
+                    reasons.setdefault(name, {})[result.change.reason] = None
+    lines: list[Line] = []
+    for name, undecided in found.items():
+        caught = resolution_span(undecided, name)
+        only = f"only a regression of {caught} or more" if caught else "nothing"
+        text = (
+            f"{plural(len(undecided), 'case')} undecided in {clean(name)}: "
+            f"{only} would have been caught"
+        )
+        lines += [Line(line, Tone.YELLOW) for line in wrap(text, width, hanging="  ")]
+        for reason in list(reasons.get(name, ()))[:_REASONS_SHOWN]:
+            lines += [Line(line) for line in wrap(clean(reason), width, indent="  ")]
     return lines
 
 

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -38,6 +39,13 @@ def test_cases_that_are_all_alike_lend_no_more_than_they_know() -> None:
     assert prior is not None
     assert prior.df == 20.0
     assert prior.variance == pytest.approx(2.0, rel=0.4)
+
+
+def test_nor_do_cases_that_are_almost_alike() -> None:
+    apart = math.sqrt(polygamma(1, 10.0) + 0.001)
+    prior = estimate_prior([Spread(math.exp(shift), 20.0) for shift in (-apart, 0.0, apart)])
+    assert prior is not None
+    assert prior.df == 60.0
 
 
 def test_tenfold_differences_lend_almost_nothing() -> None:

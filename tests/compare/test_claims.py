@@ -73,6 +73,8 @@ def test_levels_of_nothing_tie() -> None:
 
 def test_levels_apart_by_rounding_tie() -> None:
     assert claims(exact(-4e-7, 5e-7), exact(0.0, 5e-7)) == [0.0, 1.0, 1.0]
+    assert claims(exact(0.05 + 4e-7, 5e-7), exact(0.0)) == [0.0, 1.0, 1.0]
+    assert claims(exact(-0.05 - 4e-7, 5e-7), exact(0.0)) == [1.0, 1.0, 1.0]
     assert claims(exact(-6e-7, 5e-7), exact(0.0, 5e-7)) == [1.0, 1.0, 1.0]
 
 
@@ -129,6 +131,15 @@ def test_identical_scores_claim_nothing() -> None:
     assert (beyond, ahead) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_scores_that_differ_by_rounding_are_within_any_tolerance(seed: int) -> None:
+    # Of such differences rounding alone is left, which may even make their variance negative.
+    same = np.random.default_rng(seed).random(50)
+    rounded = (same + 0.1 * (seed + 1)) - 0.1 * (seed + 1)
+    _, beyond, ahead = claims(paired(rounded), paired(same))
+    assert (beyond, ahead) == (1.0, 1.0)
+
+
 def test_one_shift_of_all_scores_is_a_claim() -> None:
     base = np.random.default_rng(23).random(50)
     worse, beyond, ahead = claims(paired(base + 0.1), paired(base))
@@ -157,7 +168,7 @@ def _skewed_alarms(*, hall: bool, draws: int) -> float:
 
 
 def test_a_skewed_difference_keeps_the_size() -> None:
-    assert _skewed_alarms(hall=True, draws=8_000) <= 0.06
+    assert _skewed_alarms(hall=True, draws=8_000) <= 0.065
 
 
 def test_t_alone_would_not() -> None:

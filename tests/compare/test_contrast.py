@@ -57,10 +57,20 @@ def test_several_sessions_have_a_say() -> None:
     assert made.sessions_seen == 2
 
 
+def test_two_degrees_of_freedom_within_sessions_are_enough_to_compare_sessions() -> None:
+    assert contrast((0.0, 1.0), (8.0, 9.0), session_spread=0.5).sessions_seen == 2
+
+
 def test_sessions_of_one_run_each_hold_their_sessions_already() -> None:
     made = contrast((0.0,), (1.0,), (2.0,), candidate=(9.0,), session_spread=0.5)
     assert made.between_runs == Spread(1.0, 2.0)
     assert made.between_sessions == NO_SPREAD
+
+
+def test_so_they_do_not_if_the_candidate_shows_the_scatter_within_a_session() -> None:
+    made = contrast((0.0,), (1.0,), (2.0,), candidate=(9.0, 9.0), session_spread=0.5)
+    assert made.between_runs == Spread(2 / 3, 3.0)
+    assert made.between_sessions == Spread(0.25, PRIOR_DF)
 
 
 def test_two_of_them_are_too_few_for_that() -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import stdtrit
 
 from pytest_pareto.compare.runs import compare_levels, compare_runs
@@ -124,6 +126,14 @@ def test_sessions_that_differ_too_much_are_the_reason() -> None:
     assert "sessions differ by about 4 % (assumed)" in change.reason
 
 
+def test_a_spread_between_sessions_is_a_fraction_of_the_level() -> None:
+    stored = [Session("env", 0, (1.00, 1.01, 0.99))]
+    side = [[level] for level in stored[0].runs]
+    assert compare_runs(side, [[1.0]], tolerance=0.05, session_spread=0.5) == levels(
+        stored, [1.0], session_spread=math.log(1.5)
+    )
+
+
 def test_a_decided_change_needs_no_reason() -> None:
     assert compare_runs(BASE, slower(BASE, 1.10)).reason is None
 
@@ -147,6 +157,43 @@ def test_extreme_levels_do_not_overflow() -> None:
     wild = compare_runs([[1e-300], [1e300]], [[1.0]])
     assert (wild.low, wild.high) == (-1.0, math.inf)
     assert wild.outcome is Outcome.INCONCLUSIVE
+
+
+NUMBERS = st.floats(-1e150, 1e150) | st.sampled_from([0.0, 1.0, 1.0 + 1e-15])
+SIDE = st.lists(NUMBERS, min_size=1, max_size=4)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 1), SIDE), min_size=1, max_size=3),
+    SIDE,
+    st.booleans(),
+    st.sampled_from([0.0, 1e-3, 0.04]),
+    st.sampled_from([0.0, 0.05]),
+)
+def test_no_numbers_lead_to_anything_but_numbers(
+    history: list[tuple[int, list[float]]],
+    candidate: list[float],
+    relative: bool,
+    session_spread: float,
+    tolerance: float,
+) -> None:
+    def fit(values: list[float]) -> list[float]:
+        return [abs(x) + 1e-9 for x in values] if relative else values
+
+    change = levels(
+        [Session("env", epoch, tuple(fit(runs))) for epoch, runs in history],
+        fit(candidate),
+        relative=relative,
+        session_spread=session_spread,
+        tolerance=tolerance,
+        family=60,
+    )
+    assert change.low <= change.estimate <= change.high
+    assert 0 <= change.p_worse <= 1
+    assert 0 <= change.p_better <= 1
+    assert change.resolution >= tolerance
+    assert (change.reason is None) == (change.outcome is not Outcome.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize(

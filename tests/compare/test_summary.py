@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_pareto.compare.summary import summarise_run
@@ -31,12 +31,14 @@ def test_the_order_of_readings_does_not_matter() -> None:
     assert summarise_run(readings[::-1], relative=True) == summarise_run(readings, relative=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=40), st.floats(1e-3, 1e3))
 def test_a_change_of_unit_changes_only_the_unit(readings: list[float], factor: float) -> None:
     scaled = summarise_run([factor * reading for reading in readings], relative=True)
     assert scaled == pytest.approx(factor * summarise_run(readings, relative=True))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=40))
 def test_the_level_lies_among_the_readings(readings: list[float]) -> None:
     level = summarise_run(readings, relative=False)

@@ -16,7 +16,7 @@ import pytest_pareto.plugin.fixture
 import pytest_pareto.plugin.verdict
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 
-TOY = '''
+TOY = """
 import json, pathlib, time
 import pytest
 
@@ -31,7 +31,7 @@ def test_generate(pareto, variant):
 
 def test_other():
     assert True
-'''
+"""
 
 WORLD = {
     "small": {"seconds": 0.01, "accuracy": 0.80},
@@ -86,9 +86,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         quiet = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:hypothesis")
         if any(arg in ("-n2", "--lf", "--sw") for arg in args):
             quiet = ("-p", "no:cov", "-p", "no:hypothesis")
-        result = pytester.runpytest_inprocess(
-            *quiet, *args, plugins=[spy], no_reraise_ctrlc=True
-        )
+        result = pytester.runpytest_inprocess(*quiet, *args, plugins=[spy], no_reraise_ctrlc=True)
         return Session(int(result.ret), spy.judgement, result)
 
     return run_once

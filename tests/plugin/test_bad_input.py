@@ -139,7 +139,9 @@ def test_a_wrong_test_is_told(name: str, pytester: pytest.Pytester, run: "Run") 
     assert_says(run_test(pytester, run, source), *words)
 
 
-def record_paired(pytester: pytest.Pytester, run: "Run", ids: str, scores: str, *args: str) -> "Session":
+def record_paired(
+    pytester: pytest.Pytester, run: "Run", ids: str, scores: str, *args: str
+) -> "Session":
     source = (
         f"def test_it(pareto):\n"
         f"    pareto.record('score', {scores}, ids={ids}, better='higher', tolerance=0.1)"
@@ -150,7 +152,12 @@ def record_paired(pytester: pytest.Pytester, run: "Run", ids: str, scores: str, 
 @pytest.fixture
 def paired_baseline(pytester: pytest.Pytester, run: "Run") -> Path:
     session = record_paired(
-        pytester, run, "range(20)", "[i / 20 for i in range(20)]", "--pareto-update", "--pareto-runs=1"
+        pytester,
+        run,
+        "range(20)",
+        "[i / 20 for i in range(20)]",
+        "--pareto-update",
+        "--pareto-runs=1",
     )
     assert session.exit_code == 0
     return pytester.path / "pareto_baselines"
@@ -175,7 +182,9 @@ def test_other_samples_than_the_baselines(
         "--pareto-update=all", "--pareto-runs=1",
     )  # fmt: skip
     assert_says(session, exit_code=0)
-    assert_says(record_paired(pytester, run, "range(1, 21)", "[i / 20 for i in range(20)]"), exit_code=0)
+    assert_says(
+        record_paired(pytester, run, "range(1, 21)", "[i / 20 for i in range(20)]"), exit_code=0
+    )
 
 
 def test_a_scalar_where_a_vector_was(
@@ -202,9 +211,7 @@ def test_a_direction_that_turned(
 
 
 @pytest.mark.parametrize("mode", ["changed", "all"])
-def test_update_is_refused_in_ci(
-    toy: "Toy", monkeypatch: pytest.MonkeyPatch, mode: str
-) -> None:
+def test_update_is_refused_in_ci(toy: "Toy", monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     monkeypatch.setenv("CI", "true")
     before = toy.baseline_files
     session = toy.run("--pareto", f"--pareto-update={mode}")
@@ -227,9 +234,7 @@ def one_baseline_file(toy: "Toy") -> Path:
         ('"cases": {', '\n<<<<<<< HEAD\n"cases": {', ["merge conflict"]),
     ],
 )
-def test_a_baseline_that_cannot_be_used(
-    toy: "Toy", old: str, new: str, words: list[str]
-) -> None:
+def test_a_baseline_that_cannot_be_used(toy: "Toy", old: str, new: str, words: list[str]) -> None:
     file = one_baseline_file(toy)
     text = file.read_text()
     assert old in text

@@ -87,7 +87,9 @@ def test_keyword_selects_and_nothing_is_missing(harmed: "Toy") -> None:
     session = harmed.run("--pareto", "-k", "small")
     assert session.exit_code == 0
     assert session.judgement is not None
-    assert [case.case_id for case in session.judgement.cases] == ["test_toy.py::test_generate[small]"]
+    assert [case.case_id for case in session.judgement.cases] == [
+        "test_toy.py::test_generate[small]"
+    ]
     assert "deselected" in session.text
 
 

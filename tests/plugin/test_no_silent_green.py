@@ -92,7 +92,9 @@ def test_a_removed_module_is_missing(toy: "Toy") -> None:
 def test_skipped_cases_are_not_missing(toy: "Toy") -> None:
     source = (toy.path / "test_toy.py").read_text()
     (toy.path / "test_toy.py").write_text(
-        source.replace("    world =", "    if variant == 'large': pytest.skip('no GPU')\n    world =")
+        source.replace(
+            "    world =", "    if variant == 'large': pytest.skip('no GPU')\n    world ="
+        )
     )
     session = toy.run("--pareto")
     assert session.exit_code == 0

@@ -69,7 +69,9 @@ def test_runs_appends_a_session_to_what_did_not_change(toy: "Toy") -> None:
 
 def test_all_prunes_after_a_complete_green_run(toy: "Toy") -> None:
     source = (toy.path / "test_toy.py").read_text()
-    (toy.path / "test_toy.py").write_text(source.replace('["small", "medium", "large"]', '["small"]'))
+    (toy.path / "test_toy.py").write_text(
+        source.replace('["small", "medium", "large"]', '["small"]')
+    )
     session = toy.run("--pareto", "--pareto-update", ONE)
     assert session.exit_code == 1  # `changed` forgets nothing
     assert metric(toy, "large", "latency") is not None

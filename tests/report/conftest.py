@@ -1,6 +1,7 @@
 """Judged sessions built by hand: the reporters see nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,15 +84,15 @@ def _case(
 
 
 def _facts(**more: Any) -> SessionFacts:
-    usual = {
-        "baseline_path": "pareto_baselines/nvidia-h200x1",
-        "hardware_key": "nvidia-h200x1",
-        "baseline_sessions": 2,
-        "baseline_runs": 10,
-        "runs": 1,
-        "duration_s": 212.3,
-    }
-    return SessionFacts(**(usual | more))
+    usual = SessionFacts(
+        baseline_path="pareto_baselines/nvidia-h200x1",
+        hardware_key="nvidia-h200x1",
+        baseline_sessions=2,
+        baseline_runs=10,
+        runs=1,
+        duration_s=212.3,
+    )
+    return replace(usual, **more)
 
 
 @pytest.fixture
@@ -186,7 +187,6 @@ def _undecided() -> CaseVerdict:
             df=6.2, p_convicting=0.84, first=12.31, notes=("the host drifts between runs",),
         ),
         _accuracy(),
-        notices=("latency undecided",),
     )  # fmt: skip
 
 

@@ -24,14 +24,14 @@ def test_doubled_latency(
     assert message == "latency WORSE: 231.0 → 462.0 ms (+100 %, limit 5 %)"
     assert text == dedent(
         """\
-                  baseline →   now     change (90 %)       limit  outcome
-          test_sd.py::test_generate[a]                            DOMINATED
-            latency  231.0 → 462.0 ms  +100 % [+95, +105]    5 %  WORSE
+                  baseline →   now     change (90 %)     limit  outcome
+          test_sd.py::test_generate[a]                          DOMINATED
+            latency  231.0 → 462.0 ms  +100 % [+95, +105]  5 %  WORSE
             fails: latency got worse beyond its limit
 
         to look closer:
           pytest 'test_sd.py::test_generate[a]' --pareto --pareto-runs=5 -v
-        to accept:       pytest 'test_sd.py::test_generate[a]' --pareto --pareto-update"""
+        to accept:  pytest 'test_sd.py::test_generate[a]' --pareto --pareto-update"""
     )
 
 

@@ -152,7 +152,7 @@ def told(judgement: Judgement, session: SessionFacts, verbosity: int, width: int
 
 
 @given(judgements(words), facts(), st.integers(-1, 2), st.integers(40, 120))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_lines_fit_and_control_nothing(
     judgement: Judgement, session: SessionFacts, verbosity: int, width: int
 ) -> None:
@@ -165,7 +165,7 @@ def test_lines_fit_and_control_nothing(
 
 
 @given(judgements(st.text(characters, max_size=8)), facts(), st.integers(0, 2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_failing_case_is_left_out(
     judgement: Judgement, session: SessionFacts, verbosity: int
 ) -> None:
@@ -179,7 +179,7 @@ def test_no_failing_case_is_left_out(
 
 
 @given(judgements(words))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_failure_texts_control_nothing(judgement: Judgement) -> None:
     for case in judgement.cases:
         message, text = failure_text(case)

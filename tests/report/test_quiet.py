@@ -79,6 +79,11 @@ def test_other_verdicts_are_counted(update_run: Run) -> None:
     assert text.startswith("pareto: pass · 3 cases · 1 worse, let through · 1 new · 1 unchanged · ")
 
 
+def test_session_without_cases_is_not_green(facts_alone: SessionFacts) -> None:
+    line = quiet_line(Judgement(()), facts_alone, 80)
+    assert (line.text, line.tone) == ("pareto: pass · no case was judged", Tone.YELLOW)
+
+
 def test_failure_of_the_session_alone(facts_alone: SessionFacts) -> None:
     line = quiet_line(Judgement((), failures=("nothing was measured",)), facts_alone, 80)
     assert line.text == "pareto: FAIL · no case was judged: nothing was measured"

@@ -102,3 +102,13 @@ def test_named_measurements_of_one_test_are_one_selection(
 def test_steps_are_aligned() -> None:
     steps = [Step("a:", ("pytest",)), Step("long:", instead="in words that go on and on")]
     assert step_lines(steps, 24) == ["a:     pytest", "long:  in words that go", "       on and on"]
+
+
+def test_steps_of_which_one_is_long_stand_for_themselves() -> None:
+    steps = [Step("a:", ("pytest",)), Step("longer:", ("pytest", "t.py::test_x[abc]", "--pareto"))]
+    assert step_lines(steps, 30) == [
+        "a:  pytest",
+        "longer:",
+        "  pytest 't.py::test_x[abc]' \\",
+        "    --pareto",
+    ]

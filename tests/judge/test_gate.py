@@ -1,0 +1,135 @@
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_pareto.judge.case import judge_case
+from pytest_pareto.judge.gate import Ruling, rule
+from pytest_pareto.model.change import Outcome as O
+from pytest_pareto.model.policy import Missing, Policy, TradeOffs
+from pytest_pareto.model.verdict import BudgetResult, CaseComparison, Place, Position
+
+if TYPE_CHECKING:
+    from conftest import Case
+
+KEPT = Place(Position.KEPT, on_front=True)
+
+
+def ruled(comparison: CaseComparison, policy: Policy = Policy(), place: Place = KEPT) -> Ruling:
+    return rule(comparison, judge_case(comparison), place, policy)
+
+
+@pytest.mark.parametrize(
+    ("about", "fails"),
+    [
+        ({"latency": O.UNCHANGED}, False),
+        ({"latency": O.BETTER}, False),
+        ({"latency": O.WORSE}, True),
+        ({"latency": O.WORSE, "score": O.INCONCLUSIVE}, True),
+        ({"latency": O.INCONCLUSIVE}, False),
+        ({"latency": O.MISSING}, True),
+        ({"latency": O.NEW}, False),
+        ({"latency": O.NOT_COMPARABLE}, False),
+        ({"latency": O.BROKEN}, True),
+        ({"latency": O.UNCHANGED, "broken": "it failed"}, True),
+        ({"missing": "it is gone"}, True),
+        ({"latency": O.UNCHANGED, "flops": O.WORSE}, False),
+        ({"latency": O.UNCHANGED, "flops": O.MISSING}, False),
+    ],
+)
+def test_the_default_policy(case: "Case", about: dict[str, Any], fails: bool) -> None:
+    assert bool(ruled(case(**about)).fails) is fails
+    assert ruled(case(**about, gate=False)).fails == ()
+
+
+@pytest.mark.parametrize("outcome", [O.NEW, O.NOT_COMPARABLE])
+def test_what_was_never_recorded_here_fails_in_ci(case: "Case", outcome: O) -> None:
+    comparison = case(latency=outcome)
+    assert not ruled(comparison).fails
+    assert ruled(comparison, Policy(ci=True)).fails
+    assert ruled(comparison, Policy(missing=Missing.FAIL)).fails
+    assert not ruled(comparison, Policy(ci=True, missing=Missing.WARN)).fails
+    assert ruled(comparison, Policy(ci=True, missing=Missing.WARN)).notices
+    assert ruled(comparison, Policy(accepts_new=True)) == Ruling()
+
+
+@pytest.mark.parametrize("about", [{"latency": O.MISSING}, {"missing": "it is gone"}])
+def test_what_vanished_fails_unless_told(case: "Case", about: dict[str, Any]) -> None:
+    assert ruled(case(**about)).fails
+    let_pass = ruled(case(**about), Policy(missing=Missing.WARN))
+    assert not let_pass.fails
+    assert let_pass.notices
+
+
+def test_inconclusive_fails_where_asked(case: "Case", result: Any) -> None:
+    assert ruled(case(latency=O.INCONCLUSIVE)) == Ruling()
+    suspect = case(latency=result("latency", O.INCONCLUSIVE, low=0.06))
+    assert ruled(suspect).notices == ("latency suspected of being worse",)
+    assert ruled(suspect, Policy(fail_inconclusive=True)).fails
+    assert ruled(case(latency=O.INCONCLUSIVE), Policy(fail_inconclusive=True)).fails
+    assert ruled(case(flops=O.UNCHANGED)).notices == ("no metric of this case can gate",)
+
+
+def trade(case: "Case", result: Any, high: float) -> CaseComparison:
+    given_up = result("score", O.WORSE, high=high, estimate=high - 0.005, low=0.011)
+    return case(latency=O.BETTER, score=given_up)
+
+
+def test_a_trade_passes_while_it_is_shown_to_be_bounded(case: "Case", result: Any) -> None:
+    within = trade(case, result, 0.029)
+    assert ruled(within) == Ruling((), ("score traded for latency, within its bound",))
+    assert ruled(trade(case, result, 0.031)).fails
+    for position, on_front in (
+        (Position.LOST, False),
+        (Position.OVERTAKEN, False),
+        (Position.OFF, False),
+        (Position.AMBIGUOUS, None),
+    ):
+        assert ruled(within, place=Place(position, on_front)).fails
+    assert not ruled(within, place=Place(Position.AMBIGUOUS, on_front=True)).fails
+
+
+def test_the_trade_off_policy(case: "Case", result: Any) -> None:
+    within, beyond = trade(case, result, 0.029), trade(case, result, 0.05)
+    assert ruled(within, Policy(trade_offs=TradeOffs.FAIL)).fails
+    passed = ruled(beyond, Policy(trade_offs=TradeOffs.PASS))
+    assert passed == Ruling((), ("score traded for latency",))
+
+
+def test_places(case: "Case") -> None:
+    lost = ruled(case(latency=O.UNCHANGED), place=Place(Position.LOST, False, ("b",)))
+    assert lost.fails == ("it lost its place on the front: now dominated by b",)
+    overtaken = ruled(case(latency=O.UNCHANGED), place=Place(Position.OVERTAKEN, False, ("b",)))
+    assert overtaken == Ruling((), ("overtaken: b got better",))
+
+
+def test_budgets(case: "Case") -> None:
+    budgets = (
+        BudgetResult("score", ">= 0.9", 0.8, broken=True),
+        BudgetResult("latency", "<= 1 s", 0.5, broken=False),
+        BudgetResult("memory", "<= 1 GiB", 1.01, broken=None, reason="noise"),
+    )
+    ruling = ruled(case(latency=O.UNCHANGED, budgets=budgets))
+    assert ruling.fails == ("budget broken: score >= 0.9",)
+    assert ruling.notices == ("budget undecided: memory <= 1 GiB (noise)",)
+
+
+def test_an_update_accepts_what_it_writes_and_nothing_else(case: "Case", result: Any) -> None:
+    changed = Policy(accepts_new=True, accepts_changes=True)
+    assert ruled(case(latency=O.WORSE), changed).notices == (
+        "accepted: latency got worse beyond its limit",
+    )
+    assert not ruled(trade(case, result, 0.05), changed).fails
+    assert ruled(case(latency=O.BROKEN), changed).fails
+    assert ruled(case(latency=O.MISSING), changed).fails
+    assert ruled(case(latency=O.UNCHANGED, broken="it failed"), changed).fails
+    everything = Policy(accepts_new=True, accepts_changes=True, accepts_all=True)
+    assert not ruled(case(latency=O.BROKEN), everything).fails
+    assert not ruled(case(latency=O.MISSING), everything).fails
+    assert ruled(case(latency=O.UNCHANGED, broken="it failed"), everything).fails
+
+
+def test_what_could_not_be_measured_is_not_accepted_as_gone(case: "Case", result: Any) -> None:
+    from dataclasses import replace
+
+    absent = replace(result("latency", O.MISSING), unmeasured=True)
+    assert ruled(case(latency=absent), Policy(accepts_all=True)).fails

@@ -1,0 +1,84 @@
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_pareto.judge.session import Evidence, correct_family, judge_session
+from pytest_pareto.model.change import Outcome as O
+from pytest_pareto.model.duels import FrontDuels
+from pytest_pareto.model.policy import AlphaShares, Policy
+from pytest_pareto.model.verdict import CaseComparison, Position, Verdict
+
+if TYPE_CHECKING:
+    from conftest import Case
+
+
+def p_of(comparison: CaseComparison, name: str) -> float | None:
+    result = comparison.metric(name)
+    assert result is not None
+    assert result.change is not None
+    return result.change.p_convicting
+
+
+def test_the_family_is_every_noisy_metric_that_gates(case: "Case", result: Any) -> None:
+    cases = [
+        case("a", latency=result("latency", O.WORSE, p_worse=0.02), memory=O.WORSE, flops=O.WORSE),
+        case("b", latency=result("latency", O.WORSE, p_worse=0.03), score=O.NEW),
+        case("c", gate=False, latency=result("latency", O.WORSE, p_worse=0.001)),
+    ]
+    a, b, c = correct_family(cases, share=1.0)
+    assert p_of(a, "latency") == pytest.approx(0.04)
+    assert p_of(b, "latency") == pytest.approx(0.04)
+    assert p_of(a, "memory") is None  # exact: no luck to be corrected for
+    assert p_of(c, "latency") is None
+
+
+def test_only_a_share_of_alpha_is_spent_on_changes(case: "Case", result: Any) -> None:
+    comparison = case("a", latency=result("latency", O.WORSE, p_worse=0.04))
+    (whole,) = correct_family([comparison], share=1.0)
+    (share,) = correct_family([comparison], share=0.5)
+    assert p_of(whole, "latency") == pytest.approx(0.04)
+    assert p_of(share, "latency") == pytest.approx(0.08)
+
+
+def test_correction_turns_worse_into_suspected(case: "Case", result: Any) -> None:
+    cases = [
+        case(f"c{i}", latency=result("latency", O.WORSE, p_worse=0.04, low=0.051)) for i in range(3)
+    ]
+    judged = judge_session(Evidence(cases), Policy())
+    assert {c.verdict for c in judged.cases} == {Verdict.INCONCLUSIVE}
+    change = judged.cases[0].comparison.metrics[0].change
+    assert change is not None
+    assert change.suspected
+    assert not judged.failed
+
+
+def test_session_failures_fail(case: "Case") -> None:
+    cases = [case("a", latency=O.UNCHANGED)]
+    assert not judge_session(Evidence(cases), Policy()).failed
+    judged = judge_session(Evidence(cases, failures=("nothing ran",), notices=("note",)), Policy())
+    assert judged.failed
+    assert judged.notices == ("note",)
+
+
+def test_places_are_part_of_the_judgement(case: "Case", duels: Any) -> None:
+    ids = frozenset("ab")
+    now = duels(dominated_by={"a": {"b"}})
+    front = FrontDuels(ids, ids, duels(ahead_of={"a": {"b"}}), now, now)
+    evidence = Evidence(
+        [case("a", latency=O.WORSE), case("b", latency=O.UNCHANGED)],
+        {"f": front},
+        AlphaShares.of(has_rivals=True, has_budgets=True),
+    )
+    judged = judge_session(evidence, Policy())
+    assert judged.cases[0].place.position is Position.LOST
+    assert len(judged.cases[0].fails) == 2
+    assert judged.counts == {Verdict.DOMINATED: 1, Verdict.UNCHANGED: 1}
+
+
+@pytest.mark.parametrize("rivals", [False, True])
+@pytest.mark.parametrize("budgets", [False, True])
+def test_shares_add_up(rivals: bool, budgets: bool) -> None:
+    shares = AlphaShares.of(has_rivals=rivals, has_budgets=budgets)
+    assert shares.changes + shares.lost + shares.budgets == pytest.approx(1.0)
+    assert (shares.lost > 0) is rivals
+    assert (shares.budgets > 0) is budgets
