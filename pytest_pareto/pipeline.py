@@ -3,15 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.baseline.codec import round_samples
 from pytest_pareto.compare.cases import compare_case, family_size, match_cases
 from pytest_pareto.compare.fronts import duel_fronts
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.judge.session import Evidence, judge_session
 from pytest_pareto.model.history import Baseline, Samples
-from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.policy import AlphaShares, Policy
-from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import CaseComparison, Judgement
 
 
@@ -76,19 +74,8 @@ def _gather(runs: Sequence[Run]) -> dict[str, tuple[CaseRun, ...]]:
     gathered: dict[str, list[CaseRun]] = {}
     for run in runs:
         for case_id, case in run.cases.items():
-            gathered.setdefault(case_id, []).append(_rounded(case))
+            gathered.setdefault(case_id, []).append(case)
     return {case_id: tuple(cases) for case_id, cases in gathered.items()}
-
-
-def _rounded(case: CaseRun) -> CaseRun:
-    """Round scores as the baseline stores them: rounding must not look like a change."""
-    return replace(case, measurements=tuple(_rounded_scores(m) for m in case.measurements))
-
-
-def _rounded_scores(measurement: Measurement) -> Measurement:
-    if measurement.metric.kind is not Kind.PAIRED or not measurement.values:
-        return measurement
-    return replace(measurement, values=round_samples(measurement.values))
 
 
 def _has_rivals(baseline: Baseline, measured: Mapping[str, Sequence[CaseRun]]) -> bool:

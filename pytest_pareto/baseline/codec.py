@@ -4,8 +4,9 @@ from collections.abc import Container, Iterable
 from dataclasses import fields
 
 from pytest_pareto.baseline import layout, wire
-from pytest_pareto.baseline.emit import Tree, block, in_full, line, significant
-from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples, round_samples
+from pytest_pareto.baseline.emit import Tree, block, in_full, line
+from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
+from pytest_pareto.model.digits import RUN_DIGITS, significant
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Kind
@@ -16,10 +17,7 @@ __all__ = [
     "encode_environment",
     "encode_module",
     "encode_samples",
-    "round_samples",
 ]
-
-RUN_DIGITS = 7
 
 
 def encode_module(cases: Iterable[CaseHistory]) -> str:

@@ -1,7 +1,6 @@
 """How text is laid out: sorted keys, one line per leaf, a fixed number of digits."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -31,13 +30,6 @@ def block(tree: Tree, indent: str = "") -> str:
 def line(content: object) -> str:
     """Write content as one line of ASCII JSON with sorted keys."""
     return json.dumps(content, sort_keys=True)
-
-
-def significant(value: float, digits: int) -> float:
-    """Round to a number of significant digits; the result is its own rounding."""
-    rounded = float(f"{value:.{digits}g}")
-    # The largest floats would round up to infinity; and -0.0 is no other number than 0.0.
-    return rounded + 0.0 if math.isfinite(rounded) else value
 
 
 def in_full(value: float) -> float:

@@ -3,19 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from pytest_pareto.baseline import layout, wire
-from pytest_pareto.baseline.emit import block, line, significant
+from pytest_pareto.baseline.emit import block, line
+from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.history import CaseHistory, Samples
-
-SAMPLE_DIGITS = 4
-
-
-def round_samples(values: Iterable[float]) -> tuple[float, ...]:
-    """Round scores per sample as the baseline does, to 4 significant digits.
-
-    A candidate goes through here before it is compared: otherwise unchanged scores would
-    differ from the baseline's by the rounding alone.
-    """
-    return tuple(significant(value, SAMPLE_DIGITS) for value in values)
 
 
 def encode_samples(cases: Iterable[CaseHistory]) -> str | None:

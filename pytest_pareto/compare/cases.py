@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_pareto.compare.aligned import align
 from pytest_pareto.compare.borrow import estimate_prior, lend
@@ -33,7 +33,8 @@ from pytest_pareto.model.verdict import CaseComparison, MetricResult
 class MatchedCase:
     """One case with both sides of each metric brought together, where there are both.
 
-    ``spreads`` has, for each noisy metric that was measured, the spread between its runs.
+    ``spreads`` has, for each noisy metric that was measured, the spread between its runs,
+    loans included; ``priors`` what the other cases of a metric have to lend, if anything.
     """
 
     run: CaseRun
@@ -41,6 +42,7 @@ class MatchedCase:
     measured: Mapping[str, Measured]
     matches: Mapping[str, Match | MetricResult]
     spreads: Mapping[str, Spread]
+    priors: Mapping[str, Spread | None]
 
     @property
     def case_id(self) -> str:
@@ -96,7 +98,7 @@ def _match_case(
         for name, m in measured.items()
         if m.metric.kind is Kind.RUN
     }
-    return MatchedCase(runs[-1], history, measured, matches, spreads)
+    return MatchedCase(runs[-1], history, measured, matches, spreads, priors={})
 
 
 def _own_spread(measured: Measured, match: Match | MetricResult) -> Spread:
@@ -106,7 +108,7 @@ def _own_spread(measured: Measured, match: Match | MetricResult) -> Spread:
 
 def _with_loans(case: MatchedCase, priors: Mapping[str, Spread | None]) -> MatchedCase:
     spreads = {name: lend(spread, priors.get(name)) for name, spread in case.spreads.items()}
-    return MatchedCase(case.run, case.history, case.measured, case.matches, spreads)
+    return replace(case, spreads=spreads, priors=priors)
 
 
 def family_size(cases: Iterable[MatchedCase]) -> int:
@@ -124,7 +126,7 @@ def compare_case(
     # Testing m metrics with a share of alpha has the resolution of m / share of them.
     corrected = max(1, family) / shares.changes
     results = tuple(
-        _compare(match, terms.alpha, corrected, case.spreads.get(name))
+        _compare(match, terms.alpha, corrected, case.priors.get(name))
         if isinstance(match, Match)
         else match
         for name, match in case.matches.items()
@@ -145,7 +147,7 @@ def compare_case(
     )
 
 
-def _compare(match: Match, alpha: float, family: float, spread: Spread | None) -> MetricResult:
+def _compare(match: Match, alpha: float, family: float, prior: Spread | None) -> MetricResult:
     measured, metric = match.measured, match.measured.metric
     level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
     return MetricResult(
@@ -153,13 +155,13 @@ def _compare(match: Match, alpha: float, family: float, spread: Spread | None) -
         baseline=level_for_people(level, metric),
         candidate=level_for_people(measured.runs, metric),
         first=measured.first,
-        change=_change(match, alpha, family, spread, level),
+        change=_change(match, alpha, family, prior, level),
         notes=measured.notes,
     )
 
 
 def _change(
-    match: Match, alpha: float, family: float, spread: Spread | None, level: Sequence[float]
+    match: Match, alpha: float, family: float, prior: Spread | None, level: Sequence[float]
 ) -> Change:
     measured, metric = match.measured, match.measured.metric
     if match.exact:
@@ -196,7 +198,7 @@ def _change(
         alpha=alpha,
         family=family,
         session_spread=session_sd(match, level),
-        prior=spread,
+        prior=prior,
     )
 
 

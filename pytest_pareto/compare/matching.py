@@ -8,6 +8,7 @@ from pytest_pareto.compare.scale import STORED_ROUNDING
 from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
@@ -97,7 +98,8 @@ def _mean_scores(found: Sequence[Measurement]) -> Samples:
                 "depend on time or chance"
             )
     columns = zip(*(m.values for m in found), strict=True)
-    return Samples(ids, tuple(fmean(column) for column in columns))
+    # Rounded as the baseline keeps them: rounding alone must not look like a change.
+    return Samples(ids, round_samples(map(fmean, columns)))
 
 
 def match_metric(

@@ -65,5 +65,5 @@ def _sessions_forbid(contrast: Contrast, *, relative: bool) -> str:
     basis = f"assumed and {seen} sessions" if seen else "assumed"
     return (
         f"no number of runs settles this: sessions differ by about {size} ({basis}); "
-        "compare within one session with --pareto-against"
+        "record more sessions (--pareto-update=runs), or state your own pareto_session_spread"
     )

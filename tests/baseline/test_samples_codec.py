@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples, round_samples
+from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
+from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.history import CaseHistory, MetricHistory, Samples
 

@@ -73,7 +73,7 @@ def test_sessions_that_differ_too_much_are_named_with_their_basis() -> None:
     message = settles(undecided(sd=0.01, session_sd=math.log1p(0.04)))
     assert message == (
         "no number of runs settles this: sessions differ by about 4 % (assumed); "
-        "compare within one session with --pareto-against"
+        "record more sessions (--pareto-update=runs), or state your own pareto_session_spread"
     )
     seen = settles(undecided(sd=0.01, session_sd=0.04, seen=3))
     assert "(assumed and 3 sessions)" in seen

@@ -3,38 +3,38 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.judge.case import gated, judge_case
-from pytest_pareto.model.change import Outcome as O
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from conftest import Case
+    from tests.judge.conftest import Case
 
 TABLE: list[tuple[dict[str, Any], Verdict]] = [
-    ({"latency": O.UNCHANGED, "score": O.UNCHANGED}, Verdict.UNCHANGED),
-    ({"latency": O.BETTER, "score": O.UNCHANGED}, Verdict.IMPROVED),
-    ({"latency": O.BETTER, "score": O.NOT_WORSE}, Verdict.IMPROVED),
-    ({"latency": O.NOT_WORSE, "score": O.UNCHANGED}, Verdict.NOT_WORSE),
-    ({"latency": O.INCONCLUSIVE, "score": O.BETTER}, Verdict.INCONCLUSIVE),
-    ({"latency": O.WORSE, "score": O.UNCHANGED}, Verdict.DOMINATED),
-    ({"latency": O.WORSE, "score": O.WORSE}, Verdict.DOMINATED),
-    ({"latency": O.WORSE}, Verdict.DOMINATED),
-    ({"latency": O.WORSE, "score": O.INCONCLUSIVE}, Verdict.WORSE),
-    ({"latency": O.WORSE, "score": O.NOT_WORSE}, Verdict.WORSE),
-    ({"latency": O.WORSE, "score": O.BETTER}, Verdict.TRADE_OFF),
-    ({"latency": O.WORSE, "flops": O.BETTER}, Verdict.DOMINATED),
-    ({"latency": O.WORSE, "score": O.MISSING}, Verdict.WORSE),
-    ({"latency": O.WORSE, "score": O.NEW}, Verdict.WORSE),
-    ({"latency": O.UNCHANGED, "score": O.MISSING}, Verdict.MISSING),
-    ({"latency": O.UNCHANGED, "score": O.BROKEN}, Verdict.BROKEN),
-    ({"latency": O.WORSE, "score": O.BROKEN}, Verdict.BROKEN),
-    ({"latency": O.UNCHANGED, "flops": O.WORSE}, Verdict.UNCHANGED),
-    ({"latency": O.UNCHANGED, "memory": O.ABSENT}, Verdict.UNCHANGED),
-    ({"latency": O.WORSE, "memory": O.ABSENT}, Verdict.DOMINATED),
-    ({"latency": O.NEW, "score": O.NEW}, Verdict.NEW),
-    ({"latency": O.NOT_COMPARABLE, "score": O.NEW}, Verdict.NOT_COMPARABLE),
-    ({"latency": O.NOT_COMPARABLE, "score": O.UNCHANGED}, Verdict.UNCHANGED),
-    ({"flops": O.UNCHANGED}, Verdict.INCONCLUSIVE),
-    ({"latency": O.UNCHANGED, "broken": "it failed"}, Verdict.BROKEN),
+    ({"latency": Outcome.UNCHANGED, "score": Outcome.UNCHANGED}, Verdict.UNCHANGED),
+    ({"latency": Outcome.BETTER, "score": Outcome.UNCHANGED}, Verdict.IMPROVED),
+    ({"latency": Outcome.BETTER, "score": Outcome.NOT_WORSE}, Verdict.IMPROVED),
+    ({"latency": Outcome.NOT_WORSE, "score": Outcome.UNCHANGED}, Verdict.NOT_WORSE),
+    ({"latency": Outcome.INCONCLUSIVE, "score": Outcome.BETTER}, Verdict.INCONCLUSIVE),
+    ({"latency": Outcome.WORSE, "score": Outcome.UNCHANGED}, Verdict.DOMINATED),
+    ({"latency": Outcome.WORSE, "score": Outcome.WORSE}, Verdict.DOMINATED),
+    ({"latency": Outcome.WORSE}, Verdict.DOMINATED),
+    ({"latency": Outcome.WORSE, "score": Outcome.INCONCLUSIVE}, Verdict.WORSE),
+    ({"latency": Outcome.WORSE, "score": Outcome.NOT_WORSE}, Verdict.WORSE),
+    ({"latency": Outcome.WORSE, "score": Outcome.BETTER}, Verdict.TRADE_OFF),
+    ({"latency": Outcome.WORSE, "flops": Outcome.BETTER}, Verdict.DOMINATED),
+    ({"latency": Outcome.WORSE, "score": Outcome.MISSING}, Verdict.WORSE),
+    ({"latency": Outcome.WORSE, "score": Outcome.NEW}, Verdict.WORSE),
+    ({"latency": Outcome.UNCHANGED, "score": Outcome.MISSING}, Verdict.MISSING),
+    ({"latency": Outcome.UNCHANGED, "score": Outcome.BROKEN}, Verdict.BROKEN),
+    ({"latency": Outcome.WORSE, "score": Outcome.BROKEN}, Verdict.BROKEN),
+    ({"latency": Outcome.UNCHANGED, "flops": Outcome.WORSE}, Verdict.UNCHANGED),
+    ({"latency": Outcome.UNCHANGED, "memory": Outcome.ABSENT}, Verdict.UNCHANGED),
+    ({"latency": Outcome.WORSE, "memory": Outcome.ABSENT}, Verdict.DOMINATED),
+    ({"latency": Outcome.NEW, "score": Outcome.NEW}, Verdict.NEW),
+    ({"latency": Outcome.NOT_COMPARABLE, "score": Outcome.NEW}, Verdict.NOT_COMPARABLE),
+    ({"latency": Outcome.NOT_COMPARABLE, "score": Outcome.UNCHANGED}, Verdict.UNCHANGED),
+    ({"flops": Outcome.UNCHANGED}, Verdict.INCONCLUSIVE),
+    ({"latency": Outcome.UNCHANGED, "broken": "it failed"}, Verdict.BROKEN),
     ({"missing": "it is gone"}, Verdict.MISSING),
 ]
 
@@ -46,12 +46,12 @@ def test_verdict(case: "Case", about: dict[str, Any], verdict: Verdict) -> None:
 
 def test_a_rescue_is_corrected_for_the_metrics_looked_at(case: "Case", result: Any) -> None:
     # Better at 0.04, but found among two metrics: 0.08 does not rescue.
-    weak = result("score", O.BETTER, p_better=0.04)
-    assert judge_case(case(latency=O.WORSE, score=weak)) is Verdict.TRADE_OFF
-    also = result("memory", O.UNCHANGED)
-    assert judge_case(case(latency=O.WORSE, score=weak, memory=also)) is Verdict.WORSE
+    weak = result("score", Outcome.BETTER, p_better=0.04)
+    assert judge_case(case(latency=Outcome.WORSE, score=weak)) is Verdict.TRADE_OFF
+    also = result("memory", Outcome.UNCHANGED)
+    assert judge_case(case(latency=Outcome.WORSE, score=weak, memory=also)) is Verdict.WORSE
 
 
 def test_diagnostics_and_what_was_never_measured_have_no_say(case: "Case") -> None:
-    comparison = case(latency=O.UNCHANGED, flops=O.WORSE, memory=O.ABSENT)
+    comparison = case(latency=Outcome.UNCHANGED, flops=Outcome.WORSE, memory=Outcome.ABSENT)
     assert [r.metric.name for r in gated(comparison)] == ["latency"]

@@ -3,16 +3,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_pareto.judge.common import find_common_modes, share_out
 from pytest_pareto.judge.session import Evidence, judge_session
-from pytest_pareto.model.change import Outcome as O
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import CaseComparison, Verdict
 
 if TYPE_CHECKING:
-    from conftest import Case
+    from tests.judge.conftest import Case
 
 
 def moved(case: "Case", result: Any, name: str, by: float, **about: Any) -> CaseComparison:
-    outcome = O.WORSE if by > 0.05 else O.BETTER if by < -0.05 else O.UNCHANGED
+    outcome = Outcome.WORSE if by > 0.05 else Outcome.BETTER if by < -0.05 else Outcome.UNCHANGED
     latency = result("latency", outcome, estimate=by, low=by - 0.01, high=by + 0.01)
     return case(name, latency=latency, **about)
 
@@ -49,18 +49,18 @@ def test_improvements_can_be_common_too(case: "Case", result: Any) -> None:
 
 
 def test_what_does_not_depend_on_the_machine_has_no_mood(case: "Case") -> None:
-    cases = [case(f"c{i}", score=O.WORSE, memory=O.WORSE) for i in range(6)]
+    cases = [case(f"c{i}", score=Outcome.WORSE, memory=Outcome.WORSE) for i in range(6)]
     assert find_common_modes(cases) == ()
 
 
 def test_an_unbounded_interval_cannot_testify(case: "Case", result: Any) -> None:
-    blind = result("latency", O.INCONCLUSIVE, estimate=0.2, low=-1.0, high=math.inf)
+    blind = result("latency", Outcome.INCONCLUSIVE, estimate=0.2, low=-1.0, high=math.inf)
     cases = [*session(case, result, [0.2] * 4), case("c4", latency=blind)]
     assert find_common_modes(cases) == ()
 
 
 def test_undecided_movements_alone_are_no_event(case: "Case", result: Any) -> None:
-    undecided = result("latency", O.INCONCLUSIVE, estimate=0.2, low=0.01, high=0.4)
+    undecided = result("latency", Outcome.INCONCLUSIVE, estimate=0.2, low=0.01, high=0.4)
     assert find_common_modes([case(f"c{i}", latency=undecided) for i in range(6)]) == ()
 
 
@@ -82,7 +82,7 @@ def test_one_that_moved_further_stands_for_itself(case: "Case", result: Any) -> 
 
 def test_one_with_another_trouble_stands_for_itself(case: "Case", result: Any) -> None:
     cases = session(case, result, [0.2] * 6)
-    cases.append(moved(case, result, "c6", 0.2, score=O.WORSE))
+    cases.append(moved(case, result, "c6", 0.2, score=Outcome.WORSE))
     judged = judge_session(Evidence(cases), Policy())
     assert sorted(c.case_id for c in judged.cases if c.fails) == ["c0", "c6"]
 

@@ -4,36 +4,37 @@ import pytest
 
 from pytest_pareto.judge.case import judge_case
 from pytest_pareto.judge.gate import Ruling, rule
-from pytest_pareto.model.change import Outcome as O
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import Missing, Policy, TradeOffs
 from pytest_pareto.model.verdict import BudgetResult, CaseComparison, Place, Position
 
 if TYPE_CHECKING:
-    from conftest import Case
+    from tests.judge.conftest import Case
 
 KEPT = Place(Position.KEPT, on_front=True)
+DEFAULT = Policy()
 
 
-def ruled(comparison: CaseComparison, policy: Policy = Policy(), place: Place = KEPT) -> Ruling:
+def ruled(comparison: CaseComparison, policy: Policy = DEFAULT, place: Place = KEPT) -> Ruling:
     return rule(comparison, judge_case(comparison), place, policy)
 
 
 @pytest.mark.parametrize(
     ("about", "fails"),
     [
-        ({"latency": O.UNCHANGED}, False),
-        ({"latency": O.BETTER}, False),
-        ({"latency": O.WORSE}, True),
-        ({"latency": O.WORSE, "score": O.INCONCLUSIVE}, True),
-        ({"latency": O.INCONCLUSIVE}, False),
-        ({"latency": O.MISSING}, True),
-        ({"latency": O.NEW}, False),
-        ({"latency": O.NOT_COMPARABLE}, False),
-        ({"latency": O.BROKEN}, True),
-        ({"latency": O.UNCHANGED, "broken": "it failed"}, True),
+        ({"latency": Outcome.UNCHANGED}, False),
+        ({"latency": Outcome.BETTER}, False),
+        ({"latency": Outcome.WORSE}, True),
+        ({"latency": Outcome.WORSE, "score": Outcome.INCONCLUSIVE}, True),
+        ({"latency": Outcome.INCONCLUSIVE}, False),
+        ({"latency": Outcome.MISSING}, True),
+        ({"latency": Outcome.NEW}, False),
+        ({"latency": Outcome.NOT_COMPARABLE}, False),
+        ({"latency": Outcome.BROKEN}, True),
+        ({"latency": Outcome.UNCHANGED, "broken": "it failed"}, True),
         ({"missing": "it is gone"}, True),
-        ({"latency": O.UNCHANGED, "flops": O.WORSE}, False),
-        ({"latency": O.UNCHANGED, "flops": O.MISSING}, False),
+        ({"latency": Outcome.UNCHANGED, "flops": Outcome.WORSE}, False),
+        ({"latency": Outcome.UNCHANGED, "flops": Outcome.MISSING}, False),
     ],
 )
 def test_the_default_policy(case: "Case", about: dict[str, Any], fails: bool) -> None:
@@ -41,8 +42,8 @@ def test_the_default_policy(case: "Case", about: dict[str, Any], fails: bool) ->
     assert ruled(case(**about, gate=False)).fails == ()
 
 
-@pytest.mark.parametrize("outcome", [O.NEW, O.NOT_COMPARABLE])
-def test_what_was_never_recorded_here_fails_in_ci(case: "Case", outcome: O) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.NEW, Outcome.NOT_COMPARABLE])
+def test_what_was_never_recorded_here_fails_in_ci(case: "Case", outcome: Outcome) -> None:
     comparison = case(latency=outcome)
     assert not ruled(comparison).fails
     assert ruled(comparison, Policy(ci=True)).fails
@@ -52,7 +53,7 @@ def test_what_was_never_recorded_here_fails_in_ci(case: "Case", outcome: O) -> N
     assert ruled(comparison, Policy(accepts_new=True)) == Ruling()
 
 
-@pytest.mark.parametrize("about", [{"latency": O.MISSING}, {"missing": "it is gone"}])
+@pytest.mark.parametrize("about", [{"latency": Outcome.MISSING}, {"missing": "it is gone"}])
 def test_what_vanished_fails_unless_told(case: "Case", about: dict[str, Any]) -> None:
     assert ruled(case(**about)).fails
     let_pass = ruled(case(**about), Policy(missing=Missing.WARN))
@@ -61,17 +62,17 @@ def test_what_vanished_fails_unless_told(case: "Case", about: dict[str, Any]) ->
 
 
 def test_inconclusive_fails_where_asked(case: "Case", result: Any) -> None:
-    assert ruled(case(latency=O.INCONCLUSIVE)) == Ruling()
-    suspect = case(latency=result("latency", O.INCONCLUSIVE, low=0.06))
+    assert ruled(case(latency=Outcome.INCONCLUSIVE)) == Ruling()
+    suspect = case(latency=result("latency", Outcome.INCONCLUSIVE, low=0.06))
     assert ruled(suspect).notices == ("latency suspected of being worse",)
     assert ruled(suspect, Policy(fail_inconclusive=True)).fails
-    assert ruled(case(latency=O.INCONCLUSIVE), Policy(fail_inconclusive=True)).fails
-    assert ruled(case(flops=O.UNCHANGED)).notices == ("no metric of this case can gate",)
+    assert ruled(case(latency=Outcome.INCONCLUSIVE), Policy(fail_inconclusive=True)).fails
+    assert ruled(case(flops=Outcome.UNCHANGED)).notices == ("no metric of this case can gate",)
 
 
 def trade(case: "Case", result: Any, high: float) -> CaseComparison:
-    given_up = result("score", O.WORSE, high=high, estimate=high - 0.005, low=0.011)
-    return case(latency=O.BETTER, score=given_up)
+    given_up = result("score", Outcome.WORSE, high=high, estimate=high - 0.005, low=0.011)
+    return case(latency=Outcome.BETTER, score=given_up)
 
 
 def test_a_trade_passes_while_it_is_shown_to_be_bounded(case: "Case", result: Any) -> None:
@@ -96,9 +97,11 @@ def test_the_trade_off_policy(case: "Case", result: Any) -> None:
 
 
 def test_places(case: "Case") -> None:
-    lost = ruled(case(latency=O.UNCHANGED), place=Place(Position.LOST, False, ("b",)))
+    lost = ruled(case(latency=Outcome.UNCHANGED), place=Place(Position.LOST, False, ("b",)))
     assert lost.fails == ("it lost its place on the front: now dominated by b",)
-    overtaken = ruled(case(latency=O.UNCHANGED), place=Place(Position.OVERTAKEN, False, ("b",)))
+    overtaken = ruled(
+        case(latency=Outcome.UNCHANGED), place=Place(Position.OVERTAKEN, False, ("b",))
+    )
     assert overtaken == Ruling((), ("overtaken: b got better",))
 
 
@@ -108,28 +111,28 @@ def test_budgets(case: "Case") -> None:
         BudgetResult("latency", "<= 1 s", 0.5, broken=False),
         BudgetResult("memory", "<= 1 GiB", 1.01, broken=None, reason="noise"),
     )
-    ruling = ruled(case(latency=O.UNCHANGED, budgets=budgets))
+    ruling = ruled(case(latency=Outcome.UNCHANGED, budgets=budgets))
     assert ruling.fails == ("budget broken: score >= 0.9",)
     assert ruling.notices == ("budget undecided: memory <= 1 GiB (noise)",)
 
 
 def test_an_update_accepts_what_it_writes_and_nothing_else(case: "Case", result: Any) -> None:
     changed = Policy(accepts_new=True, accepts_changes=True)
-    assert ruled(case(latency=O.WORSE), changed).notices == (
+    assert ruled(case(latency=Outcome.WORSE), changed).notices == (
         "accepted: latency got worse beyond its limit",
     )
     assert not ruled(trade(case, result, 0.05), changed).fails
-    assert ruled(case(latency=O.BROKEN), changed).fails
-    assert ruled(case(latency=O.MISSING), changed).fails
-    assert ruled(case(latency=O.UNCHANGED, broken="it failed"), changed).fails
+    assert ruled(case(latency=Outcome.BROKEN), changed).fails
+    assert ruled(case(latency=Outcome.MISSING), changed).fails
+    assert ruled(case(latency=Outcome.UNCHANGED, broken="it failed"), changed).fails
     everything = Policy(accepts_new=True, accepts_changes=True, accepts_all=True)
-    assert not ruled(case(latency=O.BROKEN), everything).fails
-    assert not ruled(case(latency=O.MISSING), everything).fails
-    assert ruled(case(latency=O.UNCHANGED, broken="it failed"), everything).fails
+    assert not ruled(case(latency=Outcome.BROKEN), everything).fails
+    assert not ruled(case(latency=Outcome.MISSING), everything).fails
+    assert ruled(case(latency=Outcome.UNCHANGED, broken="it failed"), everything).fails
 
 
 def test_what_could_not_be_measured_is_not_accepted_as_gone(case: "Case", result: Any) -> None:
     from dataclasses import replace
 
-    absent = replace(result("latency", O.MISSING), unmeasured=True)
+    absent = replace(result("latency", Outcome.MISSING), unmeasured=True)
     assert ruled(case(latency=absent), Policy(accepts_all=True)).fails

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def test_adjusted_values_keep_the_order_and_never_shrink(p_values: list[float]) 
     adjusted = holm(p_values)
     assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
     ranked = sorted(zip(p_values, adjusted, strict=True))
-    assert all(a[1] <= b[1] for a, b in zip(ranked, ranked[1:], strict=False))
+    assert all(a[1] <= b[1] for a, b in pairwise(ranked))
 
 
 @given(P_VALUES)

@@ -3,12 +3,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.judge.position import place_front
-from pytest_pareto.model.change import Outcome as O
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.duels import FrontDuels, NoDuels
 from pytest_pareto.model.verdict import CaseComparison, Place, Position
 
 if TYPE_CHECKING:
-    from conftest import Case, ScriptedDuels
+    from tests.judge.conftest import Case, ScriptedDuels
 
 AB = frozenset("ab")
 
@@ -19,14 +19,14 @@ def place(members: list[CaseComparison], front: FrontDuels, who: str = "a") -> P
 
 def test_alone_on_a_front_a_case_keeps_its_place(case: "Case") -> None:
     alone = frozenset("a")
-    placed = place([case("a", latency=O.WORSE)], FrontDuels(alone, alone))
+    placed = place([case("a", latency=Outcome.WORSE)], FrontDuels(alone, alone))
     assert placed == Place(Position.KEPT, on_front=True)
 
 
 def test_kept_where_it_still_beats_every_rival(case: "Case", duels: "type[ScriptedDuels]") -> None:
     ahead = duels(ahead_of={"a": {"b"}})
     front = FrontDuels(AB, AB, then=ahead, across=duels(), now=ahead)
-    members = [case("a", latency=O.WORSE), case("b", latency=O.UNCHANGED)]
+    members = [case("a", latency=Outcome.WORSE), case("b", latency=Outcome.UNCHANGED)]
     assert place(members, front).position is Position.KEPT
 
 
@@ -34,10 +34,13 @@ def test_kept_without_new_proof_where_nothing_moved(
     case: "Case", duels: "type[ScriptedDuels]"
 ) -> None:
     front = FrontDuels(AB, AB, then=duels(ahead_of={"a": {"b"}}), across=duels(), now=duels())
-    members = [case("a", latency=O.NOT_WORSE), case("b", latency=O.WORSE)]
+    members = [case("a", latency=Outcome.NOT_WORSE), case("b", latency=Outcome.WORSE)]
     assert place(members, front) == Place(Position.KEPT, on_front=True)
     # Once a rival improved, or something is undecided, it has to be shown.
-    for mine, theirs in ((O.NOT_WORSE, O.BETTER), (O.INCONCLUSIVE, O.UNCHANGED)):
+    for mine, theirs in (
+        (Outcome.NOT_WORSE, Outcome.BETTER),
+        (Outcome.INCONCLUSIVE, Outcome.UNCHANGED),
+    ):
         members = [case("a", latency=mine), case("b", latency=theirs)]
         assert place(members, front).position is Position.AMBIGUOUS
 
@@ -48,34 +51,34 @@ def test_lost_needs_harm_of_its_own_and_an_old_rival(
     was = duels(ahead_of={"a": {"b"}})
     now = duels(dominated_by={"a": {"b"}})
     lost = FrontDuels(AB, AB, then=was, across=now, now=now)
-    rival = case("b", latency=O.UNCHANGED)
-    placed = place([case("a", latency=O.WORSE), rival], lost)
+    rival = case("b", latency=Outcome.UNCHANGED)
+    placed = place([case("a", latency=Outcome.WORSE), rival], lost)
     assert placed == Place(Position.LOST, on_front=False, rivals=("b",))
-    placed = place([case("a", latency=O.INCONCLUSIVE), rival], lost)
+    placed = place([case("a", latency=Outcome.INCONCLUSIVE), rival], lost)
     assert placed.position is Position.AMBIGUOUS
     assert placed.on_front is False
     only_new = FrontDuels(AB, AB, then=was, across=duels(), now=now)
-    assert place([case("a", latency=O.WORSE), rival], only_new).position is not Position.LOST
+    assert place([case("a", latency=Outcome.WORSE), rival], only_new).position is not Position.LOST
 
 
 def test_overtaken_by_a_rival_that_rose(case: "Case", duels: "type[ScriptedDuels]") -> None:
     now = duels(dominated_by={"a": {"b"}})
     front = FrontDuels(AB, AB, then=duels(ahead_of={"a": {"b"}}), across=duels(), now=now)
-    members = [case("a", latency=O.UNCHANGED), case("b", latency=O.BETTER)]
+    members = [case("a", latency=Outcome.UNCHANGED), case("b", latency=Outcome.BETTER)]
     assert place(members, front) == Place(Position.OVERTAKEN, on_front=False, rivals=("b",))
 
 
 def test_overtaken_by_a_rival_that_arrived(case: "Case", duels: "type[ScriptedDuels]") -> None:
     now = duels(dominated_by={"a": {"b"}}, ahead_of={"b": {"a"}})
     front = FrontDuels(frozenset("a"), AB, then=duels(), across=duels(), now=now)
-    members = [case("a", latency=O.UNCHANGED), case("b", latency=O.NEW)]
+    members = [case("a", latency=Outcome.UNCHANGED), case("b", latency=Outcome.NEW)]
     assert place(members, front).position is Position.OVERTAKEN
     assert place(members, front, "b").position is Position.GAINED
 
 
 def test_gained_and_off(case: "Case", duels: "type[ScriptedDuels]") -> None:
     was = duels(dominated_by={"a": {"b"}})
-    members = [case("a", latency=O.BETTER), case("b", latency=O.UNCHANGED)]
+    members = [case("a", latency=Outcome.BETTER), case("b", latency=Outcome.UNCHANGED)]
     gained = FrontDuels(AB, AB, then=was, across=duels(), now=duels(ahead_of={"a": {"b"}}))
     assert place(members, gained) == Place(Position.GAINED, on_front=True)
     off = FrontDuels(AB, AB, then=was, across=was, now=was)
@@ -86,18 +89,18 @@ def test_gained_and_off(case: "Case", duels: "type[ScriptedDuels]") -> None:
 
 def test_unsettled_membership_is_ambiguous(case: "Case", duels: "type[ScriptedDuels]") -> None:
     front = FrontDuels(AB, AB, then=duels(), across=duels(), now=duels(ahead_of={"a": {"b"}}))
-    placed = place([case("a", latency=O.WORSE), case("b", latency=O.UNCHANGED)], front)
+    placed = place([case("a", latency=Outcome.WORSE), case("b", latency=Outcome.UNCHANGED)], front)
     assert placed.position is Position.AMBIGUOUS
     assert placed.on_front is True
 
 
-@pytest.mark.parametrize("state", [O.NOT_COMPARABLE, O.MISSING, O.BROKEN])
+@pytest.mark.parametrize("state", [Outcome.NOT_COMPARABLE, Outcome.MISSING, Outcome.BROKEN])
 def test_an_axis_that_cannot_be_compared_makes_it_ambiguous(
-    case: "Case", duels: "type[ScriptedDuels]", state: O
+    case: "Case", duels: "type[ScriptedDuels]", state: Outcome
 ) -> None:
     ahead = duels(ahead_of={"a": {"b"}})
     front = FrontDuels(AB, AB, then=ahead, across=ahead, now=ahead)
-    placed = place([case("a", latency=state, score=O.WORSE)], front)
+    placed = place([case("a", latency=state, score=Outcome.WORSE)], front)
     assert placed.position is Position.AMBIGUOUS
     assert placed.reason == "latency cannot be compared here"
 
@@ -112,9 +115,9 @@ def test_rivals_that_were_not_measured_stand_where_they_stood(
 ) -> None:
     was = duels(ahead_of={"a": {"b"}})
     front = FrontDuels(AB, frozenset("a"), then=was, across=duels(dominated_by={"a": {"b"}}))
-    assert place([case("a", latency=O.WORSE)], front).position is Position.LOST
+    assert place([case("a", latency=Outcome.WORSE)], front).position is Position.LOST
     front = FrontDuels(AB, frozenset("a"), then=was, across=was)
-    assert place([case("a", latency=O.WORSE)], front).position is Position.KEPT
+    assert place([case("a", latency=Outcome.WORSE)], front).position is Position.KEPT
 
 
 def test_claims_about_rivals_are_corrected(case: "Case", duels: Any) -> None:
@@ -132,7 +135,7 @@ def test_claims_about_rivals_are_corrected(case: "Case", duels: Any) -> None:
         now = duels(ahead_of={"a": {"b", "c"}})
         front = FrontDuels(ids, ids, then=Marginal(), across=Marginal(), now=now)
         # Membership then is claimed by `ahead`; Marginal's dominance is too weak at alpha / 2.
-        members = [case(i, latency=O.WORSE) for i in rivals]
+        members = [case(i, latency=Outcome.WORSE) for i in rivals]
         then = duels(ahead_of={"a": {"b", "c"}})
         front = FrontDuels(ids, ids, then=then, across=Marginal(), now=now)
         assert place(members, front).position is expected
@@ -143,7 +146,7 @@ def test_an_undecidable_pair_claims_nothing(case: "Case", duels: "type[ScriptedD
         dominated_by={"a": {"b"}}, ahead_of={"a": {"b"}}, unknown=frozenset({("a", "b")})
     )
     front = FrontDuels(AB, AB, then=unknown, across=unknown, now=unknown)
-    members = [case("a", latency=O.WORSE), case("b", latency=O.UNCHANGED)]
+    members = [case("a", latency=Outcome.WORSE), case("b", latency=Outcome.UNCHANGED)]
     assert place(members, front).position is Position.AMBIGUOUS
     assert NoDuels().dominated("a", "b") is None
     assert NoDuels().ahead("a", "b") is None

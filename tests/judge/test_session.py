@@ -3,13 +3,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.judge.session import Evidence, correct_family, judge_session
-from pytest_pareto.model.change import Outcome as O
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.duels import FrontDuels
 from pytest_pareto.model.policy import AlphaShares, Policy
 from pytest_pareto.model.verdict import CaseComparison, Position, Verdict
 
 if TYPE_CHECKING:
-    from conftest import Case
+    from tests.judge.conftest import Case
 
 
 def p_of(comparison: CaseComparison, name: str) -> float | None:
@@ -21,9 +21,14 @@ def p_of(comparison: CaseComparison, name: str) -> float | None:
 
 def test_the_family_is_every_noisy_metric_that_gates(case: "Case", result: Any) -> None:
     cases = [
-        case("a", latency=result("latency", O.WORSE, p_worse=0.02), memory=O.WORSE, flops=O.WORSE),
-        case("b", latency=result("latency", O.WORSE, p_worse=0.03), score=O.NEW),
-        case("c", gate=False, latency=result("latency", O.WORSE, p_worse=0.001)),
+        case(
+            "a",
+            latency=result("latency", Outcome.WORSE, p_worse=0.02),
+            memory=Outcome.WORSE,
+            flops=Outcome.WORSE,
+        ),
+        case("b", latency=result("latency", Outcome.WORSE, p_worse=0.03), score=Outcome.NEW),
+        case("c", gate=False, latency=result("latency", Outcome.WORSE, p_worse=0.001)),
     ]
     a, b, c = correct_family(cases, share=1.0)
     assert p_of(a, "latency") == pytest.approx(0.04)
@@ -33,7 +38,7 @@ def test_the_family_is_every_noisy_metric_that_gates(case: "Case", result: Any) 
 
 
 def test_only_a_share_of_alpha_is_spent_on_changes(case: "Case", result: Any) -> None:
-    comparison = case("a", latency=result("latency", O.WORSE, p_worse=0.04))
+    comparison = case("a", latency=result("latency", Outcome.WORSE, p_worse=0.04))
     (whole,) = correct_family([comparison], share=1.0)
     (share,) = correct_family([comparison], share=0.5)
     assert p_of(whole, "latency") == pytest.approx(0.04)
@@ -42,7 +47,8 @@ def test_only_a_share_of_alpha_is_spent_on_changes(case: "Case", result: Any) ->
 
 def test_correction_turns_worse_into_suspected(case: "Case", result: Any) -> None:
     cases = [
-        case(f"c{i}", latency=result("latency", O.WORSE, p_worse=0.04, low=0.051)) for i in range(3)
+        case(f"c{i}", latency=result("latency", Outcome.WORSE, p_worse=0.04, low=0.051))
+        for i in range(3)
     ]
     judged = judge_session(Evidence(cases), Policy())
     assert {c.verdict for c in judged.cases} == {Verdict.INCONCLUSIVE}
@@ -53,7 +59,7 @@ def test_correction_turns_worse_into_suspected(case: "Case", result: Any) -> Non
 
 
 def test_session_failures_fail(case: "Case") -> None:
-    cases = [case("a", latency=O.UNCHANGED)]
+    cases = [case("a", latency=Outcome.UNCHANGED)]
     assert not judge_session(Evidence(cases), Policy()).failed
     judged = judge_session(Evidence(cases, failures=("nothing ran",), notices=("note",)), Policy())
     assert judged.failed
@@ -65,7 +71,7 @@ def test_places_are_part_of_the_judgement(case: "Case", duels: Any) -> None:
     now = duels(dominated_by={"a": {"b"}})
     front = FrontDuels(ids, ids, duels(ahead_of={"a": {"b"}}), now, now)
     evidence = Evidence(
-        [case("a", latency=O.WORSE), case("b", latency=O.UNCHANGED)],
+        [case("a", latency=Outcome.WORSE), case("b", latency=Outcome.UNCHANGED)],
         {"f": front},
         AlphaShares.of(has_rivals=True, has_budgets=True),
     )

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-# pytester forgets every module that an in-process session imported. These must not be
-# imported twice: numpy cannot be, and the verdicts must be those that the tests know.
-import pytest_pareto.plugin.child
-import pytest_pareto.plugin.fixture
-import pytest_pareto.plugin.verdict
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
+from pytest_pareto.plugin import child, fixture, verdict
+
+KEPT_LOADED = (child, fixture, verdict)
+"""pytester forgets every module that an in-process session imported. These must not be imported
+twice: numpy below them cannot be, and verdicts must be those that the tests know."""
 
 TOY = """
 import json, pathlib, time
@@ -50,15 +50,22 @@ class Session:
     judgement: Judgement | None
     result: pytest.RunResult
 
+    @property
+    def cases(self) -> tuple[CaseVerdict, ...]:
+        assert self.judgement is not None, self.text
+        return self.judgement.cases
+
     def case(self, name: str) -> CaseVerdict:
-        assert self.judgement is not None, self.result.stdout.str()
-        found = [c for c in self.judgement.cases if f"[{name}]" in c.case_id or c.case_id == name]
-        assert len(found) == 1, [c.case_id for c in self.judgement.cases]
+        found = [c for c in self.cases if f"[{name}]" in c.case_id or c.case_id == name]
+        assert len(found) == 1, [c.case_id for c in self.cases]
         return found[0]
 
     @property
     def text(self) -> str:
         return self.result.stdout.str() + self.result.stderr.str()
+
+
+_QUIET = ("-p", "no:cov", "-p", "no:hypothesis")
 
 
 class _Spy:
@@ -83,9 +90,9 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run_once(*args: str) -> Session:
         spy = _Spy()
-        quiet = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:hypothesis")
+        quiet: tuple[str, ...] = (*_QUIET, "-p", "no:cacheprovider", "-p", "no:xdist")
         if any(arg in ("-n2", "--lf", "--sw") for arg in args):
-            quiet = ("-p", "no:cov", "-p", "no:hypothesis")
+            quiet = _QUIET
         result = pytester.runpytest_inprocess(*quiet, *args, plugins=[spy], no_reraise_ctrlc=True)
         return Session(int(result.ret), spy.judgement, result)
 
@@ -125,8 +132,7 @@ def toy_baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     path = tmp_path_factory.mktemp("toy")
     write_toy(path)
-    plugins = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:hypothesis")
-    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update", *plugins]
+    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update", *_QUIET]
     done = subprocess.run(command, cwd=path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return path / "pareto_baselines"

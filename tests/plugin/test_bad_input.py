@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Run, Session, Toy
+    from tests.plugin.conftest import Run, Session, Toy
 
 HEAD = "import math, pytest\n"
 

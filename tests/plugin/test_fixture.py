@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Run
+    from tests.plugin.conftest import Run
 
 
 def passes(pytester: pytest.Pytester, run: "Run", source: str, *args: str) -> None:
@@ -75,7 +75,7 @@ def test_it(pareto):
     )
     session = run("--pareto")
     assert session.exit_code == 0
-    cases = {c.case_id: c.comparison for c in session.judgement.cases}
+    cases = {c.case_id: c.comparison for c in session.cases}
     assert set(cases) == {"test_it.py::test_it#encode", "test_it.py::test_it#decode"}
     assert cases["test_it.py::test_it#decode"].metric("score") is not None
     assert cases["test_it.py::test_it#encode"].metric("score") is None
@@ -133,7 +133,7 @@ def test_b(pareto): pareto.record("s", 1.0, better="higher")
 """
     )
     session = run("--pareto")
-    fronts = {c.case_id: c.comparison.front for c in session.judgement.cases}
+    fronts = {c.case_id: c.comparison.front for c in session.cases}
     assert fronts == {
         "test_it.py::TestIt::test_a[1]": "test_it.py::TestIt::test_a",
         "test_it.py::TestIt::test_a[2]": "test_it.py::TestIt::test_a",

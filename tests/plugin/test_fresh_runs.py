@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Run, Toy
+    from tests.plugin.conftest import Run, Toy
 
 WITNESS = """
 import os, pathlib
@@ -47,7 +47,7 @@ def test_q(): witness("q")
     assert str(os.getpid()) not in pids
     for pid in pids:
         assert [name for who, name in seen if who == pid] == ["p"] * 5 + ["q"]
-    assert len(session.judgement.cases) == 5
+    assert len(session.cases) == 5
 
 
 def test_the_parents_selection_and_the_ini_files_options_do_not_leak(

@@ -10,7 +10,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from conftest import Run, Toy
+    from tests.plugin.conftest import Run, Toy
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_renamed_test_is_missing(toy: "Toy") -> None:
     (toy.path / "test_toy.py").write_text(source.replace("test_generate", "test_renamed"))
     session = toy.run("--pareto")
     assert session.exit_code == 1
-    verdicts = {c.case_id.partition("::")[2]: c.verdict for c in session.judgement.cases}
+    verdicts = {c.case_id.partition("::")[2]: c.verdict for c in session.cases}
     assert verdicts["test_generate[small]"] is Verdict.MISSING
     assert verdicts["test_renamed[small]"] is Verdict.NEW
     assert "--pareto-update=all" in session.text
@@ -98,7 +98,7 @@ def test_skipped_cases_are_not_missing(toy: "Toy") -> None:
     )
     session = toy.run("--pareto")
     assert session.exit_code == 0
-    assert len(session.judgement.cases) == 2
+    assert len(session.cases) == 2
 
 
 def test_a_metric_that_disappeared_is_missing(toy: "Toy") -> None:

@@ -8,7 +8,7 @@ import pytest
 from pytest_pareto.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from conftest import Toy
+    from tests.plugin.conftest import Toy
 
 ONE = "--pareto-runs=1"
 

@@ -8,11 +8,13 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Position, Verdict
 
 if TYPE_CHECKING:
-    from conftest import Toy
+    from tests.plugin.conftest import Session, Toy
 
 
-def outcome(session, case: str, metric: str) -> Outcome:
-    return session.case(case).comparison.metric(metric).outcome
+def outcome(session: "Session", case: str, metric: str) -> Outcome:
+    result = session.case(case).comparison.metric(metric)
+    assert result is not None
+    return result.outcome
 
 
 def test_unchanged_code_passes(toy: "Toy") -> None:
@@ -20,7 +22,7 @@ def test_unchanged_code_passes(toy: "Toy") -> None:
     assert session.exit_code == 0
     assert session.judgement is not None
     assert not session.judgement.failed
-    assert {c.place.position for c in session.judgement.cases} == {Position.KEPT}
+    assert {c.place.position for c in session.cases} == {Position.KEPT}
     session.result.assert_outcomes(passed=4)
 
 

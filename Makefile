@@ -1,0 +1,67 @@
+# Everything that CI does, by the same commands. `make test` needs Python >= 3.11 and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+# On Linux, PyPI's torch brings CUDA (gigabytes). Where that is not wanted, give the index of
+# torch's CPU builds:  make test TORCH_INDEX=<index url>
+TORCH_INDEX ?=
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	-c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+RUN = $(VENV)/bin/python -m
+
+.PHONY: test lint check cover calibration gpu bench matrix clean
+
+test: $(VENV)/.test  ## install into a virtual environment and run the suite
+	$(RUN) pytest
+
+lint: $(VENV)/.lint  ## style, types, import rules
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(VENV)/bin/lint-imports
+
+check: lint test cover  ## what has to pass before a commit is pushed
+
+cover: $(VENV)/.test  ## branch coverage of the rooms that must not be wrong
+	$(RUN) pytest tests/model tests/baseline tests/compare tests/judge tests/test_pipeline.py \
+		--cov --cov-report=term-missing
+
+calibration: $(VENV)/.test  ## long simulations of the statistics (some ten minutes)
+	$(RUN) pytest -m slow
+
+gpu: $(VENV)/.test  ## what needs a CUDA device
+	$(RUN) pytest -m gpu
+
+bench: $(VENV)/.test  ## start-up cost, and the time that judging takes
+	$(VENV)/bin/python benchmarks/startup.py
+	$(VENV)/bin/python benchmarks/judging.py
+
+matrix: $(VENV)-pytest8/.test  ## the plugin's tests on the oldest pytest that is supported
+	$(VENV)-pytest8/bin/python -m pytest tests/plugin
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python >= 3.11 is needed; name one: make test PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) has no venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) -e '.[test]'
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(PIP) -e '.[test,lint]'
+	touch $@
+
+$(VENV)-pytest8/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-pytest8
+	sed 's/^pytest==.*/pytest==8.4.2/' constraints.txt > $(VENV)-pytest8/constraints.txt
+	$(VENV)-pytest8/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c $(VENV)-pytest8/constraints.txt -e '.[test]' \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-pytest8 build dist .coverage .*_cache

@@ -1,0 +1,108 @@
+"""How long judging takes: cases × 6 metrics × 5 runs × 100 readings, on one core.
+
+Half of the metrics are noisy ones over runs, two are paired over 200 samples, one is exact;
+ten cases to a front. Prints seconds and their ratio to the number of cases.
+"""
+
+import random
+import sys
+import time
+
+from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.pipeline import judge_runs
+
+RUNS, READINGS, SAMPLES, FRONT = 5, 100, 200, 10
+HERE = Environment("a processor", 2, 2)
+IDS = tuple(f"s{i}" for i in range(SAMPLES))
+METRICS = (
+    *(
+        Metric(name, "s", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
+        for name in ("latency", "first_step", "decode")
+    ),
+    *(
+        Metric(name, "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+        for name in ("accuracy", "similarity")
+    ),
+    Metric("peak_memory", "B", Better.LOWER, Kind.EXACT, Scope.GPU, 0.01, relative=True),
+)
+
+
+def measurement(metric: Metric, speed: float, rng: random.Random) -> Measurement:
+    if metric.kind is Kind.EXACT:
+        return Measurement(metric, (1e9 * speed,))
+    if metric.kind is Kind.PAIRED:
+        scores = tuple(0.9 + 0.01 * rng.gauss(0, 1) for _ in IDS)
+        return Measurement(metric, scores, IDS)
+    mood = rng.lognormvariate(0, 0.01)
+    readings = (speed * mood * rng.lognormvariate(0, 0.02) for _ in range(READINGS))
+    return Measurement(metric, tuple(readings))
+
+
+def history(metric: Metric, speed: float, rng: random.Random) -> MetricHistory:
+    levels = tuple(speed * rng.lognormvariate(0, 0.01) for _ in range(RUNS))
+    samples = None
+    if metric.kind is Kind.EXACT:
+        levels = (1e9 * speed,)
+    elif metric.kind is Kind.PAIRED:
+        levels = (0.9,) * RUNS
+        samples = Samples(IDS, tuple(0.9 + 0.01 * rng.gauss(0, 1) for _ in IDS))
+    sessions = (Session("here", 0, levels),)
+    return MetricHistory(metric.unit, metric.better, metric.kind, metric.scope, sessions, samples)
+
+
+def project(cases: int) -> tuple[Baseline, list[Run]]:
+    rng = random.Random(1)
+    names = [f"test_m.py::test_{i // FRONT}[{i % FRONT}]" for i in range(cases)]
+    speeds = [1.0 + 0.3 * (i % FRONT) for i in range(cases)]
+    remembered = {
+        name: CaseHistory(
+            name, name.split("[")[0], "", {m.name: history(m, speed, rng) for m in METRICS}
+        )
+        for name, speed in zip(names, speeds, strict=True)
+    }
+    runs = [
+        Run(
+            HERE,
+            {
+                name: CaseRun(
+                    name,
+                    name,
+                    name.split("[")[0],
+                    "",
+                    tuple(measurement(m, speed, rng) for m in METRICS),
+                )
+                for name, speed in zip(names, speeds, strict=True)
+            },
+        )
+        for _ in range(RUNS)
+    ]
+    return Baseline("here", remembered, {"here": HERE}), runs
+
+
+def judged_cases(baseline: Baseline, runs: list[Run]) -> int:
+    judged = judge_runs(runs, baseline, Policy(), Terms(), expected=lambda _: True)
+    return len(judged.judgement.cases)
+
+
+def main() -> None:
+    sizes = [int(size) for size in sys.argv[1:]] or [100, 1_000, 10_000]
+    judged_cases(*project(10))  # imports and first calls are not judging
+    print(f"{len(METRICS)} metrics × {RUNS} runs × {READINGS} readings, fronts of {FRONT}")
+    for size in sizes:
+        baseline, runs = project(size)
+        started = time.process_time()
+        judged = judged_cases(baseline, runs)
+        seconds = time.process_time() - started
+        print(
+            f"{size:>6} cases: {seconds:6.2f} s of one core, {1e3 * seconds / size:.2f} ms a case "
+            f"({judged} judged)"
+        )
+
+
+if __name__ == "__main__":
+    main()

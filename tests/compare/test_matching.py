@@ -1,0 +1,371 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_pareto.compare.matching import (
+    Match,
+    Measured,
+    level_for_people,
+    match_metric,
+    measured_metrics,
+    unmatched,
+    vanished,
+)
+from pytest_pareto.compare.terms import SessionSpreads
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.history import Baseline, CaseHistory, Session
+from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Scope
+from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.verdict import MetricResult
+
+if TYPE_CHECKING:
+    from tests.compare.conftest import World
+
+SPREADS = SessionSpreads(host=0.1, gpu=0.2, gpu_other_board=0.3)
+
+
+def measured(runs: Sequence[CaseRun], name: str) -> Measured:
+    found = measured_metrics(runs)[name]
+    assert isinstance(found, Measured)
+    return found
+
+
+def unmeasured(runs: Sequence[CaseRun], name: str) -> MetricResult:
+    found = measured_metrics(runs)[name]
+    assert isinstance(found, MetricResult)
+    return found
+
+
+def matched(
+    world: "World",
+    runs: Sequence[CaseRun],
+    history: CaseHistory | None,
+    *,
+    name: str = "latency",
+    **kwargs: Any,
+) -> Match | MetricResult:
+    baseline = world.baseline(*([history] if history else []), **kwargs)
+    found = measured_metrics(runs)[name]
+    return match_metric(found, "a", history, baseline, world.here, SPREADS)
+
+
+def comparable(found: Match | MetricResult) -> Match:
+    assert isinstance(found, Match), found
+    return found
+
+
+def refused(found: Match | MetricResult, state: Outcome) -> MetricResult:
+    assert isinstance(found, MetricResult), found
+    assert found.outcome is state
+    return found
+
+
+def reason(found: MetricResult) -> str:
+    assert found.reason is not None
+    return found.reason
+
+
+# What was measured
+
+
+def test_a_run_is_one_level(world: "World") -> None:
+    readings = (0.1, 0.4), (0.9,)
+    runs = [
+        replace(run, measurements=(Measurement(LATENCY, values, first=5.0 + i),))
+        for i, (run, values) in enumerate(zip(world.runs(latency=[1, 1]), readings, strict=True))
+    ]
+    assert measured(runs, "latency").runs == pytest.approx((0.2, 0.9))
+    assert measured(runs, "latency").first == 5.0
+    assert measured(runs, "latency").samples is None
+
+
+def test_an_absolute_level_is_a_mean_and_an_exact_one_is_itself(world: "World") -> None:
+    (run,) = world.runs(fid=[0])
+    fid = Measurement(world.metric("fid"), (1.0, 4.0))
+    memory = world.measurement("peak_memory", 7.0)
+    run = replace(run, measurements=(fid, memory))
+    assert measured([run], "fid").runs == (2.5,)
+    assert measured([run], "peak_memory").runs == (7.0,)
+
+
+def test_samples_are_averaged_over_runs(world: "World") -> None:
+    runs = world.runs(score=[[1.0, 0.0], [1.0, 0.5]])
+    found = measured(runs, "score")
+    assert found.runs == (0.5, 0.75)
+    assert found.samples is not None
+    assert found.samples.ids == world.ids(2)
+    assert found.samples.values == (1.0, 0.25)
+
+
+def test_runs_that_scored_different_samples_are_broken(world: "World") -> None:
+    one, other = world.runs(score=[[1.0, 0.0], [1.0, 0.5]])
+    renamed = Measurement(world.metric("score"), (1.0, 0.5), ("s000", "later"))
+    found = unmeasured([one, replace(other, measurements=(renamed,))], "score")
+    assert found.outcome is Outcome.BROKEN
+    assert "must not depend on time or chance" in reason(found)
+
+
+def test_a_reading_without_a_ratio_is_broken(world: "World") -> None:
+    found = unmeasured(world.runs(latency=[0.0]), "latency")
+    assert found.outcome is Outcome.BROKEN
+    assert "below the resolution of the clock" in reason(found)
+
+
+def test_what_no_run_measured_is_absent_with_its_reason(world: "World") -> None:
+    found = unmeasured(world.runs(device=["no GPU", "no GPU"]), "device")
+    assert found.outcome is Outcome.ABSENT
+    assert found.reason == "no GPU"
+    assert found.unmeasured
+
+
+@pytest.mark.parametrize(("second", "why"), [("MIG", "MIG"), (None, "not recorded in every run")])
+def test_what_only_some_runs_measured_says_so(world: "World", second: str | None, why: str) -> None:
+    runs = world.runs(device=[1.0, second, 1.2], latency=[1, 1, 1])
+    found = measured(runs, "device")
+    assert found.runs == pytest.approx((1.0, 1.2))
+    assert found.notes == (f"measured in 2 of 3 runs: {why}",)
+
+
+def test_a_note_is_told_once(world: "World") -> None:
+    noted = Measurement(LATENCY, (1.0,), notes=("throttled",))
+    runs = [replace(run, measurements=(noted,)) for run in world.runs(latency=[1, 1])]
+    assert measured(runs, "latency").notes == ("throttled",)
+
+
+# What it can be compared with
+
+
+def test_the_same_metric_on_the_same_machine_is_comparable(world: "World") -> None:
+    history = world.history(latency=[1.0, 1.1])
+    found = comparable(matched(world, world.runs(latency=[1.2]), history))
+    assert found.sessions == history.metrics["latency"].sessions
+    assert found.session_spread == 0.1
+    assert not found.exact
+
+
+def test_an_exact_metric_is_compared_plainly(world: "World") -> None:
+    found = matched(
+        world, world.runs(peak_memory=[1]), world.history(peak_memory=[1]), name="peak_memory"
+    )
+    assert comparable(found).exact
+
+
+def test_the_session_spread_is_that_of_the_board_measured_last(world: "World") -> None:
+    other = replace(world.here, boards=("cd34",))
+    past = world.past("device", Session("here", 0, (1.0,)), Session("elsewhere", 0, (1.0,)))
+    found = matched(
+        replace(world, elsewhere=other),
+        world.runs(device=[1.0]),
+        world.history(device=past),
+        name="device",
+    )
+    assert len(comparable(found).sessions) == 2
+    assert comparable(found).session_spread == 0.3
+
+
+def test_a_case_or_a_metric_that_was_never_recorded_is_new(world: "World") -> None:
+    runs = world.runs(latency=[1.0, 2.0])
+    case = refused(matched(world, runs, None), Outcome.NEW)
+    metric = refused(matched(world, runs, world.history(fid=[1.0])), Outcome.NEW)
+    assert case.reason == "a new case; record it with --pareto-update"
+    assert metric.reason == "a new metric of this case; record it with --pareto-update"
+    assert case.candidate == pytest.approx(2**0.5)
+
+
+def test_what_another_folder_holds_is_not_new(world: "World") -> None:
+    held = {"cpu-xeonx4": frozenset({("a", "latency")})}
+    found = matched(world, world.runs(latency=[1.0]), None, elsewhere=held)
+    assert (
+        refused(found, Outcome.NOT_COMPARABLE).reason
+        == "recorded on cpu-xeonx4 only, and this is nvidia-h200x1"
+    )
+    another = {"cpu-xeonx4": frozenset({("b", "latency")})}
+    refused(matched(world, world.runs(latency=[1.0]), None, elsewhere=another), Outcome.NEW)
+
+
+@pytest.mark.parametrize(
+    ("about", "label"),
+    [
+        ({"kind": Kind.EXACT}, "kind"),
+        ({"better": Better.HIGHER}, "direction"),
+        ({"unit": "J"}, "unit"),
+    ],
+)
+def test_another_nature_breaks_the_comparison(
+    world: "World", about: dict[str, object], label: str
+) -> None:
+    past = world.past("latency", [1.0], **about)
+    found = matched(world, world.runs(latency=[1.0]), world.history(latency=past))
+    assert f"its {label} was" in reason(refused(found, Outcome.BROKEN))
+    assert "--pareto-update=all" in reason(refused(found, Outcome.BROKEN))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        (3, 2, "1 of the baseline's ids are gone (such as 's002')"),
+        (2, 4, "2 ids are new (such as 's002')"),
+    ],
+)
+def test_other_samples_break_the_comparison(world: "World", then: int, now: int, told: str) -> None:
+    runs = world.runs(score=[[0.5] * now])
+    found = matched(world, runs, world.history(score=[0.5] * then), name="score")
+    assert told in reason(refused(found, Outcome.BROKEN))
+    assert " and " not in reason(refused(found, Outcome.BROKEN)).split(";")[0]
+
+
+def test_renamed_samples_name_both_sides(world: "World") -> None:
+    (run,) = world.runs(score=[[0.5, 0.5]])
+    run = replace(
+        run, measurements=(Measurement(world.metric("score"), (0.5, 0.5), ("s000", "t")),)
+    )
+    found = refused(
+        matched(world, [run], world.history(score=[0.5, 0.5]), name="score"), Outcome.BROKEN
+    )
+    assert "(such as 's001') and 1 ids are new (such as 't')" in reason(found)
+
+
+def test_the_order_of_samples_is_no_difference(world: "World") -> None:
+    score = world.metric("score")
+    (run,) = world.runs(score=[[0.5, 0.6]])
+    run = replace(run, measurements=(Measurement(score, (0.6, 0.5), ("s001", "s000")),))
+    comparable(matched(world, [run], world.history(score=[0.5, 0.6]), name="score"))
+
+
+def test_only_sessions_measured_here_are_compared_with(world: "World") -> None:
+    past = world.past(
+        "latency", Session("here", 0, (1.0,)), Session("elsewhere", 0, (3.0,)), [1.1], [1.2]
+    )
+    found = matched(world, world.runs(latency=[1.0]), world.history(latency=past))
+    assert [s.runs for s in comparable(found).sessions] == [(1.0,), (1.1,), (1.2,)]
+
+
+def test_a_level_measured_elsewhere_only_is_not_comparable(world: "World") -> None:
+    past = world.past("latency", Session("elsewhere", 0, (1.0,)))
+    found = matched(world, world.runs(latency=[1.0]), world.history(latency=past))
+    assert (
+        refused(found, Outcome.NOT_COMPARABLE).reason
+        == "CPU is AMD EPYC 9654 here, Intel Xeon in the baseline"
+    )
+
+
+def test_the_scope_decides_what_elsewhere_is(world: "World") -> None:
+    past = world.past("device", Session("elsewhere", 0, (1.0,)))
+    comparable(matched(world, world.runs(device=[1.0]), world.history(device=past), name="device"))
+
+
+def test_an_older_epoch_is_not_the_accepted_level(world: "World") -> None:
+    past = world.past("latency", Session("here", 0, (1.0,)), Session("elsewhere", 1, (2.0,)))
+    found = matched(world, world.runs(latency=[1.0]), world.history(latency=past))
+    assert "Intel Xeon in the baseline" in reason(refused(found, Outcome.NOT_COMPARABLE))
+    # Once the new level was measured here too, the newest session may be another machine's.
+    past = world.past(
+        "latency",
+        Session("here", 0, (1.0,)),
+        Session("here", 1, (2.0,)),
+        Session("elsewhere", 1, (2.0,)),
+    )
+    comparable(matched(world, world.runs(latency=[1.0]), world.history(latency=past)))
+
+
+def test_what_is_absent_here_and_remembered_is_missing(world: "World") -> None:
+    runs = world.runs(device=["no GPU"])
+    absent = refused(matched(world, runs, world.history(fid=[1]), name="device"), Outcome.ABSENT)
+    missing = refused(
+        matched(world, runs, world.history(device=[1.0]), name="device"), Outcome.MISSING
+    )
+    assert absent.reason == "no GPU"
+    assert missing.reason == "no GPU; the baseline has it"
+    assert missing.unmeasured
+
+
+def test_what_is_broken_stays_broken(world: "World") -> None:
+    found = matched(world, world.runs(latency=[0.0]), world.history(latency=[1.0]))
+    assert "the baseline has it" not in reason(refused(found, Outcome.BROKEN))
+
+
+# Numbers that repeat
+
+NOISY = [2.0, 2.0, 2.1]
+
+
+@pytest.mark.parametrize(
+    ("past", "now", "repeats"),
+    [
+        ([[2.0, 2.0, 2.0]], [2.0], True),
+        ([[2.0], [2.0], [2.0]], [2.0], True),
+        ([[2.0, 2.0, 2.0]], [5.0, 5.0], True),  # the level moved, and still repeats
+        ([[2.0, 2.0]], [2.0], False),  # two may agree by chance
+        ([NOISY], [2.0], False),
+        ([[2.0, 2.0, 2.0]], [2.0, 2.1], False),
+        ([[2.0, 2.0, 2.0 + 1e-6]], [2.0], True),  # the last stored digit
+        ([[2.0, 2.0, 2.0 + 1e-5]], [2.0], False),
+        ([[0.0, 0.0, 0.0]], [0.0], True),
+    ],
+)
+def test_three_identical_runs_make_a_number_repeatable(
+    world: "World", past: list[list[float]], now: list[float], repeats: bool
+) -> None:
+    history = world.history(fid=world.past("fid", *past))
+    assert comparable(matched(world, world.runs(fid=now), history, name="fid")).exact is repeats
+
+
+def test_only_the_accepted_level_has_to_repeat(world: "World") -> None:
+    now = world.runs(fid=[3.0])
+    past = world.past("fid", Session("here", 0, (2.0, 2.1)), Session("here", 1, (3.0,) * 3))
+    assert comparable(matched(world, now, world.history(fid=past), name="fid")).exact
+    past = world.past("fid", Session("here", 0, (3.0,) * 3), Session("here", 1, (3.0,) * 2))
+    assert not comparable(matched(world, now, world.history(fid=past), name="fid")).exact
+
+
+def test_times_that_repeat_are_luck(world: "World") -> None:
+    history = world.history(latency=[2.0] * 5)
+    assert not comparable(matched(world, world.runs(latency=[2.0]), history)).exact
+
+
+# What has no other side
+
+
+def test_a_metric_that_vanished_is_missing_with_what_it_was(world: "World") -> None:
+    latency = vanished("latency", world.past("latency", [1.0, 4.0]))
+    assert latency.outcome is Outcome.MISSING
+    assert latency.metric is LATENCY
+    assert latency.baseline == pytest.approx(2.0)
+    assert not latency.unmeasured
+    fid = vanished("fid", world.past("fid", [1.0, 4.0]))
+    assert fid.metric == replace(world.metric("fid"), tolerance=0.0)
+    assert fid.baseline == 2.5
+
+
+def test_a_diagnostic_that_vanished_does_not_gate(world: "World") -> None:
+    past = world.where(FLOPS).past("flops", [10.0])
+    assert not vanished("flops", past).metric.gates
+
+
+def test_a_metric_without_another_side_shows_what_was_measured(world: "World") -> None:
+    found = replace(measured(world.runs(fid=[1.0, 2.0]), "fid"), first=9.0, notes=("n",))
+    shown = unmatched(found, Outcome.NEW, "why")
+    assert (shown.candidate, shown.first, shown.notes) == (1.5, 9.0, ("n",))
+    assert (shown.outcome, shown.reason) == (Outcome.NEW, "why")
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=9))
+def test_people_see_means_on_the_scale_of_the_metric(runs: list[float]) -> None:
+    fid = replace(LATENCY, name="fid", relative=False, scope=Scope.GPU)
+    assert level_for_people(runs, fid) == pytest.approx(fmean(runs))
+    assert min(runs) * 0.999 <= level_for_people(runs, LATENCY) <= fmean(runs) * 1.001
+
+
+def test_an_exact_zero_is_shown_as_it_is(world: "World") -> None:
+    assert level_for_people([0.0, 0.0], world.metric("peak_memory")) == 0.0
+
+
+def test_an_empty_baseline_holds_nothing(world: "World") -> None:
+    empty = Baseline("k", {}, {})
+    found = measured_metrics(world.runs(latency=[1.0]))["latency"]
+    refused(match_metric(found, "a", None, empty, world.here, SPREADS), Outcome.NEW)

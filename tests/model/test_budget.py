@@ -1,0 +1,66 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_pareto.model.budget import Budget, parse_budget
+from pytest_pareto.model.errors import ParetoError
+
+
+@pytest.mark.parametrize(
+    ("text", "ceiling", "limit", "unit"),
+    [
+        (">= 0.90", False, 0.9, ""),
+        ("<=0.5s", True, 0.5, "s"),
+        ("<= 250 ms", True, 0.25, "s"),
+        ("<= 250 us", True, 250e-6, "s"),
+        ("<= 250 µs", True, 250e-6, "s"),
+        ("<= 3 mJ", True, 0.003, "J"),
+        ("<= 3 kJ", True, 3000.0, "J"),
+        ("<= 1.5 GB", True, 1.5e9, "B"),
+        ("<= 1.5 GiB", True, 1.5 * 2**30, "B"),
+        ("<= 2e3 count", True, 2000.0, "count"),
+        (">= 90 %", False, 0.9, ""),
+        (">= -1.5", False, -1.5, ""),
+        ("  >=  +.5e-1  ", False, 0.05, ""),
+    ],
+)
+def test_a_budget_is_read_in_si(text: str, ceiling: bool, limit: float, unit: str) -> None:
+    budget = parse_budget("m", text)
+    assert budget.limit == pytest.approx(limit)
+    assert budget == Budget("m", ceiling, budget.limit, unit, text.strip())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0.9", "< 0.9", "== 0.9", ">= high", ">= 0.9 furlong", ">= nan", ">= 0.9 <= 1", 0.9, None],
+)
+def test_another_form_is_refused_with_one_to_copy(text: object) -> None:
+    with pytest.raises(ParetoError, match=r"budget of 'm' is .*write a string such as '>= 0.90'"):
+        parse_budget("m", text)
+
+
+def test_the_units_that_are_known_are_named() -> None:
+    with pytest.raises(ParetoError, match=r"units: s, ms, .*GiB, count, %"):
+        parse_budget("m", "<= 1 parsec")
+
+
+@pytest.mark.parametrize("text", [">= .", ">= 1.2.3", "<= . ms"])
+def test_dots_alone_are_no_number(text: str) -> None:
+    with pytest.raises(ParetoError, match="is not a number"):
+        parse_budget("m", text)
+
+
+@given(st.floats(-1e12, 1e12), st.sampled_from(["<=", ">="]))
+def test_any_finite_number_is_read_back(limit: float, comparison: str) -> None:
+    budget = parse_budget("m", f"{comparison} {limit!r}")
+    assert budget.limit == limit
+    assert budget.ceiling == (comparison == "<=")
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        budget = parse_budget("m", text)
+    except ParetoError:
+        return
+    assert budget.text == text.strip()

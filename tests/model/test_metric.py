@@ -1,0 +1,76 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import (
+    BUILT_IN,
+    GIVE_UP_FACTOR,
+    LATENCY,
+    Better,
+    Kind,
+    Metric,
+    Scope,
+)
+
+SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+
+
+def policy_of(part: str, value: float) -> Metric:
+    if part == "tolerance":
+        return SCORE.with_policy(tolerance=value)
+    return SCORE.with_policy(give_up=value)
+
+
+def test_a_metric_needs_a_name() -> None:
+    with pytest.raises(ParetoError, match="needs a name"):
+        Metric("", "s", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
+
+
+@pytest.mark.parametrize("value", [-0.01, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("part", ["tolerance", "give_up"])
+def test_what_may_be_lost_is_a_finite_number_from_0(part: str, value: float) -> None:
+    with pytest.raises(ParetoError, match=rf"{part} of 'score' must be .* not {value}"):
+        policy_of(part, value)
+
+
+@pytest.mark.parametrize("part", ["tolerance", "give_up"])
+def test_nothing_may_be_lost_is_a_policy_too(part: str) -> None:
+    assert getattr(policy_of(part, 0.0), part) == 0.0
+
+
+@given(st.floats(0, 1e6))
+def test_a_trade_gives_up_three_tolerances_unless_told_otherwise(tolerance: float) -> None:
+    metric = SCORE.with_policy(tolerance=tolerance)
+    assert metric.trade_bound == GIVE_UP_FACTOR * tolerance
+    assert metric.with_policy(give_up=0.0).trade_bound == 0.0
+    assert metric.with_policy(give_up=0.5).trade_bound == 0.5
+
+
+def test_harm_is_the_direction_against_better() -> None:
+    assert LATENCY.harm_sign == 1.0
+    assert SCORE.harm_sign == -1.0
+
+
+def test_a_policy_leaves_alone_what_it_does_not_name() -> None:
+    assert SCORE.with_policy() == SCORE
+    assert SCORE.with_policy(gates=False).gates is False
+    assert SCORE.with_policy(gates=False).with_policy(tolerance=0.2).gates is False
+    assert SCORE.with_policy(give_up=0.4).with_policy(tolerance=0.2).give_up == 0.4
+
+
+@pytest.mark.parametrize("metric", BUILT_IN.values(), ids=BUILT_IN)
+def test_what_is_built_in_is_a_cost_under_its_own_name(metric: Metric) -> None:
+    assert BUILT_IN[metric.name] is metric
+    assert metric.better is Better.LOWER
+    assert metric.relative
+    assert metric.unit
+
+
+def test_only_what_is_felt_gates_by_itself() -> None:
+    assert {name for name, metric in BUILT_IN.items() if metric.gates} == {
+        "latency",
+        "peak_memory",
+    }

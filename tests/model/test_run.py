@@ -1,0 +1,76 @@
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
+from pytest_pareto.model.run import CaseRun, Measurement
+
+SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+FID = Metric("fid", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Measurement(LATENCY), "needs either readings or the reason"),
+        (lambda: Measurement(LATENCY, (0.1,), absent="no clock"), "needs either readings"),
+        (lambda: Measurement(LATENCY, (0.1, math.nan)), "'latency' is nan at reading 1"),
+        (lambda: Measurement(LATENCY, (math.inf,)), "'latency' is inf at reading 0"),
+        (lambda: Measurement(SCORE, (1.0, math.nan), ("x", "y")), "is nan at sample 'y'"),
+        (lambda: Measurement(LATENCY, (0.1, -0.1)), "is -0.1; a relative metric cannot be"),
+        (lambda: Measurement(PEAK_MEMORY, (1.0, 2.0)), "has 2 values, not one"),
+        (lambda: Measurement(SCORE, (1.0,)), "paired metrics, and only they, have sample ids"),
+        (lambda: Measurement(LATENCY, (1.0,), ("x",)), "paired metrics, and only they"),
+        (lambda: Measurement(SCORE, (1.0,), ("x", "y")), "1 scores for 2 ids"),
+        (lambda: Measurement(SCORE, (1.0, 2.0, 3.0), ("x", "y", "x")), "the id 'x' stands for"),
+    ],
+)
+def test_what_cannot_be_a_measurement_is_refused(
+    build: Callable[[], Measurement], message: str
+) -> None:
+    with pytest.raises(ParetoError, match=message):
+        build()
+
+
+def test_an_absolute_metric_may_be_negative() -> None:
+    assert Measurement(FID, (-1.0,)).values == (-1.0,)
+
+
+def test_a_relative_metric_may_be_zero() -> None:
+    """Its summary refuses a zero where a ratio is needed; an exact one may compare it."""
+    assert Measurement(PEAK_MEMORY, (0.0,)).values == (0.0,)
+
+
+def test_absence_needs_no_ids() -> None:
+    assert Measurement(SCORE, absent="no samples").values == ()
+
+
+@given(st.lists(st.text(max_size=2), min_size=1, max_size=6))
+def test_ids_are_taken_exactly_where_each_stands_for_one_sample(ids: list[str]) -> None:
+    scores = (0.5,) * len(ids)
+    if len(set(ids)) == len(ids):
+        assert Measurement(SCORE, scores, tuple(ids)).ids == tuple(ids)
+    else:
+        with pytest.raises(ParetoError, match="make ids unique"):
+            Measurement(SCORE, scores, tuple(ids))
+
+
+def case_of(*measurements: Measurement) -> CaseRun:
+    return CaseRun("t.py::t#decode", "t.py::t", "f", "", measurements)
+
+
+def test_a_metric_is_recorded_once_per_case() -> None:
+    twice = Measurement(LATENCY, (0.1,)), Measurement(LATENCY, absent="not steady")
+    with pytest.raises(ParetoError, match=r"t\.py::t#decode: a metric was recorded twice"):
+        case_of(*twice)
+
+
+def test_a_measurement_is_found_by_its_metric() -> None:
+    latency, fid = Measurement(LATENCY, (0.1,)), Measurement(FID, (3.0,))
+    case = case_of(latency, fid)
+    assert case.measurement("fid") is fid
+    assert case.measurement("energy") is None
