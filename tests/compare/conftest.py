@@ -30,7 +30,7 @@ class World:
     overrides: tuple[Metric, ...] = ()
 
     def metric(self, name: str) -> Metric:
-        return next((m for m in self.overrides if m.name == name), METRICS[name])
+        return (METRICS | {m.name: m for m in reversed(self.overrides)})[name]
 
     def where(self, *overrides: Metric) -> "World":
         """The same world with other metrics under their names."""
@@ -51,7 +51,7 @@ class World:
 
     def runs(self, case_id: str = "a", **kwargs: Any) -> tuple[CaseRun, ...]:
         """``runs("a", device=[1.0, 1.1])`` measured twice; None is not recorded in that run."""
-        about = {"front": "f", "source": "s1", "nodeid": case_id}
+        about: dict[str, Any] = {"front": "f", "source": "s1", "nodeid": case_id}
         about |= {k: kwargs.pop(k) for k in ("front", "source", "gate", "budgets") if k in kwargs}
         count = max((len(readings) for readings in kwargs.values()), default=1)
         return tuple(

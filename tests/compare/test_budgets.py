@@ -1,0 +1,168 @@
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pytest_pareto.compare.budgets import check_budget
+from pytest_pareto.compare.matching import Measured
+from pytest_pareto.compare.spread import Spread, case_spread
+from pytest_pareto.model.budget import parse_budget
+from pytest_pareto.model.history import Samples
+from pytest_pareto.model.verdict import BudgetResult
+
+if TYPE_CHECKING:
+    from tests.compare.conftest import World
+
+NOISE = np.array([-0.02, -0.01, 0.0, 0.01, 0.02])
+
+
+def noisy(world: "World", name: str, runs: Sequence[float]) -> tuple[Measured, Spread]:
+    metric = world.metric(name)
+    return Measured(metric, tuple(runs)), case_spread([], runs, relative=metric.relative)
+
+
+def scored(world: "World", values: Sequence[float]) -> Measured:
+    mean = sum(values) / len(values)
+    samples = Samples(world.ids(len(values)), tuple(values))
+    return Measured(world.metric("score"), (mean,), samples)
+
+
+def checked(
+    text: str, measured: Measured | None, spread: Spread | None = None, alpha: float = 0.05
+) -> BudgetResult:
+    name = measured.metric.name if measured is not None else "latency"
+    return check_budget(parse_budget(name, text), measured, spread, alpha)
+
+
+def test_what_was_not_measured_is_undecided() -> None:
+    result = checked("<= 1 s", None)
+    assert result == BudgetResult("latency", "<= 1 s", None, None, "it was not measured")
+
+
+@pytest.mark.parametrize(("name", "its"), [("peak_memory", "B"), ("fid", "no unit")])
+def test_a_bound_in_another_unit_is_broken(world: "World", name: str, its: str) -> None:
+    result = checked("<= 1000 s", Measured(world.metric(name), (1.0,)))
+    assert result.broken
+    assert result.reason == f"it is in s, and the metric in {its}"
+
+
+def test_a_bare_bound_is_in_the_unit_of_the_metric(world: "World") -> None:
+    assert checked("<= 2", Measured(world.metric("peak_memory"), (1.0,))).broken is False
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "broken"),
+    [
+        ("<= 1 s", 0.5, False),
+        ("<= 1 s", 1.0, None),
+        ("<= 1 s", 1.01, None),
+        ("<= 1 s", 1.5, True),
+        (">= 1 s", 1.5, False),
+        (">= 1 s", 0.99, None),
+        (">= 1 s", 0.5, True),
+        ("<= 0 s", 0.5, True),  # no logarithm of that, and no time is below it
+        ("<= -1 s", 0.5, True),
+        (">= -1 s", 0.5, False),
+    ],
+)
+def test_noisy_levels_are_tested_over_runs(
+    world: "World", text: str, level: float, broken: bool | None
+) -> None:
+    runs = level * np.exp(NOISE + 1e-9)
+    result = checked(text, *noisy(world, "latency", runs.tolist()))
+    assert result.broken is broken
+    assert result.value == pytest.approx(level)
+    assert (result.reason is not None) == (broken is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"), [("<= 5", False), ("<= 3.99", None), ("<= 3", True), (">= 4.5", True)]
+)
+def test_absolute_levels_are_tested_in_their_unit(
+    world: "World", text: str, broken: bool | None
+) -> None:
+    assert checked(text, *noisy(world, "fid", (4 + NOISE).tolist())).broken is broken
+
+
+def test_negative_bounds_are_fine_for_absolute_levels(world: "World") -> None:
+    assert checked(">= -1", *noisy(world, "fid", (-3 + NOISE).tolist())).broken is True
+    assert checked("<= -1", *noisy(world, "fid", (-3 + NOISE).tolist())).broken is False
+
+
+@pytest.mark.parametrize("spread", [Spread(0.0, 0.0), None])
+def test_one_run_beyond_the_bound_is_undecided(world: "World", spread: Spread | None) -> None:
+    result = checked("<= 1 s", Measured(world.metric("latency"), (9.0,)), spread)
+    assert result.broken is None
+    assert result.reason is not None
+    assert "more runs or samples would tell" in result.reason
+
+
+def test_one_run_may_break_the_bound_with_a_spread_from_history(world: "World") -> None:
+    result = checked("<= 1 s", Measured(world.metric("latency"), (9.0,)), Spread(1e-4, 8.0))
+    assert result.broken is True
+
+
+@pytest.mark.parametrize(("text", "broken"), [("<= 10", False), ("<= 9.99", True), (">= 11", True)])
+def test_exact_levels_are_held_against_the_bound_as_they_stand(
+    world: "World", text: str, broken: bool
+) -> None:
+    assert checked(text, Measured(world.metric("peak_memory"), (10.0,))).broken is broken
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [(">= 0.5", False), (">= 0.61", None), (">= 0.9", True), ("<= 0.2", True), ("<= 90 %", False)],
+)
+def test_scores_are_tested_over_samples(world: "World", text: str, broken: bool | None) -> None:
+    # The spread over runs, however small, is not that of the samples.
+    found = scored(world, [0.5, 0.7] * 10)
+    assert checked(text, found, Spread(1e-12, 50.0)).broken is broken
+
+
+def test_scores_without_scatter_are_as_they_stand(world: "World") -> None:
+    assert checked(">= 0.9", scored(world, [0.5] * 20)).broken is True
+
+
+def test_one_sample_is_undecided(world: "World") -> None:
+    assert checked(">= 0.9", scored(world, [0.5])).broken is None
+
+
+def size(world: "World", known: float | None, draws: int = 4000) -> float:
+    """How often a level exactly at the bound is called broken, with a spread of ``known`` df."""
+    rng = np.random.default_rng(8)
+    broken = 0
+    for runs in np.exp(rng.normal(math.log(0.25), 0.05, (draws, 5))).tolist():
+        found, spread = noisy(world, "latency", runs)
+        spread = replace(spread, df=spread.df if known is None else known)
+        broken += checked("<= 250 ms", found, spread).broken is True
+    return broken / draws
+
+
+def test_a_level_at_the_bound_is_rarely_called_broken(world: "World") -> None:
+    assert size(world, None) == pytest.approx(0.05, abs=0.012)
+
+
+def test_a_normal_quantile_would_call_it_broken_too_often(world: "World") -> None:
+    assert size(world, 1e9) > 0.062
+
+
+def size_of_scores(world: "World", clusters: int, draws: int = 3000) -> float:
+    """The same for scores, each of ``clusters`` samples counted several times if fewer than 24."""
+    rng = np.random.default_rng(9)
+    broken = 0
+    values: NDArray[np.float64] = rng.normal(0.9, 0.1, (draws, clusters))
+    for row in np.repeat(values, 24 // clusters, axis=1).tolist():
+        broken += checked(">= 0.9", scored(world, row)).broken is True
+    return broken / draws
+
+
+def test_scores_at_the_bound_are_rarely_called_broken(world: "World") -> None:
+    assert size_of_scores(world, 24) == pytest.approx(0.05, abs=0.014)
+
+
+def test_runs_taken_for_samples_would_be_called_broken_too_often(world: "World") -> None:
+    assert size_of_scores(world, 8) > 0.08
