@@ -168,4 +168,4 @@ def _differences(baseline: Baseline, run: Run) -> tuple[str, ...]:
 
 def _assumptions(settings: Settings) -> tuple[str, ...]:
     host = settings.session_spreads["host"]
-    return (f"sessions on one host are assumed to differ by {100 * host:g} % in latency",)
+    return (f"sessions on one host differ by {100 * host:g} % in latency",)

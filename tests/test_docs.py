@@ -1,0 +1,52 @@
+"""What the documents say is run, and what they list is all there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import BUILT_IN
+from pytest_pareto.model.verdict import Position, Verdict
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+
+
+def python_blocks(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_there_are_examples() -> None:
+    assert len(python_blocks(README)) == 2
+
+
+@pytest.mark.parametrize("args", [(), ("--pareto",)])
+def test_the_readmes_test_passes(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
+    (example,) = [block for block in python_blocks(README) if "def test_" in block]
+    pytester.makepyfile(test_digits=example)
+    result = pytester.runpytest_subprocess(*args)
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+
+
+def test_the_readmes_script_runs() -> None:
+    (example,) = [block for block in python_blocks(README) if "def test_" not in block]
+    exec(compile(example, "README.md", "exec"), {})
+
+
+def test_the_reference_lists_every_option(pytester: pytest.Pytester) -> None:
+    help_text = pytester.runpytest_subprocess("--help").stdout.str()
+    offered = set(re.findall(r"--pareto[a-z-]*", help_text))
+    named = set(re.findall(r"`(--pareto[a-z-]*)", REFERENCE))
+    assert offered == named
+    inis = set(re.findall(r"^  (pareto_\w+)", help_text, flags=re.MULTILINE))
+    assert inis
+    assert inis == set(re.findall(r"`(pareto_[a-z_]+)`", REFERENCE)) - {"pareto_baselines"}
+
+
+def test_the_reference_lists_every_name() -> None:
+    for name in (*BUILT_IN, *Outcome, *Verdict):
+        assert re.search(rf"\b{name}\b", REFERENCE), name
+    assert {Position.LOST, Position.OVERTAKEN} <= set(re.findall(r"[A-Z_]{3,}", REFERENCE))
