@@ -56,7 +56,7 @@ def judge_runs(
     nothing = _nothing_measured(comparisons, runs)
     evidence = Evidence(
         sorted(comparisons, key=lambda c: (c.front, c.case_id)),
-        duel_fronts(baseline, matched, now),
+        duel_fronts(baseline, matched, now, terms.spreads),
         shares,
         (*failures, nothing) if nothing and policy.vanished_fails else failures,
         (nothing,) if nothing and not policy.vanished_fails else (),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from scipy.special import stdtr
 
-from pytest_pareto.compare.matching import Measured, level_for_people
+from pytest_pareto.compare.measured import Measured, level_for_people
 from pytest_pareto.compare.scale import to_working
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.budget import Budget
@@ -27,7 +27,7 @@ def check_budget(
         return BudgetResult(budget.metric, budget.text, None, None, "it was not measured")
     metric = measured.metric
     value = level_for_people(measured.runs, metric)
-    if budget.unit not in ("", metric.unit):
+    if budget.unit not in ("", metric.unit or "%"):
         reason = f"it is in {budget.unit}, and the metric in {metric.unit or 'no unit'}"
         return BudgetResult(budget.metric, budget.text, value, broken=True, reason=reason)
     if (value <= budget.limit) if budget.ceiling else (value >= budget.limit):
@@ -45,7 +45,7 @@ def _p_beyond(budget: Budget, measured: Measured, spread: Spread | None) -> floa
         values, limit = measured.samples.values, budget.limit
         spread = _scatter(values)
     elif metric.relative and budget.limit <= 0:
-        return 0.0 if budget.ceiling else 1.0  # every level of a relative metric is positive
+        return 0.0  # a ceiling, then, and every level of a relative metric is positive
     else:
         values = to_working(measured.runs, relative=metric.relative)
         limit = math.log(budget.limit) if metric.relative else budget.limit

@@ -8,14 +8,8 @@ from pytest_pareto.compare.aligned import align
 from pytest_pareto.compare.borrow import estimate_prior, lend
 from pytest_pareto.compare.budgets import check_budget
 from pytest_pareto.compare.exact import compare_exact
-from pytest_pareto.compare.matching import (
-    Match,
-    Measured,
-    level_for_people,
-    match_metric,
-    measured_metrics,
-    vanished,
-)
+from pytest_pareto.compare.matching import Match, match_metric, vanished
+from pytest_pareto.compare.measured import Measured, level_for_people, measured_metrics
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import ENOUGH_DF, Spread, case_spread
@@ -23,7 +17,7 @@ from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory
-from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
@@ -131,7 +125,8 @@ def compare_case(
         else match
         for name, match in case.matches.items()
     )
-    alpha = terms.alpha * shares.budgets / max(1, budgets)
+    # What cannot fail the build takes nothing from what can, and is told at the full level.
+    alpha = terms.alpha * (shares.budgets / max(1, budgets) if case.run.gate else 1.0)
     return CaseComparison(
         case_id=case.case_id,
         nodeid=case.run.nodeid,
@@ -197,16 +192,17 @@ def _change(
         tolerance=metric.tolerance,
         alpha=alpha,
         family=family,
-        session_spread=session_sd(match, level),
+        session_spread=session_sd(metric, match.session_spread, level),
         prior=prior,
     )
 
 
-def session_sd(match: Match, level: Sequence[float]) -> float:
-    """Return the assumed spread between sessions on the working scale of the metric."""
-    if match.measured.metric.relative:
-        return math.log1p(match.session_spread)
-    return match.session_spread * max(map(abs, level))
+def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
+    """Return the assumed spread between sessions on the working scale of the metric.
+
+    ``spread`` is a fraction of the level.
+    """
+    return math.log1p(spread) if metric.relative else spread * max(map(abs, level))
 
 
 def _notes(case: MatchedCase) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def _at(harm: float, *, tolerance: float, relative: bool, alpha: float) -> Chang
         p_worse=0.0 if harm > tolerance else 1.0,
         p_better=1.0,
         resolution=tolerance,
+        exact=True,
     )
     return replace(change, p_better=0.0 if harm < change.improvement_edge else 1.0)
 

@@ -1,10 +1,10 @@
 """The fronts: every case as a point then and now, and the duels between them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_pareto.compare.cases import MatchedCase, session_sd
-from pytest_pareto.compare.matching import Match, Measured
+from pytest_pareto.compare.matching import Match, sessions_here
+from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.points import (
     Axis,
     Point,
@@ -15,6 +15,7 @@ from pytest_pareto.compare.points import (
 )
 from pytest_pareto.compare.rivals import duel
 from pytest_pareto.compare.spread import PRIOR_DF, Spread, case_spread
+from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.duels import FrontDuels
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
@@ -22,7 +23,7 @@ from pytest_pareto.model.metric import Kind, Metric
 
 
 def duel_fronts(
-    baseline: Baseline, cases: Sequence[MatchedCase], now: Environment
+    baseline: Baseline, cases: Sequence[MatchedCase], now: Environment, spreads: SessionSpreads
 ) -> Mapping[str, FrontDuels]:
     """Let the points of every front that this session measured duel.
 
@@ -37,7 +38,7 @@ def duel_fronts(
         if history.case_id not in here and history.front in measured:
             resting.setdefault(history.front, []).append(history)
     return {
-        front: _duel_front(members, resting.get(front, []), baseline, now)
+        front: _duel_front(members, resting.get(front, []), baseline, now, spreads)
         for front, members in measured.items()
     }
 
@@ -47,6 +48,7 @@ def _duel_front(
     resting: Sequence[CaseHistory],
     baseline: Baseline,
     now: Environment,
+    spreads: SessionSpreads,
 ) -> FrontDuels:
     new = [Point(case.case_id, _axes_now(case)) for case in members]
     old = [Point(case.case_id, _axes_then(case)) for case in members if case.history is not None]
@@ -56,11 +58,14 @@ def _duel_front(
     then_ids, now_ids = (frozenset(point.case_id for point in side) for side in (old, new))
     if not old:
         return FrontDuels(then_ids, now_ids, now=duel(new, new))
+    variance = _session_variance(
+        [*_sds_of_members(members), *_sds_at_rest(resting, policy, baseline, now, spreads)]
+    )
     return FrontDuels(
         then_ids,
         now_ids,
         then=duel(old, old),
-        across=duel(new, old, session_variance=_session_variance(members)),
+        across=duel(new, old, session_variance=variance),
         now=duel(new, new),
     )
 
@@ -116,25 +121,43 @@ def _resting_point(
 def _axis_at_rest(
     past: MetricHistory, metric: Metric, baseline: Baseline, now: Environment
 ) -> Axis | None:
-    then = baseline.environments[past.newest.env]
-    if past.disagreement(metric) is not None or now.mismatch(then, metric.scope) is not None:
+    sessions = sessions_here(past, metric.scope, baseline, now)
+    if past.disagreement(metric) is not None or not sessions:
         return None
     if past.samples is not None:
         return paired_axis(past.samples.ids, past.samples.values, metric)
     if past.kind is Kind.EXACT:
-        return exact_axis(past.newest.runs, metric)
-    sessions = past.level_sessions
+        return exact_axis(sessions[-1].runs, metric)
     spread = case_spread(sessions[:-1], sessions[-1].runs, relative=metric.relative)
     return remembered_axis(sessions, metric, spread)
 
 
-def _session_variance(members: Sequence[MatchedCase]) -> dict[str, Spread]:
-    """Return what points of different sessions differ by besides their runs."""
-    variance: dict[str, Spread] = {}
+def _session_variance(sds: Iterable[tuple[str, float]]) -> dict[str, Spread]:
+    """Return what points of different sessions differ by besides their runs, at most."""
+    widest: dict[str, float] = {}
+    for name, sd in sds:
+        widest[name] = max(sd, widest.get(name, 0.0))
+    return {name: Spread(sd**2, PRIOR_DF) for name, sd in widest.items()}
+
+
+def _sds_of_members(members: Sequence[MatchedCase]) -> Iterator[tuple[str, float]]:
     for case in members:
         for name, match in case.matches.items():
             if isinstance(match, Match) and not match.exact and match.samples is None:
-                sd = session_sd(match, [x for s in match.sessions for x in s.runs])
-                known = variance.get(name, Spread(0.0, PRIOR_DF))
-                variance[name] = replace(known, variance=max(known.variance, sd**2))
-    return variance
+                level = [x for s in match.sessions for x in s.runs]
+                yield name, session_sd(match.measured.metric, match.session_spread, level)
+
+
+def _sds_at_rest(
+    resting: Sequence[CaseHistory],
+    policy: Mapping[str, Metric],
+    baseline: Baseline,
+    now: Environment,
+    spreads: SessionSpreads,
+) -> Iterator[tuple[str, float]]:
+    for history in resting:
+        for name, past in history.metrics.items():
+            if name in policy and past.kind is Kind.RUN:
+                metric, then = policy[name], baseline.environments[past.newest.env]
+                spread = spreads.of(metric.scope, now, then)
+                yield name, session_sd(metric, spread, past.newest.runs)

@@ -2,37 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
+from pytest_pareto.compare.measured import Measured, level_for_people
 from pytest_pareto.compare.scale import STORED_ROUNDING
-from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
-from pytest_pareto.model.metric import BUILT_IN, Kind, Metric
-from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.metric import BUILT_IN, Kind, Metric, Scope
 from pytest_pareto.model.verdict import MetricResult
 
 _REPEATS = 3
 """So many identical runs make a recorded number repeatable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One metric of one case as this session measured it.
-
-    ``runs`` holds a level per run in the metric's unit; of a paired metric ``samples``
-    holds each sample's mean over the runs.
-    """
-
-    metric: Metric
-    runs: tuple[float, ...]
-    samples: Samples | None = None
-    first: float | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,57 +30,6 @@ class Match:
     samples: Samples | None
     session_spread: float
     exact: bool
-
-
-def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResult]:
-    """Summarise what the runs of one case measured: by metric, a `Measured` or why not."""
-    by_name: dict[str, list[Measurement]] = {}
-    for run in runs:
-        for measurement in run.measurements:
-            by_name.setdefault(measurement.metric.name, []).append(measurement)
-    return {name: _measured(found, len(runs)) for name, found in by_name.items()}
-
-
-def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResult:
-    present = [m for m in found if m.absent is None]
-    metric = found[-1].metric
-    if not present:
-        return MetricResult(metric, state=Outcome.ABSENT, reason=found[-1].absent, unmeasured=True)
-    notes = tuple(dict.fromkeys(note for m in found for note in m.notes))
-    if len(present) < runs:
-        reason = next((m.absent for m in found if m.absent), "not recorded in every run")
-        notes = (*notes, f"measured in {len(present)} of {runs} runs: {reason}")
-    metric = present[0].metric
-    try:
-        levels = tuple(_level(m) for m in present)
-        samples = _mean_scores(present) if metric.kind is Kind.PAIRED else None
-    except ParetoError as error:
-        return MetricResult(metric, state=Outcome.BROKEN, reason=str(error))
-    return Measured(metric, levels, samples, present[0].first, notes)
-
-
-def _level(measurement: Measurement) -> float:
-    match measurement.metric.kind:
-        case Kind.RUN:
-            return summarise_run(measurement.values, relative=measurement.metric.relative)
-        case Kind.EXACT:
-            return measurement.values[0]
-        case Kind.PAIRED:
-            return fmean(measurement.values)
-
-
-def _mean_scores(found: Sequence[Measurement]) -> Samples:
-    """Average each sample over the runs: runs are not further samples."""
-    ids = found[0].ids
-    for measurement in found[1:]:
-        if measurement.ids != ids:
-            raise ParetoError(
-                "the runs of this session scored different samples; sample ids must not "
-                "depend on time or chance"
-            )
-    columns = zip(*(m.values for m in found), strict=True)
-    # Rounded as the baseline keeps them: rounding alone must not look like a change.
-    return Samples(ids, round_samples(map(fmean, columns)))
 
 
 def match_metric(
@@ -121,12 +51,10 @@ def match_metric(
     difference = past.disagreement(metric) or _other_samples(past, found)
     if difference is not None:
         return here.result(Outcome.BROKEN, f"{difference}; {_ACCEPT_ALL}")
-    sessions = tuple(
-        s for s in past.sessions if now.mismatch(baseline.environments[s.env], metric.scope) is None
-    )
-    then = baseline.environments[past.newest.env]
-    if not sessions or sessions[-1].epoch != past.newest.epoch:
-        mismatch = now.mismatch(then, metric.scope) or "the accepted level was measured elsewhere"
+    sessions = sessions_here(past, metric.scope, baseline, now)
+    if not sessions:
+        mismatch = now.mismatch(baseline.environments[past.newest.env], metric.scope)
+        assert mismatch is not None
         return here.result(Outcome.NOT_COMPARABLE, mismatch)
     return Match(
         found,
@@ -135,6 +63,22 @@ def match_metric(
         spreads.of(metric.scope, now, baseline.environments[sessions[-1].env]),
         exact=metric.kind is Kind.EXACT or _repeats(found, sessions),
     )
+
+
+def sessions_here(
+    past: MetricHistory, scope: Scope, baseline: Baseline, now: Environment
+) -> tuple[Session, ...]:
+    """Return the sessions that were measured where this one was, oldest first.
+
+    None of them where that is not the level accepted now, or where the scores that are
+    remembered, those of the newest session, are of another machine.
+    """
+    here = tuple(
+        s for s in past.sessions if now.mismatch(baseline.environments[s.env], scope) is None
+    )
+    if not here or here[-1].epoch != past.newest.epoch:
+        return ()
+    return here if past.samples is None or here[-1] is past.newest else ()
 
 
 _ACCEPT_ALL = "if that is meant, accept it with --pareto-update=all"
@@ -166,11 +110,6 @@ def unmatched(measured: Measured, state: Outcome, reason: str) -> MetricResult:
         reason=reason,
         notes=measured.notes,
     )
-
-
-def level_for_people(runs: Sequence[float], metric: Metric) -> float:
-    """Return the level of several runs as reports show it, in the metric's unit."""
-    return summarise_run(runs, relative=metric.relative and metric.kind is Kind.RUN)
 
 
 def _unmeasured(found: MetricResult, past: MetricHistory | None) -> MetricResult:

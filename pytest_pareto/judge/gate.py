@@ -148,7 +148,8 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
 def _budget_rules(case: CaseComparison) -> _Rules:
     for budget in case.budgets:
         if budget.broken:
-            yield True, f"budget broken: {budget.metric} {budget.text}"
+            why = f" ({budget.reason})" if budget.reason else ""
+            yield True, f"budget broken: {budget.metric} {budget.text}{why}"
         elif budget.broken is None:
             yield False, f"budget undecided: {budget.metric} {budget.text} ({budget.reason})"
 

@@ -10,7 +10,6 @@ from pytest_pareto.judge.holm import holm
 from pytest_pareto.judge.position import place_front
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.duels import FrontDuels
-from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.policy import AlphaShares, Policy
 from pytest_pareto.model.verdict import (
     CaseComparison,
@@ -78,7 +77,7 @@ def correct_family(
         for comparison in comparisons
         if comparison.gate
         for result in gated(comparison)
-        if result.change is not None and result.metric.kind is not Kind.EXACT
+        if result.change is not None and not result.change.exact
     ]
     adjusted = holm([p for _, _, p in tested])
     corrected = {

@@ -47,6 +47,7 @@ def measure_call(
     unless it was the first. Raises ParetoError if the first call returns a generator or an
     awaitable, and if ``setup`` has another form than it should.
     """
+    __tracebackhide__ = True  # of a failing test pytest shows the user's frames, not ours
     calls = Calls(function, argument_source(args, kwargs, setup), clock=clock, plan=plan)
     result = _first_call(calls)
     refuse_unfinished(function, result)
@@ -56,6 +57,7 @@ def measure_call(
 
 
 def _first_call(calls: Calls) -> object:
+    __tracebackhide__ = True
     call = calls.prepare()
     calls.device.synchronize()
     start_ns = calls.clock()

@@ -60,6 +60,7 @@ class Calls:
             raise
 
         def call() -> object:
+            __tracebackhide__ = True
             try:
                 return function(*args, **kwargs)
             except BaseException as error:

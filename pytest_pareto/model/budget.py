@@ -1,5 +1,6 @@
 """Hard floors and ceilings: what a metric may never cross, whatever the baseline says."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -21,7 +22,10 @@ _DIMENSION = {"ms": "s", "us": "s", "µs": "s", "mJ": "J", "kJ": "J"} | dict.fro
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A bound on one metric, in the metric's SI unit; ``text`` is how its author wrote it."""
+    """A bound on one metric, in the metric's SI unit; ``text`` is how its author wrote it.
+
+    ``unit`` is "" where none was written, and "%" where the bound is of a bare score.
+    """
 
     metric: str
     ceiling: bool
@@ -47,5 +51,7 @@ def parse_budget(metric: str, text: object) -> Budget:
         limit = float(number) * _SCALE[suffix]
     except ValueError:
         raise ParetoError(f"budget of {metric!r}: {number!r} is not a number") from None
-    unit = "" if suffix == "%" else _DIMENSION.get(suffix, suffix)
+    if not math.isfinite(limit):
+        raise ParetoError(f"budget of {metric!r}: {number!r} is no finite number")
+    unit = _DIMENSION.get(suffix, suffix)
     return Budget(metric, comparison == "<=", limit, unit, spelled.strip())

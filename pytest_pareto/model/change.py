@@ -32,6 +32,7 @@ class Change:
     it alone convicts. ``resolution`` is the smallest regression that this comparison,
     with its spread and correction, would have called WORSE with 80 % probability: `inf`
     where nothing could be. ``reason`` says why nothing could be decided, or what decided it.
+    An ``exact`` change was compared as it stands: no luck is involved, and none corrected.
     """
 
     estimate: float
@@ -48,6 +49,7 @@ class Change:
     pairs: int | None = None
     reason: str | None = None
     worst_ids: tuple[str, ...] = ()
+    exact: bool = False
 
     @property
     def improvement_edge(self) -> float:

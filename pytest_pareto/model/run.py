@@ -1,6 +1,7 @@
 """What one fresh process says about the cases that it measured."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -54,8 +55,7 @@ class Measurement:
                 "pass one id per score"
             )
         if len(set(self.ids)) != len(self.ids):
-            seen: set[str] = set()
-            again = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            ((again, _),) = Counter(self.ids).most_common(1)
             raise ParetoError(
                 f"{name!r}: the id {again!r} stands for more than one sample; "
                 "make ids unique, for example by adding the seed"

@@ -1,7 +1,7 @@
 """The ``pareto`` fixture: what a test says to us."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from pytest_pareto.model.errors import ParetoError
@@ -27,6 +27,10 @@ class MeasureOptions:
     metrics: frozenset[str] | None = None
 
 
+def _or(given: T | None, before: T | None) -> T | None:
+    return before if given is None else given
+
+
 class Pareto:
     """Measures calls and records scores for one test.
 
@@ -40,6 +44,7 @@ class Pareto:
 
     def __call__(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Measure a call; see `measure`."""
+        __tracebackhide__ = True
         return self.measure(fn, *args, **kwargs)
 
     def measure(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -49,7 +54,11 @@ class Pareto:
         torch) is left as after that one call. Every argument goes to ``fn``; options go
         through `configure`.
         """
-        return self._recorder.measure(fn, args, kwargs, self._options)
+        __tracebackhide__ = True  # a failing test should show the user's lines, not ours
+        try:
+            return self._recorder.measure(fn, args, kwargs, self._options)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
 
     def configure(
         self,
@@ -70,16 +79,16 @@ class Pareto:
         """
         if name is not None and (not name or not isinstance(name, str)):
             raise ParetoError(f"name takes a non-empty string, not {name!r}")
-        given = {
-            "name": name,
-            "setup": setup,
-            "items": count("items", items, least=1),
-            "rounds": count("rounds", rounds, least=1),
-            "warmup": count("warmup", warmup, least=0),
-            "metrics": None if metrics is None else self._recorder.known(metrics),
-        }
-        changed = {key: value for key, value in given.items() if value is not None}
-        return Pareto(self._recorder, replace(self._options, **changed))  # type: ignore[arg-type]
+        before = self._options
+        options = MeasureOptions(
+            name=_or(name, before.name),
+            setup=_or(setup, before.setup),
+            items=_or(count("items", items, least=1), before.items),
+            rounds=_or(count("rounds", rounds, least=1), before.rounds),
+            warmup=_or(count("warmup", warmup, least=0), before.warmup),
+            metrics=before.metrics if metrics is None else self._recorder.known(metrics),
+        )
+        return Pareto(self._recorder, options)
 
     def record(
         self,
@@ -102,19 +111,46 @@ class Pareto:
         score would be the same: "gpu" (the same hardware), "host", or "anywhere", which is
         the author's claim. ``gate=False`` makes it a diagnostic.
         """
-        value, direction = read_direction(name, value, better)
-        score = read_score(name, value, ids)
-        if scope not in tuple(Scope):
-            raise ParetoError(f"scope of {name!r} is {scope!r}; it is one of {', '.join(Scope)}")
-        metric = Metric(
-            name,
-            unit,
-            direction,
-            Kind.PAIRED if score.ids else Kind.RUN,
-            Scope(scope),
-            0.0 if tolerance is None else tolerance,
-            relative=False,
-            gates=gate,
-        )
-        measurement = Measurement(metric, score.values, score.ids)
-        self._recorder.add(self._options.name, measurement)
+        __tracebackhide__ = True
+        try:
+            measurement = _score_measurement(
+                name,
+                value,
+                ids=ids,
+                better=better,
+                tolerance=tolerance,
+                unit=unit,
+                scope=scope,
+                gate=gate,
+            )
+            self._recorder.add(self._options.name, measurement)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
+
+
+def _score_measurement(
+    name: str,
+    value: object,
+    *,
+    ids: Sequence[object] | None,
+    better: str | None,
+    tolerance: float | None,
+    unit: str,
+    scope: str,
+    gate: bool,
+) -> Measurement:
+    value, direction = read_direction(name, value, better)
+    score = read_score(name, value, ids)
+    if scope not in tuple(Scope):
+        raise ParetoError(f"scope of {name!r} is {scope!r}; it is one of {', '.join(Scope)}")
+    metric = Metric(
+        name,
+        unit,
+        direction,
+        Kind.PAIRED if score.ids else Kind.RUN,
+        Scope(scope),
+        0.0 if tolerance is None else tolerance,
+        relative=False,
+        gates=gate,
+    )
+    return Measurement(metric, score.values, score.ids)

@@ -8,12 +8,15 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import TypeVar
 
 import pytest
 
 from pytest_pareto.model.budget import Budget, parse_budget
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
+
+V = TypeVar("V")
 
 KEYWORDS = ("front", "tolerance", "budget", "give_up", "rounds", "warmup", "skip_metrics", "gate")
 _MAPPINGS = ("tolerance", "budget", "give_up")
@@ -103,14 +106,14 @@ def _checked(given: Mapping[str, object]) -> CaseOptions:
         rounds=count("rounds", given.get("rounds"), least=1),
         warmup=count("warmup", given.get("warmup"), least=0),
         skip_metrics=_names(given.get("skip_metrics", ())),
-        gate=bool(_typed("gate", given.get("gate", True), bool, "True or False")),
+        gate=_typed("gate", given.get("gate"), bool, "True or False") is not False,
     )
 
 
-def _typed(key: str, value: object, kind: type, wanted: str) -> str | None:
-    if value is not None and not isinstance(value, kind):
-        raise ParetoError(f"@pytest.mark.pareto({key}=...) takes {wanted}, not {value!r}")
-    return value  # type: ignore[return-value]
+def _typed(key: str, value: object, kind: type[V], wanted: str) -> V | None:
+    if value is None or isinstance(value, kind):
+        return value
+    raise ParetoError(f"@pytest.mark.pareto({key}=...) takes {wanted}, not {value!r}")
 
 
 def _limits(key: str, value: object) -> dict[str, float]:
@@ -148,9 +151,10 @@ def source_hash(item: pytest.Item) -> str:
 
     Empty where the source cannot be read, which is then never reported as a change.
     """
-    function = getattr(item, "function", None)
+    if not isinstance(item, pytest.Function):
+        return ""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))  # type: ignore[arg-type]
+        tree = ast.parse(textwrap.dedent(inspect.getsource(item.function)))
     except (OSError, TypeError, SyntaxError):
         return ""
     definition = tree.body[0]

@@ -60,6 +60,7 @@ class Recorder:
         options: "MeasureOptions",
     ) -> T:
         """Measure a call with every meter of this process, or call it once."""
+        __tracebackhide__ = True
         if not callable(fn):
             raise ParetoError(f"pareto.measure takes a function to call, not {fn!r}")
         case = self._cases.setdefault(options.name, _Case())
@@ -92,6 +93,7 @@ class Recorder:
 
     def add(self, name: str | None, measurement: Measurement) -> None:
         """Add a measurement to a case, under the marker's policy."""
+        __tracebackhide__ = True
         metric = self._options.apply_to(measurement.metric)
         measurements = self._cases.setdefault(name, _Case()).measurements
         if metric.name in measurements:

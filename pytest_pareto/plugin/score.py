@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better
@@ -61,15 +62,12 @@ def _plain(value: object) -> object:
 
 def _number(name: str, value: object, label: str | None) -> float:
     plain = _plain(value)
-    try:
-        if isinstance(plain, str | bytes | list):
-            raise TypeError  # noqa: TRY301 - "0.9" and [[1]] would pass or fail less clearly
-        return float(plain)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        where = f" at sample {label!r}" if label is not None else ""
-        raise ParetoError(
-            f"{name!r} is {plain!r}{where}; a number, or one number per sample, is needed"
-        ) from None
+    if isinstance(plain, SupportsFloat):
+        return float(plain)
+    where = f" at sample {label!r}" if label is not None else ""
+    raise ParetoError(
+        f"{name!r} is {plain!r}{where}; a number, or one number per sample, is needed"
+    )
 
 
 def read_direction(name: str, value: object, better: str | None) -> tuple[object, Better]:
@@ -77,11 +75,12 @@ def read_direction(name: str, value: object, better: str | None) -> tuple[object
 
     Returns the value (computed if need be) and the direction, which is never guessed.
     """
-    if callable(getattr(value, "compute", None)) and callable(getattr(value, "update", None)):
+    compute = getattr(value, "compute", None)
+    if callable(compute) and callable(getattr(value, "update", None)):
         higher = getattr(value, "higher_is_better", None)
         if better is None and higher is not None:
             better = "higher" if higher else "lower"
-        value = value.compute()  # type: ignore[attr-defined]
+        value = compute()
     if better not in ("lower", "higher"):
         said = "is missing" if better is None else f"is {better!r}"
         raise ParetoError(

@@ -61,13 +61,14 @@ class ChildProcess:
     def lines(self) -> Iterator[str]:
         """Yield each whole line as the child writes it, until it ends."""
         assert self._process is not None
-        pending = ""
-        with self._lines.open(encoding="utf-8") as written:
+        pending = b""
+        # As bytes: what has been written so far may end within a character.
+        with self._lines.open("rb") as written:
             while True:
                 ended = self._process.poll() is not None
                 pending += written.read()
-                *whole, pending = pending.split("\n")
-                yield from whole
+                *whole, pending = pending.split(b"\n")
+                yield from (line.decode("utf-8") for line in whole)
                 if ended:
                     return
                 time.sleep(POLL_S)
@@ -91,9 +92,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if child.poll() is None:
-            kill_group(child.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(GRACE_S)
-        kill_group(child.pid, signal.SIGKILL)
+        try:
+            if child.poll() is None:
+                kill_group(child.pid, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(GRACE_S)
+        finally:  # also when a second Ctrl-C ends the waiting
+            kill_group(child.pid, signal.SIGKILL)
     child.wait()

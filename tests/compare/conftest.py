@@ -87,10 +87,9 @@ class World:
             samples=samples,
         )
 
-    def history(
-        self, case_id: str = "a", *, front: str = "f", source: str = "s1", **metrics: Any
-    ) -> CaseHistory:
+    def history(self, case_id: str = "a", **metrics: Any) -> CaseHistory:
         """``history("a", device=[1.0, 1.1])`` remembers one session of two runs."""
+        front, source = metrics.pop("front", "f"), metrics.pop("source", "s1")
         return CaseHistory(
             case_id,
             front,

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pytest_pareto.compare.budgets import check_budget
-from pytest_pareto.compare.matching import Measured
+from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.spread import Spread, case_spread
 from pytest_pareto.model.budget import parse_budget
 from pytest_pareto.model.history import Samples

@@ -162,8 +162,9 @@ def test_the_session_spread_is_on_the_working_scale(world: "World") -> None:
     latency, fid = case.matches["latency"], case.matches["fid"]
     assert isinstance(latency, Match)
     assert isinstance(fid, Match)
-    assert session_sd(latency, FIVE) == pytest.approx(np.log(1.1))
-    assert session_sd(fid, [-3.0, 2.0]) == pytest.approx(0.3)
+    assert latency.session_spread == fid.session_spread == 0.1
+    assert session_sd(world.metric("latency"), 0.1, FIVE) == pytest.approx(np.log(1.1))
+    assert session_sd(world.metric("fid"), 0.1, [-3.0, 2.0]) == pytest.approx(0.3)
 
 
 def test_sessions_that_differ_leave_less_to_say(world: "World") -> None:

@@ -1,25 +1,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pytest_pareto.compare.matching import (
-    Match,
-    Measured,
-    level_for_people,
-    match_metric,
-    measured_metrics,
-    unmatched,
-    vanished,
-)
+from pytest_pareto.compare.matching import Match, match_metric, unmatched, vanished
+from pytest_pareto.compare.measured import Measured, measured_metrics
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Baseline, CaseHistory, Session
-from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Scope
+from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.model.verdict import MetricResult
 
@@ -68,73 +58,6 @@ def refused(found: Match | MetricResult, state: Outcome) -> MetricResult:
 def reason(found: MetricResult) -> str:
     assert found.reason is not None
     return found.reason
-
-
-# What was measured
-
-
-def test_a_run_is_one_level(world: "World") -> None:
-    readings = (0.1, 0.4), (0.9,)
-    runs = [
-        replace(run, measurements=(Measurement(LATENCY, values, first=5.0 + i),))
-        for i, (run, values) in enumerate(zip(world.runs(latency=[1, 1]), readings, strict=True))
-    ]
-    assert measured(runs, "latency").runs == pytest.approx((0.2, 0.9))
-    assert measured(runs, "latency").first == 5.0
-    assert measured(runs, "latency").samples is None
-
-
-def test_an_absolute_level_is_a_mean_and_an_exact_one_is_itself(world: "World") -> None:
-    (run,) = world.runs(fid=[0])
-    fid = Measurement(world.metric("fid"), (1.0, 4.0))
-    memory = world.measurement("peak_memory", 7.0)
-    run = replace(run, measurements=(fid, memory))
-    assert measured([run], "fid").runs == (2.5,)
-    assert measured([run], "peak_memory").runs == (7.0,)
-
-
-def test_samples_are_averaged_over_runs(world: "World") -> None:
-    runs = world.runs(score=[[1.0, 0.0], [1.0, 0.5]])
-    found = measured(runs, "score")
-    assert found.runs == (0.5, 0.75)
-    assert found.samples is not None
-    assert found.samples.ids == world.ids(2)
-    assert found.samples.values == (1.0, 0.25)
-
-
-def test_runs_that_scored_different_samples_are_broken(world: "World") -> None:
-    one, other = world.runs(score=[[1.0, 0.0], [1.0, 0.5]])
-    renamed = Measurement(world.metric("score"), (1.0, 0.5), ("s000", "later"))
-    found = unmeasured([one, replace(other, measurements=(renamed,))], "score")
-    assert found.outcome is Outcome.BROKEN
-    assert "must not depend on time or chance" in reason(found)
-
-
-def test_a_reading_without_a_ratio_is_broken(world: "World") -> None:
-    found = unmeasured(world.runs(latency=[0.0]), "latency")
-    assert found.outcome is Outcome.BROKEN
-    assert "below the resolution of the clock" in reason(found)
-
-
-def test_what_no_run_measured_is_absent_with_its_reason(world: "World") -> None:
-    found = unmeasured(world.runs(device=["no GPU", "no GPU"]), "device")
-    assert found.outcome is Outcome.ABSENT
-    assert found.reason == "no GPU"
-    assert found.unmeasured
-
-
-@pytest.mark.parametrize(("second", "why"), [("MIG", "MIG"), (None, "not recorded in every run")])
-def test_what_only_some_runs_measured_says_so(world: "World", second: str | None, why: str) -> None:
-    runs = world.runs(device=[1.0, second, 1.2], latency=[1, 1, 1])
-    found = measured(runs, "device")
-    assert found.runs == pytest.approx((1.0, 1.2))
-    assert found.notes == (f"measured in 2 of 3 runs: {why}",)
-
-
-def test_a_note_is_told_once(world: "World") -> None:
-    noted = Measurement(LATENCY, (1.0,), notes=("throttled",))
-    runs = [replace(run, measurements=(noted,)) for run in world.runs(latency=[1, 1])]
-    assert measured(runs, "latency").notes == ("throttled",)
 
 
 # What it can be compared with
@@ -273,6 +196,20 @@ def test_an_older_epoch_is_not_the_accepted_level(world: "World") -> None:
     comparable(matched(world, world.runs(latency=[1.0]), world.history(latency=past)))
 
 
+def test_scores_of_another_machine_are_not_comparable(world: "World") -> None:
+    """Only the newest session's scores are remembered."""
+    capped = replace(world, elsewhere=replace(world.here, power_limits_w=(500.0,)))
+    past = capped.past("score", [0.5, 0.6])
+    here, there = (Session(env, 0, (0.55,)) for env in ("here", "elsewhere"))
+    runs = capped.runs(score=[[0.5, 0.6]])
+    newest_here, newest_there = (
+        matched(capped, runs, capped.history(score=replace(past, sessions=sessions)), name="score")
+        for sessions in ((there, here), (here, there))
+    )
+    assert comparable(newest_here).sessions == (here,)
+    assert "500 in the baseline" in reason(refused(newest_there, Outcome.NOT_COMPARABLE))
+
+
 def test_what_is_absent_here_and_remembered_is_missing(world: "World") -> None:
     runs = world.runs(device=["no GPU"])
     absent = refused(matched(world, runs, world.history(fid=[1]), name="device"), Outcome.ABSENT)
@@ -352,17 +289,6 @@ def test_a_metric_without_another_side_shows_what_was_measured(world: "World") -
     shown = unmatched(found, Outcome.NEW, "why")
     assert (shown.candidate, shown.first, shown.notes) == (1.5, 9.0, ("n",))
     assert (shown.outcome, shown.reason) == (Outcome.NEW, "why")
-
-
-@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=9))
-def test_people_see_means_on_the_scale_of_the_metric(runs: list[float]) -> None:
-    fid = replace(LATENCY, name="fid", relative=False, scope=Scope.GPU)
-    assert level_for_people(runs, fid) == pytest.approx(fmean(runs))
-    assert min(runs) * 0.999 <= level_for_people(runs, LATENCY) <= fmean(runs) * 1.001
-
-
-def test_an_exact_zero_is_shown_as_it_is(world: "World") -> None:
-    assert level_for_people([0.0, 0.0], world.metric("peak_memory")) == 0.0
 
 
 def test_an_empty_baseline_holds_nothing(world: "World") -> None:

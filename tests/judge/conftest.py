@@ -43,6 +43,7 @@ def make_change(metric: Metric, outcome: Outcome, **fields: Any) -> Change:
         p_worse=p_worse,
         p_better=p_better,
         resolution=2 * unit,
+        exact=metric.kind is Kind.EXACT,
     )
     return replace(change, **fields)
 

@@ -19,7 +19,7 @@ from pytest_pareto.model.errors import ParetoError
         ("<= 1.5 GB", True, 1.5e9, "B"),
         ("<= 1.5 GiB", True, 1.5 * 2**30, "B"),
         ("<= 2e3 count", True, 2000.0, "count"),
-        (">= 90 %", False, 0.9, ""),
+        (">= 90 %", False, 0.9, "%"),
         (">= -1.5", False, -1.5, ""),
         ("  >=  +.5e-1  ", False, 0.05, ""),
     ],
@@ -64,3 +64,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except ParetoError:
         return
     assert budget.text == text.strip()
+
+
+def test_an_infinite_bound_is_refused() -> None:
+    with pytest.raises(ParetoError, match="is no finite number"):
+        parse_budget("m", ">= 1e999")

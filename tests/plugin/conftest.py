@@ -23,7 +23,7 @@ import pytest
 WORLD = json.loads(pathlib.Path(__file__).with_name("world.json").read_text())
 
 @pytest.mark.parametrize("variant", ["small", "medium", "large"])
-@pytest.mark.pareto(rounds=5, warmup=1)
+@pytest.mark.pareto(rounds=3, warmup=1)
 def test_generate(pareto, variant):
     world = WORLD[variant]
     pareto.measure(time.sleep, world["seconds"])
@@ -65,7 +65,7 @@ class Session:
         return self.result.stdout.str() + self.result.stderr.str()
 
 
-_QUIET = ("-p", "no:cov", "-p", "no:hypothesis")
+_QUIET = ("-p", "no:cov", "-p", "no:hypothesispytest")
 
 
 class _Spy:

@@ -18,7 +18,8 @@ def pytest_unconfigure():
 def loaded(path: Path, *args: str) -> set[str]:
     (path / "conftest.py").write_text(REPORT.format(heavy=HEAVY))
     (path / "test_it.py").write_text("def test_it(): pass\n")
-    quiet = ("-p", "no:hypothesis", "-p", "no:cov", "-p", "no:xdist", "-p", "no:cacheprovider")
+    unloaded = ("hypothesispytest", "cov", "xdist", "cacheprovider")
+    quiet = [part for name in unloaded for part in ("-p", f"no:{name}")]
     command = [sys.executable, "-m", "pytest", "-q", "-s", *quiet, *args]
     done = subprocess.run(command, cwd=path, capture_output=True, text=True, check=False)
     (line,) = [line for line in done.stdout.splitlines() if "LOADED" in line]

@@ -1,0 +1,85 @@
+"""What this session measured of one case: a level per run, a mean score per sample."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from pytest_pareto.compare.summary import summarise_run
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.digits import round_samples
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.history import Samples
+from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.verdict import MetricResult
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One metric of one case as this session measured it.
+
+    ``runs`` holds a level per run in the metric's unit; of a paired metric ``samples``
+    holds each sample's mean over the runs.
+    """
+
+    metric: Metric
+    runs: tuple[float, ...]
+    samples: Samples | None = None
+    first: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResult]:
+    """Summarise what the runs of one case measured: by metric, a `Measured` or why not."""
+    by_name: dict[str, list[Measurement]] = {}
+    for run in runs:
+        for measurement in run.measurements:
+            by_name.setdefault(measurement.metric.name, []).append(measurement)
+    return {name: _measured(found, len(runs)) for name, found in by_name.items()}
+
+
+def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResult:
+    present = [m for m in found if m.absent is None]
+    metric = found[-1].metric
+    if not present:
+        return MetricResult(metric, state=Outcome.ABSENT, reason=found[-1].absent, unmeasured=True)
+    notes = tuple(dict.fromkeys(note for m in found for note in m.notes))
+    if len(present) < runs:
+        reason = next((m.absent for m in found if m.absent), "not recorded in every run")
+        notes = (*notes, f"measured in {len(present)} of {runs} runs: {reason}")
+    metric = present[0].metric
+    try:
+        levels = tuple(_level(m) for m in present)
+        samples = _mean_scores(present) if metric.kind is Kind.PAIRED else None
+    except ParetoError as error:
+        return MetricResult(metric, state=Outcome.BROKEN, reason=str(error))
+    return Measured(metric, levels, samples, present[0].first, notes)
+
+
+def _level(measurement: Measurement) -> float:
+    match measurement.metric.kind:
+        case Kind.RUN:
+            return summarise_run(measurement.values, relative=measurement.metric.relative)
+        case Kind.EXACT:
+            return measurement.values[0]
+        case Kind.PAIRED:
+            return fmean(measurement.values)
+
+
+def _mean_scores(found: Sequence[Measurement]) -> Samples:
+    """Average each sample over the runs: runs are not further samples."""
+    ids = found[0].ids
+    for measurement in found[1:]:
+        if measurement.ids != ids:
+            raise ParetoError(
+                "the runs of this session scored different samples; sample ids must not "
+                "depend on time or chance"
+            )
+    columns = zip(*(m.values for m in found), strict=True)
+    # Rounded as the baseline keeps them: rounding alone must not look like a change.
+    return Samples(ids, round_samples(map(fmean, columns)))
+
+
+def level_for_people(runs: Sequence[float], metric: Metric) -> float:
+    """Return the level of several runs as reports show it, in the metric's unit."""
+    return summarise_run(runs, relative=metric.relative and metric.kind is Kind.RUN)

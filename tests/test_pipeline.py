@@ -1,0 +1,418 @@
+"""Runs in, verdicts out, without a device: the whole path from levels to the gate."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.model.budget import parse_budget
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.digits import round_samples
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.policy import Missing, Policy
+from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.verdict import CaseVerdict, Position, Verdict
+from pytest_pareto.pipeline import Judged, judge_runs
+
+HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
+DEVICE = Metric("device", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True)
+ACCURACY = Metric("accuracy", "", Better.HIGHER, Kind.RUN, Scope.GPU, 0.01, relative=False)
+SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+METRICS = {m.name: m for m in (DEVICE, ACCURACY, SCORE)}
+SHAPE = (-0.002, -0.001, 0.0, 0.001, 0.002)
+
+Levels = Mapping[str, Sequence[Any]]
+"""By metric: a level per run, or of a score one row of samples per run."""
+
+
+def five(level: float) -> list[float]:
+    """Five runs around a level, one thousandth apart."""
+    return [level * math.exp(x) for x in SHAPE]
+
+
+def ids(count: int) -> tuple[str, ...]:
+    return tuple(f"s{i}" for i in range(count))
+
+
+def case_runs(case_id: str, levels: Levels, **about: Any) -> list[CaseRun]:
+    about = {"nodeid": case_id.partition("#")[0], "front": "f", "source": "s"} | about
+    metrics = {name: about.pop(name, METRICS[name]) for name in levels}
+    return [
+        CaseRun(
+            case_id,
+            measurements=tuple(
+                Measurement(metric, tuple(levels[name][run]), ids(len(levels[name][run])))
+                if metric.kind is Kind.PAIRED
+                else Measurement(metric, (levels[name][run],))
+                for name, metric in metrics.items()
+            ),
+            **about,
+        )
+        for run in range(len(next(iter(levels.values()))))
+    ]
+
+
+def session(*cases: Sequence[CaseRun], count: int | None = None, **about: Any) -> list[Run]:
+    """One session's runs; a case that was measured fewer times is absent from the last ones."""
+    count = max(map(len, cases)) if count is None else count
+    return [
+        Run(HERE, {runs[i].case_id: runs[i] for runs in cases if i < len(runs)}, **about)
+        for i in range(count)
+    ]
+
+
+def remembered(case_id: str, levels: Levels, front: str = "f") -> CaseHistory:
+    metrics = {}
+    for name, runs in levels.items():
+        metric, samples, kept = METRICS[name], None, tuple(runs)
+        if metric.kind is Kind.PAIRED:
+            samples = Samples(ids(len(runs[0])), round_samples(runs[0]))
+            kept = (float(np.mean(runs[0])),)
+        metrics[name] = MetricHistory(
+            metric.unit,
+            metric.better,
+            metric.kind,
+            metric.scope,
+            (Session("here", 0, kept),),
+            samples,
+        )
+    return CaseHistory(case_id, front, "s", metrics)
+
+
+def baseline(*cases: CaseHistory) -> Baseline:
+    return Baseline(HERE.hardware_key, {c.case_id: c for c in cases}, {"here": HERE})
+
+
+def judged(
+    runs: Sequence[Run], past: Baseline, policy: Policy | None = None, **kwargs: Any
+) -> Judged:
+    about: dict[str, Any] = {"terms": Terms(), "expected": lambda _: True} | kwargs
+    return judge_runs(runs, past, policy or Policy(), **about)
+
+
+def by_case(found: Judged) -> dict[str, CaseVerdict]:
+    return {case.case_id: case for case in found.judgement.cases}
+
+
+def change_of(case: CaseVerdict, name: str) -> Change:
+    result = case.comparison.metric(name)
+    assert result is not None
+    assert result.change is not None
+    return result.change
+
+
+# One case
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict", "failed"),
+    [
+        (1.0, Verdict.UNCHANGED, False),
+        (1.05, Verdict.DOMINATED, True),
+        (0.95, Verdict.IMPROVED, False),
+        (1.01, Verdict.INCONCLUSIVE, False),
+    ],
+)
+def test_a_case_is_judged_by_its_levels(factor: float, verdict: Verdict, failed: bool) -> None:
+    past = baseline(remembered("a", {"device": five(1.0)}))
+    found = judged(session(case_runs("a", {"device": five(factor)})), past)
+    assert by_case(found)["a"].verdict is verdict
+    assert found.judgement.failed is failed
+
+
+def test_what_a_judgement_rests_on_is_kept() -> None:
+    scores = [[1 / 3, 0.5], [1 / 3, 0.6]]
+    runs = case_runs("a", {"device": [1.0, 2.0], "score": scores})
+    found = judged(session(runs), baseline())
+    assert found.levels["a", "device"] == pytest.approx((1.0, 2.0))
+    assert found.samples == {("a", "score"): Samples(ids(2), (0.3333, 0.55))}
+    assert [run.case_id for run in found.measured["a"]] == ["a", "a"]
+    assert by_case(found)["a"].verdict is Verdict.NEW
+
+
+def test_cases_are_told_front_by_front() -> None:
+    cases = [case_runs(c, {"device": [1.0]}, front=f) for c, f in (("b", "g"), ("c", "f"))]
+    found = judged(session(*cases), baseline(remembered("a", {"device": [1.0]}, front="g")))
+    assert list(by_case(found)) == ["c", "a", "b"]
+
+
+# Scores are rounded as the baseline stores them
+
+THIRDS = [[1 / 3, 2 / 3, 1 / 7] * 20]
+
+
+def score_of_thirds() -> Change:
+    strict = replace(SCORE, tolerance=0.0)
+    runs = session(case_runs("a", {"score": THIRDS}, score=strict))
+    return change_of(
+        by_case(judged(runs, baseline(remembered("a", {"score": THIRDS}))))["a"], "score"
+    )
+
+
+def test_a_third_is_still_a_third() -> None:
+    assert score_of_thirds().outcome is Outcome.UNCHANGED
+    assert score_of_thirds().estimate == 0.0
+
+
+def test_without_rounding_it_would_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_pareto.compare.measured.round_samples", tuple)
+    assert score_of_thirds().outcome is not Outcome.UNCHANGED
+
+
+# What is not there
+
+
+def test_a_case_that_nothing_measured_is_missing_where_it_was_expected() -> None:
+    past = baseline(*(remembered(c, {"device": five(1.0)}) for c in ("a", "b", "c")))
+    runs = session(case_runs("a", {"device": five(1.0)}))
+    asked: list[str] = []
+
+    def expected(case_id: str) -> bool:
+        asked.append(case_id)
+        return case_id == "b"
+
+    cases = by_case(judged(runs, past, expected=expected))
+    assert set(cases) == {"a", "b"}
+    assert cases["b"].verdict is Verdict.MISSING
+    assert "was it renamed or removed?" in cases["b"].fails[0]
+    assert asked == ["b", "c"]
+
+
+@pytest.mark.parametrize(("missing", "failed"), [(Missing.AUTO, True), (Missing.WARN, False)])
+def test_the_policy_says_whether_missing_fails(missing: Missing, failed: bool) -> None:
+    past = baseline(*(remembered(c, {"device": five(1.0)}) for c in ("a", "b")))
+    found = judged(session(case_runs("a", {"device": five(1.0)})), past, Policy(missing=missing))
+    assert by_case(found)["b"].verdict is Verdict.MISSING
+    assert found.judgement.failed is failed
+
+
+def test_a_missing_measurement_hangs_on_the_test_that_ran() -> None:
+    past = baseline(*(remembered(c, {"device": five(1.0)}) for c in ("t#decode", "u#decode")))
+    runs = session(case_runs("t", {"device": [1.0]}), finished=frozenset({"t"}))
+    cases = by_case(judged(runs, past))
+    assert cases["t#decode"].comparison.nodeid == "t"
+    assert cases["u#decode"].comparison.nodeid == "u#decode"
+
+
+@pytest.mark.parametrize("missing", [Missing.AUTO, Missing.FAIL])
+@pytest.mark.parametrize("past", [baseline(), baseline(remembered("a", {"device": [1.0]}))])
+def test_nothing_measured_fails(missing: Missing, past: Baseline) -> None:
+    found = judged([Run(HERE)], past, Policy(missing=missing), failures=("before",))
+    before, nothing = found.judgement.failures
+    assert before == "before"
+    assert nothing.startswith("nothing was measured: no test that ran measured anything")
+    assert found.judgement.notices == ()
+
+
+def test_nothing_measured_is_told_where_missing_only_warns() -> None:
+    runs = [Run(HERE, skipped=frozenset({"a", "b"})), Run(HERE, skipped=frozenset({"b"}))]
+    found = judged(runs, baseline(), Policy(missing=Missing.WARN))
+    assert not found.judgement.failed
+    (nothing,) = found.judgement.notices
+    assert nothing.startswith("nothing was measured: 2 tests were skipped")
+
+
+def test_nothing_measured_is_not_said_of_tests_that_failed() -> None:
+    found = judged([Run(HERE, failed={"a": "boom"})], baseline(), failures=("before",))
+    assert found.judgement.failures == ("before",)
+
+
+# What broke
+
+
+def test_a_test_that_failed_in_one_run_is_broken() -> None:
+    past = baseline(remembered("a", {"device": five(1.0)}))
+    runs = session(case_runs("a", {"device": five(1.0)[:3]}))
+    runs[1] = replace(runs[1], failed={"a": "AssertionError: no"})
+    case = by_case(judged(runs, past))["a"]
+    assert case.verdict is Verdict.BROKEN
+    assert case.fails == ("the test failed in run 2 of 3: AssertionError: no",)
+
+
+def test_with_one_run_there_is_no_run_to_name() -> None:
+    runs = session(case_runs("a", {"device": [1.0]}), failed={"a": "boom"})
+    assert by_case(judged(runs, baseline()))["a"].fails[0] == "the test failed: boom"
+
+
+def test_a_test_that_failed_before_it_measured_is_broken_not_missing() -> None:
+    past = baseline(*(remembered(c, {"device": five(1.0)}) for c in ("t", "t#decode", "tt#x")))
+    found = judged([Run(HERE, failed={"t": "boom"})], past)
+    assert [(c.case_id, c.verdict) for c in found.judgement.cases] == [
+        ("t", Verdict.BROKEN),
+        ("t#decode", Verdict.BROKEN),
+        ("tt#x", Verdict.MISSING),
+    ]
+    named = by_case(found)["t#decode"]
+    assert named.comparison.nodeid == "t"
+    assert named.fails == ("the test failed: boom",)
+
+
+def test_a_case_that_some_runs_did_not_measure_is_broken() -> None:
+    past = baseline(*(remembered(c, {"device": five(1.0)}) for c in "ab"))
+    cases = [case_runs("a", {"device": five(1.0)[:2]}), case_runs("b", {"device": five(1.0)[:3]})]
+    found = by_case(judged(session(*cases), past))
+    assert found["a"].fails == ("measured in 2 of 3 runs only",)
+    assert found["b"].verdict is Verdict.UNCHANGED
+
+
+# Budgets
+
+
+def test_a_broken_budget_fails_an_unchanged_case() -> None:
+    past = baseline(remembered("a", {"device": five(1.0)}))
+    for text, broken in (("<= 2 s", False), ("<= 900 ms", True)):
+        budgets = (parse_budget("device", text),)
+        found = judged(session(case_runs("a", {"device": five(1.0)}, budgets=budgets)), past)
+        assert by_case(found)["a"].verdict is Verdict.UNCHANGED
+        assert found.judgement.failed is broken
+
+
+def test_budgets_that_do_not_gate_take_no_alpha() -> None:
+    past = baseline(*(remembered(c, {"device": five(1.0)}, front=c) for c in "ab"))
+    bound = (parse_budget("device", "<= 2 s"),)
+
+    def resolution(**about: Any) -> float:
+        cases = (
+            case_runs("a", {"device": five(1.0)}, front="a"),
+            case_runs("b", {"device": five(1.0)}, front="b", **about),
+        )
+        return change_of(by_case(judged(session(*cases), past))["a"], "device").resolution
+
+    assert resolution(gate=False, budgets=bound) == resolution(gate=False)
+    assert resolution(budgets=bound) > resolution()
+
+
+# The front: (seconds, accuracy)
+
+TOY = {"small": (0.01, 0.80), "medium": (0.02, 0.90), "large": (0.04, 0.95)}
+
+
+def toy(**moved: tuple[float, float]) -> Judged:
+    def levels(seconds: float, accuracy: float) -> Levels:
+        return {"device": five(seconds), "accuracy": [accuracy] * 5}
+
+    past = baseline(*(remembered(name, levels(*at)) for name, at in TOY.items()))
+    cases = (case_runs(name, levels(*at)) for name, at in (TOY | moved).items())
+    return judged(session(*cases), past)
+
+
+def test_what_stands_still_keeps_its_place() -> None:
+    found = toy()
+    assert not found.judgement.failed
+    assert {c.verdict for c in found.judgement.cases} == {Verdict.UNCHANGED}
+    assert {c.place.position for c in found.judgement.cases} == {Position.KEPT}
+
+
+def test_a_trade_is_called_one_and_passes_within_its_bound() -> None:
+    case = by_case(toy(large=(0.028, 0.93)))["large"]
+    assert case.verdict is Verdict.TRADE_OFF
+    assert case.place.position is Position.KEPT
+    assert case.fails == ()
+    assert case.notices == ("accuracy traded for device, within its bound",)
+    beyond = by_case(toy(large=(0.028, 0.915)))["large"]
+    assert beyond.verdict is Verdict.TRADE_OFF
+    assert "give up" in beyond.fails[0]
+
+
+def test_a_place_is_lost_to_an_old_rival() -> None:
+    found = by_case(toy(small=(0.03, 0.80)))
+    assert found["small"].verdict is Verdict.DOMINATED
+    assert found["small"].place.position is Position.LOST
+    assert found["small"].place.rivals == ("medium",)
+    assert any("lost its place" in text for text in found["small"].fails)
+    assert found["medium"].fails == found["large"].fails == ()
+
+
+def test_a_trade_may_lose_the_place_too() -> None:
+    case = by_case(toy(small=(0.03, 0.85)))["small"]
+    assert (case.verdict, case.place.position) == (Verdict.TRADE_OFF, Position.LOST)
+    assert case.fails
+
+
+def test_a_rival_that_improved_overtakes_and_nothing_fails() -> None:
+    found = toy(medium=(0.005, 0.90))
+    cases = by_case(found)
+    assert cases["medium"].verdict is Verdict.IMPROVED
+    assert cases["small"].place.position is Position.OVERTAKEN
+    assert cases["small"].place.rivals == ("medium",)
+    assert not found.judgement.failed
+
+
+# Many cases
+
+
+def many(factors: Sequence[float]) -> Judged:
+    names = [f"c{i}" for i in range(len(factors))]
+    past = baseline(*(remembered(n, {"device": five(1.0)}, front=n) for n in names))
+    cases = (
+        case_runs(n, {"device": five(factor)}, front=n)
+        for n, factor in zip(names, factors, strict=True)
+    )
+    return judged(session(*cases), past)
+
+
+def test_cases_that_move_together_fail_once() -> None:
+    found = many([1.10, 1.101, 1.102, 1.103, 1.104, 1.105, 1.0, 1.0])
+    (mode,) = found.judgement.common_modes
+    assert (mode.metric, mode.total, mode.harmful) == ("device", 8, True)
+    assert set(mode.case_ids) == {f"c{i}" for i in range(6)}
+    failing = [c for c in found.judgement.cases if c.fails]
+    assert [c.case_id for c in failing] == ["c5"]
+    assert "cannot tell a change of the code from one of the machine" in failing[0].fails[0]
+    assert {c.common for c in found.judgement.cases} == {"device", None}
+
+
+def test_a_few_that_moved_stand_for_themselves() -> None:
+    found = many([1.1] * 4 + [1.0] * 4)
+    assert found.judgement.common_modes == ()
+    assert sum(bool(c.fails) for c in found.judgement.cases) == 4
+
+
+CASES, RUNS = 20, 5
+RUN_SD, SESSION_SD = 0.01, 0.0005
+
+
+def rate_of_failing(sessions: int, seed: int) -> float:
+    """How often a build fails of which every case is slower by exactly its tolerance."""
+    rng = np.random.default_rng(seed)
+    terms = Terms(spreads=SessionSpreads(gpu=SESSION_SD))
+    failed = 0
+    for _ in range(sessions):
+        level = rng.normal(0, SESSION_SD, (2, CASES, 1)) + rng.normal(0, RUN_SD, (2, CASES, RUNS))
+        level[1] += math.log1p(DEVICE.tolerance)
+        then, now = np.exp(level).tolist()
+        past = baseline(
+            *(remembered(f"c{i}", {"device": then[i]}, front=f"{i}") for i in range(CASES))
+        )
+        cases = (case_runs(f"c{i}", {"device": now[i]}, front=f"{i}") for i in range(CASES))
+        failed += judged(session(*cases), past, terms=terms).judgement.failed
+    return failed / sessions
+
+
+def most(sessions: int) -> float:
+    """5 %, and three standard errors of a simulation."""
+    return 0.05 + 3 * math.sqrt(0.05 * 0.95 / sessions)
+
+
+def uncorrected(p_values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(p_values)
+
+
+def test_an_unharmed_build_rarely_fails() -> None:
+    assert rate_of_failing(300, seed=6) <= most(300)
+
+
+def test_without_correction_it_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_pareto.judge.session.holm", uncorrected)
+    assert rate_of_failing(40, seed=6) > most(40)
+
+
+@pytest.mark.slow
+def test_an_unharmed_build_fails_at_the_stated_rate() -> None:
+    assert 0.03 <= rate_of_failing(3000, seed=7) <= 0.06
