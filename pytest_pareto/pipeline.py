@@ -34,12 +34,16 @@ def judge_runs(
     terms: Terms,
     *,
     expected: Callable[[str], bool],
+    skipped: Callable[[str], bool] = lambda _: False,
     failures: tuple[str, ...] = (),
+    cut_short: bool = False,
 ) -> Judged:
     """Compare the runs of a session with the baseline, and judge it.
 
     ``expected`` says of a case of the baseline that was not measured whether it should
-    have been. ``failures`` happened before judging and belong to no test.
+    have been, and ``skipped`` whether its test was. ``failures`` happened before judging
+    and belong to no test. After them, or where the session was ``cut_short``, it needs no
+    saying that nothing was measured.
     """
     now = runs[-1].environment
     measured = _gather(runs)
@@ -51,9 +55,9 @@ def judge_runs(
     comparisons = [
         *(_with_trouble(case, runs, len(measured[case.case_id])) for case in compared),
         *_broken(runs, baseline, measured),
-        *_missing(runs, baseline, measured, expected),
+        *_missing(runs, baseline, measured, expected, skipped),
     ]
-    nothing = _nothing_measured(comparisons, runs)
+    nothing = None if cut_short or failures else _nothing_measured(comparisons, runs)
     evidence = Evidence(
         sorted(comparisons, key=lambda c: (c.front, c.case_id)),
         duel_fronts(baseline, matched, now, terms.spreads),
@@ -122,24 +126,36 @@ def _missing(
     baseline: Baseline,
     measured: Mapping[str, Sequence[CaseRun]],
     expected: Callable[[str], bool],
+    skipped: Callable[[str], bool],
 ) -> list[CaseComparison]:
     failed = {nodeid for run in runs for nodeid in run.failed}
     finished = {nodeid for run in runs for nodeid in run.finished}
-    text = (
-        "the baseline has this case, and no test measured it: was it renamed or removed? "
-        "Restore it, or drop it from the baseline with --pareto-update=all"
-    )
-    return [
-        CaseComparison(
-            case_id, _test_of(case_id, finished) or case_id, history.front, (), missing=text
-        )
-        for case_id, history in baseline.cases.items()
-        if case_id not in measured and _test_of(case_id, failed) is None and expected(case_id)
-    ]
+    comparisons = []
+    for case_id, history in baseline.cases.items():
+        if case_id in measured or _test_of(case_id, failed) is not None:
+            continue
+        nodeid = _test_of(case_id, finished) or case_id
+        lack = CaseComparison(case_id, nodeid, history.front, ())
+        if skipped(case_id):
+            comparisons.append(replace(lack, skipped=_SKIPPED))
+        elif expected(case_id):
+            comparisons.append(replace(lack, missing=_MISSING))
+    return comparisons
+
+
+_MISSING = (
+    "the baseline has this case, and no test measured it: was it renamed or removed? "
+    "Restore it, or drop it from the baseline with --pareto-update=all"
+)
+_SKIPPED = (
+    "the baseline has this case, and its test was skipped or expected to fail: it was not judged "
+    "(--pareto-missing=fail makes that a failure)"
+)
 
 
 def _nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]) -> str | None:
-    if any(c.missing is None for c in comparisons) or any(run.failed for run in runs):
+    judged = any(c.missing is None and c.skipped is None for c in comparisons)
+    if judged or any(run.failed for run in runs):
         return None
     skipped = len({nodeid for run in runs for nodeid in run.skipped})
     why = f"{skipped} tests were skipped" if skipped else "no test that ran measured anything"

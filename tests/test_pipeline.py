@@ -203,11 +203,21 @@ def test_a_missing_measurement_hangs_on_the_test_that_ran() -> None:
 @pytest.mark.parametrize("missing", [Missing.AUTO, Missing.FAIL])
 @pytest.mark.parametrize("past", [baseline(), baseline(remembered("a", {"device": [1.0]}))])
 def test_nothing_measured_fails(missing: Missing, past: Baseline) -> None:
-    found = judged([Run(HERE)], past, Policy(missing=missing), failures=("before",))
-    before, nothing = found.judgement.failures
-    assert before == "before"
+    found = judged([Run(HERE)], past, Policy(missing=missing))
+    (nothing,) = found.judgement.failures
     assert nothing.startswith("nothing was measured: no test that ran measured anything")
     assert found.judgement.notices == ()
+
+
+def test_what_failed_before_explains_why_nothing_was_measured() -> None:
+    found = judged([Run(HERE)], baseline(), Policy(), failures=("a process died",))
+    assert found.judgement.failures == ("a process died",)
+
+
+def test_a_skipped_case_is_not_forgotten() -> None:
+    past = baseline(remembered("a", {"device": [1.0]}))
+    found = judged([Run(HERE)], past, Policy(missing=Missing.WARN), skipped=lambda _: True)
+    assert [case.verdict for case in found.judgement.cases] == [Verdict.SKIPPED]
 
 
 def test_nothing_measured_is_told_where_missing_only_warns() -> None:

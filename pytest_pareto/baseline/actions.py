@@ -95,6 +95,8 @@ def choose(
         return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL, afresh=True)
     if outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE):
         return _uncompared(result, history, recorded)
+    if result.change is not None and result.change.suspected:
+        return None  # it would lower the level that it is suspected of missing
     return _plain(_compared(result, history, recorded))
 
 
@@ -103,16 +105,22 @@ def next_history(
 ) -> MetricHistory:
     """Return a metric's history with this session as its newest."""
     past = () if history is None or choice.afresh else history.sessions
-    appended = choice.action is Action.APPEND
-    epoch = past[-1].epoch + (not appended) if past else 0
+    if history is not None and choice.action is Action.APPEND and metric.kind is Kind.PAIRED:
+        # The scores that were accepted stay the ones to beat: else they would creep.
+        return history
+    # Another machine measures the level that is accepted here too.
+    epoch = past[-1].epoch + choice.action.accepts if past else 0
     exact = metric.kind is Kind.EXACT
     levels = recorded.levels
     if exact and len(set(levels)) == 1:
         levels = levels[:1]
     session = Session(recorded.env, epoch, levels)
-    sessions = (session,) if exact else (*past, session)[-KEPT_SESSIONS:]
+    alone = exact and choice.action is not Action.ADD
+    sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
     samples = recorded.samples if metric.kind is Kind.PAIRED else None
-    return MetricHistory(metric.unit, metric.better, metric.kind, metric.scope, sessions, samples)
+    return MetricHistory(
+        metric.unit, metric.better, metric.kind, metric.scope, sessions, samples, metric.gates
+    )
 
 
 def describe(choice: Choice, result: MetricResult, recorded: Recorded | None) -> str:

@@ -55,6 +55,7 @@ def decode_module(
                 scope=content.scope,
                 sessions=tuple(Session(s.env, s.epoch, s.runs) for s in content.sessions),
                 samples=scores.take(rest, name) if content.kind is Kind.PAIRED else None,
+                gates=content.gates,
             )
         case_id = layout.join_case_id(module, rest)
         cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
@@ -101,6 +102,7 @@ def _metric_line(history: MetricHistory) -> str:
             "kind": history.kind,
             "scope": history.scope,
             "sessions": sessions,
+            **({} if history.gates else {"gates": False}),
         }
     )
 

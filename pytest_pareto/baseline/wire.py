@@ -39,6 +39,7 @@ class MetricLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     scope: Scope
     sessions: Annotated[tuple[SessionLine, ...], msgspec.Meta(min_length=1)]
+    gates: bool = True
 
 
 class CaseEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

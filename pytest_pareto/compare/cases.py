@@ -120,9 +120,12 @@ def compare_case(
     # Testing m metrics with a share of alpha has the resolution of m / share of them.
     corrected = max(1, family) / shares.changes
     results = tuple(
-        _compare(match, terms.alpha, corrected, case.priors.get(name))
-        if isinstance(match, Match)
-        else match
+        _per_item(
+            _compare(match, terms.alpha, corrected, case.priors.get(name))
+            if isinstance(match, Match)
+            else match,
+            case.run.items,
+        )
         for name, match in case.matches.items()
     )
     # What cannot fail the build takes nothing from what can, and is told at the full level.
@@ -134,12 +137,24 @@ def compare_case(
         metrics=results,
         gate=case.run.gate,
         budgets=tuple(
-            check_budget(b, case.measured.get(b.metric), case.spreads.get(b.metric), alpha)
+            check_budget(
+                b,
+                case.measured.get(b.metric),
+                case.spreads.get(b.metric),
+                alpha,
+                session_spread=_assumed(case.measured.get(b.metric), terms),
+            )
             for b in case.run.budgets
         ),
         notes=_notes(case),
         broken=None if case.measured else _measured_nothing(results),
     )
+
+
+def _per_item(result: MetricResult, items: int | None) -> MetricResult:
+    """Note how many items a reading works through, where dividing by them means something."""
+    divisible = result.metric.unit in ("s", "J") and result.candidate is not None
+    return replace(result, items=items) if items and divisible else result
 
 
 def _compare(match: Match, alpha: float, family: float, prior: Spread | None) -> MetricResult:
@@ -195,6 +210,10 @@ def _change(
         session_spread=session_sd(metric, match.session_spread, level),
         prior=prior,
     )
+
+
+def _assumed(measured: Measured | None, terms: Terms) -> float:
+    return 0.0 if measured is None else terms.spreads.on_one_board(measured.metric.scope)
 
 
 def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:

@@ -74,7 +74,9 @@ def contrast_of(
     """
     level = level_of(sessions)
     own = spread_between_runs(sessions, candidate)
-    between_sessions, seen = _session_term(sessions, candidate, own, session_spread)
+    between_sessions, seen = _session_term(
+        sessions, candidate, own, session_spread, relative=relative
+    )
     values = [*candidate, *(x for s in sessions for x in s.values)]
     return Contrast(
         distance=math.fsum(candidate) / len(candidate) - level.mean,
@@ -87,13 +89,20 @@ def contrast_of(
 
 
 def _session_term(
-    sessions: Sequence[SessionValues], candidate: Sequence[float], own: Spread, prior_sd: float
+    sessions: Sequence[SessionValues],
+    candidate: Sequence[float],
+    own: Spread,
+    prior_sd: float,
+    *,
+    relative: bool,
 ) -> tuple[Spread, int]:
     """Return the spread between sessions and how many sessions it was estimated from."""
     within_df = sum(len(s.values) - 1 for s in sessions) + len(candidate) - 1
     if within_df >= ENOUGH_DF:
         estimate = spread_between_sessions(sessions, own)
-        return shrunk(estimate, prior_sd), len(sessions) if estimate.df else 0
+        # What is assumed was measured of times and energy; of a score it is a mere guess.
+        spread = shrunk(estimate, prior_sd, trusted=relative)
+        return spread, len(sessions) if estimate.df else 0
     if within_df == 0 and own.df >= ENOUGH_DF:
         # Every session is one run: the scatter of runs already is that of sessions.
         return NO_SPREAD, 0

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_pareto.compare.measured import Measured, level_for_people
-from pytest_pareto.compare.scale import STORED_ROUNDING
+from pytest_pareto.compare.scale import STORED_ROUNDING, require_usable
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import BUILT_IN, Kind, Metric, Scope
 from pytest_pareto.model.verdict import MetricResult
@@ -56,6 +57,11 @@ def match_metric(
         mismatch = now.mismatch(baseline.environments[past.newest.env], metric.scope)
         assert mismatch is not None
         return here.result(Outcome.NOT_COMPARABLE, mismatch)
+    try:
+        for session in sessions:
+            require_usable(session.runs, relative=metric.relative and metric.kind is Kind.RUN)
+    except ParetoError as error:
+        return here.result(Outcome.BROKEN, f"in the baseline, {error}; {_ACCEPT_ALL}")
     return Match(
         found,
         sessions,
@@ -124,6 +130,7 @@ def vanished(name: str, past: MetricHistory) -> MetricResult:
     metric = BUILT_IN.get(name) or Metric(
         name, past.unit, past.better, past.kind, past.scope, 0.0, relative=False
     )
+    metric = metric.with_policy(gates=past.gates)
     return MetricResult(
         metric,
         baseline=level_for_people(past.newest.runs, metric),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from pytest_pareto.compare.scale import require_usable
 from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.digits import round_samples
@@ -63,6 +64,7 @@ def _level(measurement: Measurement) -> float:
         case Kind.EXACT:
             return measurement.values[0]
         case Kind.PAIRED:
+            require_usable(measurement.values, relative=False, noun="score")
             return fmean(measurement.values)
 
 
@@ -70,12 +72,13 @@ def _mean_scores(found: Sequence[Measurement]) -> Samples:
     """Average each sample over the runs: runs are not further samples."""
     ids = found[0].ids
     for measurement in found[1:]:
-        if measurement.ids != ids:
+        if set(measurement.ids) != set(ids):
             raise ParetoError(
                 "the runs of this session scored different samples; sample ids must not "
                 "depend on time or chance"
             )
-    columns = zip(*(m.values for m in found), strict=True)
+    scores = [dict(zip(m.ids, m.values, strict=True)) for m in found]
+    columns = ([score[name] for score in scores] for name in ids)
     # Rounded as the baseline keeps them: rounding alone must not look like a change.
     return Samples(ids, round_samples(map(fmean, columns)))
 

@@ -100,12 +100,14 @@ def spread_between_sessions(sessions: Sequence[SessionValues], runs: Spread) -> 
     return Spread(max(0.0, (squares / df - runs.variance) / (weight / df)), float(df))
 
 
-def shrunk(estimate: Spread, prior_sd: float) -> Spread:
+def shrunk(estimate: Spread, prior_sd: float, *, trusted: bool = True) -> Spread:
     """Weigh an assumed spread between sessions with the estimated one.
 
-    (ν₀ prior² + df s²) / (ν₀ + df) with ν₀ = 8. A ``prior_sd`` of 0 says that both sides
-    were measured in one session: there is no such spread, whatever the past shows.
+    (ν₀ prior² + df s²) / (ν₀ + df) with ν₀ = 8. Without an assumption (``prior_sd`` 0), or
+    with one that is not ``trusted``, the estimate stands alone as soon as there is one.
     """
+    if estimate.df > 0 and (prior_sd == 0 or not trusted):
+        return estimate
     if prior_sd == 0:
         return NO_SPREAD
     df = PRIOR_DF + estimate.df

@@ -21,11 +21,13 @@ class SessionSpreads:
 
     def of(self, scope: Scope, now: Environment, then: Environment) -> float:
         """Return what two sessions of a metric of ``scope`` are assumed to differ by."""
-        if scope is Scope.ANYWHERE:
-            return 0.0
-        if scope is Scope.HOST:
-            return self.host
-        return self.gpu if now.boards == then.boards else self.gpu_other_board
+        if scope is Scope.GPU and now.boards != then.boards:
+            return self.gpu_other_board
+        return self.on_one_board(scope)
+
+    def on_one_board(self, scope: Scope) -> float:
+        """Return the same of sessions that used the same GPUs."""
+        return {Scope.ANYWHERE: 0.0, Scope.HOST: self.host, Scope.GPU: self.gpu}[scope]
 
 
 @dataclass(frozen=True, slots=True)

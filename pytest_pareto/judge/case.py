@@ -28,15 +28,14 @@ def judge_case(comparison: CaseComparison) -> Verdict:
     results = gated(comparison)
     states = {result.outcome for result in results}
     changes = [result.change for result in results if result.change is not None]
-    if comparison.missing is not None:
-        return Verdict.MISSING
-    if comparison.broken is not None or Outcome.BROKEN in states:
+    unmeasured = _unmeasured(comparison)
+    if unmeasured is not None:
+        return unmeasured
+    if Outcome.BROKEN in states:
         return Verdict.BROKEN
     if Outcome.WORSE in states:
         return _harmed(changes, complete=len(changes) == len(results))
-    if Outcome.MISSING in states:
-        return Verdict.MISSING
-    if not changes:
+    if Outcome.MISSING in states or not changes:
         return _uncompared(states)
     return _unharmed({change.outcome for change in changes})
 
@@ -62,7 +61,17 @@ def _rescued(changes: list[Change]) -> bool:
     )
 
 
+def _unmeasured(comparison: CaseComparison) -> Verdict | None:
+    if comparison.missing is not None:
+        return Verdict.MISSING
+    if comparison.skipped is not None:
+        return Verdict.SKIPPED
+    return Verdict.BROKEN if comparison.broken is not None else None
+
+
 def _uncompared(states: set[Outcome]) -> Verdict:
+    if Outcome.MISSING in states:
+        return Verdict.MISSING
     if Outcome.NOT_COMPARABLE in states:
         return Verdict.NOT_COMPARABLE
     return Verdict.NEW if Outcome.NEW in states else Verdict.INCONCLUSIVE

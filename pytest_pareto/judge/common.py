@@ -60,7 +60,7 @@ def _moved_with(change: Change, centre: float) -> bool:
     return moved and abs(estimate - centre) <= slack
 
 
-_HARMED = {Verdict.DOMINATED, Verdict.WORSE, Verdict.TRADE_OFF}
+_HARMED = {Verdict.DOMINATED, Verdict.WORSE}
 
 
 def share_out(

@@ -6,7 +6,7 @@ from itertools import chain
 
 from pytest_pareto.judge.case import gated
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.policy import Policy, TradeOffs
+from pytest_pareto.model.policy import Missing, Policy, TradeOffs
 from pytest_pareto.model.verdict import CaseComparison, MetricResult, Place, Position, Verdict
 
 
@@ -43,7 +43,7 @@ def rule(
         if shared is not None
         else chain(_verdict_rules(comparison, verdict, place, policy), _place_rules(place, policy)),
         _metric_rules(comparison, policy),
-        _budget_rules(comparison),
+        _budget_rules(comparison, policy),
     )
     said = [(fatal and comparison.gate, fatal, text) for fatal, text in rulings]
     return Ruling(
@@ -73,17 +73,22 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
             yield from _undecided_rules(case, policy)
         case Verdict.MISSING if case.missing is not None:
             yield policy.vanished_fails, case.missing
+        case Verdict.MISSING:
+            yield from _undecided_rules(case, policy)
+        case Verdict.SKIPPED if case.skipped is not None:
+            # Skipping is said aloud in the test; who wants it to fail can say so too.
+            yield policy.missing is Missing.FAIL, case.skipped
 
 
 def _undecided_rules(case: CaseComparison, policy: Policy) -> _Rules:
     """An undecided case deserves a word of its own where it fails or is suspected of harm."""
     undecided = _with(case, Outcome.INCONCLUSIVE)
     suspected = [r.metric.name for r in undecided if r.change is not None and r.change.suspected]
-    if not undecided:
+    if not gated(case):
         yield policy.fail_inconclusive, "no metric of this case can gate"
     elif suspected:
         yield policy.fail_inconclusive, f"{', '.join(suspected)} suspected of being worse"
-    elif policy.fail_inconclusive:
+    elif undecided and policy.fail_inconclusive:
         yield True, f"{_names(case, Outcome.INCONCLUSIVE)} undecided"
 
 
@@ -129,7 +134,7 @@ def _place_rules(place: Place, policy: Policy) -> _Rules:
 
 
 def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
-    if case.broken is not None or case.missing is not None:
+    if case.broken is not None:
         return
     for result in gated(case):
         name, reason = result.metric.name, result.reason or ""
@@ -139,19 +144,21 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
                 fatal = policy.vanished_fails and not dropped
                 yield fatal, f"{name} is missing: {reason}"
             case Outcome.NEW | Outcome.NOT_COMPARABLE if not policy.accepts_new:
-                fatal = policy.unrecorded_fails and not policy.accepts_changes
-                yield fatal, f"{name} has nothing to be compared with: {reason}"
+                yield policy.unrecorded_fails, f"{name} has nothing to be compared with: {reason}"
             case Outcome.BROKEN:
-                yield not policy.accepts_all, f"{name} cannot be judged: {reason}"
+                # Only what was measured well can be written, and so accepted.
+                writable = policy.accepts_all and result.candidate is not None
+                yield not writable, f"{name} cannot be judged: {reason}"
 
 
-def _budget_rules(case: CaseComparison) -> _Rules:
+def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
     for budget in case.budgets:
         if budget.broken:
             why = f" ({budget.reason})" if budget.reason else ""
             yield True, f"budget broken: {budget.metric} {budget.text}{why}"
         elif budget.broken is None:
-            yield False, f"budget undecided: {budget.metric} {budget.text} ({budget.reason})"
+            unmeasured = budget.value is None and policy.unrecorded_fails
+            yield unmeasured, f"budget undecided: {budget.metric} {budget.text} ({budget.reason})"
 
 
 def _with(case: CaseComparison, outcome: Outcome) -> list[MetricResult]:

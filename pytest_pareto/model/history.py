@@ -30,7 +30,10 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class MetricHistory:
-    """What is known of one metric of one case; ``sessions`` from oldest to newest."""
+    """What is known of one metric of one case; ``sessions`` from oldest to newest.
+
+    ``gates`` is whether it could fail the build when it was recorded.
+    """
 
     unit: str
     better: Better
@@ -38,6 +41,7 @@ class MetricHistory:
     scope: Scope
     sessions: tuple[Session, ...]
     samples: Samples | None = None
+    gates: bool = True
 
     @property
     def newest(self) -> Session:

@@ -1,6 +1,6 @@
 """What the user asked the gate to do, decided before anything is measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 LOST_SHARE = 0.1
@@ -41,6 +41,10 @@ class Policy:
     accepts_new: bool = False
     accepts_changes: bool = False
     accepts_all: bool = False
+
+    def accepting_nothing(self) -> "Policy":
+        """Return this policy for a session that writes nothing into the baseline."""
+        return replace(self, accepts_new=False, accepts_changes=False, accepts_all=False)
 
     @property
     def vanished_fails(self) -> bool:

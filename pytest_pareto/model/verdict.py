@@ -20,6 +20,7 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
     NEW = "NEW"
     MISSING = "MISSING"
+    SKIPPED = "SKIPPED"
     NOT_COMPARABLE = "NOT_COMPARABLE"
     BROKEN = "BROKEN"
 
@@ -41,6 +42,7 @@ class MetricResult:
 
     ``baseline`` and ``candidate`` are levels in the metric's unit. ``change`` is there
     when both sides could be compared; otherwise ``state`` and ``reason`` say why not.
+    ``items`` is how many items one reading of a time or an energy works through.
     ``unmeasured`` is whether the test asked for the metric and no meter could measure it.
     """
 
@@ -53,6 +55,7 @@ class MetricResult:
     reason: str | None = None
     notes: tuple[str, ...] = ()
     unmeasured: bool = False
+    items: int | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -101,6 +104,7 @@ class CaseComparison:
     notes: tuple[str, ...] = ()
     broken: str | None = None
     missing: str | None = None
+    skipped: str | None = None
 
     def metric(self, name: str) -> MetricResult | None:
         """Return a metric's result, or ``None`` where the case does not have it."""

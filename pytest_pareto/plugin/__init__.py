@@ -40,9 +40,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
         neutralise(config)
     elif is_active(config):
-        from pytest_pareto.plugin.options import refuse_workers
+        from pytest_pareto.plugin.options import refuse_companions
 
-        refuse_workers(config)
+        refuse_companions(config)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,6 +18,7 @@ _NEUTRAL: Mapping[str, object] = {
     "stepwise": False, "stepwise_skip": False, "stepwise_reset": False,
     "maxfail": 0, "keyword": "", "markexpr": "", "deselect": None,
     "xmlpath": None, "htmlpath": None, "usepdb": False, "trace": False,
+    "log_file": None, "report_log": None, "json_report_file": None,
     "reruns": None, "basetemp": None, "pastebin": None, "collectonly": False,
 }  # fmt: skip
 

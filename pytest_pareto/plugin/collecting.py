@@ -4,7 +4,7 @@ import pytest
 
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.run import CaseRun, Run
-from pytest_pareto.plugin.hooks import cases_of
+from pytest_pareto.plugin.hooks import PAYLOAD, cases_of
 
 
 class RunBuilder:
@@ -15,10 +15,13 @@ class RunBuilder:
         self._failed: dict[str, str] = {}
         self._finished: set[str] = set()
         self._skipped: set[str] = set()
+        self._asked: set[str] = set()
 
     def add(self, report: pytest.TestReport) -> None:
         """Take one phase of one test."""
         nodeid = report.nodeid
+        if hasattr(report, PAYLOAD):
+            self._asked.add(nodeid)
         if report.failed:
             self._failed[nodeid] = _first_line(report)
         elif report.skipped:
@@ -28,6 +31,14 @@ class RunBuilder:
             self._cases[nodeid] = cases_of(report)
         if report.when == "teardown":
             self._finished.add(nodeid)
+
+    def silent_failures(self, number: int, count: int) -> list[str]:
+        """Tell of tests without cases that failed where no report of theirs is shown."""
+        return [
+            f"{nodeid} failed in run {number} of {count}: {why}"
+            for nodeid, why in self._failed.items()
+            if nodeid not in self._asked
+        ]
 
     def build(self, environment: Environment) -> Run:
         """Return the run; tests that failed have no cases."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pytest_pareto.measure.environment import probe_environment
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.child import ChildLine, ChildSpec
@@ -47,9 +48,29 @@ class FreshRuns:
 
     def _measure(self, session: pytest.Session, number: int) -> bool:
         builder = RunBuilder()
+        replay = _Replay(session) if number == 1 else None
+        try:
+            environment, trouble = self._listen(session, builder, replay)
+        except (session.Failed, session.Interrupted):
+            # -x: what was measured before the failure is judged, in an incomplete session.
+            self.runs.append(builder.build(probe_environment()))
+            raise
+        if environment is not None:
+            self.runs.append(builder.build(environment))
+            if number > 1:
+                self.failures += builder.silent_failures(number, self._count)
+        if trouble is not None or environment is None:
+            what = trouble or "it ended without saying where it ran"
+            self.failures.append(f"run {number} of {self._count} failed: {what}")
+            return False
+        return True
+
+    def _listen(
+        self, session: pytest.Session, builder: RunBuilder, replay: "_Replay | None"
+    ) -> tuple[Environment | None, str | None]:
+        """Take in everything that a child says; return where it ran, and what was wrong."""
         environment: Environment | None = None
         trouble: str | None = None
-        replay = _Replay(session) if number == 1 else None
         with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder:
             with self._child(session, Path(folder)) as child:
                 for text in child.lines():
@@ -65,13 +86,7 @@ class FreshRuns:
                         trouble = line.error
             if trouble is None and child.exit_code not in _ORDERLY:
                 trouble = f"it ended with exit code {child.exit_code}:\n{child.tail()}"
-        if environment is not None:
-            self.runs.append(builder.build(environment))
-        if trouble is not None or environment is None:
-            what = trouble or "it ended without saying where it ran"
-            self.failures.append(f"run {number} of {self._count} failed: {what}")
-            return False
-        return True
+        return environment, trouble
 
     def _child(self, session: pytest.Session, folder: Path) -> ChildProcess:
         config = self._config

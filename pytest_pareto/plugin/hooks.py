@@ -32,29 +32,38 @@ class MeasuringHooks:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """Fail a test that passed, but asked to be judged and measured nothing."""
         yield
-        recorder = item.stash.get(RECORDER, None)
-        try:
-            if recorder is not None:
-                recorder.finish()
-            elif item.get_closest_marker("pareto") is not None:
-                raise ParetoError(  # noqa: TRY301 - told in the same way as the recorder's own
-                    "this test has @pytest.mark.pareto but does not ask for the pareto fixture, "
-                    "so that nothing is measured; add the argument 'pareto'"
-                )
-        except ParetoError as error:
-            pytest.fail(str(error), pytrace=False)
+        trouble = _unsaid(item)
+        if trouble is not None:
+            pytest.fail(trouble, pytrace=False)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach the cases of a test that passed."""
+        """Attach the cases of a test that passed, and an empty list where it did not."""
         report = yield
         recorder = item.stash.get(RECORDER, None)
-        if call.when == "call" and report.passed and recorder is not None:
-            cases = [msgspec.to_builtins(case) for case in recorder.case_runs()]
-            setattr(report, PAYLOAD, cases)
+        if recorder is not None:
+            measured = recorder.case_runs() if call.when == "call" and report.passed else ()
+            setattr(report, PAYLOAD, [msgspec.to_builtins(case) for case in measured])
         return report
+
+
+def _unsaid(item: pytest.Item) -> str | None:
+    """Say what keeps a test that passed from being judged as its author meant, or None."""
+    recorder = item.stash.get(RECORDER, None)
+    if recorder is None:
+        if item.get_closest_marker("pareto") is None:
+            return None
+        return (
+            "this test has @pytest.mark.pareto but does not ask for the pareto fixture, "
+            "so that nothing is measured; add the argument 'pareto'"
+        )
+    try:
+        recorder.finish()
+    except ParetoError as error:
+        return str(error)
+    return None
 
 
 def cases_of(report: pytest.TestReport) -> tuple[CaseRun, ...]:

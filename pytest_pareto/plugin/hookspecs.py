@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 def pytest_pareto_meters(config: pytest.Config) -> "Sequence[Meter]":  # type: ignore[empty-body]
     """Return further meters for this session, beside those built in.
 
-    Called once per process, when the first test asks for the `pareto` fixture. Each
+    Called once per process, when its session starts. Each
     meter has a pass of its own, in the order in which they are returned.
     """

@@ -39,12 +39,8 @@ class CaseOptions:
     def named_metrics(self) -> dict[str, str]:
         """Every metric that the marker names, with the keyword that names it."""
         named = dict.fromkeys(self.skip_metrics, "skip_metrics")
-        named |= {budget.metric: "budget" for budget in self.budgets}
-        return (
-            named
-            | dict.fromkeys(self.give_up, "give_up")
-            | dict.fromkeys(self.tolerance, "tolerance")
-        )
+        named |= dict.fromkeys(self.give_up, "give_up") | dict.fromkeys(self.tolerance, "tolerance")
+        return named | {budget.metric: "budget" for budget in self.budgets}
 
     def apply_to(self, metric: Metric) -> Metric:
         """Put a metric under this test's policy; a tolerance asks a diagnostic to gate."""

@@ -1,7 +1,7 @@
 """The command line and its ini twins, read once into frozen settings."""
 
 import os
-from argparse import SUPPRESS
+from argparse import SUPPRESS, ArgumentTypeError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--pareto-update",
         nargs="?",
         const="changed",
-        choices=UPDATE_MODES,
+        type=_update_mode,
         metavar="WHAT",
         help="write the baseline after judging: changed (default; also what is new), new, "
         "runs (one more session of what did not change) or all (and prune after a complete "
@@ -68,6 +68,15 @@ def add_options(parser: pytest.Parser) -> None:
     add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
     add("--pareto-child", metavar="FILE", help=SUPPRESS)
     _add_ini(parser)
+
+
+def _update_mode(text: str) -> str:
+    if text not in UPDATE_MODES:
+        raise ArgumentTypeError(
+            f"{text!r} is not one of {', '.join(UPDATE_MODES)}; put tests before --pareto-update, "
+            "or write --pareto-update=changed"
+        )
+    return text
 
 
 def _add_ini(parser: pytest.Parser) -> None:
@@ -116,9 +125,17 @@ def refuse_orphans(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{', '.join(given)} has no effect without --pareto; add --pareto")
 
 
-def refuse_workers(config: pytest.Config) -> None:
-    """Refuse pytest-xdist: tests that share the machine measure each other."""
+def refuse_companions(config: pytest.Config) -> None:
+    """Refuse pytest-xdist, whose tests would measure each other, and stepwise.
+
+    A failed gate is known after the last test, and stepwise would go on behind it.
+    """
     option = config.option
+    if getattr(option, "stepwise", False):
+        raise pytest.UsageError(
+            "--pareto does not work with --stepwise: what fails is known after the last test. "
+            "Use --lf to run again what failed."
+        )
     workers = getattr(option, "numprocesses", None)
     if workers not in (None, 0) or getattr(option, "tx", None):
         raise pytest.UsageError(

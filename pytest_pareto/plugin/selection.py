@@ -14,6 +14,7 @@ class Selection:
         self._config = config
         self.deselected = 0
         self.stopped: str | None = None
+        self.skipped_modules: set[str] = set()
 
     @property
     def partial(self) -> str | None:
@@ -35,11 +36,15 @@ class Selection:
         A test that was collected should have; so should one of a module that the
         arguments cover, since it may be gone because it was renamed.
         """
-        if any(_belongs(case_id, nodeid) for run in runs for nodeid in run.skipped):
-            return False
         if any(_belongs(case_id, nodeid) for run in runs for nodeid in run.finished):
             return self.stopped is None
         return self.partial is None and self._covers(case_id.partition("::")[0])
+
+    def skipped(self, case_id: str, runs: tuple[Run, ...]) -> bool:
+        """Whether the case was not measured because its test, or its module, was skipped."""
+        skipped = self.skipped_modules.union(*(run.skipped for run in runs))
+        module = case_id.partition("::")[0]
+        return module in skipped or any(_belongs(case_id, nodeid) for nodeid in skipped)
 
     def _covers(self, module: str) -> bool:
         base, root = self._config.invocation_params.dir, self._config.rootpath

@@ -48,14 +48,21 @@ class ParetoSession:
         self._selection = Selection(config)
         self._builder = RunBuilder()
         self._red: set[str] = set()
+        self._reported = False
         self._conclusion: Conclusion | None = None
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Remember that not everything was asked for."""
         self._selection.deselected += len(items)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember the modules that skipped themselves."""
+        if report.skipped:
+            self._selection.skipped_modules.add(report.nodeid)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a test measured, and which tests are red already."""
+        self._reported = True
         if report.failed:
             self._red.add(report.nodeid)
         if self._fresh is None:
@@ -75,6 +82,12 @@ class ParetoSession:
             self._selection.stopped = str(stop) or type(stop).__name__
             self._conclude(session, time.monotonic() - started)
             raise
+        except pytest.exit.Exception as stop:
+            self._selection.stopped = f"pytest.exit: {stop.msg}"
+            self._conclude(session, time.monotonic() - started)
+            if stop.returncode == 0 and session.testsfailed:
+                stop.returncode = int(pytest.ExitCode.TESTS_FAILED)
+            raise
         except KeyboardInterrupt:
             self._selection.stopped = "interrupted"
             self._conclude(session, time.monotonic() - started)
@@ -85,8 +98,8 @@ class ParetoSession:
     def _conclude(self, session: pytest.Session, duration_s: float) -> None:
         from pytest_pareto.plugin.verdict import conclude
 
-        if not session.items:
-            return
+        if not session.items or (self._selection.stopped and not self._reported):
+            return  # nothing ran, and pytest says why
         runs, failures = self._runs()
         self._conclusion = conclude(
             self._settings, self._selection, runs, failures, duration_s, self._config.rootpath

@@ -1,5 +1,6 @@
 """The end of a session: judged, written where asked for, and told."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
-from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.pipeline import Judged, judge_runs
 from pytest_pareto.plugin.failures import report_failures, without_test
 from pytest_pareto.plugin.options import Settings
@@ -31,7 +32,13 @@ class Conclusion:
 
     def report(self, session: pytest.Session, already_red: frozenset[str]) -> None:
         """Turn failing cases into failed tests; count what has no test to hang on."""
-        report_failures(session, self.judgement.cases, already_red, failure_text)
+        config = session.config
+        report_failures(
+            session,
+            self.judgement.cases,
+            already_red,
+            lambda case: failure_text(_located(case, config)),
+        )
         session.testsfailed += len(self.judgement.failures)
         session.testsfailed += without_test(session, self.judgement.cases)
 
@@ -39,13 +46,22 @@ class Conclusion:
         """Write the section, or the one line of ``-q``."""
         writer = reporter.config.get_terminal_writer()
         verbosity = reporter.config.get_verbosity()
-        lines = render_terminal(
-            self.judgement, self.facts, verbosity=verbosity, plot=plot, width=writer.fullwidth
-        )
+        cases = tuple(_located(case, reporter.config) for case in self.judgement.cases)
+        located = replace(self.judgement, cases=cases)
+        width = writer.fullwidth
+        lines = render_terminal(located, self.facts, verbosity=verbosity, plot=plot, width=width)
         if verbosity >= 0:
             reporter.section(title(self.judgement), sep="=")
         for line in lines:
             reporter.write_line(line.text, **dict.fromkeys(line.markup, True))
+
+
+def _located(case: CaseVerdict, config: pytest.Config) -> CaseVerdict:
+    """Name a case's test as it can be typed in the folder where pytest was started."""
+    module, separator, test = case.comparison.nodeid.partition("::")
+    here = os.path.relpath(config.rootpath / module, config.invocation_params.dir)
+    nodeid = f"{Path(here).as_posix()}{separator}{test}"
+    return replace(case, comparison=replace(case.comparison, nodeid=nodeid))
 
 
 def conclude(
@@ -59,18 +75,24 @@ def conclude(
     """Judge the runs against the baseline; then, and only then, write what was asked for."""
     environment = runs[-1].environment
     baseline = load(settings.baseline_dir, environment.hardware_key)
+    # What was cut short measured something else than asked: nothing of it is accepted.
+    writable = settings.update is not None and not failures and selection.stopped is None
+    policy = settings.policy if writable else settings.policy.accepting_nothing()
     terms = Terms(settings.policy.alpha, SessionSpreads(**settings.session_spreads))
     judged = judge_runs(
         runs,
         baseline,
-        settings.policy,
+        policy,
         terms,
-        expected=lambda case_id: selection.expects(case_id, runs),
+        # A process that died explains better than a test that seems to be gone.
+        expected=lambda case_id: not failures and selection.expects(case_id, runs),
+        skipped=lambda case_id: selection.skipped(case_id, runs),
         failures=failures,
+        cut_short=selection.stopped is not None,
     )
     facts = _facts(settings, selection, runs, baseline, duration_s, rootpath)
-    if settings.update is None:
-        return Conclusion(judged.judgement, facts)
+    if not writable:
+        return Conclusion(judged.judgement, replace(facts, updating=settings.update is not None))
     return _update(settings, judged, baseline, runs, facts)
 
 

@@ -135,8 +135,9 @@ def _only_moves(case: CaseVerdict, moving: Collection[str]) -> bool:
 
 def _uncompared(case: CaseVerdict) -> str:
     """Join why metrics were not compared, "" where the case has other news to tell."""
-    if case.comparison.missing is not None:
-        return clean(case.comparison.missing)
+    lack = case.comparison.missing or case.comparison.skipped
+    if lack is not None:
+        return clean(lack)
     gated = [result for result in case.comparison.metrics if result.metric.gates]
     if (
         case.verdict not in _WITHOUT_NEWS | {Verdict.NEW, Verdict.NOT_COMPARABLE, Verdict.MISSING}

@@ -19,7 +19,8 @@ def failure_text(case: CaseVerdict) -> tuple[str, str]:
     lines = [line.text for line in case_lines(block, columns)]
     if rows:
         lines.insert(0, header_text(columns, {row.level for row in rows if row.level}))
-    steps = step_lines([*case_steps(case)], _WIDTH)
+    # Of a shared movement, accepting the case that speaks for it would settle nothing.
+    steps = [] if case.common else step_lines([*case_steps(case)], _WIDTH)
     return _message(case, block.rows, block.fails), "\n".join(
         [*lines, *([""] if steps else []), *steps]
     )

@@ -18,7 +18,11 @@ def quiet_line(judgement: Judgement, facts: SessionFacts, width: int) -> Line:
     if judgement.failed:
         return Line(_failing(judgement, facts, width), Tone.RED)
     if not facts.baseline_sessions:
-        parts = (f"no baseline for {clean(facts.hardware_key)} yet", *headline(judgement, facts))
+        parts = (
+            f"no baseline for {clean(facts.hardware_key)} yet",
+            *_caveats(facts),
+            *headline(judgement, facts),
+        )
         return Line(clip(f"pareto: {_SEPARATOR.join(parts)}", width), Tone.YELLOW)
     tone = Tone.GREEN if judgement.cases else Tone.YELLOW
     return Line(_passing(judgement, facts, width), tone)
@@ -28,7 +32,7 @@ def _passing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     counts = headline(judgement, facts)
     if nothing_but_good(judgement):
         counts = (f"{plural(len(judgement.cases), 'case')} unchanged or better",)
-    head = _SEPARATOR.join(["pareto: pass", *_incomplete(facts), *counts])
+    head = _SEPARATOR.join(["pareto: pass", *_caveats(facts), *counts])
     caught = would_have_caught(judgement.cases)
     if not caught:
         return clip(head, width)
@@ -38,7 +42,7 @@ def _passing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
 
 def _failing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     counts = headline(judgement, facts)[0]
-    head = _SEPARATOR.join(["pareto: FAIL", *_incomplete(facts)])
+    head = _SEPARATOR.join(["pareto: FAIL", *_caveats(facts)])
     failing = [case for case in all_cases(build_fronts(judgement)) if case.failing]
     session = [clean(text) for text in judgement.failures]
     by_id = [*session, *(f"{case.case_id} ({_why(case)})" for case in failing)]
@@ -51,8 +55,13 @@ def _failing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     return _first_that_fits(wordings, width)
 
 
-def _incomplete(facts: SessionFacts) -> list[str]:
-    return ["incomplete"] if facts.partial else []
+def _caveats(facts: SessionFacts) -> list[str]:
+    """Say what no session must leave unsaid: that it is incomplete, and that it wrote."""
+    said = ["incomplete"] if facts.partial else []
+    if facts.updating:
+        written = plural(len(facts.edits), "metric") if facts.edits else "nothing"
+        said.append(f"wrote {written}")
+    return said
 
 
 def _why(case: CaseBlock) -> str:

@@ -132,6 +132,9 @@ def _details(result: MetricResult) -> Iterator[str]:
         yield f"would have caught {resolution_text(result.metric, result.change.resolution)}"
     if result.reason and not _reason_is_its_own(result):
         yield result.reason
+    if result.items is not None and result.candidate is not None:
+        each = levels((result.candidate / result.items,), result.metric.unit)
+        yield f"{each.texts[0]} {each.scale.unit} per item ({result.items} items)"
     if result.first is not None:
         first = levels((result.first,), result.metric.unit)
         yield f"first call {first.texts[0]} {first.scale.unit}".rstrip()

@@ -9,7 +9,7 @@ from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
 from pytest_pareto.report.rows import resolution_text
 from pytest_pareto.report.text import clean
-from pytest_pareto.report.words import HARMLESS, count_word, severity
+from pytest_pareto.report.words import HARMLESS, count_word, is_partly_compared, severity
 
 _QUIET = {Verdict.UNCHANGED, Verdict.NOT_WORSE}
 
@@ -55,7 +55,9 @@ def quiet_cases(judgement: Judgement) -> list[CaseVerdict]:
 
 def nothing_but_good(judgement: Judgement) -> bool:
     """Whether there are cases, and each of them was compared and is unchanged or better."""
-    return bool(judgement.cases) and all(case.verdict in HARMLESS for case in judgement.cases)
+    return bool(judgement.cases) and all(
+        case.verdict in HARMLESS and not is_partly_compared(case) for case in judgement.cases
+    )
 
 
 def resolution_span(cases: Iterable[CaseVerdict], name: str) -> str | None:

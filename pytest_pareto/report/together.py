@@ -17,7 +17,6 @@ from pytest_pareto.report.summary import plural, resolution_span
 from pytest_pareto.report.text import clean, pack, wrap
 
 _NAMES_SHOWN = 5
-_REASONS_SHOWN = 2
 
 
 def common_lines(
@@ -99,8 +98,10 @@ def undecided_lines(judgement: Judgement, width: int) -> list[Line]:
             f"{only} would have been caught"
         )
         lines += [Line(line, Tone.YELLOW) for line in wrap(text, width, hanging="  ")]
-        for reason in list(reasons.get(name, ()))[:_REASONS_SHOWN]:
-            lines += [Line(line) for line in wrap(clean(reason), width, indent="  ")]
+        told = list(reasons.get(name, ()))
+        if told:
+            why = told[0] if len(told) == 1 else "for different reasons, which -v shows"
+            lines += [Line(line) for line in wrap(clean(why), width, indent="  ")]
     return lines
 
 

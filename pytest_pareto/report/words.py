@@ -26,6 +26,7 @@ _VERDICTS = {
     Verdict.INCONCLUSIVE: "inconclusive",
     Verdict.NEW: "new",
     Verdict.MISSING: "missing",
+    Verdict.SKIPPED: "skipped",
     Verdict.NOT_COMPARABLE: "not comparable",
     Verdict.BROKEN: "broken",
 }
@@ -38,6 +39,7 @@ _SEVERITY = (
     Verdict.MISSING,
     Verdict.TRADE_OFF,
     Verdict.INCONCLUSIVE,
+    Verdict.SKIPPED,
     Verdict.NOT_COMPARABLE,
     Verdict.IMPROVED,
     Verdict.NEW,
@@ -59,6 +61,8 @@ def case_label(case: CaseVerdict) -> str:
         word = "budget broken"
     else:
         word = _VERDICTS[case.verdict]
+    if case.verdict in HARMLESS and is_partly_compared(case):
+        word = f"{word}, only partly compared"
     if case.fails:
         return word.upper()
     return word if case.comparison.gate else f"{word}, not gated"
@@ -74,6 +78,8 @@ def count_word(case: CaseVerdict) -> str:
         return "worse, not gated"
     if case.verdict is Verdict.TRADE_OFF:
         return "traded"
+    if case.verdict in HARMLESS and is_partly_compared(case):
+        return "only partly compared"
     return "worse, let through" if case.verdict in HARMED else _VERDICTS[case.verdict]
 
 
@@ -86,6 +92,14 @@ def _failing_word(case: CaseVerdict) -> str:
     if case.verdict in HARMLESS:
         return "only partly compared"
     return unmeasured.get(case.verdict, _VERDICTS[case.verdict])
+
+
+def is_partly_compared(case: CaseVerdict) -> bool:
+    """Whether a metric that could fail the build had nothing to be compared with."""
+    return any(
+        r.metric.gates and r.outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE)
+        for r in case.comparison.metrics
+    )
 
 
 def _breaks_a_budget(case: CaseVerdict) -> bool:

@@ -94,11 +94,29 @@ def test_negative_bounds_are_fine_for_absolute_levels(world: "World") -> None:
 
 
 @pytest.mark.parametrize("spread", [Spread(0.0, 0.0), None])
-def test_one_run_beyond_the_bound_is_undecided(world: "World", spread: Spread | None) -> None:
-    result = checked("<= 1 s", Measured(world.metric("latency"), (9.0,)), spread)
-    assert result.broken is None
-    assert result.reason is not None
-    assert "more runs or samples would tell" in result.reason
+def test_without_a_spread_the_assumed_one_decides(world: "World", spread: Spread | None) -> None:
+    measured = Measured(world.metric("latency"), (1.05,))
+    bound = parse_budget("latency", "<= 1 s")
+    near = check_budget(bound, measured, spread, 0.05, session_spread=0.04)
+    assert near.broken is None
+    assert near.reason is not None
+    assert "more runs or samples would tell" in near.reason
+    far = replace(measured, runs=(1.5,))
+    assert check_budget(bound, far, spread, 0.05, session_spread=0.04).broken is True
+    assert check_budget(bound, measured, spread, 0.05, session_spread=0.0).broken is True
+
+
+def test_the_mood_of_a_session_is_part_of_the_noise(world: "World") -> None:
+    measured, spread = Measured(world.metric("latency"), (1.03,) * 5), Spread(1e-6, 4.0)
+    bound = parse_budget("latency", "<= 1 s")
+    assert check_budget(bound, measured, spread, 0.05, session_spread=0.0).broken is True
+    assert check_budget(bound, measured, spread, 0.05, session_spread=0.04).broken is None
+
+
+def test_an_exact_metric_is_as_bad_as_its_worst_run(world: "World") -> None:
+    measured = Measured(world.metric("peak_memory"), (900.0, 900.0, 1200.0))
+    result = check_budget(parse_budget("peak_memory", "<= 1 kB"), measured, None, 0.05)
+    assert (result.broken, result.value) == (True, 1200.0)
 
 
 def test_one_run_may_break_the_bound_with_a_spread_from_history(world: "World") -> None:
@@ -127,8 +145,9 @@ def test_scores_without_scatter_are_as_they_stand(world: "World") -> None:
     assert checked(">= 0.9", scored(world, [0.5] * 20)).broken is True
 
 
-def test_one_sample_is_undecided(world: "World") -> None:
-    assert checked(">= 0.9", scored(world, [0.5])).broken is None
+def test_one_sample_is_taken_as_it_stands(world: "World") -> None:
+    assert checked(">= 0.9", scored(world, [0.5])).broken is True
+    assert checked(">= 0.9", scored(world, [0.95])).broken is False
 
 
 def size(world: "World", known: float | None, draws: int = 4000) -> float:

@@ -271,7 +271,7 @@ def test_times_that_repeat_are_luck(world: "World") -> None:
 def test_a_metric_that_vanished_is_missing_with_what_it_was(world: "World") -> None:
     latency = vanished("latency", world.past("latency", [1.0, 4.0]))
     assert latency.outcome is Outcome.MISSING
-    assert latency.metric is LATENCY
+    assert latency.metric == LATENCY
     assert latency.baseline == pytest.approx(2.0)
     assert not latency.unmeasured
     fid = vanished("fid", world.past("fid", [1.0, 4.0]))
@@ -280,8 +280,12 @@ def test_a_metric_that_vanished_is_missing_with_what_it_was(world: "World") -> N
 
 
 def test_a_diagnostic_that_vanished_does_not_gate(world: "World") -> None:
-    past = world.where(FLOPS).past("flops", [10.0])
-    assert not vanished("flops", past).metric.gates
+    past = world.past("fid", [10.0])
+    assert vanished("fid", past).metric.gates
+    assert not vanished("fid", replace(past, gates=False)).metric.gates
+    # A diagnostic that was asked to gate is missed like any other metric.
+    asked = world.where(FLOPS).past("flops", [10.0])
+    assert vanished("flops", asked).metric.gates
 
 
 def test_a_metric_without_another_side_shows_what_was_measured(world: "World") -> None:

@@ -98,7 +98,10 @@ def test_the_assumed_spread_weighs_as_much_as_eight_sessions() -> None:
 
 
 def test_within_one_session_there_is_no_session_spread() -> None:
-    assert shrunk(Spread(9.0, 8.0), 0.0) == NO_SPREAD
+    assert shrunk(Spread(0.0, 0.0), 0.0) == NO_SPREAD
+    assert shrunk(Spread(9.0, 8.0), 0.0) == Spread(9.0, 8.0)
+    assert shrunk(Spread(9.0, 8.0), 1.0, trusted=False) == Spread(9.0, 8.0)
+    assert shrunk(Spread(0.0, 0.0), 2.0, trusted=False) == Spread(4.0, 8.0)
 
 
 def test_variances_add_with_their_weights() -> None:

@@ -62,7 +62,7 @@ class Case:
     """Builds comparisons: ``case("a", latency=Outcome.WORSE)``."""
 
     def __call__(self, case_id: str = "a", *, front: str = "f", **kwargs: Any) -> CaseComparison:
-        known = {"gate", "budgets", "notes", "broken", "missing"}
+        known = {"gate", "budgets", "notes", "broken", "missing", "skipped"}
         about = {key: kwargs.pop(key) for key in known & set(kwargs)}
         results = tuple(
             outcome if isinstance(outcome, MetricResult) else make_result(name, outcome)

@@ -36,6 +36,7 @@ TABLE: list[tuple[dict[str, Any], Verdict]] = [
     ({"flops": Outcome.UNCHANGED}, Verdict.INCONCLUSIVE),
     ({"latency": Outcome.UNCHANGED, "broken": "it failed"}, Verdict.BROKEN),
     ({"missing": "it is gone"}, Verdict.MISSING),
+    ({"skipped": "its test was skipped"}, Verdict.SKIPPED),
 ]
 
 

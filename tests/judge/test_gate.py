@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,13 +127,32 @@ def test_an_update_accepts_what_it_writes_and_nothing_else(case: "Case", result:
     assert ruled(case(latency=Outcome.MISSING), changed).fails
     assert ruled(case(latency=Outcome.UNCHANGED, broken="it failed"), changed).fails
     everything = Policy(accepts_new=True, accepts_changes=True, accepts_all=True)
-    assert not ruled(case(latency=Outcome.BROKEN), everything).fails
+    assert ruled(case(latency=Outcome.BROKEN), everything).fails  # measured nothing to write
+    contradiction = replace(result("latency", Outcome.BROKEN), candidate=1.0)
+    assert not ruled(case(latency=contradiction), everything).fails
     assert not ruled(case(latency=Outcome.MISSING), everything).fails
     assert ruled(case(latency=Outcome.UNCHANGED, broken="it failed"), everything).fails
 
 
 def test_what_could_not_be_measured_is_not_accepted_as_gone(case: "Case", result: Any) -> None:
-    from dataclasses import replace
-
     absent = replace(result("latency", Outcome.MISSING), unmeasured=True)
     assert ruled(case(latency=absent), Policy(accepts_all=True)).fails
+
+
+def test_a_skipped_case_is_told_and_fails_where_asked(case: "Case") -> None:
+    skipped = case(skipped="its test was skipped")
+    assert ruled(skipped) == Ruling((), ("its test was skipped",))
+    assert ruled(skipped, Policy(missing=Missing.FAIL)).fails == ("its test was skipped",)
+
+
+def test_a_missing_metric_does_not_hide_an_undecided_one(case: "Case") -> None:
+    both = case(latency=Outcome.INCONCLUSIVE, score=Outcome.MISSING)
+    policy = Policy(missing=Missing.WARN, fail_inconclusive=True)
+    assert ruled(both, policy).fails == ("latency undecided",)
+
+
+def test_a_budget_of_what_was_not_measured_fails_where_nothing_may_lack(case: "Case") -> None:
+    unmeasured = BudgetResult("memory", "<= 1 GiB", None, broken=None, reason="not measured")
+    comparison = case(latency=Outcome.UNCHANGED, budgets=(unmeasured,))
+    assert not ruled(comparison).fails
+    assert ruled(comparison, Policy(ci=True)).fails

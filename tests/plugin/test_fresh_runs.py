@@ -117,17 +117,40 @@ def test_p(pareto, p): pareto.record("s", 1.0, better="higher")
     assert "not collected again" in " ".join(session.text.split())
 
 
-def test_exitfirst_stops_the_first_run(pytester: pytest.Pytester, run: "Run") -> None:
+def test_exitfirst_stops_the_first_run_and_judges_what_there_is(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
     pytester.makepyfile(
         test_w=WITNESS
         + """
-def test_a(): assert 0
-def test_b(): witness("b")
+def test_a(pareto): pareto.record("s", 1.0, better="higher")
+def test_b(): assert 0
+def test_c(): witness("c")
 """
     )
     session = run("--pareto", "--pareto-runs=2", "-x")
     assert session.exit_code == 1
-    session.result.assert_outcomes(failed=1)
+    session.result.assert_outcomes(passed=1, failed=1)
+    assert [case.case_id for case in session.cases] == ["test_w.py::test_a"]
+    assert "nothing was measured" not in session.text
+
+
+def test_a_plain_test_that_fails_in_a_later_run_fails_the_session(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    pytester.makepyfile(
+        test_w="""
+import pathlib
+def test_a(pareto): pareto.record("s", 1.0, better="higher")
+def test_b():
+    seen = pathlib.Path(__file__).with_name("seen")
+    assert not seen.exists()
+    seen.touch()
+"""
+    )
+    session = run("--pareto", "--pareto-runs=2")
+    assert session.exit_code == 1
+    assert "test_w.py::test_b failed in run 2 of 2" in " ".join(session.text.split())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")

@@ -133,3 +133,29 @@ def test_interrupt_judges_what_there_is(toy: "Toy") -> None:
     assert "interrupted" in session.text
     assert session.case("large").fails
     assert "Traceback" not in session.text
+
+
+def test_stepwise_is_refused(toy: "Toy") -> None:
+    session = toy.run("--pareto", "--sw")
+    assert session.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "--pareto does not work with --stepwise" in session.text
+    assert "--lf" in session.text
+
+
+def test_printed_commands_work_where_pytest_was_started(
+    harmed: "Toy", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (harmed.path / "pytest.ini").write_text("[pytest]\n")
+    below = harmed.path / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    session = harmed.run("--pareto", "..", "-k", "large")
+    assert session.exit_code == 1
+    assert "pytest '../test_toy.py::test_generate[large]' --pareto" in session.text
+
+
+def test_a_broken_module_is_diagnosed_once(toy: "Toy") -> None:
+    (toy.path / "test_zz.py").write_text("import no_such_thing\n")
+    session = toy.run("--pareto")
+    assert session.exit_code == pytest.ExitCode.INTERRUPTED
+    assert "nothing was measured" not in session.text

@@ -1,5 +1,6 @@
 """What is missing, new, elsewhere or unmeasured has a name, a message and a policy."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,16 +90,100 @@ def test_a_removed_module_is_missing(toy: "Toy") -> None:
     assert session.exit_code == 0
 
 
-def test_skipped_cases_are_not_missing(toy: "Toy") -> None:
+SKIPS = {
+    "skip": "    if variant == 'large': pytest.skip('no GPU')\n    world =",
+    "xfail": "    if variant == 'large': pytest.xfail('known')\n    world =",
+}
+
+
+@pytest.mark.parametrize("how", SKIPS)
+def test_skipped_cases_are_told_and_not_missing(toy: "Toy", how: str) -> None:
     source = (toy.path / "test_toy.py").read_text()
-    (toy.path / "test_toy.py").write_text(
-        source.replace(
-            "    world =", "    if variant == 'large': pytest.skip('no GPU')\n    world ="
-        )
+    (toy.path / "test_toy.py").write_text(source.replace("    world =", SKIPS[how]))
+    session = toy.run("--pareto")
+    assert session.exit_code == 0
+    assert session.case("large").verdict is Verdict.SKIPPED
+    assert "1 skipped" in session.text
+    assert "[large]" in session.text
+    assert "1 skipped" in toy.run("--pareto", "-q").text
+    assert toy.run("--pareto", "--pareto-missing=fail").exit_code == 1
+
+
+def test_a_module_that_skips_itself_is_told(toy: "Toy") -> None:
+    (toy.path / "test_toy.py").write_text("import pytest\npytest.importorskip('no_such_thing')\n")
+    (toy.path / "test_other.py").write_text(
+        "def test_it(pareto): pareto.record('x', 1, better='lower')\n"
     )
     session = toy.run("--pareto")
     assert session.exit_code == 0
-    assert len(session.cases) == 2
+    assert session.case("small").verdict is Verdict.SKIPPED
+
+
+def test_a_case_that_is_partly_compared_is_not_called_unchanged(toy: "Toy") -> None:
+    (file,) = (toy.path / "pareto_baselines").rglob("test_toy.json")
+    content = json.loads(file.read_text())
+    for case in content["cases"].values():
+        del case["metrics"]["latency"]
+    file.write_text(json.dumps(content))
+    session = toy.run("--pareto", "-q")
+    assert session.exit_code == 0
+    assert "only partly compared" in session.text
+    assert "unchanged or better" not in session.text
+
+
+def test_a_level_that_no_measurement_gives_breaks_its_case_only(toy: "Toy") -> None:
+    (file,) = (toy.path / "pareto_baselines").rglob("test_toy.json")
+    content = json.loads(file.read_text())
+    runs = content["cases"]["test_generate[small]"]["metrics"]["latency"]["sessions"][0]["runs"]
+    runs[0] = 0.0
+    file.write_text(json.dumps(content))
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    assert session.case("small").verdict is Verdict.BROKEN
+    assert session.case("large").verdict is not Verdict.BROKEN
+    assert "in the baseline" in session.text
+
+
+def test_leaving_pytest_early_is_judged(toy: "Toy") -> None:
+    (toy.path / "test_zz.py").write_text(
+        "import pytest\ndef test_stop(): pytest.exit('enough', returncode=0)\n"
+    )
+    toy.change(large={"accuracy": 0.5})
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    assert session.case("large").fails
+    toy.change(large={"accuracy": 0.95})
+    assert toy.run("--pareto").exit_code == 0
+
+
+def test_a_budget_on_nothing_is_refused(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile(
+        test_it="""
+import pytest
+@pytest.mark.pareto(budget={"latency": "<= 1 s"})
+def test_it(pareto): pareto.record("x", 1.0, better="higher")
+"""
+    )
+    session = run("--pareto")
+    assert session.exit_code == 1
+    assert "budget=...) names 'latency'" in " ".join(session.text.split())
+
+
+def test_a_budget_needs_no_baseline_to_break(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile(
+        test_it="""
+import pytest, time
+@pytest.mark.pareto(budget={"latency": "<= 1 us", "x": ">= 0.9"}, rounds=2)
+def test_it(pareto):
+    pareto.measure(time.sleep, 0.002)
+    pareto.record("x", 0.5, better="higher")
+"""
+    )
+    session = run("--pareto")
+    assert session.exit_code == 1
+    text = " ".join(session.text.split())
+    assert "budget broken: latency <= 1 us" in text
+    assert "budget broken: x >= 0.9" in text
 
 
 def test_a_metric_that_disappeared_is_missing(toy: "Toy") -> None:

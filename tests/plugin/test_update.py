@@ -8,7 +8,7 @@ import pytest
 from pytest_pareto.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from tests.plugin.conftest import Toy
+    from tests.plugin.conftest import Run, Toy
 
 ONE = "--pareto-runs=1"
 
@@ -112,3 +112,47 @@ def test_ini_twins(toy: "Toy", name: str) -> None:
     session = toy.run("--pareto")
     assert session.exit_code == 0
     assert ("run 1 of 1" in session.text) == ("runs" in name)
+
+
+def test_what_was_cut_short_writes_nothing(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    (toy.path / "test_zz.py").write_text(
+        "import os, pathlib\n"
+        "def test_die():\n"
+        "    seen = pathlib.Path(__file__).with_name('seen')\n"
+        "    if seen.exists(): os._exit(3)\n"
+        "    seen.touch()\n"
+    )
+    before = toy.baseline_files
+    session = toy.run("--pareto", "--pareto-update", "--pareto-runs=3")
+    assert session.exit_code == 1
+    assert toy.baseline_files == before
+    assert "nothing was written to the baseline" in session.text
+    assert session.case("large").fails  # what is not written is not accepted
+
+
+def test_an_update_is_never_silent(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    assert "wrote 1 metric" in toy.run("--pareto", "-q", "--pareto-update=changed", ONE).text
+    assert "wrote nothing" in toy.run("--pareto", "-q", "--pareto-update=new", ONE).text
+
+
+def test_a_path_behind_update_is_told_where_to_go(toy: "Toy") -> None:
+    session = toy.run("--pareto", "--pareto-update", "test_toy.py")
+    assert session.exit_code == 4
+    assert "put tests before --pareto-update" in " ".join(session.text.split())
+
+
+def test_scores_do_not_creep_downhill(pytester: pytest.Pytester, run: "Run") -> None:
+    source = (
+        "def test_it(pareto):\n"
+        "    pareto.record('s', [{score} + i / 100 for i in range(40)], ids=range(40),\n"
+        "                  better='higher', tolerance=0.01)\n"
+    )
+    codes = []
+    for step in range(4):
+        pytester.makepyfile(test_it=source.format(score=0.5 - 0.008 * step))
+        codes.append(
+            run("--pareto", "--pareto-update=runs" if step else "--pareto-update", ONE).exit_code
+        )
+    assert codes == [0, 0, 1, 1]

@@ -76,7 +76,9 @@ def test_incomplete_session_says_so(incomplete_run: Run, passing_run: Run) -> No
 
 def test_other_verdicts_are_counted(update_run: Run) -> None:
     text = quiet_line(*update_run, 120).text
-    assert text.startswith("pareto: pass · 3 cases · 1 worse, let through · 1 new · 1 unchanged · ")
+    assert text.startswith(
+        "pareto: pass · wrote 2 metrics · 3 cases · 1 worse, let through · 1 new · 1 unchanged · "
+    )
 
 
 def test_session_without_cases_is_not_green(facts_alone: SessionFacts) -> None:
