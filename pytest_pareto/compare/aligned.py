@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
@@ -45,15 +46,21 @@ def _first_three(names: Iterable[str]) -> str:
 
 
 def _scores(scores: Mapping[str, float], ids: Sequence[str], side: str) -> npt.NDArray[np.float64]:
-    values = np.empty(len(ids))
-    for position, name in enumerate(ids):
-        try:
-            values[position] = scores[name]
-        except (TypeError, ValueError):
-            values[position] = math.nan
-        if not math.isfinite(values[position]):
-            raise ParetoError(
-                f"the {side}'s score of sample {name!r} is {scores[name]!r}; "
-                "a finite number is needed"
-            )
+    try:
+        values = np.array([scores[name] for name in ids], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise _unusable(scores, ids, side) from None
+    if not np.isfinite(values).all():
+        raise _unusable(scores, ids, side)
     return values
+
+
+def _unusable(scores: Mapping[str, float], ids: Sequence[str], side: str) -> ParetoError:
+    name = next(name for name in ids if not _is_finite(scores[name]))
+    return ParetoError(
+        f"the {side}'s score of sample {name!r} is {scores[name]!r}; a finite number is needed"
+    )
+
+
+def _is_finite(score: object) -> bool:
+    return isinstance(score, SupportsFloat) and math.isfinite(score)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import numpy as np
+
 from pytest_pareto.compare.scale import require_usable
 from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.change import Outcome
@@ -77,10 +79,16 @@ def _mean_scores(found: Sequence[Measurement]) -> Samples:
                 "the runs of this session scored different samples; sample ids must not "
                 "depend on time or chance"
             )
-    scores = [dict(zip(m.ids, m.values, strict=True)) for m in found]
-    columns = ([score[name] for score in scores] for name in ids)
+    means = np.mean([_in_order(measurement, ids) for measurement in found], axis=0)
     # Rounded as the baseline keeps them: rounding alone must not look like a change.
-    return Samples(ids, round_samples(map(fmean, columns)))
+    return Samples(ids, round_samples(means.tolist()))
+
+
+def _in_order(measurement: Measurement, ids: tuple[str, ...]) -> tuple[float, ...]:
+    if measurement.ids == ids:
+        return measurement.values
+    scores = dict(zip(measurement.ids, measurement.values, strict=True))
+    return tuple(scores[name] for name in ids)
 
 
 def level_for_people(runs: Sequence[float], metric: Metric) -> float:

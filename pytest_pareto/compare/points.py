@@ -92,9 +92,9 @@ def paired_axis(ids: Sequence[str], scores: Sequence[float], metric: Metric) -> 
     """Place a case by the scores of its samples, which only the same ids make comparable."""
     if len(ids) != len(scores):
         raise ParetoError(f"{metric.name!r} has {len(scores)} scores for {len(ids)} ids")
-    order = sorted(range(len(ids)), key=lambda position: ids[position])
-    harms = harm_sign(metric.better) * np.array([scores[i] for i in order], dtype=np.float64)
-    return PairedAxis(tuple(ids[i] for i in order), harms, metric.tolerance)
+    ordered = dict(sorted(zip(ids, scores, strict=True)))
+    harms = harm_sign(metric.better) * np.array(list(ordered.values()), dtype=np.float64)
+    return PairedAxis(tuple(ordered), harms, metric.tolerance)
 
 
 def _run_axis(level: Level, metric: Metric, spread: Spread) -> RunAxis:

@@ -20,4 +20,4 @@ def round_samples(values: Iterable[float]) -> tuple[float, ...]:
     A candidate goes through here before it is compared: otherwise unchanged scores would
     differ from the baseline's by the rounding alone.
     """
-    return tuple(significant(value, SAMPLE_DIGITS) for value in values)
+    return tuple([significant(value, SAMPLE_DIGITS) for value in values])

@@ -12,8 +12,8 @@ from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.fresh import FreshRuns
 from pytest_pareto.plugin.hooks import MeasuringHooks
-from pytest_pareto.plugin.options import Settings, read_settings
 from pytest_pareto.plugin.selection import Selection
+from pytest_pareto.plugin.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from pytest_pareto.plugin.verdict import Conclusion

@@ -16,8 +16,8 @@ from pytest_pareto.model.run import Run
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.pipeline import Judged, judge_runs
 from pytest_pareto.plugin.failures import report_failures, without_test
-from pytest_pareto.plugin.options import Settings
 from pytest_pareto.plugin.selection import Selection
+from pytest_pareto.plugin.settings import Settings
 from pytest_pareto.report.failure import failure_text
 from pytest_pareto.report.summary import title
 from pytest_pareto.report.terminal import render_terminal

@@ -1,0 +1,105 @@
+"""What the user asked for, read once from the command line and the ini file."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.model.policy import Missing, Policy, TradeOffs
+from pytest_pareto.plugin.options import BASELINE_RUNS, in_ci
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user asked for. ``runs`` is None for one run, in this process."""
+
+    baseline_dir: Path
+    policy: Policy
+    update: str | None = None
+    runs: int | None = None
+    plot: bool = False
+    session_spreads: dict[str, float] = field(default_factory=dict)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Read options and ini values.
+
+    Raises pytest.UsageError, naming the option or ini key, where a value cannot be used.
+    """
+    update = config.getoption("--pareto-update")
+    if update is not None and in_ci():
+        raise pytest.UsageError(
+            "--pareto-update is refused in CI (CI or BUILD_NUMBER is set): a baseline is "
+            "accepted by a person. Update on the machine that measures and commit the result, "
+            "or unset the variable if this is not CI."
+        )
+    missing = _choice(config, "missing", ("", "fail", "warn"))
+    return Settings(
+        baseline_dir=_baseline_dir(config),
+        policy=Policy(
+            alpha=_fraction("pareto_alpha", str(config.getini("pareto_alpha")), below=0.5),
+            missing=Missing(missing) if missing else Missing.AUTO,
+            fail_inconclusive=_choice(config, "inconclusive", ("pass", "fail")) == "fail",
+            trade_offs=TradeOffs(_choice(config, "tradeoff", ("bounded", "pass", "fail"))),
+            ci=in_ci(),
+            accepts_new=update in ("changed", "new", "all"),
+            accepts_changes=update in ("changed", "all"),
+            accepts_all=update == "all",
+        ),
+        update=update,
+        runs=_runs(config, updating=update is not None),
+        plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
+        session_spreads=_session_spreads(config),
+    )
+
+
+def _baseline_dir(config: pytest.Config) -> Path:
+    given = config.getoption("--pareto-baseline")
+    if given is not None:
+        return Path(config.invocation_params.dir, given)
+    return Path(config.rootpath, str(config.getini("pareto_baseline")))
+
+
+def _choice(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:
+    given = config.getoption(f"--pareto-{name}")
+    value = str(given if given is not None else config.getini(f"pareto_{name}")).strip()
+    if value not in allowed:
+        wanted = ", ".join(word for word in allowed if word)
+        raise pytest.UsageError(
+            f"ini option pareto_{name} is {value!r}; it must be one of {wanted}"
+        )
+    return value
+
+
+def _runs(config: pytest.Config, *, updating: bool) -> int | None:
+    given = config.getoption("--pareto-runs")
+    text = str(given if given is not None else config.getini("pareto_runs")).strip()
+    if not text:
+        return BASELINE_RUNS if updating else None
+    if not text.isdecimal() or int(text) < 1:
+        raise pytest.UsageError(f"--pareto-runs is {text!r}; it takes a whole number from 1 on")
+    return int(text)
+
+
+def _session_spreads(config: pytest.Config) -> dict[str, float]:
+    spreads = {"host": 0.04, "gpu": 0.0005, "gpu_other_board": 0.0015}
+    for line in config.getini("pareto_session_spread"):
+        name, _, value = (part.strip() for part in line.partition("="))
+        if name not in spreads:
+            raise pytest.UsageError(
+                f"ini option pareto_session_spread: {name!r} is not one of {', '.join(spreads)}"
+            )
+        spreads[name] = _fraction(f"pareto_session_spread {name}", value, below=1.0)
+    return spreads
+
+
+def _fraction(name: str, text: str, *, below: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < below:
+        raise pytest.UsageError(
+            f"ini option {name} is {text!r}; a number from 0 to {below} is needed"
+        )
+    return value
