@@ -1,16 +1,19 @@
 """The pytest edge. This module is imported by every pytest run on the machine: keep it light.
 
-It knows the options, the marker and the fixture; everything else is imported when
-``--pareto`` is given, or when a test asks for the fixture.
+It knows the options, the marker, the hook and the fixture, and stands alone, since each further
+module would cost every run about half a millisecond; all else is imported when ``--pareto`` is
+given, or when a test asks for the fixture.
 """
 
+from argparse import SUPPRESS, ArgumentTypeError
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.plugin.options import add_options, is_active, is_child
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_pareto.measure.meter import Meter
     from pytest_pareto.plugin.fixture import Pareto
 
 MARKER = (
@@ -18,29 +21,107 @@ MARKER = (
     "give_up={metric: bound}, rounds=None, warmup=None, skip_metrics=(), gate=True): "
     "how pytest-pareto measures and judges this test."
 )
+UPDATE_MODES = ("changed", "new", "runs", "all")
+BASELINE_RUNS = 5
+"""How many fresh processes record a baseline unless told otherwise."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the ``--pareto`` options and their ini twins."""
-    add_options(parser)
+    """Add every option, each with its ini twin where a project may want to fix it."""
+    group = parser.getgroup("pareto", "performance and quality against a baseline (pytest-pareto)")
+    add = group.addoption
+    add("--pareto", action="store_true", help="measure, compare with the baseline, and judge")
+    add(
+        "--pareto-update",
+        nargs="?",
+        const="changed",
+        type=_update_mode,
+        metavar="WHAT",
+        help="write the baseline after judging: changed (default; also what is new), new, "
+        "runs (one more session of what did not change) or all (and prune after a complete "
+        f"green run); takes {BASELINE_RUNS} runs unless --pareto-runs says otherwise",
+    )
+    add("--pareto-baseline", metavar="DIR", help="where the baseline is (pareto_baselines)")
+    add(
+        "--pareto-runs",
+        metavar="N",
+        help="measure in N fresh processes, instead of once in this one",
+    )
+    add(
+        "--pareto-missing",
+        choices=("fail", "warn"),
+        help="what to do where the baseline or the measurement is missing; unset, what "
+        "vanished fails, and what was never recorded here fails in CI",
+    )
+    add(
+        "--pareto-inconclusive",
+        choices=("pass", "fail"),
+        help="what to do with cases that could not be decided (pass)",
+    )
+    add(
+        "--pareto-tradeoff",
+        choices=("bounded", "pass", "fail"),
+        help="what to do where one metric was given up for another (bounded)",
+    )
+    add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
+    add("--pareto-child", metavar="FILE", help=SUPPRESS)
+    _add_ini(parser)
+
+
+def _update_mode(text: str) -> str:
+    if text not in UPDATE_MODES:
+        raise ArgumentTypeError(
+            f"{text!r} is not one of {', '.join(UPDATE_MODES)}; put tests before --pareto-update, "
+            "or write --pareto-update=changed"
+        )
+    return text
+
+
+def _add_ini(parser: pytest.Parser) -> None:
+    parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
+    parser.addini("pareto_runs", "fresh processes of a session", default="")
+    parser.addini("pareto_missing", "fail or warn", default="")
+    parser.addini("pareto_inconclusive", "pass or fail", default="pass")
+    parser.addini("pareto_tradeoff", "bounded, pass or fail", default="bounded")
+    parser.addini("pareto_plot", "draw the fronts", type="bool", default=False)
+    parser.addini("pareto_alpha", "chance of failing an unharmed build", default="0.05")
+    parser.addini(
+        "pareto_session_spread",
+        "assumed spread between sessions, a line each: 'host = 0.04', 'gpu = 0.0005', "
+        "'gpu_other_board = 0.0015' (fractions)",
+        type="linelist",
+        default=[],
+    )
+
+
+class _Hooks:
+    """The hook that pytest-pareto offers."""
+
+    @pytest.hookspec
+    def pytest_pareto_meters(  # type: ignore[empty-body]
+        self, config: pytest.Config
+    ) -> "Sequence[Meter]":
+        """Return further meters for this session, beside those built in.
+
+        Called once per process, when its session starts. Each meter has a pass of its own, in
+        the order in which they are returned.
+        """
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the hook by which other packages add meters."""
-    from pytest_pareto.plugin import hookspecs
-
-    pluginmanager.add_hookspecs(hookspecs)
+    pluginmanager.add_hookspecs(_Hooks)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Refuse what cannot work, and make a fresh process of ours quiet, before all else."""
-    if is_child(config):
+    if _is_child(config):
         from pytest_pareto.plugin.child import neutralise
 
         neutralise(config)
-    elif is_active(config):
-        from pytest_pareto.plugin.options import refuse_companions
+    elif _is_active(config):
+        from pytest_pareto.plugin.companions import refuse_companions
 
         refuse_companions(config)
 
@@ -48,18 +129,16 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and under ``--pareto`` the rest of the plugin."""
     config.addinivalue_line("markers", MARKER)
-    if is_child(config):
+    if _is_child(config):
         from pytest_pareto.plugin.child import register_child
 
         register_child(config)
-    elif is_active(config):
+    elif _is_active(config):
         from pytest_pareto.plugin.session import register_session
 
         register_session(config)
     else:
-        from pytest_pareto.plugin.options import refuse_orphans
-
-        refuse_orphans(config)
+        _refuse_orphans(config)
 
 
 @pytest.fixture
@@ -71,3 +150,24 @@ def pareto(request: pytest.FixtureRequest) -> "Pareto":
     from pytest_pareto.plugin.recording import open_recorder
 
     return open_recorder(request)
+
+
+def _is_active(config: pytest.Config) -> bool:
+    """Whether this session measures and judges."""
+    return bool(config.getoption("--pareto"))
+
+
+def _is_child(config: pytest.Config) -> bool:
+    """Whether this process is a run that another session started."""
+    return config.getoption("--pareto-child") is not None
+
+
+def _refuse_orphans(config: pytest.Config) -> None:
+    """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
+    given = [
+        f"--pareto-{name}"
+        for name in ("update", "baseline", "runs", "missing", "inconclusive", "tradeoff", "plot")
+        if config.getoption(f"pareto_{name}")
+    ]
+    if given:
+        raise pytest.UsageError(f"{', '.join(given)} has no effect without --pareto; add --pareto")

@@ -1,12 +1,13 @@
 """What the user asked for, read once from the command line and the ini file."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from pytest_pareto.model.policy import Missing, Policy, TradeOffs
-from pytest_pareto.plugin.options import BASELINE_RUNS, in_ci
+from pytest_pareto.plugin import BASELINE_RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises pytest.UsageError, naming the option or ini key, where a value cannot be used.
     """
     update = config.getoption("--pareto-update")
-    if update is not None and in_ci():
+    if update is not None and _in_ci():
         raise pytest.UsageError(
             "--pareto-update is refused in CI (CI or BUILD_NUMBER is set): a baseline is "
             "accepted by a person. Update on the machine that measures and commit the result, "
@@ -41,7 +42,7 @@ def read_settings(config: pytest.Config) -> Settings:
             missing=Missing(missing) if missing else Missing.AUTO,
             fail_inconclusive=_choice(config, "inconclusive", ("pass", "fail")) == "fail",
             trade_offs=TradeOffs(_choice(config, "tradeoff", ("bounded", "pass", "fail"))),
-            ci=in_ci(),
+            ci=_in_ci(),
             accepts_new=update in ("changed", "new", "all"),
             accepts_changes=update in ("changed", "all"),
             accepts_all=update == "all",
@@ -50,6 +51,14 @@ def read_settings(config: pytest.Config) -> Settings:
         runs=_runs(config, updating=update is not None),
         plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
         session_spreads=_session_spreads(config),
+    )
+
+
+def _in_ci() -> bool:
+    """Whether this is a CI job, by the variables that pytest itself looks at."""
+    return any(
+        os.environ.get(name, "").lower() not in ("", "0", "false")
+        for name in ("CI", "BUILD_NUMBER")
     )
 
 
