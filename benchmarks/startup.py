@@ -98,13 +98,9 @@ def main() -> None:
         for number, package in enumerate((str(CHECKOUT), *sys.argv[2:])):
             added = environment(folder / f"with{number}", package)
             compare(Path(package).name if number else "pytest-pareto", bare, added, project, pairs)
-        loaded = subprocess.run(
-            (str(folder / "with0/bin/python"), *COLLECT),
-            cwd=project,
-            capture_output=True,
-            text=True,
-        ).stdout
-    print(next(line for line in loaded.splitlines() if "loaded:" in line))
+        command = (str(folder / "with0/bin/python"), *COLLECT)
+        told = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    print(next(line for line in told.stdout.splitlines() if "loaded:" in line))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The collapse guard: a few samples that fell far, which a mean over all samples hides."""
 
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ def default_drop(
     baseline: npt.NDArray[np.float64], harm: npt.NDArray[np.float64], tolerance: float
 ) -> float:
     """Return how far a sample must fall to have collapsed; 0 where nothing can say."""
-    spread = _MAD_TO_SD * float(np.median(np.abs(harm - np.median(harm))))
+    spread = _MAD_TO_SD * float(median(np.abs(harm - median(harm.tolist())).tolist()))
     return max(
         DROP_PER_TOLERANCE * tolerance,
         DROP_PER_SD * float(baseline.std(ddof=1)),

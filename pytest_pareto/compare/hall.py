@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,10 @@ from scipy.special import ndtri, stdtr, stdtrit
 _POWER = 0.8
 
 
-def transform(t: float, skewness: float, n: int) -> float:
+_Number = TypeVar("_Number", float, npt.NDArray[np.float64])
+
+
+def transform(t: _Number, skewness: _Number, n: int) -> _Number:
     """Return Hall's g(t), which is closer to normal than t where differences are skewed.
 
     Source: P. Hall (1992), "On the removal of skewness by transformation", JRSS B 54,
@@ -18,7 +22,8 @@ def transform(t: float, skewness: float, n: int) -> float:
     (1 + a t/3)², so that it never falls and has one inverse.
     """
     a = skewness / math.sqrt(n)
-    return t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6
+    at = a * t
+    return t + at * t / 3 + at * at * t / 27 + a / 6
 
 
 def inverse(g: float, skewness: float, n: int) -> float:

@@ -187,5 +187,8 @@ def _say_undecided(shift: _Shift, tolerance: float, alpha: float, pairs: int) ->
 
 
 def _worst(ids: Sequence[str], harm: npt.NDArray[np.float64]) -> tuple[str, ...]:
-    harmed = sorted((-h, name) for name, h in zip(ids, harm.tolist(), strict=True) if h > 0)
-    return tuple(name for _, name in harmed[:_WORST])
+    """Return the ids of the samples that lost most, ties in the order of their names."""
+    least = np.partition(harm, -_WORST)[-_WORST] if harm.size > _WORST else -math.inf
+    candidates = np.flatnonzero((harm > 0) & (harm >= least)).tolist()
+    worst = sorted(candidates, key=lambda place: (-harm[place], ids[place]))
+    return tuple(ids[place] for place in worst[:_WORST])

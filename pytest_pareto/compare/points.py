@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,9 +93,16 @@ def paired_axis(ids: Sequence[str], scores: Sequence[float], metric: Metric) -> 
     """Place a case by the scores of its samples, which only the same ids make comparable."""
     if len(ids) != len(scores):
         raise ParetoError(f"{metric.name!r} has {len(scores)} scores for {len(ids)} ids")
-    ordered = dict(sorted(zip(ids, scores, strict=True)))
-    harms = harm_sign(metric.better) * np.array(list(ordered.values()), dtype=np.float64)
-    return PairedAxis(tuple(ordered), harms, metric.tolerance)
+    ordered, places = _order(tuple(ids))
+    harms = harm_sign(metric.better) * np.array(scores, dtype=np.float64)[places]
+    return PairedAxis(ordered, harms, metric.tolerance)
+
+
+@lru_cache
+def _order(ids: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Sort ids, of which a project has few sets, however many cases."""
+    places = sorted(range(len(ids)), key=ids.__getitem__)
+    return tuple(ids[place] for place in places), np.array(places, dtype=np.intp)
 
 
 def _run_axis(level: Level, metric: Metric, spread: Spread) -> RunAxis:

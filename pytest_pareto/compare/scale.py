@@ -16,15 +16,14 @@ def require_usable(values: Sequence[float], *, relative: bool, noun: str = "read
     """Raise ParetoError unless there are values, and a mean of them (or of their logs) exists."""
     if len(values) == 0:
         raise ParetoError(f"there is no {noun} to compare; give at least one")
-    if all(map(math.isfinite, values)):
-        if relative and min(values) > 0:
-            return
-        if not relative and max(map(abs, values)) <= _LARGEST:
-            return
-    position, value = next(
-        (i, v) for i, v in enumerate(values) if not _usable(v, relative=relative)
-    )
-    raise ParetoError(f"{noun} {position} is {value:g}; {_remedy(value, relative=relative)}")
+    # A finite sum has no summand that is not; the rest is for telling which one it is.
+    within = min(values) > 0 if relative else _LARGEST >= max(values) >= min(values) >= -_LARGEST
+    if within and math.isfinite(sum(values)):
+        return
+    for position, value in enumerate(values):
+        if not _usable(value, relative=relative):
+            remedy = _remedy(value, relative=relative)
+            raise ParetoError(f"{noun} {position} is {value:g}; {remedy}")
 
 
 def _usable(value: float, *, relative: bool) -> bool:

@@ -18,6 +18,12 @@ def round_samples(values: Iterable[float]) -> tuple[float, ...]:
     """Round scores per sample to the digits that the baseline keeps.
 
     A candidate goes through here before it is compared: otherwise unchanged scores would
-    differ from the baseline's by the rounding alone.
+    differ from the baseline's by the rounding alone. The same as `significant` of each,
+    in one pass, since a session has a hundred thousand of them.
     """
-    return tuple([significant(value, SAMPLE_DIGITS) for value in values])
+    given = tuple(values)
+    texts = f"%.{SAMPLE_DIGITS}g " * len(given) % given
+    rounded = [float(text) + 0.0 for text in texts.split()]
+    if math.isfinite(sum(rounded)):
+        return tuple(rounded)
+    return tuple(significant(value, SAMPLE_DIGITS) for value in given)
