@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_pareto.compare.aligned import align
+from pytest_pareto.compare.arguments import read_better, require_terms
 from pytest_pareto.compare.collapse import MEAN_SHARE, Collapse, collapse_guard, default_drop
 from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.tango import Flips, is_binary
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better
 
 _WORST = 5
@@ -51,18 +51,10 @@ def compare_paired(
     Raises ParetoError if the two sides hold different ids, if a score is not a finite
     number, or if ``better``, ``tolerance`` or ``alpha`` is out of its range.
     """
-    if better not in tuple(Better):
-        raise ParetoError(f"better must be 'lower' or 'higher', not {better!r}")
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ParetoError(
-            f"tolerance must be a finite number >= 0, in the scores' own unit, not {tolerance!r}"
-        )
-    if not 0 < alpha < 0.5:
-        raise ParetoError(f"alpha must lie between 0 and 0.5, not {alpha!r}")
+    direction = read_better(better)
+    require_terms(tolerance=tolerance, alpha=alpha)
     ids, before, after = align(baseline, candidate)
-    return compare_scores(
-        ids, before, after, better=Better(better), tolerance=tolerance, alpha=alpha
-    )
+    return compare_scores(ids, before, after, better=direction, tolerance=tolerance, alpha=alpha)
 
 
 def compare_scores(

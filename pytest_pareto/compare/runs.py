@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from scipy.special import stdtr, stdtrit
 
+from pytest_pareto.compare.arguments import read_better, require_terms
 from pytest_pareto.compare.contrast import Contrast, contrast_of
 from pytest_pareto.compare.planning import what_settles
 from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
@@ -39,19 +40,12 @@ def compare_runs(
     Raises ParetoError where a side is empty, a run is not a sequence of positive numbers,
     or an option is out of its range.
     """
-    if better not in tuple(Better):
-        raise ParetoError(f"better must be 'lower' or 'higher', not {better!r}")
-    for name, value, inside, span in (
-        ("tolerance", tolerance, 0 <= tolerance < math.inf, "a finite number >= 0"),
-        ("alpha", alpha, 0 < alpha < 0.5, "between 0 and 0.5"),
-        ("session_spread", session_spread, 0 <= session_spread < math.inf, "a finite number >= 0"),
-    ):
-        if not inside:
-            raise ParetoError(f"{name} must be {span}, not {value!r}")
+    direction = read_better(better)
+    require_terms(tolerance=tolerance, session_spread=session_spread, alpha=alpha)
     return compare_levels(
         [Session("", 0, _levels("baseline", baseline))],
         _levels("candidate", candidate),
-        better=Better(better),
+        better=direction,
         relative=True,
         tolerance=tolerance,
         alpha=alpha,

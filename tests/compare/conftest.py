@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from pytest_pareto.compare.cases import MatchedCase, match_cases
+from pytest_pareto.compare.measured import Measured, measured_metrics
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
 from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.verdict import MetricResult
 
 HERE = Environment("AMD EPYC 9654", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
 ELSEWHERE = replace(HERE, cpu_model="Intel Xeon")
@@ -44,6 +46,18 @@ class World:
         if metric.kind is not Kind.PAIRED:
             return Measurement(metric, (float(reading),))
         return Measurement(metric, tuple(reading), self.ids(len(reading)))
+
+    @staticmethod
+    def measured(runs: Sequence[CaseRun], name: str) -> Measured:
+        found = measured_metrics(runs)[name]
+        assert isinstance(found, Measured)
+        return found
+
+    @staticmethod
+    def unmeasured(runs: Sequence[CaseRun], name: str) -> MetricResult:
+        found = measured_metrics(runs)[name]
+        assert isinstance(found, MetricResult)
+        return found
 
     @staticmethod
     def ids(count: int) -> tuple[str, ...]:

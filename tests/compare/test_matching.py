@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.compare.matching import Match, match_metric, unmatched, vanished
-from pytest_pareto.compare.measured import Measured, measured_metrics
+from pytest_pareto.compare.measured import measured_metrics
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Baseline, CaseHistory, Session
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
     from tests.compare.conftest import World
 
 SPREADS = SessionSpreads(host=0.1, gpu=0.2, gpu_other_board=0.3)
-
-
-def measured(runs: Sequence[CaseRun], name: str) -> Measured:
-    found = measured_metrics(runs)[name]
-    assert isinstance(found, Measured)
-    return found
-
-
-def unmeasured(runs: Sequence[CaseRun], name: str) -> MetricResult:
-    found = measured_metrics(runs)[name]
-    assert isinstance(found, MetricResult)
-    return found
 
 
 def matched(
@@ -289,7 +277,7 @@ def test_a_diagnostic_that_vanished_does_not_gate(world: "World") -> None:
 
 
 def test_a_metric_without_another_side_shows_what_was_measured(world: "World") -> None:
-    found = replace(measured(world.runs(fid=[1.0, 2.0]), "fid"), first=9.0, notes=("n",))
+    found = replace(world.measured(world.runs(fid=[1.0, 2.0]), "fid"), first=9.0, notes=("n",))
     shown = unmatched(found, Outcome.NEW, "why")
     assert (shown.candidate, shown.first, shown.notes) == (1.5, 9.0, ("n",))
     assert (shown.outcome, shown.reason) == (Outcome.NEW, "why")

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -7,26 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.compare.measured import Measured, level_for_people, measured_metrics
+from pytest_pareto.compare.measured import level_for_people
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY, Scope
-from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.run import Measurement
 from pytest_pareto.model.verdict import MetricResult
 
 if TYPE_CHECKING:
     from tests.compare.conftest import World
-
-
-def measured(runs: Sequence[CaseRun], name: str) -> Measured:
-    found = measured_metrics(runs)[name]
-    assert isinstance(found, Measured)
-    return found
-
-
-def unmeasured(runs: Sequence[CaseRun], name: str) -> MetricResult:
-    found = measured_metrics(runs)[name]
-    assert isinstance(found, MetricResult)
-    return found
 
 
 def reason(found: MetricResult) -> str:
@@ -40,9 +27,9 @@ def test_a_run_is_one_level(world: "World") -> None:
         replace(run, measurements=(Measurement(LATENCY, values, first=5.0 + i),))
         for i, (run, values) in enumerate(zip(world.runs(latency=[1, 1]), readings, strict=True))
     ]
-    assert measured(runs, "latency").runs == pytest.approx((0.2, 0.9))
-    assert measured(runs, "latency").first == 5.0
-    assert measured(runs, "latency").samples is None
+    assert world.measured(runs, "latency").runs == pytest.approx((0.2, 0.9))
+    assert world.measured(runs, "latency").first == 5.0
+    assert world.measured(runs, "latency").samples is None
 
 
 def test_an_absolute_level_is_a_mean_and_an_exact_one_is_itself(world: "World") -> None:
@@ -50,13 +37,13 @@ def test_an_absolute_level_is_a_mean_and_an_exact_one_is_itself(world: "World") 
     fid = Measurement(world.metric("fid"), (1.0, 4.0))
     memory = world.measurement("peak_memory", 7.0)
     run = replace(run, measurements=(fid, memory))
-    assert measured([run], "fid").runs == (2.5,)
-    assert measured([run], "peak_memory").runs == (7.0,)
+    assert world.measured([run], "fid").runs == (2.5,)
+    assert world.measured([run], "peak_memory").runs == (7.0,)
 
 
 def test_samples_are_averaged_over_runs(world: "World") -> None:
     runs = world.runs(score=[[1.0, 0.0], [1.0, 0.5]])
-    found = measured(runs, "score")
+    found = world.measured(runs, "score")
     assert found.runs == (0.5, 0.75)
     assert found.samples is not None
     assert found.samples.ids == world.ids(2)
@@ -66,19 +53,19 @@ def test_samples_are_averaged_over_runs(world: "World") -> None:
 def test_runs_that_scored_different_samples_are_broken(world: "World") -> None:
     one, other = world.runs(score=[[1.0, 0.0], [1.0, 0.5]])
     renamed = Measurement(world.metric("score"), (1.0, 0.5), ("s000", "later"))
-    found = unmeasured([one, replace(other, measurements=(renamed,))], "score")
+    found = world.unmeasured([one, replace(other, measurements=(renamed,))], "score")
     assert found.outcome is Outcome.BROKEN
     assert "must not depend on time or chance" in reason(found)
 
 
 def test_a_reading_without_a_ratio_is_broken(world: "World") -> None:
-    found = unmeasured(world.runs(latency=[0.0]), "latency")
+    found = world.unmeasured(world.runs(latency=[0.0]), "latency")
     assert found.outcome is Outcome.BROKEN
     assert "below the resolution of the clock" in reason(found)
 
 
 def test_what_no_run_measured_is_absent_with_its_reason(world: "World") -> None:
-    found = unmeasured(world.runs(device=["no GPU", "no GPU"]), "device")
+    found = world.unmeasured(world.runs(device=["no GPU", "no GPU"]), "device")
     assert found.outcome is Outcome.ABSENT
     assert found.reason == "no GPU"
     assert found.unmeasured
@@ -87,7 +74,7 @@ def test_what_no_run_measured_is_absent_with_its_reason(world: "World") -> None:
 @pytest.mark.parametrize(("second", "why"), [("MIG", "MIG"), (None, "not recorded in every run")])
 def test_what_only_some_runs_measured_says_so(world: "World", second: str | None, why: str) -> None:
     runs = world.runs(device=[1.0, second, 1.2], latency=[1, 1, 1])
-    found = measured(runs, "device")
+    found = world.measured(runs, "device")
     assert found.runs == pytest.approx((1.0, 1.2))
     assert found.notes == (f"measured in 2 of 3 runs: {why}",)
 
@@ -95,7 +82,7 @@ def test_what_only_some_runs_measured_says_so(world: "World", second: str | None
 def test_a_note_is_told_once(world: "World") -> None:
     noted = Measurement(LATENCY, (1.0,), notes=("throttled",))
     runs = [replace(run, measurements=(noted,)) for run in world.runs(latency=[1, 1])]
-    assert measured(runs, "latency").notes == ("throttled",)
+    assert world.measured(runs, "latency").notes == ("throttled",)
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=9))

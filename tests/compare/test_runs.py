@@ -230,7 +230,7 @@ def test_runs_that_cannot_be_compared_are_named(
     ],
 )
 def test_options_out_of_range_are_refused(option: str, value: Any) -> None:
-    with pytest.raises(ParetoError, match=f"^{option} must be"):
+    with pytest.raises(ParetoError, match=f"^{option} must "):
         compare_runs(BASE, BASE, **{option: value})
 
 
