@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 import venv
-from importlib.metadata import version
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
@@ -39,7 +38,7 @@ def environment(folder: Path, *packages: str) -> str:
     venv.create(folder, with_pip=True, symlinks=True)
     python = str(folder / "bin" / "python")
     install = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
-    subprocess.run((*install, f"pytest=={version('pytest')}"), check=True)
+    subprocess.run((*install, "-c", str(CHECKOUT / "constraints.txt"), "pytest"), check=True)
     for package in packages:
         no_deps = ("--no-deps",) if package == str(CHECKOUT) else ()
         subprocess.run((*install, *no_deps, package), check=True)
