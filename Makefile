@@ -8,11 +8,21 @@ TORCH_INDEX ?=
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	-c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 RUN = $(VENV)/bin/python -m
+EXAMPLE = $(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
 
-.PHONY: test lint check cover calibration gpu bench matrix clean
+.PHONY: test example example-baseline outputs lint check cover calibration gpu bench matrix clean
 
 test: $(VENV)/.test  ## install into a virtual environment and run the suite
 	$(RUN) pytest
+
+example: $(VENV)/.example  ## measure the example and judge it against its committed baseline
+	cd example_project && $(EXAMPLE)
+
+example-baseline: $(VENV)/.example  ## record the example's baseline for this machine
+	cd example_project && $(EXAMPLE) --pareto-update=all
+
+outputs: $(VENV)/.example  ## run every change of the example, and put its output into the docs
+	$(VENV)/bin/python docs/record_outputs.py
 
 lint: $(VENV)/.lint  ## style, types, import rules
 	$(RUN) ruff check .
@@ -49,6 +59,10 @@ $(VENV)/.made:
 
 $(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) -e '.[test]'
+	touch $@
+
+$(VENV)/.example: $(VENV)/.made pyproject.toml constraints.txt example_project/requirements.txt
+	$(PIP) -e . -r example_project/requirements.txt
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_pareto.compare.runs import compare_runs
     from pytest_pareto.model.change import Change, Outcome
     from pytest_pareto.model.errors import BaselineError, ParetoError
+    from pytest_pareto.plugin.fixture import Pareto
 
 __version__ = "0.1.0.dev0"
 
@@ -19,6 +20,7 @@ __all__ = [
     "BaselineError",
     "Change",
     "Outcome",
+    "Pareto",
     "ParetoError",
     "__version__",
     "compare_paired",
@@ -30,6 +32,7 @@ _HOMES = {
     "compare_paired": "pytest_pareto.compare.paired",
     "Change": "pytest_pareto.model.change",
     "Outcome": "pytest_pareto.model.change",
+    "Pareto": "pytest_pareto.plugin.fixture",
     "BaselineError": "pytest_pareto.model.errors",
     "ParetoError": "pytest_pareto.model.errors",
 }

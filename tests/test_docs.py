@@ -1,6 +1,7 @@
 """What the documents say is run, and what they list is all there is."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,21 @@ def test_the_reference_lists_every_name() -> None:
     for name in (*BUILT_IN, *Outcome, *Verdict):
         assert re.search(rf"\b{name}\b", REFERENCE), name
     assert {Position.LOST, Position.OVERTAKEN} <= set(re.findall(r"[A-Z_]{3,}", REFERENCE))
+
+
+def test_the_documents_show_what_the_example_printed() -> None:
+    """By `make outputs`; whoever edits a block by hand finds it here."""
+    recorder = runpy.run_path(str(ROOT / "docs" / "record_outputs.py"))
+    blocks = 0
+    for document in recorder["DOCUMENTS"]:
+        text = document.read_text(encoding="utf-8")
+        assert recorder["filled"](text) == text, document
+        blocks += len(recorder["BLOCK"].findall(text))
+    assert blocks == len(recorder["EXPECTED"]) + 2  # two of them in the README too
+    assert recorder["TABLE"].search((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example_project/*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

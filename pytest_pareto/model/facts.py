@@ -10,7 +10,8 @@ class SessionFacts:
     ``baseline_path`` is what the user would type: the folder of this hardware, relative
     to the root directory. ``differences`` names software that changed since the baseline,
     as "torch 2.12.0 → 2.13.0". ``partial`` says why the session is incomplete, or is None.
-    ``edits`` lists what an update wrote, or, with ``updating`` false, is empty.
+    ``edits`` tells what an update wrote, and ``written`` of how many metrics; with
+    ``updating`` false both are empty.
     ``confirmed`` is whether suspects were measured again before they were called worse.
     """
 
@@ -24,5 +25,6 @@ class SessionFacts:
     partial: str | None = None
     updating: bool = False
     edits: tuple[str, ...] = ()
+    written: int = 0
     confirmed: bool = False
     assumptions: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """The end of a session: judged, written where asked for, and told."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,8 +123,8 @@ def _update(
     except ParetoError as error:
         failed = replace(judgement, failures=(*judgement.failures, str(error)))
         return Conclusion(failed, replace(facts, updating=True))
-    told = tuple(_tell(edit) for edit in edits)
-    return Conclusion(judgement, replace(facts, updating=True, edits=told))
+    facts = replace(facts, updating=True, edits=_told(edits), written=len(edits))
+    return Conclusion(judgement, facts)
 
 
 def _prunable(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:
@@ -145,8 +146,15 @@ def _forgiven(judgement: Judgement, dropped: frozenset[str]) -> Judgement:
     return replace(judgement, cases=cases)
 
 
-def _tell(edit: Edit) -> str:
-    return f"{edit.action}: {edit.case_id} {edit.metric} ({edit.detail})"
+def _told(edits: Iterable[Edit]) -> tuple[str, ...]:
+    """Say what was written, a line for all metrics of a case that went the same way."""
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for edit in edits:
+        together.setdefault((edit.action, edit.case_id, edit.detail), []).append(edit.metric)
+    return tuple(
+        f"{action}: {case_id} {', '.join(metrics)} ({detail})"
+        for (action, case_id, detail), metrics in together.items()
+    )
 
 
 def _facts(

@@ -122,8 +122,11 @@ def is_merely_undecided(case: CaseVerdict) -> bool:
 def _has_news(case: CaseVerdict) -> bool:
     if case.verdict is not Verdict.INCONCLUSIVE:
         return case.verdict not in _WITHOUT_NEWS
-    changes = (result.change for result in case.comparison.metrics)
-    return any(change.suspected for change in changes if change is not None)
+    return any(
+        change.suspected or (result.metric.gates and change.outcome is Outcome.BETTER)
+        for result in case.comparison.metrics
+        if (change := result.change) is not None
+    )
 
 
 def _only_moves(case: CaseVerdict, moving: Collection[str]) -> bool:

@@ -59,7 +59,7 @@ def _caveats(facts: SessionFacts) -> list[str]:
     """Say what no session must leave unsaid: that it is incomplete, and that it wrote."""
     said = ["incomplete"] if facts.partial else []
     if facts.updating:
-        written = plural(len(facts.edits), "metric") if facts.edits else "nothing"
+        written = plural(facts.written, "metric") if facts.written else "nothing"
         said.append(f"wrote {written}")
     return said
 

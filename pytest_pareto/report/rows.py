@@ -80,7 +80,7 @@ def on_scale_of(metric: Metric, value: float, digits: int = 3) -> str:
 
 def resolution_text(metric: Metric, value: float) -> str:
     """Write the smallest regression that would have been caught, in two digits."""
-    return on_scale_of(metric, value, 2) if value else "anything"
+    return on_scale_of(metric, value, 2) if value else "any change"
 
 
 def _figure(change: Change, metric: Metric, sides: Levels) -> Figure:

@@ -156,3 +156,10 @@ def test_scores_do_not_creep_downhill(pytester: pytest.Pytester, run: "Run") -> 
             run("--pareto", "--pareto-update=runs" if step else "--pareto-update", ONE).exit_code
         )
     assert codes == [0, 0, 1, 1]
+
+
+def test_what_was_written_of_a_case_is_told_in_one_line(fresh_toy: "Toy") -> None:
+    text = fresh_toy.run("--pareto", "--pareto-update", ONE).text
+    told = " ".join(text.split())
+    assert told.count("add: ") == 3
+    assert "[large] accuracy, latency (1 run)" in told

@@ -288,7 +288,7 @@ def update_run() -> tuple[Judgement, SessionFacts]:
         f"{FRONT}[new] latency: new at 400.0 ms",
     )
     fresh = _fresh("[new]", "the baseline does not have this case")
-    return Judgement((_quiet("[q0]"), fresh, slower)), _facts(updating=True, edits=edits)
+    return Judgement((_quiet("[q0]"), fresh, slower)), _facts(updating=True, edits=edits, written=2)
 
 
 @pytest.fixture(

@@ -130,6 +130,17 @@ def test_suspected_case_is_shown(case: MakeCase, compared: Compare) -> None:
     assert build_case(case("[a]", Verdict.INCONCLUSIVE, suspected)).changed
 
 
+def test_what_got_better_is_told_though_something_else_is_undecided(
+    case: MakeCase, compared: Compare
+) -> None:
+    better = compared(PEAK_MEMORY, (2.0, 1.0), (-0.5, -0.5, -0.5), Outcome.BETTER, resolution=0.1)
+    undecided = compared(
+        LATENCY, (1.0, 1.0), (0.0, -0.1, 0.2), Outcome.INCONCLUSIVE, resolution=0.4
+    )
+    assert build_case(case("[a]", Verdict.INCONCLUSIVE, better, undecided)).changed
+    assert not build_case(case("[a]", Verdict.INCONCLUSIVE, undecided)).changed
+
+
 def test_lack_of_comparison_is_told_with_its_reason(case: MakeCase, compared: Compare) -> None:
     power = "power limit (W) is 600 here, 700 in the baseline"
     gap = lacking(Outcome.NOT_COMPARABLE, power)

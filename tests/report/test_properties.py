@@ -131,6 +131,7 @@ def facts(draw: st.DrawFn) -> SessionFacts:
         draw(reasons),
         draw(st.booleans()),
         draw(texts),
+        draw(st.integers(0, 9)),
         draw(st.booleans()),
         draw(texts),
     )

@@ -165,7 +165,7 @@ def test_control_characters_of_every_kind_become_visible() -> None:
 
 
 def test_resolution_text() -> None:
-    assert resolution_text(LATENCY, 0.0) == "anything"
+    assert resolution_text(LATENCY, 0.0) == "any change"
     assert resolution_text(LATENCY, math.inf) == "nothing"
     assert resolution_text(SCORE, 0.0213) == "0.021"
     assert on_scale_of(LATENCY, 0.0525) == "5.25 %"

@@ -1,0 +1,83 @@
+"""Run the example with each planted change, and put what it prints into the documents.
+
+    python docs/record_outputs.py [name ...]     # all of them, or some; `make outputs`
+
+Each run is a real one, in three fresh processes, against the baseline that the example has for
+this machine (record one with `make example-baseline`). What it prints goes to
+``docs/outputs/<name>.txt``, and into every block of the documents that stands under a line
+``<!-- output: <name> -->``. The table of scores is made from the baseline.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from statistics import fmean, stdev
+
+from pytest_pareto.baseline.store import load
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "example_project"
+OUTPUTS = ROOT / "docs" / "outputs"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
+EXPECTED = {"unchanged": 0, "slower": 1, "worse": 1, "tradeoff": 0, "better": 0, "heavier": 1}
+BLOCK = re.compile(r"(<!-- output: (\w+) -->\n```\n).*?(```\n)", flags=re.DOTALL)
+TABLE = re.compile(r"(<!-- scores -->\n).*?(<!-- /scores -->\n)", flags=re.DOTALL)
+
+
+def run(name: str) -> str:
+    """Run the example with a planted change and return what it prints."""
+    change = "" if name == "unchanged" else name
+    env = os.environ | {"EXAMPLE_CHANGE": change, "COLUMNS": "80", "CI": ""}
+    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-runs=3", "--no-header"]
+    # Failed tests are told twice, once by pytest and once by us: once is enough here.
+    command += ["--pareto-plot"] if name == "unchanged" else ["--tb=no"]
+    done = subprocess.run(
+        command, cwd=EXAMPLE, env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode != EXPECTED[name]:
+        sys.exit(f"{name}: exit code {done.returncode}, not {EXPECTED[name]}\n{done.stdout}")
+    return done.stdout
+
+
+def scores_table() -> str:
+    """Show the recorded scores of every variant, with 95 % intervals over the samples."""
+    rows = ["| variant | label_accuracy | similarity |", "|---|---|---|"]
+    baseline = load(EXAMPLE / "pareto_baselines", "no-machine")
+    for case_id, case in baseline.cases.items():
+        cells = [case_id.split("[")[1].removesuffix("]")]
+        for metric in ("label_accuracy", "similarity"):
+            samples = case.metrics[metric].samples
+            assert samples is not None
+            half = 1.96 * stdev(samples.values) / len(samples.values) ** 0.5
+            cells.append(f"{fmean(samples.values):.3f} ± {half:.3f}")
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def filled(document: str) -> str:
+    """Return a document with every block as it was last recorded."""
+
+    def output(block: re.Match[str]) -> str:
+        return block[1] + (OUTPUTS / f"{block[2]}.txt").read_text(encoding="utf-8") + block[3]
+
+    def table(block: re.Match[str]) -> str:
+        return block[1] + scores_table() + block[2]
+
+    return TABLE.sub(table, BLOCK.sub(output, document))
+
+
+def main() -> None:
+    """Run what is named, or everything; then fill the documents."""
+    OUTPUTS.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or EXPECTED:
+        text = run(name)
+        (OUTPUTS / f"{name}.txt").write_text(text, encoding="utf-8")
+        print(f"{name}: exit code {EXPECTED[name]}, as it should be", flush=True)
+    for document in DOCUMENTS:
+        document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

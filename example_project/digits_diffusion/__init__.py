@@ -1,0 +1,1 @@
+"""A small, real diffusion model: handwritten digits, drawn on request."""
