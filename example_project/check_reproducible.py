@@ -49,10 +49,12 @@ def differences(threads: int, batch: int) -> dict[str, tuple[int, float]]:
         pipeline = variant.build()
         images = torch.cat(
             [
-                pipeline(labels, seeds, num_inference_steps=variant.steps)
-                for labels, seeds in zip(
-                    LABELS.split(batch), torch.tensor(SEEDS).split(batch), strict=True
+                pipeline(
+                    LABELS[start : start + batch],
+                    SEEDS[start : start + batch],
+                    num_inference_steps=variant.steps,
                 )
+                for start in range(0, len(LABELS), batch)
             ]
         )
         for name, judge in judges.items():
