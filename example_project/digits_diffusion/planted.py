@@ -1,6 +1,6 @@
 """Changes as pull requests bring them, planted on demand: ``EXAMPLE_CHANGE=slower make example``.
 
-Each really happens, to the pipeline of one variant; the gate is to find out which and how.
+``ARGS=--pareto-runs=3`` measures in three processes, which a change of latency needs. Each really happens, to the pipeline of one variant; the gate is to find out which and how.
 """
 
 import os
