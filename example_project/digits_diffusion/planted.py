@@ -1,6 +1,7 @@
 """Changes as pull requests bring them, planted on demand: ``EXAMPLE_CHANGE=slower make example``.
 
-``ARGS=--pareto-runs=3`` measures in three processes, which a change of latency needs. Each really happens, to the pipeline of one variant; the gate is to find out which and how.
+``ARGS=--pareto-runs=3`` measures in three processes, which a change of latency needs. Each change
+really happens, to the pipeline of one variant; the gate is to find out which and how.
 """
 
 import os
