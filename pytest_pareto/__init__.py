@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_pareto.compare.paired import compare_paired
     from pytest_pareto.compare.runs import compare_runs
+    from pytest_pareto.measure.work.counting import Work
+    from pytest_pareto.measure.work.meter import count_work
     from pytest_pareto.model.change import Change, Outcome
     from pytest_pareto.model.errors import BaselineError, ParetoError
     from pytest_pareto.plugin.fixture import Pareto
@@ -22,9 +24,11 @@ __all__ = [
     "Outcome",
     "Pareto",
     "ParetoError",
+    "Work",
     "__version__",
     "compare_paired",
     "compare_runs",
+    "count_work",
 ]
 
 _HOMES = {
@@ -32,6 +36,8 @@ _HOMES = {
     "compare_paired": "pytest_pareto.compare.paired",
     "Change": "pytest_pareto.model.change",
     "Outcome": "pytest_pareto.model.change",
+    "count_work": "pytest_pareto.measure.work.meter",
+    "Work": "pytest_pareto.measure.work.counting",
     "Pareto": "pytest_pareto.plugin.fixture",
     "BaselineError": "pytest_pareto.model.errors",
     "ParetoError": "pytest_pareto.model.errors",

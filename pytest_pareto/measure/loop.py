@@ -1,21 +1,27 @@
 """The loops that call: warm-up, and rounds in the steady state."""
 
 import gc
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_pareto.measure.device import EventPair
 from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.stages import NoStagesError, stages_of
 
 _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One synchronised call: readings of the host's clock, and seconds by device events."""
+    """One synchronised call: readings of the host's clock, and seconds by device events.
+
+    ``stages`` is what the function says of its own parts, if it is `Staged`.
+    """
 
     start_ns: int
     stop_ns: int
     event_s: float | None
+    stages: Mapping[str, float] | NoStagesError | None = None
 
     @property
     def wall_s(self) -> float:
@@ -41,18 +47,27 @@ def warm_up(calls: Calls) -> None:
     calls.stage, calls.warm = stage, True
 
 
-def steady_rounds(calls: Calls) -> tuple[Round, ...]:
-    """Call in the steady state for as long as the plan asks, timing each call."""
-    warm_up(calls)
+def steady_rounds(
+    calls: Calls,
+    *,
+    at_least_s: float = 0.0,
+    between: Callable[[float], None] = lambda _: None,
+) -> tuple[Round, ...]:
+    """Call in the steady state for as long as the plan asks, timing each call.
+
+    It goes on until ``at_least_s`` seconds have passed, whatever the plan says. After each
+    round ``between`` is called with the seconds since the first began, untimed.
+    """
     events = calls.device.event_pair()
     stage, calls.stage = calls.stage, "steady state"
     # What earlier code left behind is collected now rather than within some timed call.
     gc.collect()
     rounds: list[Round] = []
     elapsed_s = 0.0
-    while calls.plan.wants_round(len(rounds), elapsed_s):
+    while calls.plan.wants_round(len(rounds), elapsed_s) or elapsed_s < at_least_s:
         rounds.append(one_round(calls, events))
         elapsed_s = (rounds[-1].stop_ns - rounds[0].start_ns) / _NS_PER_S
+        between(elapsed_s)
     calls.stage = stage
     return tuple(rounds)
 
@@ -74,4 +89,5 @@ def one_round(calls: Calls, events: EventPair | None) -> Round:
     calls.device.synchronize()
     stop_ns = calls.clock()
     del result
-    return Round(start_ns, stop_ns, None if events is None else events.elapsed_s())
+    event_s = None if events is None else events.elapsed_s()
+    return Round(start_ns, stop_ns, event_s, stages_of(calls.function))

@@ -6,24 +6,29 @@ from typing import Any
 
 from pytest_pareto.measure.arguments import argument_source
 from pytest_pareto.measure.device import find_device
-from pytest_pareto.measure.latency import LatencyMeter
-from pytest_pareto.measure.memory import PeakMemoryMeter
 from pytest_pareto.measure.meter import Calls, Meter
+from pytest_pareto.measure.meters.reference import unless_gpu_bound
 from pytest_pareto.measure.passes import meter_pass
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan
 from pytest_pareto.measure.randomness import random_state_kept
 from pytest_pareto.measure.unfinished import refuse_unfinished
-from pytest_pareto.measure.work import WorkMeter
 from pytest_pareto.model.run import Measurement
 
 
 def built_in_meters() -> tuple[Meter, ...]:
     """Return a meter for every built-in metric, in the order in which they should run."""
-    # The counter of FLOPs changes how torch dispatches, so it goes last.
-    return (LatencyMeter(), PeakMemoryMeter(), WorkMeter())
+    # Imported here: a test that is not measured needs none of them.
+    from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
+    from pytest_pareto.measure.meters.memory import PeakMemoryMeter
+    from pytest_pareto.measure.meters.steady import SteadyMeter
+    from pytest_pareto.measure.work.meter import WorkMeter
+
+    # Kernels are timed while the GPU is as hot as the long window left it. The counter of
+    # FLOPs changes how torch dispatches, so it goes last.
+    return (SteadyMeter(), DeviceTimeMeter(), PeakMemoryMeter(), WorkMeter())
 
 
-def measure_call(
+def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     function: Callable[..., Any],
     args: Sequence[object],
     kwargs: Mapping[str, object],
@@ -33,27 +38,31 @@ def measure_call(
     plan: LoopPlan = DEFAULT_PLAN,
     skip: frozenset[str] = frozenset(),
     clock: Callable[[], int] = time.perf_counter_ns,
+    case_id: str = "",
 ) -> tuple[Any, tuple[Measurement, ...]]:
     """Call ``function`` once, then as often as the meters need.
 
     Returns the first call's result itself, and a measurement of every metric of ``meters``
-    that is not in ``skip`` (names of metrics), absent ones with their reason. Later calls
+    that is not in ``skip`` (names of metrics), absent ones with their reason, and of the
+    stages that a `Staged` function tells of. Later calls
     leave the global random state as the first one left it. Their results are dropped; a
     function that hands out the same object each time has it overwritten by them.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
-    `argument_source`. ``clock`` returns monotonic nanoseconds.
+    `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
+    meters that ask.
 
     An exception of the function is raised unchanged, with a note on which call it was
     unless it was the first. Raises ParetoError if the first call returns a generator or an
     awaitable, and if ``setup`` has another form than it should.
     """
     __tracebackhide__ = True  # of a failing test pytest shows the user's frames, not ours
-    calls = Calls(function, argument_source(args, kwargs, setup), clock=clock, plan=plan)
+    source = argument_source(args, kwargs, setup)
+    calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id)
     result = _first_call(calls)
     refuse_unfinished(function, result)
     with random_state_kept():
         measurements = [found for meter in meters for found in meter_pass(meter, calls, skip)]
-    return result, tuple(measurements)
+    return result, (*unless_gpu_bound(measurements), *calls.told)
 
 
 def _first_call(calls: Calls) -> object:

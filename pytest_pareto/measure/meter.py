@@ -15,10 +15,12 @@ class Calls:
 
     A meter uses `prepare`, and what it needs of: ``device`` (to wait for launched work),
     ``clock`` (monotonic nanoseconds; injected in tests), ``plan`` (how many calls the
-    test asks for), ``first_s`` (wall seconds of the first call). It may say in ``stage``
-    what it is doing; an exception of the function then carries these words.
-    ``count``, ``warm`` and ``raised`` belong to the loop: the calls prepared so far,
-    whether warm-up is done, and the last exception of the function or of its `setup`.
+    test asks for), ``first_s`` (wall seconds of the first call), ``case_id`` (of the case
+    that is measured), ``wanted`` (the names of its metrics that the test wants). It may say
+    in ``stage`` what it is doing; an exception of the function then carries these words.
+    ``count``, ``warm``, ``raised`` and ``told`` belong to the loop: the calls prepared so
+    far, whether warm-up is done, the last exception of the function or of its `setup`, and
+    what the function itself measured of its stages.
     """
 
     def __init__(
@@ -28,9 +30,12 @@ class Calls:
         *,
         clock: Callable[[], int],
         plan: LoopPlan = DEFAULT_PLAN,
+        case_id: str = "",
     ) -> None:
         self._function = function
         self._arguments = arguments
+        self.case_id = case_id
+        self.wanted: frozenset[str] = frozenset()
         self.clock = clock
         self.plan = plan
         self.device: Device = find_device()
@@ -39,10 +44,17 @@ class Calls:
         self.count = 0
         self.warm = False
         self.raised: BaseException | None = None
+        self.told: tuple[Measurement, ...] = ()
 
-    def begin(self, stage: str) -> None:
+    @property
+    def function(self) -> Callable[..., object]:
+        """The measured function itself, for who asks what it is; call it by `prepare`."""
+        return self._function
+
+    def begin(self, wanted: Sequence[Metric]) -> None:
         """Start a meter's pass: what was raised before is no longer the function's news."""
-        self.stage = stage
+        self.stage = f"measuring {', '.join(metric.name for metric in wanted)}"
+        self.wanted = frozenset(metric.name for metric in wanted)
         self.raised = None
 
     def prepare(self) -> Callable[[], object]:

@@ -16,7 +16,7 @@ def meter_pass(meter: Meter, calls: Calls, skip: frozenset[str]) -> tuple[Measur
     wanted = tuple(metric for metric in meter.metrics if metric.name not in skip)
     if not wanted:
         return ()
-    calls.begin(f"measuring {', '.join(metric.name for metric in wanted)}")
+    calls.begin(wanted)
     try:
         reason = meter.absence()
         found = meter.measure(calls) if reason is None else absent(wanted, reason)

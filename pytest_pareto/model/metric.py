@@ -95,8 +95,34 @@ def _cost(
 
 LATENCY = _cost("latency", "s", Kind.RUN, Scope.HOST, 0.05)
 EVENT_TIME = _cost("event_time", "s", Kind.RUN, Scope.HOST, 0.05, gates=False)
+HOST_REFERENCE = _cost("host_reference", "s", Kind.RUN, Scope.HOST, 0.05, gates=False)
+ENERGY = _cost("energy", "J", Kind.RUN, Scope.GPU, 0.05)
+DEVICE_TIME = _cost("device_time", "s", Kind.RUN, Scope.GPU, 0.01)
+KERNELS = _cost("kernels", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
+HOST_COPIES = _cost("host_copies", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
+HOST_WAITS = _cost("host_waits", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 PEAK_MEMORY = _cost("peak_memory", "B", Kind.EXACT, Scope.GPU, 0.01)
+RESERVED_MEMORY = _cost("reserved_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=False)
+OTHER_MEMORY = _cost("other_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=False)
 FLOPS = _cost("flops", "count", Kind.EXACT, Scope.ANYWHERE, 0.0, gates=False)
+OPERATIONS = _cost("operations", "count", Kind.EXACT, Scope.ANYWHERE, 0.0, gates=False)
 
-BUILT_IN = {metric.name: metric for metric in (LATENCY, EVENT_TIME, PEAK_MEMORY, FLOPS)}
+BUILT_IN = {
+    metric.name: metric
+    for metric in (
+        LATENCY,
+        EVENT_TIME,
+        HOST_REFERENCE,
+        ENERGY,
+        DEVICE_TIME,
+        KERNELS,
+        HOST_COPIES,
+        HOST_WAITS,
+        PEAK_MEMORY,
+        RESERVED_MEMORY,
+        OTHER_MEMORY,
+        FLOPS,
+        OPERATIONS,
+    )
+}
 """The metrics that `measure` knows without being told; ``gates=False`` marks diagnostics."""

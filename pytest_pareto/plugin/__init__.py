@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 MARKER = (
     "pareto(*, front=None, tolerance={metric: limit}, budget={metric: '<= 0.5 s'}, "
-    "give_up={metric: bound}, rounds=None, warmup=None, skip_metrics=(), gate=True): "
-    "how pytest-pareto measures and judges this test."
+    "give_up={metric: bound}, rounds=None, warmup=None, skip_metrics=(), work_only=False, "
+    "gate=True): how pytest-pareto measures and judges this test."
 )
 UPDATE_MODES = ("changed", "new", "runs", "all")
 BASELINE_RUNS = 5
@@ -104,7 +104,9 @@ class _Hooks:
         """Return further meters for this session, beside those built in.
 
         Called once per process, when its session starts. Each meter has a pass of its own, in
-        the order in which they are returned.
+        the order in which they are returned. A metric that a built-in meter measures as well
+        is replaced: it comes from the returned meter alone. Two returned meters of one metric
+        are an error. `pytest_pareto.testing.check_meter` tests a meter of your own.
         """
 
 

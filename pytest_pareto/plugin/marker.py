@@ -14,11 +14,21 @@ import pytest
 
 from pytest_pareto.model.budget import Budget, parse_budget
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.metric import FLOPS, Metric
 
 V = TypeVar("V")
 
-KEYWORDS = ("front", "tolerance", "budget", "give_up", "rounds", "warmup", "skip_metrics", "gate")
+KEYWORDS = (
+    "front",
+    "tolerance",
+    "budget",
+    "give_up",
+    "rounds",
+    "warmup",
+    "skip_metrics",
+    "work_only",
+    "gate",
+)
 _MAPPINGS = ("tolerance", "budget", "give_up")
 
 
@@ -33,6 +43,7 @@ class CaseOptions:
     rounds: int | None = None
     warmup: int | None = None
     skip_metrics: frozenset[str] = frozenset()
+    work_only: bool = False
     gate: bool = True
 
     @property
@@ -43,12 +54,17 @@ class CaseOptions:
         return named | {budget.metric: "budget" for budget in self.budgets}
 
     def apply_to(self, metric: Metric) -> Metric:
-        """Put a metric under this test's policy; a tolerance asks a diagnostic to gate."""
+        """Put a metric under this test's policy.
+
+        A tolerance asks a diagnostic to gate, and so does ``work_only`` the FLOPs: a test that
+        measures nothing else is there for them.
+        """
         tolerance = self.tolerance.get(metric.name)
+        asked = tolerance is not None or (self.work_only and metric.name == FLOPS.name)
         return metric.with_policy(
             tolerance=tolerance,
             give_up=self.give_up.get(metric.name),
-            gates=True if tolerance is not None else None,
+            gates=True if asked else None,
         )
 
 
@@ -102,6 +118,7 @@ def _checked(given: Mapping[str, object]) -> CaseOptions:
         rounds=count("rounds", given.get("rounds"), least=1),
         warmup=count("warmup", given.get("warmup"), least=0),
         skip_metrics=_names(given.get("skip_metrics", ())),
+        work_only=_typed("work_only", given.get("work_only"), bool, "True or False") is True,
         gate=_typed("gate", given.get("gate"), bool, "True or False") is not False,
     )
 

@@ -9,8 +9,9 @@ import pytest
 from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import BUILT_IN
+from pytest_pareto.model.metric import BUILT_IN, OPERATIONS
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.plugin.marker import CaseOptions, read_marker, source_hash, suggest
 
@@ -70,21 +71,38 @@ class Recorder:
                 "of a test its own name: pareto.configure(name='decode').measure(...)"
             )
         case.measured, case.items = True, options.items
-        result, measurements = measure_call(
+        result, measurements = self._call(fn, args, kwargs, options)
+        for measurement in measurements:
+            self.add(options.name, measurement)
+        return cast(T, result)
+
+    def _call(
+        self,
+        fn: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        options: "MeasureOptions",
+    ) -> tuple[object, tuple[Measurement, ...]]:
+        __tracebackhide__ = True
+        skip = self._skipped(options)
+        if self._options.work_only:
+            # Without --pareto too: the test then meets the same tensors, without data, and
+            # a model that is too large for this machine stays cheap.
+            return measure_work(fn, args, kwargs, setup=options.setup, skip=skip)
+        plan = LoopPlan(
+            rounds=options.rounds or self._options.rounds,
+            warmup=options.warmup if options.warmup is not None else self._options.warmup,
+        )
+        return measure_call(
             fn,
             args,
             kwargs,
             setup=options.setup,
             meters=self._meters or (),
-            plan=LoopPlan(
-                rounds=options.rounds or self._options.rounds,
-                warmup=options.warmup if options.warmup is not None else self._options.warmup,
-            ),
-            skip=self._skipped(options),
+            plan=plan,
+            skip=skip,
+            case_id=self._case_id(options.name),
         )
-        for measurement in measurements:
-            self.add(options.name, measurement)
-        return cast(T, result)
 
     def _skipped(self, options: "MeasureOptions") -> frozenset[str]:
         if options.metrics is None:
@@ -114,7 +132,10 @@ class Recorder:
         return wanted
 
     def _built_in(self) -> frozenset[str]:
-        return frozenset(BUILT_IN) | {m.name for meter in self._meters or () for m in meter.metrics}
+        added = {m.name for meter in self._meters or () for m in meter.metrics}
+        # Counted without data alone, so elsewhere a tolerance for it would never gate.
+        unmeasured = frozenset() if self._options.work_only else {OPERATIONS.name}
+        return (frozenset(BUILT_IN) - unmeasured) | added
 
     def finish(self) -> None:
         """Check, after a test that passed under ``--pareto``, that it said what it meant."""

@@ -1,6 +1,8 @@
-"""A clock that stands until it is moved, and a CUDA whose kernels take time by it."""
+"""A clock that stands until it is moved, a CUDA whose kernels take time by it, and its NVML."""
 
+import gc
 import sys
+from bisect import bisect_right
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +10,10 @@ from typing import Any
 import pytest
 
 from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.meters import power
 from pytest_pareto.measure.plan import LoopPlan
+from tests.measure.chrome_trace import ChromeTrace
+from tests.measure.scripted_nvml import EPOCH_US, ScriptedBoard, ScriptedNvml
 
 
 class HandClock:
@@ -24,6 +29,34 @@ class HandClock:
         self.now_ns += round(seconds * 1e9)
 
 
+class Queue:
+    """The work of one device: when it is done, and how much of it was done when."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self._clock = clock
+        self._began_ns = [0]
+        self._ended_ns = [0]
+        self._before_ns = [0]
+
+    def launch(self, seconds: float) -> None:
+        began_ns, work_ns = self.free_at_ns(), round(seconds * 1e9)
+        if began_ns > self._ended_ns[-1]:
+            self._before_ns.append(self.worked_ns(began_ns))
+            self._began_ns.append(began_ns)
+            self._ended_ns.append(began_ns)
+        self._ended_ns[-1] += work_ns
+
+    def free_at_ns(self) -> int:
+        return max(self._clock(), self._ended_ns[-1])
+
+    def worked_ns(self, until_ns: int) -> int:
+        if until_ns <= 0:
+            return 0
+        last = bisect_right(self._began_ns, until_ns) - 1
+        worked_ns = min(until_ns, self._ended_ns[last]) - self._began_ns[last]
+        return self._before_ns[last] + worked_ns
+
+
 class FakeEvent:
     def __init__(self, cuda: "FakeCuda") -> None:
         self._cuda = cuda
@@ -31,40 +64,59 @@ class FakeEvent:
 
     def record(self) -> None:
         self._cuda.journal.append("event")
-        self.at_ns = max(self._cuda.clock(), self._cuda.busy_until_ns)
+        self.at_ns = self._cuda.queues[self._cuda.current].free_at_ns()
 
     def elapsed_time(self, later: "FakeEvent") -> float:
         return (later.at_ns - self.at_ns) / 1e6
 
 
+class FakeTensor:
+    """One whose addition costs the host ``launch_s`` and the device a microsecond."""
+
+    def __init__(self, cuda: "FakeCuda") -> None:
+        self._cuda = cuda
+
+    def add_(self, _: int) -> None:
+        self._cuda.clock.advance(self._cuda.launch_s)
+        self._cuda.launch(1e-6, on=self._cuda.current)
+
+
 class FakeCuda:
-    """What the package uses of `torch.cuda`: one queue of kernels, an allocator per device."""
+    """What the package uses of `torch.cuda`: per device a queue of kernels and an allocator."""
 
     def __init__(self, clock: HandClock, *, devices: int) -> None:
         self.clock = clock
-        self.busy_until_ns = 0
+        self.queues = [Queue(clock) for _ in range(devices)]
+        self.launch_s = 5e-6
         self.journal: list[str] = []
         self.initialized = True
         self.current = 0
         self.allocated = [0] * devices
         self.peak = [0] * devices
         self.ever = [0] * devices
+        self.reserved = [0] * devices
+        self.peak_reserved = [0] * devices
         self.keeps_statistics = True
         self.names = ["NVIDIA H200"] * devices
         self.uuids: list[str | None] = [f"00000000-0000-0000-0000-00000000000{i}" for i in "abcdef"]
         self.random_states = [f"state {i}" for i in range(devices)]
 
     # What a measured function does with it.
-    def launch(self, seconds: float) -> None:
-        self.busy_until_ns = max(self.clock(), self.busy_until_ns) + round(seconds * 1e9)
+    def launch(self, seconds: float, *, on: int = 0) -> None:
+        self.queues[on].launch(seconds)
 
     def allocate(self, size: int, *, on: int = 0) -> None:
         self.allocated[on] += size
         self.ever[on] += size
         self.peak[on] = max(self.peak[on], self.allocated[on])
+        self.reserved[on] = max(self.reserved[on], self.allocated[on])
+        self.peak_reserved[on] = max(self.peak_reserved[on], self.reserved[on])
 
     def free(self, size: int, *, on: int = 0) -> None:
         self.allocated[on] -= size
+
+    def empty_cache(self) -> None:
+        self.reserved = list(self.allocated)
 
     # torch.cuda
     def is_initialized(self) -> bool:
@@ -78,7 +130,7 @@ class FakeCuda:
 
     def synchronize(self, index: int) -> None:
         self.journal.append(f"sync {index}")
-        self.clock.now_ns = max(self.clock.now_ns, self.busy_until_ns)
+        self.clock.now_ns = self.queues[index].free_at_ns()
 
     def Event(self, *, enable_timing: bool) -> FakeEvent:  # noqa: N802  (torch's name)
         assert enable_timing
@@ -91,9 +143,16 @@ class FakeCuda:
 
     def reset_peak_memory_stats(self, index: int) -> None:
         self.peak[index] = self.allocated[index]
+        self.peak_reserved[index] = self.reserved[index]
 
     def max_memory_allocated(self, index: int) -> int:
         return self.peak[index]
+
+    def memory_reserved(self, index: int) -> int:
+        return self.reserved[index]
+
+    def max_memory_reserved(self, index: int) -> int:
+        return self.peak_reserved[index]
 
     def get_rng_state_all(self) -> list[str]:
         return list(self.random_states)
@@ -107,6 +166,12 @@ class FakeCuda:
     def get_device_properties(self, index: int) -> SimpleNamespace:
         uuid = self.uuids[index]
         return SimpleNamespace() if uuid is None else SimpleNamespace(uuid=uuid)
+
+
+@pytest.fixture(autouse=True)
+def _quick_collections() -> None:
+    """Set aside what is alive, since each window collects garbage: beside torch in 0.1 s."""
+    gc.freeze()
 
 
 @pytest.fixture
@@ -124,8 +189,11 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 def fake_torch(monkeypatch: pytest.MonkeyPatch, clock: HandClock) -> Any:
     """A torch with three CUDA devices of which none has been used."""
     state = {"cpu": "cpu state"}
+    cuda = FakeCuda(clock, devices=3)
     torch = SimpleNamespace(
-        cuda=FakeCuda(clock, devices=3),
+        cuda=cuda,
+        zeros=lambda size, *, device: FakeTensor(cuda),
+        autograd=SimpleNamespace(_profiler_enabled=lambda: False),
         version=SimpleNamespace(cuda="13.0", hip=None),
         backends=SimpleNamespace(cudnn=SimpleNamespace(version=lambda: 91002)),
         get_rng_state=lambda: state["cpu"],
@@ -134,6 +202,24 @@ def fake_torch(monkeypatch: pytest.MonkeyPatch, clock: HandClock) -> Any:
     )
     monkeypatch.setitem(sys.modules, "torch", torch)
     return torch
+
+
+@pytest.fixture
+def nvml(monkeypatch: pytest.MonkeyPatch, fake_torch: Any, clock: HandClock) -> ScriptedNvml:
+    """An NVML that knows the devices of `fake_torch` by their UUIDs."""
+    cuda = fake_torch.cuda
+    pairs = zip(cuda.uuids, cuda.queues, strict=False)
+    boards = [ScriptedBoard(uuid, queue.worked_ns) for uuid, queue in pairs]
+    scripted = ScriptedNvml(clock, boards)
+    epoch = SimpleNamespace(time_ns=lambda: EPOCH_US * 1000 + clock())
+    monkeypatch.setattr(power, "time", epoch)
+    monkeypatch.setitem(sys.modules, "pynvml", scripted)
+    return scripted
+
+
+@pytest.fixture
+def trace() -> ChromeTrace:
+    return ChromeTrace()
 
 
 @pytest.fixture

@@ -1,20 +1,27 @@
 """On a real CUDA device: that the figures mean what they say. Run with `-m gpu`."""
 
+import inspect
+import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import pytest
 
 from pytest_pareto.measure import measuring
 from pytest_pareto.measure.device import CpuDevice, CudaDevice, find_device
-from pytest_pareto.measure.environment import probe_environment
-from pytest_pareto.measure.latency import LatencyMeter
+from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.measure.measuring import measure_call
-from pytest_pareto.measure.memory import PeakMemoryMeter
+from pytest_pareto.measure.meter import Meter
+from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
+from pytest_pareto.measure.meters.memory import PeakMemoryMeter
+from pytest_pareto.measure.meters.steady import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.work import WorkMeter
+from pytest_pareto.measure.work.meter import WorkMeter
 from pytest_pareto.model.run import Measurement
 
 pytestmark = pytest.mark.gpu
@@ -46,17 +53,51 @@ def long_kernels(torch: Any) -> Callable[[], Any]:
     return function
 
 
+@pytest.fixture
+def passes(torch: Any) -> Callable[[int], Callable[[], None]]:
+    """Make functions of so many passes over memory, which no power limit slows down."""
+    x = torch.zeros(256 * MiB, dtype=torch.uint8, device="cuda")
+
+    def make(count: int) -> Callable[[], None]:
+        def function() -> None:
+            for _ in range(count):
+                x.add_(1)
+
+        return function
+
+    return make
+
+
+def _measured(function: Callable[[], object], meter: Meter, *skip: str) -> list[Measurement]:
+    _, found = measure_call(function, (), {}, meters=[meter], plan=PLAN, skip=frozenset(skip))
+    return list(found)
+
+
+def _value(measurement: Measurement) -> float:
+    assert measurement.absent is None, measurement.absent
+    return median(measurement.values)
+
+
 def _latencies(function: Callable[[], object]) -> tuple[Measurement, Measurement]:
-    meter = LatencyMeter(lambda: None)
-    _, (latency, event_time) = measure_call(function, (), {}, meters=[meter], plan=PLAN)
+    latency, event_time, _ = _measured(function, SteadyMeter(lambda: None), "energy")
     return latency, event_time
+
+
+def _energy(function: Callable[[], object]) -> Measurement:
+    times = ("latency", "event_time", "host_reference")
+    (energy,) = _measured(function, SteadyMeter(lambda: None), *times)
+    return energy
+
+
+def _device_time(function: Callable[[], object]) -> Measurement:
+    device_time, *_ = _measured(function, DeviceTimeMeter())
+    return device_time
 
 
 def _peak(torch: Any, function: Callable[[], object]) -> float:
     torch.cuda.empty_cache()
-    _, (peak,) = measure_call(function, (), {}, meters=[PeakMemoryMeter()], plan=PLAN)
-    assert peak.absent is None, peak.absent
-    return peak.values[0]
+    peak, *_ = _measured(function, PeakMemoryMeter())
+    return _value(peak)
 
 
 def test_latency_is_the_work_and_not_its_launch(
@@ -89,6 +130,163 @@ def test_event_time_is_in_seconds_of_the_kernels(torch: Any, long_kernels: Any) 
     assert median(doubled.values) == pytest.approx(2 * median(once.values), rel=0.2)
 
 
+def test_device_time_is_the_sum_that_the_profiler_itself_finds(
+    torch: Any, long_kernels: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles: list[Any] = []
+
+    class Remembered(torch.profiler.profile):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            profiles.append(self)
+
+    monkeypatch.setattr(torch.profiler, "profile", Remembered)
+    device_time = _device_time(long_kernels)
+    (done,) = re.findall(r"of (\d+) calls", " ".join(device_time.notes))
+    on_gpu = [
+        event.self_device_time_total
+        for event in profiles[-1].key_averages()
+        if event.device_type == torch.autograd.DeviceType.CUDA and not event.is_user_annotation
+    ]
+    assert len(on_gpu) >= 1
+    assert mean(device_time.values) * int(done) == pytest.approx(sum(on_gpu) / 1e6, rel=0.01)
+
+
+def test_a_tenth_more_kernel_work_is_seen_as_a_tenth(
+    passes: Callable[[int], Callable[[], None]],
+) -> None:
+    before, again, planted = (_value(_device_time(passes(n))) for n in (50, 50, 55))
+    assert planted / before == pytest.approx(1.10, abs=0.01)
+    # The same check on unchanged work, which must not pass it.
+    assert again / before != pytest.approx(1.10, abs=0.01)
+
+
+def test_kernels_and_waits_are_those_of_one_call(
+    torch: Any, passes: Callable[[int], Callable[[], None]]
+) -> None:
+    work, flag = passes(50), torch.ones(1, device="cuda")
+
+    def function() -> float:
+        work()
+        return float(flag.item())
+
+    _, kernels, host_copies, host_waits = _measured(function, DeviceTimeMeter())
+    assert [_value(each) for each in (kernels, host_copies, host_waits)] == [50.0, 1.0, 1.0]
+
+
+def _launching_s(torch: Any) -> float:
+    x = torch.zeros(8, device="cuda")
+
+    def once() -> float:
+        torch.cuda.synchronize()
+        start_s = time.perf_counter()
+        for _ in range(300):
+            x.add_(1)
+        torch.cuda.synchronize()
+        return time.perf_counter() - start_s
+
+    for _ in range(50):
+        once()
+    return median(once() for _ in range(300))
+
+
+def test_launches_are_no_slower_after_a_profile(
+    torch: Any, passes: Callable[[int], Callable[[], None]]
+) -> None:
+    before_s = _launching_s(torch)
+    assert _device_time(passes(50)).absent is None
+    assert _launching_s(torch) <= 1.1 * before_s
+
+
+def test_they_would_be_if_the_profiler_stayed_attached() -> None:
+    # In a process of its own, which is slow from then on.
+    code = (
+        "import time, torch\n"
+        "from statistics import median\n"
+        "from pytest_pareto.measure.meters.profiling import profile_calls\n"
+        f"{inspect.getsource(_launching_s).replace(': Any', '')}\n"
+        "def work():\n"
+        "    torch.zeros(8, device='cuda').add_(1)\n"
+        "    torch.cuda.synchronize()\n"
+        "before_s = _launching_s(torch)\n"
+        "profile_calls(work, work)\n"
+        "print(_launching_s(torch) / before_s)\n"
+    )
+    environment = {**os.environ, "TEARDOWN_CUPTI": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert float(done.stdout.split()[-1]) > 1.15
+
+
+def test_beside_another_profiler_device_time_is_absent(
+    torch: Any, passes: Callable[[int], Callable[[], None]]
+) -> None:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]):
+        assert _device_time(passes(50)).absent == (
+            "a torch profiler is active already; run without it"
+        )
+    assert _device_time(passes(50)).absent is None
+
+
+def test_energy_of_twice_the_work_is_twice_the_energy(long_kernels: Callable[[], Any]) -> None:
+    def twice() -> Any:
+        long_kernels()
+        return long_kernels()
+
+    once, doubled = _energy(long_kernels), _energy(twice)
+    assert _value(doubled) / _value(once) == pytest.approx(2.00, abs=0.06)
+
+
+def test_energy_is_time_at_a_power_that_a_board_can_draw(
+    long_kernels: Callable[[], Any],
+) -> None:
+    latency, *_, energy = _measured(long_kernels, SteadyMeter(lambda: None))
+    (limit_w, *_) = probe_environment().power_limits_w
+    assert 0.3 * limit_w < _value(energy) / _value(latency) < 1.1 * limit_w
+    assert re.search(r"calls in [\d.]+ s at \d+ W, of which \d+ W idle", energy.notes[0])
+    (told,) = re.findall(r"integrated power says ([+-][\d.]+)%", " ".join(energy.notes))
+    assert abs(float(told)) < 5.0
+
+
+def _times(function: Callable[[], object]) -> tuple[Measurement, Measurement, Measurement]:
+    meters: list[Meter] = [SteadyMeter(lambda: None), DeviceTimeMeter()]
+    _, (latency, _, reference, _, device_time, *_) = measure_call(function, (), {}, meters=meters)
+    return latency, reference, device_time
+
+
+def test_long_kernels_fill_their_call_and_need_no_reference(
+    long_kernels: Callable[[], Any],
+) -> None:
+    latency, reference, device_time = _times(long_kernels)
+    assert _value(device_time) == pytest.approx(_value(latency), rel=0.05)
+    assert "the host is no bottleneck" in (reference.absent or "")
+
+
+def test_launches_leave_gaps_and_have_a_reference(torch: Any) -> None:
+    x = torch.zeros(8, device="cuda")
+
+    def launches() -> None:
+        for _ in range(2000):
+            x.add_(1)
+
+    latency, reference, device_time = _times(launches)
+    assert _value(device_time) < 0.9 * _value(latency)
+    assert _value(reference) == pytest.approx(_value(latency) * 300 / 2000, rel=0.3)
+
+
+def test_memory_that_torch_does_not_hand_out_is_plausible(torch: Any) -> None:
+    def function() -> Any:
+        return torch.empty(64 * MiB, dtype=torch.uint8, device="cuda")
+
+    peak, reserved, other = _measured(function, PeakMemoryMeter())
+    assert _value(reserved) >= _value(peak) >= 64 * MiB
+    if other.absent is not None and "in a container" in other.absent:
+        pytest.skip(other.absent)
+    # A context and the loaded kernels; an H200 has 141 GB, and other processes do not count.
+    assert 100 * MiB < _value(other) < 4096 * MiB
+
+
 def test_a_planted_temporary_is_seen_to_the_byte(torch: Any) -> None:
     def plain() -> Any:
         return torch.empty(4 * MiB, dtype=torch.uint8, device="cuda")
@@ -116,8 +314,8 @@ def test_an_earlier_peak_does_not_count(torch: Any) -> None:
 def test_a_call_on_the_processor_has_no_peak(torch: Any) -> None:
     held = torch.empty(MiB, dtype=torch.uint8, device="cuda")
     x = torch.ones(8, 8)
-    _, (peak,) = measure_call(lambda: x @ x, (), {}, meters=[PeakMemoryMeter()], plan=PLAN)
-    assert peak.absent == "the call allocated no CUDA memory"
+    found = _measured(lambda: x @ x, PeakMemoryMeter())
+    assert [each.absent for each in found] == ["the call allocated no CUDA memory"] * 3
     del held
 
 
@@ -130,7 +328,8 @@ def test_random_numbers_of_the_device_do_not_show_the_rounds(torch: Any, rounds:
     once = [draw(), draw()]
     torch.manual_seed(0)
     plan = LoopPlan(rounds=rounds, warmup=1)
-    result, _ = measure_call(draw, (), {}, meters=[LatencyMeter(lambda: None)], plan=plan)
+    meters, skip = [SteadyMeter(lambda: None)], frozenset({"energy"})
+    result, _ = measure_call(draw, (), {}, meters=meters, plan=plan, skip=skip)
     assert [result, draw()] == once
 
 
@@ -144,7 +343,8 @@ def test_without_keeping_the_state_they_would(torch: Any, monkeypatch: pytest.Mo
     torch.manual_seed(0)
     once = [draw(), draw()]
     torch.manual_seed(0)
-    result, _ = measure_call(draw, (), {}, meters=[LatencyMeter(lambda: None)], plan=PLAN)
+    meters, skip = [SteadyMeter(lambda: None)], frozenset({"energy"})
+    result, _ = measure_call(draw, (), {}, meters=meters, plan=PLAN, skip=skip)
     assert result == once[0]
     assert draw() != once[1]
 

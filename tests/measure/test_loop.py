@@ -37,14 +37,38 @@ class TestOnTheProcessor:
 
     def test_exact_numbers_are_kept_to_the_call(self, clock: Any, calls_of: CallsOf) -> None:
         calls = calls_of(lambda: clock.advance(60.0), warmup=1, rounds=7)
+        warm_up(calls)
         assert len(steady_rounds(calls)) == 7
         assert calls.count == 8
 
+    @pytest.mark.parametrize(("call_s", "rounds"), [(0.001, 5000), (0.7, 8), (60.0, 3)])
+    def test_a_long_window_goes_on_beyond_the_plan(
+        self, clock: Any, calls_of: CallsOf, call_s: float, rounds: int
+    ) -> None:
+        calls = calls_of(lambda: clock.advance(call_s), rounds=3)
+        found = steady_rounds(calls, at_least_s=5.0)
+        assert len(found) == rounds
+        assert found[-1].stop_ns - found[0].start_ns >= 5e9
+
+    def test_what_is_done_between_rounds_knows_the_time_and_is_not_timed(
+        self, clock: Any, calls_of: CallsOf
+    ) -> None:
+        told: list[float] = []
+
+        def between(elapsed_s: float) -> None:
+            told.append(elapsed_s)
+            clock.advance(0.4)
+
+        calls = calls_of(lambda: clock.advance(0.1), rounds=3)
+        found = steady_rounds(calls, between=between)
+        assert [each.wall_s for each in found] == pytest.approx([0.1] * 3)
+        assert told == pytest.approx([0.1, 0.6, 1.1])
+
     def test_warm_up_is_done_once_for_all_meters(self, clock: Any, calls_of: CallsOf) -> None:
         calls = calls_of(lambda: clock.advance(0.1), warmup=3, rounds=2)
-        warm_up(calls)
-        steady_rounds(calls)
-        steady_rounds(calls)
+        for _ in range(2):
+            warm_up(calls)
+            steady_rounds(calls)
         assert calls.count == 3 + 2 + 2
 
     def test_setup_is_not_timed_but_bounds_the_loop(self, clock: Any) -> None:
@@ -82,6 +106,7 @@ class TestOnTheProcessor:
             clock=clock,
             plan=LoopPlan(rounds=3, warmup=1),
         )
+        warm_up(calls)
         found = steady_rounds(calls)
         assert [each.wall_s for each in found] == pytest.approx([0.1] * 3)
         one = ["call", "result gone", "argument gone"]
@@ -93,13 +118,16 @@ class TestOnTheProcessor:
     ) -> None:
         journal: list[str] = []
         monkeypatch.setattr(gc, "collect", lambda: journal.append("collect"))
-        steady_rounds(calls_of(lambda: journal.append("call"), rounds=2, warmup=1))
+        calls = calls_of(lambda: journal.append("call"), rounds=2, warmup=1)
+        warm_up(calls)
+        steady_rounds(calls)
         assert journal == ["call", "collect", "call", "call"]
 
     def test_the_stage_names_the_loop_and_is_given_back(self, calls_of: CallsOf) -> None:
         stages: list[str] = []
         calls: Calls = calls_of(lambda: stages.append(calls.stage), rounds=1, warmup=1)
         calls.stage = "measuring latency"
+        warm_up(calls)
         steady_rounds(calls)
         assert stages == ["warm-up", "steady state"]
         assert calls.stage == "measuring latency"
@@ -110,7 +138,9 @@ class TestOnCuda:
         self, fake_torch: Any, calls_of: CallsOf
     ) -> None:
         journal = fake_torch.cuda.journal
-        steady_rounds(calls_of(lambda: journal.append("call"), rounds=2, warmup=1))
+        calls = calls_of(lambda: journal.append("call"), rounds=2, warmup=1)
+        warm_up(calls)
+        steady_rounds(calls)
         warm, timed = ["sync 0", "call", "sync 0"], ["sync 0", "event", "call", "event", "sync 0"]
         assert journal == warm + timed + timed
 

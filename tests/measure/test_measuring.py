@@ -1,18 +1,26 @@
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.latency import LatencyMeter
 from pytest_pareto.measure.measuring import built_in_meters, measure_call
-from pytest_pareto.measure.meter import Meter
+from pytest_pareto.measure.meter import Calls, Meter
+from pytest_pareto.measure.meters.steady import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import BUILT_IN, LATENCY, PEAK_MEMORY
+from pytest_pareto.model.metric import (
+    BUILT_IN,
+    DEVICE_TIME,
+    HOST_REFERENCE,
+    LATENCY,
+    OPERATIONS,
+    PEAK_MEMORY,
+)
+from pytest_pareto.model.run import Measurement
 from pytest_pareto.testing import ScriptedMeter
 
 pytestmark = pytest.mark.usefixtures("without_torch")
@@ -20,8 +28,8 @@ pytestmark = pytest.mark.usefixtures("without_torch")
 PLAN = LoopPlan(rounds=3, warmup=2)
 
 
-def _latency() -> LatencyMeter:
-    return LatencyMeter(lambda: None)
+def _latency() -> SteadyMeter:
+    return SteadyMeter(lambda: None)
 
 
 def _measure(function: Callable[..., Any], *meters: Meter, **options: Any) -> Any:
@@ -43,7 +51,7 @@ class TestTheFirstCall:
 
     def test_its_time_is_kept_apart(self, clock: Any) -> None:
         durations = iter([7.0, 5.0, 5.0, 0.1, 0.2, 0.3])
-        _, (latency, _) = _measure(lambda: clock.advance(next(durations)), _latency(), clock=clock)
+        _, (latency, *_) = _measure(lambda: clock.advance(next(durations)), _latency(), clock=clock)
         assert latency.first == pytest.approx(7.0)
         assert latency.values == pytest.approx((0.1, 0.2, 0.3))
 
@@ -64,13 +72,13 @@ class TestTheFirstCall:
             fake_torch.cuda.initialized = True
             fake_torch.cuda.launch(0.5)
 
-        _, (latency, event_time) = _measure(function, _latency(), clock=clock)
+        _, (latency, event_time, *_) = _measure(function, _latency(), clock=clock)
         assert latency.first == pytest.approx(0.5)
         assert event_time.values == pytest.approx((0.5,) * 3)
 
     def test_earlier_work_is_not_counted_as_its(self, fake_torch: Any, clock: Any) -> None:
         fake_torch.cuda.launch(3.0)  # left running by the test before
-        _, (latency, _) = _measure(lambda: fake_torch.cuda.launch(0.5), _latency(), clock=clock)
+        _, (latency, *_) = _measure(lambda: fake_torch.cuda.launch(0.5), _latency(), clock=clock)
         assert latency.first == pytest.approx(0.5)
 
     def test_a_generator_is_refused_before_any_meter_runs(self) -> None:
@@ -109,7 +117,9 @@ class TestSetup:
             clock.advance(9.0)
             return ()
 
-        _, (latency, _) = _measure(lambda: clock.advance(0.1), _latency(), setup=setup, clock=clock)
+        _, (latency, *_) = _measure(
+            lambda: clock.advance(0.1), _latency(), setup=setup, clock=clock
+        )
         assert latency.first == pytest.approx(0.1)
         assert latency.values == pytest.approx((0.1,) * 3)
 
@@ -162,19 +172,52 @@ def test_metrics_are_those_of_the_meters_less_the_skipped() -> None:
 
 def test_the_built_in_meters_measure_the_built_in_metrics() -> None:
     names = [metric.name for meter in built_in_meters() for metric in meter.metrics]
-    assert names == list(BUILT_IN)
+    # Operations are counted without data, so by no meter.
+    assert names == [name for name in BUILT_IN if name != OPERATIONS.name]
 
 
 def test_every_built_in_metric_is_measured_or_absent_with_its_reason() -> None:
     _, found = _measure(lambda: sum(range(100)), *built_in_meters())
-    assert [m.metric.name for m in found] == list(BUILT_IN)
+    assert len(found) == len(BUILT_IN) - 1
     for measurement in found[1:]:
         assert measurement.absent is not None
 
 
+def test_a_call_that_fills_the_gpu_loses_its_reference() -> None:
+    def measured(device_s: float) -> str | None:
+        meters = [
+            ScriptedMeter(metric, [[seconds]])
+            for metric, seconds in (
+                (LATENCY, 1.0),
+                (HOST_REFERENCE, 0.002),
+                (DEVICE_TIME, device_s),
+            )
+        ]
+        _, (_, reference, _) = _measure(lambda: 0, *meters)
+        absent: str | None = reference.absent
+        return absent
+
+    assert measured(0.5) is None
+    assert "the host is no bottleneck" in (measured(0.95) or "")
+
+
+def test_meters_are_told_the_case_and_what_is_wanted() -> None:
+    told: list[tuple[str, frozenset[str]]] = []
+
+    class Curious(ScriptedMeter):
+        def measure(self, calls: Calls) -> Sequence[Measurement]:
+            told.append((calls.case_id, calls.wanted))
+            return super().measure(calls)
+
+    meters = [Curious(LATENCY, [[1.0]]), Curious(PEAK_MEMORY, [[1.0]])]
+    _measure(lambda: 0, *meters, case_id="test_a.py::test_b", skip=frozenset({"peak_memory"}))
+    assert told == [("test_a.py::test_b", frozenset({"latency"}))]
+
+
 def test_measuring_imports_no_device_library() -> None:
     code = (
-        "import sys, pytest_pareto.measure.measuring as m, pytest_pareto.measure.environment as e\n"
+        "import sys, pytest_pareto.measure.measuring as m\n"
+        "import pytest_pareto.measure.machine.environment as e\n"
         "m.measure_call(lambda: 0, (), {}, meters=m.built_in_meters(),"
         " plan=m.LoopPlan(rounds=1, warmup=0))\n"
         "e.probe_environment()\n"

@@ -36,7 +36,7 @@ def test_an_exception_of_a_later_call_is_noted_and_remembered() -> None:
     assert _notes(error) == []  # the first call is the test's own
     assert calls.raised is error
 
-    calls.begin("warm-up")
+    calls.stage = "warm-up"
     with pytest.raises(ValueError, match="no") as raised:
         calls.prepare()()
     assert raised.value is error is calls.raised
@@ -47,8 +47,10 @@ def test_a_new_pass_forgets_what_was_raised_before() -> None:
     calls = Calls(lambda: 1 / 0, lambda: ((), {}), clock=int)
     with pytest.raises(ZeroDivisionError):
         calls.prepare()()
-    calls.begin("measuring flops")
+    calls.begin((FLOPS,))
     assert calls.raised is None
+    assert calls.stage == "measuring flops"
+    assert calls.wanted == {"flops"}
 
 
 def test_an_exception_of_setup_is_told_from_the_functions() -> None:
@@ -59,7 +61,7 @@ def test_an_exception_of_setup_is_told_from_the_functions() -> None:
 
     calls = Calls(lambda: None, arguments, clock=int)
     calls.prepare()()
-    calls.begin("steady state")
+    calls.stage = "steady state"
     with pytest.raises(KeyError) as raised:
         calls.prepare()
     assert calls.raised is raised.value

@@ -35,7 +35,7 @@ def _after_measuring(
     """Return what the measured function drew, and what is drawn next."""
     from itertools import count
 
-    from pytest_pareto.measure.latency import LatencyMeter
+    from pytest_pareto.measure.meters.steady import SteadyMeter
 
     seed, draw = generator
     seed(0)
@@ -43,7 +43,7 @@ def _after_measuring(
         draw,
         (),
         {},
-        meters=[LatencyMeter(lambda: None)],
+        meters=[SteadyMeter(lambda: None)],
         plan=LoopPlan(rounds=rounds, warmup=2),
         clock=ScriptedClock(count()),
     )

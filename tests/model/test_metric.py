@@ -72,5 +72,7 @@ def test_what_is_built_in_is_a_cost_under_its_own_name(metric: Metric) -> None:
 def test_only_what_is_felt_gates_by_itself() -> None:
     assert {name for name, metric in BUILT_IN.items() if metric.gates} == {
         "latency",
+        "device_time",
+        "energy",
         "peak_memory",
     }

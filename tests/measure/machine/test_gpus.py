@@ -1,59 +1,25 @@
 import hashlib
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.gpus import Gpus, gpu_software, visible_gpus
+from pytest_pareto.measure.machine.gpus import Gpus, gpu_software, visible_gpus
 
-
-class NVMLError(Exception):
-    pass
-
-
-class FakeNvml:
-    """NVML of a machine whose boards have these power limits, by UUID."""
-
-    NVMLError = NVMLError
-
-    def __init__(self, limits_mw: dict[str, int]) -> None:
-        self.limits_mw = limits_mw
-        self.sessions = 0
-        self.parents: dict[str, str] = {}
-
-    def nvmlInit(self) -> None:  # noqa: N802  (NVML's names, here and below)
-        self.sessions += 1
-
-    def nvmlShutdown(self) -> None:  # noqa: N802
-        self.sessions -= 1
-
-    def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
-        return "580.159.04"
-
-    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:  # noqa: N802
-        if uuid not in self.limits_mw and uuid not in self.parents:
-            raise NVMLError("Not Found")
-        return uuid
-
-    def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, handle: str) -> str:  # noqa: N802
-        return self.parents[handle]
-
-    def nvmlDeviceGetPowerManagementLimit(self, handle: str) -> int:  # noqa: N802
-        return self.limits_mw[handle]
-
+if TYPE_CHECKING:
+    from tests.measure.scripted_nvml import ScriptedNvml
 
 UUIDS = [f"00000000-0000-0000-0000-00000000000{i}" for i in "abc"]
 
 
-@pytest.fixture
-def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
-    fake = FakeNvml({f"GPU-{uuid}": 700_000 - i for i, uuid in enumerate(UUIDS)})
-    monkeypatch.setitem(sys.modules, "pynvml", fake)
-    return fake
+@pytest.fixture(autouse=True)
+def _limits(nvml: "ScriptedNvml") -> None:
+    for number, board in enumerate(nvml.boards):
+        board.limit_mw = 700_000 - number
 
 
-def test_visible_gpus_are_described(fake_torch: Any, nvml: FakeNvml) -> None:
+def test_visible_gpus_are_described(fake_torch: Any, nvml: "ScriptedNvml") -> None:
     found = visible_gpus()
     assert found == Gpus(
         product="NVIDIA H200",
@@ -66,7 +32,7 @@ def test_visible_gpus_are_described(fake_torch: Any, nvml: FakeNvml) -> None:
     assert nvml.sessions == 0
 
 
-def test_nvml_is_asked_by_uuid_and_not_by_number(fake_torch: Any, nvml: FakeNvml) -> None:
+def test_nvml_is_asked_by_uuid_and_not_by_number(fake_torch: Any, nvml: "ScriptedNvml") -> None:
     # Boards are hidden or reordered for torch; NVML knows nothing of that.
     fake_torch.cuda.uuids = [f"GPU-{UUIDS[2].upper()}", UUIDS[0]]
     fake_torch.cuda.allocated = [0, 0]
@@ -76,31 +42,31 @@ def test_nvml_is_asked_by_uuid_and_not_by_number(fake_torch: Any, nvml: FakeNvml
     assert found.boards[1] == hashlib.sha256(UUIDS[0].encode()).hexdigest()[:8]
 
 
-def test_no_uuid_is_told(fake_torch: Any, nvml: FakeNvml) -> None:
+def test_no_uuid_is_told(fake_torch: Any, nvml: "ScriptedNvml") -> None:
     assert all(part not in repr(visible_gpus()) for uuid in UUIDS for part in (uuid, uuid[-12:]))
 
 
 def test_a_slice_of_a_board_is_named_and_has_its_boards_limit(
-    fake_torch: Any, nvml: FakeNvml
+    fake_torch: Any, nvml: "ScriptedNvml"
 ) -> None:
     fake_torch.cuda.allocated = [0]
     fake_torch.cuda.names = ["NVIDIA A100-SXM4-40GB MIG 1g.5gb"]
     fake_torch.cuda.uuids = ["11111111"]
-    nvml.parents = {"MIG-11111111": f"GPU-{UUIDS[0]}"}
+    nvml.slices = {"11111111": nvml.boards[0]}
     found = visible_gpus()
     assert (found.product, found.mig_profile) == ("NVIDIA A100-SXM4-40GB", "1g.5gb")
     assert found.power_limits_w == (700.0,)
 
 
-def test_unlike_gpus_are_all_named(fake_torch: Any, nvml: FakeNvml) -> None:
+def test_unlike_gpus_are_all_named(fake_torch: Any, nvml: "ScriptedNvml") -> None:
     fake_torch.cuda.names = ["NVIDIA H200", "NVIDIA L4", "NVIDIA H200"]
     assert visible_gpus().product == "NVIDIA H200 + NVIDIA L4"
 
 
 def test_a_board_that_nvml_does_not_know_leaves_the_limits_unknown(
-    fake_torch: Any, nvml: FakeNvml
+    fake_torch: Any, nvml: "ScriptedNvml"
 ) -> None:
-    del nvml.limits_mw[f"GPU-{UUIDS[1]}"]
+    del nvml.boards[1]
     found = visible_gpus()
     assert found.power_limits_w == ()
     assert found.driver == "580.159.04"
@@ -108,19 +74,14 @@ def test_a_board_that_nvml_does_not_know_leaves_the_limits_unknown(
     assert nvml.sessions == 0
 
 
-def test_without_nvml_torch_says_what_it_knows(
-    fake_torch: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_library() -> None:
-        raise NVMLError("NVML Shared Library Not Found")
-
-    monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(nvmlInit=no_library))
+def test_without_nvml_torch_says_what_it_knows(fake_torch: Any, nvml: "ScriptedNvml") -> None:
+    nvml.closed = "NVML Shared Library Not Found"
     found = visible_gpus()
     assert (found.product, found.count) == ("NVIDIA H200", 3)
     assert (found.power_limits_w, found.driver) == ((), None)
 
 
-def test_a_torch_without_uuids_leaves_boards_unknown(fake_torch: Any, nvml: FakeNvml) -> None:
+def test_a_torch_without_uuids_leaves_boards_unknown(fake_torch: Any, nvml: "ScriptedNvml") -> None:
     fake_torch.cuda.uuids = [None, None, None]
     assert visible_gpus().boards == ()
 
@@ -131,13 +92,14 @@ def test_versions_are_of_what_torch_uses(fake_torch: Any) -> None:
     assert gpu_software() == {"hip": "7.1", "cudnn": "91002"}
 
 
-def test_an_unused_gpu_is_not_there(fake_torch: Any, nvml: FakeNvml) -> None:
+def test_an_unused_gpu_is_not_there(fake_torch: Any, nvml: "ScriptedNvml") -> None:
     fake_torch.cuda.initialized = False
     assert visible_gpus() == Gpus()
     assert gpu_software() == {}
 
 
-@pytest.mark.usefixtures("without_torch")
-def test_without_torch_there_is_none(nvml: FakeNvml) -> None:
+def test_without_torch_there_is_none(nvml: "ScriptedNvml", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch")
     assert visible_gpus() == Gpus()
     assert gpu_software() == {}
+    assert nvml.asked == []

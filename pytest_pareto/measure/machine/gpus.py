@@ -1,12 +1,12 @@
 """The GPUs that this process can use, by torch, and by NVML what torch does not know."""
 
-import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_pareto.measure.device import initialized_cuda, loaded_torch
+from pytest_pareto.measure.machine.nvml import NvmlError, board_name, open_nvml
 
 _MIG = re.compile(r"\s*\bMIG (\S+)")
 
@@ -33,14 +33,14 @@ def visible_gpus() -> Gpus:
         return Gpus()
     names = [str(cuda.get_device_name(index)) for index in range(cuda.device_count())]
     migs = [found[1] for name in names if (found := _MIG.search(name))]
-    uuids = _uuids(cuda)
+    uuids = device_uuids(cuda, range(cuda.device_count()))
     power_limits_w, driver = _ask_nvml(uuids)
     return Gpus(
         product=" + ".join(dict.fromkeys(_MIG.sub("", name) for name in names)) or None,
         count=len(names),
         mig_profile=" + ".join(dict.fromkeys(migs)) or None,
         power_limits_w=power_limits_w,
-        boards=tuple(hashlib.sha256(uuid.encode()).hexdigest()[:8] for uuid in uuids),
+        boards=tuple(board_name(uuid) for uuid in uuids),
         driver=driver,
     )
 
@@ -58,40 +58,20 @@ def gpu_software() -> dict[str, str]:
     return {name: str(version) for name, version in versions.items() if version is not None}
 
 
-def _uuids(cuda: Any) -> tuple[str, ...]:
-    properties = [cuda.get_device_properties(index) for index in range(cuda.device_count())]
-    found = [getattr(device, "uuid", None) for device in properties]
+def device_uuids(cuda: Any, indexes: Iterable[int]) -> tuple[str, ...]:
+    """Return the UUIDs of these devices of torch, or none where one of them has none."""
+    found = [getattr(cuda.get_device_properties(index), "uuid", None) for index in indexes]
     if any(uuid is None for uuid in found):
         return ()
     return tuple(str(uuid).lower().removeprefix("gpu-") for uuid in found)
 
 
 def _ask_nvml(uuids: Sequence[str]) -> tuple[tuple[float, ...], str | None]:
-    """Return the power limits (W) of the boards with these UUIDs, and the driver's version.
-
-    Boards are found by UUID because NVML numbers them by itself and sees hidden ones too.
-    """
+    """Return the power limits (W) of the boards with these UUIDs, and the driver's version."""
     driver: str | None = None
     try:
-        import pynvml as nvml
-
-        nvml.nvmlInit()
-    except Exception:  # no NVML here: no library, no driver, no permission, ...
+        with open_nvml() as nvml:
+            driver = nvml.driver()
+            return tuple(nvml.board(uuid).power_limit_w() for uuid in uuids), driver
+    except NvmlError:  # what is not known is left empty
         return (), driver
-    try:
-        driver = str(nvml.nvmlSystemGetDriverVersion())
-        return tuple(_power_limit_w(nvml, uuid) for uuid in uuids), driver
-    except Exception:  # as above, for one question: what is not known is left empty
-        return (), driver
-    finally:
-        nvml.nvmlShutdown()
-
-
-def _power_limit_w(nvml: Any, uuid: str) -> float:
-    try:
-        board = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-    except nvml.NVMLError:
-        # A slice of a board has a UUID of its own; the limit is its board's.
-        part = nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
-        board = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part)
-    return float(nvml.nvmlDeviceGetPowerManagementLimit(board)) / 1e3

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from pytest_pareto.measure.cores import usable_cores
 from pytest_pareto.measure.device import loaded_torch
-from pytest_pareto.measure.gpus import gpu_software, visible_gpus
+from pytest_pareto.measure.machine.cores import usable_cores
+from pytest_pareto.measure.machine.gpus import gpu_software, visible_gpus
 from pytest_pareto.model.environment import Environment
 
 _LIBRARIES = ("torch", "numpy", "diffusers", "transformers")

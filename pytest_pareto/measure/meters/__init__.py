@@ -1,0 +1,1 @@
+"""The meters that are built in, and what they read."""

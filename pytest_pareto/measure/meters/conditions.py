@@ -1,0 +1,154 @@
+"""Under what conditions GPUs worked: clocks, temperature, and what held them down."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self, TypeVar
+
+from pytest_pareto.measure.device import CudaDevice
+from pytest_pareto.measure.machine.gpus import device_uuids
+from pytest_pareto.measure.machine.nvml import Board, NvmlError, Slowdown, open_nvml
+from pytest_pareto.measure.meter import Calls
+from pytest_pareto.model.run import Measurement
+
+T = TypeVar("T")
+
+_MOST_WINDOWS = 3
+_WORTH_TELLING = 0.01
+_ORDINARY = "software power cap"
+"""The only slowdown that a healthy GPU knows: its power limit, reached by hard work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One board at one moment; None and nothing where the driver does not tell."""
+
+    sm_clock_mhz: int | None
+    temperature_c: int | None
+    slowdowns: Mapping[str, Slowdown]
+
+    @classmethod
+    def of(cls, board: Board) -> "Snapshot":
+        """Ask the driver."""
+        return cls(
+            _told(board.sm_clock_mhz), _told(board.temperature_c), _told(board.slowdowns) or {}
+        )
+
+
+def _told(question: Callable[[], T]) -> T | None:
+    try:
+        return question()
+    except NvmlError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """One board over a window: how it ended, and for which share of it was slowed by what."""
+
+    sm_clock_mhz: int | None
+    temperature_c: int | None
+    shares: Mapping[str, float]
+
+    @classmethod
+    def between(cls, before: Snapshot, after: Snapshot, seconds: float) -> "Conditions":
+        """Compare the edges of a window.
+
+        Where the driver does not count for how long, being slowed at an edge is the whole.
+        """
+        shares = {}
+        for name, last in after.slowdowns.items():
+            first = before.slowdowns.get(name, last)
+            if first.total_ns is None or last.total_ns is None:
+                share = float(first.now or last.now)
+            else:
+                share = min(1.0, (last.total_ns - first.total_ns) / 1e9 / seconds)
+            if share >= _WORTH_TELLING:
+                shares[name] = share
+        return cls(after.sm_clock_mhz, after.temperature_c, shares)
+
+    @property
+    def slowed(self) -> str | None:
+        """Say what kept the board from its usual speed, or None. A power cap is usual."""
+        told = [f"{name} {share:.0%}" for name, share in self.shares.items() if name != _ORDINARY]
+        return " and ".join(told) or None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Tell the conditions to who asks for details."""
+        told = ((self.sm_clock_mhz, "MHz"), (self.temperature_c, "°C"))
+        ends = " and ".join(f"{value} {unit}" for value, unit in told if value is not None)
+        capped = self.shares.get(_ORDINARY)
+        cap = "" if capped is None else f"{_ORDINARY} for {capped:.0%} of the time"
+        return tuple(note for note in (ends and f"{ends} at the end", cap) if note)
+
+
+class Watch:
+    """Watches the GPUs in use while something is measured.
+
+    ``boards`` is empty, and ``blind`` says why, where NVML cannot be asked. ``slowed`` is why
+    nothing of the last window is to be believed, or None.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._open = ExitStack()
+        self.boards: tuple[Board, ...] = ()
+        self.blind: str | None = None
+        self.slowed: str | None = None
+        self._conditions: tuple[Conditions, ...] = ()
+
+    def __enter__(self) -> Self:
+        device = self._calls.device
+        if not isinstance(device, CudaDevice):
+            self.blind = "no CUDA device was used"
+            return self
+        uuids = device_uuids(device.cuda, device.indexes)
+        if not uuids:
+            self.blind = "torch does not tell the UUIDs of its devices, by which NVML finds them"
+            return self
+        try:
+            nvml = self._open.enter_context(open_nvml())
+            self.boards = tuple(nvml.board(uuid) for uuid in uuids)
+        except NvmlError as error:
+            self.blind = str(error)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def unslowed(self, window: Callable[[], T]) -> T:
+        """Return what ``window`` returns; repeated, within bounds, while heat slows a GPU."""
+        for _ in range(_MOST_WINDOWS):
+            before, began_ns = self._snapshots(), self._calls.clock()
+            found = window()
+            seconds = (self._calls.clock() - began_ns) / 1e9
+            pairs = zip(before, self._snapshots(), strict=False)
+            self._conditions = tuple(Conditions.between(*pair, seconds) for pair in pairs)
+            slow = next((c.slowed for c in self._conditions if c.slowed is not None), None)
+            self.slowed = slow and (
+                f"the GPU was slowed down in each of {_MOST_WINDOWS} windows ({slow} of the last "
+                "one); let it cool, and see what heats it or limits its power"
+            )
+            if self.slowed is None:
+                break
+        return found
+
+    def _snapshots(self) -> tuple[Snapshot, ...]:
+        return tuple(Snapshot.of(board) for board in self.boards)
+
+    def noted(self, measurement: Measurement) -> Measurement:
+        """Add the conditions to the notes of a measurement."""
+        several = len(self._conditions) > 1
+        notes = [
+            f"GPU {board.name}: {note}" if several else note
+            for board, conditions in zip(self.boards, self._conditions, strict=False)
+            for note in conditions.notes
+        ]
+        return replace(measurement, notes=(*measurement.notes, *notes))

@@ -1,0 +1,138 @@
+"""Energy by the boards' own counters, read at the edges of a long window of calls."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pytest_pareto.measure.loop import Round
+from pytest_pareto.measure.machine.nvml import Board, NvmlError
+from pytest_pareto.measure.meters.power import PowerLog
+from pytest_pareto.model.metric import ENERGY
+from pytest_pareto.model.run import Measurement
+
+STEPS = 50
+"""How many steps of the counter a window lasts, so that a whole one would be 2 %."""
+_STANDS_STILL_S = 2.0
+_SETTLED = 2
+"""At this step after work has ended the counter holds all of it: it lags by less than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The moment when a counter was seen to step (ns of the clock), and where it then stood."""
+
+    at_ns: int
+    energy_j: float
+
+
+class EnergyWindow:
+    """Measures the energy that ``boards`` spend in calls from now on; they are idle now.
+
+    The counter of an H200 moves every 100 ms, so the window begins and ends at steps of it,
+    with the GPU idle for one or two of them at either end. What is drawn outside of the calls
+    (there, and between them, where arguments are set up) is taken off at idle power, which is
+    measured; a `setup` that uses the GPU adds to the figure. Reading the counter took 3 ms
+    there, so it is not read in between.
+    Raises NvmlError where energy cannot be told for what is measured alone.
+    """
+
+    def __init__(self, boards: Sequence[Board], clock: Callable[[], int]) -> None:
+        if any(board.sliced for board in boards):
+            raise NvmlError("this is a MIG slice, and the counter is of the whole board")
+        self._boards = boards
+        self._clock = clock
+        self._check_alone()
+        self._first = self._steps(_SETTLED + 1)
+        self._log = PowerLog(boards, clock)
+
+    @property
+    def long_enough_s(self) -> float:
+        """How long the window must last, in seconds: by the longest step that was seen."""
+        return STEPS * max(
+            (later.at_ns - sooner.at_ns) / 1e9
+            for edges in self._first
+            for sooner, later in pairwise(edges)
+        )
+
+    def between_calls(self) -> None:
+        """Keep the drivers' record of power, which reaches back for some seconds only."""
+        self._log.keep()
+
+    def measurement(self, rounds: Sequence[Round]) -> Measurement:
+        """Return the energy (J) of one of these calls, which are all that were made."""
+        self._log.keep_now()
+        last = self._steps(_SETTLED + 1)
+        self._check_alone()
+        in_calls_s = sum(each.wall_s for each in rounds)
+        energies, idle_w = [], []
+        for first, after in zip(self._first, last, strict=True):
+            idle = _power_w(after[-2], after[-1])
+            outside_s = (after[-2].at_ns - first[-1].at_ns) / 1e9 - in_calls_s
+            energies.append(after[-2].energy_j - first[-1].energy_j - idle * outside_s)
+            idle_w.append(idle)
+        if min(energies) <= 0:
+            raise NvmlError("the energy counter did not advance beyond what idling takes")
+        told = (
+            f"{len(rounds)} calls in {in_calls_s:.1f} s at {sum(energies) / in_calls_s:.0f} W, "
+            f"of which {sum(idle_w):.0f} W idle"
+        )
+        notes = (
+            told,
+            *self._boards_apart(energies, rounds),
+            *self._check(rounds, energies, idle_w),
+        )
+        return Measurement(ENERGY, (sum(energies) / len(rounds),), notes=notes)
+
+    def _boards_apart(self, energies: Sequence[float], rounds: Sequence[Round]) -> Iterator[str]:
+        if len(self._boards) > 1:
+            for board, energy in zip(self._boards, energies, strict=True):
+                yield f"GPU {board.name}: {energy / len(rounds):.4g} J"
+
+    def _check(
+        self, rounds: Sequence[Round], energies: Sequence[float], idle_w: Sequence[float]
+    ) -> Iterator[str]:
+        """Compare with the power that the driver recorded, the idle time taken off as well."""
+        began_ns, ended_ns = rounds[0].start_ns, rounds[-1].stop_ns
+        integrated_j = self._log.energy_j(began_ns, ended_ns)
+        if integrated_j is not None:
+            outside_s = (ended_ns - began_ns) / 1e9 - sum(each.wall_s for each in rounds)
+            in_calls_j = integrated_j - sum(idle_w) * outside_s
+            yield f"integrated power says {in_calls_j / sum(energies) - 1:+.1%}"
+
+    def _steps(self, count: int) -> list[list[Edge]]:
+        """Wait until every counter has stepped so often; return each one's steps."""
+        seen = [[Edge(self._clock(), board.energy_j())] for board in self._boards]
+        while any(len(edges) <= count for edges in seen):
+            for board, edges in zip(self._boards, seen, strict=True):
+                edge = Edge(self._clock(), board.energy_j())
+                if edge.energy_j < edges[-1].energy_j:
+                    raise NvmlError("the energy counter fell back")
+                if edge.energy_j != edges[-1].energy_j:
+                    edges.append(edge)
+                elif (edge.at_ns - edges[-1].at_ns) / 1e9 > _STANDS_STILL_S:
+                    raise NvmlError(f"the energy counter stood still for {_STANDS_STILL_S:g} s")
+        # The first is where we came in, not a step.
+        return [edges[1:] for edges in seen]
+
+    def _check_alone(self) -> None:
+        for board in self._boards:
+            others = _strangers(board)
+            if others:
+                raise NvmlError(
+                    f"another process uses the GPU ({', '.join(map(str, others))}), and the "
+                    "counter is of both; stop it, or leave energy out: skip_metrics=['energy']"
+                )
+
+
+def _power_w(first: Edge, last: Edge) -> float:
+    return (last.energy_j - first.energy_j) * 1e9 / (last.at_ns - first.at_ns)
+
+
+def _strangers(board: Board) -> list[int]:
+    """Return the processes that use the GPU beside this one and its parent, which waits for it."""
+    found = set(board.compute_processes())
+    if os.getpid() not in found:
+        # In a container NVML may number processes as the host does: then one of them is ours.
+        return sorted(found) if len(found) > 1 else []
+    return sorted(found - {os.getpid(), os.getppid()})

@@ -1,0 +1,42 @@
+"""Latency: what the rounds of a window say, by the host's clock and by device events."""
+
+from collections.abc import Sequence
+
+from pytest_pareto.measure.device import CudaDevice, Device
+from pytest_pareto.measure.loop import Round
+from pytest_pareto.measure.meter import absent
+from pytest_pareto.model.metric import EVENT_TIME, LATENCY
+from pytest_pareto.model.run import Measurement
+
+_MOST_READINGS = 1000
+
+
+def latency_of(rounds: Sequence[Round], first_s: float | None) -> Measurement:
+    """Return `latency` (s): the wall time of each round, with the first call's apart."""
+    wall = [each.wall_s for each in rounds]
+    zeros = wall.count(0.0)
+    note = (
+        f"{zeros} of {len(wall)} readings are 0 s: the clock cannot resolve this call; "
+        "repeat the work inside the measured function"
+    )
+    return Measurement(LATENCY, _thinned(wall), first=first_s, notes=(note,) if zeros else ())
+
+
+def event_time_of(rounds: Sequence[Round], device: Device) -> Measurement:
+    """Return `event_time` (s): from each call's launch to the end of its work on the device.
+
+    Of the current stream only. It waits for a slow host as well, unlike `device_time`. It is
+    absent where there is no CUDA device.
+    """
+    readings = [each.event_s for each in rounds if each.event_s is not None]
+    if not readings:
+        return absent((EVENT_TIME,), "no CUDA device was used")[0]
+    notes: tuple[str, ...] = ()
+    if isinstance(device, CudaDevice) and len(device.indexes) > 1:
+        notes = (f"events of the current device only, of {len(device.indexes)} in use",)
+    return Measurement(EVENT_TIME, _thinned(readings), notes=notes)
+
+
+def _thinned(readings: Sequence[float]) -> tuple[float, ...]:
+    """Return at most a thousand readings, evenly over the window: a report carries them all."""
+    return tuple(readings[:: -(-len(readings) // _MOST_READINGS)])

@@ -1,0 +1,85 @@
+"""Memory of one call on CUDA: what torch's allocator handed out, reserved, and did not see."""
+
+import gc
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_pareto.measure.device import initialized_cuda, used_cuda_devices
+from pytest_pareto.measure.loop import warm_up
+from pytest_pareto.measure.machine.nvml import NvmlError
+from pytest_pareto.measure.meter import Calls, absent
+from pytest_pareto.measure.meters.conditions import Watch
+from pytest_pareto.model.metric import OTHER_MEMORY, PEAK_MEMORY, RESERVED_MEMORY
+from pytest_pareto.model.run import Measurement
+
+
+class PeakMemoryMeter:
+    """`peak_memory`, `reserved_memory` and `other_memory` (B), summed over the devices used.
+
+    `peak_memory` is what the allocator had handed out at the peak of one call in the steady
+    state, in a pass of its own, so that no other meter's memory is counted. Everything alive
+    counts: weights, and the first call's result, which the test is about to receive.
+    `reserved_memory` is what it held of the device at its peak, with the gaps that earlier
+    tests may have left. `other_memory` is what this process holds beside that, by NVML after
+    the call: the CUDA context, and libraries that do not ask torch for memory.
+    """
+
+    metrics = (PEAK_MEMORY, RESERVED_MEMORY, OTHER_MEMORY)
+
+    def absence(self) -> str | None:
+        """Say that there is no CUDA device to ask, if so."""
+        return None if initialized_cuda() is not None else "no CUDA device was used"
+
+    def measure(self, calls: Calls) -> Sequence[Measurement]:
+        """Reset the allocator's peak, call once and read it."""
+        warm_up(calls)
+        cuda = initialized_cuda()
+        assert cuda is not None
+        call = calls.prepare()
+        calls.device.synchronize()
+        # Garbage in cycles would be counted or not as the collector happens to run.
+        gc.collect()
+        for index in used_cuda_devices(cuda):
+            cuda.reset_peak_memory_stats(index)
+        before = _ever_allocated(cuda)
+        result = call()
+        calls.device.synchronize()
+        used = used_cuda_devices(cuda)
+        peak = sum(cuda.max_memory_allocated(index) for index in used)
+        reserved = sum(cuda.max_memory_reserved(index) for index in used)
+        other = _other(calls, sum(cuda.memory_reserved(index) for index in used))
+        del result
+        if _ever_allocated(cuda) == before:
+            # The peak is then whatever other tests hold: it would change with their order.
+            return absent(self.metrics, "the call allocated no CUDA memory")
+        return (
+            Measurement(PEAK_MEMORY, (float(peak),)),
+            Measurement(RESERVED_MEMORY, (float(reserved),)),
+            other,
+        )
+
+
+def _ever_allocated(cuda: Any) -> int:
+    return sum(
+        cuda.memory_stats(index).get("allocated_bytes.all.allocated", 0)
+        for index in used_cuda_devices(cuda)
+    )
+
+
+def _other(calls: Calls, reserved: int) -> Measurement:
+    with Watch(calls) as watch:
+        if watch.blind is not None:
+            return absent((OTHER_MEMORY,), watch.blind)[0]
+        try:
+            held = [board.compute_processes().get(os.getpid()) for board in watch.boards]
+        except NvmlError as error:
+            return absent((OTHER_MEMORY,), str(error))[0]
+    if None in held:
+        reason = "NVML does not tell this process's memory (in a container, pids may differ)"
+        return absent((OTHER_MEMORY,), reason)[0]
+    other = sum(size for size in held if size is not None) - reserved
+    if other < 0:
+        reason = "NVML counts less for this process than torch has reserved"
+        return absent((OTHER_MEMORY,), reason)[0]
+    return Measurement(OTHER_MEMORY, (float(other),))

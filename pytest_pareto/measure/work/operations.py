@@ -1,0 +1,93 @@
+"""Counting operations, below which torch's kernels begin. Imports torch: import it where used."""
+
+from typing import Any
+
+import torch
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_aten = torch.ops.aten
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd  # noqa: SLF001  (it has no other name)
+_IDLE = frozenset(
+    # They give memory another name, or hand it out as it is, and no schema says so.
+    getattr(_aten, name)
+    for name in (
+        "_unsafe_view",
+        "empty",
+        "empty_like",
+        "empty_permuted",
+        "empty_strided",
+        "new_empty",
+        "new_empty_strided",
+    )
+)
+_PRODUCTS = frozenset(
+    # Torch's own matrix products without a formula: whole layers in one kernel, integers,
+    # groups. Not every version has all of them, and a later one may have a formula.
+    getattr(_aten, name, None)
+    for name in (
+        "_addmm_activation",
+        "_cslt_sparse_mm",
+        "_cudnn_rnn",
+        "_grouped_mm",
+        "_int_mm",
+        "_mixed_dtypes_linear",
+        "_native_multi_head_attention",
+        "_scaled_grouped_mm",
+        "_transformer_encoder_layer_fwd",
+        "_weight_int4pack_mm",
+        "_weight_int8pack_mm",
+        "miopen_rnn",
+        "mkldnn_rnn_layer",
+    )
+)
+
+
+class Operations(TorchDispatchMode):  # type: ignore[misc]
+    """Counts the operations that compute or move numbers.
+
+    ``formulas`` are the operations whose FLOPs are known. ``uncounted`` collects the names
+    of those that have none and may do matrix products: other packages', and some of torch's.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, formulas: frozenset[object]) -> None:
+        super().__init__()
+        self._formulas = formulas
+        self.count = 0
+        self.uncounted: set[str] = set()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: object,
+        args: Any = (),
+        kwargs: Any = None,
+    ) -> object:
+        """Count one operation and let it run; of a composite one, its parts."""
+        kwargs = kwargs or {}
+        if isinstance(func, OpOverload) and func.namespace == "prim":
+            return func(*args, **kwargs)  # a question about a tensor
+        if _is_composite(func):
+            with self:
+                return func._op_dk(_COMPOSITE, *args, **kwargs)  # noqa: SLF001
+        packet = getattr(func, "overloadpacket", func)
+        self.count += not (_is_view(func) or packet in _IDLE)
+        if packet not in self._formulas and (packet in _PRODUCTS or not _is_torchs_own(func)):
+            self.uncounted.add(str(packet))
+        return func(*args, **kwargs)
+
+
+def _is_composite(func: Any) -> bool:
+    """Whether torch takes an operation apart on every device; only inference mode delays it."""
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key  # noqa: SLF001
+    return isinstance(func, OpOverload) and has_kernel(func.name(), _COMPOSITE)
+
+
+def _is_view(func: Any) -> bool:
+    return getattr(func, "is_view", False) or torch.Tag.inplace_view in getattr(func, "tags", ())
+
+
+def _is_torchs_own(func: Any) -> bool:
+    return not isinstance(func, OpOverload) or func.namespace in ("aten", "prims", "profiler")

@@ -1,0 +1,134 @@
+import os
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_pareto.measure.meters.profiling import profile_calls, profiling_absence
+from pytest_pareto.measure.meters.trace import read_activity
+
+DETACH = "TEARDOWN_CUPTI"
+
+
+@pytest.fixture(autouse=True)
+def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DETACH, "1")  # so that what a test leaves is taken back
+    monkeypatch.delenv(DETACH)
+
+
+class TestAbsence:
+    @pytest.mark.usefixtures("without_torch")
+    def test_without_torch_there_is_nothing_to_profile(self) -> None:
+        assert profiling_absence() == "no CUDA device was used"
+
+    def test_without_cuda_neither(self, fake_torch: Any) -> None:
+        assert profiling_absence() is None
+        fake_torch.cuda.initialized = False
+        assert profiling_absence() == "no CUDA device was used"
+
+    def test_an_active_profiler_is_not_disturbed(self, fake_torch: Any) -> None:
+        fake_torch.autograd._profiler_enabled = lambda: True
+        assert profiling_absence() == "a torch profiler is active already; run without it"
+
+    @pytest.mark.parametrize("cuda", ["11.8", "12.4", "12.5"])
+    def test_a_cuda_that_cannot_be_left_safely_is_not_entered(
+        self, fake_torch: Any, cuda: str
+    ) -> None:
+        fake_torch.version.cuda = cuda
+        reason = profiling_absence()
+        assert reason is not None
+        assert reason.startswith(f"torch built for CUDA {cuda} leaves the profiler attached")
+        assert f"set {DETACH}=1 if nothing here uses CUDA graphs" in reason
+
+    @pytest.mark.parametrize("cuda", ["12.6", "12.8", "13.0", "13"])
+    def test_later_ones_can(self, fake_torch: Any, cuda: str) -> None:
+        fake_torch.version.cuda = cuda
+        assert profiling_absence() is None
+
+    @pytest.mark.parametrize("cuda", ["12.4", "13.0"])
+    @pytest.mark.parametrize("chosen", ["1", "0"])
+    def test_what_the_user_chose_goes_before_the_version(
+        self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch, cuda: str, chosen: str
+    ) -> None:
+        monkeypatch.setenv(DETACH, chosen)
+        fake_torch.version.cuda = cuda
+        reason = profiling_absence()
+        if chosen == "1":
+            assert reason is None
+        else:
+            assert reason is not None
+            assert reason.startswith(f"{DETACH}=0 leaves the profiler attached")
+
+    @pytest.mark.parametrize("chosen", [None, "0", "1"])
+    def test_rocm_has_no_such_trouble(
+        self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+    ) -> None:
+        if chosen is not None:
+            monkeypatch.setenv(DETACH, chosen)
+        fake_torch.version = SimpleNamespace(cuda=None, hip="7.1")
+        assert profiling_absence() is None
+
+
+class TestAProfile:
+    """By the real profiler, which on a machine without a GPU sees the processor's work."""
+
+    @pytest.fixture
+    def torch(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        torch = pytest.importorskip("torch")
+        profiler = torch.profiler
+        seen = SimpleNamespace(CUDA=profiler.ProfilerActivity.CPU)
+        monkeypatch.setattr(profiler, "ProfilerActivity", seen)
+        return torch
+
+    @pytest.fixture(autouse=True)
+    def _temporary(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def test_the_window_is_traced_and_what_settles_before_it_is_not(
+        self, torch: Any, tmp_path: Path
+    ) -> None:
+        x = torch.ones(8, 8)
+        journal: list[str] = []
+
+        def settle() -> None:
+            journal.append("settle")
+            torch.sin(x)
+
+        def window() -> None:
+            journal.append("window")
+            torch.cos(x)
+
+        trace = profile_calls(settle, window)
+        assert journal == ["settle", "window"]
+        assert b"aten::cos" in trace
+        assert b"aten::sin" not in trace
+        assert read_activity(trace).kernels == 0
+        assert list(tmp_path.glob("pytest-pareto-*")) == []
+
+    def test_the_profiler_is_told_to_detach(
+        self, torch: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[str | None] = []
+        profile_calls(lambda: told.append(os.environ.get(DETACH)), lambda: None)
+        monkeypatch.setenv(DETACH, "0")
+        profile_calls(lambda: told.append(os.environ.get(DETACH)), lambda: None)
+        assert told == ["1", "0"]  # what the user chose stays
+
+    @pytest.mark.parametrize("stage", ["settle", "window"])
+    def test_an_exception_passes_and_ends_the_profile(
+        self, torch: Any, tmp_path: Path, stage: str
+    ) -> None:
+        def fail() -> None:
+            assert list(tmp_path.glob("pytest-pareto-*")) != []
+            raise KeyError(stage)
+
+        def work() -> None:
+            torch.ones(8)
+
+        stages = (fail, work) if stage == "settle" else (work, fail)
+        with pytest.raises(KeyError, match=stage):
+            profile_calls(*stages)
+        assert not torch.autograd._profiler_enabled()
+        assert list(tmp_path.glob("pytest-pareto-*")) == []
