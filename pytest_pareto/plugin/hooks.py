@@ -1,14 +1,15 @@
 """Hooks of every process that measures: meters in, measurements out with the test report."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
 from pytest_pareto.measure.measuring import built_in_meters
+from pytest_pareto.measure.meter import Calls, Meter
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.plugin.recording import METERS, RECORDER
 
 PAYLOAD = "pareto"
@@ -24,9 +25,12 @@ class MeasuringHooks:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Collect the meters of this process, once every plugin is there."""
-        added = session.config.hook.pytest_pareto_meters(config=session.config)
-        further = [meter for meters in reversed(added) for meter in meters or ()]
-        session.config.stash[METERS] = (*built_in_meters(), *further)
+        try:
+            added = session.config.hook.pytest_pareto_meters(config=session.config)
+            theirs = [meter for meters in reversed(added) for meter in meters or ()]
+            session.config.stash[METERS] = (*_others(built_in_meters(), theirs), *theirs)
+        except ParetoError as error:
+            raise pytest.UsageError(str(error)) from None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -47,6 +51,45 @@ class MeasuringHooks:
             measured = recorder.case_runs() if call.when == "call" and report.passed else ()
             setattr(report, PAYLOAD, [msgspec.to_builtins(case) for case in measured])
         return report
+
+
+class _Without:
+    """A meter without those of its metrics that another one measures instead."""
+
+    def __init__(self, meter: Meter, replaced: frozenset[str]) -> None:
+        self._meter = meter
+        self.metrics = tuple(each for each in meter.metrics if each.name not in replaced)
+        self.absence = meter.absence
+
+    def measure(self, calls: Calls) -> Sequence[Measurement]:
+        kept = {metric.name for metric in self.metrics}
+        return [found for found in self._meter.measure(calls) if found.metric.name in kept]
+
+
+def _others(built_in: Sequence[Meter], theirs: Sequence[Meter]) -> tuple[Meter, ...]:
+    """Return the built-in meters, each without the metrics that ``theirs`` measure.
+
+    Raises ParetoError where two of ``theirs`` measure the same: nothing says which is meant.
+    """
+    owners: dict[str, Meter] = {}
+    for meter in theirs:
+        for metric in meter.metrics:
+            other = owners.setdefault(metric.name, meter)
+            if other is not meter:
+                raise ParetoError(
+                    f"pytest_pareto_meters returned two meters of {metric.name!r}, "
+                    f"{type(other).__name__} and {type(meter).__name__}; return one of them"
+                )
+    left = (_without(meter, frozenset(owners)) for meter in built_in)
+    return tuple(meter for meter in left if meter.metrics)
+
+
+def _without(meter: Meter, replaced: frozenset[str]) -> Meter:
+    if replaced.isdisjoint(metric.name for metric in meter.metrics):
+        return meter
+    # Of the meter's own name, by which reasons of absence call it.
+    left: Meter = type(type(meter).__name__, (_Without,), {})(meter, replaced)
+    return left
 
 
 def _unsaid(item: pytest.Item) -> str | None:

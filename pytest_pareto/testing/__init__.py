@@ -1,0 +1,23 @@
+"""Tools for those who write meters, and for tests of projects and of this one.
+
+`check_meter` tests a meter of your own; `ReplayMeter` replays readings from a file;
+`ScriptedMeter` and `ScriptedClock` stand in for instruments.
+"""
+
+from pytest_pareto.testing.conformance import BrokenMeter, CheckedMeter, check_meter
+from pytest_pareto.testing.readings import Readings, read_readings, record_readings
+from pytest_pareto.testing.replay import ReplayMeter, replay_meters
+from pytest_pareto.testing.scripted import ScriptedClock, ScriptedMeter
+
+__all__ = [
+    "BrokenMeter",
+    "CheckedMeter",
+    "Readings",
+    "ReplayMeter",
+    "ScriptedClock",
+    "ScriptedMeter",
+    "check_meter",
+    "read_readings",
+    "record_readings",
+    "replay_meters",
+]

@@ -1,0 +1,182 @@
+"""Energy by the package zeus: of AMD GPUs, of Apple silicon, and of processors."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib.util import find_spec
+from io import StringIO
+from typing import Any
+
+from pytest_pareto.measure.device import CudaDevice
+from pytest_pareto.measure.loop import one_round, warm_up
+from pytest_pareto.measure.meter import Calls, summary
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import ENERGY, Better, Kind, Metric, Scope
+from pytest_pareto.model.run import Measurement
+
+CPU_ENERGY = Metric("cpu_energy", "J", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
+
+_WINDOW_S = 5.0
+_HELPERS_START_S = 2.0
+"""The first reading of RAPL starts helper processes; what they take is not the calls'."""
+_KEY = "pytest-pareto"
+_APPLE_GPU = ("gpu_mj", "gpu_sram_mj", "ane_mj", "dram_mj")
+"""What a board's counter would cover: the GPU, the neural engine, the memory they share."""
+_APPLE_CPU = ("cpu_total_mj",)
+
+
+class ZeusEnergyMeter:
+    """`energy` (J) of GPUs or Apple silicon and `cpu_energy` (J) of processors, of one call.
+
+    Switched on in a project's ``conftest.py``, with ``pip install 'pytest-pareto[zeus]'``::
+
+        from pytest_pareto.zeus import ZeusEnergyMeter
+
+        def pytest_pareto_meters(config):
+            return [ZeusEnergyMeter()]
+
+    It takes the place of the built-in `energy`, which knows NVIDIA's boards; beside that one,
+    ``ZeusEnergyMeter(gpus=False)`` adds `cpu_energy` alone. Measured are synchronised calls in
+    the steady state for five seconds, however few the plan asks for, `setup` included. GPUs are
+    those that this process uses through torch; `cpu_energy` is of whole packages (RAPL, which
+    Linux lets only root read unless told otherwise), so of everything that runs on them. What
+    zeus cannot read, or reads as 0, is absent with its reason.
+    """
+
+    def __init__(self, *, gpus: bool = True, cpus: bool = True) -> None:
+        if not (gpus or cpus):
+            raise ParetoError("ZeusEnergyMeter without gpus and without cpus measures nothing")
+        self.metrics = (ENERGY,) * gpus + (CPU_ENERGY,) * cpus
+        self._started = False
+
+    def absence(self) -> str | None:
+        """Say that zeus is not installed, if so."""
+        if find_spec("zeus") is None:
+            return "zeus is not installed; pip install 'pytest-pareto[zeus]'"
+        return None
+
+    def measure(self, calls: Calls) -> Sequence[Measurement]:
+        """Call for five seconds between two readings of the counters."""
+        with _quiet():
+            monitor, missing = _open(calls)
+        found = {name: Measurement(_METRICS[name], absent=why) for name, why in missing.items()}
+        try:
+            if calls.wanted - missing.keys():
+                warm_up(calls)
+                if monitor.cpu_indices and not self._started:
+                    _call_for(calls, _HELPERS_START_S)
+                    self._started = True
+                found = _window(monitor, calls) | found
+        finally:
+            with _quiet():
+                _close(monitor)
+        return [found[metric.name] for metric in self.metrics if metric.name in calls.wanted]
+
+
+_METRICS = {metric.name: metric for metric in (ENERGY, CPU_ENERGY)}
+
+
+def _open(calls: Calls) -> tuple[Any, dict[str, str]]:
+    """Return zeus's monitor of what is wanted, and why it does not have some of that."""
+    from zeus import device
+    from zeus.monitor import ZeusMonitor
+
+    # zeus numbers GPUs as torch does: those that the process is allowed to see.
+    used = calls.device.indexes if isinstance(calls.device, CudaDevice) else ()
+    gpus = list(used) if ENERGY.name in calls.wanted else []
+    missing: dict[str, str] = {}
+    if gpus:
+        try:
+            device.get_gpus()
+        except Exception as error:  # zeus's own, and what the vendors' libraries raise
+            missing[ENERGY.name] = f"zeus cannot read the GPU: {summary(error)}"
+            gpus = []
+    no_cpus: list[int] | None = None if CPU_ENERGY.name in calls.wanted else []
+    monitor = ZeusMonitor(gpu_indices=gpus, cpu_indices=no_cpus)
+    if monitor.soc_is_present:
+        return monitor, {}
+    if ENERGY.name in calls.wanted and not gpus:
+        missing.setdefault(ENERGY.name, "no GPU was used, and this is no Apple silicon")
+    if CPU_ENERGY.name in calls.wanted and not monitor.cpu_indices:
+        missing[CPU_ENERGY.name] = _why_no_cpus(device)
+    for index in monitor.cpu_indices:
+        monitor.cpus.get_total_energy_consumption(index)  # starts zeus's helper, before all calls
+    return monitor, missing
+
+
+def _why_no_cpus(device: Any) -> str:
+    # The monitor goes without processors and keeps the reason to itself.
+    try:
+        device.get_cpus()
+    except Exception as error:  # no RAPL, no permission to read it, another kind of processor, ...
+        return f"zeus cannot read the processor: {summary(error)}"
+    return "zeus found no processor with an energy counter"
+
+
+def _window(monitor: Any, calls: Calls) -> dict[str, Measurement]:
+    """Measure what the monitor has, by the name of the metric."""
+    calls.device.synchronize()
+    with _quiet():
+        monitor.begin_window(_KEY, sync_execution=False, restart=True)
+    done, seconds = _call_for(calls, _WINDOW_S)
+    with _quiet():
+        window = monitor.end_window(_KEY, sync_execution=False)
+    parts = {
+        ENERGY: [*window.gpu_energy.values(), *_apple_j(window.soc_energy, _APPLE_GPU)],
+        CPU_ENERGY: [
+            *(window.cpu_energy or {}).values(),
+            *_apple_j(window.soc_energy, _APPLE_CPU),
+        ],
+    }
+    return {
+        metric.name: _measurement(metric, energies_j, done, seconds)
+        for metric, energies_j in parts.items()
+    }
+
+
+def _measurement(
+    metric: Metric, energies_j: Sequence[float], calls: int, seconds: float
+) -> Measurement:
+    # A part that reads 0 is unknown, and the sum of the others would be too small.
+    if not energies_j or min(energies_j) <= 0:
+        read = ", ".join(f"{energy:g} J" for energy in energies_j) or "nothing"
+        return Measurement(metric, absent=f"zeus read {read} in {seconds:.1f} s of calls")
+    total_j = sum(energies_j)
+    told = f"{calls} calls in {seconds:.1f} s at {total_j / seconds:.0f} W, by zeus"
+    return Measurement(metric, (total_j / calls,), notes=(told,))
+
+
+def _apple_j(soc: Any, fields: Sequence[str]) -> list[float]:
+    """Return the energy (J) of parts of an Apple chip, as one reading, or none."""
+    parts_mj = [getattr(soc, field, None) for field in fields]
+    known_mj = [part for part in parts_mj if part is not None]
+    return [sum(known_mj) / 1e3] if known_mj else []
+
+
+def _call_for(calls: Calls, at_least_s: float) -> tuple[int, float]:
+    """Make synchronised calls for so long; return how many, and their seconds."""
+    done, seconds, began_ns = 0, 0.0, calls.clock()
+    while seconds < at_least_s:
+        seconds = (one_round(calls, None).stop_ns - began_ns) / 1e9
+        done += 1
+    return done, seconds
+
+
+def _close(monitor: Any) -> None:
+    # GPUs without a counter are polled by processes of zeus's, which would disturb what follows.
+    if monitor.power_monitor is not None:
+        monitor.power_monitor.stop()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what zeus prints, logs and warns of out of the user's test."""
+    logger = logging.getLogger("zeus")
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.propagate = propagate
