@@ -1,6 +1,6 @@
 """The lines of one case: its name, its rows, why it stands as it does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Verdict
@@ -87,15 +87,25 @@ def _below(row: Row, columns: Columns, verbosity: int) -> Iterator[str]:
 def _rest(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
     """Name the metrics that have no row: what did not move, and what is absent and why."""
     told: dict[str, list[str]] = {}
-    bare = not visible_rows(case, verbosity)
-    for row in case.rows:
+    if verbosity <= 0:
+        for row in case.rows:
+            if row.gates and not row.remarkable and row.outcome is not Outcome.ABSENT:
+                told.setdefault(f"{row.word}: ", []).append(row.metric)
+    lines = [f"{word}{', '.join(names)}" for word, names in told.items()]
+    if verbosity > 0 or not visible_rows(case, verbosity):
+        lines += _absences(case.rows)
+    for line in lines:
+        yield from wrap(line, width, indent=INDENT, hanging=_BELOW)
+
+
+def _absences(rows: Sequence[Row]) -> Iterator[str]:
+    """Say which metrics are absent, together where the reason is the same."""
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
         if row.outcome is Outcome.ABSENT:
-            if verbosity > 0 or bare:
-                told[f"{row.metric} is absent"] = list(row.facts)
-        elif verbosity <= 0 and row.gates and not row.remarkable:
-            told.setdefault(row.word, []).append(row.metric)
-    for word, names in told.items():
-        yield from wrap(f"{word}: {', '.join(names)}", width, indent=INDENT, hanging=_BELOW)
+            by_reason.setdefault(", ".join(row.facts), []).append(row.metric)
+    for reason, metrics in by_reason.items():
+        yield f"absent: {', '.join(metrics)} ({reason})"
 
 
 def _asides(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:

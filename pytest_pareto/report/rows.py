@@ -8,10 +8,12 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.report.changes import Ends, Figure, absolute_change, relative_change
+from pytest_pareto.report.digits import trimmed
 from pytest_pareto.report.text import clean
 from pytest_pareto.report.units import Levels, amount, fraction, levels
 from pytest_pareto.report.words import outcome_word
 
+_J_PER_WH = 3600.0
 _SAID_IN_BRIEF = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.ABSENT}
 
 
@@ -106,7 +108,7 @@ def _inverse(harm: float) -> float:
 
 def _facts(result: MetricResult, *, traded: bool) -> Iterator[str]:
     change, metric = result.change, result.metric
-    if not metric.gates:
+    if not metric.gates and result.outcome is not Outcome.ABSENT:
         yield "a diagnostic: it decides nothing"
     if change is not None and change.pairs is not None:
         yield f"{change.pairs} pairs"
@@ -132,13 +134,23 @@ def _details(result: MetricResult) -> Iterator[str]:
         yield f"would have caught {resolution_text(result.metric, result.change.resolution)}"
     if result.reason and not _reason_is_its_own(result):
         yield result.reason
-    if result.items is not None and result.candidate is not None:
-        each = levels((result.candidate / result.items,), result.metric.unit)
-        yield f"{each.texts[0]} {each.scale.unit} per item ({result.items} items)"
+    if result.candidate is not None:
+        yield from _each(result.candidate, result.metric, result.items)
     if result.first is not None:
         first = levels((result.first,), result.metric.unit)
         yield f"first call {first.texts[0]} {first.scale.unit}".rstrip()
     yield from result.notes
+
+
+def _each(value: float, metric: Metric, items: int | None) -> Iterator[str]:
+    """Tell what one item takes of what a call takes, and of energy what the meter charges."""
+    value /= items or 1
+    if items is not None and items > 1:
+        each = levels((value,), metric.unit)
+        yield f"{each.texts[0]} {each.scale.unit} per item ({items} items)"
+    if metric.unit == "J":
+        what = "calls" if items is None else "items"
+        yield f"{trimmed(1000 * value / _J_PER_WH, 3)} Wh per 1,000 {what}"
 
 
 def _statistics(change: Change) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import (
+    ENERGY,
     FLOPS,
     LATENCY,
     PEAK_MEMORY,
@@ -126,6 +127,24 @@ def test_diagnostic_is_marked_and_shouts_not(compared: Callable[..., MetricResul
 def test_absent_metric_keeps_its_reason() -> None:
     row = build_row(MetricResult(LATENCY, state=Outcome.ABSENT, reason="tracked code runs once"))
     assert (row.facts, row.remarkable) == (("tracked code runs once",), False)
+
+
+@pytest.mark.parametrize(
+    ("metric", "items", "told"),
+    [
+        (ENERGY, None, ("20 Wh per 1,000 calls",)),
+        (ENERGY, 1, ("20 Wh per 1,000 items",)),
+        (ENERGY, 4, ("18.00 J per item (4 items)", "5 Wh per 1,000 items")),
+        (LATENCY, 4, ("18.00 s per item (4 items)",)),
+        (LATENCY, 1, ()),
+        (LATENCY, None, ()),
+    ],
+)
+def test_items_share_what_a_call_takes(
+    metric: Metric, items: int | None, told: tuple[str, ...]
+) -> None:
+    result = MetricResult(metric, candidate=72.0, state=Outcome.NEW, reason="new", items=items)
+    assert build_row(result).details == ("new", *told)
 
 
 def test_reason_that_a_notice_repeats_is_a_detail() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.metric import LATENCY
+from pytest_pareto.model.metric import EVENT_TIME, FLOPS, LATENCY, PEAK_MEMORY
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.terminal import render_terminal
@@ -159,6 +159,25 @@ def test_verbose_adds_resolution_first_call_notes_and_position(failing_run: Run)
           label_accuracy 0.02
         """
     )
+
+
+def test_absent_metrics_are_named_together_where_the_reason_is_the_same(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult], passing_run: Run
+) -> None:
+    lacking = [
+        MetricResult(metric, state=Outcome.ABSENT, reason=reason)
+        for metric, reason in (
+            (EVENT_TIME, "no CUDA device was used"),
+            (FLOPS, "torch is not imported"),
+            (PEAK_MEMORY, "no CUDA device was used"),
+        )
+    ]
+    same = compared(LATENCY, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.02)
+    judged = Judgement((case("[a]", Verdict.UNCHANGED, same, *lacking),))
+    text = shown((judged, passing_run[1]), verbosity=1)
+    assert "    absent: event_time, peak_memory (no CUDA device was used)\n" in text
+    assert "    absent: flops (torch is not imported)\n" in text
+    assert "absent" not in shown((judged, passing_run[1]))
 
 
 def test_very_verbose_adds_p_values(failing_run: Run) -> None:
