@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_pareto.measure.environment import probe_environment
+from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.plugin.hooks import MeasuringHooks
 
 _NEUTRAL: Mapping[str, object] = {

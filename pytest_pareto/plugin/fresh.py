@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_pareto.measure.environment import probe_environment
+from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.child import ChildLine, ChildSpec

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.measure.environment import probe_environment
+from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.collecting import RunBuilder
