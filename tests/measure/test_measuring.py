@@ -100,6 +100,31 @@ class TestTheFirstCall:
             _measure(function, _latency())
 
 
+class TestStages:
+    class Staged:
+        def __init__(self, clock: Any) -> None:
+            self.clock = clock
+            self.calls = 0
+
+        def __call__(self) -> None:
+            self.calls += 1
+            self.clock.advance(0.5)
+
+        def stages(self) -> dict[str, float]:
+            return {"encode": 0.1, "step": 0.01 * self.calls}
+
+    def test_they_are_measured_in_the_steady_state(self, clock: Any) -> None:
+        _, measured = _measure(self.Staged(clock), SteadyMeter(lambda: None), clock=clock)
+        found = {each.metric.name: each for each in measured}
+        assert found["encode_time"].values == (0.1, 0.1, 0.1)
+        assert found["step_time"].values == pytest.approx((0.04, 0.05, 0.06))
+        assert not found["step_time"].metric.gates
+
+    def test_other_functions_have_none(self, clock: Any) -> None:
+        _, measured = _measure(lambda: clock.advance(0.5), SteadyMeter(lambda: None), clock=clock)
+        assert not any(each.metric.name.endswith("_time") for each in measured if each.values)
+
+
 class TestSetup:
     def test_it_makes_the_arguments_of_every_call_the_first_included(self) -> None:
         numbers, seen = count(), list[int]()
