@@ -41,9 +41,16 @@ def case_lines(
 
 
 def visible_rows(case: CaseBlock, verbosity: int) -> list[Row]:
-    """Return the rows that a verbosity shows: by default those with news."""
-    shown = (row for row in case.rows if verbosity > 0 or row.remarkable)
-    return [row for row in shown if row.outcome is not Outcome.ABSENT]
+    """Return the rows that a verbosity shows.
+
+    By default those with news; with -v all that gate; with -vv every diagnostic as well.
+    """
+    return [
+        row
+        for row in case.rows
+        if row.outcome is not Outcome.ABSENT
+        and (row.remarkable or verbosity > 1 or (verbosity > 0 and row.gates))
+    ]
 
 
 def _headed(case: CaseBlock, columns: Columns) -> str:
@@ -85,17 +92,31 @@ def _below(row: Row, columns: Columns, verbosity: int) -> Iterator[str]:
 
 
 def _rest(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
-    """Name the metrics that have no row: what did not move, and what is absent and why."""
+    """Name the metrics that have no row: what did not move, diagnostics, what is absent."""
     told: dict[str, list[str]] = {}
     if verbosity <= 0:
         for row in case.rows:
             if row.gates and not row.remarkable and row.outcome is not Outcome.ABSENT:
                 told.setdefault(f"{row.word}: ", []).append(row.metric)
     lines = [f"{word}{', '.join(names)}" for word, names in told.items()]
+    if verbosity == 1:
+        lines += _diagnostics(case.rows)
     if verbosity > 0 or not visible_rows(case, verbosity):
         lines += _absences(case.rows)
     for line in lines:
         yield from wrap(line, width, indent=INDENT, hanging=_BELOW)
+
+
+def _diagnostics(rows: Sequence[Row]) -> Iterator[str]:
+    """Tell what the diagnostics without news read, in one line for those that fared alike."""
+    by_word: dict[str, list[str]] = {}
+    for row in rows:
+        if not (row.gates or row.remarkable or row.outcome is Outcome.ABSENT):
+            moved = f" ({row.change})" if row.outcome is Outcome.INCONCLUSIVE else ""
+            told = f"{row.metric} {row.candidate} {row.unit}".rstrip() + moved
+            by_word.setdefault(row.word, []).append(told)
+    for word, readings in by_word.items():
+        yield f"diagnostics, {word}: {', '.join(readings)}"
 
 
 def _absences(rows: Sequence[Row]) -> Iterator[str]:

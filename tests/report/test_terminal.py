@@ -1,5 +1,6 @@
 """Whole reports, as a person reads them. Change a text here only after reading it aloud."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,14 @@ import pytest
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.metric import EVENT_TIME, FLOPS, LATENCY, PEAK_MEMORY
+from pytest_pareto.model.metric import (
+    EVENT_TIME,
+    FLOPS,
+    HOST_COPIES,
+    KERNELS,
+    LATENCY,
+    PEAK_MEMORY,
+)
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.terminal import render_terminal
@@ -178,6 +186,26 @@ def test_absent_metrics_are_named_together_where_the_reason_is_the_same(
     assert "    absent: event_time, peak_memory (no CUDA device was used)\n" in text
     assert "    absent: flops (torch is not imported)\n" in text
     assert "absent" not in shown((judged, passing_run[1]))
+
+
+def test_diagnostics_without_news_share_a_line_until_more_is_asked_for(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult], passing_run: Run
+) -> None:
+    calm = (0.0, -0.01, 0.01)
+    metrics = (
+        compared(LATENCY, (1.0, 1.0), calm, Outcome.UNCHANGED, resolution=0.02),
+        compared(KERNELS, (2630.0, 2630.0), (0.0, 0.0, 0.0), Outcome.UNCHANGED, resolution=0.0),
+        compared(FLOPS, (4e12, 4e12), (0.0, 0.0, 0.0), Outcome.UNCHANGED, resolution=0.0),
+        compared(EVENT_TIME, (1.0, 1.02), (0.02, -0.1, 0.2), Outcome.INCONCLUSIVE, resolution=0.3),
+        compared(HOST_COPIES, (2.0, 3.0), (0.5, 0.5, 0.5), Outcome.WORSE, resolution=0.0),
+    )
+    judged = Judgement((case("[a]", Verdict.UNCHANGED, *metrics),)), passing_run[1]
+    text = shown(judged, verbosity=1)
+    assert "    diagnostics, unchanged: kernels 2.630 k, flops 4.000 T\n" in text
+    assert "    diagnostics, inconclusive: event_time 1.020 s (+2.0 %)\n" in text
+    assert re.search(r"^    host_copies +2 → +3 +\+50 % +worse$", text, flags=re.MULTILINE)
+    assert "diagnostics," not in shown(judged)
+    assert re.search(r"^    kernels +2.630 →", shown(judged, verbosity=2), flags=re.MULTILINE)
 
 
 def test_very_verbose_adds_p_values(failing_run: Run) -> None:
