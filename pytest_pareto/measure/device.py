@@ -1,8 +1,12 @@
 """Devices: how to wait for work that was launched, and to time it on the device itself."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+NO_CUDA = "no CUDA device was used"
+"""The reason of every metric that is of CUDA alone."""
 
 
 class EventPair(Protocol):
@@ -45,10 +49,20 @@ class CpuDevice:
 
 @dataclass(frozen=True, slots=True)
 class CudaDevice:
-    """CUDA through ``torch.cuda``: the current device and the others this process has used."""
+    """CUDA through ``torch.cuda``.
+
+    ``indexes`` are of the current device and all others that this process has used: their work
+    is waited for. ``working`` are those that the measured function works on, whose energy and
+    memory is its own.
+    """
 
     cuda: Any
     indexes: tuple[int, ...]
+    working: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.working:
+            object.__setattr__(self, "working", self.indexes)
 
     def synchronize(self) -> None:
         """Wait for every stream of every device used."""
@@ -117,29 +131,47 @@ def used_cuda_devices(cuda: Any) -> tuple[int, ...]:
     there, which takes hundreds of megabytes of it.
     """
     current = cuda.current_device()
-    return tuple(i for i in range(cuda.device_count()) if i == current or _allocated(cuda, i))
+    ever = ever_allocated()
+    return tuple(i for i in range(cuda.device_count()) if i == current or ever.get(i))
 
 
-def _allocated(cuda: Any, index: int) -> bool:
+def ever_allocated() -> dict[int, int]:
+    """Return the bytes that torch ever handed out on each CUDA device; {} before CUDA started."""
+    cuda = initialized_cuda()
+    return {} if cuda is None else {i: _allocated(cuda, i) for i in range(cuda.device_count())}
+
+
+def _allocated(cuda: Any, index: int) -> int:
     try:
         statistics = cuda.memory_stats(index)
     except RuntimeError:
         # A pluggable allocator keeps no statistics, and asking it must not fail the test.
-        return False
-    return bool(statistics.get("allocated_bytes.all.allocated", 0))
+        return 0
+    return int(statistics.get("allocated_bytes.all.allocated", 0))
 
 
-def find_device() -> Device:
+def find_device(allocated_before: Mapping[int, int] | None = None) -> Device:
     """Return the device that this process works on as things stand now.
 
-    Ask after the first call: what a function uses is known when it has run once.
+    Ask after the first call: what a function uses is known when it has run once. With what
+    was `ever_allocated` before it, the function's own GPUs are told from those of others; a
+    call that allocated nothing (a replayed graph, say) is taken to use the current one.
     """
     cuda = initialized_cuda()
     if cuda is not None:
-        return CudaDevice(cuda, used_cuda_devices(cuda))
+        used = used_cuda_devices(cuda)
+        if allocated_before is None:
+            return CudaDevice(cuda, used)
+        grew = tuple(
+            index
+            for index, size in ever_allocated().items()
+            if size > allocated_before.get(index, 0)
+        )
+        return CudaDevice(cuda, used, grew or (cuda.current_device(),))
     accelerator = getattr(loaded_torch(), "accelerator", None)
-    if accelerator is not None and accelerator.is_available():
-        kind = accelerator.current_accelerator()
-        if kind is not None and kind.type != "cuda":
-            return AcceleratorDevice(accelerator)
+    # What is there is asked before whether it works: on CUDA that would start the driver, and
+    # a process could not fork workers for the GPU any more.
+    kind = None if accelerator is None else accelerator.current_accelerator()
+    if accelerator is not None and kind is not None and kind.type != "cuda":
+        return AcceleratorDevice(accelerator) if accelerator.is_available() else CpuDevice()
     return CpuDevice()

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_pareto.measure.arguments import argument_source
-from pytest_pareto.measure.device import find_device
+from pytest_pareto.measure.device import CudaDevice, ever_allocated, find_device
 from pytest_pareto.measure.meter import Calls, Meter
 from pytest_pareto.measure.meters.reference import unless_gpu_bound
 from pytest_pareto.measure.passes import meter_pass
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan
 from pytest_pareto.measure.randomness import random_state_kept
+from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.unfinished import refuse_unfinished
 from pytest_pareto.model.run import Measurement
 
@@ -60,19 +61,36 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id)
     result = _first_call(calls)
     refuse_unfinished(function, result)
+    if not meters:
+        return result, ()
+    first = stages_of(function)
     with random_state_kept():
-        measurements = [found for meter in meters for found in meter_pass(meter, calls, skip)]
-    return result, (*unless_gpu_bound(measurements), *calls.told)
+        measured = [found for meter in meters for found in meter_pass(meter, calls, skip)]
+    gpus = len(calls.device.working) if isinstance(calls.device, CudaDevice) else 1
+    stages = _stages(first, calls, skip | {each.metric.name for each in measured})
+    return result, (*unless_gpu_bound(measured, gpus), *stages)
+
+
+def _stages(
+    first: Mapping[str, float] | NoStagesError | None, calls: Calls, skip: frozenset[str]
+) -> tuple[Measurement, ...]:
+    """Return the stages of the steady state, absent where latency was not measured."""
+    if first is None:
+        return ()
+    names = first.names if isinstance(first, NoStagesError) else tuple(first)
+    rounds = calls.stages or (NoStagesError("latency was not measured", names),)
+    return tuple(each for each in stage_measurements(rounds) if each.metric.name not in skip)
 
 
 def _first_call(calls: Calls) -> object:
     __tracebackhide__ = True
     call = calls.prepare()
     calls.device.synchronize()
+    before = ever_allocated()
     start_ns = calls.clock()
     result = call()
     # Only now is it known what the function runs on.
-    calls.device = find_device()
+    calls.device = find_device(before)
     calls.device.synchronize()
     calls.first_s = (calls.clock() - start_ns) / 1e9
     return result

@@ -1,7 +1,7 @@
 """The protocol of meters, and what a meter is given to measure."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_pareto.measure.arguments import Arguments
 from pytest_pareto.measure.device import Device, find_device
@@ -18,9 +18,9 @@ class Calls:
     test asks for), ``first_s`` (wall seconds of the first call), ``case_id`` (of the case
     that is measured), ``wanted`` (the names of its metrics that the test wants). It may say
     in ``stage`` what it is doing; an exception of the function then carries these words.
-    ``count``, ``warm``, ``raised`` and ``told`` belong to the loop: the calls prepared so
+    ``count``, ``warm``, ``raised`` and ``stages`` belong to the loop: the calls prepared so
     far, whether warm-up is done, the last exception of the function or of its `setup`, and
-    what the function itself measured of its stages.
+    what the function says of its own stages in the rounds that count.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Calls:
         self.count = 0
         self.warm = False
         self.raised: BaseException | None = None
-        self.told: tuple[Measurement, ...] = ()
+        self.stages: Sequence[Any] = ()
 
     @property
     def function(self) -> Callable[..., object]:

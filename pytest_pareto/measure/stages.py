@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Protocol
 
 from pytest_pareto.measure.device import loaded_torch
@@ -43,18 +44,19 @@ class Staged(Protocol):
 def stages_of(function: object) -> Mapping[str, float] | NoStagesError | None:
     """Return the stages of the latest call of ``function``, or why there are none.
 
-    None if it is not `Staged`: its class has no method ``stages``. (What an instance holds
-    under that name does not count: vision models keep their layers there.)
+    None if it is not `Staged`: its class has no method ``stages``, or one that wants arguments
+    or returns no mapping. (What an instance holds under that name does not count: vision
+    models keep their layers there.)
     """
     stages = getattr(type(function), "stages", None)
-    if not callable(stages):
+    if not callable(stages) or len(signature(stages).parameters) != 1:
         return None
     try:
-        told: Mapping[str, float] = stages(function)
+        told = stages(function)
     except NoStagesError as error:
         # Without its traceback, which would keep alive what the frames hold.
         return error.with_traceback(None)
-    return told
+    return told if isinstance(told, Mapping) else None
 
 
 def stage_measurements(

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_pareto.measure.declared import declaration_problems
 from pytest_pareto.measure.measuring import built_in_meters
 from pytest_pareto.measure.meter import Calls, Meter
 from pytest_pareto.model.errors import ParetoError
@@ -27,7 +28,7 @@ class MeasuringHooks:
         """Collect the meters of this process, once every plugin is there."""
         try:
             added = session.config.hook.pytest_pareto_meters(config=session.config)
-            theirs = [meter for meters in reversed(added) for meter in meters or ()]
+            theirs = [meter for meters in reversed(added) for meter in _meters(meters)]
             session.config.stash[METERS] = (*_others(built_in_meters(), theirs), *theirs)
         except ParetoError as error:
             raise pytest.UsageError(str(error)) from None
@@ -51,6 +52,23 @@ class MeasuringHooks:
             measured = recorder.case_runs() if call.when == "call" and report.passed else ()
             setattr(report, PAYLOAD, [msgspec.to_builtins(case) for case in measured])
         return report
+
+
+def _meters(returned: object) -> Sequence[Meter]:
+    """Return what a hook returned, if it is a list of meters.
+
+    Raises ParetoError where it is not, or one of them cannot be asked.
+    """
+    if returned is None:
+        return ()
+    if not isinstance(returned, list | tuple):
+        raise ParetoError(
+            f"pytest_pareto_meters returned {returned!r}; it returns a list of meters: [MyMeter()]"
+        )
+    for meter in returned:
+        for problem in declaration_problems(meter):
+            raise ParetoError(f"pytest_pareto_meters returned {meter!r}: {problem}")
+    return returned
 
 
 class _Without:

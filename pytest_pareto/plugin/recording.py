@@ -73,7 +73,9 @@ class Recorder:
         case.measured, case.items = True, options.items
         result, measurements = self._call(fn, args, kwargs, options)
         for measurement in measurements:
-            self.add(options.name, measurement)
+            wanted = options.metrics is None or measurement.metric.name in options.metrics
+            if wanted:  # what a function says of its stages is not known before it was called
+                self.add(options.name, measurement)
         return cast(T, result)
 
     def _call(

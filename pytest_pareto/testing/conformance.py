@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from unittest import SkipTest
 
+from pytest_pareto.measure.declared import declaration_problems, unit_problems
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.randomness import random_state_kept
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.testing import plausible
-from pytest_pareto.testing.declared import declaration_problems
 from pytest_pareto.testing.examination import Examination, nothing
 from pytest_pareto.testing.watched import Pass
 
@@ -84,7 +84,7 @@ def check_meter(
     __tracebackhide__ = True  # what is wrong is in the meter, and told in the message
     if passes < 1:
         raise ParetoError(f"passes must be 1 or more, not {passes!r}")
-    problems = tuple(declaration_problems(meter))
+    problems = (*declaration_problems(meter),) or (*unit_problems(meter.metrics),)
     if problems:
         raise BrokenMeter(meter, problems)
     ranges = expected or {}

@@ -16,11 +16,11 @@ class ChromeTrace:
         self._ids = itertools.count(100)
         self._times_us = itertools.count(1)
 
-    def launch(self, *kernels_us: float, by: str = "cudaLaunchKernel") -> None:
+    def launch(self, *kernels_us: float, by: str = "cudaLaunchKernel", name: str = "gemm") -> None:
         """Launch kernels by one call of the host; none of them is a launch that was lost."""
         number = self.call(by, cat="cuda_runtime" if by.startswith("cuda") else "cuda_driver")
         for kernel_us in kernels_us:
-            self.work("kernel", "void gemm<float>(float*)", kernel_us, number)
+            self.work("kernel", f"void {name}<float>(float*)", kernel_us, number)
 
     def copy(self, way: str, duration_us: float) -> None:
         """Copy one way: ``HtoD``, ``DtoH`` or ``DtoD``."""

@@ -7,6 +7,7 @@ from pytest_pareto.measure.device import (
     AcceleratorDevice,
     CpuDevice,
     CudaDevice,
+    ever_allocated,
     find_device,
     initialized_cuda,
 )
@@ -77,4 +78,29 @@ def test_another_accelerator_is_synchronised_without_events(fake_torch: Any, kin
 def test_an_accelerator_that_is_not_there_is_the_processor(fake_torch: Any) -> None:
     fake_torch.cuda.initialized = False
     fake_torch.accelerator = _accelerator("mps", available=False)
+    assert isinstance(find_device(), CpuDevice)
+
+
+def test_a_function_works_on_the_devices_whose_memory_it_asked_for(fake_torch: Any) -> None:
+    fake_torch.cuda.allocate(7, on=2)  # another test's
+    before = ever_allocated()
+    fake_torch.cuda.allocate(7, on=1)
+    device = find_device(before)
+    assert isinstance(device, CudaDevice)
+    assert (device.indexes, device.working) == ((0, 1, 2), (1,))
+
+
+def test_one_that_asked_for_none_is_taken_to_work_on_the_current_one(fake_torch: Any) -> None:
+    fake_torch.cuda.allocate(7, on=2)
+    device = find_device(ever_allocated())
+    assert isinstance(device, CudaDevice)
+    assert device.working == (0,)
+
+
+def test_looking_for_accelerators_does_not_start_cuda(fake_torch: Any) -> None:
+    # Asking whether CUDA is available starts its driver, and forked workers could not use it.
+    fake_torch.cuda.initialized = False
+    fake_torch.accelerator = SimpleNamespace(
+        current_accelerator=lambda: SimpleNamespace(type="cuda"), is_available=lambda: 1 / 0
+    )
     assert isinstance(find_device(), CpuDevice)

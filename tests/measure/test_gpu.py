@@ -315,7 +315,7 @@ def test_a_call_on_the_processor_has_no_peak(torch: Any) -> None:
     held = torch.empty(MiB, dtype=torch.uint8, device="cuda")
     x = torch.ones(8, 8)
     found = _measured(lambda: x @ x, PeakMemoryMeter())
-    assert [each.absent for each in found] == ["the call allocated no CUDA memory"] * 3
+    assert all(str(each.absent).startswith("the call allocated no CUDA memory") for each in found)
     del held
 
 

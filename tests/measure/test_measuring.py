@@ -120,6 +120,21 @@ class TestStages:
         assert found["step_time"].values == pytest.approx((0.04, 0.05, 0.06))
         assert not found["step_time"].metric.gates
 
+    def test_without_a_latency_they_are_absent(self, clock: Any) -> None:
+        traced = SteadyMeter(lambda: "a tracer is active")
+        _, measured = _measure(self.Staged(clock), traced, clock=clock)
+        found = {each.metric.name: each.absent for each in measured}
+        assert found["step_time"] == found["encode_time"] == "latency was not measured"
+
+    def test_they_can_be_skipped(self, clock: Any) -> None:
+        _, measured = _measure(
+            self.Staged(clock),
+            SteadyMeter(lambda: None),
+            clock=clock,
+            skip=frozenset({"step_time"}),
+        )
+        assert {"encode_time"} == {m.metric.name for m in measured} & {"encode_time", "step_time"}
+
     def test_other_functions_have_none(self, clock: Any) -> None:
         _, measured = _measure(lambda: clock.advance(0.5), SteadyMeter(lambda: None), clock=clock)
         assert not any(each.metric.name.endswith("_time") for each in measured if each.values)

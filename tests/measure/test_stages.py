@@ -56,6 +56,19 @@ def test_a_defect_of_the_callable_is_not_taken_for_a_reason() -> None:
         stages_of(Told(ZeroDivisionError()))
 
 
+def test_somebody_elses_method_of_that_name_is_none() -> None:
+    class Wanting:
+        def stages(self, index: int) -> list[int]:
+            return [1, 2, 3][index:]
+
+    class Listing:
+        def stages(self) -> list[str]:
+            return ["encode"]
+
+    assert stages_of(Wanting()) is None
+    assert stages_of(Listing()) is None
+
+
 def test_what_is_not_staged_has_no_stages() -> None:
     class Backbone:
         """As vision models are: their layers are `stages`, in the instance and callable."""

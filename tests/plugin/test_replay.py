@@ -125,7 +125,7 @@ class TestTheHook:
             from pytest_pareto.testing import ScriptedMeter, replay_meters
 
             def pytest_pareto_meters(config):
-                return [{meters}]
+                return {meters}
             """
         )
         pytester.makepyfile(test_it="def test_it(pareto): pareto(int)")
@@ -134,7 +134,7 @@ class TestTheHook:
     def test_it_takes_the_place_of_one_for_the_same_metric(
         self, pytester: pytest.Pytester, run: "Run"
     ) -> None:
-        session = self.session(pytester, run, "ScriptedMeter(LATENCY, [[123.0]])")
+        session = self.session(pytester, run, "[ScriptedMeter(LATENCY, [[123.0]])]")
         comparison = session.case("test_it.py::test_it").comparison
         latency, others = comparison.metric("latency"), comparison.metric("event_time")
         assert latency is not None
@@ -148,12 +148,28 @@ class TestTheHook:
         assert type(left).__name__ == "SteadyMeter"
 
     def test_two_of_one_metric_are_refused(self, pytester: pytest.Pytester, run: "Run") -> None:
-        twice = "ScriptedMeter(ENERGY, [[1.0]]), ScriptedMeter(ENERGY, [[2.0]])"
+        twice = "[ScriptedMeter(ENERGY, [[1.0]]), ScriptedMeter(ENERGY, [[2.0]])]"
         session = self.session(pytester, run, twice)
         assert session.exit_code == pytest.ExitCode.USAGE_ERROR
         assert "two meters of 'energy', ScriptedMeter and ScriptedMeter" in session.text
 
     def test_one_that_cannot_be_made_is_told(self, pytester: pytest.Pytester, run: "Run") -> None:
-        session = self.session(pytester, run, "*replay_meters('gone.jsonl')")
+        session = self.session(pytester, run, "replay_meters('gone.jsonl')")
         assert session.exit_code == pytest.ExitCode.USAGE_ERROR
         assert "ERROR: gone.jsonl cannot be read: No such file" in session.text
+
+    @pytest.mark.parametrize(
+        ("returned", "told"),
+        [
+            ("ScriptedMeter(ENERGY, [[1.0]])", "it returns a list of meters: [MyMeter()]"),
+            ("[ScriptedMeter]", "this is a class; give a meter made of it: ScriptedMeter(...)"),
+            ("[object()]", "it has no method 'absence'"),
+        ],
+    )
+    def test_what_is_no_list_of_meters_is_refused(
+        self, pytester: pytest.Pytester, run: "Run", returned: str, told: str
+    ) -> None:
+        session = self.session(pytester, run, returned)
+        assert session.exit_code == pytest.ExitCode.USAGE_ERROR
+        assert told in " ".join(session.text.split())
+        assert "INTERNALERROR" not in session.text

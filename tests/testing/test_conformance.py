@@ -377,7 +377,7 @@ class TestTheProtocol:
     @pytest.mark.parametrize(
         ("make", "message"),
         [
-            (lambda: CpuTimeMeter, "this is a class; pass a meter made of it"),
+            (lambda: CpuTimeMeter, "this is a class; give a meter made of it"),
             (object, "it has no method 'absence'"),
             (Twice, "'own_time' is measured more than once"),
             (Other, "'own_steps' is measured, and not declared in metrics"),

@@ -1,12 +1,12 @@
 """Under what conditions GPUs worked: clocks, temperature, and what held them down."""
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self, TypeVar
 
-from pytest_pareto.measure.device import CudaDevice
+from pytest_pareto.measure.device import NO_CUDA, CudaDevice
 from pytest_pareto.measure.machine.gpus import device_uuids
 from pytest_pareto.measure.machine.nvml import Board, NvmlError, Slowdown, open_nvml
 from pytest_pareto.measure.meter import Calls
@@ -102,9 +102,9 @@ class Watch:
     def __enter__(self) -> Self:
         device = self._calls.device
         if not isinstance(device, CudaDevice):
-            self.blind = "no CUDA device was used"
+            self.blind = NO_CUDA
             return self
-        uuids = device_uuids(device.cuda, device.indexes)
+        uuids = device_uuids(device.cuda, device.working)
         if not uuids:
             self.blind = "torch does not tell the UUIDs of its devices, by which NVML finds them"
             return self
@@ -124,13 +124,13 @@ class Watch:
         self._open.close()
 
     def unslowed(self, window: Callable[[], T]) -> T:
-        """Return what ``window`` returns; repeated, within bounds, while heat slows a GPU."""
+        """Return what ``window`` returns; repeated, within bounds, while heat slows a GPU.
+
+        The window says itself by `calling` when its calls are made: before and after them a
+        GPU rests, and neither its clock nor what holds that down is then the calls'.
+        """
         for _ in range(_MOST_WINDOWS):
-            before, began_ns = self._snapshots(), self._calls.clock()
             found = window()
-            seconds = (self._calls.clock() - began_ns) / 1e9
-            pairs = zip(before, self._snapshots(), strict=False)
-            self._conditions = tuple(Conditions.between(*pair, seconds) for pair in pairs)
             slow = next((c.slowed for c in self._conditions if c.slowed is not None), None)
             self.slowed = slow and (
                 f"the GPU was slowed down in each of {_MOST_WINDOWS} windows ({slow} of the last "
@@ -139,6 +139,15 @@ class Watch:
             if self.slowed is None:
                 break
         return found
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Note the conditions at both edges of the calls that are made within."""
+        before, began_ns = self._snapshots(), self._calls.clock()
+        yield
+        seconds = (self._calls.clock() - began_ns) / 1e9
+        pairs = zip(before, self._snapshots(), strict=True)
+        self._conditions = tuple(Conditions.between(*pair, seconds) for pair in pairs)
 
     def _snapshots(self) -> tuple[Snapshot, ...]:
         return tuple(Snapshot.of(board) for board in self.boards)

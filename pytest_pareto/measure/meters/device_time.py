@@ -6,7 +6,11 @@ from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import one_round, warm_up
 from pytest_pareto.measure.meter import Calls, absent
 from pytest_pareto.measure.meters.conditions import Watch
-from pytest_pareto.measure.meters.profiling import profile_calls, profiling_absence
+from pytest_pareto.measure.meters.profiling import (
+    profile_calls,
+    profiles_itself,
+    profiling_absence,
+)
 from pytest_pareto.measure.meters.trace import Activity, read_activity
 from pytest_pareto.model.metric import DEVICE_TIME, HOST_COPIES, HOST_WAITS, KERNELS, Metric
 from pytest_pareto.model.run import Measurement
@@ -14,9 +18,11 @@ from pytest_pareto.model.run import Measurement
 _SETTLE_S = 0.5
 _WINDOW_S = 1.0
 _FEW_CALLS = 3
+_MOST_CALLS = 2000
+"""So many calls of a microsecond and a kernel each are enough, and a small trace."""
 _SYNCS_PER_ROUND = 2
 _PROFILERS_OWN = 2
-"""Waits that may not be the calls': the profiler makes one or two when it stops."""
+"""Waits that may not be the calls': the profiler makes one or two when it starts and stops."""
 
 Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
 
@@ -39,9 +45,11 @@ class DeviceTimeMeter:
         self,
         profile: Profile = profile_calls,
         absence: Callable[[], str | None] = profiling_absence,
+        profiles_itself: Callable[[Callable[[], object]], bool] = profiles_itself,
     ) -> None:
         self._profile = profile
         self._absence = absence
+        self._profiles_itself = profiles_itself
 
     def absence(self) -> str | None:
         """Say why nothing can be profiled here, if so."""
@@ -50,27 +58,29 @@ class DeviceTimeMeter:
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         """Profile a window of calls, and again where heat slowed the GPU down."""
         warm_up(calls)
+        if self._profiles_itself(lambda: one_round(calls, None)):
+            return absent(self.metrics, "the function runs a torch profiler of its own")
         with Watch(calls) as watch:
-            found = watch.unslowed(lambda: self._window(calls))
+            found = watch.unslowed(lambda: self._window(calls, watch))
         if watch.slowed is not None:
             return absent(self.metrics, watch.slowed)
         return tuple(watch.noted(each) if each.metric is DEVICE_TIME else each for each in found)
 
-    def _window(self, calls: Calls) -> tuple[Measurement, ...]:
+    def _window(self, calls: Calls, watch: Watch) -> tuple[Measurement, ...]:
         done = 0
 
         def settle() -> None:
-            _call_for(calls, _SETTLE_S)
+            _call_for(calls, _SETTLE_S, at_least=1)
 
         def window() -> None:
             nonlocal done
-            done = _call_for(calls, _WINDOW_S)
+            with watch.calling():
+                done = _call_for(calls, _WINDOW_S, at_least=_FEW_CALLS)
 
-        trace = self._profile(settle, window)
-        activity = read_activity(trace)
-        queues = len(calls.device.indexes) if isinstance(calls.device, CudaDevice) else 1
-        ours = _SYNCS_PER_ROUND * queues * done
-        reason = _unusable(activity, ours)
+        activity = read_activity(self._profile(settle, window))
+        assert isinstance(calls.device, CudaDevice)
+        ours = _SYNCS_PER_ROUND * len(calls.device.indexes) * done
+        reason = _unusable(activity, ours, done)
         if reason is not None:
             return absent(self.metrics, reason)
         waits = activity.host_waits - ours
@@ -81,28 +91,36 @@ class DeviceTimeMeter:
         )
 
 
-def _call_for(calls: Calls, seconds: float) -> int:
-    """Make a few synchronised calls, and more until so long has passed; return how many."""
+def _call_for(calls: Calls, seconds: float, *, at_least: int) -> int:
+    """Make synchronised calls until so long has passed; return how many."""
     began_ns = calls.clock()
     done, elapsed_s = 0, 0.0
-    while done < _FEW_CALLS or elapsed_s < seconds:
+    while done < at_least or (elapsed_s < seconds and done < _MOST_CALLS):
         elapsed_s = (one_round(calls, None).stop_ns - began_ns) / 1e9
         done += 1
     return done
 
 
-def _unusable(activity: Activity, waits: int) -> str | None:
+def _unusable(activity: Activity, ours: int, calls: int) -> str | None:
     # Each of our own waits must be there as well: a trace that was cut short ends before them.
-    if activity.lost or activity.device_waits < waits:
+    if activity.lost or activity.device_waits < ours:
         return (
             f"the profiler dropped events ({activity.lost} of {activity.launches} launches left "
-            f"no kernel, {max(0, waits - activity.device_waits)} of {waits} waits are missing), "
-            "and a sum of the rest would be too small; measure a shorter call"
+            f"no kernel, {max(0, ours - activity.device_waits)} of {ours} waits are missing), "
+            "and a sum of the rest would be too small; measure less work in a call"
         )
     if not activity.kernels:
         return (
             "the profiler saw no kernel: the call runs none on the GPU, or another profiler "
             "(nsys, ncu) holds it"
+        )
+    # Where calls wait themselves, their waits can stand for ours that were lost, and of a graph
+    # one kernel stands for all: then only calls that are alike show that nothing is missing.
+    unsure = activity.graphs or activity.device_waits > ours + _PROFILERS_OWN
+    if unsure and activity.per_call(calls) is None:
+        return (
+            f"the kernels differ from call to call ({activity.kernels} in {calls} calls), or the "
+            "profiler dropped some: with CUDA graphs, or calls that synchronise, it cannot be told"
         )
     return None
 

@@ -14,6 +14,10 @@ from pytest_pareto.model.run import Measurement
 STEPS = 50
 """How many steps of the counter a window lasts, so that a whole one would be 2 %."""
 _STANDS_STILL_S = 2.0
+_SHORTEST_STEP_S = 0.05
+"""Steps that are shorter are taken together: rest is not measured in a few milliseconds."""
+_AT_WORK = 1.05
+"""Idle power is known to 2 %. An H200 draws 125 W idle, 200 W where its host keeps it waiting."""
 _SETTLED = 2
 """At this step after work has ended the counter holds all of it: it lags by less than one."""
 
@@ -50,9 +54,7 @@ class EnergyWindow:
     def long_enough_s(self) -> float:
         """How long the window must last, in seconds: by the longest step that was seen."""
         return STEPS * max(
-            (later.at_ns - sooner.at_ns) / 1e9
-            for edges in self._first
-            for sooner, later in pairwise(edges)
+            _apart_s(sooner, later) for edges in self._first for sooner, later in pairwise(edges)
         )
 
     def between_calls(self) -> None:
@@ -67,12 +69,14 @@ class EnergyWindow:
         in_calls_s = sum(each.wall_s for each in rounds)
         energies, idle_w = [], []
         for first, after in zip(self._first, last, strict=True):
-            idle = _power_w(after[-2], after[-1])
-            outside_s = (after[-2].at_ns - first[-1].at_ns) / 1e9 - in_calls_s
+            idle = _power_w((first[-2], first[-1]), (after[-2], after[-1]))
+            outside_s = _apart_s(first[-1], after[-2]) - in_calls_s
             energies.append(after[-2].energy_j - first[-1].energy_j - idle * outside_s)
             idle_w.append(idle)
-        if min(energies) <= 0:
-            raise NvmlError("the energy counter did not advance beyond what idling takes")
+        if sum(energies) <= _AT_WORK * sum(idle_w) * in_calls_s:
+            raise NvmlError(
+                "the GPU drew no more than when it idles: the calls gave it nothing to do"
+            )
         told = (
             f"{len(rounds)} calls in {in_calls_s:.1f} s at {sum(energies) / in_calls_s:.0f} W, "
             f"of which {sum(idle_w):.0f} W idle"
@@ -102,18 +106,24 @@ class EnergyWindow:
 
     def _steps(self, count: int) -> list[list[Edge]]:
         """Wait until every counter has stepped so often; return each one's steps."""
-        seen = [[Edge(self._clock(), board.energy_j())] for board in self._boards]
-        while any(len(edges) <= count for edges in seen):
-            for board, edges in zip(self._boards, seen, strict=True):
-                edge = Edge(self._clock(), board.energy_j())
-                if edge.energy_j < edges[-1].energy_j:
+        steps: list[list[Edge]] = [[] for _ in self._boards]
+        latest = [self._edge(board) for board in self._boards]
+        while any(len(edges) < count for edges in steps):
+            for number, board in enumerate(self._boards):
+                before, edge = latest[number], self._edge(board)
+                since_s = (edge.at_ns - before.at_ns) / 1e9
+                if edge.energy_j < before.energy_j:
                     raise NvmlError("the energy counter fell back")
-                if edge.energy_j != edges[-1].energy_j:
-                    edges.append(edge)
-                elif (edge.at_ns - edges[-1].at_ns) / 1e9 > _STANDS_STILL_S:
+                if edge.energy_j > before.energy_j:
+                    latest[number] = edge
+                    if not steps[number] or _apart_s(steps[number][-1], edge) >= _SHORTEST_STEP_S:
+                        steps[number].append(edge)
+                elif since_s > _STANDS_STILL_S:
                     raise NvmlError(f"the energy counter stood still for {_STANDS_STILL_S:g} s")
-        # The first is where we came in, not a step.
-        return [edges[1:] for edges in seen]
+        return steps
+
+    def _edge(self, board: Board) -> Edge:
+        return Edge(self._clock(), board.energy_j())
 
     def _check_alone(self) -> None:
         for board in self._boards:
@@ -125,8 +135,13 @@ class EnergyWindow:
                 )
 
 
-def _power_w(first: Edge, last: Edge) -> float:
-    return (last.energy_j - first.energy_j) * 1e9 / (last.at_ns - first.at_ns)
+def _apart_s(first: Edge, last: Edge) -> float:
+    return (last.at_ns - first.at_ns) / 1e9
+
+
+def _power_w(*spans: tuple[Edge, Edge]) -> float:
+    energy_j = sum(last.energy_j - first.energy_j for first, last in spans)
+    return energy_j / sum(_apart_s(first, last) for first, last in spans)
 
 
 def _strangers(board: Board) -> list[int]:
@@ -136,3 +151,9 @@ def _strangers(board: Board) -> list[int]:
         # In a container NVML may number processes as the host does: then one of them is ours.
         return sorted(found) if len(found) > 1 else []
     return sorted(found - {os.getpid(), os.getppid()})
+
+
+def _blind(board: Board) -> str:
+    """Say that NVML does not tell this process from others, which a container may be why of."""
+    seen = os.getpid() in board.compute_processes()
+    return "" if seen else "could not check for other processes on the GPU (pids of a container)"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_pareto.measure.device import CudaDevice, Device
+from pytest_pareto.measure.device import NO_CUDA, CudaDevice, Device
 from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.meter import absent
 from pytest_pareto.model.metric import EVENT_TIME, LATENCY
@@ -30,7 +30,7 @@ def event_time_of(rounds: Sequence[Round], device: Device) -> Measurement:
     """
     readings = [each.event_s for each in rounds if each.event_s is not None]
     if not readings:
-        return absent((EVENT_TIME,), "no CUDA device was used")[0]
+        return absent((EVENT_TIME,), NO_CUDA)[0]
     notes: tuple[str, ...] = ()
     if isinstance(device, CudaDevice) and len(device.indexes) > 1:
         notes = (f"events of the current device only, of {len(device.indexes)} in use",)

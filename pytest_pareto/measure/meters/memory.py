@@ -3,9 +3,8 @@
 import gc
 import os
 from collections.abc import Sequence
-from typing import Any
 
-from pytest_pareto.measure.device import initialized_cuda, used_cuda_devices
+from pytest_pareto.measure.device import NO_CUDA, CudaDevice, ever_allocated, initialized_cuda
 from pytest_pareto.measure.loop import warm_up
 from pytest_pareto.measure.machine.nvml import NvmlError
 from pytest_pareto.measure.meter import Calls, absent
@@ -29,7 +28,7 @@ class PeakMemoryMeter:
 
     def absence(self) -> str | None:
         """Say that there is no CUDA device to ask, if so."""
-        return None if initialized_cuda() is not None else "no CUDA device was used"
+        return None if initialized_cuda() is not None else NO_CUDA
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         """Reset the allocator's peak, call once and read it."""
@@ -40,19 +39,22 @@ class PeakMemoryMeter:
         calls.device.synchronize()
         # Garbage in cycles would be counted or not as the collector happens to run.
         gc.collect()
-        for index in used_cuda_devices(cuda):
+        for index in _devices(calls):
             cuda.reset_peak_memory_stats(index)
-        before = _ever_allocated(cuda)
+        before = ever_allocated()
         result = call()
         calls.device.synchronize()
-        used = used_cuda_devices(cuda)
+        used = _devices(calls)
         peak = sum(cuda.max_memory_allocated(index) for index in used)
         reserved = sum(cuda.max_memory_reserved(index) for index in used)
         other = _other(calls, sum(cuda.memory_reserved(index) for index in used))
         del result
-        if _ever_allocated(cuda) == before:
+        if ever_allocated() == before:
             # The peak is then whatever other tests hold: it would change with their order.
-            return absent(self.metrics, "the call allocated no CUDA memory")
+            return absent(
+                self.metrics,
+                "the call allocated no CUDA memory: it replays a CUDA graph, or uses no GPU",
+            )
         return (
             Measurement(PEAK_MEMORY, (float(peak),)),
             Measurement(RESERVED_MEMORY, (float(reserved),)),
@@ -60,11 +62,9 @@ class PeakMemoryMeter:
         )
 
 
-def _ever_allocated(cuda: Any) -> int:
-    return sum(
-        cuda.memory_stats(index).get("allocated_bytes.all.allocated", 0)
-        for index in used_cuda_devices(cuda)
-    )
+def _devices(calls: Calls) -> tuple[int, ...]:
+    assert isinstance(calls.device, CudaDevice)
+    return calls.device.working
 
 
 def _other(calls: Calls, reserved: int) -> Measurement:

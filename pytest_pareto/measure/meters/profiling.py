@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytest_pareto.measure.device import initialized_cuda, loaded_torch
+from pytest_pareto.measure.device import NO_CUDA, initialized_cuda, loaded_torch
 
 _DETACH = "TEARDOWN_CUPTI"
 _DETACHES_SAFELY = (12, 6)
@@ -22,7 +22,9 @@ def profiling_absence() -> str | None:
     """
     torch = loaded_torch()
     if torch is None or initialized_cuda() is None:
-        return "no CUDA device was used"
+        return NO_CUDA
+    if torch.version.hip is not None:
+        return "on ROCm torch's traces were never tried: their copies have no direction"
     if torch.autograd._profiler_enabled():  # noqa: SLF001  (torch offers no other way to ask)
         return "a torch profiler is active already; run without it"
     if not _can_detach(torch.version.cuda):
@@ -71,3 +73,28 @@ def profile_calls(settle: Callable[[], None], window: Callable[[], None]) -> byt
             window()
             active.step()
         return file.read_bytes()
+
+
+def profiles_itself(call: Callable[[], object]) -> bool:
+    """Make a call, and return whether it ran a profiler of torch.
+
+    One within another ends the process (seen with torch 2.13), and it is not to be seen before.
+    """
+    autograd = loaded_torch().autograd.profiler  # type: ignore[union-attr]
+    seen = []
+    enter, prepare = autograd.profile.__enter__, autograd.profile._prepare_trace  # noqa: SLF001
+
+    def entered(profile: Any) -> object:
+        seen.append(profile)
+        return enter(profile)
+
+    def prepared(profile: Any) -> object:
+        seen.append(profile)
+        return prepare(profile)
+
+    autograd.profile.__enter__, autograd.profile._prepare_trace = entered, prepared  # noqa: SLF001
+    try:
+        call()
+    finally:
+        autograd.profile.__enter__, autograd.profile._prepare_trace = enter, prepare  # noqa: SLF001
+    return bool(seen)

@@ -54,10 +54,10 @@ class HostReference:
         return (self._clock() - start_ns) / 1e9
 
 
-def unless_gpu_bound(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+def unless_gpu_bound(measurements: Sequence[Measurement], gpus: int) -> tuple[Measurement, ...]:
     """Drop the reference of a call that does not wait for its host.
 
-    Where the GPU works through nearly the whole call, latency does not follow the reference,
+    Where its ``gpus`` work through nearly the whole call, latency does not follow the reference,
     and adjusting it by one would add noise.
     """
     found = {each.metric.name: each for each in measurements}
@@ -70,7 +70,7 @@ def unless_gpu_bound(measurements: Sequence[Measurement]) -> tuple[Measurement, 
     from statistics import median  # 4 ms, which tests that measure nothing are spared
 
     latency_s = median(latency.values)
-    busy = median(device_time.values) / latency_s if latency_s else 0.0
+    busy = median(device_time.values) / gpus / latency_s if latency_s else 0.0
     if busy < _BUSY:
         return tuple(measurements)
     (dropped,) = absent(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.measure.device import CudaDevice
+from pytest_pareto.measure.device import NO_CUDA, CudaDevice
 from pytest_pareto.measure.loop import Round, steady_rounds, warm_up
 from pytest_pareto.measure.machine.nvml import NvmlError
 from pytest_pareto.measure.meter import Calls, absent
@@ -11,11 +11,11 @@ from pytest_pareto.measure.meters.conditions import Watch
 from pytest_pareto.measure.meters.energy import EnergyWindow
 from pytest_pareto.measure.meters.latency import event_time_of, latency_of
 from pytest_pareto.measure.meters.reference import HostReference
-from pytest_pareto.measure.stages import stage_measurements
 from pytest_pareto.measure.tracer import active_tracer
 from pytest_pareto.model.metric import ENERGY, EVENT_TIME, HOST_REFERENCE, LATENCY
 from pytest_pareto.model.run import Measurement
 
+_NOT_WANTED = "not asked for"
 _OF_THE_HOST = (LATENCY, EVENT_TIME, HOST_REFERENCE)
 
 
@@ -48,7 +48,7 @@ class SteadyMeter:
         """Call in the steady state, again where heat slowed a GPU down."""
         traced = self._tracer()
         with Watch(calls) as watch:
-            no_energy = watch.blind if ENERGY.name in calls.wanted else "not asked for"
+            no_energy = _no_energy(calls, watch)
             if traced is not None and no_energy is not None:
                 return (*absent(_OF_THE_HOST, traced), *absent((ENERGY,), no_energy))
             warm_up(calls)
@@ -57,8 +57,9 @@ class SteadyMeter:
             return absent(self.metrics, watch.slowed)
         if traced is not None:
             return (*absent(_OF_THE_HOST, traced), _noted(watch, window.energy))
-        rounds = window.rounds[: calls.plan.rounds]
-        calls.told = stage_measurements(each.stages for each in rounds)
+        # The last ones: before the window the GPU rested, and it takes a while to be as before.
+        rounds = window.rounds[-(calls.plan.rounds or 0) :]
+        calls.stages = tuple(each.stages for each in rounds)
         return (
             _noted(watch, latency_of(rounds, calls.first_s)),
             event_time_of(rounds, calls.device),
@@ -82,7 +83,8 @@ def _measure_window(calls: Calls, watch: Watch) -> _Window:
             energy.between_calls()
 
     at_least_s = energy.long_enough_s if isinstance(energy, EnergyWindow) else 0.0
-    rounds = steady_rounds(calls, at_least_s=at_least_s, between=between)
+    with watch.calling():
+        rounds = steady_rounds(calls, at_least_s=at_least_s, between=between)
     return _Window(
         rounds,
         reference.measurement() if isinstance(reference, HostReference) else reference,
@@ -91,20 +93,25 @@ def _measure_window(calls: Calls, watch: Watch) -> _Window:
 
 
 def _reference(calls: Calls) -> HostReference | Measurement:
-    if HOST_REFERENCE.name not in calls.wanted or not isinstance(calls.device, CudaDevice):
-        return absent((HOST_REFERENCE,), "no CUDA device was used")[0]
+    if not isinstance(calls.device, CudaDevice):
+        return absent((HOST_REFERENCE,), NO_CUDA)[0]
+    if HOST_REFERENCE.name not in calls.wanted:
+        return absent((HOST_REFERENCE,), _NOT_WANTED)[0]
     return HostReference(calls.device, calls.clock)
 
 
 def _energy_window(calls: Calls, watch: Watch) -> EnergyWindow | Measurement:
-    if ENERGY.name not in calls.wanted:
-        return absent((ENERGY,), "not asked for")[0]
-    if watch.blind is not None:
-        return absent((ENERGY,), watch.blind)[0]
+    reason = _no_energy(calls, watch)
+    if reason is not None:
+        return absent((ENERGY,), reason)[0]
     try:
         return EnergyWindow(watch.boards, calls.clock)
     except NvmlError as error:
         return absent((ENERGY,), str(error))[0]
+
+
+def _no_energy(calls: Calls, watch: Watch) -> str | None:
+    return watch.blind if ENERGY.name in calls.wanted else _NOT_WANTED
 
 
 def _energy(window: EnergyWindow, rounds: Sequence[Round]) -> Measurement:

@@ -40,7 +40,8 @@ class Activity:
     start, whether or not they overlapped; ``names`` say what each was. ``host_copies`` cross
     between host and GPU. ``host_waits`` is how often the host waited for a GPU,
     ``device_waits`` how often for all of its work. ``launches`` were made by the host;
-    ``lost`` of them left no trace on a GPU.
+    ``lost`` of them left no trace on a GPU. ``graphs`` of them were of CUDA graphs, whose kernels
+    all share one correlation, so that one of them can be lost unseen.
     """
 
     durations_s: tuple[float, ...]
@@ -51,6 +52,7 @@ class Activity:
     device_waits: int
     launches: int
     lost: int
+    graphs: int
 
     @property
     def device_s(self) -> float:
@@ -97,6 +99,7 @@ def read_activity(trace: bytes) -> Activity:
         device_waits=_count(calls, ("DeviceSynchronize",)),
         launches=len(launches),
         lost=sum(_correlation(launch) not in seen for launch in launches),
+        graphs=sum("GraphLaunch" in launch.name for launch in launches),
     )
 
 

@@ -30,14 +30,15 @@ def windows(clock: Any, calls_of: CallsOf) -> Callable[..., tuple[Watch, int]]:
         numbers: list[int] = []
 
         def window() -> int:
-            clock.advance(2.0)
+            with watched.calling():
+                clock.advance(2.0)
             numbers.append(len(numbers) + 1)
             return numbers[-1]
 
-        with Watch(calls_of(lambda: None)) as watch:
-            found = watch.unslowed(window)
+        with Watch(calls_of(lambda: None)) as watched:
+            found = watched.unslowed(window)
         assert found == len(numbers)
-        return watch, found
+        return watched, found
 
     return watch
 
@@ -221,6 +222,23 @@ def test_a_board_that_tells_nothing_is_taken_as_it_is(
     watch, number = windows()
     assert (watch.slowed, watch.blind, number) == (None, None, 1)
     assert watch.noted(JOULES) == JOULES
+
+
+def test_what_happens_at_rest_is_not_the_windows(
+    board: "ScriptedBoard", clock: Any, calls_of: CallsOf
+) -> None:
+    board.slow(THERMAL, 0.0, 5.0)
+    with Watch(calls_of(lambda: None)) as watch:
+
+        def window() -> None:
+            clock.advance(6.0)
+            with watch.calling():
+                clock.advance(2.0)
+            board.sm_clock_mhz = 345
+
+        watch.unslowed(window)
+    assert watch.slowed is None
+    assert watch.noted(JOULES).notes[1:] == ("1980 MHz and 45 °C at the end",)
 
 
 def test_nvml_is_open_while_watching_and_not_after(nvml: "ScriptedNvml", calls_of: CallsOf) -> None:

@@ -60,12 +60,19 @@ class ScriptedProfiler:
         del self._trace.events[len(self._trace.events) - self.cut :]
         return self._trace.json()
 
-    def kernel(self, seconds: float, *, times: int = 1) -> None:
+    def graph(self, seconds: float, *, kernels: int) -> None:
+        """Replay a graph of a measured function."""
+        self._cuda.launch(seconds * kernels)
+        if self._recording:
+            self._trace.launch(*[seconds * 1e6] * kernels, by="cudaGraphLaunch")
+
+    def kernel(self, seconds: float, *, times: int = 1, name: str = "gemm") -> None:
         """Run kernels of a measured function."""
         for _ in range(times):
             self._cuda.launch(seconds)
             if self._recording:
-                self._trace.launch(*[seconds * 1e6] * (not self.loses(self._launches)))
+                lost = self.loses(self._launches)
+                self._trace.launch(*[seconds * 1e6] * (not lost), name=name)
                 self._launches += 1
                 self.true_s += seconds
 
@@ -87,7 +94,7 @@ def profiler(fake_torch: Any, trace: "ChromeTrace", nvml: "ScriptedNvml") -> Scr
 @pytest.fixture
 def measure(profiler: ScriptedProfiler, calls_of: CallsOf) -> Callable[..., list[Measurement]]:
     def found(function: Callable[[], object]) -> list[Measurement]:
-        meter = DeviceTimeMeter(profiler, lambda: None)
+        meter = DeviceTimeMeter(profiler, lambda: None, lambda call: False)
         measured = meter_pass(meter, calls_of(function, warmup=1), frozenset())
         assert [each.metric.name for each in measured] == NAMES
         return list(measured)
@@ -194,9 +201,9 @@ class TestTheWindow:
 
     def test_it_follows_the_warm_up(self, profiler: ScriptedProfiler, calls_of: CallsOf) -> None:
         calls = calls_of(lambda: profiler.kernel(0.5), warmup=4)
-        DeviceTimeMeter(profiler, lambda: None).measure(calls)
+        DeviceTimeMeter(profiler, lambda: None, lambda call: False).measure(calls)
         assert calls.warm
-        assert calls.count == 4 + 3 + 3
+        assert calls.count == 4 + 1 + 3
 
     def test_conditions_are_noted_with_the_time(
         self, profiler: ScriptedProfiler, measure: Measure, nvml: "ScriptedNvml"
@@ -233,7 +240,7 @@ class TestDroppedEvents:
         (reason,) = {each.absent for each in found}
         assert reason is not None
         assert all(part in reason for part in ("the profiler dropped events", *parts)), reason
-        assert "a sum of the rest would be too small; measure a shorter call" in reason
+        assert "a sum of the rest would be too small; measure less work in a call" in reason
 
     @pytest.mark.parametrize("every", [1, 7, 500])
     def test_a_lost_kernel_takes_everything_away(
@@ -274,11 +281,46 @@ class TestDroppedEvents:
             window()
             return b"{"
 
-        meter = DeviceTimeMeter(profile, lambda: None)
+        meter = DeviceTimeMeter(profile, lambda: None, lambda call: False)
         calls = calls_of(lambda: profiler.kernel(0.1))
         (reason,) = {each.absent for each in meter_pass(meter, calls, frozenset())}
         assert reason is not None
         assert reason.startswith("meter DeviceTimeMeter raised DecodeError: ")
+
+
+class TestWhatCannotBeTold:
+    def test_waits_of_the_calls_can_stand_for_ours_that_were_lost(
+        self, profiler: ScriptedProfiler, measure: Measure
+    ) -> None:
+        def function() -> None:
+            for name in ("a", "b", "c"):
+                profiler.kernel(0.03, name=name)
+                profiler.call("cudaDeviceSynchronize")
+
+        whole, *_ = measure(function)
+        assert mean(whole.values) == pytest.approx(0.09)
+        for profiler.cut in range(20, 120):
+            assert all(each.absent for each in measure(function)), profiler.cut
+
+    def test_of_a_graph_one_kernel_stands_for_all(
+        self, profiler: ScriptedProfiler, measure: Measure
+    ) -> None:
+        numbers = itertools.cycle([3, 3, 3, 2])
+
+        def function() -> None:
+            profiler.graph(0.03, kernels=next(numbers))
+
+        (reason,) = {each.absent for each in measure(function)}
+        assert "with CUDA graphs" in str(reason)
+
+    def test_a_function_that_profiles_itself(
+        self, profiler: ScriptedProfiler, calls_of: CallsOf
+    ) -> None:
+        meter = DeviceTimeMeter(profiler, lambda: None, lambda call: True)
+        calls = calls_of(lambda: profiler.kernel(0.1))
+        (reason,) = {each.absent for each in meter_pass(meter, calls, frozenset())}
+        assert reason == "the function runs a torch profiler of its own"
+        assert profiler.windows == 0
 
 
 class TestCallsThatDiffer:
@@ -339,12 +381,12 @@ def test_an_exception_of_the_call_is_the_tests_own(
 
     def function() -> None:
         profiler.kernel(0.1)
-        if next(numbers) == 8:
+        if next(numbers) == 5:
             raise KeyError("mine")
 
     calls = calls_of(function, warmup=1)
     with pytest.raises(KeyError, match="mine") as raised:
-        meter_pass(DeviceTimeMeter(profiler, lambda: None), calls, frozenset())
+        meter_pass(DeviceTimeMeter(profiler, lambda: None, lambda call: False), calls, frozenset())
     assert raised.value.__notes__ == [
-        "pytest-pareto: raised on call 9 (measuring device_time, kernels, host_copies, host_waits)"
+        "pytest-pareto: raised on call 6 (measuring device_time, kernels, host_copies, host_waits)"
     ]

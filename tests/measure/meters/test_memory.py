@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters.memory import PeakMemoryMeter
 from pytest_pareto.measure.passes import meter_pass
+from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.run import Measurement
 
 if TYPE_CHECKING:
@@ -40,8 +42,22 @@ def test_peaks_of_all_used_devices_are_summed(fake_torch: Any, calls_of: CallsOf
             fake_torch.cuda.allocate(MiB, on=device)
             fake_torch.cuda.free(MiB, on=device)
 
+    function()
     peak, reserved, _ = PeakMemoryMeter().measure(calls_of(function, warmup=1))
     assert peak.values == reserved.values == (2 * MiB,)
+
+
+def test_what_others_hold_on_other_devices_is_not_the_calls(fake_torch: Any) -> None:
+    fake_torch.cuda.allocate(500 * MiB, on=2)
+
+    def function() -> None:
+        fake_torch.cuda.allocate(MiB)
+        fake_torch.cuda.free(MiB)
+
+    _, (peak, *_) = measure_call(
+        function, (), {}, meters=[PeakMemoryMeter()], plan=LoopPlan(rounds=1, warmup=1)
+    )
+    assert peak.values == (MiB,)
 
 
 def test_memory_held_by_garbage_is_not_counted(fake_torch: Any, calls_of: CallsOf) -> None:
@@ -70,7 +86,9 @@ def test_a_call_that_allocates_nothing_has_no_peak_of_its_own(
 ) -> None:
     fake_torch.cuda.allocate(100 * MiB)  # what another test holds
     found = PeakMemoryMeter().measure(calls_of(lambda: None, warmup=0))
-    assert [each.absent for each in found] == ["the call allocated no CUDA memory"] * 3
+    assert [each.absent for each in found] == [
+        "the call allocated no CUDA memory: it replays a CUDA graph, or uses no GPU"
+    ] * 3
 
 
 def test_without_cuda_it_is_absent(fake_torch: Any) -> None:

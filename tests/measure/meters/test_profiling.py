@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.meters.profiling import profile_calls, profiling_absence
+from pytest_pareto.measure.meters.profiling import profile_calls, profiles_itself, profiling_absence
 from pytest_pareto.measure.meters.trace import read_activity
 
 DETACH = "TEARDOWN_CUPTI"
@@ -61,14 +61,11 @@ class TestAbsence:
             assert reason is not None
             assert reason.startswith(f"{DETACH}=0 leaves the profiler attached")
 
-    @pytest.mark.parametrize("chosen", [None, "0", "1"])
-    def test_rocm_has_no_such_trouble(
-        self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch, chosen: str | None
-    ) -> None:
-        if chosen is not None:
-            monkeypatch.setenv(DETACH, chosen)
+    def test_rocm_was_never_tried(self, fake_torch: Any) -> None:
         fake_torch.version = SimpleNamespace(cuda=None, hip="7.1")
-        assert profiling_absence() is None
+        reason = profiling_absence()
+        assert reason is not None
+        assert reason.startswith("on ROCm torch's traces were never tried")
 
 
 class TestAProfile:
@@ -132,3 +129,37 @@ class TestAProfile:
             profile_calls(*stages)
         assert not torch.autograd._profiler_enabled()
         assert list(tmp_path.glob("pytest-pareto-*")) == []
+
+
+class TestProfilesItself:
+    def test_a_function_that_does_is_found(self) -> None:
+        torch = pytest.importorskip("torch")
+
+        def with_torch_profiler() -> None:
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]):
+                torch.ones(8)
+
+        def with_a_schedule() -> None:
+            schedule = torch.profiler.schedule(wait=0, warmup=1, active=1)
+            with torch.profiler.profile(
+                activities=[torch.profiler.ProfilerActivity.CPU], schedule=schedule
+            ):
+                torch.ones(8)
+
+        def with_the_old_one() -> None:
+            with torch.autograd.profiler.profile():
+                torch.ones(8)
+
+        for function in (with_torch_profiler, with_a_schedule, with_the_old_one):
+            assert profiles_itself(function), function.__name__
+
+    def test_others_are_not_and_nothing_is_left_behind(self) -> None:
+        torch = pytest.importorskip("torch")
+        profile = torch.autograd.profiler.profile
+        before = profile.__enter__, profile._prepare_trace
+        calls: list[int] = []
+        assert not profiles_itself(lambda: calls.append(1))
+        with pytest.raises(KeyError):
+            profiles_itself({}.popitem)
+        assert calls == [1]
+        assert (profile.__enter__, profile._prepare_trace) == before

@@ -88,18 +88,23 @@ class TestUnlessGpuBound:
     @pytest.mark.parametrize("device_s", [0.001, 0.05, 0.0899])
     def test_a_call_that_waits_for_its_host_keeps_it(self, device_s: float) -> None:
         measured = _measured(device_time=(device_s,))
-        assert unless_gpu_bound(measured) == tuple(measured)
+        assert unless_gpu_bound(measured, 1) == tuple(measured)
 
     @pytest.mark.parametrize(("device_s", "told"), [(0.0901, "90%"), (0.0985, "98%")])
     def test_a_call_that_fills_the_gpu_loses_it_and_nothing_else(
         self, device_s: float, told: str
     ) -> None:
         measured = _measured(device_time=(device_s,))
-        found = unless_gpu_bound(measured)
+        found = unless_gpu_bound(measured, 1)
         assert [each.metric for each in found] == [each.metric for each in measured]
         assert found[1].absent is not None
         assert f"{told} of the call: the host is no bottleneck" in found[1].absent
         assert [found[0], *found[2:]] == [measured[0], *measured[2:]]
+
+    def test_several_gpus_share_it(self) -> None:
+        measured = _measured(device_time=(0.095,))
+        assert unless_gpu_bound(measured, 2) == tuple(measured)
+        assert unless_gpu_bound(measured, 1) != tuple(measured)
 
     @pytest.mark.parametrize(
         ("latency", "device_time"), [((0.1, 0.1, 9.0), (0.05,)), ((0.1,), (0.5, 0.05, 0.05))]
@@ -108,16 +113,16 @@ class TestUnlessGpuBound:
         self, latency: tuple[float, ...], device_time: tuple[float, ...]
     ) -> None:
         measured = _measured(latency=latency, device_time=device_time)
-        assert unless_gpu_bound(measured) == tuple(measured)
+        assert unless_gpu_bound(measured, 1) == tuple(measured)
 
     @pytest.mark.parametrize("without", [LATENCY, DEVICE_TIME, HOST_REFERENCE])
     def test_where_one_of_them_was_not_measured_nothing_changes(self, without: object) -> None:
         measured = _measured(device_time=(0.099,))
-        assert unless_gpu_bound(measured) != tuple(measured)
+        assert unless_gpu_bound(measured, 1) != tuple(measured)
         left = [each for each in measured if each.metric is not without]
-        assert unless_gpu_bound(left) == tuple(left)
+        assert unless_gpu_bound(left, 1) == tuple(left)
         gone = [
             Measurement(each.metric, absent="no permission") if each.metric is without else each
             for each in measured
         ]
-        assert unless_gpu_bound(gone) == tuple(gone)
+        assert unless_gpu_bound(gone, 1) == tuple(gone)

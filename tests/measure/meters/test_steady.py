@@ -1,3 +1,4 @@
+import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -95,6 +96,12 @@ class TestOneWindowForAll:
         assert len(found["latency"].values) == len(found["event_time"].values) == rounds
         assert calls.count > 2 + 60
         assert found["energy"].notes[0].startswith(f"{calls.count - 2} calls in 4.9 s")
+
+    def test_the_fixed_number_are_the_last_ones(self, fake_torch: Any, calls_of: CallsOf) -> None:
+        # The GPU rested before the window: its first calls are not yet as the rest.
+        durations = itertools.chain([0.08] * 2, [0.04] * 20, itertools.repeat(0.08))
+        calls = calls_of(lambda: fake_torch.cuda.launch(next(durations)), warmup=1, rounds=5)
+        assert _measure(calls)["latency"].values == pytest.approx((0.08,) * 5)
 
     def test_without_a_fixed_number_all_readings_of_the_window_count(
         self, fake_torch: Any, calls_of: CallsOf
@@ -290,7 +297,9 @@ class TestEnergyThatCannotBeMeasured:
         self, board: "ScriptedBoard", reason: Callable[[], str]
     ) -> None:
         board.shown = lambda energy_j, now_s: energy_j - (0.0 if now_s < 3 else 49_000.0)
-        assert reason() == "the energy counter did not advance beyond what idling takes"
+        assert reason() == (
+            "the GPU drew no more than when it idles: the calls gave it nothing to do"
+        )
 
     def test_another_process(self, board: "ScriptedBoard", reason: Callable[[], str]) -> None:
         board.processes = {os.getpid(): 1, os.getppid(): 1, 4711: 1}

@@ -11,7 +11,7 @@ _UNITS = ("s", "J", "B", "count", "")
 def declaration_problems(meter: object) -> Iterator[str]:
     """Say what keeps an object from being asked at all."""
     if isinstance(meter, type):
-        yield f"this is a class; pass a meter made of it: check_meter({meter.__name__}(...))"
+        yield f"this is a class; give a meter made of it: {meter.__name__}(...)"
         return
     for name in ("absence", "measure"):
         if not callable(getattr(meter, name, None)):
@@ -24,6 +24,10 @@ def declaration_problems(meter: object) -> Iterator[str]:
         yield "metrics is empty, so nothing would be measured"
     names = [metric.name for metric in metrics]
     yield from (f"{name!r} is declared more than once" for name in names if names.count(name) > 1)
+
+
+def unit_problems(metrics: Sequence[Metric]) -> Iterator[str]:
+    """Say which metrics are not in a unit that reports can scale."""
     for metric in metrics:
         if metric.unit not in _UNITS:
             yield (
