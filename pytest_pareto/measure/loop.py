@@ -9,6 +9,7 @@ from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.stages import NoStagesError, stages_of
 
 _NS_PER_S = 1_000_000_000
+_EMPTY_ROUNDS = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,16 @@ def steady_rounds(
         between(elapsed_s)
     calls.stage = stage
     return tuple(rounds)
+
+
+def empty_round_s(calls: Calls) -> float:
+    """Return the seconds that a round takes where the call does nothing: what measuring costs."""
+    nothing = Calls(lambda: None, lambda: ((), {}), clock=calls.clock)
+    nothing.device = calls.device
+    events = calls.device.event_pair()
+    return sorted(one_round(nothing, events).wall_s for _ in range(_EMPTY_ROUNDS))[
+        _EMPTY_ROUNDS // 2
+    ]
 
 
 def one_round(calls: Calls, events: EventPair | None) -> Round:

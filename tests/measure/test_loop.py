@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.loop import steady_rounds, warm_up
+from pytest_pareto.measure.loop import empty_round_s, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.plan import LoopPlan
 
@@ -168,3 +168,19 @@ class TestOnCuda:
         calls = calls_of(function, rounds=3, warmup=1)
         calls.device = CpuDevice()
         assert [each.wall_s for each in steady_rounds(calls)] == pytest.approx([0.001] * 3)
+
+
+def test_an_empty_round_costs_what_measuring_does(
+    fake_torch: Any, clock: Any, calls_of: CallsOf
+) -> None:
+    calls = calls_of(lambda: clock.advance(9.0))
+    assert empty_round_s(calls) == 0.0
+    synchronize = fake_torch.cuda.synchronize
+
+    def slowly(index: int) -> None:
+        clock.advance(1e-5)
+        synchronize(index)
+
+    fake_torch.cuda.synchronize = slowly
+    assert empty_round_s(calls) == pytest.approx(1e-5)
+    assert calls.count == 0

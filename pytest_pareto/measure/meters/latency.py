@@ -9,17 +9,29 @@ from pytest_pareto.model.metric import EVENT_TIME, LATENCY
 from pytest_pareto.model.run import Measurement
 
 _MOST_READINGS = 1000
+_WORTH_TELLING = 0.02
+_REPEAT = "repeat the work inside the measured function"
 
 
-def latency_of(rounds: Sequence[Round], first_s: float | None) -> Measurement:
-    """Return `latency` (s): the wall time of each round, with the first call's apart."""
+def latency_of(rounds: Sequence[Round], first_s: float | None, empty_s: float = 0.0) -> Measurement:
+    """Return `latency` (s): the wall time of each round, with the first call's apart.
+
+    ``empty_s`` is what a round takes whose call does nothing. It is in every reading, and
+    told where it is a part worth telling: a change by 10 % then reads as less.
+    """
     wall = [each.wall_s for each in rounds]
-    zeros = wall.count(0.0)
-    note = (
-        f"{zeros} of {len(wall)} readings are 0 s: the clock cannot resolve this call; "
-        "repeat the work inside the measured function"
-    )
-    return Measurement(LATENCY, _thinned(wall), first=first_s, notes=(note,) if zeros else ())
+    notes = []
+    if zeros := wall.count(0.0):
+        notes.append(
+            f"{zeros} of {len(wall)} readings are 0 s: the clock cannot resolve this call; "
+            f"{_REPEAT}"
+        )
+    elif empty_s > _WORTH_TELLING * (typical_s := sorted(wall)[len(wall) // 2]):
+        notes.append(
+            f"about {empty_s * 1e6:.1f} µs of each reading ({empty_s / typical_s:.0%}) is the "
+            f"measuring itself; {_REPEAT}"
+        )
+    return Measurement(LATENCY, _thinned(wall), first=first_s, notes=tuple(notes))
 
 
 def event_time_of(rounds: Sequence[Round], device: Device) -> Measurement:

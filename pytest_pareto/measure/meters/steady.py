@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice
-from pytest_pareto.measure.loop import Round, steady_rounds, warm_up
+from pytest_pareto.measure.loop import Round, empty_round_s, steady_rounds, warm_up
 from pytest_pareto.measure.machine.nvml import NvmlError
 from pytest_pareto.measure.meter import Calls, absent
 from pytest_pareto.measure.meters.conditions import Watch
@@ -61,7 +61,7 @@ class SteadyMeter:
         rounds = window.rounds[-(calls.plan.rounds or 0) :]
         calls.stages = tuple(each.stages for each in rounds)
         return (
-            _noted(watch, latency_of(rounds, calls.first_s)),
+            _noted(watch, latency_of(rounds, calls.first_s, empty_round_s(calls))),
             event_time_of(rounds, calls.device),
             window.reference,
             _noted(watch, window.energy),

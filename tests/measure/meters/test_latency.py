@@ -25,6 +25,11 @@ class TestLatency:
         (note,) = latency_of(_rounds(0.0, 0.1, 0.0, 0.1), None).notes
         assert note.startswith("2 of 4 readings are 0 s: the clock cannot resolve this call")
 
+    def test_what_measuring_costs_is_told_where_it_matters(self) -> None:
+        (note,) = latency_of(_rounds(2e-6, 4e-6, 9e-6), None, 0.4e-6).notes
+        assert note.startswith("about 0.4 µs of each reading (10%) is the measuring itself; repeat")
+        assert latency_of(_rounds(21e-6), None, 0.4e-6).notes == ()
+
 
 class TestEventTime:
     def test_readings_are_the_devices(self, fake_torch: Any) -> None:
