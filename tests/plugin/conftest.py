@@ -24,7 +24,7 @@ import pytest
 WORLD = json.loads(pathlib.Path(__file__).with_name("world.json").read_text())
 
 @pytest.mark.parametrize("variant", ["small", "medium", "large"])
-@pytest.mark.pareto(rounds=3, warmup=1)
+@pytest.mark.pareto(rounds=3, warmup=1, tolerance={"latency": 0.5})
 def test_generate(pareto, variant):
     world = WORLD[variant]
     pareto.measure(time.sleep, world["seconds"])

@@ -17,6 +17,16 @@ def outcome(session: "Session", case: str, metric: str) -> Outcome:
     return result.outcome
 
 
+@pytest.fixture
+def toy(toy: "Toy") -> "Toy":
+    """Judge latency strictly here; elsewhere a machine that hesitates must not decide."""
+    path = toy.path / "test_toy.py"
+    strict = path.read_text().replace('{"latency": 0.5}', '{"latency": 0.05}')
+    assert strict != path.read_text()
+    path.write_text(strict)
+    return toy
+
+
 def test_unchanged_code_passes(toy: "Toy") -> None:
     session = toy.run("--pareto")
     assert session.exit_code == 0
