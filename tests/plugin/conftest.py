@@ -1,8 +1,14 @@
-"""A toy project (sleeps and scripted scores), its baseline of real runs, and a way to look in."""
+"""A toy project (sleeps and scripted scores), its baseline of fresh runs, and a way to look in.
+
+Its clock is simulated, so that a machine that hesitates decides no test: only its sleeps move
+it, by what a quiet machine would make of them. The real clock is for the tests that are about it.
+"""
 
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,20 +24,59 @@ KEPT_LOADED = (child, fixture, verdict)
 twice: numpy below them cannot be, and verdicts must be those that the tests know."""
 
 TOY = """
-import json, pathlib, time
+import json, pathlib
 import pytest
 
 WORLD = json.loads(pathlib.Path(__file__).with_name("world.json").read_text())
 
 @pytest.mark.parametrize("variant", ["small", "medium", "large"])
-@pytest.mark.pareto(rounds=3, warmup=1, tolerance={"latency": 0.5})
-def test_generate(pareto, variant):
+@pytest.mark.pareto(rounds=3, warmup=1, tolerance={"latency": 0.05})
+def test_generate(pareto, sleep, variant):
     world = WORLD[variant]
-    pareto.measure(time.sleep, world["seconds"])
+    pareto.measure(sleep, world["seconds"])
     pareto.record("accuracy", world["accuracy"], better="higher", tolerance=0.01)
 
 def test_other():
     assert True
+"""
+
+SIMULATED_CLOCK = """
+import random
+import pytest
+from pytest_pareto.measure.meters.steady import SteadyMeter
+
+class Clock:
+    now_ns = 0
+    of_this_process = random.gauss(1, 0.003)
+
+    def __call__(self):
+        return self.now_ns
+
+    def sleep(self, seconds):
+        self.now_ns += int(1e9 * seconds * self.of_this_process * random.gauss(1, 0.002))
+
+clock = Clock()
+
+class OnSimulatedClock(SteadyMeter):
+    def measure(self, calls):
+        calls.clock = clock
+        return super().measure(calls)
+
+def pytest_pareto_meters(config):
+    return [OnSimulatedClock()]
+
+@pytest.fixture
+def sleep():
+    return clock.sleep
+"""
+
+REAL_CLOCK = """
+import time
+import pytest
+
+@pytest.fixture
+def sleep():
+    return time.sleep
 """
 
 WORLD = {
@@ -120,19 +165,15 @@ class Toy:
         return {str(p.relative_to(root)): p.read_text() for p in sorted(root.rglob("*.json"))}
 
 
-def write_toy(path: Path) -> None:
+def write_toy(path: Path, clock: str = SIMULATED_CLOCK) -> None:
     (path / "test_toy.py").write_text(TOY)
+    (path / "conftest.py").write_text(clock)
     (path / "world.json").write_text(json.dumps(WORLD))
 
 
-@pytest.fixture(scope="session")
-def toy_baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A baseline of five real fresh processes, recorded once."""
-    import subprocess
-    import sys
-
-    path = tmp_path_factory.mktemp("toy")
-    write_toy(path)
+def record_toy_baseline(path: Path, clock: str) -> Path:
+    """Record a baseline in five fresh processes, as a user does."""
+    write_toy(path, clock)
     command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update", *_QUIET]
     # The fixture that hides CI from the tests has not run yet: this one outlives it.
     env = {k: v for k, v in os.environ.items() if k not in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")}
@@ -141,11 +182,31 @@ def toy_baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path / "pareto_baselines"
 
 
+@pytest.fixture(scope="session")
+def toy_baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The baseline of the toy project on its simulated clock, recorded once."""
+    return record_toy_baseline(tmp_path_factory.mktemp("toy"), SIMULATED_CLOCK)
+
+
+@pytest.fixture(scope="session")
+def real_toy_baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The baseline of the toy project on the real clock, recorded once."""
+    return record_toy_baseline(tmp_path_factory.mktemp("toy"), REAL_CLOCK)
+
+
 @pytest.fixture
 def toy(pytester: pytest.Pytester, run: Run, toy_baseline: Path) -> Toy:
     """The toy project with its baseline."""
     write_toy(pytester.path)
     shutil.copytree(toy_baseline, pytester.path / "pareto_baselines")
+    return Toy(pytester.path, run)
+
+
+@pytest.fixture
+def real_toy(pytester: pytest.Pytester, run: Run, real_toy_baseline: Path) -> Toy:
+    """The toy project on the real clock, with its baseline."""
+    write_toy(pytester.path, REAL_CLOCK)
+    shutil.copytree(real_toy_baseline, pytester.path / "pareto_baselines")
     return Toy(pytester.path, run)
 
 

@@ -17,13 +17,10 @@ def outcome(session: "Session", case: str, metric: str) -> Outcome:
     return result.outcome
 
 
-@pytest.fixture
-def toy(toy: "Toy") -> "Toy":
-    """Judge latency strictly here; elsewhere a machine that hesitates must not decide."""
-    path = toy.path / "test_toy.py"
-    strict = path.read_text().replace('{"latency": 0.5}', '{"latency": 0.05}')
-    assert strict != path.read_text()
-    path.write_text(strict)
+@pytest.fixture(params=["toy", pytest.param("real_toy", marks=pytest.mark.slow)])
+def toy(request: pytest.FixtureRequest) -> "Toy":
+    """The toy on its simulated clock and, beside the calibration, on the machine's own."""
+    toy: Toy = request.getfixturevalue(request.param)
     return toy
 
 
@@ -51,6 +48,13 @@ def test_twice_as_slow_is_dominated(toy: "Toy") -> None:
     assert session.case("small").fails == ()
     session.result.assert_outcomes(passed=3, failed=1)
     session.result.stdout.fnmatch_lines(["FAILED test_toy.py::test_generate[[]large] - *latency*"])
+
+
+def test_the_real_clock_sees_three_times_as_slow(real_toy: "Toy") -> None:
+    real_toy.change(large={"seconds": 0.12})
+    session = real_toy.run("--pareto")
+    assert session.exit_code == 1
+    assert outcome(session, "large", "latency") is Outcome.WORSE
 
 
 def test_a_score_down_by_twice_its_tolerance_is_dominated(toy: "Toy") -> None:
