@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 from pytest_pareto.measure.device import CudaDevice
-from pytest_pareto.measure.loop import one_round, warm_up
+from pytest_pareto.measure.loop import call_for, warm_up
 from pytest_pareto.measure.meter import Calls, summary
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import ENERGY, Better, Kind, Metric, Scope
@@ -65,7 +65,7 @@ class ZeusEnergyMeter:
             if calls.wanted - missing.keys():
                 warm_up(calls)
                 if monitor.cpu_indices and not self._started:
-                    _call_for(calls, _HELPERS_START_S)
+                    call_for(calls, _HELPERS_START_S)
                     self._started = True
                 found = _window(monitor, calls) | found
         finally:
@@ -119,7 +119,7 @@ def _window(monitor: Any, calls: Calls) -> dict[str, Measurement]:
     calls.device.synchronize()
     with _quiet():
         monitor.begin_window(_KEY, sync_execution=False, restart=True)
-    done, seconds = _call_for(calls, _WINDOW_S)
+    done, seconds = call_for(calls, _WINDOW_S)
     with _quiet():
         window = monitor.end_window(_KEY, sync_execution=False)
     parts = {
@@ -152,15 +152,6 @@ def _apple_j(soc: Any, fields: Sequence[str]) -> list[float]:
     parts_mj = [getattr(soc, field, None) for field in fields]
     known_mj = [part for part in parts_mj if part is not None]
     return [sum(known_mj) / 1e3] if known_mj else []
-
-
-def _call_for(calls: Calls, at_least_s: float) -> tuple[int, float]:
-    """Make synchronised calls for so long; return how many, and their seconds."""
-    done, seconds, began_ns = 0, 0.0, calls.clock()
-    while seconds < at_least_s:
-        seconds = (one_round(calls, None).stop_ns - began_ns) / 1e9
-        done += 1
-    return done, seconds
 
 
 def _close(monitor: Any) -> None:

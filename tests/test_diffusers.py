@@ -11,6 +11,7 @@ from typing import Any
 import diffusers
 import pytest
 import torch
+import transformers
 from diffusers import callbacks
 
 from pytest_pareto import diffusers as staging
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 ENCODE_NS, FORWARD_NS, DECODE_NS, CALLBACK_NS = 100, 10, 1000, 3
 
 
-class Part(diffusers.ModelMixin):  # type: ignore[misc]
+class Part(diffusers.ModelMixin):  # type: ignore[misc]  # diffusers is untyped
     """A part of a pipeline, whatever its work: it hands on what it gets."""
 
     def __init__(self) -> None:
@@ -40,7 +41,7 @@ class Part(diffusers.ModelMixin):  # type: ignore[misc]
         return x * self.weight
 
 
-class TinyPipeline(diffusers.DiffusionPipeline):  # type: ignore[misc]
+class TinyPipeline(diffusers.DiffusionPipeline):  # type: ignore[misc]  # diffusers is untyped
     """Encodes, steps and decodes, and calls back in the way of diffusers' own pipelines."""
 
     def __init__(self, text_encoder: Any, unet: Any, vae: Any) -> None:
@@ -48,7 +49,7 @@ class TinyPipeline(diffusers.DiffusionPipeline):  # type: ignore[misc]
         self.register_modules(text_encoder=text_encoder, unet=unet, vae=vae)
         self.forwards = 1
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is not read by mypy
     def __call__(
         self,
         prompt: Any,
@@ -183,7 +184,7 @@ def test_the_callback_of_the_user_is_heard_and_obeyed(
 
 
 def test_a_callback_of_diffusers_own_kind_gets_the_tensors_that_it_asks_for() -> None:
-    class Adding(callbacks.PipelineCallback):  # type: ignore[misc]
+    class Adding(callbacks.PipelineCallback):  # type: ignore[misc]  # diffusers is untyped
         tensor_inputs = ("embeds", "latents")
 
         def callback_fn(self, _pipeline: Any, _step: Any, _timestep: Any, tensors: Any) -> Any:
@@ -424,7 +425,6 @@ def tiny_vae(**more: Any) -> Any:
 
 @pytest.fixture
 def stable_diffusion(tmp_path: Path) -> Any:
-    transformers = pytest.importorskip("transformers")
     words = ("<|startoftext|>", "<|endoftext|>", "a</w>")
     (tmp_path / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
     (tmp_path / "merges.txt").write_text("#version: 0.2\n")
@@ -492,7 +492,6 @@ def test_its_own_callbacks_work_beside_ours(stable_diffusion: Any) -> None:
 
 
 def test_a_transformer_is_a_denoiser_too(virtual: VirtualTime) -> None:
-    pytest.importorskip("transformers")
     transformer = diffusers.FluxTransformer2DModel(
         in_channels=16,
         num_layers=1,
@@ -526,7 +525,7 @@ def test_a_transformer_is_a_denoiser_too(virtual: VirtualTime) -> None:
 GPU_PARTS = {"text_encoder": 10, "unet": 20, "vae": 40}
 
 
-class Products(diffusers.ModelMixin):  # type: ignore[misc]
+class Products(diffusers.ModelMixin):  # type: ignore[misc]  # diffusers is untyped
     """Matrix products that take far longer than their launch."""
 
     def __init__(self, count: int) -> None:

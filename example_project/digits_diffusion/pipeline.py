@@ -19,7 +19,7 @@ class DigitPipeline(DiffusionPipeline):  # type: ignore[misc]  # diffusers is un
         self.register_modules(unet=unet, scheduler=scheduler)
         self.set_progress_bar_config(disable=True)
 
-    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    @torch.inference_mode()  # type: ignore[untyped-decorator]  # as torch is
     def __call__(
         self, labels: Sequence[int], seeds: Sequence[int], *, num_inference_steps: int = 10
     ) -> torch.Tensor:

@@ -1,10 +1,11 @@
-"""The loops that call: warm-up, and rounds in the steady state."""
+"""The loops that call: the first call, warm-up, and rounds in the steady state."""
 
 import gc
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_pareto.measure.device import EventPair
+from pytest_pareto.measure.device import EventPair, ever_allocated, find_device
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.stages import NoStagesError, stages_of
 
@@ -30,6 +31,24 @@ class Round:
         return (self.stop_ns - self.start_ns) / _NS_PER_S
 
 
+def first_call(calls: Calls) -> object:
+    """Make the first call, by which `Calls` learns its device and ``first_s``; return its result.
+
+    An exception of the function is raised unchanged.
+    """
+    __tracebackhide__ = True
+    call = calls.prepare()
+    calls.device.synchronize()
+    before = ever_allocated()
+    start_ns = calls.clock()
+    result = call()
+    # Only now is it known what the function runs on.
+    calls.device = find_device(before)
+    calls.device.synchronize()
+    calls.first_s = (calls.clock() - start_ns) / _NS_PER_S
+    return result
+
+
 def warm_up(calls: Calls) -> None:
     """Bring the function into its steady state, once for all meters that need it.
 
@@ -39,13 +58,24 @@ def warm_up(calls: Calls) -> None:
     if calls.warm:
         return
     stage, calls.stage = calls.stage, "warm-up"
-    done, elapsed_s, began_ns = 0, 0.0, None
-    while calls.plan.wants_warmup(done, elapsed_s):
-        latest = one_round(calls, None)
-        began_ns = latest.start_ns if began_ns is None else began_ns
-        done += 1
-        elapsed_s = (latest.stop_ns - began_ns) / _NS_PER_S
+    for _ in _timed(calls, calls.plan.wants_warmup):
+        pass
     calls.stage, calls.warm = stage, True
+
+
+def call_for(
+    calls: Calls, seconds: float, *, at_least: int = 1, at_most: float = math.inf
+) -> tuple[int, float]:
+    """Make synchronised calls until so many seconds have passed; return how many, and seconds.
+
+    At least one, and ``at_least`` so many; no more than ``at_most``.
+    """
+
+    def wanted(done: int, so_far_s: float) -> bool:
+        return done < at_least or (so_far_s < seconds and done < at_most)
+
+    passed_s = [so_far_s for _, so_far_s in _timed(calls, wanted)]
+    return len(passed_s), passed_s[-1]
 
 
 def steady_rounds(
@@ -64,10 +94,12 @@ def steady_rounds(
     # What earlier code left behind is collected now rather than within some timed call.
     gc.collect()
     rounds: list[Round] = []
-    elapsed_s = 0.0
-    while calls.plan.wants_round(len(rounds), elapsed_s) or elapsed_s < at_least_s:
-        rounds.append(one_round(calls, events))
-        elapsed_s = (rounds[-1].stop_ns - rounds[0].start_ns) / _NS_PER_S
+
+    def wanted(done: int, so_far_s: float) -> bool:
+        return calls.plan.wants_round(done, so_far_s) or so_far_s < at_least_s
+
+    for latest, elapsed_s in _timed(calls, wanted, events):
+        rounds.append(latest)
         between(elapsed_s)
     calls.stage = stage
     return tuple(rounds)
@@ -81,6 +113,19 @@ def empty_round_s(calls: Calls) -> float:
     return sorted(one_round(nothing, events).wall_s for _ in range(_EMPTY_ROUNDS))[
         _EMPTY_ROUNDS // 2
     ]
+
+
+def _timed(
+    calls: Calls, wanted: Callable[[int, float], bool], events: EventPair | None = None
+) -> Iterator[tuple[Round, float]]:
+    """Make rounds while ``wanted(done, seconds)``, each with the seconds since the first began."""
+    done, elapsed_s, began_ns = 0, 0.0, None
+    while wanted(done, elapsed_s):
+        latest = one_round(calls, events)
+        began_ns = latest.start_ns if began_ns is None else began_ns
+        elapsed_s = (latest.stop_ns - began_ns) / _NS_PER_S
+        done += 1
+        yield latest, elapsed_s
 
 
 def one_round(calls: Calls, events: EventPair | None) -> Round:

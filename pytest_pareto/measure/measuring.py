@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_pareto.measure.arguments import argument_source
-from pytest_pareto.measure.device import CudaDevice, ever_allocated, find_device
+from pytest_pareto.measure.device import CudaDevice
+from pytest_pareto.measure.loop import first_call
 from pytest_pareto.measure.meter import Calls, Meter
 from pytest_pareto.measure.meters.reference import unless_gpu_bound
 from pytest_pareto.measure.passes import meter_pass
@@ -45,9 +46,9 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
 
     Returns the first call's result itself, and a measurement of every metric of ``meters``
     that is not in ``skip`` (names of metrics), absent ones with their reason, and of the
-    stages that a `Staged` function tells of. Later calls
-    leave the global random state as the first one left it. Their results are dropped; a
-    function that hands out the same object each time has it overwritten by them.
+    stages that a `Staged` function tells of. Later calls leave the global random state as the
+    first one left it. Their results are dropped; a function that hands out the same object
+    each time has it overwritten by them.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
     meters that ask.
@@ -59,7 +60,7 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     __tracebackhide__ = True  # of a failing test pytest shows the user's frames, not ours
     source = argument_source(args, kwargs, setup)
     calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id)
-    result = _first_call(calls)
+    result = first_call(calls)
     refuse_unfinished(function, result)
     if not meters:
         return result, ()
@@ -80,17 +81,3 @@ def _stages(
     names = first.names if isinstance(first, NoStagesError) else tuple(first)
     rounds = calls.stages or (NoStagesError("latency was not measured", names),)
     return tuple(each for each in stage_measurements(rounds) if each.metric.name not in skip)
-
-
-def _first_call(calls: Calls) -> object:
-    __tracebackhide__ = True
-    call = calls.prepare()
-    calls.device.synchronize()
-    before = ever_allocated()
-    start_ns = calls.clock()
-    result = call()
-    # Only now is it known what the function runs on.
-    calls.device = find_device(before)
-    calls.device.synchronize()
-    calls.first_s = (calls.clock() - start_ns) / 1e9
-    return result

@@ -21,7 +21,7 @@ def meter_pass(meter: Meter, calls: Calls, skip: frozenset[str]) -> tuple[Measur
         reason = meter.absence()
         found = meter.measure(calls) if reason is None else absent(wanted, reason)
         return _one_of_each(found, meter, wanted)
-    except Exception as error:
+    except Exception as error:  # a meter's costs its metrics, the function's is the test's
         theirs = calls.raised
         if theirs is None:
             return absent(wanted, f"meter {type(meter).__name__} raised {summary(error)}")

@@ -98,7 +98,7 @@ class _Hooks:
     """The hook that pytest-pareto offers."""
 
     @pytest.hookspec
-    def pytest_pareto_meters(  # type: ignore[empty-body]
+    def pytest_pareto_meters(  # type: ignore[empty-body]  # a specification has none
         self, config: pytest.Config
     ) -> "Sequence[Meter]":
         """Return further meters for this session, beside those built in.

@@ -72,7 +72,7 @@ class Examination:
         try:
             reason: object = self._meter.absence()
             again: object = self._meter.absence()
-        except Exception as error:
+        except Exception as error:  # whatever a meter under test raises is a finding
             self.note(f"absence() raised {summary(error)}; it returns a reason, or None")
             return {}
         if again != reason:
@@ -87,7 +87,7 @@ class Examination:
     def _measured(self, calls: WatchedCalls) -> Mapping[str, Measurement]:
         try:
             found: object = self._meter.measure(calls)
-        except Exception as error:
+        except Exception as error:  # likewise
             if calls.raised is not None:  # by the work itself, which is for the caller to hear
                 raise calls.raised from None
             self.note(f"measure raised {summary(error)}")

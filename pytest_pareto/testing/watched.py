@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_pareto.measure.device import find_device
+from pytest_pareto.measure.loop import first_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.run import Measurement
@@ -49,12 +49,9 @@ class WatchedCalls(Calls):
 
     def make_first_call(self) -> None:
         """Call once, as `measure_call` does before any meter: only then is the device known."""
-        start_ns = self.clock()
-        super().prepare()()
-        self.device = find_device()
-        self.device.synchronize()
-        self.first_s = (self.clock() - start_ns) / 1e9
+        first_call(self)
         self._ran = self._made = 0
+        self._durations_ns.clear()
 
     def prepare(self) -> Callable[[], object]:
         """Return one call, as `Calls.prepare` does, that tells when it is made."""

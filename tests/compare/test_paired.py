@@ -112,7 +112,7 @@ def test_fewer_than_two_samples_decide_nothing(n: int) -> None:
 )
 def test_options_out_of_range(options: dict[str, float], message: str) -> None:
     with pytest.raises(ParetoError, match=message):
-        compare_paired({"a": 1.0}, {"a": 1.0}, **({"tolerance": 0.1} | options))  # type: ignore[arg-type]
+        compare_paired({"a": 1.0}, {"a": 1.0}, **({"tolerance": 0.1} | options))  # type: ignore[arg-type]  # any options, wrong ones
 
 
 def test_the_worst_samples_come_first() -> None:

@@ -135,7 +135,7 @@ def test_device_time_is_the_sum_that_the_profiler_itself_finds(
 ) -> None:
     profiles: list[Any] = []
 
-    class Remembered(torch.profiler.profile):  # type: ignore[misc]
+    class Remembered(torch.profiler.profile):  # type: ignore[misc]  # torch is not read by mypy
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             profiles.append(self)

@@ -186,7 +186,7 @@ def torch() -> Any:
 
 @pytest.fixture
 def module(torch: Any) -> Any:
-    class Double(torch.nn.Module):  # type: ignore[misc]
+    class Double(torch.nn.Module):  # type: ignore[misc]  # torch is not read by mypy
         def forward(self, x: Any, *, plus: int = 0) -> Any:
             return 2 * x + plus
 

@@ -322,7 +322,7 @@ class Nan(TimingMeter):
 class Once(TimingMeter):
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         found = super().measure(calls)
-        self.reading = None  # type: ignore[assignment]
+        self.reading = None  # type: ignore[assignment]  # what is tested
         return found
 
 

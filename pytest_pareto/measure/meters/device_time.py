@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from pytest_pareto.measure.device import CudaDevice
-from pytest_pareto.measure.loop import one_round, warm_up
+from pytest_pareto.measure.loop import call_for, one_round, warm_up
 from pytest_pareto.measure.meter import Calls, absent
 from pytest_pareto.measure.meters.conditions import Watch
 from pytest_pareto.measure.meters.profiling import (
@@ -70,12 +70,12 @@ class DeviceTimeMeter:
         done = 0
 
         def settle() -> None:
-            _call_for(calls, _SETTLE_S, at_least=1)
+            call_for(calls, _SETTLE_S)
 
         def window() -> None:
             nonlocal done
             with watch.calling():
-                done = _call_for(calls, _WINDOW_S, at_least=_FEW_CALLS)
+                done, _ = call_for(calls, _WINDOW_S, at_least=_FEW_CALLS, at_most=_MOST_CALLS)
 
         activity = read_activity(self._profile(settle, window))
         assert isinstance(calls.device, CudaDevice)
@@ -89,16 +89,6 @@ class DeviceTimeMeter:
             _each(HOST_COPIES, activity.host_copies, done),
             _each(HOST_WAITS, waits - min(_PROFILERS_OWN, waits % done), done),
         )
-
-
-def _call_for(calls: Calls, seconds: float, *, at_least: int) -> int:
-    """Make synchronised calls until so long has passed; return how many."""
-    began_ns = calls.clock()
-    done, elapsed_s = 0, 0.0
-    while done < at_least or (elapsed_s < seconds and done < _MOST_CALLS):
-        elapsed_s = (one_round(calls, None).stop_ns - began_ns) / 1e9
-        done += 1
-    return done
 
 
 def _unusable(activity: Activity, ours: int, calls: int) -> str | None:

@@ -42,9 +42,7 @@ def profiling_absence() -> str | None:
     return None
 
 
-def _can_detach(cuda: str | None) -> bool:
-    if cuda is None:  # ROCm, which has no such state
-        return True
+def _can_detach(cuda: str) -> bool:
     chosen = os.environ.get(_DETACH)  # by the user, or "0" by torch itself beside CUDA graphs
     if chosen is not None:
         return chosen == "1"
@@ -80,7 +78,8 @@ def profiles_itself(call: Callable[[], object]) -> bool:
 
     One within another ends the process (seen with torch 2.13), and it is not to be seen before.
     """
-    autograd = loaded_torch().autograd.profiler  # type: ignore[union-attr]
+    torch: Any = loaded_torch()
+    autograd = torch.autograd.profiler
     seen = []
     enter, prepare = autograd.profile.__enter__, autograd.profile._prepare_trace  # noqa: SLF001
 

@@ -45,7 +45,7 @@ def without_data(arguments: object) -> Iterator[None]:
         yield
 
 
-class Dataless(TorchDispatchMode):  # type: ignore[misc]
+class Dataless(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy
     """Runs each operation on meta tensors as it is, and any other under ``fake_mode``.
 
     A tensor that exists keeps its values, and so do views of it and what is computed of

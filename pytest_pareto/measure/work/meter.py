@@ -127,7 +127,7 @@ def _without_data(
             result, work = counted(partial(function, *args, **kwargs))
     except ParetoError:
         raise
-    except Exception as error:
+    except Exception as error:  # of the model: it is raised again, with a note
         error.add_note(
             "pytest-pareto: raised while work was counted without data, on meta and fake tensors: "
             "there are no numbers to take out (`.numpy()`), and a model on the meta device needs "

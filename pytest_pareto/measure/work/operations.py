@@ -43,7 +43,7 @@ _PRODUCTS = frozenset(
 )
 
 
-class Operations(TorchDispatchMode):  # type: ignore[misc]
+class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy
     """Counts the operations that compute or move numbers.
 
     ``formulas`` are the operations whose FLOPs are known. ``uncounted`` collects the names

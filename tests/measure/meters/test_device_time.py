@@ -51,9 +51,9 @@ class ScriptedProfiler:
             synchronize(index)
             self.call("cudaDeviceSynchronize")
 
-        self._cuda.synchronize = traced  # type: ignore[method-assign]
+        self._cuda.synchronize = traced  # type: ignore[method-assign]  # for one profile
         window()
-        self._cuda.synchronize = synchronize  # type: ignore[method-assign]
+        self._cuda.synchronize = synchronize  # type: ignore[method-assign]  # back again
         for _ in range(self.own_waits):
             self.call("cudaDeviceSynchronize")
         self._recording = False

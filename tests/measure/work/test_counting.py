@@ -82,7 +82,7 @@ def test_below_torchs_own_counter_they_do_not() -> None:
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils.flop_counter import FlopCounterMode
 
-    class Naive(TorchDispatchMode):  # type: ignore[misc]
+    class Naive(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy
         count = 0
 
         def __torch_dispatch__(
@@ -146,7 +146,7 @@ def test_operations_that_nobody_gave_a_formula_are_named(custom: Any) -> None:
 def test_those_with_a_formula_are_not(custom: Any) -> None:
     from torch.utils.flop_counter import flop_registry, register_flop_formula
 
-    @register_flop_formula(custom)  # type: ignore[untyped-decorator]
+    @register_flop_formula(custom)  # type: ignore[untyped-decorator]  # torch is not read by mypy
     def flops(x_shape: Any, **_: object) -> int:
         return int(x_shape.numel())
 

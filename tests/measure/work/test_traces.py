@@ -14,7 +14,7 @@ class Cache(dict[str, Any]):
         raise TypeError("read-only")
 
 
-class Keeper(torch.nn.Module):  # type: ignore[misc]
+class Keeper(torch.nn.Module):  # type: ignore[misc]  # torch is not read by mypy
     def __init__(self) -> None:
         super().__init__()
         self.norm = torch.nn.BatchNorm1d(4)
