@@ -53,11 +53,13 @@ _MODES = {
 class Recorded:
     """What this session measured of one metric: one level per run, and where.
 
+    ``reference`` is the host reference of each of these runs, of a latency where all timed it.
     ``env`` names the session's environment. ``alien`` says that the baseline's newest
     session ran on a machine which a metric of this scope cannot be compared with.
     """
 
     levels: tuple[float, ...]
+    reference: tuple[float, ...]
     samples: Samples | None
     env: str
     alien: bool
@@ -93,10 +95,10 @@ def choose(
     if outcome is Outcome.BROKEN:
         # It was measured well and contradicts the baseline: that takes an explicit word.
         return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL, afresh=True)
+    if result.for_now or (result.change is not None and result.change.suspected):
+        return None  # it would lower the level that it is suspected of missing
     if outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE):
         return _uncompared(result, history, recorded)
-    if result.change is not None and result.change.suspected:
-        return None  # it would lower the level that it is suspected of missing
     return _plain(_compared(result, history, recorded))
 
 
@@ -114,7 +116,7 @@ def next_history(
     levels = recorded.levels
     if exact and len(set(levels)) == 1:
         levels = levels[:1]
-    session = Session(recorded.env, epoch, levels)
+    session = Session(recorded.env, epoch, levels, recorded.reference)
     alone = exact and choice.action is not Action.ADD
     sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
     samples = recorded.samples if metric.kind is Kind.PAIRED else None

@@ -53,7 +53,9 @@ def decode_module(
                 better=content.better,
                 kind=content.kind,
                 scope=content.scope,
-                sessions=tuple(Session(s.env, s.epoch, s.runs) for s in content.sessions),
+                sessions=tuple(
+                    Session(s.env, s.epoch, s.runs, s.reference) for s in content.sessions
+                ),
                 samples=scores.take(rest, name) if content.kind is Kind.PAIRED else None,
                 gates=content.gates,
             )
@@ -92,6 +94,7 @@ def _metric_line(history: MetricHistory) -> str:
             "env": session.env,
             "epoch": session.epoch,
             "runs": [in_full(r) if exact else significant(r, RUN_DIGITS) for r in session.runs],
+            **_reference(session),
         }
         for session in history.sessions
     ]
@@ -105,6 +108,12 @@ def _metric_line(history: MetricHistory) -> str:
             **({} if history.gates else {"gates": False}),
         }
     )
+
+
+def _reference(session: Session) -> dict[str, list[float]]:
+    if not session.reference:
+        return {}
+    return {"reference": [significant(r, RUN_DIGITS) for r in session.reference]}
 
 
 def _check_environments(

@@ -15,7 +15,7 @@ from pytest_pareto.baseline.actions import (
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Metric
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult
 
@@ -103,7 +103,18 @@ class _Session:
             return None
         history = self.history(case_id, metric)
         alien = history is not None and self._is_alien(history, metric)
-        return Recorded(levels, self.samples.get(key), self.environment_key, alien=alien)
+        reference = self._reference(case_id, metric, levels)
+        samples = self.samples.get(key)
+        return Recorded(levels, reference, samples, self.environment_key, alien=alien)
+
+    def _reference(
+        self, case_id: str, metric: Metric, levels: tuple[float, ...]
+    ) -> tuple[float, ...]:
+        if metric.name != LATENCY.name:
+            return ()
+        reference = self.levels.get((case_id, HOST_REFERENCE.name), ())
+        complete = len(reference) == len(levels) == len(self.measured[case_id])
+        return reference if complete else ()
 
     def has_vanished(self, case_id: str, metric: Metric) -> bool:
         """Tell whether no run asked for a metric; one that failed to measure it has asked."""
@@ -132,6 +143,8 @@ def _steps(session: _Session, comparison: CaseComparison, mode: UpdateMode) -> l
     """Return what a mode does to the metrics of one case, by name."""
     steps = []
     for result in sorted(comparison.metrics, key=lambda result: result.metric.name):
+        if result.metric.name == HOST_REFERENCE.name:
+            continue  # its numbers are kept beside those of the latency that they explain
         history = session.history(comparison.case_id, result.metric)
         recorded = session.recorded(comparison.case_id, result.metric)
         vanished = session.has_vanished(comparison.case_id, result.metric)

@@ -29,6 +29,7 @@ class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: str
     epoch: Annotated[int, msgspec.Meta(ge=0)]
     runs: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
+    reference: tuple[float, ...] = ()
 
 
 class MetricLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,11 +171,22 @@ def _check_sessions(line: MetricLine, file: str, place: str) -> None:
     for position, session in enumerate(line.sessions):
         here = f"{place}.sessions[{position}]"
         check_finite(session.runs, file, f"{here}.runs")
+        _check_reference(session, file, f"{here}.reference")
         if session.epoch < epoch:
             raise corrupt(
                 file, f"{here}.epoch", f"expected no less than {epoch}, got {session.epoch}"
             )
         epoch = session.epoch
+
+
+def _check_reference(session: SessionLine, file: str, place: str) -> None:
+    check_finite(session.reference, file, place)
+    if session.reference and len(session.reference) != len(session.runs):
+        problem = f"expected one number per run, got {len(session.reference)}"
+        raise corrupt(file, place, f"{problem} for {len(session.runs)} runs")
+    for position, value in enumerate(session.reference):
+        if value <= 0:
+            raise corrupt(file, f"{place}[{position}]", f"expected seconds above 0, got {value}")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

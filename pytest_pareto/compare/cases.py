@@ -10,6 +10,7 @@ from pytest_pareto.compare.budgets import check_budget
 from pytest_pareto.compare.exact import compare_exact
 from pytest_pareto.compare.matching import Match, match_metric, vanished
 from pytest_pareto.compare.measured import Measured, level_for_people, measured_metrics
+from pytest_pareto.compare.mood import in_one_mood, is_adjusted
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import ENOUGH_DF, Spread, case_spread
@@ -62,7 +63,12 @@ def match_cases(
     their spread.
     """
     matched = [_match_case(baseline, runs, now, terms) for runs in measured.values()]
-    own = {(m.case_id, name): spread for m in matched for name, spread in m.spreads.items()}
+    own = {
+        (m.case_id, name): spread
+        for m in matched
+        for name, spread in m.spreads.items()
+        if not is_adjusted(m.matches[name])  # what is left after an adjustment is less
+    }
     needy = {name for (_, name), spread in own.items() if spread.df < ENOUGH_DF}
     priors = {
         name: estimate_prior([spread for (_, metric), spread in own.items() if metric == name])
@@ -78,7 +84,12 @@ def _match_case(
     history = baseline.cases.get(case_id)
     found = measured_metrics(runs)
     matches = {
-        name: match_metric(metric, case_id, history, baseline, now, terms.spreads)
+        name: in_one_mood(
+            match_metric(metric, case_id, history, baseline, now, terms.spreads),
+            baseline,
+            now,
+            terms.spreads,
+        )
         for name, metric in found.items()
     }
     matches |= {
@@ -96,8 +107,10 @@ def _match_case(
 
 
 def _own_spread(measured: Measured, match: Match | MetricResult) -> Spread:
-    sessions = match.sessions if isinstance(match, Match) else ()
-    return case_spread(sessions, measured.runs, relative=measured.metric.relative)
+    if not isinstance(match, Match):
+        return case_spread((), measured.runs, relative=measured.metric.relative)
+    own = case_spread(match.sessions, match.runs, relative=measured.metric.relative)
+    return match.doubt.spent(own)
 
 
 def _with_loans(case: MatchedCase, priors: Mapping[str, Spread | None]) -> MatchedCase:
@@ -166,7 +179,7 @@ def _compare(match: Match, alpha: float, family: float, prior: Spread | None) ->
         candidate=level_for_people(measured.runs, metric),
         first=measured.first,
         change=_change(match, alpha, family, prior, level),
-        notes=measured.notes,
+        notes=(*measured.notes, *match.notes),
     )
 
 
@@ -201,7 +214,7 @@ def _change(
         )
     return compare_levels(
         match.sessions,
-        measured.runs,
+        match.runs,
         better=metric.better,
         relative=metric.relative,
         tolerance=metric.tolerance,
@@ -209,6 +222,7 @@ def _change(
         family=family,
         session_spread=session_sd(metric, match.session_spread, level),
         prior=prior,
+        doubt=match.doubt,
     )
 
 

@@ -21,11 +21,30 @@ from pytest_pareto.compare.spread import (
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """What an adjustment of the values costs: a variance, and degrees of freedom spent."""
+
+    variance: Spread
+    df: float
+
+    def spent(self, spread: Spread) -> Spread:
+        """Return a spread between runs, estimated after the adjustment."""
+        if self.df == 0 or spread.df <= self.df:
+            return spread
+        left = spread.df - self.df
+        return Spread(spread.variance * spread.df / left, left)
+
+
+CERTAIN = Doubt(NO_SPREAD, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Contrast:
     """Candidate minus baseline on the working scale, and what its error is made of.
 
     ``runs`` are the candidate's, of one session. ``sessions_seen`` is how many sessions
-    helped to estimate ``between_sessions``: 0 where it is assumed.
+    helped to estimate ``between_sessions``: 0 where it is assumed. ``doubt`` is what else
+    makes ``distance`` uncertain, whatever the runs and sessions.
     """
 
     distance: float
@@ -34,19 +53,21 @@ class Contrast:
     between_runs: Spread
     between_sessions: Spread
     sessions_seen: int
+    doubt: Spread = NO_SPREAD
 
     @property
     def error(self) -> Spread:
-        """V = s²(1/J + 1/R) + s_S²(1/S_J + 1/S_R), of ``distance``; S_R is 1.
+        """V = s²(1/J + 1/R) + s_S²(1/S_J + 1/S_R) + doubt, of ``distance``; S_R is 1.
 
         Only where ``between_runs`` has degrees of freedom.
         """
-        return combined((self.between_runs, 1 / self.baseline.runs + 1 / self.runs), self._apart)
+        runs = self.between_runs, 1 / self.baseline.runs + 1 / self.runs
+        return combined(runs, self._apart, (self.doubt, 1.0))
 
     @property
     def session_error(self) -> Spread:
         """The part of the error that is left however many runs either side has."""
-        return combined(self._apart)
+        return combined(self._apart, (self.doubt, 1.0))
 
     @property
     def _apart(self) -> tuple[Spread, float]:
@@ -66,14 +87,16 @@ def contrast_of(
     relative: bool,
     session_spread: float,
     prior: Spread | None,
+    doubt: Doubt = CERTAIN,
 ) -> Contrast:
     """Set the candidate's runs, of one session, against the level accepted now.
 
     Everything is on the working scale. ``session_spread`` and ``prior`` are what is assumed
-    of the spread between sessions and known from other cases of that between runs.
+    of the spread between sessions and known from other cases of that between runs; ``doubt``
+    is of what was estimated to bring the values here.
     """
     level = level_of(sessions)
-    own = spread_between_runs(sessions, candidate)
+    own = doubt.spent(spread_between_runs(sessions, candidate))
     between_sessions, seen = _session_term(
         sessions, candidate, own, session_spread, relative=relative
     )
@@ -85,6 +108,7 @@ def contrast_of(
         between_runs=floored(lend(own, prior), values, relative=relative),
         between_sessions=between_sessions,
         sessions_seen=seen,
+        doubt=doubt.variance,
     )
 
 

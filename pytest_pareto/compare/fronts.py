@@ -1,5 +1,6 @@
 """The fronts: every case as a point then and now, and the duels between them."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_pareto.compare.cases import MatchedCase, session_sd
@@ -76,17 +77,20 @@ def _axes_now(case: MatchedCase) -> dict[str, Axis]:
         if not found.metric.gates:
             continue
         match = case.matches[name]
+        runs = match.runs if isinstance(match, Match) else found.runs
         exact = isinstance(match, Match) and match.exact
-        axes[name] = _axis_now(found, case.spreads.get(name), exact=exact)
+        axes[name] = _axis_now(found, runs, case.spreads.get(name), exact=exact)
     return axes
 
 
-def _axis_now(found: Measured, spread: Spread | None, *, exact: bool) -> Axis:
+def _axis_now(
+    found: Measured, runs: Sequence[float], spread: Spread | None, *, exact: bool
+) -> Axis:
     if found.samples is not None:
         return paired_axis(found.samples.ids, found.samples.values, found.metric)
     if exact or found.metric.kind is Kind.EXACT or spread is None:
-        return exact_axis(found.runs, found.metric)
-    return measured_axis(found.runs, found.metric, spread)
+        return exact_axis(runs, found.metric)
+    return measured_axis(runs, found.metric, spread)
 
 
 def _axes_then(case: MatchedCase) -> dict[str, Axis]:
@@ -145,7 +149,8 @@ def _sds_of_members(members: Sequence[MatchedCase]) -> Iterator[tuple[str, float
         for name, match in case.matches.items():
             if isinstance(match, Match) and not match.exact and match.samples is None:
                 level = [x for s in match.sessions for x in s.runs]
-                yield name, session_sd(match.measured.metric, match.session_spread, level)
+                sd = session_sd(match.measured.metric, match.session_spread, level)
+                yield name, math.hypot(sd, math.sqrt(match.doubt.variance.variance))
 
 
 def _sds_at_rest(

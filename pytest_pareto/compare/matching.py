@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pytest_pareto.compare.contrast import CERTAIN, Doubt
 from pytest_pareto.compare.measured import Measured, level_for_people
 from pytest_pareto.compare.scale import STORED_ROUNDING, require_usable
 from pytest_pareto.compare.terms import SessionSpreads
@@ -10,7 +11,15 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
-from pytest_pareto.model.metric import BUILT_IN, Kind, Metric, Scope
+from pytest_pareto.model.metric import (
+    BUILT_IN,
+    HOST_REFERENCE,
+    LATENCY,
+    Better,
+    Kind,
+    Metric,
+    Scope,
+)
 from pytest_pareto.model.verdict import MetricResult
 
 _REPEATS = 3
@@ -21,16 +30,20 @@ _REPEATS = 3
 class Match:
     """Both sides of one metric, fit to be compared.
 
-    ``sessions`` are those of the baseline that were measured where this one was;
-    ``session_spread`` is a fraction of the level. ``exact`` is whether plain comparison
-    does, because the metric is exact or has repeated to the last digit.
+    ``sessions`` are those of the baseline that were measured where this one was, ``runs`` the
+    levels to compare with them; ``session_spread`` is a fraction of the level. ``exact`` is
+    whether plain comparison does, because the metric is exact or has repeated to the last
+    digit. ``doubt`` is what an adjustment of both sides cost, and ``notes`` tell of it.
     """
 
     measured: Measured
     sessions: tuple[Session, ...]
+    runs: tuple[float, ...]
     samples: Samples | None
     session_spread: float
     exact: bool
+    doubt: Doubt = CERTAIN
+    notes: tuple[str, ...] = ()
 
 
 def match_metric(
@@ -43,7 +56,7 @@ def match_metric(
 ) -> Match | MetricResult:
     """Find what a metric can be compared with, or say why there is nothing."""
     metric = found.metric
-    past = history.metrics.get(metric.name) if history is not None else None
+    past = _past(history, metric.name) if history is not None else None
     if isinstance(found, MetricResult):
         return _unmeasured(found, past)
     here = _Here(found, now)
@@ -65,10 +78,23 @@ def match_metric(
     return Match(
         found,
         sessions,
+        found.runs,
         past.samples,
         spreads.of(metric.scope, now, baseline.environments[sessions[-1].env]),
         exact=metric.kind is Kind.EXACT or _repeats(found, sessions),
     )
+
+
+def _past(history: CaseHistory, name: str) -> MetricHistory | None:
+    if name != HOST_REFERENCE.name:
+        return history.metrics.get(name)
+    # It has no line of its own: each of its numbers belongs to a run of a latency.
+    latency = history.metrics.get(LATENCY.name)
+    timed = [s for s in latency.sessions if s.reference] if latency is not None else []
+    if latency is None or not timed:
+        return None
+    sessions = tuple(Session(s.env, s.epoch, s.reference) for s in timed)
+    return MetricHistory("s", Better.LOWER, Kind.RUN, Scope.HOST, sessions, gates=False)
 
 
 def sessions_here(

@@ -1,18 +1,18 @@
 """What this session measured of one case: a level per run, a mean score per sample."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 
 from pytest_pareto.compare.scale import require_usable
-from pytest_pareto.compare.summary import summarise_run
+from pytest_pareto.compare.summary import mean_level, summarise_run
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Samples
-from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.model.verdict import MetricResult
 
@@ -22,7 +22,8 @@ class Measured:
     """One metric of one case as this session measured it.
 
     ``runs`` holds a level per run in the metric's unit; of a paired metric ``samples``
-    holds each sample's mean over the runs.
+    holds each sample's mean over the runs. ``reference`` holds, of a latency, what the host
+    reference took in each of these runs (s), where all of them timed it.
     """
 
     metric: Metric
@@ -30,6 +31,7 @@ class Measured:
     samples: Samples | None = None
     first: float | None = None
     notes: tuple[str, ...] = ()
+    reference: tuple[float, ...] = ()
 
 
 def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResult]:
@@ -38,7 +40,13 @@ def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResu
     for run in runs:
         for measurement in run.measurements:
             by_name.setdefault(measurement.metric.name, []).append(measurement)
-    return {name: _measured(found, len(runs)) for name, found in by_name.items()}
+    measured = {name: _measured(found, len(runs)) for name, found in by_name.items()}
+    latency, reference = measured.get(LATENCY.name), measured.get(HOST_REFERENCE.name)
+    match latency, reference:
+        # Only a run for a run tells which mood belongs to which latency.
+        case Measured(), Measured() if len(latency.runs) == len(reference.runs) == len(runs):
+            measured[LATENCY.name] = replace(latency, reference=reference.runs)
+    return measured
 
 
 def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResult:
@@ -93,4 +101,4 @@ def _in_order(measurement: Measurement, ids: tuple[str, ...]) -> tuple[float, ..
 
 def level_for_people(runs: Sequence[float], metric: Metric) -> float:
     """Return the level of several runs as reports show it, in the metric's unit."""
-    return summarise_run(runs, relative=metric.relative and metric.kind is Kind.RUN)
+    return mean_level(runs, relative=metric.relative and metric.kind is Kind.RUN)

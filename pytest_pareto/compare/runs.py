@@ -7,7 +7,7 @@ from dataclasses import replace
 from scipy.special import stdtr, stdtrit
 
 from pytest_pareto.compare.arguments import read_better, require_terms
-from pytest_pareto.compare.contrast import Contrast, contrast_of
+from pytest_pareto.compare.contrast import CERTAIN, Contrast, Doubt, contrast_of
 from pytest_pareto.compare.planning import what_settles
 from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
 from pytest_pareto.compare.spread import Spread, on_working_scale
@@ -64,6 +64,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     family: float = 1.0,
     session_spread: float = 0.0,
     prior: Spread | None = None,
+    doubt: Doubt = CERTAIN,
 ) -> Change:
     """Test whether the candidate's level is beyond the tolerance of the accepted one.
 
@@ -76,7 +77,8 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     t(0.8)) √V is that of the corrected test, while the p-values and the interval are of
     this comparison alone. ``session_spread`` is the assumed standard deviation between
     sessions on the working scale, 0 where both sides ran interleaved. ``prior`` is the
-    loan (`estimate_prior`) for a case with almost no history.
+    loan (`estimate_prior`) for a case with almost no history. ``doubt`` is what an
+    adjustment of the levels cost (`adjust`).
 
     Raises ParetoError where a side is empty or a level cannot be compared.
     """
@@ -88,6 +90,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
         relative=relative,
         session_spread=session_spread,
         prior=prior,
+        doubt=doubt,
     )
     contrast = replace(contrast, distance=harm_sign(better) * contrast.distance)
     if contrast.between_runs.df == 0:

@@ -12,12 +12,14 @@ class Session:
     """One accepted session of one metric: one number per run, in the metric's unit.
 
     ``env`` names an `Environment` of the baseline. Sessions of one ``epoch`` measured the
-    same accepted level; an accepted change starts the next epoch.
+    same accepted level; an accepted change starts the next epoch. ``reference`` holds, of a
+    latency, what the host reference took beside it (s), one number per run, or nothing.
     """
 
     env: str
     epoch: int
     runs: tuple[float, ...]
+    reference: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,11 @@ class MetricResult:
         assert self.state is not None
         return self.state
 
+    @property
+    def for_now(self) -> bool:
+        """Whether it could have been compared, were this session not what it is."""
+        return self.outcome is Outcome.NOT_COMPARABLE and self.baseline is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

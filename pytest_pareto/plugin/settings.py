@@ -91,7 +91,7 @@ def _runs(config: pytest.Config, *, updating: bool) -> int | None:
 
 
 def _session_spreads(config: pytest.Config) -> dict[str, float]:
-    spreads = {"host": 0.04, "gpu": 0.0005, "gpu_other_board": 0.0015}
+    spreads = {"host": 0.04, "host_adjusted": 0.015, "gpu": 0.0005, "gpu_other_board": 0.0015}
     for line in config.getini("pareto_session_spread"):
         name, _, value = (part.strip() for part in line.partition("="))
         if name not in spreads:

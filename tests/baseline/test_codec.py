@@ -39,6 +39,12 @@ _NAMES = st.text(max_size=12) | st.sampled_from(
 )
 
 
+def _session(draw: st.DrawFn, epoch: int, runs: tuple[float, ...]) -> Session:
+    moods = st.lists(st.floats(1e-9, 1e9), min_size=len(runs), max_size=len(runs)).map(tuple)
+    reference = draw(st.just(()) | moods)
+    return Session(draw(st.sampled_from(_ENVIRONMENTS)), epoch, runs, reference)
+
+
 @st.composite
 def _histories(draw: st.DrawFn) -> MetricHistory:
     kind = draw(st.sampled_from(Kind))
@@ -53,9 +59,7 @@ def _histories(draw: st.DrawFn) -> MetricHistory:
         better=draw(st.sampled_from(Better)),
         kind=kind,
         scope=draw(st.sampled_from(Scope)),
-        sessions=tuple(
-            Session(draw(st.sampled_from(_ENVIRONMENTS)), epoch, draw(runs)) for epoch in epochs
-        ),
+        sessions=tuple(_session(draw, epoch, draw(runs)) for epoch in epochs),
         samples=samples,
     )
 
@@ -83,7 +87,10 @@ def _rounded(value: float, digits: int) -> float:
 
 def _expected(history: MetricHistory) -> MetricHistory:
     """Round as documented, by another formula than the codec's."""
-    sessions = history.sessions
+    sessions = tuple(
+        replace(s, reference=tuple(_rounded(time, 7) for time in s.reference))
+        for s in history.sessions
+    )
     if history.kind is not Kind.EXACT:
         sessions = tuple(
             replace(s, runs=tuple(_rounded(run, 7) for run in s.runs)) for s in sessions

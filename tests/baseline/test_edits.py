@@ -11,7 +11,16 @@ from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
-from pytest_pareto.model.metric import FLOPS, LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
+from pytest_pareto.model.metric import (
+    FLOPS,
+    HOST_REFERENCE,
+    LATENCY,
+    PEAK_MEMORY,
+    Better,
+    Kind,
+    Metric,
+    Scope,
+)
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.model.verdict import (
     CaseComparison,
@@ -515,3 +524,33 @@ def test_actions_and_modes_are_what_users_type_and_read() -> None:
     assert [str(action) for action in Action] == [
         "add", "accept-worse", "accept-better", "accept-change", "append", "drop",
     ]  # fmt: skip
+
+
+def test_the_host_reference_is_kept_beside_its_latency_and_nowhere_else(
+    scene: MakeScene, history: History
+) -> None:
+    results = [_result(LATENCY, Outcome.WORSE), _result(HOST_REFERENCE, Outcome.WORSE)]
+    levels = {"host_reference": (0.002, 0.003)}
+    setting = scene(latency=history("latency", OLD[1])).ran(*results, levels=levels)
+    after, edits = setting.plan(UpdateMode.CHANGED)
+    assert [edit.metric for edit in edits] == ["latency"]
+    assert set(after.cases[CASE].metrics) == {"latency"}
+    assert after.cases[CASE].metrics["latency"].newest.reference == (0.002, 0.003)
+
+
+def test_a_reference_that_lacks_a_run_explains_none(scene: MakeScene, history: History) -> None:
+    results = [_result(LATENCY, Outcome.WORSE), _result(HOST_REFERENCE, Outcome.WORSE)]
+    levels = {"host_reference": (0.002,)}
+    setting = scene(latency=history("latency", OLD[1])).ran(*results, levels=levels)
+    after, _ = setting.plan(UpdateMode.CHANGED)
+    assert after.cases[CASE].metrics["latency"].newest.reference == ()
+
+
+@pytest.mark.parametrize("mode", ALL_MODES)
+def test_a_latency_of_another_mood_moves_no_level(
+    scene: MakeScene, history: History, mode: UpdateMode
+) -> None:
+    apart = _result(LATENCY, Outcome.NOT_COMPARABLE, baseline=0.4, reason="the host is slower")
+    setting = scene(latency=history("latency", OLD[1])).ran(apart)
+    _, edits = setting.plan(mode)
+    assert edits == ()

@@ -101,6 +101,21 @@ def test_a_sound_file_is_read() -> None:
             _text(_session(epoch=1.5)),
             f"t.json at {_METRIC}.sessions[1].epoch: Expected `int`, got `float`.",
         ),
+        (
+            _text(_session(runs=[0.5, 0.6], reference=[0.002])),
+            (
+                f"t.json at {_METRIC}.sessions[1].reference: expected one number per run, got 1 "
+                "for 2 runs."
+            ),
+        ),
+        (
+            _text(_session(runs=[0.5], reference=[0])),
+            f"t.json at {_METRIC}.sessions[1].reference[0]: expected seconds above 0, got 0.0.",
+        ),
+        (
+            _text(_session(runs=[0.5], reference=[float("nan")])),
+            f"t.json at {_METRIC}.sessions[1].reference[0]: expected a finite number, got nan.",
+        ),
     ],
 )
 def test_every_fault_is_told_with_its_place(text: str, message: str) -> None:
