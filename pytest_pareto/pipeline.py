@@ -3,14 +3,33 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.compare.cases import compare_case, family_size, match_cases
+from pytest_pareto.compare.cases import compare_case
 from pytest_pareto.compare.fronts import duel_fronts
+from pytest_pareto.compare.matched import MatchedCase, confirm_cases, family_size, match_cases
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.judge.session import Evidence, judge_session
+from pytest_pareto.judge.unmeasured import (
+    broken_cases,
+    failure_of,
+    missing_cases,
+    nothing_measured,
+)
 from pytest_pareto.model.history import Baseline, Samples
 from pytest_pareto.model.policy import AlphaShares, Policy
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import CaseComparison, Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What looked worse, by (case id, metric name), and the fresh runs that measured it again.
+
+    They alone decide about these cases. Runs that ended early, or in which a test failed, are
+    evidence too: of a case that cannot be measured twice.
+    """
+
+    flagged: frozenset[tuple[str, str]]
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +46,7 @@ class Judged:
     samples: Mapping[tuple[str, str], Samples]
 
 
-def judge_runs(
+def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
     runs: Sequence[Run],
     baseline: Baseline,
     policy: Policy,
@@ -37,27 +56,35 @@ def judge_runs(
     skipped: Callable[[str], bool] = lambda _: False,
     failures: tuple[str, ...] = (),
     cut_short: bool = False,
+    confirmation: Confirmation | None = None,
 ) -> Judged:
     """Compare the runs of a session with the baseline, and judge it.
 
     ``expected`` says of a case of the baseline that was not measured whether it should
     have been, and ``skipped`` whether its test was. ``failures`` happened before judging
     and belong to no test. After them, or where the session was ``cut_short``, it needs no
-    saying that nothing was measured.
+    saying that nothing was measured. A ``confirmation`` of what `flagged` names decides about
+    it; what an update writes stays what ``runs`` measured.
+
+    All noisy metrics that gate share alpha, measured again or not: the confirming runs meet
+    the same stored baseline as the first ones, and with it the same luck (simulated, 60
+    metrics at their tolerances: correcting for what was flagged alone fails 13 to 16 % of the
+    builds, this 3 %).
     """
     now = runs[-1].environment
     measured = _gather(runs)
-    matched = match_cases(baseline, measured, now, terms)
+    first = match_cases(baseline, measured, now, terms)
+    matched = _confirmed(first, baseline, confirmation, terms)
     budgets = sum(len(case.run.budgets) for case in matched if case.run.gate)
     shares = AlphaShares.of(has_rivals=_has_rivals(baseline, measured), has_budgets=budgets > 0)
     family = family_size(matched)
     compared = [compare_case(case, terms, shares, family, budgets) for case in matched]
     comparisons = [
-        *(_with_trouble(case, runs, len(measured[case.case_id])) for case in compared),
-        *_broken(runs, baseline, measured),
-        *_missing(runs, baseline, measured, expected, skipped),
+        *(_with_trouble(case, runs, measured, confirmation) for case in compared),
+        *broken_cases(runs, baseline, measured),
+        *missing_cases(runs, baseline, measured, expected, skipped),
     ]
-    nothing = None if cut_short or failures else _nothing_measured(comparisons, runs)
+    nothing = None if cut_short or failures else nothing_measured(comparisons, runs)
     evidence = Evidence(
         sorted(comparisons, key=lambda c: (c.front, c.case_id)),
         duel_fronts(baseline, matched, now, terms.spreads),
@@ -65,7 +92,7 @@ def judge_runs(
         (*failures, nothing) if nothing and policy.vanished_fails else failures,
         (nothing,) if nothing and not policy.vanished_fails else (),
     )
-    found = [(c.case_id, name, m) for c in matched for name, m in c.measured.items()]
+    found = [(c.case_id, name, m) for c in first for name, m in c.measured.items()]
     return Judged(
         judge_session(evidence, policy),
         measured,
@@ -88,78 +115,30 @@ def _has_rivals(baseline: Baseline, measured: Mapping[str, Sequence[CaseRun]]) -
     return len(set(cases.values())) < len(cases)
 
 
-def _with_trouble(case: CaseComparison, runs: Sequence[Run], measured: int) -> CaseComparison:
-    trouble = _failure(case.nodeid, runs)
-    if trouble is None and measured < len(runs):
-        trouble = f"measured in {measured} of {len(runs)} runs only"
-    return case if trouble is None else replace(case, broken=trouble)
-
-
-def _failure(nodeid: str, runs: Sequence[Run]) -> str | None:
-    for number, run in enumerate(runs, start=1):
-        if nodeid in run.failed:
-            where = f" in run {number} of {len(runs)}" if len(runs) > 1 else ""
-            return f"the test failed{where}: {run.failed[nodeid]}"
-    return None
-
-
-def _broken(
-    runs: Sequence[Run], baseline: Baseline, measured: Mapping[str, Sequence[CaseRun]]
-) -> list[CaseComparison]:
-    """Name the cases of the baseline whose test failed before it measured them."""
-    failed = {nodeid for run in runs for nodeid in run.failed}
-    return [
-        CaseComparison(case_id, nodeid, history.front, (), broken=_failure(nodeid, runs))
-        for case_id, history in baseline.cases.items()
-        if case_id not in measured and (nodeid := _test_of(case_id, failed)) is not None
-    ]
-
-
-def _test_of(case_id: str, nodeids: set[str]) -> str | None:
-    if case_id in nodeids:
-        return case_id
-    return next((n for n in nodeids if case_id.startswith(f"{n}#")), None)
-
-
-def _missing(
-    runs: Sequence[Run],
+def _confirmed(
+    first: tuple[MatchedCase, ...],
     baseline: Baseline,
+    confirmation: Confirmation | None,
+    terms: Terms,
+) -> tuple[MatchedCase, ...]:
+    if confirmation is None or not confirmation.runs:
+        return first
+    suspects = {case_id for case_id, _ in confirmation.flagged}
+    again = {k: runs for k, runs in _gather(confirmation.runs).items() if k in suspects}
+    now = confirmation.runs[-1].environment
+    return confirm_cases(first, match_cases(baseline, again, now, terms))
+
+
+def _with_trouble(
+    case: CaseComparison,
+    runs: Sequence[Run],
     measured: Mapping[str, Sequence[CaseRun]],
-    expected: Callable[[str], bool],
-    skipped: Callable[[str], bool],
-) -> list[CaseComparison]:
-    failed = {nodeid for run in runs for nodeid in run.failed}
-    finished = {nodeid for run in runs for nodeid in run.finished}
-    comparisons = []
-    for case_id, history in baseline.cases.items():
-        if case_id in measured or _test_of(case_id, failed) is not None:
-            continue
-        nodeid = _test_of(case_id, finished) or case_id
-        lack = CaseComparison(case_id, nodeid, history.front, ())
-        if skipped(case_id):
-            comparisons.append(replace(lack, skipped=_SKIPPED))
-        elif expected(case_id):
-            comparisons.append(replace(lack, missing=_MISSING))
-    return comparisons
-
-
-_MISSING = (
-    "the baseline has this case, and no test measured it: was it renamed or removed? "
-    "Restore it, or drop it from the baseline with --pareto-update=all"
-)
-_SKIPPED = (
-    "the baseline has this case, and its test was skipped or expected to fail: it was not judged "
-    "(--pareto-missing=fail makes that a failure)"
-)
-
-
-def _nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]) -> str | None:
-    judged = any(c.missing is None and c.skipped is None for c in comparisons)
-    if judged or any(run.failed for run in runs):
-        return None
-    skipped = len({nodeid for run in runs for nodeid in run.skipped})
-    why = f"{skipped} tests were skipped" if skipped else "no test that ran measured anything"
-    return (
-        f"nothing was measured: {why}. Give a test the `pareto` fixture and call "
-        "pareto.measure(fn, ...), or leave --pareto away; --pareto-missing=warn lets it pass"
-    )
+    confirmation: Confirmation | None,
+) -> CaseComparison:
+    trouble = failure_of(case.nodeid, runs)
+    count = len(measured[case.case_id])
+    if trouble is None and count < len(runs):
+        trouble = f"measured in {count} of {len(runs)} runs only"
+    if trouble is None and confirmation is not None:
+        trouble = failure_of(case.nodeid, confirmation.runs, "confirming run")
+    return case if trouble is None else replace(case, broken=trouble)

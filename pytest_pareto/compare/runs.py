@@ -9,6 +9,7 @@ from scipy.special import stdtr, stdtrit
 from pytest_pareto.compare.arguments import read_better, require_terms
 from pytest_pareto.compare.contrast import CERTAIN, Contrast, Doubt, contrast_of
 from pytest_pareto.compare.planning import what_settles
+from pytest_pareto.compare.resolution import caught_and_confirmed, caught_at_once
 from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
 from pytest_pareto.compare.spread import Spread, on_working_scale
 from pytest_pareto.compare.summary import summarise_run
@@ -16,8 +17,6 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
-
-_POWER = 0.8
 
 
 def compare_runs(
@@ -65,6 +64,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     session_spread: float = 0.0,
     prior: Spread | None = None,
     doubt: Doubt = CERTAIN,
+    confirming: int = 0,
 ) -> Change:
     """Test whether the candidate's level is beyond the tolerance of the accepted one.
 
@@ -78,7 +78,8 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     this comparison alone. ``session_spread`` is the assumed standard deviation between
     sessions on the working scale, 0 where both sides ran interleaved. ``prior`` is the
     loan (`estimate_prior`) for a case with almost no history. ``doubt`` is what an
-    adjustment of the levels cost (`adjust`).
+    adjustment of the levels cost (`adjust`). ``confirming`` is how many fresh runs will
+    confirm what looks worse here, 0 for none: then the resolution is that of both together.
 
     Raises ParetoError where a side is empty or a level cannot be compared.
     """
@@ -96,7 +97,11 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     if contrast.between_runs.df == 0:
         return _blind(contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha)
     change = _tested(
-        contrast, relative=relative, tolerance=tolerance, alpha=alpha, level=alpha / family
+        contrast,
+        relative=relative,
+        tolerance=tolerance,
+        alpha=alpha,
+        caught=_caught(contrast, alpha / family, confirming),
     )
     if change.outcome is not Outcome.INCONCLUSIVE:
         return change
@@ -106,13 +111,12 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
 
 
 def _tested(
-    contrast: Contrast, *, relative: bool, tolerance: float, alpha: float, level: float
+    contrast: Contrast, *, relative: bool, tolerance: float, alpha: float, caught: float
 ) -> Change:
     margin = margin_of(tolerance, relative=relative)
     error = contrast.error
     sd, distance = math.sqrt(error.variance), contrast.distance
     half = float(-stdtrit(error.df, alpha)) * sd
-    caught = margin + float(stdtrit(error.df, _POWER) - stdtrit(error.df, level)) * sd
     return Change(
         estimate=to_fraction(distance, relative=relative),
         low=to_fraction(distance - half, relative=relative),
@@ -122,9 +126,15 @@ def _tested(
         alpha=alpha,
         p_worse=float(stdtr(error.df, (margin - distance) / sd)),
         p_better=float(stdtr(error.df, (distance + margin) / sd)),
-        resolution=to_fraction(caught, relative=relative),
+        resolution=to_fraction(margin + caught, relative=relative),
         df=error.df,
     )
+
+
+def _caught(contrast: Contrast, level: float, confirming: int) -> float:
+    if not confirming:
+        return caught_at_once(contrast.error, level)
+    return caught_and_confirmed(contrast.error, contrast.with_runs(confirming).error, level)
 
 
 def _blind(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:

@@ -34,7 +34,12 @@ class SessionSpreads:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """``alpha`` is the session's; ``shares`` what changes and budgets may spend of it."""
+    """The terms. ``alpha`` is the session's.
+
+    ``confirming`` is in how many fresh runs the session measures again what looks worse, and
+    0 where it does not.
+    """
 
     alpha: float = 0.05
     spreads: SessionSpreads = SessionSpreads()
+    confirming: int = 0

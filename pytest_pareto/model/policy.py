@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+SCREEN_ALPHA = 0.2
+"""What looks worse at this level, uncorrected, is measured again before it is called so."""
+
 LOST_SHARE = 0.1
 BUDGET_SHARE = 0.1
 """Shares of alpha spent on places lost and on budgets, where a session can have either."""

@@ -98,7 +98,10 @@ class BudgetResult:
 
 @dataclass(frozen=True, slots=True)
 class CaseComparison:
-    """One case with every metric compared as far as it could be, not yet judged."""
+    """One case with every metric compared as far as it could be, not yet judged.
+
+    ``confirmed`` are the metrics that were measured again after they had looked worse.
+    """
 
     case_id: str
     nodeid: str
@@ -110,6 +113,7 @@ class CaseComparison:
     broken: str | None = None
     missing: str | None = None
     skipped: str | None = None
+    confirmed: frozenset[str] = frozenset()
 
     def metric(self, name: str) -> MetricResult | None:
         """Return a metric's result, or ``None`` where the case does not have it."""

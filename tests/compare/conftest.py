@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.compare.cases import MatchedCase, match_cases
+from pytest_pareto.compare.matched import MatchedCase, match_cases
 from pytest_pareto.compare.measured import Measured, measured_metrics
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.environment import Environment

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pytest_pareto.compare.borrow import lend
-from pytest_pareto.compare.cases import MatchedCase, compare_case, family_size, session_sd
+from pytest_pareto.compare.cases import compare_case, session_sd
+from pytest_pareto.compare.matched import MatchedCase, family_size
 from pytest_pareto.compare.matching import Match
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import Spread
@@ -211,7 +212,7 @@ def test_the_loan_is_made_exactly_once(
 ) -> None:
     """A loan this small leaves 1.5 degrees of freedom in need of another: none must come."""
     small = Spread(1e-4, 0.5)
-    monkeypatch.setattr("pytest_pareto.compare.cases.estimate_prior", lambda _: small)
+    monkeypatch.setattr("pytest_pareto.compare.matched.estimate_prior", lambda _: small)
     case = with_lenders(world, [1.0], now)["a"]
     assert case.spreads["latency"].df == df
     assert change_of(compared(case), "latency").df == df

@@ -1,0 +1,162 @@
+"""Both sides of every case: matched, with what is known of their spread."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from pytest_pareto.compare.borrow import estimate_prior, lend
+from pytest_pareto.compare.matching import Match, match_metric, vanished
+from pytest_pareto.compare.measured import Measured, measured_metrics
+from pytest_pareto.compare.mood import in_one_mood, is_adjusted
+from pytest_pareto.compare.spread import ENOUGH_DF, Spread, case_spread
+from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import Baseline, CaseHistory
+from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.verdict import MetricResult
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedCase:
+    """One case with both sides of each metric brought together, where there are both.
+
+    ``spreads`` has, for each noisy metric that was measured, the spread between its runs,
+    loans included; ``priors`` what the other cases of a metric have to lend, if anything.
+    ``confirmed`` are the metrics of which all this was measured again, in fresh processes, and
+    ``notes`` say of which others it could not be.
+    """
+
+    run: CaseRun
+    history: CaseHistory | None
+    measured: Mapping[str, Measured]
+    matches: Mapping[str, Match | MetricResult]
+    spreads: Mapping[str, Spread]
+    priors: Mapping[str, Spread | None]
+    confirmed: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def case_id(self) -> str:
+        """The case."""
+        return self.run.case_id
+
+    def tested(self) -> Iterable[Match]:
+        """The matches whose tests share the session's alpha."""
+        for match in self.matches.values():
+            if isinstance(match, Match) and not match.exact and match.measured.metric.gates:
+                yield match
+
+
+def match_cases(
+    baseline: Baseline,
+    measured: Mapping[str, Sequence[CaseRun]],
+    now: Environment,
+    terms: Terms,
+) -> tuple[MatchedCase, ...]:
+    """Bring both sides of every measured case together.
+
+    Where a case has almost no history of its own, the cases of the same metric lend it
+    their spread.
+    """
+    matched = [_match_case(baseline, runs, now, terms) for runs in measured.values()]
+    own = {
+        (m.case_id, name): spread
+        for m in matched
+        for name, spread in m.spreads.items()
+        if not is_adjusted(m.matches[name])  # what is left after an adjustment is less
+    }
+    needy = {name for (_, name), spread in own.items() if spread.df < ENOUGH_DF}
+    priors = {
+        name: estimate_prior([spread for (_, metric), spread in own.items() if metric == name])
+        for name in needy
+    }
+    return tuple(_with_loans(case, priors) for case in matched)
+
+
+def _match_case(
+    baseline: Baseline, runs: Sequence[CaseRun], now: Environment, terms: Terms
+) -> MatchedCase:
+    case_id = runs[-1].case_id
+    history = baseline.cases.get(case_id)
+    found = measured_metrics(runs)
+    matches = {
+        name: in_one_mood(
+            match_metric(metric, case_id, history, baseline, now, terms.spreads),
+            baseline,
+            now,
+            terms.spreads,
+        )
+        for name, metric in found.items()
+    }
+    matches |= {
+        name: vanished(name, past)
+        for name, past in (history.metrics.items() if history is not None else ())
+        if name not in found
+    }
+    measured = {name: m for name, m in found.items() if isinstance(m, Measured)}
+    spreads = {
+        name: _own_spread(m, matches[name])
+        for name, m in measured.items()
+        if m.metric.kind is Kind.RUN
+    }
+    return MatchedCase(runs[-1], history, measured, matches, spreads, priors={})
+
+
+def _own_spread(measured: Measured, match: Match | MetricResult) -> Spread:
+    if not isinstance(match, Match):
+        return case_spread((), measured.runs, relative=measured.metric.relative)
+    own = case_spread(match.sessions, match.runs, relative=measured.metric.relative)
+    return match.doubt.spent(own)
+
+
+def _with_loans(case: MatchedCase, priors: Mapping[str, Spread | None]) -> MatchedCase:
+    spreads = {name: lend(spread, priors.get(name)) for name, spread in case.spreads.items()}
+    return replace(case, spreads=spreads, priors=priors)
+
+
+def confirm_cases(
+    first: Iterable[MatchedCase], again: Iterable[MatchedCase]
+) -> tuple[MatchedCase, ...]:
+    """Let what was measured again take the place of what raised the suspicion."""
+    fresh = {case.case_id: case for case in again}
+    return tuple(
+        _confirmed(case, fresh[case.case_id]) if case.case_id in fresh else case for case in first
+    )
+
+
+def _confirmed(first: MatchedCase, again: MatchedCase) -> MatchedCase:
+    # Scores are a function of their seeds: drawn again they say the same, and nothing new.
+    names = frozenset(
+        name
+        for name, match in again.matches.items()
+        if isinstance(match, Match) and match.measured.metric.kind is not Kind.PAIRED
+    )
+
+    def chosen(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
+        return dict(before) | {name: after[name] for name in names & after.keys()}
+
+    return replace(
+        first,
+        measured=chosen(first.measured, again.measured),
+        matches=chosen(first.matches, again.matches),
+        spreads=chosen(first.spreads, again.spreads),
+        priors=chosen(first.priors, again.priors),
+        confirmed=names,
+        notes=tuple(_could_not(first, again, names)),
+    )
+
+
+def _could_not(first: MatchedCase, again: MatchedCase, names: frozenset[str]) -> Iterable[str]:
+    for match in first.tested():
+        name, other = match.measured.metric.name, again.matches.get(match.measured.metric.name)
+        if match.measured.metric.kind is not Kind.PAIRED and name not in names:
+            reason = other.reason if isinstance(other, MetricResult) else "no run recorded it"
+            yield f"{name} could not be measured again: {reason}"
+
+
+def family_size(cases: Iterable[MatchedCase]) -> int:
+    """Count the tests that share the session's alpha: noisy, gated, and comparable."""
+    return sum(1 for case in cases if case.run.gate for _ in case.tested())

@@ -1,0 +1,46 @@
+"""What looks worse, and is measured again before anybody is told that it is."""
+
+from collections.abc import Iterable, Iterator
+
+from pytest_pareto.judge.case import gated
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.policy import SCREEN_ALPHA
+from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult
+
+
+def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
+    """Name what looks worse to a session's own runs, as (case id, metric name).
+
+    At α = 0.2, uncorrected. With them goes what is better in the same case, since it could
+    rescue it. Scores of samples are a function of their seeds, and measuring them again says
+    nothing new.
+    """
+    cases = [case.comparison for case in judgement.cases if case.comparison.gate]
+    return frozenset(
+        (case.case_id, result.metric.name)
+        for case in cases
+        if case.broken is None
+        for result in _to_confirm(case)
+    )
+
+
+def only_exact(judgement: Judgement, names: Iterable[tuple[str, str]]) -> bool:
+    """Whether all of these are compared as they stand, so that one more look will do."""
+    cases = {case.case_id: case.comparison for case in judgement.cases}
+    found = [cases[case].metric(name) for case, name in names]
+    return all(r is not None and r.change is not None and r.change.exact for r in found)
+
+
+def _to_confirm(case: CaseComparison) -> Iterator[MetricResult]:
+    results = [result for result in gated(case) if result.change is not None]
+    if not any(_looks_worse(result) for result in results):
+        return
+    for result in results:
+        repeatable = result.metric.kind is not Kind.PAIRED
+        if repeatable and (_looks_worse(result) or result.outcome is Outcome.BETTER):
+            yield result
+
+
+def _looks_worse(result: MetricResult) -> bool:
+    return result.change is not None and result.change.p_worse <= SCREEN_ALPHA

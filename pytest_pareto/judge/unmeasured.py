@@ -1,0 +1,82 @@
+"""The cases that a session should have measured and did not, each with its reason."""
+
+from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
+
+from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.run import Run
+from pytest_pareto.model.verdict import CaseComparison
+
+
+def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | None:
+    """Say in which of the runs, called ``what``, a test failed and why; None if it did not."""
+    for number, run in enumerate(runs, start=1):
+        if nodeid in run.failed:
+            only = len(runs) == 1 and what == "run"
+            where = "" if only else f" in {what} {number} of {len(runs)}"
+            return f"the test failed{where}: {run.failed[nodeid]}"
+    return None
+
+
+def broken_cases(
+    runs: Sequence[Run], baseline: Baseline, measured: Container[str]
+) -> list[CaseComparison]:
+    """Name the cases of the baseline whose test failed before it measured them."""
+    failed = {nodeid for run in runs for nodeid in run.failed}
+    return [
+        CaseComparison(case_id, nodeid, history.front, (), broken=failure_of(nodeid, runs))
+        for case_id, history in baseline.cases.items()
+        if case_id not in measured and (nodeid := _test_of(case_id, failed)) is not None
+    ]
+
+
+def missing_cases(
+    runs: Sequence[Run],
+    baseline: Baseline,
+    measured: Container[str],
+    expected: Callable[[str], bool],
+    skipped: Callable[[str], bool],
+) -> list[CaseComparison]:
+    """Name the cases of the baseline that no test measured, though one should have."""
+    failed = {nodeid for run in runs for nodeid in run.failed}
+    finished = {nodeid for run in runs for nodeid in run.finished}
+    comparisons = []
+    for case_id, history in baseline.cases.items():
+        if case_id in measured or _test_of(case_id, failed) is not None:
+            continue
+        nodeid = _test_of(case_id, finished) or case_id
+        lack = CaseComparison(case_id, nodeid, history.front, ())
+        if skipped(case_id):
+            comparisons.append(replace(lack, skipped=_SKIPPED))
+        elif expected(case_id):
+            comparisons.append(replace(lack, missing=_MISSING))
+    return comparisons
+
+
+_MISSING = (
+    "the baseline has this case, and no test measured it: was it renamed or removed? "
+    "Restore it, or drop it from the baseline with --pareto-update=all"
+)
+_SKIPPED = (
+    "the baseline has this case, and its test was skipped or expected to fail: it was not judged "
+    "(--pareto-missing=fail makes that a failure)"
+)
+
+
+def nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]) -> str | None:
+    """Say that a session measured nothing at all, and why it seems; None if it did."""
+    judged = any(c.missing is None and c.skipped is None for c in comparisons)
+    if judged or any(run.failed for run in runs):
+        return None
+    skipped = len({nodeid for run in runs for nodeid in run.skipped})
+    why = f"{skipped} tests were skipped" if skipped else "no test that ran measured anything"
+    return (
+        f"nothing was measured: {why}. Give a test the `pareto` fixture and call "
+        "pareto.measure(fn, ...), or leave --pareto away; --pareto-missing=warn lets it pass"
+    )
+
+
+def _test_of(case_id: str, nodeids: set[str]) -> str | None:
+    if case_id in nodeids:
+        return case_id
+    return next((n for n in nodeids if case_id.startswith(f"{n}#")), None)
