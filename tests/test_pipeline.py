@@ -18,7 +18,7 @@ from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import Missing, Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import CaseVerdict, Position, Verdict
-from pytest_pareto.pipeline import Judged, judge_runs
+from pytest_pareto.pipeline import Confirmation, Judged, judge_runs
 
 HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
 DEVICE = Metric("device", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True)
@@ -426,3 +426,75 @@ def test_without_correction_it_would_fail(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.slow
 def test_an_unharmed_build_fails_at_the_stated_rate() -> None:
     assert 0.03 <= rate_of_failing(3000, seed=7) <= 0.06
+
+
+# What looked worse, measured again
+
+
+def again(*cases: Sequence[CaseRun], flagged: Sequence[str] = ("device",)) -> Confirmation:
+    names = frozenset((runs[0].case_id, name) for runs in cases for name in flagged)
+    return Confirmation(names, tuple(session(*cases)))
+
+
+def test_fresh_runs_alone_convict() -> None:
+    past = baseline(remembered("a", {"device": five(1.0)}))
+    looked = session(case_runs("a", {"device": five(1.1)}))
+    fine, worse = ([case_runs("a", {"device": five(level)})] for level in (1.0, 1.1))
+    assert change_of(by_case(judged(looked, past))["a"], "device").outcome is Outcome.WORSE
+    acquitted = judged(looked, past, confirmation=again(*fine))
+    assert not acquitted.judgement.failed
+    assert change_of(by_case(acquitted)["a"], "device").outcome is Outcome.UNCHANGED
+    convicted = judged(looked, past, confirmation=again(*worse))
+    assert by_case(convicted)["a"].comparison.confirmed == {"device"}
+    assert convicted.judgement.failed
+
+
+def test_what_an_update_would_write_stays_what_the_session_measured() -> None:
+    past = baseline(remembered("a", {"device": five(1.0)}))
+    looked = session(case_runs("a", {"device": [1.1]}))
+    found = judged(looked, past, confirmation=again(case_runs("a", {"device": five(1.2)})))
+    assert found.levels["a", "device"] == pytest.approx((1.1,))
+
+
+def test_what_nobody_suspected_is_not_replaced() -> None:
+    past = baseline(remembered("a", {"device": five(1.0)}), remembered("b", {"device": five(1.0)}))
+    runs = session(case_runs("a", {"device": five(1.1)}), case_runs("b", {"device": five(1.0)}))
+    stray = session(case_runs("a", {"device": five(1.0)}), case_runs("b", {"device": five(2.0)}))
+    confirmation = Confirmation(frozenset({("a", "device")}), tuple(stray))
+    assert not judged(runs, past, confirmation=confirmation).judgement.failed
+
+
+def test_scores_are_not_replaced_by_the_same_scores_again() -> None:
+    scores = [[0.5 + 0.001 * i for i in range(50)]]
+    lower = [[x - 0.2 for x in scores[0]]]
+    past = baseline(remembered("a", {"device": five(1.0), "score": scores}))
+    looked = session(case_runs("a", {"device": [1.1], "score": lower}))
+    fresh = case_runs("a", {"device": five(1.0), "score": scores * 5})
+    found = by_case(judged(looked, past, confirmation=again(fresh)))["a"]
+    assert change_of(found, "score").outcome is Outcome.WORSE
+    assert change_of(found, "device").outcome is Outcome.UNCHANGED
+
+
+def test_what_could_not_be_measured_again_is_judged_by_what_there_is_and_told() -> None:
+    past = baseline(remembered("a", {"device": five(1.0), "accuracy": [0.9] * 5}))
+    looked = session(case_runs("a", {"device": five(1.1), "accuracy": [0.9] * 5}))
+    fresh = [
+        replace(run, measurements=(Measurement(DEVICE, absent="the GPU was hot"), *rest))
+        for run in case_runs("a", {"device": five(1.1), "accuracy": [0.9] * 5})
+        for _, *rest in [run.measurements]
+    ]
+    found = judged(looked, past, confirmation=again(fresh))
+    (case,) = found.judgement.cases
+    assert change_of(case, "device").outcome is Outcome.WORSE
+    (note,) = case.comparison.notes
+    assert note.startswith("device could not be measured again: the GPU was hot")
+
+
+def test_a_test_that_fails_when_it_is_measured_again_breaks_its_case() -> None:
+    past = baseline(remembered("a", {"device": five(1.0)}))
+    looked = session(case_runs("a", {"device": five(1.1)}))
+    broken = (Run(HERE, failed={"a": "boom"}), Run(HERE))
+    confirmation = Confirmation(frozenset({("a", "device")}), broken)
+    (case,) = judged(looked, past, confirmation=confirmation).judgement.cases
+    assert case.verdict is Verdict.BROKEN
+    assert case.fails == ("the test failed in confirming run 1 of 2: boom",)

@@ -134,7 +134,9 @@ def _tested(
 def _caught(contrast: Contrast, level: float, confirming: int) -> float:
     if not confirming:
         return caught_at_once(contrast.error, level)
-    return caught_and_confirmed(contrast.error, contrast.with_runs(confirming).error, level)
+    again = contrast.with_runs(confirming)
+    baseline_df = contrast.between_runs.df - (contrast.runs - 1)
+    return caught_and_confirmed(contrast.error, again.error, level, shared_df=baseline_df)
 
 
 def _blind(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:

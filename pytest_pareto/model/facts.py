@@ -12,7 +12,8 @@ class SessionFacts:
     as "torch 2.12.0 → 2.13.0". ``partial`` says why the session is incomplete, or is None.
     ``edits`` tells what an update wrote, and ``written`` of how many metrics; with
     ``updating`` false both are empty.
-    ``confirmed`` is whether suspects were measured again before they were called worse.
+    ``confirmed`` is whether suspects were measured again before they were called worse, and
+    ``suspects`` says how many in how many runs: "1 case measured again in 5 fresh runs".
     """
 
     baseline_path: str
@@ -27,4 +28,5 @@ class SessionFacts:
     edits: tuple[str, ...] = ()
     written: int = 0
     confirmed: bool = False
+    suspects: str | None = None
     assumptions: tuple[str, ...] = ()

@@ -48,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="measure in N fresh processes, instead of once in this one",
     )
     add(
+        "--pareto-confirm",
+        metavar="N",
+        help="measure again in N fresh processes what looks worse, before it is called so (5); "
+        "0 judges by the session's own runs, and says that this is unconfirmed",
+    )
+    add(
         "--pareto-missing",
         choices=("fail", "warn"),
         help="what to do where the baseline or the measurement is missing; unset, what "
@@ -80,6 +86,7 @@ def _update_mode(text: str) -> str:
 def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
     parser.addini("pareto_runs", "fresh processes of a session", default="")
+    parser.addini("pareto_confirm", "fresh processes that confirm what looks worse", default="5")
     parser.addini("pareto_missing", "fail or warn", default="")
     parser.addini("pareto_inconclusive", "pass or fail", default="pass")
     parser.addini("pareto_tradeoff", "bounded, pass or fail", default="bounded")
@@ -87,8 +94,8 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("pareto_alpha", "chance of failing an unharmed build", default="0.05")
     parser.addini(
         "pareto_session_spread",
-        "assumed spread between sessions, a line each: 'host = 0.04', 'gpu = 0.0005', "
-        "'gpu_other_board = 0.0015' (fractions)",
+        "assumed spread between sessions, a line each: 'host = 0.04', 'host_adjusted = 0.015', "
+        "'gpu = 0.0005', 'gpu_other_board = 0.0015' (fractions)",
         type="linelist",
         default=[],
     )
@@ -166,10 +173,9 @@ def _is_child(config: pytest.Config) -> bool:
 
 def _refuse_orphans(config: pytest.Config) -> None:
     """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
-    given = [
-        f"--pareto-{name}"
-        for name in ("update", "baseline", "runs", "missing", "inconclusive", "tradeoff", "plot")
-        if config.getoption(f"pareto_{name}")
-    ]
+    names = (
+        "update", "baseline", "runs", "confirm", "missing", "inconclusive", "tradeoff", "plot"
+    )  # fmt: skip
+    given = [f"--pareto-{name}" for name in names if config.getoption(f"pareto_{name}")]
     if given:
         raise pytest.UsageError(f"{', '.join(given)} has no effect without --pareto; add --pareto")

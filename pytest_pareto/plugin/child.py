@@ -9,6 +9,7 @@ import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.plugin.hooks import MeasuringHooks
+from pytest_pareto.plugin.recording import MEASURED
 
 _NEUTRAL: Mapping[str, object] = {
     # Whatever selects, orders, repeats, stops, spreads or writes belongs to the parent;
@@ -24,10 +25,14 @@ _NEUTRAL: Mapping[str, object] = {
 
 
 class ChildSpec(msgspec.Struct, frozen=True):
-    """What the parent hands to its child, as a JSON file."""
+    """What the parent hands to its child, as a JSON file.
+
+    ``measured`` are the tests that measure, where not all of them do.
+    """
 
     nodeids: list[str]
     lines: str
+    measured: list[str] | None = None
 
 
 class ChildLine(msgspec.Struct, frozen=True):
@@ -50,6 +55,8 @@ def register_child(config: pytest.Config) -> None:
     spec = msgspec.json.decode(
         Path(config.getoption("--pareto-child")).read_bytes(), type=ChildSpec
     )
+    if spec.measured is not None:
+        config.stash[MEASURED] = frozenset(spec.measured)
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     config.pluginmanager.register(Child(config, spec), "pareto-child")
 

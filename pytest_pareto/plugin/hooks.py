@@ -48,7 +48,7 @@ class MeasuringHooks:
         """Attach the cases of a test that passed, and an empty list where it did not."""
         report = yield
         recorder = item.stash.get(RECORDER, None)
-        if recorder is not None:
+        if recorder is not None and not recorder.idle:
             measured = recorder.case_runs() if call.when == "call" and report.passed else ()
             setattr(report, PAYLOAD, [msgspec.to_builtins(case) for case in measured])
         return report
@@ -120,6 +120,8 @@ def _unsaid(item: pytest.Item) -> str | None:
             "this test has @pytest.mark.pareto but does not ask for the pareto fixture, "
             "so that nothing is measured; add the argument 'pareto'"
         )
+    if recorder.idle:
+        return None
     try:
         recorder.finish()
     except ParetoError as error:

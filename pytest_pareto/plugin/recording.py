@@ -23,6 +23,8 @@ T = TypeVar("T")
 RECORDER = pytest.StashKey["Recorder"]()
 METERS = pytest.StashKey[tuple[Meter, ...]]()
 """Present in the config's stash while this process measures."""
+MEASURED = pytest.StashKey[frozenset[str]]()
+"""The node ids of the tests that measure, where not all of this process do."""
 
 
 def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
@@ -30,7 +32,9 @@ def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
     from pytest_pareto.plugin.fixture import Pareto
 
     item = request.node
-    recorder = Recorder(item, read_marker(item), item.config.stash.get(METERS, None))
+    stash = item.config.stash
+    idle = MEASURED in stash and item.nodeid not in stash[MEASURED]
+    recorder = Recorder(item, read_marker(item), None if idle else stash.get(METERS, None))
     item.stash[RECORDER] = recorder
     return Pareto(recorder)
 
@@ -52,6 +56,11 @@ class Recorder:
         self._options = options
         self._meters = meters
         self._cases: dict[str | None, _Case] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether the test only runs, and nothing of it is kept."""
+        return self._meters is None
 
     def measure(
         self,

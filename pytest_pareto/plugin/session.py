@@ -16,7 +16,7 @@ from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from pytest_pareto.plugin.verdict import Conclusion
+    from pytest_pareto.plugin.conclusion import Conclusion
 
 
 def register_session(config: pytest.Config) -> None:
@@ -92,17 +92,28 @@ class ParetoSession:
             self._selection.stopped = "interrupted"
             self._conclude(session, time.monotonic() - started)
             raise
-        self._conclude(session, time.monotonic() - started)
+        duration_s = time.monotonic() - started
+        try:
+            self._conclude(session, duration_s)
+        except KeyboardInterrupt:
+            # What the session measured is told all the same.
+            self._selection.stopped = "interrupted while measuring again"
+            self._conclude(session, duration_s)
+            raise
         return result
 
     def _conclude(self, session: pytest.Session, duration_s: float) -> None:
-        from pytest_pareto.plugin.verdict import conclude
+        from pytest_pareto.plugin.confirming import Confirming
+        from pytest_pareto.plugin.verdict import Measured, conclude
 
         if not session.items or (self._selection.stopped and not self._reported):
             return  # nothing ran, and pytest says why
-        runs, failures = self._runs()
         self._conclusion = conclude(
-            self._settings, self._selection, runs, failures, duration_s, self._config.rootpath
+            self._settings,
+            self._selection,
+            Measured(*self._runs(), duration_s),
+            Confirming(session, self._settings.confirm),
+            self._config.rootpath,
         )
         self._conclusion.report(session, frozenset(self._red))
 

@@ -12,12 +12,16 @@ from pytest_pareto.plugin import BASELINE_RUNS
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the user asked for. ``runs`` is None for one run, in this process."""
+    """What the user asked for. ``runs`` is None for one run, in this process.
+
+    ``confirm`` is in how many fresh processes suspects are measured again.
+    """
 
     baseline_dir: Path
     policy: Policy
     update: str | None = None
     runs: int | None = None
+    confirm: int = 0
     plot: bool = False
     session_spreads: dict[str, float] = field(default_factory=dict)
 
@@ -49,6 +53,7 @@ def read_settings(config: pytest.Config) -> Settings:
         ),
         update=update,
         runs=_runs(config, updating=update is not None),
+        confirm=_confirm(config),
         plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
         session_spreads=_session_spreads(config),
     )
@@ -87,6 +92,17 @@ def _runs(config: pytest.Config, *, updating: bool) -> int | None:
         return BASELINE_RUNS if updating else None
     if not text.isdecimal() or int(text) < 1:
         raise pytest.UsageError(f"--pareto-runs is {text!r}; it takes a whole number from 1 on")
+    return int(text)
+
+
+def _confirm(config: pytest.Config) -> int:
+    given = config.getoption("--pareto-confirm")
+    text = str(given if given is not None else config.getini("pareto_confirm")).strip()
+    if not text.isdecimal():
+        raise pytest.UsageError(
+            f"--pareto-confirm is {text!r}; it takes a whole number of fresh processes, and 0 to "
+            "judge by this session's own runs"
+        )
     return int(text)
 
 

@@ -20,7 +20,8 @@ def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[
     measured = f"{plural(facts.runs, 'run')} in {duration(facts.duration_s)}"
     doubts = list(_doubts(judgement, facts))
     tone = Tone.YELLOW if doubts else Tone.PLAIN
-    return lines + [Line(text, tone) for text in pack([measured, *doubts], width, indent=_INDENT)]
+    told = [measured, *([clean(facts.suspects)] if facts.suspects else []), *doubts]
+    return lines + [Line(text, tone) for text in pack(told, width, indent=_INDENT)]
 
 
 def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:

@@ -139,6 +139,9 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         quiet: tuple[str, ...] = (*_QUIET, "-p", "no:cacheprovider", "-p", "no:xdist")
         if any(arg in ("-n2", "--lf", "--sw") for arg in args):
             quiet = _QUIET
+        if "--pareto" in args and not any(arg.startswith("--pareto-confirm") for arg in args):
+            # Confirmation has tests of its own: five processes behind every red case are many.
+            args = (*args, "--pareto-confirm=0")
         result = pytester.runpytest_inprocess(*quiet, *args, plugins=[spy], no_reraise_ctrlc=True)
         return Session(int(result.ret), spy.judgement, result)
 

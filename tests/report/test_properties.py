@@ -133,6 +133,7 @@ def facts(draw: st.DrawFn) -> SessionFacts:
         draw(texts),
         draw(st.integers(0, 9)),
         draw(st.booleans()),
+        draw(reasons),
         draw(texts),
     )
 

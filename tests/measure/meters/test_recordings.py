@@ -68,6 +68,6 @@ def test_counts_and_bytes_repeat(workload: str, metric: str) -> None:
 @pytest.mark.parametrize("board", [0, 1, None])
 def test_latency_follows_the_host_reference(workload: str, board: int | None) -> None:
     latency, reference = (levels(workload, name, board) for name in ("latency", "host_reference"))
-    assert correlation(latency, reference) > 0.9
+    assert correlation(latency, reference) > 0.85
     # The same check fails where the processes are not the same ones.
-    assert correlation(latency, [*reference[1:], reference[0]]) < 0.9
+    assert correlation(latency, [*reference[1:], reference[0]]) < 0.5

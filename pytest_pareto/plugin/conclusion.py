@@ -1,0 +1,55 @@
+"""What a session came to: failed tests for failing cases, and the section that tells of it."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.verdict import CaseVerdict, Judgement
+from pytest_pareto.plugin.failures import report_failures, without_test
+from pytest_pareto.report.failure import failure_text
+from pytest_pareto.report.summary import title
+from pytest_pareto.report.terminal import render_terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a session came to."""
+
+    judgement: Judgement
+    facts: SessionFacts
+
+    def report(self, session: pytest.Session, already_red: frozenset[str]) -> None:
+        """Turn failing cases into failed tests; count what has no test to hang on."""
+        config = session.config
+        report_failures(
+            session,
+            self.judgement.cases,
+            already_red,
+            lambda case: failure_text(_located(case, config)),
+        )
+        session.testsfailed += len(self.judgement.failures)
+        session.testsfailed += without_test(session, self.judgement.cases)
+
+    def tell(self, reporter: pytest.TerminalReporter, *, plot: bool) -> None:
+        """Write the section, or the one line of ``-q``."""
+        writer = reporter.config.get_terminal_writer()
+        verbosity = reporter.config.get_verbosity()
+        cases = tuple(_located(case, reporter.config) for case in self.judgement.cases)
+        located = replace(self.judgement, cases=cases)
+        width = writer.fullwidth
+        lines = render_terminal(located, self.facts, verbosity=verbosity, plot=plot, width=width)
+        if verbosity >= 0:
+            reporter.section(title(self.judgement), sep="=")
+        for line in lines:
+            reporter.write_line(line.text, **dict.fromkeys(line.markup, True))
+
+
+def _located(case: CaseVerdict, config: pytest.Config) -> CaseVerdict:
+    """Name a case's test as it can be typed in the folder where pytest was started."""
+    module, separator, test = case.comparison.nodeid.partition("::")
+    here = os.path.relpath(config.rootpath / module, config.invocation_params.dir)
+    nodeid = f"{Path(here).as_posix()}{separator}{test}"
+    return replace(case, comparison=replace(case.comparison, nodeid=nodeid))

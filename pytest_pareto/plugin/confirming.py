@@ -1,0 +1,62 @@
+"""``--pareto-confirm N``: what looks worse, measured again in N fresh processes."""
+
+import time
+from collections.abc import Collection
+
+import pytest
+
+from pytest_pareto.judge.screening import flagged, only_exact
+from pytest_pareto.model.run import Run
+from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.pipeline import Confirmation
+from pytest_pareto.plugin.children import run_child
+from pytest_pareto.plugin.collecting import RunBuilder
+from pytest_pareto.plugin.progress import say
+
+
+class Confirming:
+    """Measures suspects again, with all tests in their old order around them.
+
+    What ran earlier in a process shifts latency: the tests that nobody suspects run too, but
+    call their functions once, unmeasured.
+    """
+
+    def __init__(self, session: pytest.Session, count: int) -> None:
+        self._session = session
+        self._count = count
+        self.failures: list[str] = []
+
+    def __call__(self, judgement: Judgement) -> Confirmation | None:
+        """Measure again what looks worse; None where nothing does."""
+        suspects = flagged(judgement) if self._count else frozenset()
+        if not suspects:
+            return None
+        # Without noise a second look tells as much as five.
+        count = 1 if only_exact(judgement, suspects) else self._count
+        cases = {case_id for case_id, _ in suspects}
+        nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
+        say(self._session.config, _announced(len(cases), count))
+        runs = []
+        for number in range(1, count + 1):
+            run = self._measure(nodeids, number, count)
+            if run is None:
+                break
+            runs.append(run)
+        return Confirmation(suspects, tuple(runs))
+
+    def _measure(self, nodeids: Collection[str], number: int, count: int) -> Run | None:
+        started = time.monotonic()
+        builder = RunBuilder()
+        ended = run_child(self._session, builder, measured=nodeids)
+        if ended.trouble is not None or ended.environment is None:
+            self.failures.append(f"confirming run {number} of {count} failed: {ended.trouble}")
+            return None
+        seconds = time.monotonic() - started
+        say(self._session.config, f"confirming run {number} of {count} took {seconds:.1f} s")
+        return builder.build(ended.environment)
+
+
+def _announced(cases: int, count: int) -> str:
+    looks = "1 case looks" if cases == 1 else f"{cases} cases look"
+    again = "a fresh process" if count == 1 else f"{count} fresh processes"
+    return f"{looks} worse; measuring {'it' if cases == 1 else 'them'} again in {again}"

@@ -1,0 +1,64 @@
+"""Stated resolutions, tested by what they claim: a candidate so much worse is caught."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pytest_pareto.compare.resolution import caught_and_confirmed, caught_at_once
+from pytest_pareto.compare.runs import compare_levels
+from pytest_pareto.compare.spread import Spread
+from pytest_pareto.model.change import Change
+from pytest_pareto.model.history import Session
+from pytest_pareto.model.metric import Better
+
+FAMILY = 20
+
+
+def change(baseline: list[float], candidate: list[float], confirming: int) -> Change:
+    return compare_levels(
+        [Session("env", 0, tuple(map(math.exp, baseline)))],
+        [math.exp(x) for x in candidate],
+        better=Better.LOWER,
+        relative=True,
+        tolerance=0.03,
+        alpha=0.05,
+        family=FAMILY,
+        confirming=confirming,
+    )
+
+
+def caught(draws: int, *, stated_for: int = 5) -> float:
+    """How often a candidate worse by the stated resolution is suspected and convicted."""
+    rng, convicted = np.random.default_rng(31), 0
+    for _ in range(draws):
+        past = rng.normal(0, 0.01, 5).tolist()
+        screen = rng.normal(0, 0.01, 2)
+        shift = math.log1p(change(past, screen.tolist(), stated_for).resolution)
+        suspected = change(past, (shift + screen).tolist(), 0).p_worse <= 0.2
+        confirmed = change(past, (shift + rng.normal(0, 0.01, 5)).tolist(), 0)
+        convicted += suspected and confirmed.p_worse <= 0.05 / FAMILY
+    return convicted / draws
+
+
+def test_the_stated_resolution_is_caught_with_confirmation() -> None:
+    assert 0.75 <= caught(2_000) <= 0.85
+
+
+def test_it_would_not_be_by_what_one_look_catches() -> None:
+    assert caught(1_000, stated_for=0) > 0.9
+
+
+def test_two_stages_catch_less_than_either() -> None:
+    screen, second = Spread(2e-4, 4.0), Spread(1e-4, 8.0)
+    both = caught_and_confirmed(screen, second, 0.05, shared_df=3.0)
+    assert both > caught_at_once(screen, 0.2)
+    assert both > caught_at_once(second, 0.05)
+
+
+@pytest.mark.parametrize("df", [1.0, 3.0, math.inf])
+def test_a_screen_that_sees_everything_leaves_the_confirmation(df: float) -> None:
+    second = Spread(1e-4, df)
+    alone = caught_at_once(second, 0.01)
+    both = caught_and_confirmed(Spread(1e-12, df), second, 0.01, shared_df=df)
+    assert both == pytest.approx(alone, rel=0.01)

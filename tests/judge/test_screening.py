@@ -1,0 +1,86 @@
+"""What is measured again before anybody is told that it is worse."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_pareto.judge.screening import flagged, only_exact
+from pytest_pareto.model.change import Change
+from pytest_pareto.model.metric import (
+    DEVICE_TIME,
+    LATENCY,
+    PEAK_MEMORY,
+    Better,
+    Kind,
+    Metric,
+    Scope,
+)
+from pytest_pareto.model.verdict import (
+    CaseComparison,
+    CaseVerdict,
+    Judgement,
+    MetricResult,
+    Place,
+    Position,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+TUNED = Metric("tuned", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True, gates=False)
+
+
+def result(
+    metric: Metric, p_worse: float, *, high: float = 0.5, exact: bool = False
+) -> MetricResult:
+    change = Change(0.1, -0.4, high, 0.05, relative=True, alpha=0.05, p_worse=p_worse,
+                    p_better=0.5, resolution=0.1, exact=exact)  # fmt: skip
+    return MetricResult(metric, 1.0, 1.1, change=change)
+
+
+def judgement(*results: MetricResult, gate: bool = True, broken: str | None = None) -> Judgement:
+    case = CaseComparison("a", "a", "f", results, gate=gate, broken=broken)
+    return Judgement((CaseVerdict(case, Verdict.WORSE, Place(Position.KEPT)),))
+
+
+def names(judged: Judgement) -> "Sequence[str]":
+    return sorted(name for _, name in flagged(judged))
+
+
+@pytest.mark.parametrize(("p_worse", "expected"), [(0.2, ["latency"]), (0.21, [])])
+def test_what_looks_worse_at_one_in_five_is_flagged(p_worse: float, expected: list[str]) -> None:
+    assert names(judgement(result(LATENCY, p_worse))) == expected
+
+
+def test_what_could_rescue_it_is_looked_at_again_too() -> None:
+    better = result(DEVICE_TIME, 1.0, high=-0.2)
+    assert names(judgement(result(LATENCY, 0.01), better)) == ["device_time", "latency"]
+    assert names(judgement(result(LATENCY, 0.9), better)) == []
+
+
+def test_scores_of_samples_say_the_same_again() -> None:
+    assert names(judgement(result(SCORE, 0.001))) == []
+    better = result(LATENCY, 1.0, high=-0.2)
+    assert names(judgement(result(SCORE, 0.001), better)) == ["latency"]
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [
+        judgement(result(LATENCY, 0.01), gate=False),
+        judgement(result(LATENCY, 0.01), broken="it failed"),
+        judgement(result(TUNED, 0.01)),
+        judgement(),
+    ],
+)
+def test_what_cannot_fail_is_not(judged: Judgement) -> None:
+    assert not flagged(judged)
+
+
+def test_what_is_exact_needs_one_more_look() -> None:
+    memory = result(PEAK_MEMORY, 0.0, exact=True)
+    alone, both = judgement(memory), judgement(memory, result(LATENCY, 0.01))
+    assert only_exact(alone, flagged(alone))
+    assert not only_exact(both, flagged(both))

@@ -1,0 +1,225 @@
+"""``--pareto-confirm``: what looks worse is measured again in fresh processes, and they decide."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Run, Toy
+
+
+def own_process_slower(toy: "Toy", factor: float) -> None:
+    """Make the first process, and no fresh one, slower by a factor: a mood, not a change."""
+    path = toy.path / "conftest.py"
+    text = path.read_text()
+    slower = text.replace(
+        "    of_this_process = random.gauss(1, 0.003)",
+        "    import sys\n"
+        f"    mood = 1.0 if any('--pareto-child' in a for a in sys.argv) else {factor}\n"
+        "    of_this_process = mood * random.gauss(1, 0.003)",
+    )
+    assert slower != text
+    path.write_text(slower)
+
+
+def test_a_real_change_is_confirmed(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto", "--pareto-confirm=2")
+    assert session.exit_code == 1
+    case = session.case("large")
+    assert case.verdict is Verdict.DOMINATED
+    assert case.comparison.confirmed == {"accuracy", "latency"}
+    assert "1 run in" in session.text
+    assert "1 case measured again in 2 fresh runs" in session.text
+    assert "unconfirmed" not in session.text
+    assert "pareto: 1 case looks worse; measuring it again in 2 fresh processes" in session.text
+    session.result.assert_outcomes(passed=3, failed=1)
+
+
+def test_a_mood_of_the_machine_is_not(toy: "Toy") -> None:
+    own_process_slower(toy, 1.5)
+    alone = toy.run("--pareto", "--pareto-confirm=0")
+    assert alone.exit_code == 1
+    assert "unconfirmed" in alone.text
+    session = toy.run("--pareto", "--pareto-confirm=2")
+    assert session.exit_code == 0
+    assert "3 cases measured again in 2 fresh runs" in session.text
+    result = session.case("small").comparison.metric("latency")
+    assert result is not None
+    assert result.outcome is not Outcome.WORSE
+    assert result.change is not None
+    assert abs(result.change.estimate) < 0.05
+
+
+def test_what_nobody_suspects_runs_once_and_is_not_measured(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    counting = source.replace(
+        "    pareto.measure(sleep, ",
+        "    def call(seconds):\n"
+        "        with open(f'{variant}.calls', 'a') as calls: calls.write('x')\n"
+        "        sleep(seconds)\n"
+        "    pareto.measure(call, ",
+    )
+    (toy.path / "test_toy.py").write_text(counting)
+    toy.change(large={"seconds": 0.08})
+    toy.run("--pareto", "--pareto-confirm=0")
+    once = {name: len((toy.path / f"{name}.calls").read_text()) for name in ("small", "large")}
+    toy.run("--pareto", "--pareto-confirm=2")
+    both = {name: len((toy.path / f"{name}.calls").read_text()) for name in ("small", "large")}
+    assert both["small"] == 2 * once["small"] + 2
+    assert both["large"] == 2 * once["large"] + 2 * once["large"]
+
+
+def test_nothing_suspicious_costs_nothing(toy: "Toy") -> None:
+    session = toy.run("--pareto", "--pareto-confirm=5")
+    assert session.exit_code == 0
+    assert "measured again" not in session.text
+
+
+def test_scores_are_judged_once(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    scores = source.replace(
+        'pareto.record("accuracy", world["accuracy"], ',
+        'pareto.record("accuracy", [world["accuracy"]] * 9, ids=range(9), ',
+    )
+    assert scores != source
+    (toy.path / "test_toy.py").write_text(scores)
+    toy.run("--pareto", "--pareto-update=all", "--pareto-runs=3")
+    toy.change(medium={"accuracy": 0.6})
+    session = toy.run("--pareto", "--pareto-confirm=3")
+    assert session.exit_code == 1
+    assert "measured again" not in session.text
+    assert "unconfirmed" not in session.text
+
+
+def test_what_is_exact_is_looked_at_once_more(fresh_toy: "Toy") -> None:
+    (fresh_toy.path / "test_toy.py").write_text(
+        "import json, pathlib\n"
+        "def test_a(pareto):\n"
+        "    world = json.loads(pathlib.Path(__file__).with_name('world.json').read_text())\n"
+        "    pareto.record('bits', world['small']['accuracy'], better='lower', tolerance=0.0)\n"
+    )
+    fresh_toy.run("--pareto", "--pareto-update", "--pareto-runs=3")
+    fresh_toy.change(small={"accuracy": 0.9})
+    session = fresh_toy.run("--pareto", "--pareto-confirm=5")
+    assert session.exit_code == 1
+    assert "1 case measured again in 1 fresh run" in session.text
+
+
+def test_a_test_that_fails_when_measured_again_breaks_its_case(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    source = (toy.path / "test_toy.py").read_text()
+    (toy.path / "test_toy.py").write_text(
+        source.replace(
+            "def test_other",
+            "    import sys\n    assert '--pareto-child' not in sys.argv, 'only once'\n\n"
+            "def test_other",
+        )
+    )
+    session = toy.run("--pareto", "--pareto-confirm=2")
+    assert session.exit_code == 1
+    case = session.case("large")
+    assert case.verdict is Verdict.BROKEN
+    assert "the test failed in confirming run 1 of 2" in case.fails[0]
+
+
+def test_a_process_that_dies_is_told_and_decides_nothing(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    with (toy.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\nimport os, sys\n"
+            "def pytest_runtest_call(item):\n"
+            "    if '--pareto-child' in sys.argv and 'large' in item.name: os._exit(7)\n"
+        )
+    session = toy.run("--pareto", "--pareto-confirm=2")
+    assert session.exit_code == 1
+    told = " ".join(session.text.split())
+    assert "confirming run 1 of 2 failed: it ended with exit code 7" in told
+    assert session.case("large").fails  # on what the session itself measured
+    assert "unconfirmed" in session.text
+
+
+def test_an_update_accepts_what_was_confirmed_only(toy: "Toy") -> None:
+    own_process_slower(toy, 1.5)
+    before = toy.baseline_files
+    session = toy.run("--pareto", "--pareto-update", "--pareto-runs=1", "--pareto-confirm=2")
+    # All of its runs are fresh ones: nothing looks worse.
+    assert session.exit_code == 0
+    assert toy.baseline_files == before
+
+
+def test_a_session_that_was_stopped_confirms_nothing(toy: "Toy") -> None:
+    toy.change(small={"seconds": 0.08})
+    with (toy.path / "test_toy.py").open("a") as tests:
+        tests.write("\ndef test_red():\n    assert False\n")
+    session = toy.run("--pareto", "--pareto-confirm=2", "-x")
+    assert "measured again" not in session.text
+    assert session.exit_code != 0
+
+
+@pytest.mark.parametrize("value", ["-1", "many", "1.5"])
+def test_what_is_no_number_of_processes_is_refused(toy: "Toy", value: str) -> None:
+    session = toy.run("--pareto", f"--pareto-confirm={value}")
+    assert session.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "it takes a whole number of fresh processes" in session.text
+
+
+def test_it_is_quiet_under_q(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto", "--pareto-confirm=1", "-q")
+    assert session.exit_code == 1
+    assert "looks worse" not in session.text
+    assert "confirming run" not in session.text
+
+
+def test_the_ini_file_can_say_so(toy: "Toy") -> None:
+    (toy.path / "pytest.ini").write_text("[pytest]\npareto_confirm = 1\n")
+    toy.change(large={"seconds": 0.08})
+    command = [sys.executable, "-m", "pytest", "--pareto", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=toy.path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "1 case measured again in 1 fresh run" in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_interrupted_while_confirming_it_tells_what_it_knows(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    with (toy.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\nimport os, pathlib, sys, time\n"
+            "def pytest_runtest_call(item):\n"
+            "    if '--pareto-child' in sys.argv:\n"
+            "        pathlib.Path('pid').write_text(str(os.getpid()))\n"
+            "        time.sleep(60)\n"
+        )
+    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-confirm=2"]
+    parent = subprocess.Popen(
+        command, cwd=toy.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    pid_file = toy.path / "pid"
+    deadline = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child = int(pid_file.read_text())
+    parent.send_signal(signal.SIGINT)
+    output, _ = parent.communicate(timeout=20)
+    assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "incomplete: interrupted while measuring again" in " ".join(output.split())
+    assert "latency" in output
+    assert "INTERNALERROR" not in output
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_without_pareto_it_has_no_effect(run: "Run") -> None:
+    session = run("--pareto-confirm=3")
+    assert session.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "--pareto-confirm has no effect without --pareto" in session.text
