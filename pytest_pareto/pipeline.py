@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pytest_pareto.compare.cases import compare_case
 from pytest_pareto.compare.fronts import duel_fronts
 from pytest_pareto.compare.matched import MatchedCase, confirm_cases, family_size, match_cases
+from pytest_pareto.compare.recalled import baseline_of
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.judge.session import Evidence, judge_session
 from pytest_pareto.judge.unmeasured import (
@@ -15,8 +17,9 @@ from pytest_pareto.judge.unmeasured import (
     nothing_measured,
 )
 from pytest_pareto.model.history import Baseline, Samples
-from pytest_pareto.model.policy import AlphaShares, Policy
-from pytest_pareto.model.run import CaseRun, Run
+from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares, Policy
+from pytest_pareto.model.run import CaseRun, Interleaved, Run
 from pytest_pareto.model.verdict import CaseComparison, Judgement
 
 
@@ -25,11 +28,13 @@ class Confirmation:
     """What looked worse, by (case id, metric name), and the fresh runs that measured it again.
 
     They alone decide about these cases. Runs that ended early, or in which a test failed, are
-    evidence too: of a case that cannot be measured twice.
+    evidence too: of a case that cannot be measured twice. ``baseline`` is what the old code
+    measured between these runs, where both are interleaved; else the stored one holds.
     """
 
     flagged: frozenset[tuple[str, str]]
     runs: tuple[Run, ...]
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
     All noisy metrics that gate share alpha, measured again or not: the confirming runs meet
     the same stored baseline as the first ones, and with it the same luck (simulated, 60
     metrics at their tolerances: correcting for what was flagged alone fails 13 to 16 % of the
-    builds, this 3 %).
+    builds, this 3 %). Where both sides were measured anew, what was flagged shares it.
     """
     now = runs[-1].environment
     measured = _gather(runs)
@@ -77,7 +82,8 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
     matched = _confirmed(first, baseline, confirmation, terms)
     budgets = sum(len(case.run.budgets) for case in matched if case.run.gate)
     shares = AlphaShares.of(has_rivals=_has_rivals(baseline, measured), has_budgets=budgets > 0)
-    family = family_size(matched)
+    tested = _tested(matched, confirmation, terms)
+    family = _family(matched, tested, terms)
     compared = [compare_case(case, terms, shares, family, budgets) for case in matched]
     comparisons = [
         *(_with_trouble(case, runs, measured, confirmation) for case in compared),
@@ -91,6 +97,8 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
         shares,
         (*failures, nothing) if nothing and policy.vanished_fails else failures,
         (nothing,) if nothing and not policy.vanished_fails else (),
+        tested,
+        interleaved=terms.interleaved,
     )
     found = [(c.case_id, name, m) for c in first for name, m in c.measured.items()]
     return Judged(
@@ -98,6 +106,35 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
         measured,
         {(case, name): m.runs for case, name, m in found},
         {(case, name): m.samples for case, name, m in found if m.samples is not None},
+    )
+
+
+def judge_interleaved(
+    sides: Interleaved,
+    policy: Policy,
+    terms: Terms,
+    *,
+    expected: Callable[[str], bool],
+    flagged: frozenset[tuple[str, str]] = frozenset(),
+    again: Interleaved | None = None,
+    **circumstances: Any,
+) -> Judged:
+    """Judge the new code against the old one, measured in turn with it: no baseline is stored.
+
+    What was ``flagged`` may have been measured ``again``, both sides of it, and is then judged
+    by that alone. ``circumstances`` are `judge_runs`'s.
+    """
+    confirmation = None
+    if again is not None and again.old and again.new:
+        confirmation = Confirmation(flagged, again.new, baseline_of(again.old))
+    return judge_runs(
+        sides.new,
+        baseline_of(sides.old),
+        policy,
+        replace(terms, interleaved=True),
+        expected=expected,
+        confirmation=confirmation,
+        **circumstances,
     )
 
 
@@ -115,6 +152,36 @@ def _has_rivals(baseline: Baseline, measured: Mapping[str, Sequence[CaseRun]]) -
     return len(set(cases.values())) < len(cases)
 
 
+def _tested(
+    cases: Sequence[MatchedCase], confirmation: Confirmation | None, terms: Terms
+) -> frozenset[tuple[str, str]] | None:
+    """Name what shares alpha: all that gates, or, confirmed by both sides anew, what was flagged.
+
+    Scores are never confirmed, so that each of them counts.
+    """
+    if confirmation is None or not terms.interleaved:
+        return None
+    scores = {
+        (case.case_id, match.measured.metric.name)
+        for case in cases
+        for match in case.tested()
+        if case.run.gate and match.measured.metric.kind is Kind.PAIRED
+    }
+    return confirmation.flagged | scores
+
+
+def _family(
+    cases: Sequence[MatchedCase], tested: frozenset[tuple[str, str]] | None, terms: Terms
+) -> float:
+    """Return how many tests share alpha; before a confirmation, how many may be flagged."""
+    if tested is not None:
+        return len(tested)
+    size = family_size(cases)
+    if terms.interleaved and terms.confirming:
+        return 1 + SCREEN_ALPHA * max(0, size - 1)
+    return size
+
+
 def _confirmed(
     first: tuple[MatchedCase, ...],
     baseline: Baseline,
@@ -125,8 +192,8 @@ def _confirmed(
         return first
     suspects = {case_id for case_id, _ in confirmation.flagged}
     again = {k: runs for k, runs in _gather(confirmation.runs).items() if k in suspects}
-    now = confirmation.runs[-1].environment
-    return confirm_cases(first, match_cases(baseline, again, now, terms))
+    now, past = confirmation.runs[-1].environment, confirmation.baseline or baseline
+    return confirm_cases(first, match_cases(past, again, now, terms))
 
 
 def _with_trouble(

@@ -21,7 +21,7 @@ from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
 
 def compare_case(
-    case: MatchedCase, terms: Terms, shares: AlphaShares, family: int, budgets: int
+    case: MatchedCase, terms: Terms, shares: AlphaShares, family: float, budgets: int
 ) -> CaseComparison:
     """Compare every metric of one case.
 
@@ -33,10 +33,9 @@ def compare_case(
         _per_item(
             _compare(
                 match,
-                terms.alpha,
+                replace(terms, confirming=_still_to_confirm(name, case, terms)),
                 corrected,
                 case.priors.get(name),
-                confirming=0 if name in case.confirmed else terms.confirming,
             )
             if isinstance(match, Match)
             else match,
@@ -74,9 +73,11 @@ def _per_item(result: MetricResult, items: int | None) -> MetricResult:
     return replace(result, items=items) if items and divisible else result
 
 
-def _compare(
-    match: Match, alpha: float, family: float, prior: Spread | None, *, confirming: int
-) -> MetricResult:
+def _still_to_confirm(name: str, case: MatchedCase, terms: Terms) -> int:
+    return 0 if name in case.confirmed else terms.confirming
+
+
+def _compare(match: Match, terms: Terms, family: float, prior: Spread | None) -> MetricResult:
     measured, metric = match.measured, match.measured.metric
     level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
     return MetricResult(
@@ -84,19 +85,13 @@ def _compare(
         baseline=level_for_people(level, metric),
         candidate=level_for_people(measured.runs, metric),
         first=measured.first,
-        change=_change(match, alpha, family, prior, level, confirming=confirming),
+        change=_change(match, terms, family, prior, level),
         notes=(*measured.notes, *match.notes),
     )
 
 
 def _change(
-    match: Match,
-    alpha: float,
-    family: float,
-    prior: Spread | None,
-    level: Sequence[float],
-    *,
-    confirming: int,
+    match: Match, terms: Terms, family: float, prior: Spread | None, level: Sequence[float]
 ) -> Change:
     measured, metric = match.measured, match.measured.metric
     if match.exact:
@@ -106,7 +101,7 @@ def _change(
             better=metric.better,
             relative=metric.relative,
             tolerance=metric.tolerance,
-            alpha=alpha,
+            alpha=terms.alpha,
         )
     if metric.kind is Kind.PAIRED:
         assert match.samples is not None
@@ -121,7 +116,7 @@ def _change(
             after,
             better=metric.better,
             tolerance=metric.tolerance,
-            alpha=alpha,
+            alpha=terms.alpha,
             family=family,
         )
     return compare_levels(
@@ -130,12 +125,13 @@ def _change(
         better=metric.better,
         relative=metric.relative,
         tolerance=metric.tolerance,
-        alpha=alpha,
+        alpha=terms.alpha,
         family=family,
         session_spread=session_sd(metric, match.session_spread, level),
         prior=prior,
         doubt=match.doubt,
-        confirming=confirming,
+        confirming=terms.confirming,
+        interleaved=terms.interleaved,
     )
 
 

@@ -79,6 +79,15 @@ class Contrast:
         grown = Spread(known.variance, known.df + runs - self.runs)
         return replace(self, runs=runs, between_runs=grown)
 
+    @property
+    def kept_df(self) -> float:
+        """The degrees of freedom of the spread that further candidate runs would share."""
+        return self.between_runs.df - (self.runs - 1)
+
+    def remedy(self, runs: int) -> str:
+        """Name the option that takes so many candidate runs."""
+        return f"--pareto-runs {runs}"
+
 
 def contrast_of(
     sessions: Sequence[SessionValues],

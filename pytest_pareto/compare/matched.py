@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pytest_pareto.compare.borrow import estimate_prior, lend
+from pytest_pareto.compare.interleaved import interleaved_contrast
 from pytest_pareto.compare.matching import Match, match_metric, vanished
 from pytest_pareto.compare.measured import Measured, measured_metrics
 from pytest_pareto.compare.mood import in_one_mood, is_adjusted
-from pytest_pareto.compare.spread import ENOUGH_DF, Spread, case_spread
+from pytest_pareto.compare.scale import to_working
+from pytest_pareto.compare.spread import ENOUGH_DF, Spread, case_spread, on_working_scale
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory
@@ -83,14 +85,14 @@ def _match_case(
     history = baseline.cases.get(case_id)
     found = measured_metrics(runs)
     matches = {
-        name: in_one_mood(
-            match_metric(metric, case_id, history, baseline, now, terms.spreads),
-            baseline,
-            now,
-            terms.spreads,
-        )
+        name: match_metric(metric, case_id, history, baseline, now, terms.spreads)
         for name, metric in found.items()
     }
+    if not terms.interleaved:  # else both sides met the same moods
+        matches = {
+            name: in_one_mood(match, baseline, now, terms.spreads)
+            for name, match in matches.items()
+        }
     matches |= {
         name: vanished(name, past)
         for name, past in (history.metrics.items() if history is not None else ())
@@ -98,17 +100,23 @@ def _match_case(
     }
     measured = {name: m for name, m in found.items() if isinstance(m, Measured)}
     spreads = {
-        name: _own_spread(m, matches[name])
+        name: _own_spread(m, matches[name], interleaved=terms.interleaved)
         for name, m in measured.items()
         if m.metric.kind is Kind.RUN
     }
     return MatchedCase(runs[-1], history, measured, matches, spreads, priors={})
 
 
-def _own_spread(measured: Measured, match: Match | MetricResult) -> Spread:
+def _own_spread(measured: Measured, match: Match | MetricResult, *, interleaved: bool) -> Spread:
+    relative = measured.metric.relative
     if not isinstance(match, Match):
-        return case_spread((), measured.runs, relative=measured.metric.relative)
-    own = case_spread(match.sessions, match.runs, relative=measured.metric.relative)
+        return case_spread((), measured.runs, relative=relative)
+    if interleaved:
+        blocks = on_working_scale(match.sessions, relative=relative)
+        return interleaved_contrast(
+            blocks, to_working(match.runs, relative=relative), relative=relative
+        ).between_runs
+    own = case_spread(match.sessions, match.runs, relative=relative)
     return match.doubt.spent(own)
 
 

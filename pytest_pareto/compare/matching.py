@@ -61,7 +61,7 @@ def match_metric(
         return _unmeasured(found, past)
     here = _Here(found, now)
     if past is None:
-        return here.unrecorded(baseline.holder(case_id, metric.name), history)
+        return here.unrecorded(case_id, baseline, history)
     difference = past.disagreement(metric) or _other_samples(past, found)
     if difference is not None:
         return here.result(Outcome.BROKEN, f"{difference}; {_ACCEPT_ALL}")
@@ -124,11 +124,16 @@ class _Here:
     def result(self, state: Outcome, reason: str) -> MetricResult:
         return unmatched(self.measured, state, reason)
 
-    def unrecorded(self, holder: str | None, history: CaseHistory | None) -> MetricResult:
+    def unrecorded(
+        self, case_id: str, baseline: Baseline, history: CaseHistory | None
+    ) -> MetricResult:
+        what = "a new case" if history is None else "a new metric of this case"
+        if not baseline.stored:
+            return self.result(Outcome.NEW, f"{what}: the old code did not measure it")
+        holder = baseline.holder(case_id, self.measured.metric.name)
         if holder is not None:
             reason = f"recorded on {holder} only, and this is {self.now.hardware_key}"
             return self.result(Outcome.NOT_COMPARABLE, reason)
-        what = "a new case" if history is None else "a new metric of this case"
         return self.result(Outcome.NEW, f"{what}; record it with --pareto-update")
 
 

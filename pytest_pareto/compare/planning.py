@@ -32,10 +32,10 @@ def what_settles(contrast: Contrast, margin: float, alpha: float, *, relative: b
             f"{held} {'run' if held == 1 else 'runs'}; record it with more (--pareto-runs)"
         )
     if runs := _runs_for(contrast, gap, alpha):
-        return f"about {runs} runs would settle it (--pareto-runs {runs})"
+        return f"about {runs} runs would settle it ({contrast.remedy(runs)})"
     # The distance seen may be chance too: plan for a change that is not there.
     if runs := _runs_for(contrast, margin, alpha):
-        return f"about {runs} runs would settle it if nothing changed (--pareto-runs {runs})"
+        return f"about {runs} runs would settle it if nothing changed ({contrast.remedy(runs)})"
     return f"too close to the tolerance to settle with {MOST_RUNS} runs"
 
 

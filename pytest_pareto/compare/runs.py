@@ -8,6 +8,7 @@ from scipy.special import stdtr, stdtrit
 
 from pytest_pareto.compare.arguments import read_better, require_terms
 from pytest_pareto.compare.contrast import CERTAIN, Contrast, Doubt, contrast_of
+from pytest_pareto.compare.interleaved import interleaved_contrast
 from pytest_pareto.compare.planning import what_settles
 from pytest_pareto.compare.resolution import caught_and_confirmed, caught_at_once
 from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
@@ -65,6 +66,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     prior: Spread | None = None,
     doubt: Doubt = CERTAIN,
     confirming: int = 0,
+    interleaved: bool = False,
 ) -> Change:
     """Test whether the candidate's level is beyond the tolerance of the accepted one.
 
@@ -80,18 +82,26 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     loan (`estimate_prior`) for a case with almost no history. ``doubt`` is what an
     adjustment of the levels cost (`adjust`). ``confirming`` is how many fresh runs will
     confirm what looks worse here, 0 for none: then the resolution is that of both together.
+    ``interleaved`` says that ``baseline`` is not stored: it holds a session for each block of
+    old and new runs, and ``candidate`` the new ones in the same order.
 
     Raises ParetoError where a side is empty or a level cannot be compared.
     """
     if not baseline:
         raise ParetoError("there is no baseline session to compare with; record one first")
-    contrast = contrast_of(
-        on_working_scale(baseline, relative=relative),
-        to_working(candidate, relative=relative),
-        relative=relative,
-        session_spread=session_spread,
-        prior=prior,
-        doubt=doubt,
+    sessions = on_working_scale(baseline, relative=relative)
+    runs = to_working(candidate, relative=relative)
+    contrast = (
+        interleaved_contrast(sessions, runs, relative=relative)
+        if interleaved
+        else contrast_of(
+            sessions,
+            runs,
+            relative=relative,
+            session_spread=session_spread,
+            prior=prior,
+            doubt=doubt,
+        )
     )
     contrast = replace(contrast, distance=harm_sign(better) * contrast.distance)
     if contrast.between_runs.df == 0:
@@ -135,8 +145,7 @@ def _caught(contrast: Contrast, level: float, confirming: int) -> float:
     if not confirming:
         return caught_at_once(contrast.error, level)
     again = contrast.with_runs(confirming)
-    baseline_df = contrast.between_runs.df - (contrast.runs - 1)
-    return caught_and_confirmed(contrast.error, again.error, level, shared_df=baseline_df)
+    return caught_and_confirmed(contrast.error, again.error, level, shared_df=contrast.kept_df)
 
 
 def _blind(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:

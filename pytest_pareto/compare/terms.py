@@ -37,9 +37,11 @@ class Terms:
     """The terms. ``alpha`` is the session's.
 
     ``confirming`` is in how many fresh runs the session measures again what looks worse, and
-    0 where it does not.
+    0 where it does not. ``interleaved`` is whether both sides were measured in turn, so that
+    no baseline is stored and no session in between.
     """
 
     alpha: float = 0.05
     spreads: SessionSpreads = SessionSpreads()
     confirming: int = 0
+    interleaved: bool = False

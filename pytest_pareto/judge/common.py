@@ -82,12 +82,14 @@ def share_out(
         speaker = max(
             (c for c in members if c.gate), key=lambda c: _estimate(c, mode), default=None
         )
-        text = (
-            f"{mode.metric} moved together in {len(mode.case_ids)} of {mode.total} cases: "
-            "this session alone cannot tell a change of the code from one of the machine"
-        )
+        text = f"{mode.metric} moved together in {len(mode.case_ids)} of {mode.total} cases: "
+        text += _OF_THE_CODE if mode.of_the_code else _UNSETTLED
         parts |= {c.case_id: (mode, Shared(text, speaks=c is speaker)) for c in members}
     return parts
+
+
+_OF_THE_CODE = "it is the code, which was measured in turn with the old"
+_UNSETTLED = "this session alone cannot tell a change of the code from one of the machine"
 
 
 def _only(comparison: CaseComparison, mode: CommonMode) -> bool:

@@ -27,7 +27,9 @@ class Evidence:
     """Everything that a judgement rests on.
 
     ``failures`` are known before judging and belong to no test, such as a session in
-    which nothing was measured.
+    which nothing was measured. ``tested`` names, by case id and metric name, what shares alpha
+    and can convict; None for all that gates. ``interleaved`` is whether old and new code were
+    measured in turn, so that what moved is the code.
     """
 
     comparisons: Sequence[CaseComparison]
@@ -35,14 +37,18 @@ class Evidence:
     shares: AlphaShares = field(default_factory=lambda: AlphaShares(1.0, 0.0, 0.0))
     failures: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    tested: frozenset[tuple[str, str]] | None = None
+    interleaved: bool = False
 
 
 def judge_session(evidence: Evidence, policy: Policy) -> Judgement:
     """Judge every case once, and the session with them."""
-    comparisons = correct_family(evidence.comparisons, evidence.shares.changes)
+    comparisons = correct_family(evidence.comparisons, evidence.shares.changes, evidence.tested)
     places = _place_all(comparisons, evidence, policy)
     modes = find_common_modes(comparisons)
     verdicts = {c.case_id: judge_case(c) for c in comparisons}
+    if evidence.interleaved:
+        modes = tuple(replace(mode, of_the_code=True) for mode in modes)
     shared = share_out(modes, comparisons, verdicts)
     cases = tuple(
         _judged(c, verdicts[c.case_id], places[c.case_id], policy, shared.get(c.case_id))
@@ -65,9 +71,13 @@ def _judged(
 
 
 def correct_family(
-    comparisons: Sequence[CaseComparison], share: float
+    comparisons: Sequence[CaseComparison],
+    share: float,
+    family: frozenset[tuple[str, str]] | None = None,
 ) -> tuple[CaseComparison, ...]:
-    """Correct what can convict for everything else that could: Holm over all gated metrics.
+    """Correct what can convict for everything else that could: Holm over the ``family``.
+
+    All gated metrics, or those named by case id and metric name: then no other convicts.
 
     Exact metrics stand outside: without noise there is nothing to be unlucky with.
     ``share`` is the part of alpha that changes of metrics may spend.
@@ -79,11 +89,13 @@ def correct_family(
         for result in gated(comparison)
         if result.change is not None and not result.change.exact
     ]
-    adjusted = holm([p for _, _, p in tested])
+    members = [each for each in tested if family is None or each[:2] in family]
+    adjusted = holm([p for _, _, p in members])
     corrected = {
         (case, name): min(1.0, p / share)
-        for (case, name, _), p in zip(tested, adjusted, strict=True)
+        for (case, name, _), p in zip(members, adjusted, strict=True)
     }
+    corrected |= {(case, name): 1.0 for case, name, _ in tested if (case, name) not in corrected}
     return tuple(
         replace(
             c,

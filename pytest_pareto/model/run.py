@@ -103,3 +103,11 @@ class Run:
     failed: Mapping[str, str] = field(default_factory=dict)
     finished: frozenset[str] = frozenset()
     skipped: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaved:
+    """Runs of the old code and of the new, in the order of blocks: two of each to a block."""
+
+    old: tuple[Run, ...]
+    new: tuple[Run, ...]

@@ -143,13 +143,17 @@ class CaseVerdict:
 
 @dataclass(frozen=True, slots=True)
 class CommonMode:
-    """One movement shared by many cases: one headline, not one per case."""
+    """One movement shared by many cases: one headline, not one per case.
+
+    ``of_the_code`` is whether it is known not to be the machine's.
+    """
 
     metric: str
     case_ids: tuple[str, ...]
     total: int
     estimate: float
     harmful: bool
+    of_the_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,58 @@
+"""The old code's runs, measured in turn with the new code's, in the form of a baseline."""
+
+from collections.abc import Sequence
+
+from pytest_pareto.compare.measured import Measured, measured_metrics
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.run import CaseRun, Run
+
+PER_BLOCK = 2
+"""Each block holds two runs of either side."""
+
+_THERE = "there"
+
+
+def baseline_of(runs: Sequence[Run]) -> Baseline:
+    """Return what ``runs`` of the old code, in the order of blocks, say of every case.
+
+    A noisy metric has a session for each block, so that a comparison knows what ran together.
+    """
+    environment = runs[-1].environment
+    cases: dict[str, list[CaseRun]] = {}
+    for run in runs:
+        for case_id, case in run.cases.items():
+            cases.setdefault(case_id, []).append(case)
+    return Baseline(
+        environment.hardware_key,
+        {case_id: _history(measured) for case_id, measured in cases.items()},
+        {_THERE: environment},
+        stored=False,
+    )
+
+
+def _history(runs: Sequence[CaseRun]) -> CaseHistory:
+    newest = runs[-1]
+    metrics = {
+        name: _metric(found)
+        for name, found in measured_metrics(runs).items()
+        if isinstance(found, Measured)
+    }
+    return CaseHistory(newest.case_id, newest.front, newest.source, metrics)
+
+
+def _metric(found: Measured) -> MetricHistory:
+    metric, runs = found.metric, found.runs
+    size = PER_BLOCK if metric.kind is Kind.RUN else len(runs)
+    sessions = tuple(
+        Session(_THERE, 0, runs[start : start + size]) for start in range(0, len(runs), size)
+    )
+    return MetricHistory(
+        metric.unit,
+        metric.better,
+        metric.kind,
+        metric.scope,
+        sessions,
+        found.samples,
+        metric.gates,
+    )
