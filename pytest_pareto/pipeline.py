@@ -61,13 +61,14 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
     skipped: Callable[[str], bool] = lambda _: False,
     failures: tuple[str, ...] = (),
     cut_short: bool = False,
+    notices: tuple[str, ...] = (),
     confirmation: Confirmation | None = None,
 ) -> Judged:
     """Compare the runs of a session with the baseline, and judge it.
 
     ``expected`` says of a case of the baseline that was not measured whether it should
     have been, and ``skipped`` whether its test was. ``failures`` happened before judging
-    and belong to no test. After them, or where the session was ``cut_short``, it needs no
+    and belong to no test; ``notices`` are told of the session. After failures, or where the session was ``cut_short``, it needs no
     saying that nothing was measured. A ``confirmation`` of what `flagged` names decides about
     it; what an update writes stays what ``runs`` measured.
 
@@ -96,7 +97,7 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
         duel_fronts(baseline, matched, now, terms.spreads),
         shares,
         (*failures, nothing) if nothing and policy.vanished_fails else failures,
-        (nothing,) if nothing and not policy.vanished_fails else (),
+        (*notices, nothing) if nothing and not policy.vanished_fails else notices,
         tested,
         interleaved=terms.interleaved,
     )

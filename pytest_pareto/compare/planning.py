@@ -1,12 +1,15 @@
 """What would settle an undecided change: more runs, a better baseline, or neither."""
 
 import math
+from collections.abc import Sequence
 
 from scipy.special import stdtrit
 
 from pytest_pareto.compare.contrast import Contrast
-from pytest_pareto.compare.scale import to_fraction
+from pytest_pareto.compare.resolution import POWER
+from pytest_pareto.compare.scale import margin_of, to_distance, to_fraction
 from pytest_pareto.compare.spread import Spread
+from pytest_pareto.model.change import Change
 
 MOST_RUNS = 100
 
@@ -67,3 +70,42 @@ def _sessions_forbid(contrast: Contrast, *, relative: bool) -> str:
         f"no number of runs settles this: sessions differ by about {size} ({basis}); "
         "record more sessions (--pareto-update=runs), or state your own pareto_session_spread"
     )
+
+
+LEAST_BLOCKS, MOST_BLOCKS = 4, 12
+_LARGE_FAMILY, _LEAST_OF_MANY = 10, 6
+
+
+def blocks_for(changes: Sequence[Change], seen: int, alpha: float) -> int:
+    """Return how many blocks of four runs will tell whether any of ``changes`` is real.
+
+    The changes look worse after ``seen`` blocks; what is exact needs no more than the least.
+    Each has the distance and the spread between runs that it showed, s = √(n V), and is
+    convicted at its share of ``alpha`` with 80 % probability where (t(1 - α / m, 3 n - 1) +
+    t(0.8, 3 n - 1)) s / √n fits between its tolerance and its estimate. At least four blocks,
+    six where many are suspected, and never more than twelve: what is so close to its tolerance
+    may stay undecided.
+    """
+    noisy = [change for change in changes if not change.exact]
+    level = alpha / max(1, len(noisy))
+    least = _LEAST_OF_MANY if len(noisy) > _LARGE_FAMILY else LEAST_BLOCKS
+    return max((_blocks_for(change, seen, level, least) for change in noisy), default=least)
+
+
+def _blocks_for(change: Change, seen: int, level: float, least: int) -> int:
+    gap, sd = _gap_and_spread(change, seen)
+    for blocks in range(least, MOST_BLOCKS):
+        df = 3 * blocks - 1
+        needed = float(stdtrit(df, POWER) - stdtrit(df, level)) * sd / math.sqrt(blocks)
+        if needed <= gap:
+            return blocks
+    # A suspicion within the tolerance is settled by no number of runs that anybody waits for.
+    return MOST_BLOCKS if gap > 0 else least
+
+
+def _gap_and_spread(change: Change, seen: int) -> tuple[float, float]:
+    """Return how far the estimate is beyond the tolerance, and a run's standard deviation."""
+    low, middle = (to_distance(x, relative=change.relative) for x in (change.low, change.estimate))
+    margin = margin_of(change.tolerance, relative=change.relative)
+    quantile = -float(stdtrit(change.df or 1.0, change.alpha))
+    return middle - margin, (middle - low) / quantile * math.sqrt(seen)

@@ -62,6 +62,13 @@ def to_fraction(distance: float, *, relative: bool) -> float:
         return math.inf
 
 
+def to_distance(fraction: float, *, relative: bool) -> float:
+    """Turn a fraction back into a distance on the working scale; the inverse of `to_fraction`."""
+    if not relative:
+        return fraction
+    return math.log1p(fraction) if fraction > -1 else -math.inf
+
+
 def margin_of(tolerance: float, *, relative: bool) -> float:
     """Return the tolerance as a distance on the working scale."""
     return math.log1p(tolerance) if relative else tolerance

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pytest_pareto.judge.case import gated
-from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.policy import SCREEN_ALPHA
 from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult
@@ -25,11 +25,18 @@ def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
     )
 
 
+def suspected_changes(
+    judgement: Judgement, names: Iterable[tuple[str, str]]
+) -> tuple[Change, ...]:
+    """Return the changes of what was `flagged`."""
+    cases = {case.case_id: case.comparison for case in judgement.cases}
+    found = (cases[case].metric(name) for case, name in names)
+    return tuple(r.change for r in found if r is not None and r.change is not None)
+
+
 def only_exact(judgement: Judgement, names: Iterable[tuple[str, str]]) -> bool:
     """Whether all of these are compared as they stand, so that one more look will do."""
-    cases = {case.case_id: case.comparison for case in judgement.cases}
-    found = [cases[case].metric(name) for case, name in names]
-    return all(r is not None and r.change is not None and r.change.exact for r in found)
+    return all(change.exact for change in suspected_changes(judgement, names))
 
 
 def _to_confirm(case: CaseComparison) -> Iterator[MetricResult]:

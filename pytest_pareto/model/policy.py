@@ -49,6 +49,10 @@ class Policy:
         """Return this policy for a session that writes nothing into the baseline."""
         return replace(self, accepts_new=False, accepts_changes=False, accepts_all=False)
 
+    def without_ci(self) -> "Policy":
+        """Return this policy for a session that needs no baseline: what is new is just new."""
+        return replace(self, ci=False)
+
     @property
     def vanished_fails(self) -> bool:
         """Whether something that the baseline has and this session lacks fails the build."""

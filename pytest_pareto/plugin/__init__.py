@@ -54,6 +54,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "0 judges by the session's own runs, and says that this is unconfirmed",
     )
     add(
+        "--pareto-against",
+        metavar="REF",
+        help="compare with the code of a git ref instead of a baseline, both measured in turn in "
+        "fresh processes; nothing is written",
+    )
+    add(
         "--pareto-missing",
         choices=("fail", "warn"),
         help="what to do where the baseline or the measurement is missing; unset, what "
@@ -87,6 +93,10 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
     parser.addini("pareto_runs", "fresh processes of a session", default="")
     parser.addini("pareto_confirm", "fresh processes that confirm what looks worse", default="5")
+    parser.addini("pareto_against_tests", "whose tests both legs run", default="candidate")
+    parser.addini("pareto_against_links", "untracked paths", type="linelist", default=[])
+    parser.addini("pareto_against_setup", "command that builds a leg in place", default="")
+    parser.addini("pareto_against_test_folders", "more test folders", type="linelist", default=[])
     parser.addini("pareto_missing", "fail or warn", default="")
     parser.addini("pareto_inconclusive", "pass or fail", default="pass")
     parser.addini("pareto_tradeoff", "bounded, pass or fail", default="bounded")
@@ -174,7 +184,7 @@ def _is_child(config: pytest.Config) -> bool:
 def _refuse_orphans(config: pytest.Config) -> None:
     """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
     names = (
-        "update", "baseline", "runs", "confirm", "missing", "inconclusive", "tradeoff", "plot"
+        "update", "baseline", "runs", "confirm", "against", "missing", "inconclusive", "tradeoff", "plot"
     )  # fmt: skip
     given = [f"--pareto-{name}" for name in names if config.getoption(f"pareto_{name}")]
     if given:

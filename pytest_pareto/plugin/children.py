@@ -1,4 +1,4 @@
-"""A fresh process that measures the session's tests, and all that it says."""
+"""Fresh processes that measure the session's tests, and all that they say."""
 
 import sys
 import tempfile
@@ -14,7 +14,10 @@ from pytest_pareto.plugin.child import ChildLine, ChildSpec
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.runs.process import ChildProcess
 
-_ORDERLY = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+ORDERLY = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+"""The exit codes of a child that did what it was asked."""
+
+Show = Callable[[pytest.TestReport], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +33,71 @@ def run_child(
     builder: RunBuilder,
     *,
     measured: Iterable[str] | None = None,
-    show: Callable[[pytest.TestReport], None] = lambda _: None,
+    show: Show = lambda _: None,
 ) -> Ended:
     """Run the session's tests, in its order, in a process of their own.
 
     ``builder`` takes in every report, and ``show`` sees it as it comes. ``measured`` are the
     node ids of the tests that measure, the others call their functions once; None for all.
     """
-    environment: Environment | None = None
-    trouble: str | None = None
-    with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder:
-        with _child(session, Path(folder), measured) as child:
+    hearing = Hearing(session, builder, show)
+    with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as name:
+        folder = Path(name)
+        lines, log = folder / "lines.jsonl", folder / "log.txt"
+        arguments = child_arguments(session, lines, folder / "spec.json", measured=measured)
+        cwd = session.config.invocation_params.dir
+        with ChildProcess(arguments, cwd=cwd, log=log, lines=lines) as child:
             for text in child.lines():
-                line = msgspec.json.decode(text, type=ChildLine)
-                if line.report is not None:
-                    report = _revive(session.config, line.report)
-                    builder.add(report)
-                    show(report)
-                elif line.environment is not None:
-                    environment = msgspec.convert(line.environment, Environment)
-                else:
-                    trouble = line.error
-        if trouble is None and child.exit_code not in _ORDERLY:
-            trouble = f"it ended with exit code {child.exit_code}:\n{child.tail()}"
-    if trouble is None and environment is None:
-        trouble = "it ended without saying where it ran"
-    return Ended(environment, trouble)
+                hearing(text)
+        if hearing.trouble is None and child.exit_code not in ORDERLY:
+            hearing.trouble = f"it ended with exit code {child.exit_code}:\n{child.tail()}"
+    return Ended(hearing.environment, hearing.missing())
 
 
-def _child(session: pytest.Session, folder: Path, measured: Iterable[str] | None) -> ChildProcess:
+class Hearing:
+    """Takes in what a child says, line by line."""
+
+    def __init__(
+        self, session: pytest.Session, builder: RunBuilder, show: Show = lambda _: None
+    ) -> None:
+        self._config = session.config
+        self._builder = builder
+        self._show = show
+        self.environment: Environment | None = None
+        self.trouble: str | None = None
+
+    def __call__(self, text: str) -> None:
+        """Hear one line."""
+        line = msgspec.json.decode(text, type=ChildLine)
+        if line.report is not None:
+            report = _revive(self._config, line.report)
+            self._builder.add(report)
+            self._show(report)
+        elif line.environment is not None:
+            self.environment = msgspec.convert(line.environment, Environment)
+        else:
+            self.trouble = line.error
+
+    def missing(self) -> str | None:
+        """Say what was wrong with the child, or what it left unsaid, if anything."""
+        if self.trouble is None and self.environment is None:
+            return "it ended without saying where it ran"
+        return self.trouble
+
+
+def child_arguments(
+    session: pytest.Session,
+    lines: Path,
+    file: Path,
+    *,
+    measured: Iterable[str] | None = None,
+    rootdir: Path | None = None,
+) -> list[str]:
+    """Return the command of a child that writes to ``lines``; its task is put into ``file``.
+
+    ``rootdir`` is where its tests are, if not those of this session.
+    """
     config = session.config
-    lines, file = folder / "lines.jsonl", folder / "spec.json"
     spec = ChildSpec(
         nodeids=[item.nodeid for item in session.items],
         lines=str(lines),
@@ -68,14 +105,13 @@ def _child(session: pytest.Session, folder: Path, measured: Iterable[str] | None
     )
     file.write_bytes(msgspec.json.encode(spec))
     ini = ["-c", str(config.inipath)] if config.inipath is not None else []
-    arguments = [
+    return [
         sys.executable,
         *(() if _imports_from_here(config) else ("-P",)),
-        *("-m", "pytest", "--pareto-child", str(file), "--rootdir", str(config.rootpath)),
+        *("-m", "pytest", "--pareto-child", str(file)),
+        *("--rootdir", str(rootdir or config.rootpath)),
         *(*ini, *map(str, config.invocation_params.args)),
     ]
-    log = folder / "log.txt"
-    return ChildProcess(arguments, cwd=config.invocation_params.dir, log=log, lines=lines)
 
 
 def _revive(config: pytest.Config, data: dict[str, object]) -> pytest.TestReport:

@@ -11,7 +11,7 @@ from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Confirmation
 from pytest_pareto.plugin.children import run_child
 from pytest_pareto.plugin.collecting import RunBuilder
-from pytest_pareto.plugin.progress import say
+from pytest_pareto.plugin.progress import Countdown, say
 
 
 class Confirming:
@@ -37,22 +37,22 @@ class Confirming:
         nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
         say(self._session.config, _announced(len(cases), count))
         runs = []
+        countdown = Countdown(self._session.config, count)
         for number in range(1, count + 1):
+            started = time.monotonic()
             run = self._measure(nodeids, number, count)
             if run is None:
                 break
             runs.append(run)
+            countdown.tell(f"confirming run {number} of {count}", time.monotonic() - started)
         return Confirmation(suspects, tuple(runs))
 
     def _measure(self, nodeids: Collection[str], number: int, count: int) -> Run | None:
-        started = time.monotonic()
         builder = RunBuilder()
         ended = run_child(self._session, builder, measured=nodeids)
         if ended.trouble is not None or ended.environment is None:
             self.failures.append(f"confirming run {number} of {count} failed: {ended.trouble}")
             return None
-        seconds = time.monotonic() - started
-        say(self._session.config, f"confirming run {number} of {count} took {seconds:.1f} s")
         return builder.build(ended.environment)
 
 

@@ -8,7 +8,7 @@ from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.children import run_child
 from pytest_pareto.plugin.collecting import RunBuilder
-from pytest_pareto.plugin.progress import say
+from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replay import Replay
 
 
@@ -33,12 +33,12 @@ class FreshRuns:
             return None
         if not session.items:
             return True
+        countdown = Countdown(self._config, self._count)
         for number in range(1, self._count + 1):
             started = time.monotonic()
             if not self._measure(session, number):
                 break
-            seconds = time.monotonic() - started
-            say(self._config, f"run {number} of {self._count} took {seconds:.1f} s")
+            countdown.tell(f"run {number} of {self._count}", time.monotonic() - started)
         return True
 
     def _measure(self, session: pytest.Session, number: int) -> bool:

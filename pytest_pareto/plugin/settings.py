@@ -8,6 +8,25 @@ import pytest
 
 from pytest_pareto.model.policy import Missing, Policy, TradeOffs
 from pytest_pareto.plugin import BASELINE_RUNS
+from pytest_pareto.runs.legs import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """With which old code, and how, the working tree takes turns.
+
+    ``blocks`` are those that screen. ``confirm`` is fixed where the user gave it; else the
+    spread decides. ``links``, ``setup`` and ``test_folders`` are for projects whose code is
+    more than what git holds, relative to the project's folder.
+    """
+
+    ref: str
+    blocks: int = 2
+    fixed_confirm: bool = False
+    tests_of: Side = Side.CANDIDATE
+    links: tuple[str, ...] = ()
+    setup: str | None = None
+    test_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +43,7 @@ class Settings:
     confirm: int = 0
     plot: bool = False
     session_spreads: dict[str, float] = field(default_factory=dict)
+    against: Against | None = None
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -56,6 +76,33 @@ def read_settings(config: pytest.Config) -> Settings:
         confirm=_confirm(config),
         plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
         session_spreads=_session_spreads(config),
+        against=_against(config, updating=update is not None),
+    )
+
+
+def _against(config: pytest.Config, *, updating: bool) -> Against | None:
+    ref = config.getoption("--pareto-against")
+    if ref is None:
+        return None
+    if updating:
+        raise pytest.UsageError(
+            "--pareto-update does not go with --pareto-against: old and new code are measured in "
+            "turn, and no baseline is compared with or written"
+        )
+    side = str(config.getini("pareto_against_tests")).strip()
+    if side not in ("candidate", "ref"):
+        raise pytest.UsageError(
+            f"ini option pareto_against_tests is {side!r}; it must be one of candidate, ref"
+        )
+    runs = _runs(config, updating=False) or 2 * Against.blocks
+    return Against(
+        ref,
+        blocks=-(-runs // 2),
+        fixed_confirm=config.getoption("--pareto-confirm") is not None,
+        tests_of=Side(side),
+        links=tuple(config.getini("pareto_against_links")),
+        setup=str(config.getini("pareto_against_setup")).strip() or None,
+        test_folders=tuple(config.getini("pareto_against_test_folders")),
     )
 
 

@@ -1,0 +1,148 @@
+"""``--pareto-against REF``: the old code and the new in turn, in fresh processes."""
+
+import tempfile
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.compare.planning import blocks_for
+from pytest_pareto.judge.screening import flagged, suspected_changes
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.run import Interleaved, Run
+from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
+from pytest_pareto.plugin.collecting import RunBuilder
+from pytest_pareto.plugin.legs import opened_legs
+from pytest_pareto.plugin.progress import Countdown
+from pytest_pareto.plugin.replay import Replay
+from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.plugin.turns_verdict import judge_turns, unmeasured_side
+from pytest_pareto.runs.blocks import Turn, turns
+from pytest_pareto.runs.leg_run import run_leg
+from pytest_pareto.runs.legs import Leg, Side
+from pytest_pareto.runs.repository import Commit, Tree
+
+
+class AgainstRuns:
+    """Takes the place of pytest's loop: both legs take turns, in blocks of two runs each.
+
+    The first run of the new code is shown as it goes. What then looks worse is measured again,
+    both sides anew, while the old code is still checked out.
+    """
+
+    def __init__(self, settings: Settings, candidate: Tree, commit: Commit) -> None:
+        assert settings.against is not None
+        self._settings = settings
+        self._against = settings.against
+        self._candidate = candidate
+        self.commit = commit
+        self.failures: list[str] = []
+        self.screen: Interleaved | None = None
+        self.flagged: frozenset[tuple[str, str]] = frozenset()
+        self.again: Interleaved | None = None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """What the new code measured, before anything was measured again."""
+        return () if self.screen is None else self.screen.new
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Measure both legs, and again what looks worse."""
+        option = session.config.option
+        if option.collectonly or (session.testsfailed and not option.continue_on_collection_errors):
+            return None
+        if not session.items:
+            return True
+        try:
+            with opened_legs(session, self._candidate, self.commit, self._against) as legs:
+                self._measure(session, legs)
+        except ParetoError as error:
+            # Half of a comparison is none.
+            self.screen = None
+            self.failures.append(str(error))
+        return True
+
+    def _measure(self, session: pytest.Session, legs: Mapping[Side, Leg]) -> None:
+        blocks = self._against.blocks
+        screen = _Turns(session, legs).take(blocks, show=True)
+        lack = unmeasured_side(screen, self.commit)
+        if lack is not None:
+            raise ParetoError(lack)
+        self.screen = screen
+        judgement = judge_turns(screen, self._settings).judgement
+        suspects = flagged(judgement) if self._settings.confirm else frozenset()
+        if not suspects:
+            return
+        changes = suspected_changes(judgement, suspects)
+        planned = blocks_for(changes, blocks, self._settings.policy.alpha)
+        count = self._settings.confirm if self._against.fixed_confirm else planned
+        cases = {case_id for case_id, _ in suspects}
+        nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
+        # Both at once: a run without its flags, or flags without runs, would decide wrongly.
+        again = _Turns(session, legs, measured=nodeids).take(count, after=blocks)
+        self.flagged, self.again = suspects, again
+
+
+class _Turns:
+    """Runs blocks of turns, and gathers what they measured by side."""
+
+    def __init__(
+        self,
+        session: pytest.Session,
+        legs: Mapping[Side, Leg],
+        *,
+        measured: Collection[str] | None = None,
+    ) -> None:
+        self._session = session
+        self._legs = legs
+        self._measured = measured
+        self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
+        self._shown = False
+
+    def take(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
+        """Run the blocks that follow ``after`` others; ``show`` the first run of the new code."""
+        planned = list(turns(blocks, after=after))
+        what = "measuring again" if self._measured is not None else "measuring"
+        countdown = Countdown(self._session.config, len(planned))
+        for turn in planned:
+            started = time.monotonic()
+            run = self._run(turn, show=show)
+            if not turn.is_warm_up:
+                self._runs[turn.side].append(run)
+            countdown.tell(f"{what}, {_named(turn, after + blocks)}", time.monotonic() - started)
+        return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
+
+    def _run(self, turn: Turn, *, show: bool) -> Run:
+        builder = RunBuilder()
+        shows = show and not self._shown and turn.side is Side.CANDIDATE and not turn.is_warm_up
+        self._shown = self._shown or shows
+        hearing = Hearing(
+            self._session, builder, Replay(self._session).show if shows else lambda _: None
+        )
+        leg = self._legs[turn.side]
+        with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder:
+            run_leg(
+                leg,
+                lambda lines: child_arguments(
+                    self._session,
+                    lines,
+                    Path(folder, "spec.json"),
+                    measured=self._measured,
+                    rootdir=leg.tests.root,
+                ),
+                folder=Path(folder, "run"),
+                hear=hearing,
+                orderly=ORDERLY,
+            )
+        trouble = hearing.missing()
+        if trouble is not None or hearing.environment is None:
+            raise ParetoError(f"the {turn.side} leg: {trouble}")
+        return builder.build(hearing.environment)
+
+
+def _named(turn: Turn, blocks: int) -> str:
+    side = "the old code" if turn.side is Side.REF else "the new code"
+    where = "warm-up" if turn.is_warm_up else f"block {turn.block} of {blocks}"
+    return f"{where}: {side}"
