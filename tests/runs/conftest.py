@@ -1,14 +1,24 @@
 """Real repositories in a temp folder of their own."""
 
+import contextlib
+import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from pytest_pareto.runs import process
+from pytest_pareto.runs.leg_run import run_leg
+from pytest_pareto.runs.legs import Leg, Side, make_legs
+from pytest_pareto.runs.project import survey
 from pytest_pareto.runs.repository import Commit, Tree, open_tree, resolve
+from pytest_pareto.runs.worktree import check_out
 
 
 @dataclass(frozen=True)
@@ -63,23 +73,98 @@ def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return temp
 
 
+def forget_the_user(patch: pytest.MonkeyPatch, config: Path) -> None:
+    """Let no configuration of the machine's user decide a test."""
+    config.write_text("[user]\nname = Nobody\nemail = nobody@example.org\n")
+    patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
 @pytest.fixture(autouse=True)
 def git_of_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let no configuration of the machine's user decide a test; return the one that does."""
-    config = tmp_path / "gitconfig"
-    config.write_text("[user]\nname = Nobody\nemail = nobody@example.org\n")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    return config
+    """Return the one configuration that counts."""
+    forget_the_user(monkeypatch, tmp_path / "gitconfig")
+    return tmp_path / "gitconfig"
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at once what a child says: nothing is timed here that this could disturb."""
+    monkeypatch.setattr(process, "POLL_S", 0.005)
+
+
+@pytest.fixture(scope="session")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository to copy: git takes ten times as long to make one."""
+    repository = Repository(tmp_path_factory.mktemp("pattern"))
+    with pytest.MonkeyPatch.context() as patch:
+        forget_the_user(patch, repository.path.parent / "gitconfig")
+        repository.git("init", "--quiet", "--initial-branch=main", "--template=")
+        files = {"mypkg/__init__.py": "", "mypkg/core.py": "VALUE = 'old'\n"}
+        repository.commit(files, "The old")
+        repository.commit({"mypkg/core.py": "VALUE = 'new'\n"}, "The new")
+    return repository.path
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
+def repository(tmp_path: Path, pattern: Path) -> Repository:
     """A flat project of two commits: ``mypkg.core.VALUE`` was "old" and is "new"."""
-    path = tmp_path / "repository"
-    path.mkdir()
-    repository = Repository(path)
-    repository.git("init", "--quiet", "--initial-branch=main")
-    repository.commit({"mypkg/__init__.py": "", "mypkg/core.py": "VALUE = 'old'\n"}, "The old")
-    repository.commit({"mypkg/core.py": "VALUE = 'new'\n"}, "The new")
-    return repository
+    return Repository(shutil.copytree(pattern, tmp_path / "repository"))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both legs of HEAD~1 and the candidate, and a folder for their runs."""
+
+    legs: Mapping[Side, Leg]
+    folder: Path
+
+    def run(
+        self, side: Side, script: str | Sequence[str], python: str = sys.executable, **more: Any
+    ) -> tuple[list[str], frozenset[str]]:
+        """Run a script (or a command) on a leg; return what it `tell`s, and what was proved."""
+        told: list[str] = []
+        command = [python, "-c", TELL + script] if isinstance(script, str) else [python, *script]
+        proved = run_leg(
+            self.legs[side],
+            lambda lines: [*command, str(lines)],
+            folder=Path(tempfile.mkdtemp(dir=self.folder)) / "run",
+            hear=told.append,
+            **more,
+        )
+        return told, proved
+
+
+TELL = """
+import json, os, subprocess, sys
+def tell(*values):
+    with open(sys.argv[-1], "a") as lines:
+        print(*values, file=lines)
+"""
+
+Compare = Callable[..., Comparison]
+
+
+@pytest.fixture
+def compare(repository: Repository, tmp_path: Path) -> Iterator[Compare]:
+    """Check HEAD~1 out for the rest of the test, and make both legs."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    with contextlib.ExitStack() as stack:
+
+        def compare(
+            *,
+            tests: Sequence[Path] = (),
+            path: Sequence[str] = (),
+            modules: Mapping[str, ModuleType] | None = None,
+            tests_of: Side = Side.CANDIDATE,
+            links: Sequence[str] = (),
+            cwd: Path | None = None,
+        ) -> Comparison:
+            candidate, commit = repository.tree, repository.resolve("HEAD~1")
+            worktree = stack.enter_context(check_out(candidate, commit, links))
+            project = survey(candidate, worktree, tests, path=path, modules=modules or {})
+            legs = make_legs(candidate, worktree, project, tests_of=tests_of, cwd=cwd)
+            return Comparison(legs, runs)
+
+        yield compare
