@@ -1,1 +1,1 @@
-"""Fresh processes: one run each."""
+"""Fresh processes, one run each; of this code, or of a git ref's beside it."""

@@ -1,6 +1,7 @@
 """One child process: its own process group, its output in a log, never left behind."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -30,14 +31,27 @@ class ChildProcess:
     """A child that appends lines to a file while it runs.
 
     Used as a context manager: whatever ends the block (the child's end, Ctrl-C, an error),
-    the child and everything that it started are ended with it.
+    the child and everything that it started are ended with it. Its environment is this
+    process's unless another is given, cleaned in either case.
     """
 
-    def __init__(self, arguments: Sequence[str], *, cwd: Path, log: Path, lines: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        log: Path,
+        lines: Path,
+        environment: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
         self._arguments = list(arguments)
         self._cwd = cwd
         self._log = log
         self._lines = lines
+        self._environment = os.environ if environment is None else environment
+        self._timeout_s = timeout_s
+        self._deadline_s = math.inf
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -46,20 +60,25 @@ class ChildProcess:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
                 self._arguments,
                 cwd=self._cwd,
-                env=clean_environment(os.environ),
+                env=clean_environment(self._environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if self._timeout_s is not None:
+            self._deadline_s = time.monotonic() + self._timeout_s
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            _end(self._process)
+            end_group(self._process)
 
     def lines(self) -> Iterator[str]:
-        """Yield each whole line as the child writes it, until it ends."""
+        """Yield each whole line as the child writes it, until it ends.
+
+        Raises TimeoutError where the child is given a time and takes longer.
+        """
         assert self._process is not None
         pending = b""
         # As bytes: what has been written so far may end within a character.
@@ -71,7 +90,14 @@ class ChildProcess:
                 yield from (line.decode("utf-8") for line in whole)
                 if ended:
                     return
+                if time.monotonic() > self._deadline_s:
+                    raise TimeoutError(f"it did not end within {self._timeout_s:g} s")
                 time.sleep(POLL_S)
+
+    def wait(self) -> None:
+        """Wait until the child has ended, whatever it writes; raises TimeoutError as `lines`."""
+        for _ in self.lines():
+            pass
 
     @property
     def exit_code(self) -> int | None:
@@ -84,8 +110,11 @@ class ChildProcess:
         return "\n".join(lines[-TAIL_LINES:])
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the whole group: the child's own children hold the device too."""
+def end_group(child: subprocess.Popen[bytes]) -> None:
+    """End a child and its whole group: the child's own children hold the device too.
+
+    The child must have been started with ``start_new_session=True``.
+    """
     kill_group = getattr(os, "killpg", None)
     if kill_group is None:
         child.kill()

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_pareto.runs import process
 from pytest_pareto.runs.process import TAIL_LINES, ChildProcess, clean_environment
 
-Start = Callable[[str], ChildProcess]
+Start = Callable[..., ChildProcess]
 
 WRITE = """
 import os, sys, time, signal, subprocess
@@ -26,12 +27,13 @@ out.write(f"{grandchild.pid}\\n".encode())
 
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
-    def started(script: str) -> ChildProcess:
+    def started(script: str, **more: Any) -> ChildProcess:
         return ChildProcess(
             [sys.executable, "-c", WRITE + script],
             cwd=tmp_path,
             log=tmp_path / "log",
             lines=tmp_path / "lines",
+            **more,
         )
 
     return started
@@ -185,6 +187,34 @@ def test_the_child_sees_the_cleaned_environment(
     )
     with start(script + "; out.write(b'\\n')") as child:
         assert list(child.lines()) == ["[None, 'kept']"]
+
+
+def test_a_child_may_be_given_an_environment(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURS", "ours")
+    given = {"GIVEN": "given", "COVERAGE_PROCESS_START": "x"}
+    with start("out.write(repr(sorted(os.environ)).encode() + b'\\n')", environment=given) as child:
+        (names,) = child.lines()
+    assert "'GIVEN'" in names
+    assert "OURS" not in names
+    assert "COVERAGE" not in names
+
+
+# How long it takes
+
+
+def test_a_child_that_takes_too_long_is_told_and_ended(start: Start) -> None:
+    with (
+        start("out.write(b'one\\n')\n" + SLEEP, timeout_s=0.3) as child,
+        pytest.raises(TimeoutError, match=r"^it did not end within 0\.3 s$"),
+    ):
+        child.wait()
+    assert child.exit_code == -signal.SIGTERM
+
+
+def test_a_child_that_is_quick_enough_is_not(start: Start) -> None:
+    with start("", timeout_s=60) as child:
+        child.wait()
+    assert child.exit_code == 0
 
 
 # Nothing is left behind

@@ -1,0 +1,81 @@
+"""What a process writes down: where each module of the project came from."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .places import lies_in, paths_of, strings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .finder import Route
+
+FOUND, ESCAPED = "found", "escaped"
+
+
+class Notes:
+    """Lines of a file to which all processes of a run append: process id, kind, name, place."""
+
+    def __init__(self, log: str, own: str, other: str, ground: Sequence[str]) -> None:
+        self._log = log
+        self._own = own
+        self._other = other
+        self._ground = ground
+        self._noted: set[tuple[str, str]] = set()
+
+    def note(self, kind: str, name: str, place: str) -> None:
+        """Append a line in one write: processes that fork, and those that just exit, lose none."""
+        if (kind, name) in self._noted:
+            return
+        self._noted.add((kind, name))
+        line = ascii((os.getpid(), kind, name, place)) + "\n"
+        descriptor = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, line.encode("ascii"))
+        finally:
+            os.close(descriptor)
+
+    def note_all(self, route_of: Callable[[str], Route | None]) -> None:
+        """Note what this process has loaded past this finder, from where it should or not."""
+        for key, module in list(sys.modules.items()):
+            attributes = getattr(module, "__dict__", None)
+            if isinstance(attributes, dict):
+                self._note_loaded(key, attributes, route_of)
+
+    def _note_loaded(
+        self, key: str, attributes: dict[str, Any], route_of: Callable[[str], Route | None]
+    ) -> None:
+        # A module may stand under further names, as a vendored one: its own is its spec's.
+        name = getattr(attributes.get("__spec__"), "name", None) or key
+        route = route_of(name)
+        # A script's __file__ is deleted when it ends; its loader still knows.
+        file = attributes.get("__file__") or getattr(attributes.get("__loader__"), "path", None)
+        if isinstance(file, str):
+            places = [file]
+        else:  # a namespace: it has no code, and portions of it may lie anywhere
+            places = [] if route is None else strings(attributes.get("__path__"))
+        if not places:
+            return
+        if route is None:
+            if self._is_of_other_leg(places[0]):
+                self.note(ESCAPED, name, places[0])
+        elif not any(lies_in(route.top, paths_of(place)) for place in places):
+            self.note(ESCAPED, name, places[0])
+        elif route.is_project:
+            self.note(FOUND, name, places[0])
+
+    def _is_of_other_leg(self, place: str) -> bool:
+        paths = paths_of(place)
+        if lies_in(self._own, paths) or not lies_in(self._other, paths):
+            return False
+        if any(lies_in(at, paths) for at in self._ground):
+            return False
+        # An environment may lie in the repository, as .venv does.
+        parts = place.replace("\\", "/").split("/")
+        is_installed = "site-packages" in parts or "dist-packages" in parts
+        standard_library = os.__file__.rpartition(os.sep)[0]
+        return not is_installed and not lies_in(standard_library, paths)

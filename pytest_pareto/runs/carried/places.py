@@ -1,0 +1,36 @@
+"""Where a file lies, as Python found it and as it is linked."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
+
+def place_of(spec: ModuleSpec) -> str:
+    """Return where a module lies; "" for one that lies nowhere, as one made by a program."""
+    if spec.has_location and spec.origin:
+        return spec.origin
+    return next(iter(strings(spec.submodule_search_locations)), "")
+
+
+def strings(entries: object) -> list[str]:
+    """Return the paths of a module's search path, which may be anything or nothing."""
+    try:
+        return [entry for entry in entries or () if isinstance(entry, str)]  # type: ignore[attr-defined]
+    except Exception:
+        return []
+
+
+def paths_of(place: str) -> tuple[str, str]:
+    """Return the path by which a file was found, and the one that it links to."""
+    found = os.path.abspath(place)  # noqa: PTH100 - pathlib is not loaded yet
+    return os.path.normcase(found), os.path.normcase(os.path.realpath(place))
+
+
+def lies_in(folder: str, paths: tuple[str, str]) -> bool:
+    """Whether a file lies in a folder, or links into it: a link into a leg is the user's wish."""
+    start = os.path.normcase(folder) + os.sep
+    return any((path + os.sep).startswith(start) for path in paths)

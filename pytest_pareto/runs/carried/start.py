@@ -1,0 +1,45 @@
+"""How a process starts with what it carries."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+
+from .finder import LegFinder, MetaPath, Route
+from .notes import Notes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def install(
+    routes: Mapping[str, tuple[str, Sequence[str], bool]],
+    *,
+    own: str,
+    other: str,
+    ground: Sequence[str],
+    log: str,
+) -> None:
+    """Put the finder in front of all others, for as long as the process lives."""
+    named = {name: Route(t, f, is_project=p) for name, (t, f, p) in routes.items()}
+    notes = Notes(log, own, other, ground)
+    finder = LegFinder(named, notes)
+    sys.meta_path = MetaPath(finder, sys.meta_path)
+    # Registered first, so called last: after all that would still import.
+    atexit.register(notes.note_all, finder.route_of)
+
+
+def run_hidden(here: str) -> None:
+    """Run the ``sitecustomize`` that this one hides: the user's own, or the system's."""
+    mine = sys.modules.pop("sitecustomize")
+    index = sys.path.index(here)
+    del sys.path[index]
+    try:
+        __import__("sitecustomize")
+    except ModuleNotFoundError as error:
+        if error.name != "sitecustomize":
+            raise
+        sys.modules["sitecustomize"] = mine
+    finally:
+        sys.path.insert(index, here)

@@ -1,0 +1,10 @@
+"""The settings that messages about a leg point to."""
+
+SETUP_OPTION = "pareto_against_setup"
+"""A shell command that builds a leg in place."""
+LINKS_OPTION = "pareto_against_links"
+"""Untracked files and folders that both legs use."""
+TESTS_OPTION = "pareto_against_tests"
+"""Whose tests measure both legs: `candidate` or `ref`."""
+TEST_FOLDERS_OPTION = "pareto_against_test_folders"
+"""Folders that belong to the tests where their names do not say so."""

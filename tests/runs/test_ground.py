@@ -1,0 +1,58 @@
+from pathlib import PurePosixPath
+
+import pytest
+
+from pytest_pareto.runs.ground import find_ground, holds
+
+
+def ground(files: str, tests: str = "", root: str = ".") -> set[str]:
+    found = find_ground(
+        [PurePosixPath(file) for file in files.split()],
+        [PurePosixPath(test) for test in tests.split()],
+        PurePosixPath(root),
+    )
+    return {str(path) for path in found}
+
+
+@pytest.mark.parametrize(
+    ("files", "tests", "expected"),
+    [
+        # Folders of tests by their name, collected or not, with what helps them.
+        ("mypkg/a.py tests/test_a.py tests/unit/helpers.py", "tests/test_a.py", {"tests"}),
+        ("mypkg/a.py mypkg/tests/test_a.py", "", {"mypkg/tests"}),
+        ("src/mypkg/a.py test/a.py", "", {"test"}),
+        # By their name where a collected test lives in them, and only there.
+        ("benchmarks/common.py benchmarks/g/test_a.py", "benchmarks/g/test_a.py", {"benchmarks"}),
+        ("perf_tests/common.py perf_tests/test_a.py", "perf_tests/test_a.py", {"perf_tests"}),
+        ("mypkg/benchmarks/common.py", "", set()),
+        # Nothing but tests: a folder of the tests, whatever its name.
+        ("checks/__init__.py checks/test_a.py", "checks/test_a.py", {"checks"}),
+        ("checks/deep/test_a.py checks/helper.py", "checks/deep/test_a.py", {"checks/deep"}),
+        # Tests among a package's modules: the rest is the project.
+        ("mypkg/a.py mypkg/test_a.py", "mypkg/test_a.py", {"mypkg/test_a.py"}),
+        ("src/mypkg/a.py src/test_a.py", "src/test_a.py", {"src/test_a.py"}),
+        ("a.py test_a.py bench_a.py", "test_a.py bench_a.py", {"test_a.py", "bench_a.py"}),
+        # A module that only looks like a test is the project's: nobody collected it.
+        ("mypkg/ab_test.py mypkg/testing/a.py mypkg/latest/a.py", "", set()),
+        # A conftest is never the project's.
+        ("conftest.py mypkg/conftest.py a.py", "", {"conftest.py", "mypkg/conftest.py"}),
+        # What the user says.
+        ("checks/helpers.py checks/test_a.py", "checks checks/test_a.py", {"checks"}),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_the_tests(files: str, tests: str, expected: set[str]) -> None:
+    assert ground(files, tests) == expected
+
+
+def test_the_projects_own_folder_may_be_called_anything() -> None:
+    files = "tests/toy/mypkg/a.py tests/toy/checks/test_a.py tests/toy/checks/b.py"
+    test = "tests/toy/checks/test_a.py"
+    assert ground(files, test, root="tests/toy") == {test}
+    assert ground(files, test) == {"tests"}
+
+
+def test_a_folder_holds_what_is_below_it() -> None:
+    folders = [PurePosixPath("tests"), PurePosixPath("conftest.py")]
+    below = [PurePosixPath(at) for at in ("tests", "tests/unit/a.py", "conftest.py")]
+    assert all(holds(folders, at) for at in below)
+    assert not any(holds(folders, PurePosixPath(at)) for at in ("testsuite/a.py", "a/conftest.py"))

@@ -1,0 +1,147 @@
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.runs.leg_run import run_leg, set_up
+from pytest_pareto.runs.legs import Leg, Side
+from tests.runs.conftest import Compare, Repository
+from tests.runs.test_process import ends
+
+RUN = "import mypkg.core; tell('one'); print('said')\n"
+
+
+@pytest.fixture
+def leg(compare: Compare) -> Leg:
+    return compare().legs[Side.REF]
+
+
+def test_a_run_is_heard_while_it_runs_and_proved(compare: Compare) -> None:
+    told, proved = compare().run(Side.REF, RUN + "tell('two')")
+    assert told == ["one", "two"]
+    assert proved == {"mypkg", "mypkg.core"}
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        ("sys.exit(3)", r"^the ref leg ended with exit code 3; its output ends:\nsaid$"),
+        ("os.abort()", r"^the ref leg was ended by signal 6; "),
+        ("os.kill(os.getpid(), 9)", r"^the ref leg was ended by signal 9 \(is the machine out of"),
+        ("raise OSError('why')", r"(?s)exit code 1; .*\nOSError: why$"),
+    ],
+)
+def test_a_run_that_fails_tells_how_it_ended(compare: Compare, end: str, message: str) -> None:
+    with pytest.raises(ParetoError, match=message):
+        compare().run(Side.REF, RUN + "sys.stdout.flush()\n" + end)
+
+
+def test_some_codes_are_orderly(compare: Compare) -> None:
+    assert compare().run(Side.REF, RUN + "sys.exit(3)", orderly=(0, 3))[0] == ["one"]
+
+
+def test_a_run_that_takes_too_long_is_ended(compare: Compare) -> None:
+    script = RUN + "import time; time.sleep(60)"
+    with pytest.raises(ParetoError, match=r"^the ref leg was ended: it did .* 0\.3 s; its output"):
+        compare().run(Side.REF, script, timeout_s=0.3)
+
+
+def test_what_ends_the_hearing_ends_the_run(leg: Leg, tmp_path: Path) -> None:
+    script = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, file=open(sys.argv[-1], "a"))
+time.sleep(60)
+"""
+    pids = []
+
+    def hear(line: str) -> None:
+        pids.append(int(line))
+        raise KeyboardInterrupt
+
+    def arguments(lines: Path) -> list[str]:
+        return [sys.executable, "-c", script, str(lines)]
+
+    with pytest.raises(KeyboardInterrupt):
+        run_leg(leg, arguments, folder=tmp_path / "run", hear=hear)
+    assert ends(pids[0])
+
+
+def test_a_folder_is_for_one_run(leg: Leg, tmp_path: Path) -> None:
+    """What an earlier run noted must not prove a later one."""
+    (tmp_path / "run/carried").mkdir(parents=True)
+    with pytest.raises(FileExistsError):
+        run_leg(leg, lambda _: [], folder=tmp_path / "run", hear=print)
+
+
+# Set-up
+
+
+def test_set_up_runs_in_the_legs_folder_with_the_legs_code(leg: Leg, tmp_path: Path) -> None:
+    command = f"{sys.executable} -c 'import mypkg.core as c; print(c.VALUE)' > built && pwd"
+    set_up(leg, command, tmp_path / "setup")
+    assert (leg.tree.root / "built").read_text() == "old\n"
+    assert (tmp_path / "setup/log.txt").read_text() == f"{leg.tree.root}\n"
+
+
+def test_set_up_that_fails_tells_its_end(leg: Leg, tmp_path: Path) -> None:
+    message = (
+        r"^the ref leg's pareto_against_setup \(echo no >&2; exit 7\) ended with .* 7; .*\nno$"
+    )
+    with pytest.raises(ParetoError, match=message):
+        set_up(leg, "echo no >&2; exit 7", tmp_path / "setup")
+
+
+def test_set_up_that_takes_too_long_is_ended(leg: Leg, tmp_path: Path) -> None:
+    with pytest.raises(ParetoError, match=r"was ended: it did not end within 0\.1 s"):
+        set_up(leg, "sleep 60", tmp_path / "setup", timeout_s=0.1)
+
+
+# A whole comparison, interrupted
+
+SESSION = """
+import sys, tempfile
+from pathlib import Path
+from pytest_pareto.runs.leg_run import run_leg
+from pytest_pareto.runs.legs import Side, make_legs
+from pytest_pareto.runs.project import survey
+from pytest_pareto.runs.repository import open_tree, resolve
+from pytest_pareto.runs.worktree import check_out
+
+tree = open_tree(Path(sys.argv[1]))
+code = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'a')); time.sleep(60)"
+with (
+    tempfile.TemporaryDirectory() as folder,
+    check_out(tree, resolve(tree, "HEAD~1")) as worktree,
+):
+    legs = make_legs(tree, worktree, survey(tree, worktree, []))
+    run_leg(
+        legs[Side.REF],
+        lambda lines: [sys.executable, "-c", code, str(lines)],
+        folder=Path(folder) / "run",
+        hear=lambda line: print(line, flush=True),
+    )
+"""
+
+
+def test_ctrl_c_leaves_no_worktree_no_lock_and_no_child(repository: Repository, temp: Path) -> None:
+    before = repository.state()
+    with subprocess.Popen(
+        [sys.executable, "-c", SESSION, str(repository.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as session:
+        assert session.stdout is not None
+        pid = int(session.stdout.readline())
+        started = time.monotonic()
+        session.send_signal(signal.SIGINT)
+        session.wait(20)
+    assert time.monotonic() - started < 10
+    assert ends(pid)
+    assert repository.state() == before
+    assert list(temp.iterdir()) == []

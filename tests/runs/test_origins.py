@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.runs.legs import Leg, Side
+from pytest_pareto.runs.origins import Origin, prove, read_origins
+from pytest_pareto.runs.project import Project
+from pytest_pareto.runs.repository import Tree
+
+
+@pytest.fixture
+def leg(tmp_path: Path) -> Leg:
+    ref, candidate = (Tree(tmp_path / name, tmp_path / name) for name in ("ref", "candidate"))
+    project = Project((), frozenset(f"package{n}" for n in range(9)), frozenset())
+    return Leg(Side.REF, ref, candidate, candidate, candidate.root, project)
+
+
+def note(folder: Path, *lines: tuple[int, str, str, str]) -> Path:
+    file = folder / "origins.txt"
+    file.write_text("".join(ascii(line) + "\n" for line in lines))
+    return file
+
+
+def test_a_module_of_the_leg_is_proved(leg: Leg, tmp_path: Path) -> None:
+    own = str(tmp_path / "ref/a.py")
+    file = note(tmp_path, (1, "found", "a", own), (2, "found", "a", own), (2, "found", "b", ""))
+    assert prove(leg, file) == {"a", "b"}
+
+
+def test_names_may_be_anything_that_a_file_may_be(tmp_path: Path) -> None:
+    place = "/tmp/a\nb\tc\udcff'.py"
+    assert list(read_origins(note(tmp_path, (1, "found", "ä", place)))) == [
+        Origin(pid=1, is_escape=False, name="ä", place=place)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["found", "escaped"])
+@pytest.mark.parametrize("place", ["candidate/a.py", "ref-2/a.py", "site-packages/a.py"])
+def test_a_module_from_elsewhere_is_named(leg: Leg, tmp_path: Path, kind: str, place: str) -> None:
+    own = (1, "found", "b", str(tmp_path / "ref/b.py"))
+    file = note(tmp_path, own, (1, kind, "a", str(tmp_path / place)))
+    with pytest.raises(ParetoError) as told:
+        prove(leg, file)
+    assert f"should have come from below {tmp_path}/ref:\n" in str(told.value)
+    assert f"\n  a came from {tmp_path / place}\n" in str(told.value)
+    assert "  b came" not in str(told.value)
+
+
+def test_of_many_some_are_named(leg: Leg, tmp_path: Path) -> None:
+    lines = [(1, "found", f"m{n}", f"/elsewhere/{n}") for n in (*range(9), 0)]
+    with pytest.raises(ParetoError, match=r"m4 came from /elsewhere/4\n  and 4 more\n"):
+        prove(leg, note(tmp_path, *lines))
+
+
+def test_no_import_proves_nothing(leg: Leg, tmp_path: Path) -> None:
+    for file in (tmp_path / "absent", note(tmp_path)):
+        with pytest.raises(ParetoError, match=r"never imported .*: package0, .*package4, \.\.\.\."):
+            prove(leg, file)
+
+
+@pytest.mark.parametrize("line", ["(1, 'found', 'a'", "(1, 'found')", "3", "import os"])
+def test_a_line_that_is_not_whole_is_no_proof(tmp_path: Path, line: str) -> None:
+    file = note(tmp_path, (1, "found", "a", ""))
+    file.write_text(file.read_text() + line)
+    with pytest.raises(ParetoError, match=r"origins\.txt, line 2: .* is not whole"):
+        list(read_origins(file))

@@ -1,0 +1,135 @@
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+
+import pytest
+
+from pytest_pareto.runs.naming import code_names, dotted_name
+from pytest_pareto.runs.project import Project, survey
+from pytest_pareto.runs.repository import Tree, open_tree
+from pytest_pareto.runs.worktree import check_out
+from tests.runs.conftest import Repository
+
+
+def look(
+    repository: Repository,
+    tests: Sequence[str] = (),
+    *,
+    path: Sequence[str] = (),
+    modules: dict[str, ModuleType] | None = None,
+    tree: Tree | None = None,
+) -> Project:
+    """Survey HEAD~1 and the candidate; nothing of this interpreter counts unless given."""
+    candidate = tree or repository.tree
+    with check_out(candidate, repository.resolve("HEAD~1")) as worktree:
+        files = [candidate.top / test for test in tests]
+        return survey(candidate, worktree, files, path=path, modules=modules or {})
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [
+        ("mypkg/deep/a.py", {"mypkg"}),
+        ("src/mypkg/deep/a.py", {"mypkg", "src.mypkg"}),
+        ("a.py", {"a"}),
+        ("scripts/train.py", {"scripts.train"}),
+        ("google/cloud/mine/a.py", {"google.cloud.mine"}),
+        ("src/_fast.cpython-311.so", {"_fast", "src._fast"}),
+        ("not-a-name/a.py", set()),
+        ("__init__.py", set()),
+        ("random.py", set()),
+        ("pytest_pareto/runs/legs.py", set()),
+    ],
+)
+def test_the_shallowest_name_that_is_code(file: str, names: set[str]) -> None:
+    packages = [
+        PurePosixPath(at)
+        for at in ("mypkg", "mypkg/deep", "src/mypkg", "google/cloud/mine", "pytest_pareto")
+    ]
+    folders = [PurePosixPath("src"), PurePosixPath()]
+    assert code_names([PurePosixPath(file)], packages, folders) == names
+
+
+def test_a_name_is_what_can_be_imported() -> None:
+    assert dotted_name(PurePosixPath("mypkg/tests")) == "mypkg.tests"
+    assert dotted_name(PurePosixPath("mypkg/class-1/a.py")) is None
+
+
+# Surveys
+
+
+def test_a_project_is_what_both_trees_have(repository: Repository) -> None:
+    """Names of one side only count: the other must not find them there."""
+    repository.commit({"gone.py": "", ".gitignore": "build\n"})
+    (repository.path / "gone.py").unlink()
+    repository.commit({"src/added/__init__.py": "", "tests/test_a.py": ""})
+    repository.write({"fresh.py": "", "build/lib/mypkg/core.py": "", "_top.so": ""})
+    project = look(repository)
+    assert project.folders == (PurePosixPath("src"), PurePosixPath())
+    assert project.names == {"mypkg", "gone", "added", "src.added", "fresh", "_top"}
+    assert project.ground == {PurePosixPath("tests")}
+    assert project.test_names == {"tests"}
+
+
+def test_tests_have_names_too(repository: Repository) -> None:
+    repository.commit(
+        {"mypkg/test_core.py": "", "mypkg/tests/a.py": "", "conftest.py": "", "test_a.py": ""}
+    )
+    project = look(repository, ["mypkg/test_core.py", "test_a.py"])
+    assert project.test_names == {"mypkg.tests", "mypkg.test_core", "test_a"}
+    assert project.names == {"mypkg"}
+
+
+def test_folders_of_the_repository_on_the_path_are_the_projects(
+    repository: Repository, tmp_path: Path
+) -> None:
+    """As pytest's `pythonpath`, a .pth file or a sibling installed in place put them there."""
+    repository.commit({"python/other/__init__.py": "", "tests/helpers/h.py": "", "lib/x.py": ""})
+    environment = repository.path / ".venv/lib/python3.11/site-packages"
+    environment.mkdir(parents=True)
+    (environment / "stranger.py").touch()
+    (tmp_path / "link").symlink_to(repository.path / "python")
+    path = [
+        *(str(tmp_path), str(tmp_path / "link"), str(environment), str(repository.path / "absent")),
+        *(str(repository.path / at) for at in ("tests/helpers", "lib/x.py")),
+    ]
+    project = look(repository, path=path)
+    assert project.folders == tuple(map(PurePosixPath, ("src", ".", "python")))
+    assert {"other", "python.other"} <= project.names
+    assert "stranger" not in project.names
+
+
+def test_an_environment_in_the_repository_is_not_the_project(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(repository.path / "env"))
+    inside = repository.path / "env/lib/python3.11/lib-dynload"
+    inside.mkdir(parents=True)
+    assert len(look(repository, path=[str(inside)]).folders) == 2
+
+
+def test_setuptools_finders_tell_where_they_point(repository: Repository) -> None:
+    repository.commit({"code/python/other/__init__.py": ""})
+    finder = ModuleType("__editable___other_1_0_finder")
+    finder.__dict__["MAPPING"] = {"other": str(repository.path / "code/python/other")}
+    project = look(repository, modules={finder.__name__: finder})
+    assert project.folders[-1] == PurePosixPath("code/python")
+    assert "other" in project.names
+
+
+def test_a_project_below_the_top_is_seen_with_its_siblings(repository: Repository) -> None:
+    sibling = repository.path / "packages/b/src"
+    files = {"packages/a/src/a/__init__.py": "", "packages/b/src/b/__init__.py": ""}
+    repository.commit(files | {"packages/a/tests/test_a.py": ""})
+    repository.commit({})
+    tree = open_tree(repository.path / "packages/a")
+    project = look(repository, path=[str(sibling)], tree=tree)
+    folders = ("packages/a/src", "packages/a", "packages/b/src")
+    assert project.folders == tuple(map(PurePosixPath, folders))
+    assert {"a", "b"} <= project.names
+    assert project.ground == {PurePosixPath("packages/a/tests")}
+    assert project.test_names == {"tests"}
