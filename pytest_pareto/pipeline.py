@@ -68,9 +68,10 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
 
     ``expected`` says of a case of the baseline that was not measured whether it should
     have been, and ``skipped`` whether its test was. ``failures`` happened before judging
-    and belong to no test; ``notices`` are told of the session. After failures, or where the session was ``cut_short``, it needs no
-    saying that nothing was measured. A ``confirmation`` of what `flagged` names decides about
-    it; what an update writes stays what ``runs`` measured.
+    and belong to no test; ``notices`` are told of the session. After failures, or where the
+    session was ``cut_short``, it needs no saying that nothing was measured. A
+    ``confirmation`` of what `flagged` names decides about it; what an update writes stays
+    what ``runs`` measured.
 
     All noisy metrics that gate share alpha, measured again or not: the confirming runs meet
     the same stored baseline as the first ones, and with it the same luck (simulated, 60

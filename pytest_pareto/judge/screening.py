@@ -25,9 +25,7 @@ def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
     )
 
 
-def suspected_changes(
-    judgement: Judgement, names: Iterable[tuple[str, str]]
-) -> tuple[Change, ...]:
+def suspected_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
     """Return the changes of what was `flagged`."""
     cases = {case.case_id: case.comparison for case in judgement.cases}
     found = (cases[case].metric(name) for case, name in names)

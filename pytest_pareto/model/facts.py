@@ -14,6 +14,7 @@ class SessionFacts:
     ``updating`` false both are empty.
     ``confirmed`` is whether suspects were measured again before they were called worse, and
     ``suspects`` says how many in how many runs: "1 case measured again in 5 fresh runs".
+    ``against`` names the commit whose code took turns with this one; then there is no baseline.
     """
 
     baseline_path: str
@@ -29,4 +30,5 @@ class SessionFacts:
     written: int = 0
     confirmed: bool = False
     suspects: str | None = None
+    against: str | None = None
     assumptions: tuple[str, ...] = ()

@@ -184,7 +184,8 @@ def _is_child(config: pytest.Config) -> bool:
 def _refuse_orphans(config: pytest.Config) -> None:
     """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
     names = (
-        "update", "baseline", "runs", "confirm", "against", "missing", "inconclusive", "tradeoff", "plot"
+        "update", "baseline", "runs", "confirm", "against", "missing", "inconclusive",
+        "tradeoff", "plot",
     )  # fmt: skip
     given = [f"--pareto-{name}" for name in names if config.getoption(f"pareto_{name}")]
     if given:

@@ -13,15 +13,22 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
 from pytest_pareto.plugin.collecting import RunBuilder
+from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.legs import opened_legs
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replay import Replay
+from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
-from pytest_pareto.plugin.turns_verdict import judge_turns, unmeasured_side
+from pytest_pareto.plugin.turns_verdict import (
+    Turns,
+    conclude_turns,
+    judge_turns,
+    unmeasured_side,
+)
 from pytest_pareto.runs.blocks import Turn, turns
 from pytest_pareto.runs.leg_run import run_leg
 from pytest_pareto.runs.legs import Leg, Side
-from pytest_pareto.runs.repository import Commit, Tree
+from pytest_pareto.runs.repository import open_tree, resolve
 
 
 class AgainstRuns:
@@ -31,21 +38,14 @@ class AgainstRuns:
     both sides anew, while the old code is still checked out.
     """
 
-    def __init__(self, settings: Settings, candidate: Tree, commit: Commit) -> None:
+    def __init__(self, settings: Settings, root: Path) -> None:
         assert settings.against is not None
         self._settings = settings
         self._against = settings.against
-        self._candidate = candidate
-        self.commit = commit
-        self.failures: list[str] = []
-        self.screen: Interleaved | None = None
-        self.flagged: frozenset[tuple[str, str]] = frozenset()
-        self.again: Interleaved | None = None
-
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """What the new code measured, before anything was measured again."""
-        return () if self.screen is None else self.screen.new
+        self._candidate = open_tree(root)
+        self._commit = resolve(self._candidate, settings.against.ref)
+        self._failures: list[str] = []
+        self._turns: Turns | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -56,22 +56,28 @@ class AgainstRuns:
         if not session.items:
             return True
         try:
-            with opened_legs(session, self._candidate, self.commit, self._against) as legs:
+            with opened_legs(session, self._candidate, self._commit, self._against) as legs:
                 self._measure(session, legs)
         except ParetoError as error:
             # Half of a comparison is none.
-            self.screen = None
-            self.failures.append(str(error))
+            self._turns = None
+            self._failures.append(str(error))
         return True
+
+    def conclude(self, selection: Selection, duration_s: float) -> Conclusion:
+        """Judge what both legs measured; what could not be compared fails."""
+        return conclude_turns(
+            self._turns, self._settings, selection, tuple(self._failures), self._commit, duration_s
+        )
 
     def _measure(self, session: pytest.Session, legs: Mapping[Side, Leg]) -> None:
         blocks = self._against.blocks
-        screen = _Turns(session, legs).take(blocks, show=True)
-        lack = unmeasured_side(screen, self.commit)
+        screen = _Taking(session, legs).take(blocks, show=True)
+        lack = unmeasured_side(screen, self._commit)
         if lack is not None:
             raise ParetoError(lack)
-        self.screen = screen
-        judgement = judge_turns(screen, self._settings).judgement
+        self._turns = Turns(screen)
+        judgement = judge_turns(self._turns, self._settings).judgement
         suspects = flagged(judgement) if self._settings.confirm else frozenset()
         if not suspects:
             return
@@ -80,12 +86,11 @@ class AgainstRuns:
         count = self._settings.confirm if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in suspects}
         nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        # Both at once: a run without its flags, or flags without runs, would decide wrongly.
-        again = _Turns(session, legs, measured=nodeids).take(count, after=blocks)
-        self.flagged, self.again = suspects, again
+        again = _Taking(session, legs, measured=nodeids).take(count, after=blocks)
+        self._turns = Turns(screen, suspects, again)
 
 
-class _Turns:
+class _Taking:
     """Runs blocks of turns, and gathers what they measured by side."""
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
-from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.fresh import FreshRuns
@@ -16,6 +16,7 @@ from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from pytest_pareto.plugin.against import AgainstRuns
     from pytest_pareto.plugin.conclusion import Conclusion
 
 
@@ -25,12 +26,13 @@ def register_session(config: pytest.Config) -> None:
 
     settings = read_settings(config)
     try:
-        load(settings.baseline_dir, probe_environment({}).hardware_key)
+        if settings.against is None:
+            load(settings.baseline_dir, probe_environment({}).hardware_key)
         if settings.update is not None:
             check_writable(settings.baseline_dir)
-    except BaselineError as error:
+        fresh = _fresh(config, settings)
+    except ParetoError as error:
         raise pytest.UsageError(str(error)) from None
-    fresh = FreshRuns(config, settings.runs) if settings.runs is not None else None
     if fresh is not None:
         config.pluginmanager.register(fresh, "pareto-fresh")
     else:
@@ -38,10 +40,21 @@ def register_session(config: pytest.Config) -> None:
     config.pluginmanager.register(ParetoSession(config, settings, fresh), "pareto-session")
 
 
+def _fresh(config: pytest.Config, settings: Settings) -> "FreshRuns | AgainstRuns | None":
+    """Return what measures in fresh processes; None where this one does."""
+    if settings.against is not None:
+        from pytest_pareto.plugin.against import AgainstRuns
+
+        return AgainstRuns(settings, config.rootpath)
+    return FreshRuns(config, settings.runs) if settings.runs is not None else None
+
+
 class ParetoSession:
     """Collects the reports, and judges when the tests have run."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, fresh: FreshRuns | None) -> None:
+    def __init__(
+        self, config: pytest.Config, settings: Settings, fresh: "FreshRuns | AgainstRuns | None"
+    ) -> None:
         self._config = config
         self._settings = settings
         self._fresh = fresh
@@ -108,19 +121,26 @@ class ParetoSession:
 
         if not session.items or (self._selection.stopped and not self._reported):
             return  # nothing ran, and pytest says why
-        self._conclusion = conclude(
-            self._settings,
-            self._selection,
-            Measured(*self._runs(), duration_s),
-            Confirming(session, self._settings.confirm),
-            self._config.rootpath,
-        )
+        from pytest_pareto.plugin.against import AgainstRuns
+
+        if isinstance(self._fresh, AgainstRuns):
+            self._conclusion = self._fresh.conclude(self._selection, duration_s)
+        else:
+            self._conclusion = conclude(
+                self._settings,
+                self._selection,
+                Measured(*self._runs(), duration_s),
+                Confirming(session, self._settings.confirm),
+                self._config.rootpath,
+            )
         self._conclusion.report(session, frozenset(self._red))
 
     def _runs(self) -> tuple[tuple[Run, ...], tuple[str, ...]]:
-        if self._fresh is not None and self._fresh.runs:
-            return tuple(self._fresh.runs), tuple(self._fresh.failures)
-        failures = tuple(self._fresh.failures) if self._fresh is not None else ()
+        failures: tuple[str, ...] = ()
+        if isinstance(self._fresh, FreshRuns):
+            failures = tuple(self._fresh.failures)
+            if self._fresh.runs:
+                return tuple(self._fresh.runs), failures
         environment = probe_environment({"pytest": pytest.__version__})
         return (self._builder.build(environment),), failures
 

@@ -10,6 +10,9 @@ from pytest_pareto.model.policy import Missing, Policy, TradeOffs
 from pytest_pareto.plugin import BASELINE_RUNS
 from pytest_pareto.runs.legs import Side
 
+_SCREENING_RUNS = 4
+"""Of each side, in two blocks: enough to suspect, not to convict."""
+
 
 @dataclass(frozen=True, slots=True)
 class Against:
@@ -21,12 +24,12 @@ class Against:
     """
 
     ref: str
-    blocks: int = 2
-    fixed_confirm: bool = False
-    tests_of: Side = Side.CANDIDATE
-    links: tuple[str, ...] = ()
-    setup: str | None = None
-    test_folders: tuple[str, ...] = ()
+    blocks: int
+    fixed_confirm: bool
+    tests_of: Side
+    links: tuple[str, ...]
+    setup: str | None
+    test_folders: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def _against(config: pytest.Config, *, updating: bool) -> Against | None:
         raise pytest.UsageError(
             f"ini option pareto_against_tests is {side!r}; it must be one of candidate, ref"
         )
-    runs = _runs(config, updating=False) or 2 * Against.blocks
+    runs = _runs(config, updating=False) or _SCREENING_RUNS
     return Against(
         ref,
         blocks=-(-runs // 2),

@@ -1,33 +1,75 @@
 """The verdict of a session in which old and new code took turns."""
 
+from dataclasses import dataclass
+
 from pytest_pareto.compare.recalled import PER_BLOCK
 from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.run import Interleaved
+from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Judged, judge_interleaved
+from pytest_pareto.plugin.conclusion import Conclusion
+from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.report.summary import plural
 from pytest_pareto.runs.repository import Commit
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What both sides measured, and, of what then looked worse, what they measured again."""
+
+    screen: Interleaved
+    flagged: frozenset[tuple[str, str]] = frozenset()
+    again: Interleaved | None = None
+
+
 def judge_turns(
-    screen: Interleaved,
-    settings: Settings,
-    flagged: frozenset[tuple[str, str]] = frozenset(),
-    again: Interleaved | None = None,
+    turns: Turns, settings: Settings, failures: tuple[str, ...] = (), *, cut_short: bool = False
 ) -> Judged:
-    """Judge the new code by its turns with the old; what was flagged, by those taken again.
+    """Judge the new code by its turns with the old.
 
     A test that the old code has no result of is new, which is no failure in CI either: there
     is no baseline that somebody forgot to record.
     """
     return judge_interleaved(
-        screen,
+        turns.screen,
         settings.policy.accepting_nothing().without_ci(),
         Terms(settings.policy.alpha, confirming=PER_BLOCK * settings.confirm),
-        expected=lambda _: True,
-        flagged=flagged,
-        again=again,
-        notices=tuple(_failed_before(screen)),
+        expected=lambda _: not cut_short,
+        flagged=turns.flagged,
+        again=turns.again,
+        failures=failures,
+        cut_short=cut_short,
+        notices=tuple(_failed_before(turns.screen)),
     )
+
+
+def conclude_turns(
+    turns: Turns | None,
+    settings: Settings,
+    selection: Selection,
+    failures: tuple[str, ...],
+    commit: Commit,
+    duration_s: float,
+) -> Conclusion:
+    """Return what the session came to; without ``turns`` it has failed and says why."""
+    facts = SessionFacts(
+        baseline_path="",
+        hardware_key="",
+        baseline_sessions=1,
+        baseline_runs=0 if turns is None else len(turns.screen.old),
+        runs=0 if turns is None else len(turns.screen.new),
+        duration_s=duration_s,
+        partial=selection.partial,
+        confirmed=settings.confirm > 0 and selection.stopped is None and not failures,
+        suspects=None if turns is None else _suspects(turns),
+        against=str(commit),
+    )
+    if turns is None:
+        return Conclusion(Judgement((), failures), facts)
+    stopped = selection.stopped is not None
+    return Conclusion(judge_turns(turns, settings, failures, cut_short=stopped).judgement, facts)
 
 
 def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:
@@ -39,6 +81,14 @@ def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:
         why = f"; {failed[0]} failed: {failed[1]}" if failed is not None else ""
         return f"--pareto-against: nothing was measured of {name}, so nothing is compared{why}"
     return None
+
+
+def _suspects(turns: Turns) -> str | None:
+    if turns.again is None:
+        return None
+    cases = plural(len({case_id for case_id, _ in turns.flagged}), "case")
+    blocks = plural(len(turns.again.new) // PER_BLOCK, "block")
+    return f"{cases} measured again in {blocks}"
 
 
 def _failed_before(sides: Interleaved) -> list[str]:

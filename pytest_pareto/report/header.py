@@ -17,7 +17,8 @@ def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[
     counts = headline(judgement, facts)
     lines = [Line(text, tone) for text in pack(counts, width, indent=f"{word}  ", hanging=_INDENT)]
     lines += [Line(text) for text in pack([_against(facts)], width, indent=_INDENT)]
-    measured = f"{plural(facts.runs, 'run')} in {duration(facts.duration_s)}"
+    each = " of each" if facts.against is not None else ""
+    measured = f"{plural(facts.runs, 'run')}{each} in {duration(facts.duration_s)}"
     doubts = list(_doubts(judgement, facts))
     tone = Tone.YELLOW if doubts else Tone.PLAIN
     told = [measured, *([clean(facts.suspects)] if facts.suspects else []), *doubts]
@@ -33,6 +34,8 @@ def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
 
 
 def _against(facts: SessionFacts) -> str:
+    if facts.against is not None:
+        return f"against {clean(facts.against)}, measured in turn"
     if not facts.baseline_sessions:
         return f"no baseline for {clean(facts.hardware_key)} yet"
     sessions = plural(facts.baseline_sessions, "session")

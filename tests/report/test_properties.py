@@ -134,6 +134,7 @@ def facts(draw: st.DrawFn) -> SessionFacts:
         draw(st.integers(0, 9)),
         draw(st.booleans()),
         draw(reasons),
+        draw(reasons),
         draw(texts),
     )
 
