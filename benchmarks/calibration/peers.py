@@ -3,8 +3,8 @@
 Each rule takes the readings of both sides (1-D, lower is better) and says whether the tool would
 report the new side as slower. None of them knows of runs: the readings of all processes are
 pooled. Where a tool has options, these are its defaults; pytest-benchmark has none, and 5 % of
-the mean is what its users write. Versions read: pytest-benchmark 5.3, asv 0.6, benchstat 06/2026,
-criterion 0.7, nvbench 08/2026, hyperfine's scripts 02/2026.
+the mean is what its users write. Read of 2026 were pytest-benchmark 5.3.1, asv 0.6.6, benchstat,
+nvbench and hyperfine's scripts, and of July 2025 criterion.
 """
 
 import math

@@ -87,7 +87,7 @@ def mann_whitney_over_calls(sides: Sides) -> bool:
 
 
 def test_with_calls_for_replicates_unchanged_latency_misses_its_bounds() -> None:
-    few, many = (replace(QUICK, splits=splits, peers=1) for splits in (40, 200))
+    few, many = (replace(QUICK, splits=splits, peers=1) for splits in (20, 200))
     wrong = {r.what: r for r in unchanged.at_no_tolerance(few, mann_whitney_over_calls)}
     right = {r.what: r for r in unchanged.at_no_tolerance(many)}
     latency = [what for what in wrong if what.startswith("latency") and "blocks" not in what]
@@ -118,7 +118,7 @@ def fails(screen: Sequence[Change], again: Sequence[Change], *, family: int | No
 
 def test_holm_over_the_flagged_alone_fails_too_many_builds_against_a_stored_baseline() -> None:
     rng, bound = np.random.default_rng(7), at_most(6)
-    drawn = [stored_session(rng) for _ in range(250)]
+    drawn = [stored_session(rng) for _ in range(200)]
     wrong = sum(fails(*session, family=None) for session in drawn) / len(drawn)
     right = sum(fails(*session, family=METRICS) for session in drawn) / len(drawn)
     assert 0.10 <= wrong <= 0.20
