@@ -36,8 +36,9 @@ cover: $(VENV)/.test  ## branch coverage of the rooms that must not be wrong
 	$(RUN) pytest tests/model tests/baseline tests/compare tests/judge tests/test_pipeline.py \
 		--cov --cov-report=term-missing
 
-calibration: $(VENV)/.test  ## long simulations of the statistics (some ten minutes)
+calibration: $(VENV)/.test  ## long simulations of the statistics, and docs/calibration.md
 	$(RUN) pytest -m slow
+	$(RUN) benchmarks.calibration
 
 gpu: $(VENV)/.test  ## what needs a CUDA device
 	$(RUN) pytest -m gpu

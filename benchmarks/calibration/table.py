@@ -1,0 +1,68 @@
+"""The table: for a terminal of 100 columns, and as Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.calibration.rows import Row
+
+PEERS = ("p-bm", "asv", "bst", "crit", "nvb", "Wel")
+HEAD = ("how often, in %", "draws", "ours", "bound", *PEERS)
+WIDTHS = (45, 6, 9, 7, *(4,) * len(PEERS))
+MISSED = "✗"
+BEGIN, END = "<!-- calibration -->\n", "<!-- /calibration -->\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A section with its rows, and how long they took."""
+
+    title: str
+    rows: tuple[Row, ...]
+    seconds: float
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row's cells as text, shares in per cent."""
+    if row.share is None:
+        ours = "not built"
+    elif row.error is None:
+        ours = _per_cent(row.share)
+    else:
+        ours = f"{_per_cent(row.share)} ±{100 * row.error:.{1 if row.error < 0.1 else 0}f}"
+    bound = "" if row.bound is None else str(row.bound)
+    peers = (f"{100 * row.peers[name]:.0f}" if name in row.peers else "·" for name in PEERS)
+    draws = f"{row.draws:,}" if row.draws else ""
+    return (row.what, draws, ours, f"{bound} {MISSED}" if row.missed else bound, *peers)
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.1f}" if share < 0.9995 else "100"
+
+
+def line(texts: Sequence[str]) -> str:
+    """Lay cells out in the terminal's columns: the first to the left, the others to the right."""
+    first, *others = zip(texts, WIDTHS, strict=True)
+    return " ".join([first[0].ljust(first[1]), *(t.rjust(w) for t, w in others)]).rstrip()
+
+
+def markdown(sections: Sequence[Finished]) -> str:
+    """Return the whole table as Markdown; titles of sections are rows of their own."""
+    lines = [_markdown_line(HEAD), "|---|" + "---:|" * (len(HEAD) - 1)]
+    for section in sections:
+        lines.append(_markdown_line((f"**{section.title}**", *("",) * (len(HEAD) - 1))))
+        lines += [_markdown_line(cells(row)) for row in section.rows]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def fill(page: Path, table: str) -> None:
+    """Put the table between the markers of a page."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} lacks the lines {BEGIN.strip()} and {END.strip()}")
+    page.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
