@@ -14,7 +14,8 @@ class SessionFacts:
     ``updating`` false both are empty.
     ``confirmed`` is whether suspects were measured again before they were called worse, and
     ``suspects`` says how many in how many runs: "1 case measured again in 5 fresh runs".
-    ``against`` names the commit whose code took turns with this one; then there is no baseline.
+    ``ref`` is the git ref whose code took turns with this one, and ``against`` names its commit;
+    then there is no baseline.
     """
 
     baseline_path: str
@@ -30,5 +31,11 @@ class SessionFacts:
     written: int = 0
     confirmed: bool = False
     suspects: str | None = None
+    ref: str | None = None
     against: str | None = None
     assumptions: tuple[str, ...] = ()
+
+    @property
+    def accepts(self) -> bool:
+        """Whether a next session could accept what this one found."""
+        return not self.updating and self.ref is None

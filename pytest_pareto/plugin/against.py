@@ -1,7 +1,6 @@
 """``--pareto-against REF``: the old code and the new in turn, in fresh processes."""
 
 import tempfile
-import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -112,11 +111,11 @@ class _Taking:
         what = "measuring again" if self._measured is not None else "measuring"
         countdown = Countdown(self._session.config, len(planned))
         for turn in planned:
-            started = time.monotonic()
+            countdown.start(f"{what}, {_named(turn, after + blocks)}")
             run = self._run(turn, show=show)
             if not turn.is_warm_up:
                 self._runs[turn.side].append(run)
-            countdown.tell(f"{what}, {_named(turn, after + blocks)}", time.monotonic() - started)
+        countdown.end(f"{what} in {blocks} blocks of 4 runs")
         return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
 
     def _run(self, turn: Turn, *, show: bool) -> Run:

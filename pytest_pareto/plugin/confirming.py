@@ -1,6 +1,5 @@
 """``--pareto-confirm N``: what looks worse, measured again in N fresh processes."""
 
-import time
 from collections.abc import Collection
 
 import pytest
@@ -39,12 +38,12 @@ class Confirming:
         runs = []
         countdown = Countdown(self._session.config, count)
         for number in range(1, count + 1):
-            started = time.monotonic()
+            countdown.start(f"measuring again, run {number} of {count}")
             run = self._measure(nodeids, number, count)
             if run is None:
                 break
             runs.append(run)
-            countdown.tell(f"confirming run {number} of {count}", time.monotonic() - started)
+        countdown.end(f"measuring again in {len(runs)} fresh processes")
         return Confirmation(suspects, tuple(runs))
 
     def _measure(self, nodeids: Collection[str], number: int, count: int) -> Run | None:

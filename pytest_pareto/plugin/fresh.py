@@ -1,7 +1,5 @@
 """``--pareto-runs N``: the selected tests in N fresh processes, the first one shown as it goes."""
 
-import time
-
 import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
@@ -35,10 +33,10 @@ class FreshRuns:
             return True
         countdown = Countdown(self._config, self._count)
         for number in range(1, self._count + 1):
-            started = time.monotonic()
+            countdown.start(f"run {number} of {self._count}")
             if not self._measure(session, number):
                 break
-            countdown.tell(f"run {number} of {self._count}", time.monotonic() - started)
+        countdown.end(f"measuring in {len(self.runs)} fresh processes")
         return True
 
     def _measure(self, session: pytest.Session, number: int) -> bool:

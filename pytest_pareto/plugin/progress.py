@@ -1,6 +1,12 @@
-"""Lines between the tests and the verdict, while long work goes on."""
+"""Where long work stands, between the tests and the verdict."""
+
+import time
+from collections.abc import Callable
 
 import pytest
+
+_SELDOM_S = 60.0
+"""How often a log hears of work that goes on; a terminal hears of every run."""
 
 
 def say(config: pytest.Config, text: str) -> None:
@@ -12,17 +18,46 @@ def say(config: pytest.Config, text: str) -> None:
 
 
 class Countdown:
-    """Tells after each run of a plan which one it was, and how long the rest will take."""
+    """Tells which run of a plan is next, and how long the rest will take.
 
-    def __init__(self, config: pytest.Config, count: int) -> None:
+    On a terminal in one line that is written over, in a log at most once a minute, and not at
+    all under ``-q``.
+    """
+
+    def __init__(
+        self, config: pytest.Config, count: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._config = config
         self._left = count
-        self._took_s: list[float] = []
+        self._clock = clock
+        self._began_s = self._told_s = clock()
+        self._done = 0
 
-    def tell(self, what: str, seconds: float) -> None:
-        """Say that a run has ended; the rest is taken to be like the runs so far."""
-        self._left -= 1
-        self._took_s.append(seconds)
-        rest_s = self._left * sum(self._took_s) / len(self._took_s)
-        more = f"; about {rest_s:.0f} s left" if self._left else ""
-        say(self._config, f"{what} took {seconds:.1f} s{more}")
+    def start(self, what: str) -> None:
+        """Say that a run begins; the rest is taken to be like the runs so far."""
+        now_s = self._clock()
+        more = ""
+        if self._done:
+            rest_s = self._left * (now_s - self._began_s) / self._done
+            more = f", about {_in_words(rest_s)} left"
+        self._done, self._left = self._done + 1, self._left - 1
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or self._config.get_verbosity() < 0:
+            return
+        if reporter.isatty:
+            reporter.ensure_newline()
+            reporter.rewrite(f"pareto: {what}{more}", erase=True)
+        elif now_s - self._told_s >= _SELDOM_S:
+            self._told_s = now_s
+            say(self._config, f"{what}{more}")
+
+    def end(self, what: str) -> None:
+        """Say what has been done, in a line that stays."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and reporter.isatty and self._config.get_verbosity() >= 0:
+            reporter.rewrite("", erase=True)
+        say(self._config, f"{what} took {_in_words(self._clock() - self._began_s)}")
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -64,6 +64,7 @@ def conclude_turns(
         partial=selection.partial,
         confirmed=settings.confirm > 0 and selection.stopped is None and not failures,
         suspects=None if turns is None else _suspects(turns),
+        ref=commit.ref,
         against=str(commit),
     )
     if turns is None:

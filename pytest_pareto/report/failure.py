@@ -6,21 +6,25 @@ from pytest_pareto.report.blocks import build_case
 from pytest_pareto.report.cases import case_lines, visible_rows
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.steps import case_steps, step_lines
-from pytest_pareto.report.table import fit_columns, header_text
+from pytest_pareto.report.table import before_now, fit_columns, header_text
 
 _WIDTH = 80
 
 
-def failure_text(case: CaseVerdict) -> tuple[str, str]:
-    """Return the one-line message and the long text of the report of a failed case."""
+def failure_text(case: CaseVerdict, ref: str | None = None) -> tuple[str, str]:
+    """Return the one-line message and the long text of the report of a failed case.
+
+    ``ref`` is the git ref whose code was measured in turn, if that was compared with.
+    """
     block = build_case(case)
     rows = visible_rows(block, 0)
     columns = fit_columns(rows, _WIDTH)
     lines = [line.text for line in case_lines(block, columns)]
     if rows:
-        lines.insert(0, header_text(columns, {row.level for row in rows if row.level}))
+        levels = {row.level for row in rows if row.level}
+        lines.insert(0, header_text(columns, levels, before_now(ref)))
     # Of a shared movement, accepting the case that speaks for it would settle nothing.
-    steps = [] if case.common else step_lines([*case_steps(case)], _WIDTH)
+    steps = [] if case.common else step_lines([*case_steps(case, ref)], _WIDTH)
     return _message(case, block.rows, block.fails), "\n".join(
         [*lines, *([""] if steps else []), *steps]
     )

@@ -21,9 +21,12 @@ class Step:
     instead: str = ""
 
 
-def case_steps(case: CaseVerdict, runs: int = 1) -> Iterator[Step]:
-    """Say how to look closer at one case that fails, and how to let it be as it is."""
-    yield from _steps_for([case], runs)
+def case_steps(case: CaseVerdict, ref: str | None = None) -> Iterator[Step]:
+    """Say how to look closer at one case that fails, and how to let it be as it is.
+
+    Compared with the old code of ``ref``, nothing is accepted into a baseline.
+    """
+    yield from _steps_for([case], 1) if ref is None else _in_turn_again([case], ref)
 
 
 def accept_step(nodeid: str) -> Step:
@@ -35,18 +38,24 @@ def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
     """Say what to do about a session, unless it already updates the baseline."""
     if facts.updating:
         return
+    if facts.ref is not None:
+        yield from _in_turn_again([c for c in judgement.cases if c.fails], facts.ref)
+        return
     own = [case for case in judgement.cases if case.fails and case.common is None]
     yield from _steps_for(own, facts.runs)
     if any(case.common is not None and case.fails for case in judgement.cases):
-        yield Step(
-            "code or machine?",
-            instead="check out the old code and run pytest --pareto: "
-            "if it moves there too, it is the machine",
-        )
+        yield Step("code or machine?", ("pytest", "--pareto", "--pareto-against=HEAD~1"))
     fails = {case.case_id for case in own}
     rest = [case for case in judgement.cases if case.case_id not in fails]
     if any(case.verdict is Verdict.NEW for case in rest):
         yield _record(facts)
+
+
+def _in_turn_again(failing: Sequence[CaseVerdict], ref: str) -> Iterator[Step]:
+    if failing:
+        where = _selection(failing)
+        again = ("pytest", *where, "--pareto", f"--pareto-against={ref}", "-v")
+        yield Step("to look closer:", again, "run this test with --pareto --pareto-against -v")
 
 
 def _record(facts: SessionFacts) -> Step:

@@ -100,13 +100,21 @@ def moved_out(row: Row, columns: Columns) -> list[str]:
     return parts
 
 
-def header_text(columns: Columns, coverages: Collection[str]) -> str:
-    """Write the head of the table, with the coverage of its intervals if they share one."""
+def before_now(ref: str | None) -> str:
+    """Name what now is compared with: a baseline, or the old code of a git ref."""
+    return "baseline" if ref is None else "old"
+
+
+def header_text(columns: Columns, coverages: Collection[str], before: str = "baseline") -> str:
+    """Write the head of the table, with the coverage of its intervals if they share one.
+
+    ``before`` is what now is compared with.
+    """
     told = len(coverages) == 1 and "interval" not in columns.dropped
     change = f"change ({', '.join(coverages)})" if told else "change"
     line = ""
     for name, label in (
-        ("baseline", "baseline"),
+        ("baseline", before),
         ("arrow", "→"),
         ("candidate", "now"),
         ("change", change),

@@ -12,7 +12,7 @@ from pytest_pareto.report.plot import plot_lines
 from pytest_pareto.report.quiet import quiet_line
 from pytest_pareto.report.steps import session_steps, step_lines
 from pytest_pareto.report.summary import all_new, plural, quiet_cases, would_have_caught
-from pytest_pareto.report.table import fit_columns, header_text
+from pytest_pareto.report.table import before_now, fit_columns, header_text
 from pytest_pareto.report.text import clip, pack, wrap
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
 
@@ -65,12 +65,13 @@ def _table(
     shown = [(front, [c for c in front.cases if _has_block(c, verbosity)]) for front in fronts]
     rows = [row for _, cases in shown for case in cases for row in visible_rows(case, verbosity)]
     columns = fit_columns(rows, width)
-    lines = [Line(header_text(columns, {row.level for row in rows if row.level}))] if rows else []
+    levels = {row.level for row in rows if row.level}
+    lines = [Line(header_text(columns, levels, before_now(facts.ref)))] if rows else []
     for front, cases in shown:
         if cases:
             lines.append(Line(clip(front.title, width), Tone.BOLD))
         for case in cases:
-            lines += case_lines(case, columns, verbosity=verbosity, accept=not facts.updating)
+            lines += case_lines(case, columns, verbosity=verbosity, accept=facts.accepts)
     return lines
 
 

@@ -135,6 +135,7 @@ def facts(draw: st.DrawFn) -> SessionFacts:
         draw(st.booleans()),
         draw(reasons),
         draw(reasons),
+        draw(reasons),
         draw(texts),
     )
 

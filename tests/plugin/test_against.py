@@ -1,0 +1,301 @@
+"""``--pareto-against REF``: a package in a git repository of its own, old code against new."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import SIMULATED_CLOCK
+
+PACKAGE = "SECONDS = 0.02\n\ndef score():\n    return 0.9\n"
+TEST = """
+import mypkg
+
+def test_work(pareto, sleep):
+    pareto.configure(rounds=3, warmup=1).measure(sleep, mypkg.SECONDS)
+    pareto.record("accuracy", mypkg.score(), better="higher", tolerance=0.01)
+
+def test_other():
+    assert True
+"""
+QUIET = ("-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-p", "no:hypothesispytest")
+LAYOUTS = ("flat", "src", "editable")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A package of one module and its tests, in git."""
+
+    path: Path
+    package: Path
+    environment: dict[str, str]
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.path, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def commit(self, subject: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", subject)
+
+    def change(self, old: str, new: str) -> None:
+        text = self.package.read_text()
+        assert old in text
+        self.package.write_text(text.replace(old, new))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "pytest", "--pareto", *QUIET, *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.path,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def state(self) -> tuple[str, ...]:
+        """What a session must leave as it was."""
+        asked = (["worktree", "list"], ["status", "--porcelain"], ["show-ref"], ["stash", "list"])
+        entries = self.path / ".git" / "worktrees"
+        return (*(self.git(*each) for each in asked), str(entries.exists()))
+
+
+MakeRepository = Callable[..., Repository]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> MakeRepository:
+    def make_repository(layout: str = "flat", *, tests: bool = True) -> Repository:
+        path = tmp_path / "repository"
+        home = path / "src" if layout == "src" else path
+        (home / "mypkg").mkdir(parents=True)
+        (path / "tests").mkdir()
+        environment = {k: v for k, v in os.environ.items() if k != "CI"}
+        if layout == "src":
+            (path / "pytest.ini").write_text("[pytest]\npythonpath = src\n")
+        if layout == "editable":
+            site = tmp_path / "site"
+            site.mkdir()
+            (site / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({str(site)!r})\n")
+            (site / "mypkg.pth").write_text(f"{path}\n")
+            inherited = environment.get("PYTHONPATH", "")
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(site), inherited)))
+        repository = Repository(path, home / "mypkg" / "__init__.py", environment)
+        repository.git("init", "--quiet")
+        repository.git("config", "user.email", "none@example.org")
+        repository.git("config", "user.name", "none")
+        repository.package.write_text(PACKAGE)
+        if not tests:
+            repository.commit("Before there were tests")
+        (path / "tests" / "test_work.py").write_text(TEST)
+        (path / "tests" / "conftest.py").write_text(SIMULATED_CLOCK)
+        (path / ".gitignore").write_text("__pycache__/\n")
+        if tests:
+            repository.commit("Work of 20 ms")
+        return repository
+
+    return make_repository
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    return " ".join((done.stdout + done.stderr).split())
+
+
+# Layouts; the other two are as slow as the first, and beside the calibration
+
+
+@pytest.mark.parametrize(
+    "layout", ["flat", *(pytest.param(x, marks=pytest.mark.slow) for x in LAYOUTS[1:])]
+)
+def test_a_slow_down_fails_and_a_comment_does_not(make: MakeRepository, layout: str) -> None:
+    repository = make(layout)
+    repository.change("def score", "# a comment\ndef score")
+    repository.commit("A comment")
+    before = repository.state()
+    same = repository.run("--pareto-against=HEAD~1", "--pareto-runs=2")
+    assert same.returncode == 0, same.stdout
+    assert "PASS 1 case unchanged" in told(same)
+    assert "2 runs of each" in same.stdout
+    repository.change("0.02", "0.03")
+    worse = repository.run("--pareto-against=HEAD~1", "--pareto-runs=2", "--pareto-confirm=1")
+    assert worse.returncode == 1
+    assert "against HEAD~1 (" in worse.stdout
+    assert "Work of 20 ms), measured in turn" in told(worse)
+    assert "1 case measured again in 1 block" in worse.stdout
+    assert "1 failed, 1 passed" in worse.stdout
+    assert not (repository.path / "pareto_baselines").exists()
+    repository.git("checkout", "--quiet", "--", ".")
+    assert repository.state() == before
+
+
+@pytest.mark.slow
+def test_the_spread_seen_decides_how_often_it_is_measured_again(make: MakeRepository) -> None:
+    repository = make()
+    repository.change("0.02", "0.03")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
+    assert "1 case measured again in 4 blocks" in done.stdout
+
+
+# Whose code, whose tests
+
+
+def test_a_ref_older_than_the_tests(make: MakeRepository) -> None:
+    repository = make(tests=False)
+    repository.change("0.02", "0.03")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    assert done.returncode == 1
+    assert "+50 %" in done.stdout or "+49 %" in done.stdout or "+51 %" in done.stdout
+    assert "unconfirmed" in done.stdout
+
+
+def test_what_the_old_code_cannot_do_is_new(make: MakeRepository) -> None:
+    repository = make()
+    repository.package.write_text(PACKAGE + "MORE = 0.03\n")
+    with (repository.path / "tests" / "test_work.py").open("a") as tests:
+        tests.write("\ndef test_more(pareto, sleep):\n    pareto.measure(sleep, mypkg.MORE)\n")
+    repository.environment["CI"] = "true"
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    assert done.returncode == 0, done.stdout
+    assert "with the old code 1 test fails, and cannot be compared" in told(done)
+    assert "has no attribute 'MORE'" in told(done)
+    assert "new" in done.stdout
+
+
+# What cannot be compared fails, and says so
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("def score(:\n", "the ref leg ended with exit code"),
+        ("import os\nos._exit(9)\n", "the ref leg ended with exit code 9"),
+        ("SECONDS = 0.02\n", "nothing was measured of HEAD"),
+    ],
+    ids=["no python", "dies", "fails every test"],
+)
+def test_old_code_that_measures_nothing_fails(
+    make: MakeRepository, broken: str, message: str
+) -> None:
+    repository = make()
+    sound = repository.package.read_text()
+    repository.package.write_text(broken)
+    repository.commit("Broken")
+    repository.package.write_text(sound)
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
+    assert done.returncode == 1, done.stdout
+    assert message in told(done)
+    assert "WORSE" not in done.stdout
+    assert "INTERNALERROR" not in told(done)
+
+
+def test_code_that_is_not_the_legs_own_fails(make: MakeRepository) -> None:
+    repository = make()
+    tests = repository.path / "tests" / "test_work.py"
+    tests.write_text(
+        tests.read_text().replace(
+            "import mypkg\n",
+            "import importlib.util, pathlib, sys\n"
+            "path = pathlib.Path(__file__).parents[1] / 'mypkg' / '__init__.py'\n"
+            "spec = importlib.util.spec_from_file_location('mypkg', path)\n"
+            "mypkg = importlib.util.module_from_spec(spec)\n"
+            "sys.modules['mypkg'] = mypkg\n"
+            "spec.loader.exec_module(mypkg)\n",
+        )
+    )
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
+    assert done.returncode == 1
+    assert "the ref leg did not measure its own code only" in told(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--pareto-against=nowhere",), "--pareto-against nowhere: there is no such commit"),
+        (("--pareto-against=HEAD", "--pareto-update"), "--pareto-update does not go with"),
+        (("--pareto-against=HEAD", "-o", "pareto_against_tests=both"), "must be one of candidate"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(
+    make: MakeRepository, arguments: tuple[str, ...], message: str
+) -> None:
+    done = make().run(*arguments)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert message in told(done)
+
+
+def test_outside_of_a_repository_it_is_refused(make: MakeRepository) -> None:
+    repository = make()
+    (repository.path / ".git").rename(repository.path / "not_git")
+    done = repository.run("--pareto-against=HEAD")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "is not inside a git repository" in told(done)
+
+
+# How it ends
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_an_interrupted_session_leaves_the_repository_as_it_was(make: MakeRepository) -> None:
+    repository = make()
+    with (repository.path / "tests" / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\nimport os, pathlib, sys, time\n"
+            "def pytest_runtest_call(item):\n"
+            "    if '--pareto-child' in sys.argv:\n"
+            "        pathlib.Path('pid').write_text(str(os.getpid()))\n"
+            "        time.sleep(60)\n"
+        )
+    (repository.path / ".gitignore").write_text("__pycache__/\npid\n")
+    before = repository.state()
+    parent = subprocess.Popen(
+        repository.command("--pareto-against=HEAD"),
+        cwd=repository.path,
+        env=repository.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    pid = repository.path / "pid"
+    deadline = time.monotonic() + 30
+    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert repository.state() != before  # a worktree stands
+    parent.send_signal(signal.SIGINT)
+    output, _ = parent.communicate(timeout=20)
+    assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "INTERNALERROR" not in output
+    assert repository.state() == before
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.slow
+def test_x_ends_it_at_the_first_red_test(make: MakeRepository) -> None:
+    repository = make()
+    with (repository.path / "tests" / "test_work.py").open("a") as tests:
+        tests.write("\ndef test_red():\n    assert False\n")
+    before = repository.state()
+    done = repository.run("--pareto-against=HEAD", "-x")
+    assert done.returncode == 1
+    assert "INTERNALERROR" not in told(done)
+    assert "1 failed" in done.stdout
+    assert repository.state() == before
+
+
+@pytest.mark.slow
+def test_it_is_quiet_under_q(make: MakeRepository) -> None:
+    done = make().run("--pareto-against=HEAD", "--pareto-runs=2", "-q")
+    assert done.returncode == 0
+    assert "pareto: measuring" not in done.stdout
+    assert "pareto: pass" in done.stdout
