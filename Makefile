@@ -13,7 +13,7 @@ EXAMPLE = $(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
 .PHONY: test example example-baseline outputs lint check cover calibration gpu bench matrix clean
 
 test: $(VENV)/.test  ## install into a virtual environment and run the suite
-	$(RUN) pytest
+	$(RUN) pytest -n auto
 
 example: $(VENV)/.example  ## measure the example and judge it against its committed baseline
 	cd example_project && $(EXAMPLE) -v

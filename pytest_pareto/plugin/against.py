@@ -24,6 +24,7 @@ from pytest_pareto.plugin.turns_verdict import (
     judge_turns,
     unmeasured_side,
 )
+from pytest_pareto.report.summary import plural
 from pytest_pareto.runs.blocks import Turn, turns
 from pytest_pareto.runs.leg_run import run_leg
 from pytest_pareto.runs.legs import Leg, Side
@@ -115,7 +116,7 @@ class _Taking:
             run = self._run(turn, show=show)
             if not turn.is_warm_up:
                 self._runs[turn.side].append(run)
-        countdown.end(f"{what} in {blocks} blocks of 4 runs")
+        countdown.end(f"{what} in {plural(blocks, 'block')} of 4 runs")
         return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
 
     def _run(self, turn: Turn, *, show: bool) -> Run:

@@ -10,7 +10,7 @@ from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Confirmation
 from pytest_pareto.plugin.children import run_child
 from pytest_pareto.plugin.collecting import RunBuilder
-from pytest_pareto.plugin.progress import Countdown, say
+from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
 
 
 class Confirming:
@@ -43,7 +43,7 @@ class Confirming:
             if run is None:
                 break
             runs.append(run)
-        countdown.end(f"measuring again in {len(runs)} fresh processes")
+        countdown.end(f"measuring again in {fresh_processes(len(runs))}")
         return Confirmation(suspects, tuple(runs))
 
     def _measure(self, nodeids: Collection[str], number: int, count: int) -> Run | None:
@@ -57,5 +57,5 @@ class Confirming:
 
 def _announced(cases: int, count: int) -> str:
     looks = "1 case looks" if cases == 1 else f"{cases} cases look"
-    again = "a fresh process" if count == 1 else f"{count} fresh processes"
-    return f"{looks} worse; measuring {'it' if cases == 1 else 'them'} again in {again}"
+    again = f"measuring {'it' if cases == 1 else 'them'} again"
+    return f"{looks} worse; {again} in {fresh_processes(count)}"

@@ -6,7 +6,7 @@ from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.children import run_child
 from pytest_pareto.plugin.collecting import RunBuilder
-from pytest_pareto.plugin.progress import Countdown
+from pytest_pareto.plugin.progress import Countdown, fresh_processes
 from pytest_pareto.plugin.replay import Replay
 
 
@@ -36,7 +36,7 @@ class FreshRuns:
             countdown.start(f"run {number} of {self._count}")
             if not self._measure(session, number):
                 break
-        countdown.end(f"measuring in {len(self.runs)} fresh processes")
+        countdown.end(f"measuring in {fresh_processes(len(self.runs))}")
         return True
 
     def _measure(self, session: pytest.Session, number: int) -> bool:

@@ -17,6 +17,11 @@ def say(config: pytest.Config, text: str) -> None:
         reporter.write_line(f"pareto: {text}")
 
 
+def fresh_processes(count: int) -> str:
+    """Count processes in words."""
+    return "1 fresh process" if count == 1 else f"{count} fresh processes"
+
+
 class Countdown:
     """Tells which run of a plan is next, and how long the rest will take.
 

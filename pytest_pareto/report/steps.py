@@ -44,7 +44,7 @@ def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
     own = [case for case in judgement.cases if case.fails and case.common is None]
     yield from _steps_for(own, facts.runs)
     if any(case.common is not None and case.fails for case in judgement.cases):
-        yield Step("code or machine?", ("pytest", "--pareto", "--pareto-against=HEAD~1"))
+        yield Step("code or machine?", ("pytest", "--pareto", "--pareto-against=origin/main"))
     fails = {case.case_id for case in own}
     rest = [case for case in judgement.cases if case.case_id not in fails]
     if any(case.verdict is Verdict.NEW for case in rest):

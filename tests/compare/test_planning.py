@@ -1,14 +1,16 @@
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.special import stdtrit
 
 from pytest_pareto.compare.contrast import Contrast
-from pytest_pareto.compare.planning import what_settles
+from pytest_pareto.compare.planning import LEAST_BLOCKS, MOST_BLOCKS, blocks_for, what_settles
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import NO_SPREAD, Level, Spread
+from pytest_pareto.model.change import Change
 from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
 
@@ -102,3 +104,61 @@ def test_the_plan_is_kept() -> None:
         for _ in range(draws)
     ]
     assert np.mean([change.high < 0.05 for change in changes]) == pytest.approx(0.5, abs=0.05)
+
+
+# How many blocks to measure again in
+
+
+def suspect(estimate: float, half: float, *, seen: int = 2, tolerance: float = 0.05) -> Change:
+    """A change that ``seen`` blocks showed, with the half-width of its interval, as fractions."""
+    return Change(
+        estimate=estimate,
+        low=math.expm1(math.log1p(estimate) - math.log1p(half)),
+        high=math.expm1(math.log1p(estimate) + math.log1p(half)),
+        tolerance=tolerance,
+        relative=True,
+        alpha=0.05,
+        p_worse=0.1,
+        p_better=1.0,
+        resolution=0.2,
+        df=3.0 * seen - 1,
+    )
+
+
+def test_what_stands_out_needs_the_least() -> None:
+    assert blocks_for([suspect(0.5, 0.01)], 2, 0.05) == LEAST_BLOCKS
+
+
+def test_many_suspects_need_more_to_survive_the_correction() -> None:
+    assert blocks_for([suspect(0.5, 0.01)] * 11, 2, 0.05) == 6
+
+
+def test_noise_needs_more_and_has_an_end() -> None:
+    quiet, noisy, hopeless = (suspect(0.10, half) for half in (0.02, 0.08, 0.3))
+    few, more, most = (blocks_for([each], 2, 0.05) for each in (quiet, noisy, hopeless))
+    assert LEAST_BLOCKS == few < more < most == MOST_BLOCKS
+
+
+def test_what_is_exact_needs_no_more_than_the_least() -> None:
+    assert blocks_for([replace(suspect(0.5, 0.01), exact=True)], 2, 0.05) == LEAST_BLOCKS
+
+
+def test_so_many_blocks_convict_what_was_seen() -> None:
+    """Simulated: the true change is the one that was seen, and so is the spread."""
+    rng, sd, shift = np.random.default_rng(51), 0.05, math.log1p(0.10)
+    half = math.expm1(2.015 * sd / math.sqrt(2))  # t(0.95) at 5 degrees of freedom
+    blocks, convicted = blocks_for([suspect(0.10, half)], 2, 0.05), 0
+    assert LEAST_BLOCKS < blocks < MOST_BLOCKS
+    for _ in range(1_000):
+        old, new = rng.normal(0, sd, 2 * blocks), rng.normal(shift, sd, 2 * blocks)
+        change = compare_levels(
+            [Session("", 0, tuple(np.exp(pair).tolist())) for pair in old.reshape(-1, 2)],
+            np.exp(new).tolist(),
+            better=Better.LOWER,
+            relative=True,
+            tolerance=0.05,
+            alpha=0.05,
+            interleaved=True,
+        )
+        convicted += change.p_worse <= 0.05
+    assert 0.75 <= convicted / 1_000 <= 0.93  # whole blocks catch a little more than asked for

@@ -54,6 +54,18 @@ def test_what_was_never_recorded_here_fails_in_ci(case: "Case", outcome: Outcome
     assert ruled(comparison, Policy(accepts_new=True)) == Ruling()
 
 
+def test_what_cannot_be_compared_for_now_fails_where_undecided_does(
+    case: "Case", result: Any
+) -> None:
+    another_mood = replace(
+        result("latency", Outcome.NOT_COMPARABLE), baseline=1.0, reason="the host is slower"
+    )
+    told = ("latency could not be compared: the host is slower",)
+    assert ruled(case(latency=another_mood), Policy(ci=True)).notices == told
+    assert not ruled(case(latency=another_mood), Policy(ci=True)).fails
+    assert ruled(case(latency=another_mood), Policy(fail_inconclusive=True)).fails == told
+
+
 @pytest.mark.parametrize("about", [{"latency": Outcome.MISSING}, {"missing": "it is gone"}])
 def test_what_vanished_fails_unless_told(case: "Case", about: dict[str, Any]) -> None:
     assert ruled(case(**about)).fails

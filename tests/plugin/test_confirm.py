@@ -75,7 +75,7 @@ def test_what_nobody_suspects_runs_once_and_is_not_measured(toy: "Toy") -> None:
     toy.run("--pareto", "--pareto-confirm=1")
     both = {name: len((toy.path / f"{name}.calls").read_text()) for name in ("small", "large")}
     assert both["small"] == 2 * once["small"] + 1
-    assert both["large"] == 2 * once["large"] + once["large"]
+    assert both["large"] > 2 * once["large"] + 3
 
 
 def test_nothing_suspicious_costs_nothing(toy: "Toy") -> None:

@@ -111,7 +111,7 @@ def test_ini_twins(toy: "Toy", name: str) -> None:
     (toy.path / "pytest.ini").write_text(f"[pytest]\n{name}\n")
     session = toy.run("--pareto")
     assert session.exit_code == 0
-    assert ("run 1 of 1" in session.text) == ("runs" in name)
+    assert ("in 1 fresh process " in session.text) == ("runs" in name)
 
 
 def test_what_was_cut_short_writes_nothing(toy: "Toy") -> None:

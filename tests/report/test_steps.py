@@ -18,6 +18,7 @@ Run = tuple[Judgement, SessionFacts]
 EXISTING = {
     "pytest", "--lf", "-v", "--pareto", "--pareto-update", "--pareto-update=new",
     "--pareto-update=all", "--pareto-runs=5", "--pareto-runs=10",
+    "--pareto-against=origin/main",
 }  # fmt: skip
 
 

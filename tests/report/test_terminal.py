@@ -291,8 +291,7 @@ def test_common_movement_is_one_headline(common_run: Run) -> None:
         5 unchanged cases would have caught: latency 9 %, peak_memory 1 %,
           label_accuracy 0.02
 
-        code or machine?  check out the old code and run pytest --pareto: if it moves
-                          there too, it is the machine
+        code or machine?  pytest --pareto --pareto-against=origin/main
         """
     )
 
