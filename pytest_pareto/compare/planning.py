@@ -1,12 +1,12 @@
 """What would settle an undecided change: more runs, a better baseline, or neither."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scipy.special import stdtrit
 
 from pytest_pareto.compare.contrast import Contrast
-from pytest_pareto.compare.resolution import POWER
+from pytest_pareto.compare.resolution import POWER, caught_at_once
 from pytest_pareto.compare.scale import margin_of, to_distance, to_fraction
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.change import Change
@@ -42,13 +42,31 @@ def what_settles(contrast: Contrast, margin: float, alpha: float, *, relative: b
     return f"too close to the tolerance to settle with {MOST_RUNS} runs"
 
 
+def runs_to_settle(contrast: Contrast, margin: float, alpha: float) -> int | None:
+    """Return how many candidate runs show, at 80 %, that nothing got worse if nothing did.
+
+    (t(1 - alpha) + t(0.8)) √V no longer reaches the margin. By the spread alone: who plans by
+    the change that was seen, and looks again, finds too much. None where 100 runs are too few,
+    or no more are needed than there are.
+    """
+    return _smallest(int(contrast.runs), lambda runs: _sure(contrast, runs, alpha) <= margin)
+
+
+def _sure(contrast: Contrast, runs: int, alpha: float) -> float:
+    return caught_at_once(contrast.with_runs(runs).error, alpha)
+
+
 def _runs_for(contrast: Contrast, gap: float, alpha: float) -> int | None:
     """Return the smallest R up to 100 whose half interval fits, if the present one does not."""
+    return _smallest(
+        int(contrast.runs),
+        lambda runs: _half_interval(contrast.with_runs(runs).error, alpha) <= gap,
+    )
 
-    def fits(runs: int) -> bool:
-        return _half_interval(contrast.with_runs(runs).error, alpha) <= gap
 
-    too_few, enough = int(contrast.runs), MOST_RUNS
+def _smallest(too_few: int, fits: Callable[[int], bool]) -> int | None:
+    """Return the smallest number of runs that fits, more than there are, by bisection."""
+    enough = MOST_RUNS
     if too_few >= enough or fits(too_few) or not fits(enough):
         return None
     while enough - too_few > 1:

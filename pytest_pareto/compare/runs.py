@@ -9,7 +9,7 @@ from scipy.special import stdtr, stdtrit
 from pytest_pareto.compare.arguments import read_better, require_terms
 from pytest_pareto.compare.contrast import CERTAIN, Contrast, Doubt, contrast_of
 from pytest_pareto.compare.interleaved import interleaved_contrast
-from pytest_pareto.compare.planning import what_settles
+from pytest_pareto.compare.planning import runs_to_settle, what_settles
 from pytest_pareto.compare.resolution import caught_and_confirmed, caught_at_once
 from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
 from pytest_pareto.compare.spread import Spread, on_working_scale
@@ -117,7 +117,11 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
         return change
     margin = margin_of(tolerance, relative=relative)
     level = alpha / family if contrast.distance > margin else alpha
-    return replace(change, reason=what_settles(contrast, margin, level, relative=relative))
+    return replace(
+        change,
+        reason=what_settles(contrast, margin, level, relative=relative),
+        runs_to_settle=runs_to_settle(contrast, margin, alpha),
+    )
 
 
 def _tested(

@@ -32,6 +32,8 @@ class Change:
     it alone convicts. ``resolution`` is the smallest regression that this comparison,
     with its spread and correction, would have called WORSE with 80 % probability: `inf`
     where nothing could be. ``reason`` says why nothing could be decided, or what decided it.
+    ``runs_to_settle`` is how many runs would decide about an undecided change if it is none,
+    where some number would.
     An ``exact`` change was compared as it stands: no luck is involved, and none corrected.
     """
 
@@ -48,6 +50,7 @@ class Change:
     df: float | None = None
     pairs: int | None = None
     reason: str | None = None
+    runs_to_settle: int | None = None
     worst_ids: tuple[str, ...] = ()
     exact: bool = False
 

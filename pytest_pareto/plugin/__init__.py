@@ -45,7 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--pareto-runs",
         metavar="N",
-        help="measure in N fresh processes, instead of once in this one",
+        help="measure in N fresh processes, instead of once in this one; auto takes as many as "
+        "the spread asks for, within pareto_time_budget",
     )
     add(
         "--pareto-confirm",
@@ -92,6 +93,7 @@ def _update_mode(text: str) -> str:
 def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
     parser.addini("pareto_runs", "fresh processes of a session", default="")
+    parser.addini("pareto_time_budget", "seconds for --pareto-runs auto", default="600")
     parser.addini("pareto_confirm", "fresh processes that confirm what looks worse", default="5")
     parser.addini("pareto_against_tests", "whose tests both legs run", default="candidate")
     parser.addini("pareto_against_links", "untracked paths", type="linelist", default=[])

@@ -1,12 +1,15 @@
 """``--pareto-runs N``: the selected tests in N fresh processes, the first one shown as it goes."""
 
+import time
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.children import run_child
 from pytest_pareto.plugin.collecting import RunBuilder
-from pytest_pareto.plugin.progress import Countdown, fresh_processes
+from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
 from pytest_pareto.plugin.replay import Replay
 
 
@@ -17,9 +20,13 @@ class FreshRuns:
     progress and every reporter work as ever; the others are only collected.
     """
 
-    def __init__(self, config: pytest.Config, count: int) -> None:
+    def __init__(
+        self, config: pytest.Config, count: int, more: Callable[[Sequence[Run], float], int] | None
+    ) -> None:
+        """Measure ``count`` times, and then as often as ``more(runs, seconds)`` says, if given."""
         self._config = config
         self._count = count
+        self._more = more
         self.runs: list[Run] = []
         self.failures: list[str] = []
 
@@ -31,12 +38,22 @@ class FreshRuns:
             return None
         if not session.items:
             return True
-        countdown = Countdown(self._config, self._count)
-        for number in range(1, self._count + 1):
+        began_s = time.monotonic()
+        if self._take(session, range(1, self._count + 1)) and self._more is not None:
+            further = self._more(self.runs, time.monotonic() - began_s)
+            if further:
+                say(self._config, f"{further} more runs would settle what is undecided")
+                first, self._count = self._count + 1, self._count + further
+                self._take(session, range(first, self._count + 1))
+        return True
+
+    def _take(self, session: pytest.Session, numbers: range) -> bool:
+        countdown = Countdown(self._config, len(numbers))
+        for number in numbers:
             countdown.start(f"run {number} of {self._count}")
             if not self._measure(session, number):
-                break
-        countdown.end(f"measuring in {fresh_processes(len(self.runs))}")
+                return False
+        countdown.end(f"measuring in {fresh_processes(len(numbers))}")
         return True
 
     def _measure(self, session: pytest.Session, number: int) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import Run
+from pytest_pareto.plugin.auto import further_runs
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.fresh import FreshRuns
 from pytest_pareto.plugin.hooks import MeasuringHooks
@@ -46,7 +48,10 @@ def _fresh(config: pytest.Config, settings: Settings) -> "FreshRuns | AgainstRun
         from pytest_pareto.plugin.against import AgainstRuns
 
         return AgainstRuns(settings, config.rootpath)
-    return FreshRuns(config, settings.runs) if settings.runs is not None else None
+    if settings.runs is None:
+        return None
+    more = partial(further_runs, settings) if settings.time_budget_s is not None else None
+    return FreshRuns(config, settings.runs, more)
 
 
 class ParetoSession:

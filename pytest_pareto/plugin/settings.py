@@ -1,5 +1,6 @@
 """What the user asked for, read once from the command line and the ini file."""
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,10 @@ import pytest
 from pytest_pareto.model.policy import Missing, Policy, TradeOffs
 from pytest_pareto.plugin import BASELINE_RUNS
 from pytest_pareto.runs.legs import Side
+
+AUTO = "auto"
+PILOT_RUNS = 3
+"""With ``--pareto-runs auto`` the spread of so many decides how many more there are."""
 
 _SCREENING_RUNS = 4
 """Of each side, in two blocks: enough to suspect, not to convict."""
@@ -36,6 +41,8 @@ class Against:
 class Settings:
     """What the user asked for. ``runs`` is None for one run, in this process.
 
+    ``time_budget_s`` is set where the spread of the first ``runs`` decides how many more there
+    are, within that time.
     ``confirm`` is in how many fresh processes suspects are measured again.
     """
 
@@ -44,6 +51,7 @@ class Settings:
     update: str | None = None
     runs: int | None = None
     confirm: int = 0
+    time_budget_s: float | None = None
     plot: bool = False
     session_spreads: dict[str, float] = field(default_factory=dict)
     against: Against | None = None
@@ -77,6 +85,7 @@ def read_settings(config: pytest.Config) -> Settings:
         update=update,
         runs=_runs(config, updating=update is not None),
         confirm=_confirm(config),
+        time_budget_s=_time_budget_s(config, updating=update is not None),
         plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
         session_spreads=_session_spreads(config),
         against=_against(config, updating=update is not None),
@@ -138,11 +147,30 @@ def _choice(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:
 def _runs(config: pytest.Config, *, updating: bool) -> int | None:
     given = config.getoption("--pareto-runs")
     text = str(given if given is not None else config.getini("pareto_runs")).strip()
+    if text == AUTO:
+        return BASELINE_RUNS if updating else PILOT_RUNS
     if not text:
         return BASELINE_RUNS if updating else None
     if not text.isdecimal() or int(text) < 1:
-        raise pytest.UsageError(f"--pareto-runs is {text!r}; it takes a whole number from 1 on")
+        raise pytest.UsageError(
+            f"--pareto-runs is {text!r}; it takes a whole number from 1 on, or auto"
+        )
     return int(text)
+
+
+def _time_budget_s(config: pytest.Config, *, updating: bool) -> float | None:
+    given = config.getoption("--pareto-runs")
+    text = str(given if given is not None else config.getini("pareto_runs")).strip()
+    budget = str(config.getini("pareto_time_budget"))
+    try:
+        seconds = float(budget)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise pytest.UsageError(
+            f"ini option pareto_time_budget is {budget!r}; it takes seconds, such as 600"
+        )
+    return seconds if text == AUTO and not updating else None
 
 
 def _confirm(config: pytest.Config) -> int:

@@ -70,6 +70,7 @@ def results(draw: st.DrawFn) -> MetricResult:
         draw(st.none() | st.floats(1, 30)),
         draw(st.none() | st.integers(1, 500)),
         draw(reasons),
+        draw(st.none() | st.integers(1, 100)),
         tuple(draw(st.lists(words, max_size=3))),
     )
     notes = tuple(draw(st.lists(long_words, max_size=2)))
