@@ -48,7 +48,7 @@ bench: $(VENV)/.test  ## start-up cost, and the time that judging takes
 	$(VENV)/bin/python benchmarks/judging.py
 
 matrix: $(VENV)-pytest8/.test  ## the plugin's tests on the oldest pytest that is supported
-	$(VENV)-pytest8/bin/python -m pytest tests/plugin
+	$(VENV)-pytest8/bin/python -m pytest -n auto tests/plugin
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -43,14 +43,15 @@ class LegFinder:
     def find_spec(
         self, fullname: str, path: Iterable[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find what has a route, or raise: nobody else's answer would be the leg's."""
+        """Find what has a route, or raise where somebody else's answer would not be the leg's."""
         route = self.route_of(fullname)
         if route is None:
             return None
+        asked = list(path or ())
         if fullname in self._routes:
             folders = route.folders
         else:
-            folders = [entry for entry in path or () if lies_in(route.top, paths_of(entry))]
+            folders = [entry for entry in asked if lies_in(route.top, paths_of(entry))]
         elsewhere = ""
         for finder in list(sys.meta_path):
             find = None if finder is self else getattr(finder, "find_spec", None)
@@ -63,6 +64,9 @@ class LegFinder:
                     self._notes.note(FOUND, fullname, place)
                 return spec  # type: ignore[no-any-return]  # finders are not typed
             elsewhere = f" ({place} is not of this leg)"
+        if fullname not in self._routes and not elsewhere and folders == asked:
+            # Nobody has it there. Asked again they will say so: pytest 8 tries a place like that.
+            return None
         raise ModuleNotFoundError(
             f"No module named {fullname!r} in {route.top}{elsewhere}", name=fullname
         )
