@@ -70,8 +70,7 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
     have been, and ``skipped`` whether its test was. ``failures`` happened before judging
     and belong to no test; ``notices`` are told of the session. After failures, or where the
     session was ``cut_short``, it needs no saying that nothing was measured. A
-    ``confirmation`` of what `flagged` names decides about it; what an update writes stays
-    what ``runs`` measured.
+    ``confirmation`` of what `flagged` names decides about it, and is what an update writes.
 
     All noisy metrics that gate share alpha, measured again or not: the confirming runs meet
     the same stored baseline as the first ones, and with it the same luck (simulated, 60
@@ -102,7 +101,7 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
         tested,
         interleaved=terms.interleaved,
     )
-    found = [(c.case_id, name, m) for c in first for name, m in c.measured.items()]
+    found = [(c.case_id, name, m) for c in matched for name, m in c.measured.items()]
     return Judged(
         judge_session(evidence, policy),
         measured,
@@ -195,7 +194,7 @@ def _confirmed(
     suspects = {case_id for case_id, _ in confirmation.flagged}
     again = {k: runs for k, runs in _gather(confirmation.runs).items() if k in suspects}
     now, past = confirmation.runs[-1].environment, confirmation.baseline or baseline
-    return confirm_cases(first, match_cases(past, again, now, terms))
+    return confirm_cases(first, match_cases(past, again, now, terms), confirmation.flagged)
 
 
 def _with_trouble(
@@ -209,5 +208,17 @@ def _with_trouble(
     if trouble is None and count < len(runs):
         trouble = f"measured in {count} of {len(runs)} runs only"
     if trouble is None and confirmation is not None:
-        trouble = failure_of(case.nodeid, confirmation.runs, "confirming run")
+        trouble = _not_confirmed(case, confirmation)
     return case if trouble is None else replace(case, broken=trouble)
+
+
+def _not_confirmed(case: CaseComparison, confirmation: Confirmation) -> str | None:
+    """Say why a suspect was not measured again, though the runs for it came to their end."""
+    failure = failure_of(case.nodeid, confirmation.runs, "confirming run")
+    if failure is not None or case.case_id not in {c for c, _ in confirmation.flagged}:
+        return failure
+    if confirmation.runs and not any(case.case_id in run.cases for run in confirmation.runs):
+        skipped = any(case.nodeid in run.skipped for run in confirmation.runs)
+        why = "its test skipped itself" if skipped else "its test did not measure it"
+        return f"it looked worse, and could not be measured again: {why}"
+    return None

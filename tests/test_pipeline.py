@@ -449,11 +449,22 @@ def test_fresh_runs_alone_convict() -> None:
     assert convicted.judgement.failed
 
 
-def test_what_an_update_would_write_stays_what_the_session_measured() -> None:
+def test_what_was_confirmed_is_what_an_update_would_write() -> None:
     past = baseline(remembered("a", {"device": five(1.0)}))
     looked = session(case_runs("a", {"device": [1.1]}))
     found = judged(looked, past, confirmation=again(case_runs("a", {"device": five(1.2)})))
-    assert found.levels["a", "device"] == pytest.approx((1.1,))
+    assert found.levels["a", "device"] == pytest.approx(tuple(five(1.2)))
+
+
+def test_what_was_not_flagged_stays_and_so_does_its_budget() -> None:
+    past = baseline(remembered("a", {"device": five(1.0), "accuracy": [0.9] * 5}))
+    broken = {"budgets": (parse_budget("accuracy", ">= 0.95"),)}
+    looked = session(case_runs("a", {"device": five(1.1), "accuracy": [0.9] * 5}, **broken))
+    fresh = case_runs("a", {"device": five(1.0), "accuracy": [0.99] * 5}, **broken)
+    (case,) = judged(looked, past, confirmation=again(fresh)).judgement.cases
+    assert case.comparison.confirmed == {"device"}
+    assert case.comparison.budgets[0].broken
+    assert case.fails
 
 
 def test_what_nobody_suspected_is_not_replaced() -> None:
@@ -475,7 +486,7 @@ def test_scores_are_not_replaced_by_the_same_scores_again() -> None:
     assert change_of(found, "device").outcome is Outcome.UNCHANGED
 
 
-def test_what_could_not_be_measured_again_is_judged_by_what_there_is_and_told() -> None:
+def test_what_cannot_be_measured_again_is_missing() -> None:
     past = baseline(remembered("a", {"device": five(1.0), "accuracy": [0.9] * 5}))
     looked = session(case_runs("a", {"device": five(1.1), "accuracy": [0.9] * 5}))
     fresh = [
@@ -483,11 +494,32 @@ def test_what_could_not_be_measured_again_is_judged_by_what_there_is_and_told() 
         for run in case_runs("a", {"device": five(1.1), "accuracy": [0.9] * 5})
         for _, *rest in [run.measurements]
     ]
-    found = judged(looked, past, confirmation=again(fresh))
-    (case,) = found.judgement.cases
-    assert change_of(case, "device").outcome is Outcome.WORSE
-    (note,) = case.comparison.notes
-    assert note.startswith("device could not be measured again: the GPU was hot")
+    (case,) = judged(looked, past, confirmation=again(fresh)).judgement.cases
+    assert case.verdict is Verdict.MISSING
+    assert "the GPU was hot" in case.fails[0]
+
+
+def test_a_rescue_that_is_not_found_again_rescues_nothing() -> None:
+    past = baseline(remembered("a", {"device": five(1.0), "accuracy": five(0.9)}))
+    looked = session(case_runs("a", {"device": five(1.02), "accuracy": five(0.95)}))
+    fresh = [
+        replace(run, measurements=run.measurements[:1])
+        for run in case_runs("a", {"device": five(1.02), "accuracy": five(0.95)})
+    ]
+    flagged = again(fresh, flagged=("device", "accuracy"))
+    (case,) = judged(looked, past, confirmation=flagged).judgement.cases
+    assert case.verdict is not Verdict.TRADE_OFF
+    assert case.fails
+
+
+def test_a_suspect_whose_test_skips_itself_the_second_time_is_not_let_go() -> None:
+    past = baseline(remembered("a", {"device": five(1.0)}))
+    looked = session(case_runs("a", {"device": five(1.1)}))
+    skipped = (Run(HERE, skipped=frozenset({"a"})),) * 2
+    confirmation = Confirmation(frozenset({("a", "device")}), skipped)
+    (case,) = judged(looked, past, confirmation=confirmation).judgement.cases
+    assert case.verdict is Verdict.BROKEN
+    assert "could not be measured again: its test skipped itself" in case.fails[0]
 
 
 def test_a_test_that_fails_when_it_is_measured_again_breaks_its_case() -> None:

@@ -95,7 +95,7 @@ def choose(
     if outcome is Outcome.BROKEN:
         # It was measured well and contradicts the baseline: that takes an explicit word.
         return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL, afresh=True)
-    if result.for_now or (result.change is not None and result.change.suspected):
+    if result.change is not None and result.change.suspected:
         return None  # it would lower the level that it is suspected of missing
     if outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE):
         return _uncompared(result, history, recorded)
@@ -143,6 +143,8 @@ def _plain(action: Action) -> Choice:
 
 
 def _uncompared(result: MetricResult, history: MetricHistory, recorded: Recorded) -> Choice:
+    if result.for_now:
+        return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL)  # a mood that lasts is the new normal
     if _another_quantity(history, result.metric, recorded):
         return Choice(Action.ACCEPT_CHANGE, _MODES[Action.ACCEPT_CHANGE], afresh=True)
     first_here = result.outcome is Outcome.NEW or recorded.alien

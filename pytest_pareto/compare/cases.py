@@ -10,6 +10,7 @@ from pytest_pareto.compare.exact import compare_exact
 from pytest_pareto.compare.matched import MatchedCase
 from pytest_pareto.compare.matching import Match
 from pytest_pareto.compare.measured import Measured, level_for_people
+from pytest_pareto.compare.mood import for_now_apart
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import Spread
@@ -54,10 +55,10 @@ def compare_case(
         budgets=tuple(
             check_budget(
                 b,
-                case.measured.get(b.metric),
-                case.spreads.get(b.metric),
+                case.own.measured.get(b.metric),
+                case.own.spreads.get(b.metric),
                 alpha,
-                session_spread=_assumed(case.measured.get(b.metric), terms),
+                session_spread=_assumed(case.own.measured.get(b.metric), terms),
             )
             for b in case.run.budgets
         ),
@@ -80,12 +81,13 @@ def _still_to_confirm(name: str, case: MatchedCase, terms: Terms) -> int:
 def _compare(match: Match, terms: Terms, family: float, prior: Spread | None) -> MetricResult:
     measured, metric = match.measured, match.measured.metric
     level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
-    return MetricResult(
+    change = _change(match, terms, family, prior, level)
+    return for_now_apart(match, change) or MetricResult(
         metric,
         baseline=level_for_people(level, metric),
         candidate=level_for_people(measured.runs, metric),
         first=measured.first,
-        change=_change(match, terms, family, prior, level),
+        change=change,
         notes=(*measured.notes, *match.notes),
     )
 
@@ -150,8 +152,8 @@ def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
 def _notes(case: MatchedCase) -> tuple[str, ...]:
     then = case.history.source if case.history is not None else ""
     if then and case.run.source and then != case.run.source:
-        return ("the test itself changed since the baseline was recorded", *case.notes)
-    return case.notes
+        return ("the test itself changed since the baseline was recorded",)
+    return ()
 
 
 def _measured_nothing(results: Sequence[MetricResult]) -> str:

@@ -52,7 +52,11 @@ def _duel_front(
     now: Environment,
     spreads: SessionSpreads,
 ) -> FrontDuels:
-    new = [Point(case.case_id, _axes_now(case)) for case in members]
+    # Rivals have to be measured in one session, and in its mood: not what was measured again
+    # later, nor what was brought to the mood of the baseline.
+    members = [case.own for case in members]
+    new = [Point(case.case_id, _axes_now(case, as_measured=True)) for case in members]
+    moved = [Point(case.case_id, _axes_now(case, as_measured=False)) for case in members]
     old = [Point(case.case_id, _axes_then(case)) for case in members if case.history is not None]
     policy = {m.metric.name: m.metric for case in members for m in case.measured.values()}
     old += [_resting_point(history, policy, baseline, now) for history in resting]
@@ -67,18 +71,18 @@ def _duel_front(
         then_ids,
         now_ids,
         then=duel(old, old),
-        across=duel(new, old, session_variance=variance),
+        across=duel(moved, old, session_variance=variance),
         now=duel(new, new),
     )
 
 
-def _axes_now(case: MatchedCase) -> dict[str, Axis]:
+def _axes_now(case: MatchedCase, *, as_measured: bool) -> dict[str, Axis]:
     axes: dict[str, Axis] = {}
     for name, found in case.measured.items():
         if not found.metric.gates:
             continue
         match = case.matches[name]
-        runs = match.runs if isinstance(match, Match) else found.runs
+        runs = match.runs if isinstance(match, Match) and not as_measured else found.runs
         exact = isinstance(match, Match) and match.exact
         axes[name] = _axis_now(found, runs, case.spreads.get(name), exact=exact)
     return axes

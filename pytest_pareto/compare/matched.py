@@ -27,8 +27,8 @@ class MatchedCase:
 
     ``spreads`` has, for each noisy metric that was measured, the spread between its runs,
     loans included; ``priors`` what the other cases of a metric have to lend, if anything.
-    ``confirmed`` are the metrics of which all this was measured again, in fresh processes, and
-    ``notes`` say of which others it could not be.
+    ``confirmed`` are the metrics of which all this was measured again, in fresh processes;
+    ``first`` is the case as the session's own runs have it, then.
     """
 
     run: CaseRun
@@ -38,12 +38,17 @@ class MatchedCase:
     spreads: Mapping[str, Spread]
     priors: Mapping[str, Spread | None]
     confirmed: frozenset[str] = frozenset()
-    notes: tuple[str, ...] = ()
+    first: "MatchedCase | None" = None
 
     @property
     def case_id(self) -> str:
         """The case."""
         return self.run.case_id
+
+    @property
+    def own(self) -> "MatchedCase":
+        """The case as the session's own runs have it: what budgets and places rest on."""
+        return self if self.first is None else self.first
 
     def tested(self) -> Iterable[Match]:
         """The matches whose tests share the session's alpha."""
@@ -126,25 +131,32 @@ def _with_loans(case: MatchedCase, priors: Mapping[str, Spread | None]) -> Match
 
 
 def confirm_cases(
-    first: Iterable[MatchedCase], again: Iterable[MatchedCase]
+    first: Iterable[MatchedCase],
+    again: Iterable[MatchedCase],
+    flagged: frozenset[tuple[str, str]],
 ) -> tuple[MatchedCase, ...]:
-    """Let what was measured again take the place of what raised the suspicion."""
+    """Let what was ``flagged``, by case id and metric name, be what the fresh runs say of it.
+
+    Also where they say nothing: what looked worse and cannot be measured again is no less
+    suspicious for that, and what looked better rescues nothing.
+    """
     fresh = {case.case_id: case for case in again}
     return tuple(
-        _confirmed(case, fresh[case.case_id]) if case.case_id in fresh else case for case in first
+        _confirmed(
+            case,
+            fresh[case.case_id],
+            frozenset(name for case_id, name in flagged if case_id == case.case_id),
+        )
+        if case.case_id in fresh
+        else case
+        for case in first
     )
 
 
-def _confirmed(first: MatchedCase, again: MatchedCase) -> MatchedCase:
-    # Scores are a function of their seeds: drawn again they say the same, and nothing new.
-    names = frozenset(
-        name
-        for name, match in again.matches.items()
-        if isinstance(match, Match) and match.measured.metric.kind is not Kind.PAIRED
-    )
-
+def _confirmed(first: MatchedCase, again: MatchedCase, names: frozenset[str]) -> MatchedCase:
     def chosen(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
-        return dict(before) | {name: after[name] for name in names & after.keys()}
+        kept = {name: found for name, found in before.items() if name not in names}
+        return kept | {name: found for name, found in after.items() if name in names}
 
     return replace(
         first,
@@ -153,16 +165,8 @@ def _confirmed(first: MatchedCase, again: MatchedCase) -> MatchedCase:
         spreads=chosen(first.spreads, again.spreads),
         priors=chosen(first.priors, again.priors),
         confirmed=names,
-        notes=tuple(_could_not(first, again, names)),
+        first=first,
     )
-
-
-def _could_not(first: MatchedCase, again: MatchedCase, names: frozenset[str]) -> Iterable[str]:
-    for match in first.tested():
-        name, other = match.measured.metric.name, again.matches.get(match.measured.metric.name)
-        if match.measured.metric.kind is not Kind.PAIRED and name not in names:
-            reason = other.reason if isinstance(other, MetricResult) else "no run recorded it"
-            yield f"{name} could not be measured again: {reason}"
 
 
 def family_size(cases: Iterable[MatchedCase]) -> int:

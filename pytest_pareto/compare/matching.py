@@ -33,7 +33,8 @@ class Match:
     ``sessions`` are those of the baseline that were measured where this one was, ``runs`` the
     levels to compare with them; ``session_spread`` is a fraction of the level. ``exact`` is
     whether plain comparison does, because the metric is exact or has repeated to the last
-    digit. ``doubt`` is what an adjustment of both sides cost, and ``notes`` tell of it.
+    digit. ``doubt`` is what an adjustment of both sides cost, ``apart`` that it had to reach too
+    far, and ``notes`` tell of it.
     """
 
     measured: Measured
@@ -43,6 +44,7 @@ class Match:
     session_spread: float
     exact: bool
     doubt: Doubt = CERTAIN
+    apart: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -105,6 +107,9 @@ def sessions_here(
     None of them where that is not the level accepted now, or where the scores that are
     remembered, those of the newest session, are of another machine.
     """
+    if not baseline.stored:
+        # Both ran on one machine: what differs there is the code's doing, and counts.
+        return past.sessions
     here = tuple(
         s for s in past.sessions if now.mismatch(baseline.environments[s.env], scope) is None
     )

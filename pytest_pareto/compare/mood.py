@@ -7,9 +7,10 @@ from pytest_pareto.compare.matching import Match, unmatched
 from pytest_pareto.compare.measured import level_for_people
 from pytest_pareto.compare.reference import Adjusted, adjust
 from pytest_pareto.compare.terms import SessionSpreads
-from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, Session
+from pytest_pareto.model.policy import SCREEN_ALPHA
 from pytest_pareto.model.verdict import MetricResult
 
 _LAUNCHING = ("python", "torch", "cuda", "driver")
@@ -21,8 +22,7 @@ def in_one_mood(
 ) -> Match | MetricResult:
     """Adjust a matched latency by the host reference, where both sides have one and it may be.
 
-    Unadjusted it stays as it was, with a note why; where the host is in another mood
-    altogether it is not comparable, for now.
+    Unadjusted it stays as it was, with a note why.
     """
     if not isinstance(found, Match) or found.exact or not found.measured.reference:
         return found
@@ -36,11 +36,21 @@ def in_one_mood(
     adjusted = adjust(with_reference, found.runs, found.measured.reference)
     if isinstance(adjusted, Adjusted):
         return _adjusted(found, adjusted, spreads.host_adjusted)
-    if not adjusted.apart:
-        return replace(found, notes=(f"not adjusted by the host reference: {adjusted.reason}",))
-    apart = unmatched(found.measured, Outcome.NOT_COMPARABLE, f"{adjusted.reason}; {_SETTLE}")
-    levels = [x for session in level for x in session.runs]
-    return replace(apart, baseline=level_for_people(levels, found.measured.metric))
+    return replace(found, notes=(f"not adjusted by the host reference: {adjusted.reason}",))
+
+
+def for_now_apart(match: Match, change: Change) -> MetricResult | None:
+    """Return that a latency of another mood is not comparable, unless it looks worse even so.
+
+    How far the slope may be wrong is part of the test, so that what still looks worse is more
+    than the mood can explain: that must not hide behind it.
+    """
+    if match.apart is None or change.p_worse <= SCREEN_ALPHA:
+        return None
+    apart = unmatched(match.measured, Outcome.NOT_COMPARABLE, f"{match.apart}; {_SETTLE}")
+    level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
+    then = level_for_people(level, match.measured.metric)
+    return replace(apart, baseline=then, for_now=True)
 
 
 _SETTLE = "measure again, or interleave with --pareto-against"
@@ -70,6 +80,7 @@ def _adjusted(found: Match, adjusted: Adjusted, session_spread: float) -> Match:
         runs=adjusted.runs,
         session_spread=session_spread,
         doubt=adjusted.doubt,
+        apart=adjusted.apart,
         notes=(note,),
     )
 

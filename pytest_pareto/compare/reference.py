@@ -33,7 +33,8 @@ class Adjusted:
     """Both sides of a latency in the mood of the baseline; levels in seconds, one per run.
 
     ``doubt`` is what not knowing the slope adds to the distance between the sides. ``shift``
-    is how much slower the host was now, as a fraction.
+    is how much slower the host was now, as a fraction. ``apart`` says that this is so much
+    that nothing less than a clear regression can be told.
     """
 
     sessions: tuple[Session, ...]
@@ -41,14 +42,14 @@ class Adjusted:
     doubt: Doubt
     slope: float
     shift: float
+    apart: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unadjusted:
-    """Why latencies are compared as they are; ``apart`` if they cannot be compared at all."""
+    """Why latencies are compared as they are."""
 
     reason: str
-    apart: bool = False
 
 
 def adjust(
@@ -65,13 +66,12 @@ def adjust(
     level = [s for s in sessions if s.epoch == sessions[-1].epoch]
     mood = _mean([math.log(z) for s in level for z in s.reference])
     shift = _mean([math.log(z) for z in reference]) - mood
-    if abs(shift) > math.log1p(_FARTHEST):
-        return Unadjusted(f"{_launches(shift)}, too far to be allowed for", apart=True)
     sums = _sums([*((s.runs, s.reference) for s in sessions), (runs, reference)])
     if sums.df < ENOUGH_DF:
         return Unadjusted("too few runs to learn how it follows the host reference")
     if sums.correlation < _LEAST_CORRELATION:
         return Unadjusted(f"it follows the host reference too little (r = {sums.correlation:.2f})")
+    apart = abs(shift) > math.log1p(_FARTHEST)
     weight, prior_weight = sums.weight, 1 / _SLOPE_SD**2
     slope = (sums.slope * weight + _USUAL_SLOPE * prior_weight) / (weight + prior_weight)
     doubt = shift**2 * (1 / (weight + prior_weight) + _SLOPE_DRIFT_SD**2)
@@ -86,6 +86,7 @@ def adjust(
         Doubt(Spread(doubt, math.inf) if doubt > 0 else NO_SPREAD, _DF_SPENT),
         slope,
         to_fraction(shift, relative=True),
+        f"{_launches(shift)}, too far to be allowed for" if apart else None,
     )
 
 

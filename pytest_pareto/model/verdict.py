@@ -44,6 +44,7 @@ class MetricResult:
     when both sides could be compared; otherwise ``state`` and ``reason`` say why not.
     ``items`` is how many items one reading of a time or an energy works through.
     ``unmeasured`` is whether the test asked for the metric and no meter could measure it.
+    ``for_now`` is whether only this session, and not the machine, kept it from being compared.
     """
 
     metric: Metric
@@ -56,6 +57,7 @@ class MetricResult:
     notes: tuple[str, ...] = ()
     unmeasured: bool = False
     items: int | None = None
+    for_now: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -64,11 +66,6 @@ class MetricResult:
             return self.change.outcome
         assert self.state is not None
         return self.state
-
-    @property
-    def for_now(self) -> bool:
-        """Whether it could have been compared, were this session not what it is."""
-        return self.outcome is Outcome.NOT_COMPARABLE and self.baseline is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -547,10 +547,10 @@ def test_a_reference_that_lacks_a_run_explains_none(scene: MakeScene, history: H
 
 
 @pytest.mark.parametrize("mode", ALL_MODES)
-def test_a_latency_of_another_mood_moves_no_level(
+def test_a_latency_of_another_mood_moves_the_level_if_all_is_accepted(
     scene: MakeScene, history: History, mode: UpdateMode
 ) -> None:
-    apart = _result(LATENCY, Outcome.NOT_COMPARABLE, baseline=0.4, reason="the host is slower")
+    apart = _result(LATENCY, Outcome.NOT_COMPARABLE, baseline=0.4, reason="slow", for_now=True)
     setting = scene(latency=history("latency", OLD[1])).ran(apart)
     _, edits = setting.plan(mode)
-    assert edits == ()
+    assert [edit.action for edit in edits] == [CHANGE] * (mode is A)

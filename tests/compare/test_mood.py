@@ -92,8 +92,7 @@ def test_other_software_than_the_reference_runs_through_does_not_matter(world: "
 
 
 def test_another_mood_altogether_is_not_comparable_for_now(world: "World") -> None:
-    found = latency(world, [1.2, 1.21], [0.0024, 0.0024])
-    assert isinstance(found, MetricResult)
+    found = result(world, [1.19, 1.20], [0.0024, 0.0024])
     assert found.outcome is Outcome.NOT_COMPARABLE
     assert found.for_now
     assert found.baseline == pytest.approx(1.0, rel=1e-3)
@@ -101,6 +100,18 @@ def test_another_mood_altogether_is_not_comparable_for_now(world: "World") -> No
         "this host launches 20% slower than it did, too far to be allowed for; "
         "measure again, or interleave with --pareto-against"
     )
+
+
+def test_no_mood_hides_more_than_it_can_explain(world: "World") -> None:
+    found = result(world, [1.7, 1.71, 1.69], [0.0022, 0.0022, 0.0022])
+    assert found.outcome is Outcome.WORSE
+
+
+def test_a_mood_that_latency_does_not_follow_hides_nothing(world: "World") -> None:
+    past = Session("here", 0, (1.00, 0.98, 1.02, 1.01, 0.99), MOOD)
+    found = latency(world, [1.6, 1.61], [0.0022, 0.0022], past)
+    assert isinstance(found, Match)
+    assert not is_adjusted(found)
 
 
 def test_what_follows_too_little_is_compared_as_it_is(world: "World") -> None:

@@ -58,7 +58,7 @@ def test_what_cannot_be_compared_for_now_fails_where_undecided_does(
     case: "Case", result: Any
 ) -> None:
     another_mood = replace(
-        result("latency", Outcome.NOT_COMPARABLE), baseline=1.0, reason="the host is slower"
+        result("latency", Outcome.NOT_COMPARABLE), for_now=True, reason="the host is slower"
     )
     told = ("latency could not be compared: the host is slower",)
     assert ruled(case(latency=another_mood), Policy(ci=True)).notices == told
