@@ -162,13 +162,14 @@ def _tested(
     """
     if confirmation is None or not terms.interleaved:
         return None
-    scores = {
-        (case.case_id, match.measured.metric.name)
+    noisy = {
+        (case.case_id, match.measured.metric.name): match.measured.metric.kind
         for case in cases
         for match in case.tested()
-        if case.run.gate and match.measured.metric.kind is Kind.PAIRED
+        if case.run.gate
     }
-    return confirmation.flagged | scores
+    scores = {name for name, kind in noisy.items() if kind is Kind.PAIRED}
+    return (confirmation.flagged & noisy.keys()) | scores
 
 
 def _family(

@@ -34,7 +34,7 @@ def compare_case(
         _per_item(
             _compare(
                 match,
-                replace(terms, confirming=_still_to_confirm(name, case, terms)),
+                _terms_of(name, case, terms),
                 corrected,
                 case.priors.get(name),
             )
@@ -74,8 +74,9 @@ def _per_item(result: MetricResult, items: int | None) -> MetricResult:
     return replace(result, items=items) if items and divisible else result
 
 
-def _still_to_confirm(name: str, case: MatchedCase, terms: Terms) -> int:
-    return 0 if name in case.confirmed else terms.confirming
+def _terms_of(name: str, case: MatchedCase, terms: Terms) -> Terms:
+    confirmed = name in case.confirmed
+    return replace(terms, confirmed=confirmed, confirming=0 if confirmed else terms.confirming)
 
 
 def _compare(match: Match, terms: Terms, family: float, prior: Spread | None) -> MetricResult:
@@ -134,6 +135,7 @@ def _change(
         doubt=match.doubt,
         confirming=terms.confirming,
         interleaved=terms.interleaved,
+        confirmed=terms.confirmed,
     )
 
 

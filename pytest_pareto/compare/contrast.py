@@ -84,9 +84,9 @@ class Contrast:
         """The degrees of freedom of the spread that further candidate runs would share."""
         return self.between_runs.df - (self.runs - 1)
 
-    def remedy(self, runs: int) -> str:
-        """Name the option that takes so many candidate runs."""
-        return f"--pareto-runs {runs}"
+    def remedy(self, runs: int, *, confirmed: bool) -> str:
+        """Name the option that takes so many candidate runs, of the ones that decided."""
+        return f"--pareto-{'confirm' if confirmed else 'runs'} {runs}"
 
 
 def contrast_of(

@@ -35,9 +35,9 @@ class InterleavedContrast(Contrast):
         """Nothing of this estimate enters the next: both sides are measured anew."""
         return 0.0
 
-    def remedy(self, runs: int) -> str:
-        """Name the option that takes so many runs of each side."""
-        return f"--pareto-confirm {-(-runs // 2)}"
+    def remedy(self, runs: int, *, confirmed: bool) -> str:
+        """Name the option that takes so many runs of each side, of the ones that decided."""
+        return f"--pareto-confirm {-(-runs // 2)}" if confirmed else f"--pareto-runs {runs}"
 
 
 def interleaved_contrast(

@@ -66,7 +66,7 @@ def match_metric(
         return here.unrecorded(case_id, baseline, history)
     difference = past.disagreement(metric) or _other_samples(past, found)
     if difference is not None:
-        return here.result(Outcome.BROKEN, f"{difference}; {_ACCEPT_ALL}")
+        return here.result(Outcome.BROKEN, f"{difference}{_way_out(baseline)}")
     sessions = sessions_here(past, metric.scope, baseline, now)
     if not sessions:
         mismatch = now.mismatch(baseline.environments[past.newest.env], metric.scope)
@@ -76,7 +76,7 @@ def match_metric(
         for session in sessions:
             require_usable(session.runs, relative=metric.relative and metric.kind is Kind.RUN)
     except ParetoError as error:
-        return here.result(Outcome.BROKEN, f"in the baseline, {error}; {_ACCEPT_ALL}")
+        return here.result(Outcome.BROKEN, f"in the baseline, {error}{_way_out(baseline)}")
     return Match(
         found,
         sessions,
@@ -119,6 +119,10 @@ def sessions_here(
 
 
 _ACCEPT_ALL = "if that is meant, accept it with --pareto-update=all"
+
+
+def _way_out(baseline: Baseline) -> str:
+    return f"; {_ACCEPT_ALL}" if baseline.stored else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,17 @@ from pytest_pareto.model.change import Change
 MOST_RUNS = 100
 
 
-def what_settles(contrast: Contrast, margin: float, alpha: float, *, relative: bool) -> str:
+def what_settles(
+    contrast: Contrast, margin: float, alpha: float, *, relative: bool, confirmed: bool = False
+) -> str:
     """Say what would settle a change whose interval holds the margin.
 
     A planning formula: the distance and the spread stay as they were estimated, and R
     candidate runs settle the matter when the half interval t(1 - alpha, ν(R)) √V(R) no
     longer reaches from the distance to the margin, or, where 100 runs are too few for
     that, from no change at all to the margin. ``contrast.distance`` is in the harmful
-    direction; ``alpha`` is the level at which the claim at hand is tested.
+    direction; ``alpha`` is the level at which the claim at hand is tested, ``confirmed``
+    whether its runs were those that confirm.
     """
     gap = abs(contrast.distance - margin)
     # A small gap may be chance. What even an absent change could not get past is not.
@@ -35,10 +38,12 @@ def what_settles(contrast: Contrast, margin: float, alpha: float, *, relative: b
             f"{held} {'run' if held == 1 else 'runs'}; record it with more (--pareto-runs)"
         )
     if runs := _runs_for(contrast, gap, alpha):
-        return f"about {runs} runs would settle it ({contrast.remedy(runs)})"
+        remedy = contrast.remedy(runs, confirmed=confirmed)
+        return f"about {runs} runs would settle it ({remedy})"
     # The distance seen may be chance too: plan for a change that is not there.
     if runs := _runs_for(contrast, margin, alpha):
-        return f"about {runs} runs would settle it if nothing changed ({contrast.remedy(runs)})"
+        remedy = contrast.remedy(runs, confirmed=confirmed)
+        return f"about {runs} runs would settle it if nothing changed ({remedy})"
     return f"too close to the tolerance to settle with {MOST_RUNS} runs"
 
 
@@ -97,7 +102,7 @@ _LARGE_FAMILY, _LEAST_OF_MANY = 10, 6
 def blocks_for(changes: Sequence[Change], seen: int, alpha: float) -> int:
     """Return how many blocks of four runs will tell whether any of ``changes`` is real.
 
-    The changes look worse after ``seen`` blocks; what is exact needs no more than the least.
+    The changes look worse after ``seen`` blocks; where all are exact, one more will do.
     Each has the distance and the spread between runs that it showed, s = √(n V), and is
     convicted at its share of ``alpha`` with 80 % probability where (t(1 - α / m, 3 n - 1) +
     t(0.8, 3 n - 1)) s / √n fits between its tolerance and its estimate. At least four blocks,
@@ -107,7 +112,8 @@ def blocks_for(changes: Sequence[Change], seen: int, alpha: float) -> int:
     noisy = [change for change in changes if not change.exact]
     level = alpha / max(1, len(noisy))
     least = _LEAST_OF_MANY if len(noisy) > _LARGE_FAMILY else LEAST_BLOCKS
-    return max((_blocks_for(change, seen, level, least) for change in noisy), default=least)
+    # What is exact says the same in every run: one block shows both sides of it again.
+    return max((_blocks_for(change, seen, level, least) for change in noisy), default=1)
 
 
 def _blocks_for(change: Change, seen: int, level: float, least: int) -> int:

@@ -34,16 +34,18 @@ def baseline_of(runs: Sequence[Run]) -> Baseline:
 def _history(runs: Sequence[CaseRun]) -> CaseHistory:
     newest = runs[-1]
     metrics = {
-        name: _metric(found)
+        name: _metric(found, len(runs))
         for name, found in measured_metrics(runs).items()
         if isinstance(found, Measured)
     }
     return CaseHistory(newest.case_id, newest.front, newest.source, metrics)
 
 
-def _metric(found: Measured) -> MetricHistory:
+def _metric(found: Measured, count: int) -> MetricHistory:
     metric, runs = found.metric, found.runs
-    size = PER_BLOCK if metric.kind is Kind.RUN else len(runs)
+    # Where a run lacks the metric, nobody knows any more which of the others were one block.
+    whole = metric.kind is Kind.RUN and len(runs) == count
+    size = PER_BLOCK if whole else len(runs)
     sessions = tuple(
         Session(_THERE, 0, runs[start : start + size]) for start in range(0, len(runs), size)
     )

@@ -67,6 +67,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     doubt: Doubt = CERTAIN,
     confirming: int = 0,
     interleaved: bool = False,
+    confirmed: bool = False,
 ) -> Change:
     """Test whether the candidate's level is beyond the tolerance of the accepted one.
 
@@ -83,7 +84,8 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     adjustment of the levels cost (`adjust`). ``confirming`` is how many fresh runs will
     confirm what looks worse here, 0 for none: then the resolution is that of both together.
     ``interleaved`` says that ``baseline`` is not stored: it holds a session for each block of
-    old and new runs, and ``candidate`` the new ones in the same order.
+    old and new runs, and ``candidate`` the new ones in the same order. ``confirmed`` says that
+    the candidate's runs are those that confirm.
 
     Raises ParetoError where a side is empty or a level cannot be compared.
     """
@@ -119,7 +121,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     level = alpha / family if contrast.distance > margin else alpha
     return replace(
         change,
-        reason=what_settles(contrast, margin, level, relative=relative),
+        reason=what_settles(contrast, margin, level, relative=relative, confirmed=confirmed),
         runs_to_settle=runs_to_settle(contrast, margin, alpha),
     )
 

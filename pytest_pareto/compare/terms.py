@@ -38,10 +38,12 @@ class Terms:
 
     ``confirming`` is in how many fresh runs the session measures again what looks worse, and
     0 where it does not. ``interleaved`` is whether both sides were measured in turn, so that
-    no baseline is stored and no session in between.
+    no baseline is stored and no session in between. ``confirmed`` is of one metric: whether it
+    was measured again.
     """
 
     alpha: float = 0.05
     spreads: SessionSpreads = SessionSpreads()
     confirming: int = 0
     interleaved: bool = False
+    confirmed: bool = False

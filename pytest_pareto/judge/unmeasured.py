@@ -49,13 +49,18 @@ def missing_cases(
         if skipped(case_id):
             comparisons.append(replace(lack, skipped=_SKIPPED))
         elif expected(case_id):
-            comparisons.append(replace(lack, missing=_MISSING))
+            missing = _MISSING if baseline.stored else _MISSING_NOW
+            comparisons.append(replace(lack, missing=missing))
     return comparisons
 
 
 _MISSING = (
     "the baseline has this case, and no test measured it: was it renamed or removed? "
     "Restore it, or drop it from the baseline with --pareto-update=all"
+)
+_MISSING_NOW = (
+    "the old code has this case, and no test measured it with the new: was it renamed or removed? "
+    "--pareto-missing=warn lets it pass"
 )
 _SKIPPED = (
     "the baseline has this case, and its test was skipped or expected to fail: it was not judged "

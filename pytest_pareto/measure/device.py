@@ -1,5 +1,6 @@
 """Devices: how to wait for work that was launched, and to time it on the device itself."""
 
+import gc
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -175,3 +176,11 @@ def find_device(allocated_before: Mapping[int, int] | None = None) -> Device:
     if accelerator is not None and kind is not None and kind.type != "cuda":
         return AcceleratorDevice(accelerator) if accelerator.is_available() else CpuDevice()
     return CpuDevice()
+
+
+def release_device_memory() -> None:
+    """Give back the memory of GPUs that nothing in this process refers to any more."""
+    cuda = initialized_cuda()
+    if cuda is not None:
+        gc.collect()
+        cuda.empty_cache()

@@ -93,8 +93,9 @@ def _update_mode(text: str) -> str:
 def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
     parser.addini("pareto_runs", "fresh processes of a session", default="")
+    parser.addini("pareto_timeout", "seconds that one fresh process may take", default="")
     parser.addini("pareto_time_budget", "seconds for --pareto-runs auto", default="600")
-    parser.addini("pareto_confirm", "fresh processes that confirm what looks worse", default="5")
+    parser.addini("pareto_confirm", "fresh processes that confirm what looks worse (5)", default="")
     parser.addini("pareto_against_tests", "whose tests both legs run", default="candidate")
     parser.addini("pareto_against_links", "untracked paths", type="linelist", default=[])
     parser.addini("pareto_against_setup", "command that builds a leg in place", default="")

@@ -17,7 +17,7 @@ from pytest_pareto.plugin.legs import opened_legs
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replay import Replay
 from pytest_pareto.plugin.selection import Selection
-from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.plugin.settings import Settings, timeout_s
 from pytest_pareto.plugin.turns_verdict import (
     Turns,
     conclude_turns,
@@ -38,9 +38,10 @@ class AgainstRuns:
     both sides anew, while the old code is still checked out.
     """
 
-    def __init__(self, settings: Settings, root: Path) -> None:
+    def __init__(self, settings: Settings, selection: Selection, root: Path) -> None:
         assert settings.against is not None
         self._settings = settings
+        self._selection = selection
         self._against = settings.against
         self._candidate = open_tree(root)
         self._commit = resolve(self._candidate, settings.against.ref)
@@ -64,20 +65,27 @@ class AgainstRuns:
             self._failures.append(str(error))
         return True
 
-    def conclude(self, selection: Selection, duration_s: float) -> Conclusion:
+    def conclude(self, duration_s: float) -> Conclusion:
         """Judge what both legs measured; what could not be compared fails."""
         return conclude_turns(
-            self._turns, self._settings, selection, tuple(self._failures), self._commit, duration_s
+            self._turns,
+            self._settings,
+            self._selection,
+            tuple(self._failures),
+            self._commit,
+            duration_s,
         )
 
     def _measure(self, session: pytest.Session, legs: Mapping[Side, Leg]) -> None:
         blocks = self._against.blocks
-        screen = _Taking(session, legs).take(blocks, show=True)
+        taking = _Taking(session, legs)
+        screen = taking.take(blocks, show=True)
+        self._failures += taking.failures
         lack = unmeasured_side(screen, self._commit)
         if lack is not None:
             raise ParetoError(lack)
         self._turns = Turns(screen)
-        judgement = judge_turns(self._turns, self._settings).judgement
+        judgement = judge_turns(self._turns, self._settings, self._selection).judgement
         suspects = flagged(judgement) if self._settings.confirm else frozenset()
         if not suspects:
             return
@@ -86,7 +94,9 @@ class AgainstRuns:
         count = self._settings.confirm if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in suspects}
         nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        again = _Taking(session, legs, measured=nodeids).take(count, after=blocks)
+        taking = _Taking(session, legs, measured=nodeids)
+        again = taking.take(count, after=blocks)
+        self._failures += taking.failures
         self._turns = Turns(screen, suspects, again)
 
 
@@ -104,6 +114,7 @@ class _Taking:
         self._legs = legs
         self._measured = measured
         self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
+        self.failures: list[str] = []
         self._shown = False
 
     def take(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
@@ -136,14 +147,19 @@ class _Taking:
                     Path(folder, "spec.json"),
                     measured=self._measured,
                     rootdir=leg.tests.root,
+                    may_lack=turn.side is Side.REF,
                 ),
                 folder=Path(folder, "run"),
                 hear=hearing,
+                timeout_s=timeout_s(self._session.config),
                 orderly=ORDERLY,
             )
         trouble = hearing.missing()
         if trouble is not None or hearing.environment is None:
             raise ParetoError(f"the {turn.side} leg: {trouble}")
+        if turn.side is Side.CANDIDATE and not shows:
+            where = "the warm-up" if turn.is_warm_up else f"block {turn.block}"
+            self.failures += builder.silent_failures(f"{where} of the new code")
         return builder.build(hearing.environment)
 
 

@@ -27,12 +27,14 @@ _NEUTRAL: Mapping[str, object] = {
 class ChildSpec(msgspec.Struct, frozen=True):
     """What the parent hands to its child, as a JSON file.
 
-    ``measured`` are the tests that measure, where not all of them do.
+    ``measured`` are the tests that measure, where not all of them do. ``may_lack`` is whether
+    tests may be missing here, as older code may lack what they import.
     """
 
     nodeids: list[str]
     lines: str
     measured: list[str] | None = None
+    may_lack: bool = False
 
 
 class ChildLine(msgspec.Struct, frozen=True):
@@ -55,6 +57,8 @@ def register_child(config: pytest.Config) -> None:
     spec = msgspec.json.decode(
         Path(config.getoption("--pareto-child")).read_bytes(), type=ChildSpec
     )
+    if spec.may_lack:
+        config.option.continue_on_collection_errors = True
     if spec.measured is not None:
         config.stash[MEASURED] = frozenset(spec.measured)
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
@@ -78,11 +82,11 @@ class Child:
         """Keep exactly the parent's tests, in its order."""
         by_id = {item.nodeid: item for item in items}
         lost = [nodeid for nodeid in self._spec.nodeids if nodeid not in by_id]
-        if lost:
+        if lost and not self._spec.may_lack:
             message = _lost(lost)
             self._write(ChildLine(error=message))
             raise pytest.UsageError(message)
-        items[:] = [by_id[nodeid] for nodeid in self._spec.nodeids]
+        items[:] = [by_id[nodeid] for nodeid in self._spec.nodeids if nodeid in by_id]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Pass a report on."""

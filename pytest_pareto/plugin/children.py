@@ -12,6 +12,7 @@ import pytest
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.plugin.child import ChildLine, ChildSpec
 from pytest_pareto.plugin.collecting import RunBuilder
+from pytest_pareto.plugin.settings import timeout_s
 from pytest_pareto.runs.process import ChildProcess
 
 ORDERLY = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -46,9 +47,13 @@ def run_child(
         lines, log = folder / "lines.jsonl", folder / "log.txt"
         arguments = child_arguments(session, lines, folder / "spec.json", measured=measured)
         cwd = session.config.invocation_params.dir
-        with ChildProcess(arguments, cwd=cwd, log=log, lines=lines) as child:
-            for text in child.lines():
-                hearing(text)
+        limit_s = timeout_s(session.config)
+        with ChildProcess(arguments, cwd=cwd, log=log, lines=lines, timeout_s=limit_s) as child:
+            try:
+                for text in child.lines():
+                    hearing(text)
+            except TimeoutError as error:
+                hearing.trouble = f"{error} (pareto_timeout):\n{child.tail()}"
         if hearing.trouble is None and child.exit_code not in ORDERLY:
             hearing.trouble = f"it ended with exit code {child.exit_code}:\n{child.tail()}"
     return Ended(hearing.environment, hearing.missing())
@@ -92,16 +97,19 @@ def child_arguments(
     *,
     measured: Iterable[str] | None = None,
     rootdir: Path | None = None,
+    may_lack: bool = False,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; its task is put into ``file``.
 
-    ``rootdir`` is where its tests are, if not those of this session.
+    ``rootdir`` is where its tests are, if not those of this session; ``may_lack`` is whether
+    some of them may be missing there.
     """
     config = session.config
     spec = ChildSpec(
         nodeids=[item.nodeid for item in session.items],
         lines=str(lines),
         measured=None if measured is None else sorted(measured),
+        may_lack=may_lack,
     )
     file.write_bytes(msgspec.json.encode(spec))
     ini = ["-c", str(config.inipath)] if config.inipath is not None else []

@@ -32,10 +32,10 @@ class RunBuilder:
         if report.when == "teardown":
             self._finished.add(nodeid)
 
-    def silent_failures(self, number: int, count: int) -> list[str]:
-        """Tell of tests without cases that failed where no report of theirs is shown."""
+    def silent_failures(self, where: str) -> list[str]:
+        """Tell of tests without cases that failed ``where`` no report of theirs is shown."""
         return [
-            f"{nodeid} failed in run {number} of {count}: {why}"
+            f"{nodeid} failed in {where}: {why}"
             for nodeid, why in self._failed.items()
             if nodeid not in self._asked
         ]

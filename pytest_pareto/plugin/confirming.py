@@ -5,6 +5,7 @@ from collections.abc import Collection
 import pytest
 
 from pytest_pareto.judge.screening import flagged, only_exact
+from pytest_pareto.measure.device import release_device_memory
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Confirmation
@@ -35,6 +36,7 @@ class Confirming:
         cases = {case_id for case_id, _ in suspects}
         nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
         say(self._session.config, _announced(len(cases), count))
+        release_device_memory()  # which this process holds on to, and the fresh ones need
         runs = []
         countdown = Countdown(self._session.config, count)
         for number in range(1, count + 1):
@@ -52,6 +54,7 @@ class Confirming:
         if ended.trouble is not None or ended.environment is None:
             self.failures.append(f"confirming run {number} of {count} failed: {ended.trouble}")
             return None
+        self.failures += builder.silent_failures(f"confirming run {number} of {count}")
         return builder.build(ended.environment)
 
 

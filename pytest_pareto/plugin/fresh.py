@@ -70,7 +70,7 @@ class FreshRuns:
         if ended.environment is not None:
             self.runs.append(builder.build(ended.environment))
             if number > 1:
-                self.failures += builder.silent_failures(number, self._count)
+                self.failures += builder.silent_failures(f"run {number} of {self._count}")
         if ended.trouble is not None:
             self.failures.append(f"run {number} of {self._count} failed: {ended.trouble}")
         return ended.trouble is None

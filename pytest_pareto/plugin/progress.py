@@ -61,8 +61,11 @@ class Countdown:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and reporter.isatty and self._config.get_verbosity() >= 0:
             reporter.rewrite("", erase=True)
+            reporter.rewrite("")  # back to where the line begins
         say(self._config, f"{what} took {_in_words(self._clock() - self._began_s)}")
 
 
 def _in_words(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"

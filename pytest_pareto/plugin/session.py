@@ -16,6 +16,7 @@ from pytest_pareto.plugin.fresh import FreshRuns
 from pytest_pareto.plugin.hooks import MeasuringHooks
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
+from pytest_pareto.plugin.termination import terminated_as_interrupted
 
 if TYPE_CHECKING:
     from pytest_pareto.plugin.against import AgainstRuns
@@ -32,22 +33,27 @@ def register_session(config: pytest.Config) -> None:
             load(settings.baseline_dir, probe_environment({}).hardware_key)
         if settings.update is not None:
             check_writable(settings.baseline_dir)
-        fresh = _fresh(config, settings)
+        selection = Selection(config)
+        fresh = _fresh(config, settings, selection)
     except ParetoError as error:
         raise pytest.UsageError(str(error)) from None
     if fresh is not None:
         config.pluginmanager.register(fresh, "pareto-fresh")
     else:
         config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
-    config.pluginmanager.register(ParetoSession(config, settings, fresh), "pareto-session")
+    config.pluginmanager.register(
+        ParetoSession(config, settings, selection, fresh), "pareto-session"
+    )
 
 
-def _fresh(config: pytest.Config, settings: Settings) -> "FreshRuns | AgainstRuns | None":
+def _fresh(
+    config: pytest.Config, settings: Settings, selection: Selection
+) -> "FreshRuns | AgainstRuns | None":
     """Return what measures in fresh processes; None where this one does."""
     if settings.against is not None:
         from pytest_pareto.plugin.against import AgainstRuns
 
-        return AgainstRuns(settings, config.rootpath)
+        return AgainstRuns(settings, selection, config.rootpath)
     if settings.runs is None:
         return None
     more = partial(further_runs, settings) if settings.time_budget_s is not None else None
@@ -58,12 +64,16 @@ class ParetoSession:
     """Collects the reports, and judges when the tests have run."""
 
     def __init__(
-        self, config: pytest.Config, settings: Settings, fresh: "FreshRuns | AgainstRuns | None"
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        selection: Selection,
+        fresh: "FreshRuns | AgainstRuns | None",
     ) -> None:
         self._config = config
         self._settings = settings
         self._fresh = fresh
-        self._selection = Selection(config)
+        self._selection = selection
         self._builder = RunBuilder()
         self._red: set[str] = set()
         self._reported = False
@@ -89,9 +99,13 @@ class ParetoSession:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Judge after the last test; also what there is when the loop was cut short."""
-        started = time.monotonic()
         if self._config.option.collectonly:
             return (yield)
+        with terminated_as_interrupted():
+            return (yield from self._judged(session))
+
+    def _judged(self, session: pytest.Session) -> Generator[None, object, object]:
+        started = time.monotonic()
         if session.testsfailed:
             self._selection.stopped = "tests could not be collected"
         try:
@@ -129,7 +143,7 @@ class ParetoSession:
         from pytest_pareto.plugin.against import AgainstRuns
 
         if isinstance(self._fresh, AgainstRuns):
-            self._conclusion = self._fresh.conclude(self._selection, duration_s)
+            self._conclusion = self._fresh.conclude(duration_s)
         else:
             self._conclusion = conclude(
                 self._settings,

@@ -15,6 +15,8 @@ AUTO = "auto"
 PILOT_RUNS = 3
 """With ``--pareto-runs auto`` the spread of so many decides how many more there are."""
 
+CONFIRMING_RUNS = 5
+
 _SCREENING_RUNS = 4
 """Of each side, in two blocks: enough to suspect, not to convict."""
 
@@ -42,7 +44,7 @@ class Settings:
     """What the user asked for. ``runs`` is None for one run, in this process.
 
     ``time_budget_s`` is set where the spread of the first ``runs`` decides how many more there
-    are, within that time.
+    are, within that time. ``timeout_s`` is what a fresh process may take.
     ``confirm`` is in how many fresh processes suspects are measured again.
     """
 
@@ -52,6 +54,7 @@ class Settings:
     runs: int | None = None
     confirm: int = 0
     time_budget_s: float | None = None
+    timeout_s: float | None = None
     plot: bool = False
     session_spreads: dict[str, float] = field(default_factory=dict)
     against: Against | None = None
@@ -69,6 +72,7 @@ def read_settings(config: pytest.Config) -> Settings:
             "accepted by a person. Update on the machine that measures and commit the result, "
             "or unset the variable if this is not CI."
         )
+    confirm = _confirm(config)
     missing = _choice(config, "missing", ("", "fail", "warn"))
     return Settings(
         baseline_dir=_baseline_dir(config),
@@ -84,15 +88,16 @@ def read_settings(config: pytest.Config) -> Settings:
         ),
         update=update,
         runs=_runs(config, updating=update is not None),
-        confirm=_confirm(config),
+        confirm=CONFIRMING_RUNS if confirm is None else confirm,
         time_budget_s=_time_budget_s(config, updating=update is not None),
+        timeout_s=timeout_s(config),
         plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
         session_spreads=_session_spreads(config),
-        against=_against(config, updating=update is not None),
+        against=_against(config, fixed_confirm=confirm is not None, updating=update is not None),
     )
 
 
-def _against(config: pytest.Config, *, updating: bool) -> Against | None:
+def _against(config: pytest.Config, *, fixed_confirm: bool, updating: bool) -> Against | None:
     ref = config.getoption("--pareto-against")
     if ref is None:
         return None
@@ -110,7 +115,7 @@ def _against(config: pytest.Config, *, updating: bool) -> Against | None:
     return Against(
         ref,
         blocks=-(-runs // 2),
-        fixed_confirm=config.getoption("--pareto-confirm") is not None,
+        fixed_confirm=fixed_confirm,
         tests_of=Side(side),
         links=tuple(config.getini("pareto_against_links")),
         setup=str(config.getini("pareto_against_setup")).strip() or None,
@@ -161,21 +166,32 @@ def _runs(config: pytest.Config, *, updating: bool) -> int | None:
 def _time_budget_s(config: pytest.Config, *, updating: bool) -> float | None:
     given = config.getoption("--pareto-runs")
     text = str(given if given is not None else config.getini("pareto_runs")).strip()
-    budget = str(config.getini("pareto_time_budget"))
-    try:
-        seconds = float(budget)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise pytest.UsageError(
-            f"ini option pareto_time_budget is {budget!r}; it takes seconds, such as 600"
-        )
+    seconds = _seconds(config, "pareto_time_budget")
     return seconds if text == AUTO and not updating else None
 
 
-def _confirm(config: pytest.Config) -> int:
+def timeout_s(config: pytest.Config) -> float | None:
+    """Return what a fresh process may take, or None for as long as it likes."""
+    return _seconds(config, "pareto_timeout") if str(config.getini("pareto_timeout")) else None
+
+
+def _seconds(config: pytest.Config, name: str) -> float:
+    text = str(config.getini(name))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise pytest.UsageError(f"ini option {name} is {text!r}; it takes seconds, such as 600")
+    return seconds
+
+
+def _confirm(config: pytest.Config) -> int | None:
+    """Return in how many processes to confirm; None where the user did not say."""
     given = config.getoption("--pareto-confirm")
     text = str(given if given is not None else config.getini("pareto_confirm")).strip()
+    if not text:
+        return None
     if not text.isdecimal():
         raise pytest.UsageError(
             f"--pareto-confirm is {text!r}; it takes a whole number of fresh processes, and 0 to "

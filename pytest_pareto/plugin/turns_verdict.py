@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from pytest_pareto.compare.recalled import PER_BLOCK
-from pytest_pareto.compare.terms import Terms
+from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.run import Interleaved
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Judged, judge_interleaved
@@ -25,23 +26,32 @@ class Turns:
 
 
 def judge_turns(
-    turns: Turns, settings: Settings, failures: tuple[str, ...] = (), *, cut_short: bool = False
+    turns: Turns,
+    settings: Settings,
+    selection: Selection,
+    failures: tuple[str, ...] = (),
 ) -> Judged:
     """Judge the new code by its turns with the old.
 
     A test that the old code has no result of is new, which is no failure in CI either: there
     is no baseline that somebody forgot to record.
     """
+    cut_short = selection.stopped is not None
     return judge_interleaved(
         turns.screen,
         settings.policy.accepting_nothing().without_ci(),
-        Terms(settings.policy.alpha, confirming=PER_BLOCK * settings.confirm),
+        Terms(
+            settings.policy.alpha,
+            SessionSpreads(**settings.session_spreads),
+            PER_BLOCK * settings.confirm,
+        ),
         expected=lambda _: not cut_short,
+        skipped=lambda case_id: selection.skipped(case_id, turns.screen.new),
         flagged=turns.flagged,
         again=turns.again,
         failures=failures,
         cut_short=cut_short,
-        notices=tuple(_failed_before(turns.screen)),
+        notices=(*_failed_before(turns.screen), *_other_conditions(turns.screen)),
     )
 
 
@@ -64,13 +74,14 @@ def conclude_turns(
         partial=selection.partial,
         confirmed=settings.confirm > 0 and selection.stopped is None and not failures,
         suspects=None if turns is None else _suspects(turns),
-        ref=commit.ref,
+        ref=commit.short,
         against=str(commit),
     )
     if turns is None:
-        return Conclusion(Judgement((), failures), facts)
-    stopped = selection.stopped is not None
-    return Conclusion(judge_turns(turns, settings, failures, cut_short=stopped).judgement, facts)
+        stopped = selection.stopped or "the session ended early"
+        nothing = f"--pareto-against: nothing was compared with {commit}: {stopped}"
+        return Conclusion(Judgement((), failures or (nothing,)), facts)
+    return Conclusion(judge_turns(turns, settings, selection, failures).judgement, facts)
 
 
 def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:
@@ -84,6 +95,16 @@ def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:
     return None
 
 
+def _other_conditions(sides: Interleaved) -> list[str]:
+    """Tell what differs between the legs' machines: on one machine that is the code's doing."""
+    old, new = (runs[-1].environment.scope_facts(Scope.HOST) for runs in (sides.old, sides.new))
+    return [
+        f"{name} is {old.get(name)} with the old code and {new.get(name)} with the new"
+        for name in old | new
+        if old.get(name) != new.get(name)
+    ]
+
+
 def _suspects(turns: Turns) -> str | None:
     if turns.again is None:
         return None
@@ -93,7 +114,8 @@ def _suspects(turns: Turns) -> str | None:
 
 
 def _failed_before(sides: Interleaved) -> list[str]:
-    failed = {nodeid: why for run in sides.old for nodeid, why in run.failed.items()}
+    everywhere = set.intersection(*(set(run.failed) for run in sides.old))
+    failed = {nodeid: sides.old[-1].failed[nodeid] for nodeid in sorted(everywhere)}
     if not failed:
         return []
     nodeid, why = next(iter(failed.items()))
