@@ -53,7 +53,7 @@ def _joined(parts: Sequence[Sequence[Line]]) -> list[Line]:
 def _session(judgement: Judgement, width: int) -> list[Line]:
     lines = []
     for text in judgement.failures:
-        lead, *rest = text.splitlines()
+        lead, *rest = text.splitlines() or [""]
         lines += [Line(t, Tone.RED) for t in wrap(lead, width, indent="FAIL  ", hanging="      ")]
         # The end of a process's output keeps its lines.
         lines += [Line(clip(f"      {clean(line)}", width)) for line in rest]

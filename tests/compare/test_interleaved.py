@@ -114,7 +114,7 @@ def test_it_names_blocks_where_more_would_settle_it() -> None:
     change = changed(*measured(rng.normal(0, 0.02, 8), 0.0))
     assert change.outcome is Outcome.INCONCLUSIVE
     assert change.reason is not None
-    assert "--pareto-confirm" in change.reason
+    assert "--pareto-runs" in change.reason
 
 
 @pytest.mark.parametrize("confirming", [0, 12])

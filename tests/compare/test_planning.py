@@ -139,8 +139,8 @@ def test_noise_needs_more_and_has_an_end() -> None:
     assert LEAST_BLOCKS == few < more < most == MOST_BLOCKS
 
 
-def test_what_is_exact_needs_no_more_than_the_least() -> None:
-    assert blocks_for([replace(suspect(0.5, 0.01), exact=True)], 2, 0.05) == LEAST_BLOCKS
+def test_what_is_exact_needs_one_more_look() -> None:
+    assert blocks_for([replace(suspect(0.5, 0.01), exact=True)], 2, 0.05) == 1
 
 
 def test_so_many_blocks_convict_what_was_seen() -> None:

@@ -178,7 +178,7 @@ def test_what_the_old_code_cannot_do_is_new(make: MakeRepository) -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ("def score(:\n", "the ref leg ended with exit code"),
+        ("def score(:\n", "nothing was measured of HEAD"),
         ("import os\nos._exit(9)\n", "the ref leg ended with exit code 9"),
         ("SECONDS = 0.02\n", "nothing was measured of HEAD"),
     ],
@@ -299,3 +299,58 @@ def test_it_is_quiet_under_q(make: MakeRepository) -> None:
     assert done.returncode == 0
     assert "pareto: measuring" not in done.stdout
     assert "pareto: pass" in done.stdout
+
+
+def test_what_only_the_new_code_can_import_is_new(make: MakeRepository) -> None:
+    repository = make()
+    (repository.path / "mypkg" / "extra.py").write_text("SECONDS = 0.01\n")
+    (repository.path / "tests" / "test_extra.py").write_text(
+        "from mypkg.extra import SECONDS\n"
+        "def test_extra(pareto, sleep):\n    pareto.measure(sleep, SECONDS)\n"
+    )
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    assert done.returncode == 0, done.stdout
+    assert "1 new" in done.stdout
+
+
+def test_threads_that_the_new_code_takes_away_are_its_own_doing(make: MakeRepository) -> None:
+    repository = make()
+    repository.package.write_text(
+        PACKAGE.replace("0.02", "0.04") + "import torch\ntorch.set_num_threads(1)\n"
+    )
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    assert done.returncode == 1, done.stdout
+    assert "latency WORSE" in told(done)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_sigterm_ends_it_in_order(make: MakeRepository) -> None:
+    repository = make()
+    with (repository.path / "tests" / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\nimport os, pathlib, sys, time\n"
+            "def pytest_runtest_call(item):\n"
+            "    if '--pareto-child' in sys.argv:\n"
+            "        pathlib.Path('pid').write_text(str(os.getpid()))\n"
+            "        time.sleep(60)\n"
+        )
+    (repository.path / ".gitignore").write_text("__pycache__/\npid\n")
+    before = repository.state()
+    parent = subprocess.Popen(
+        repository.command("--pareto-against=HEAD"),
+        cwd=repository.path,
+        env=repository.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    pid = repository.path / "pid"
+    deadline = time.monotonic() + 30
+    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    parent.send_signal(signal.SIGTERM)
+    output, _ = parent.communicate(timeout=20)
+    assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert repository.state() == before
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)

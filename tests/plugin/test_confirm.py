@@ -36,7 +36,7 @@ def test_a_real_change_is_confirmed(toy: "Toy") -> None:
     assert session.exit_code == 1
     case = session.case("large")
     assert case.verdict is Verdict.DOMINATED
-    assert case.comparison.confirmed == {"accuracy", "latency"}
+    assert case.comparison.confirmed == {"latency"}
     assert "1 run in" in session.text
     assert "1 case measured again in 2 fresh runs" in session.text
     assert "unconfirmed" not in session.text

@@ -57,6 +57,7 @@ def test_a_terminal_hears_of_every_run_in_one_line() -> None:
         "pareto: run 2 of 3, about 80 s left",
         "pareto: run 3 of 3, about 30 s left",
         "",
+        "",
     ]
     assert reporter.lines == ["pareto: measuring in 3 fresh processes took 80 s"]
 
