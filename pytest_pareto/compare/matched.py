@@ -100,14 +100,17 @@ def _match_case(
     }
     measured = {name: m for name, m in found.items() if isinstance(m, Measured)}
     spreads = {
-        name: _own_spread(m, matches[name], interleaved=terms.interleaved)
+        name: own_spread(m, matches[name], interleaved=terms.interleaved)
         for name, m in measured.items()
         if m.metric.kind is Kind.RUN
     }
     return MatchedCase(runs[-1], history, measured, matches, spreads, priors={})
 
 
-def _own_spread(measured: Measured, match: Match | MetricResult, *, interleaved: bool) -> Spread:
+def own_spread(
+    measured: Measured, match: Match | MetricResult, *, interleaved: bool = False
+) -> Spread:
+    """Return the spread between runs that one metric of a case shows, whatever it matched."""
     relative = measured.metric.relative
     if not isinstance(match, Match):
         return case_spread((), measured.runs, relative=relative)
