@@ -15,6 +15,7 @@ from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.policy import SCREEN_ALPHA
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import MetricResult
 
@@ -171,3 +172,8 @@ def _could_not(first: MatchedCase, again: MatchedCase, names: frozenset[str]) ->
 def family_size(cases: Iterable[MatchedCase]) -> int:
     """Count the tests that share the session's alpha: noisy, gated, and comparable."""
     return sum(1 for case in cases if case.run.gate for _ in case.tested())
+
+
+def screened_family(size: float) -> float:
+    """Return how many of ``size`` tests may be flagged by chance, where one of them is real."""
+    return 1 + SCREEN_ALPHA * max(0.0, size - 1)
