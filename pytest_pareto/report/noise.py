@@ -6,7 +6,7 @@ from pytest_pareto.model.noise import MetricNoise, NoiseReport, Support
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.noise_repeats import repeated, unrepeated
 from pytest_pareto.report.noise_tables import metric_tables
-from pytest_pareto.report.noise_words import assumptions, explanations, headline
+from pytest_pareto.report.noise_words import assumptions, drift, explanations, headline
 from pytest_pareto.report.summary import plural
 from pytest_pareto.report.text import wrap
 from pytest_pareto.report.units import duration
@@ -47,7 +47,11 @@ def _circumstances(report: NoiseReport, duration_s: float) -> str:
 
 
 def _verdict(noise: MetricNoise, report: NoiseReport, width: int) -> list[Line]:
-    return [*_headline(noise, width), *_told(explanations(noise, report), width, lead="  ")]
+    return [
+        *_headline(noise, width),
+        *_told(explanations(noise, report), width, lead="  "),
+        *_told(drift(noise), width, Tone.YELLOW, lead="  "),
+    ]
 
 
 def _headline(noise: MetricNoise, width: int) -> list[Line]:

@@ -8,24 +8,26 @@ from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.names import front_names
 from pytest_pareto.report.noise_words import plan_name, share
 from pytest_pareto.report.rows import on_scale_of, resolution_text
-from pytest_pareto.report.text import clean, wrap
+from pytest_pareto.report.text import clean, clip, wrap
 
 _Cells = Callable[[CaseNoise], tuple[str, ...]]
 
 
 def metric_tables(noise: MetricNoise, width: int) -> list[Line]:
     """Write what is known of one metric: its scatter and false alarms, then what plans see."""
-    metric = noise.metric
-    limit = on_scale_of(metric, metric.tolerance)
-    plans = [plan_name(sight.plan) for sight in noise.overall]
-    at = f"at {limit}"
-    alarms = ("spread", "90 % interval", at, "in order", "at 0", "in order", "+5 %")
-    lines = [Line(clean(f"{metric.name}: spread between runs, and false alarms"), Tone.BOLD)]
-    lines += grid_lines(alarms, [*_rows(noise, _scatter_cells)], width)
-    lines += [Line(""), Line(clean(f"{metric.name}: sees a regression of"), Tone.BOLD)]
-    lines += grid_lines(plans, [*_rows(noise, _seen_cells)], width)
-    lines += [Line(""), Line(clean(f"{metric.name}: holds a tolerance of"), Tone.BOLD)]
-    lines += grid_lines([*plans, f"runs for {limit}"], [*_rows(noise, _held_cells)], width)
+    limit = on_scale_of(noise.metric, noise.metric.tolerance)
+    plans = tuple(plan_name(sight.plan) for sight in noise.overall)
+    alarms = ("spread", "90 % interval", f"at {limit}", "in order", "at 0", "in order", "+5 %")
+    tables: tuple[tuple[str, tuple[str, ...], _Cells], ...] = (
+        ("spread between runs, and false alarms", alarms, _scatter_cells),
+        ("sees a regression of", plans, _seen_cells),
+        ("holds a tolerance of", (*plans, f"runs for {limit}"), _held_cells),
+    )
+    lines: list[Line] = []
+    for title, head, cells in tables:
+        lines += [Line("")] if lines else []
+        lines.append(Line(clip(clean(f"{noise.metric.name}: {title}"), width), Tone.BOLD))
+        lines += grid_lines(head, [*_rows(noise, cells)], width)
     return lines + [Line(line) for line in _notes(noise, width)]
 
 

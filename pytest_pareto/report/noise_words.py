@@ -38,7 +38,6 @@ def explanations(noise: MetricNoise, report: NoiseReport) -> Iterator[str]:
         yield _remedy(noise, report)
         yield f"would hold: {_each(noise, [sight.holds for sight in noise.overall])}"
     yield _alarms(noise)
-    yield from _drift(noise)
 
 
 def _scatter(noise: MetricNoise) -> str:
@@ -111,7 +110,8 @@ def share(alarms: Alarms) -> str:
     return f"{alarms.alarms}/{alarms.comparisons}"
 
 
-def _drift(noise: MetricNoise) -> Iterator[str]:
+def drift(noise: MetricNoise) -> Iterator[str]:
+    """Say which cases went up or down while they were measured, if any did."""
     if noise.drifting:
         cases = plural(len(noise.cases), "case")
         lead = f"drifted in {len(noise.drifting)} of {cases}, from the first half of the runs"
