@@ -242,7 +242,8 @@ def test_what_did_not_repeat_is_a_warning() -> None:
     report = replace(REPORT, metrics=(), repetitions=bad, left_out=("a was measured in 7 of 8",))
     lines = rendered(report)
     told = " ".join(" ".join(line.text for line in lines).split())
-    assert f"peak_memory: not the same in each run: {FRONT}[a] from 1073741824 to 1073742336 B" in told
+    memory = f"peak_memory: not the same in each run: {FRONT}[a] from 1073741824 to 1073742336 B"
+    assert memory in told
     assert (
         f"accuracy: scores are drawn anew in each run: 12 of 300 in {FRONT}[a] "
         "(sample '7 from seed 7' from 0.2000 to 0.3000);" in told
