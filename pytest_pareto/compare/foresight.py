@@ -19,6 +19,8 @@ from pytest_pareto.model.noise import Plan, Sight
 
 _SENSIBLE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _HAIR = 1e-9
+_WIDEST = 1.0
+"""A tolerance of more than 100 % promises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,14 @@ class Outlook:
 def held_tolerance(caught: float, *, relative: bool) -> float:
     """Return the tolerance τ of which twice as much is ``caught`` beyond it; `inf` if none is.
 
-    Where changes are ratios log(1 + 2τ) - log(1 + τ) = c, so that τ = (eᶜ - 1) / (2 - eᶜ).
+    Where changes are ratios log(1 + 2τ) - log(1 + τ) = c, so that τ = (eᶜ - 1) / (2 - eᶜ); one
+    beyond 100 % is none.
     """
     if not relative:
         return caught
     growth = to_fraction(caught, relative=True)
-    return growth / (1 - growth) if growth < 1 else math.inf
+    tolerance = growth / (1 - growth) if growth < 1 else math.inf
+    return tolerance if tolerance <= _WIDEST else math.inf
 
 
 def rounded_up(tolerance: float) -> float:

@@ -86,6 +86,8 @@ def _remedy(noise: MetricNoise, report: NoiseReport) -> str:
     told = [f"no number of runs keeps it against a stored baseline, {why}"]
     if noise.support is Support.IN_TURN:
         told.append("--pareto-against, which measures old code and new in turn, does")
+    else:
+        told.append("nor does --pareto-against: measure on a quieter machine, or tolerate more")
     return "; ".join([*told, *_quieter(noise, report)])
 
 

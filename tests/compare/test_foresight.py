@@ -112,6 +112,8 @@ def test_an_absolute_tolerance_holds_what_is_caught_beyond_it() -> None:
 
 def test_nothing_holds_what_cannot_be_told_from_twice_as_much() -> None:
     assert held_tolerance(math.log(2), relative=True) == math.inf
+    assert held_tolerance(math.log(1.6), relative=True) == math.inf  # 150 %
+    assert held_tolerance(math.log(1.5), relative=True) == pytest.approx(1.0)
     assert rounded_up(math.inf) == math.inf
 
 

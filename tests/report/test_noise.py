@@ -111,8 +111,8 @@ latency: its tolerance of 5 % holds with --pareto-against only
     assumed to differ by 4 % (pareto_session_spread); --pareto-against, which
     measures old code and new in turn, does; device_time, measured beside it,
     sees 1.3 %
-  would hold: 16 % with 1 run, 15 % with 3 or 5 runs or 1 run that 5 confirm, 4
-    % with --pareto-against
+  would hold: 16 % with 1 run, 15 % with 3 or 5 runs or 1 run that 5 confirm,
+    4 % with --pareto-against
   false alarms: 1/112 at 5 %, 7/112 at 0; one run against one, +5 %: 30/112
   drifted in 1 of 2 cases, from the first half of the runs to the second:
     test_sd.py::test_generate[int8-20] +8.2 % [+6.1, +10.4]
@@ -206,7 +206,8 @@ def only(metric: Metric, sd: float, sees: tuple[float, ...], **more: Any) -> Noi
             only(LATENCY, 0.2, (math.inf, 3.5, 2.1, 1.8, 0.9)),
             "latency: its tolerance of 5 % is too tight for this machine",
             "no number of runs keeps it against a stored baseline, unless the baseline holds more "
-            "(recorded with --pareto-update=all --pareto-runs=10)",
+            "(recorded with --pareto-update=all --pareto-runs=10); nor does --pareto-against: "
+            "measure on a quieter machine, or tolerate more",
         ),
         (
             only(LATENCY.with_policy(tolerance=0.0), 0.02, (0.3, 0.14, 0.11, 0.12, 0.09)),
