@@ -146,7 +146,8 @@ def assumptions(report: NoiseReport) -> Iterator[str]:
         if case.session_spread
     )
     differ = [f"sessions differ by {', '.join(spreads)}"] if spreads else []
-    tests = f"{plural(report.family, 'test')} share alpha {report.alpha:g}"
+    shares = "1 test has" if report.family == 1 else f"{report.family} tests share"
+    tests = f"{shares} alpha {report.alpha:g}"
     stored = f"a baseline of {plural(report.baseline_runs, 'run')} in one session"
     yield f"Assumed: {', '.join([stored, *differ, tests])}."
     yield (
