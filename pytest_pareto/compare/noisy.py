@@ -17,8 +17,9 @@ from pytest_pareto.compare.spread import Spread, case_spread
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.noise import CaseNoise, Plan, Scatter
+from pytest_pareto.model.noise import CaseNoise, Scatter
 from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.sight import Plan
 
 _COVERAGE = 0.9
 _RUNS_PLANNED = (1, 3, 5)

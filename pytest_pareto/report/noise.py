@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from pytest_pareto.model.noise import MetricNoise, NoiseReport, Support
+from pytest_pareto.model.noise import MetricNoise, NoiseReport
+from pytest_pareto.model.sight import Support
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.noise_repeats import repeated, unrepeated
 from pytest_pareto.report.noise_tables import metric_tables

@@ -13,7 +13,7 @@ from pytest_pareto.compare.spread import NO_SPREAD, case_spread, on_working_scal
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
-from pytest_pareto.model.noise import Plan
+from pytest_pareto.model.sight import Plan
 
 ABSENT, SMALL, LARGE = 0.0, 0.02, 0.05
 

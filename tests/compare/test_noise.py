@@ -22,8 +22,9 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.model.noise import NoiseReport, Plan, Support
+from pytest_pareto.model.noise import NoiseReport
 from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.sight import Plan, Support
 
 HERE = Environment("AMD EPYC 9654", 16, 8, software={"torch": "2.9"})
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
