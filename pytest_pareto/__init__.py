@@ -2,6 +2,8 @@
 
 Names are imported when first used (PEP 562), so that importing the plugin with every
 pytest run costs nothing: numpy and scipy come with `compare_runs` and `compare_paired`.
+
+PYTEST_DONT_REWRITE: the command line imports this before pytest could rewrite its asserts.
 """
 
 from importlib import import_module

@@ -6,7 +6,13 @@ from typing import Any
 
 from pytest_pareto.compare.cases import compare_case
 from pytest_pareto.compare.fronts import duel_fronts
-from pytest_pareto.compare.matched import MatchedCase, confirm_cases, family_size, match_cases
+from pytest_pareto.compare.matched import (
+    MatchedCase,
+    confirm_cases,
+    family_size,
+    match_cases,
+    screened_family,
+)
 from pytest_pareto.compare.recalled import baseline_of
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.judge.session import Evidence, judge_session
@@ -18,7 +24,7 @@ from pytest_pareto.judge.unmeasured import (
 )
 from pytest_pareto.model.history import Baseline, Samples
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares, Policy
+from pytest_pareto.model.policy import AlphaShares, Policy
 from pytest_pareto.model.run import CaseRun, Interleaved, Run
 from pytest_pareto.model.verdict import CaseComparison, Judgement
 
@@ -180,7 +186,7 @@ def _family(
         return len(tested)
     size = family_size(cases)
     if terms.interleaved and terms.confirming:
-        return 1 + SCREEN_ALPHA * max(0, size - 1)
+        return screened_family(size)
     return size
 
 

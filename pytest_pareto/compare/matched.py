@@ -15,6 +15,7 @@ from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.policy import SCREEN_ALPHA
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import MetricResult
 
@@ -105,14 +106,17 @@ def _match_case(
     }
     measured = {name: m for name, m in found.items() if isinstance(m, Measured)}
     spreads = {
-        name: _own_spread(m, matches[name], interleaved=terms.interleaved)
+        name: own_spread(m, matches[name], interleaved=terms.interleaved)
         for name, m in measured.items()
         if m.metric.kind is Kind.RUN
     }
     return MatchedCase(runs[-1], history, measured, matches, spreads, priors={})
 
 
-def _own_spread(measured: Measured, match: Match | MetricResult, *, interleaved: bool) -> Spread:
+def own_spread(
+    measured: Measured, match: Match | MetricResult, *, interleaved: bool = False
+) -> Spread:
+    """Return the spread between runs that one metric of a case shows, whatever it matched."""
     relative = measured.metric.relative
     if not isinstance(match, Match):
         return case_spread((), measured.runs, relative=relative)
@@ -172,3 +176,8 @@ def _confirmed(first: MatchedCase, again: MatchedCase, names: frozenset[str]) ->
 def family_size(cases: Iterable[MatchedCase]) -> int:
     """Count the tests that share the session's alpha: noisy, gated, and comparable."""
     return sum(1 for case in cases if case.run.gate for _ in case.tested())
+
+
+def screened_family(size: float) -> float:
+    """Return how many of ``size`` tests may be flagged by chance, where one of them is real."""
+    return 1 + SCREEN_ALPHA * max(0.0, size - 1)

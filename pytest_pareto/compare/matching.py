@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pytest_pareto.compare.contrast import CERTAIN, Doubt
 from pytest_pareto.compare.measured import Measured, level_for_people
-from pytest_pareto.compare.scale import STORED_ROUNDING, require_usable
+from pytest_pareto.compare.scale import all_same, require_usable
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
@@ -204,10 +204,4 @@ def _repeats(found: Measured, sessions: Sequence[Session]) -> bool:
     level = [x for s in sessions if s.epoch == sessions[-1].epoch for x in s.runs]
     if len(level) < _REPEATS:
         return False
-    return all(_same(level[0], x) for x in level) and all(
-        _same(found.runs[0], x) for x in found.runs
-    )
-
-
-def _same(a: float, b: float) -> bool:
-    return abs(a - b) <= 2 * STORED_ROUNDING * max(abs(a), abs(b))
+    return all_same(level) and all_same(found.runs)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from scipy.special import chdtri, ndtr, stdtrit
 
+from pytest_pareto.compare.contrast import Contrast
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.policy import SCREEN_ALPHA
 
@@ -14,6 +15,17 @@ _NODES, _WEIGHTS = (x / 2 for x in np.polynomial.legendre.leggauss(24))
 _QUANTILES = _NODES + 0.5
 _FACTORS = np.geomspace(1.0, 4.0, 24)
 _MOST_DF = 1e6
+
+
+def caught_beyond(contrast: Contrast, level: float, confirming: int = 0) -> float:
+    """Return the distance beyond the margin that is caught with 80 % probability.
+
+    At ``level`` at once, or, where ``confirming`` fresh runs follow, by both together.
+    """
+    if not confirming:
+        return caught_at_once(contrast.error, level)
+    again = contrast.with_runs(confirming)
+    return caught_and_confirmed(contrast.error, again.error, level, shared_df=contrast.kept_df)
 
 
 def caught_at_once(error: Spread, level: float) -> float:

@@ -10,7 +10,7 @@ from pytest_pareto.compare.arguments import read_better, require_terms
 from pytest_pareto.compare.contrast import CERTAIN, Contrast, Doubt, contrast_of
 from pytest_pareto.compare.interleaved import interleaved_contrast
 from pytest_pareto.compare.planning import runs_to_settle, what_settles
-from pytest_pareto.compare.resolution import caught_and_confirmed, caught_at_once
+from pytest_pareto.compare.resolution import caught_beyond
 from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
 from pytest_pareto.compare.spread import Spread, on_working_scale
 from pytest_pareto.compare.summary import summarise_run
@@ -113,7 +113,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
         relative=relative,
         tolerance=tolerance,
         alpha=alpha,
-        caught=_caught(contrast, alpha / family, confirming),
+        caught=caught_beyond(contrast, alpha / family, confirming),
     )
     if change.outcome is not Outcome.INCONCLUSIVE:
         return change
@@ -145,13 +145,6 @@ def _tested(
         resolution=to_fraction(margin + caught, relative=relative),
         df=error.df,
     )
-
-
-def _caught(contrast: Contrast, level: float, confirming: int) -> float:
-    if not confirming:
-        return caught_at_once(contrast.error, level)
-    again = contrast.with_runs(confirming)
-    return caught_and_confirmed(contrast.error, again.error, level, shared_df=contrast.kept_df)
 
 
 def _blind(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:

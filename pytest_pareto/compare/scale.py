@@ -69,6 +69,12 @@ def to_distance(fraction: float, *, relative: bool) -> float:
     return math.log1p(fraction) if fraction > -1 else -math.inf
 
 
+def all_same(levels: Sequence[float]) -> bool:
+    """Whether levels are one number, but for the rounding of those that were stored."""
+    first = levels[0]
+    return all(abs(x - first) <= 2 * STORED_ROUNDING * max(abs(x), abs(first)) for x in levels)
+
+
 def margin_of(tolerance: float, *, relative: bool) -> float:
     """Return the tolerance as a distance on the working scale."""
     return math.log1p(tolerance) if relative else tolerance

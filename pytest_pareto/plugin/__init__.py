@@ -78,6 +78,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
     add("--pareto-child", metavar="FILE", help=SUPPRESS)
+    add("--pareto-noise", metavar="N", type=int, help=SUPPRESS)
     _add_ini(parser)
 
 
@@ -142,19 +143,23 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         from pytest_pareto.plugin.child import neutralise
 
         neutralise(config)
-    elif _is_active(config):
+    elif _is_active(config) or _is_noise(config):
         from pytest_pareto.plugin.companions import refuse_companions
 
         refuse_companions(config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and under ``--pareto`` the rest of the plugin."""
+    """Register the marker, and under ``--pareto`` (or for the doctor) the rest of the plugin."""
     config.addinivalue_line("markers", MARKER)
     if _is_child(config):
         from pytest_pareto.plugin.child import register_child
 
         register_child(config)
+    elif _is_noise(config):
+        from pytest_pareto.plugin.noise import register_noise
+
+        register_noise(config)
     elif _is_active(config):
         from pytest_pareto.plugin.session import register_session
 
@@ -182,6 +187,11 @@ def _is_active(config: pytest.Config) -> bool:
 def _is_child(config: pytest.Config) -> bool:
     """Whether this process is a run that another session started."""
     return config.getoption("--pareto-child") is not None
+
+
+def _is_noise(config: pytest.Config) -> bool:
+    """Whether `pytest-pareto doctor --noise` asked for this session."""
+    return config.getoption("--pareto-noise") is not None
 
 
 def _refuse_orphans(config: pytest.Config) -> None:

@@ -21,14 +21,23 @@ class FreshRuns:
     """
 
     def __init__(
-        self, config: pytest.Config, count: int, more: Callable[[Sequence[Run], float], int] | None
+        self,
+        config: pytest.Config,
+        count: int,
+        more: Callable[[Sequence[Run], float], int] | None = None,
     ) -> None:
         """Measure ``count`` times, and then as often as ``more(runs, seconds)`` says, if given."""
         self._config = config
         self._count = count
         self._more = more
         self.runs: list[Run] = []
-        self.failures: list[str] = []
+        self.troubles: list[str] = []
+        self._silent: list[str] = []
+
+    @property
+    def failures(self) -> list[str]:
+        """What failed and hangs on no case: tests in runs that are not shown, processes."""
+        return [*self._silent, *self.troubles]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -70,7 +79,7 @@ class FreshRuns:
         if ended.environment is not None:
             self.runs.append(builder.build(ended.environment))
             if number > 1:
-                self.failures += builder.silent_failures(f"run {number} of {self._count}")
+                self._silent += builder.silent_failures(f"run {number} of {self._count}")
         if ended.trouble is not None:
-            self.failures.append(f"run {number} of {self._count} failed: {ended.trouble}")
+            self.troubles.append(f"run {number} of {self._count} failed: {ended.trouble}")
         return ended.trouble is None

@@ -51,7 +51,7 @@ def build_row(result: MetricResult, *, traded: bool = False) -> Row:
     metric, change, outcome = result.metric, result.change, result.outcome
     exact = metric.kind is Kind.EXACT
     sides = levels((result.baseline, result.candidate), metric.unit, exact=exact)
-    figure = _figure(change, metric, sides) if change else Figure("")
+    figure = change_figure(change, metric, sides) if change else Figure("")
     busy = outcome in {Outcome.WORSE, Outcome.BETTER} if not metric.gates else True
     return Row(
         metric=clean(metric.name),
@@ -85,7 +85,8 @@ def resolution_text(metric: Metric, value: float) -> str:
     return on_scale_of(metric, value, 2) if value else "any change"
 
 
-def _figure(change: Change, metric: Metric, sides: Levels) -> Figure:
+def change_figure(change: Change, metric: Metric, sides: Levels) -> Figure:
+    """Write what happened to a metric, on the scale of its ``sides`` where it is absolute."""
     unbounded = math.isinf(change.low) and math.isinf(change.high)
     estimate, ends = own_direction(change, metric)
     shown = None if unbounded or metric.kind is Kind.EXACT else ends

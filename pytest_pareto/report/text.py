@@ -1,10 +1,12 @@
 """Fitting text into a terminal: display width, visible control characters, wrapping."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ELLIPSIS = "…"
+_BREAKS = re.compile(r"\s+(?!%(?:\W|$))")
 
 
 def clean(text: str) -> str:
@@ -67,8 +69,14 @@ def _head(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int, *, indent: str = "", hanging: str | None = None) -> list[str]:
-    """Break a text at its spaces, and words that are wider than a line wherever they end."""
-    return pack(clean(text).split(), width, separator=" ", indent=indent, hanging=hanging)
+    """Break a text at its spaces, and words that are wider than a line wherever they end.
+
+    A per cent sign stays with its number.
+    """
+    words = _BREAKS.split(clean(text).strip())
+    return pack(
+        words if words != [""] else [], width, separator=" ", indent=indent, hanging=hanging
+    )
 
 
 def pack(

@@ -78,3 +78,9 @@ def test_pack_breaks_between_parts_first() -> None:
     assert pack(["a b", "c d", "e f"], 9) == ["a b · c d", "e f"]
     assert pack(["a b c d"], 5, hanging="  ") == ["a b c", "  d"]
     assert pack(["abcdefgh"], 5, hanging="  ") == ["abcde", "  fgh"]
+
+
+def test_a_per_cent_sign_stays_with_its_number() -> None:
+    assert wrap("sees 12 % and 7 %, or 100 %s", 7) == ["sees", "12 %", "and", "7 %, or", "100 %s"]
+    assert wrap("up to 12 %", 9) == ["up to", "12 %"]
+    assert wrap(" ", 9) == []

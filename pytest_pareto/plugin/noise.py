@@ -1,0 +1,93 @@
+"""``pytest-pareto doctor --noise``: unchanged code in N fresh processes, and what that says."""
+
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from pytest_pareto.compare.noise import LEAST_RUNS, examine_noise
+from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.model.noise import NoiseReport
+from pytest_pareto.plugin import BASELINE_RUNS
+from pytest_pareto.plugin.fresh import FreshRuns
+from pytest_pareto.plugin.settings import Settings, read_settings
+from pytest_pareto.report.noise import render_noise
+
+
+def register_noise(config: pytest.Config) -> None:
+    """Register what measures, and what examines it; no baseline is read or written."""
+    count = config.getoption("--pareto-noise")
+    if count < LEAST_RUNS:
+        raise pytest.UsageError(
+            f"{count} runs tell nothing of their spread; take at least {LEAST_RUNS}, such as "
+            "pytest-pareto doctor --noise -n 8"
+        )
+    fresh = FreshRuns(config, count)
+    config.pluginmanager.register(fresh, "pareto-fresh")
+    session = NoiseSession(read_settings(config), fresh)
+    config.pluginmanager.register(session, "pareto-noise")
+
+
+class NoiseSession:
+    """Examines the runs when the last has ended, or whatever there is when they are cut short."""
+
+    def __init__(self, settings: Settings, fresh: FreshRuns) -> None:
+        self._settings = settings
+        self._fresh = fresh
+        self._report: NoiseReport | None = None
+        self._failures: tuple[str, ...] = ()
+        self._duration_s = 0.0
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Examine what was measured; failures count as failed tests, and nothing is an error."""
+        started = time.monotonic()
+        try:
+            result = yield
+        finally:
+            self._duration_s = time.monotonic() - started
+            self._failures = (*self._failed_tests(), *self._fresh.troubles)
+            self._report = self._examined()
+        session.testsfailed += len(self._failures)
+        if self._fresh.runs and self._report is None and not session.testsfailed:
+            raise pytest.UsageError(
+                "nothing was measured: none of the selected tests uses the pareto fixture with "
+                "something that could be measured here; select others, or look at what "
+                "pytest --pareto -v says of them"
+            )
+        return result
+
+    def _failed_tests(self) -> Iterator[str]:
+        """Tell of tests that failed in later runs only; the first run's are shown by pytest."""
+        runs = self._fresh.runs
+        shown = runs[0].failed if runs else {}
+        times = Counter(nodeid for run in runs for nodeid in run.failed)
+        why = {nodeid: reason for run in runs for nodeid, reason in run.failed.items()}
+        for nodeid, count in times.items():
+            if nodeid not in shown:
+                yield f"{nodeid} failed in {count} of {len(runs)} runs: {why[nodeid]}"
+
+    def _examined(self) -> NoiseReport | None:
+        if len(self._fresh.runs) < LEAST_RUNS:
+            return None
+        settings = self._settings
+        spreads = SessionSpreads(**settings.session_spreads)
+        terms = Terms(settings.policy.alpha, spreads, settings.confirm)
+        report = examine_noise(self._fresh.runs, terms, baseline_runs=BASELINE_RUNS)
+        return report if report.case_ids or report.left_out else None
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell what was found."""
+        verbosity = terminalreporter.config.get_verbosity()
+        lines = render_noise(
+            self._report,
+            self._failures,
+            duration_s=self._duration_s,
+            verbosity=verbosity,
+            width=terminalreporter.config.get_terminal_writer().fullwidth,
+        )
+        if lines and verbosity >= 0:
+            terminalreporter.section("pareto: the noise of this machine", sep="=")
+        for line in lines:
+            terminalreporter.write_line(line.text, **dict.fromkeys(line.markup, True))

@@ -1,0 +1,136 @@
+"""The command line: what it passes on to pytest, what it refuses, and how it ends."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from _pytest.assertion.rewrite import AssertionRewriter
+
+import pytest_pareto
+from pytest_pareto import cli
+
+TEST = """
+import pytest
+
+@pytest.fixture
+def answer(): return 42
+
+def test_a(pareto, answer):
+    pareto.record("answer", answer, better="higher")
+"""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What pytest was asked, instead of running it."""
+    arguments: list[str] = []
+
+    def main(args: Sequence[str]) -> int:
+        arguments.extend(args)
+        return 0
+
+    monkeypatch.setattr(pytest, "main", main)
+    return arguments
+
+
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [
+        ([], []),
+        (["tests/test_x.py", "-k", "small"], ["tests/test_x.py", "-k", "small"]),
+        (["--", "tests/test_x.py", "-n0"], ["tests/test_x.py", "-n0"]),
+        (["-v", "--", "--", "-x"], ["-v", "--", "-x"]),
+        (["-p", "no:cov", "test_x.py::test_a[b c]"], ["-p", "no:cov", "test_x.py::test_a[b c]"]),
+        (["--maxfail=2", "-ra", "--nois"], ["--maxfail=2", "-ra", "--nois"]),
+    ],
+)
+def test_what_is_not_ours_is_pytests(
+    asked: list[str], given: list[str], passed_on: list[str]
+) -> None:
+    assert cli.main(["doctor", "--noise", *given]) == 0
+    assert asked == ["--pareto-noise=8", *passed_on]
+
+
+@pytest.mark.parametrize("runs", [["-n", "12"], ["-n12"], ["--runs=12"], ["--runs", "12"]])
+def test_the_number_of_runs(asked: list[str], runs: list[str]) -> None:
+    cli.main(["doctor", "tests", *runs, "--noise", "-x"])
+    assert asked == ["--pareto-noise=12", "tests", "-x"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "say what to do: pytest-pareto doctor --noise"),
+        (["docter"], "invalid choice: 'docter'"),
+        (["doctor"], "the following arguments are required: --noise"),
+        (["doctor", "--noise", "-n", "many"], "invalid int value: 'many'"),
+        (["doctor", "--noise", "--pareto-update"], "leave out --pareto-update"),
+        (["doctor", "--noise", "--", "--pareto", "-x"], "leave out --pareto"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(
+    asked: list[str], capsys: pytest.CaptureFixture[str], given: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(given)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        (pytest.ExitCode.OK, 0),
+        (pytest.ExitCode.TESTS_FAILED, 1),
+        (pytest.ExitCode.USAGE_ERROR, 2),
+        (pytest.ExitCode.NO_TESTS_COLLECTED, 2),
+        (pytest.ExitCode.INTERRUPTED, 2),
+    ],
+)
+def test_exit_codes(monkeypatch: pytest.MonkeyPatch, code: int, exit_code: int) -> None:
+    monkeypatch.setattr(pytest, "main", lambda _: code)
+    assert cli.main(["doctor", "--noise"]) == exit_code
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--help"], ["doctor", "how far this machine can be believed"]),
+        (["doctor", "--help"], ["--runs N", "at least 4 (8)", "-k small", "exit code: 0"]),
+        (["--version"], [f"pytest-pareto {pytest_pareto.__version__}"]),
+    ],
+)
+def test_help(capsys: pytest.CaptureFixture[str], given: list[str], words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(given)
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert all(word in told for word in words)
+
+
+def test_it_is_installed_under_its_name() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    assert project["project"]["scripts"] == {"pytest-pareto": "pytest_pareto.cli:main"}
+
+
+def test_it_measures_in_this_interpreter_from_any_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_a.py").write_text(TEST)
+    quiet = ("-p", "no:cov", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest_pareto", "doctor", "--noise", "-n4", *quiet]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the same in every run: answer" in done.stdout
+    assert "Warning" not in done.stdout
+    assert not list(tmp_path.rglob("pareto_baselines"))
+
+
+def test_pytest_is_told_not_to_rewrite_what_is_imported_before_it() -> None:
+    """Else an installed package warns in every session that the command line starts."""
+    assert AssertionRewriter.is_rewrite_disabled(pytest_pareto.__doc__ or "")
