@@ -29,7 +29,7 @@ def test_it_says_how_far_this_machine_can_be_believed(fresh_toy: "Toy") -> None:
     session.result.assert_outcomes(passed=3, failed=1)
     told = " ".join(session.text.split())
     assert "FAIL  " not in session.text  # what fails in each run is shown by pytest
-    assert "pareto: run 4 of 4 took" in told
+    assert "measuring in 4 fresh processes took" in told
     assert "4 runs of unchanged code (3 cases) in" in told
     assert "latency: its tolerance of 5 % holds with --pareto-against only" in told
     assert "runs scatter by 0." in told
