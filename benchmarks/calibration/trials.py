@@ -72,7 +72,7 @@ def at_tolerance(world: World, told: str) -> Trial:
 def unchanged(world: World, told: str) -> Trial:
     """Nothing changed."""
     asked = Asked(f"nothing changed, {told}", fails, at_most(0.5), NAMES)
-    return Trial(world, Harm(), (asked,), share=0.5)
+    return Trial(world, Harm(), (asked,), share=0.3)
 
 
 def one_slower() -> Trial:
@@ -84,7 +84,7 @@ def one_slower() -> Trial:
 
     what = "one case +6 %, spread .5 %, tolerance 3 %"
     asked = Asked(what, caught, at_least(90), (SUBJECT,))
-    return Trial(world, Harm.at(SUBJECT, times=(1.06, 1.0)), (asked,), share=0.5)
+    return Trial(world, Harm.at(SUBJECT, times=(1.06, 1.0)), (asked,), share=0.25)
 
 
 def trade_off(world: World) -> Trial:
@@ -96,19 +96,19 @@ def trade_off(world: World) -> Trial:
 
     what = "−20 % latency for −.06 quality: TRADE_OFF"
     asked = Asked(what, named_and_fails, at_least(95))
-    return Trial(world, Harm.at(SUBJECT, times=(0.8, 1.0), quality=0.06), (asked,), share=0.5)
+    return Trial(world, Harm.at(SUBJECT, times=(0.8, 1.0), quality=0.06), (asked,), share=0.25)
 
 
 def own_regression(world: World, factor: float) -> Trial:
     """A point becomes slower than rivals that are better."""
     asked = _place(f"time ×{factor:g}, rivals stay", SUBJECT, Position.LOST)
-    return Trial(world, Harm.at(SUBJECT, times=(factor, factor)), asked, share=0.5)
+    return Trial(world, Harm.at(SUBJECT, times=(factor, factor)), asked, share=0.25)
 
 
 def improved_rival(world: World, factor: float) -> Trial:
     """A better rival becomes faster than a point that stays as it is."""
     asked = _place(f"time of a rival ×{factor:g}", SUBJECT, Position.OVERTAKEN)
-    return Trial(world, Harm.at(RIVAL, times=(factor, factor)), asked, share=0.5)
+    return Trial(world, Harm.at(RIVAL, times=(factor, factor)), asked, share=0.25)
 
 
 def _place(what: str, case_id: str, position: Position) -> tuple[Asked, Asked]:
@@ -137,7 +137,7 @@ def together(world: World, factor: float) -> Trial:
         return len(modes) == 1 and sum(bool(case.fails) for case in judgement.cases) == 1
 
     what = f"latency of all ×{factor:g}: one headline"
-    return Trial(world, harm, (Asked(what, named, at_least(95)),), share=0.5)
+    return Trial(world, harm, (Asked(what, named, at_least(95)),), share=0.25)
 
 
 def sizes(*, drift: bool) -> tuple[Trial, ...]:
