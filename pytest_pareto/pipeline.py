@@ -100,7 +100,7 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
     nothing = None if cut_short or failures else nothing_measured(comparisons, runs)
     evidence = Evidence(
         sorted(comparisons, key=lambda c: (c.front, c.case_id)),
-        duel_fronts(baseline, matched, now, terms.spreads),
+        duel_fronts(baseline, matched, now, terms),
         shares,
         (*failures, nothing) if nothing and policy.vanished_fails else failures,
         (*notices, nothing) if nothing and not policy.vanished_fails else notices,

@@ -1,40 +1,135 @@
 """Whether a simulated build fails, without building its session: for rows that need many draws.
 
 Where nothing is better and no place can be lost without a metric that is WORSE, the gate fails
-when Holm over all gated metrics convicts one of them. The tests are the product's own, and the
-suite holds this shortcut against the product's judgement of whole sessions.
+when Holm convicts one of the metrics that share alpha. The tests are the product's own, and the
+suite holds these shortcuts against the product's judgement of whole sessions. Arrays of p-values
+are (latency and device time, case), or (case,) of scores.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from benchmarks.calibration.alone import ALPHA, change_of
-from benchmarks.calibration.nouns import IDS, levels_of
-from benchmarks.calibration.world import CASES, QUALITY, Stored
+import numpy as np
+
+from benchmarks.calibration.alone import ALPHA, change_in_turn, p_worse_of
+from benchmarks.calibration.gate import SCREENING_BLOCKS
+from benchmarks.calibration.noise import Values
+from benchmarks.calibration.nouns import IDS, levels_of, levels_of_case
+from benchmarks.calibration.world import CASES, QUALITY, TIMES, InTurn, Stored, World
 from pytest_pareto.compare.paired import compare_scores
+from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.judge.holm import holm
+from pytest_pareto.model.change import Change
 from pytest_pareto.model.digits import round_samples
-from pytest_pareto.model.policy import AlphaShares
+from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares
+
+SHARE = AlphaShares.of(has_rivals=True, has_budgets=False).changes
+"""The part of alpha that changes of metrics may spend."""
 
 
-def fails(session: Stored, spreads: SessionSpreads) -> bool:
-    """Whether the build fails by the session's own runs."""
-    share = AlphaShares.of(has_rivals=True, has_budgets=False).changes
-    return min(holm(list(p_values(session, spreads)))) <= ALPHA * share
+def convicts(*p_values: Values) -> bool:
+    """Whether Holm finds one of all these WORSE."""
+    return min(holm(np.concatenate([p.ravel() for p in p_values]).tolist())) <= ALPHA * SHARE
 
 
-def p_values(session: Stored, spreads: SessionSpreads) -> Iterator[float]:
-    """Yield how compatible each metric of each case is with being within its tolerance."""
-    for metric, then, now in zip(
-        session.world.metrics, levels_of(session.old), levels_of(session.new), strict=True
-    ):
+@dataclass(frozen=True, slots=True, eq=False)
+class PValues:
+    """How compatible everything in a session is with being within its tolerance.
+
+    ``first`` are of the session's own runs, ``lone`` of the first of them alone, and ``again``
+    of its confirming runs, if it has any; each against the stored baseline.
+    """
+
+    first: Values
+    lone: Values
+    again: Values
+    scores: Values
+
+    @classmethod
+    def of(cls, session: Stored, spreads: SessionSpreads) -> "PValues":
+        """Test everything that a session can be judged by."""
+        old, new = levels_of(session.old), levels_of(session.new)
+        lone = [[runs[:1] for runs in cases] for cases in new]
+        again = levels_of(session.confirm)
+        first, one, more = (_p_worse(session.world, old, x, spreads) for x in (new, lone, again))
+        return cls(first, one, more, _p_scores(session))
+
+
+def fails_unconfirmed(p: PValues, screen: Values) -> bool:
+    """Whether a build fails by ``screen`` alone, which is ``p.first`` or ``p.lone``."""
+    return convicts(screen, p.scores)
+
+
+def fails_confirmed(p: PValues, screen: Values) -> bool:
+    """Whether it fails by what was measured again of every case that ``screen`` flags.
+
+    Holm is over everything: the confirming runs meet the same stored baseline.
+    """
+    flagged = (screen <= SCREEN_ALPHA).any(axis=0)
+    return convicts(np.where(flagged, p.again, screen), p.scores)
+
+
+def fails_in_turn(session: InTurn) -> bool:
+    """Whether a build fails in which old and new code took turns.
+
+    Holm is over what two blocks flag, measured again in as many as the product plans, and over
+    the scores, which are not measured again.
+    """
+    screen = _changes(session, SCREENING_BLOCKS)
+    suspects = {at: change for at, change in screen.items() if change.p_worse <= SCREEN_ALPHA}
+    if suspects:
+        blocks = blocks_for(list(suspects.values()), SCREENING_BLOCKS, ALPHA)
+        again = _changes(session, blocks, after=SCREENING_BLOCKS, only=list(suspects))
+        decided = again.values()
+    else:
+        decided = screen.values()
+    return convicts(np.array([change.p_worse for change in decided]), _p_scores(session))
+
+
+Levels = list[list[list[float]]]
+"""(time, case, run)."""
+
+
+def _p_worse(world: World, old: Levels, new: Levels, spreads: SessionSpreads) -> Values:
+    p = np.ones((TIMES, CASES))
+    for time, metric in enumerate(world.metrics):
         spread = spreads.on_one_board(metric.scope)
-        for base, candidate in zip(then, now, strict=True):
-            yield change_of(base, candidate, metric.tolerance, spread).p_worse
-    for case in range(CASES):
-        before, after = (
-            round_samples(side[case].tolist()) for side in (session.before, session.after)
+        for case, (base, candidate) in enumerate(zip(old[time], new[time], strict=True)):
+            if candidate:
+                p[time, case] = p_worse_of(base, candidate, metric.tolerance, spread)
+    return p
+
+
+def _p_scores(session: Stored | InTurn) -> Values:
+    pairs = zip(session.before.tolist(), session.after.tolist(), strict=True)
+    return np.array([_p_score(before, after) for before, after in pairs])
+
+
+def _p_score(before: list[float], after: list[float]) -> float:
+    return compare_scores(
+        IDS,
+        round_samples(before),
+        round_samples(after),
+        better=QUALITY.better,
+        tolerance=QUALITY.tolerance,
+        alpha=ALPHA,
+    ).p_worse
+
+
+def _changes(
+    session: InTurn,
+    blocks: int,
+    *,
+    after: int = 0,
+    only: Sequence[tuple[int, int]] = tuple(np.ndindex(TIMES, CASES)),
+) -> dict[tuple[int, int], Change]:
+    """Compare both sides of some blocks: by time and case, all of them or those named."""
+    old, new = session.taken(blocks, after=after)
+    metrics = session.world.metrics
+    return {
+        at: change_in_turn(
+            levels_of_case(old[at]), levels_of_case(new[at]), metrics[at[0]].tolerance
         )
-        yield compare_scores(
-            IDS, before, after, better=QUALITY.better, tolerance=QUALITY.tolerance, alpha=ALPHA
-        ).p_worse
+        for at in only
+    }

@@ -1,82 +1,69 @@
 """The one place that knows how the product judges a session, so that it alone changes with it.
 
-Screened sessions are judged again by what was measured for confirmation, against the stored
-baseline or interleaved with the old code.
+What looks worse is measured again, and judged by that: against the stored baseline, or, where
+old and new code took turns, against what the old code measured again.
 """
 
-# ruff: noqa: ARG001 - what is not built yet uses no argument
-
-from collections.abc import Sequence
-
-from benchmarks.calibration.nouns import baseline_of, runs_of
-from benchmarks.calibration.rows import NotBuiltYet
-from benchmarks.calibration.world import Interleaved, Stored
+from benchmarks.calibration.alone import ALPHA
+from benchmarks.calibration.nouns import baseline_of, confirming_runs_of, runs_of, turns_of
+from benchmarks.calibration.world import InTurn, Stored
+from pytest_pareto import pipeline
+from pytest_pareto.compare.planning import MOST_BLOCKS, blocks_for
+from pytest_pareto.compare.recalled import PER_BLOCK
 from pytest_pareto.compare.terms import SessionSpreads, Terms
-from pytest_pareto.model.change import Change
+from pytest_pareto.judge.screening import flagged, suspected_changes
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.pipeline import judge_runs
+from pytest_pareto.pipeline import Confirmation, judge_runs
 
-SCREEN_ALPHA = 0.2
-"""What is at most so compatible with being within the tolerance is measured again."""
+CONFIRMING = 5
+"""Fresh runs that measure again what looks worse: the default of ``--pareto-confirm``."""
+
+SCREENING_BLOCKS = 2
+BLOCKS = SCREENING_BLOCKS + MOST_BLOCKS
+"""What a session against a git ref may take: two blocks to screen, and as many as it plans."""
 
 
 def judge_unconfirmed(session: Stored, spreads: SessionSpreads) -> Judgement:
     """Judge a session by its own runs alone: Holm over all gated metrics."""
+    return _judge(session, Terms(spreads=spreads), None)
+
+
+def judge_confirmed(session: Stored, spreads: SessionSpreads) -> Judgement:
+    """Screen a session by its own runs, and judge what was flagged by its confirming runs."""
+    again = confirming_runs_of(session)
+    terms = Terms(spreads=spreads, confirming=len(again))
+    first = _judge(session, terms, None)
+    suspects = flagged(first)
+    return _judge(session, terms, Confirmation(suspects, again)) if suspects else first
+
+
+def _judge(session: Stored, terms: Terms, confirmation: Confirmation | None) -> Judgement:
     return judge_runs(
         runs_of(session),
         baseline_of(session),
         Policy(),
-        Terms(spreads=spreads),
-        expected=_everything,
+        terms,
+        expected=everything,
+        confirmation=confirmation,
     ).judgement
 
 
-def judge_confirmed(session: Stored, spreads: SessionSpreads) -> Judgement:
-    """Screen a session, and judge what was flagged by its confirming runs.
-
-    Will be ``judge_runs(..., confirmation=Confirmation(flag(...), confirming_runs_of(...)))``.
-    """
-    raise NotBuiltYet("confirmation against a stored baseline")
-
-
-def judge_interleaved(session: Interleaved) -> Judgement:
-    """Judge a session that ran old and new code in turns.
-
-    Will be ``judge_interleaved(...)`` on what `turns_of` has to screen and to confirm with.
-    """
-    raise NotBuiltYet("interleaved judgement")
-
-
-def confirmed_alone(
-    baseline: Sequence[float],
-    screened: Sequence[float],
-    confirming: Sequence[float],
-    *,
-    tolerance: float,
-    session_spread: float,
-) -> Change:
-    """Screen and confirm one metric of one case, given levels, one per run.
-
-    Its resolution is that of both together.
-    """
-    raise NotBuiltYet("the resolution of a confirmed session")
+def judge_interleaved(session: InTurn) -> Judgement:
+    """Judge a session that ran old and new code in turns: two blocks, then those it plans."""
+    terms = Terms(confirming=PER_BLOCK * CONFIRMING)
+    screen = turns_of(session, SCREENING_BLOCKS)
+    first = pipeline.judge_interleaved(screen, Policy(), terms, expected=everything).judgement
+    suspects = flagged(first)
+    if not suspects:
+        return first
+    blocks = blocks_for(suspected_changes(first, suspects), SCREENING_BLOCKS, ALPHA)
+    again = turns_of(session, blocks, after=SCREENING_BLOCKS)
+    return pipeline.judge_interleaved(
+        screen, Policy(), terms, expected=everything, flagged=suspects, again=again
+    ).judgement
 
 
-ADJUSTED_HOST_SPREAD = 0.015
-"""What sessions are assumed to differ by where latency is adjusted by the host reference."""
-
-
-def adjusted_alone(
-    levels: tuple[Sequence[float], Sequence[float]],
-    references: tuple[Sequence[float], Sequence[float]],
-    *,
-    tolerance: float,
-    spread: float,
-) -> Change:
-    """Compare one metric with the host reference as a covariate; both sides, one per run."""
-    raise NotBuiltYet("the host reference as a covariate")
-
-
-def _everything(_: str) -> bool:
+def everything(_: str) -> bool:
+    """Every case of the baseline should have been measured."""
     return True

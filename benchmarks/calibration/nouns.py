@@ -1,31 +1,21 @@
 """Simulated sessions as the product's own nouns."""
 
-from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.calibration.noise import Values
-from benchmarks.calibration.world import CASES, NAMES, QUALITY, SAMPLES, Interleaved, Stored, World
+from benchmarks.calibration.world import CASES, NAMES, QUALITY, SAMPLES, InTurn, Stored, World
 from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Metric
-from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.run import CaseRun, Interleaved, Measurement, Run
 
 HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
 FRONTS = tuple(name.partition("[")[0] for name in NAMES)
 IDS = tuple(f"s{i:03}" for i in range(SAMPLES))
-
-
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """Runs of old and of new code, in the order of blocks, two of each per block."""
-
-    old: tuple[Run, ...]
-    new: tuple[Run, ...]
 
 
 def baseline_of(session: Stored) -> Baseline:
@@ -50,10 +40,12 @@ def baseline_of(session: Stored) -> Baseline:
 
 def levels_of(times: Values) -> list[list[list[float]]]:
     """Summarise every run as the product does: (time, case, run) of (time, case, run, call)."""
-    return [
-        [[summarise_run(calls, relative=True) for calls in runs] for runs in cases]
-        for cases in times.tolist()
-    ]
+    return [[levels_of_case(runs) for runs in cases] for cases in times]
+
+
+def levels_of_case(runs: Values) -> list[float]:
+    """Summarise the runs of one case: (run, call)."""
+    return [summarise_run(calls, relative=True) for calls in runs.tolist()]
 
 
 def runs_of(session: Stored) -> tuple[Run, ...]:
@@ -66,18 +58,12 @@ def confirming_runs_of(session: Stored) -> tuple[Run, ...]:
     return _runs(session.world, session.confirm, session.after)
 
 
-def turns_of(session: Interleaved) -> tuple[Turns, Turns]:
-    """Return what screens and what confirms."""
-    first = np.arange(session.turns.size) < session.screened
-
-    def turns(part: NDArray[np.bool_]) -> Turns:
-        old, new = (
-            _runs(session.world, session.times[:, :, (session.turns == side) & part], scores)
-            for side, scores in ((False, session.before), (True, session.after))
-        )
-        return Turns(old, new)
-
-    return turns(first), turns(~first)
+def turns_of(session: InTurn, blocks: int, *, after: int = 0) -> Interleaved:
+    """Return what was measured in the blocks that follow ``after`` others."""
+    old, new = session.taken(blocks, after=after)
+    return Interleaved(
+        _runs(session.world, old, session.before), _runs(session.world, new, session.after)
+    )
 
 
 def _runs(world: World, times: Values, scores: Values) -> tuple[Run, ...]:

@@ -1,14 +1,16 @@
 """How often the stated resolution is caught: four times in five, it says."""
 
 import math
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.calibration import gate
 from benchmarks.calibration.alone import PRIORS, change_of
-from benchmarks.calibration.rows import Bound, Effort, Row, Section, row_or_lack, share_of
+from benchmarks.calibration.gate import BLOCKS, CONFIRMING
+from benchmarks.calibration.rows import Bound, Effort, Row, Section, share_of
+from benchmarks.calibration.twice import confirmed_alone, in_turn_alone
+from pytest_pareto.compare.recalled import PER_BLOCK
 from pytest_pareto.model.change import Change, Outcome
 
 SEED = 5
@@ -39,29 +41,73 @@ def unconfirmed(effort: Effort) -> Iterator[Row]:
     yield Row(what, effort.comparisons, share, CAUGHT, simulated=True)
 
 
-def is_caught_confirmed(rng: np.random.Generator, runs: int) -> bool:
-    """Whether a candidate slower by the stated resolution is called WORSE after confirmation."""
-    then, now, again = np.exp(RUN_SD * rng.normal(size=(3, runs)))
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored baseline of ``held`` runs; ``screened`` runs, then those that confirm.
 
-    def judged(factor: float) -> Change:
-        return gate.confirmed_alone(
-            then, now * factor, again * factor, tolerance=TOLERANCE, session_spread=0.0
+    ``session_spread`` is what sessions differ by, and are taken to: all new runs are of one.
+    """
+
+    held: int
+    screened: int
+    session_spread: float = 0.0
+
+    def is_caught(self, rng: np.random.Generator) -> bool:
+        """Whether a candidate slower by the stated resolution is WORSE after confirmation."""
+        then, now, again = (
+            RUN_SD * rng.normal(size=runs) for runs in (self.held, self.screened, CONFIRMING)
         )
+        apart = math.log1p(self.session_spread) * (rng.normal() - rng.normal())
 
-    return judged(1 + judged(1.0).resolution).outcome is Outcome.WORSE
+        def judged(slower: float) -> Change:
+            shift = apart + math.log1p(slower)
+            return confirmed_alone(
+                np.exp(then).tolist(),
+                np.exp(now + shift).tolist(),
+                np.exp(again + shift).tolist(),
+                tolerance=TOLERANCE,
+                session_spread=self.session_spread,
+            )
+
+        return judged(judged(0.0).resolution).outcome is Outcome.WORSE
+
+
+@dataclass(frozen=True, slots=True)
+class InTurn:
+    """Old and new code in turns: two blocks, and as many more, or those that are planned."""
+
+    confirming: int | None
+
+    def is_caught(self, rng: np.random.Generator) -> bool:
+        """Whether a candidate slower by the stated resolution is WORSE after confirmation."""
+        old, new = RUN_SD * rng.normal(size=(2, PER_BLOCK * BLOCKS))
+
+        def judged(slower: float) -> Change:
+            return in_turn_alone(
+                np.exp(old).tolist(),
+                np.exp(new + math.log1p(slower)).tolist(),
+                tolerance=TOLERANCE,
+                blocks=self.confirming,
+            )
+
+        return judged(judged(0.0).resolution).outcome is Outcome.WORSE
+
+
+CONFIRMED: Mapping[str, Stored | InTurn] = {
+    **{f"{df} degrees of freedom": Stored(runs, runs) for df, runs in EACH_SIDE.items()},
+    "1 run against 5": Stored(5, 1),
+    "1 run against 5, sessions differ by 4 %": Stored(5, 1, PRIORS.host),
+    "in turns, confirmed by 5 blocks": InTurn(CONFIRMING),
+    "in turns, by as many blocks as planned": InTurn(None),
+}
 
 
 def confirmed(effort: Effort) -> Iterator[Row]:
-    """Yield the same of screen and confirmation together, the runs of each side as before."""
-    for df, runs in EACH_SIDE.items():
-        what = f"{df} degrees of freedom"
-        yield row_or_lack(what, CAUGHT, partial(_confirmed, what, runs, effort))
-
-
-def _confirmed(what: str, runs: int, effort: Effort) -> Row:
-    rng = np.random.default_rng(SEED)
-    share = share_of(is_caught_confirmed(rng, runs) for _ in range(effort.comparisons))
-    return Row(what, effort.comparisons, share, CAUGHT, simulated=True)
+    """Yield the same of screen and confirmation together."""
+    for what, way in CONFIRMED.items():
+        rng = np.random.default_rng(SEED)
+        share = share_of(way.is_caught(rng) for _ in range(effort.comparisons))
+        yield Row(what, effort.comparisons, share, CAUGHT, simulated=True)
 
 
 SECTIONS = (

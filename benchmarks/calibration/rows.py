@@ -10,10 +10,6 @@ from benchmarks.calibration.peers import Calls, Rule
 T = TypeVar("T")
 
 
-class NotBuiltYet(Exception):  # noqa: N818 - not an error of whoever meets it
-    """A part of the product that a row needs and that does not exist yet."""
-
-
 @dataclass(frozen=True, slots=True)
 class Bound:
     """The least and the most that a share may be."""
@@ -47,22 +43,20 @@ def at_least(per_cent: float) -> Bound:
 class Row:
     """How often something was said in ``draws`` draws.
 
-    ``share`` is None where the product cannot do it yet, and ``lacking`` says what is
-    missing. ``simulated`` draws are independent of each other; splits of a recording are not.
+    ``simulated`` draws are independent of each other; splits of a recording are not.
     """
 
     what: str
-    draws: int = 0
-    share: float | None = None
+    draws: int
+    share: float
     bound: Bound | None = None
     peers: Mapping[str, float] = field(default_factory=dict)
     simulated: bool = False
-    lacking: str = ""
 
     @property
     def missed(self) -> bool:
         """Whether the row fails the calibration."""
-        return self.share is None or (self.bound is not None and not self.bound.holds(self.share))
+        return self.bound is not None and not self.bound.holds(self.share)
 
     @property
     def error(self) -> float | None:
@@ -70,7 +64,7 @@ class Row:
 
         After Laplace's rule, so that it is not 0 where something was never or always seen.
         """
-        if self.share is None or not self.simulated:
+        if not self.simulated:
             return None
         share = (self.share * self.draws + 1) / (self.draws + 2)
         return math.sqrt(share * (1 - share) / self.draws)
@@ -104,7 +98,7 @@ FULL = Effort(
     resamples=500,
 )
 QUICK = Effort(
-    splits=20, builds=3, sessions=2, comparisons=100, peers=2, peer_sessions=1, resamples=50
+    splits=20, builds=2, sessions=1, comparisons=60, peers=2, peer_sessions=1, resamples=50
 )
 
 
@@ -122,6 +116,11 @@ def share_of(verdicts: Iterable[bool]) -> float:
     return sum(said) / len(said)
 
 
+def share_of_groups(groups: Sequence[Sequence[T]], judge: Callable[[T], bool]) -> float:
+    """Return the mean over groups, such as recordings, of what is true of so many in each."""
+    return sum(share_of(map(judge, group)) for group in groups) / len(groups)
+
+
 def spread_out(items: Sequence[T], most: int) -> Sequence[T]:
     """Pick at most so many items, evenly over all of them."""
     return items[:: max(1, math.ceil(len(items) / most))]
@@ -132,11 +131,3 @@ def peer_shares(
 ) -> Mapping[str, float]:
     """Return how often each rule calls the second side slower."""
     return {name: share_of(rule(base, new) for base, new in sides) for name, rule in rules.items()}
-
-
-def row_or_lack(what: str, bound: Bound | None, make: Callable[[], Row]) -> Row:
-    """Return a row, or one that says what of the product it still lacks."""
-    try:
-        return make()
-    except NotBuiltYet as lack:
-        return Row(what, bound=bound, lacking=str(lack))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.calibration.alone import ALPHA, OverRuns
-from benchmarks.calibration.gate import SCREEN_ALPHA
 from benchmarks.calibration.recordings import METRICS, Series, series
-from benchmarks.calibration.rows import Effort, Row, Section, at_most, share_of
+from benchmarks.calibration.rows import Effort, Row, Section, at_most, share_of_groups
 from benchmarks.calibration.splits import Groups, Sides, random_groups
+from pytest_pareto.model.policy import SCREEN_ALPHA
 
 SEED = 3
 HELD, SCREENED, AGAIN = 4, 2, 3
@@ -57,11 +57,10 @@ def confirmed(effort: Effort) -> Iterator[Row]:
             [Design(s, g) for g in random_groups(len(s.levels), sizes, effort.splits, rng)]
             for s in long_enough
         ]
-        shares = [share_of(design.convicts() for design in designs) for designs in groups]
         yield Row(
             f"4 against 2, {told}",
             draws=sum(map(len, groups)),
-            share=sum(shares) / len(shares),
+            share=share_of_groups(groups, Design.convicts),
             bound=bound,
         )
 

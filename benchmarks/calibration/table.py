@@ -24,16 +24,13 @@ class Finished:
 
 def cells(row: Row) -> tuple[str, ...]:
     """Return a row's cells as text, shares in per cent."""
-    if row.share is None:
-        ours = "not built"
-    elif row.error is None:
+    if row.error is None:
         ours = _per_cent(row.share)
     else:
         ours = f"{_per_cent(row.share)} ±{100 * row.error:.{1 if row.error < 0.1 else 0}f}"
     bound = "" if row.bound is None else str(row.bound)
     peers = (f"{100 * row.peers[name]:.0f}" if name in row.peers else "·" for name in PEERS)
-    draws = f"{row.draws:,}" if row.draws else ""
-    return (row.what, draws, ours, f"{bound} {MISSED}" if row.missed else bound, *peers)
+    return (row.what, f"{row.draws:,}", ours, f"{bound} {MISSED}" if row.missed else bound, *peers)
 
 
 def _per_cent(share: float) -> str:

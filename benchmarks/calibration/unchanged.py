@@ -15,7 +15,7 @@ from benchmarks.calibration.rows import (
     Section,
     at_most,
     peer_shares,
-    share_of,
+    share_of_groups,
     spread_out,
 )
 from benchmarks.calibration.splits import Sides, block_sides, random_sides
@@ -58,7 +58,6 @@ def row_of(
     beside_peers: bool = True,
 ) -> Row:
     """Judge groups of splits; every group, such as a recording, has the same weight."""
-    shares = [share_of(map(judge, sides)) for sides in groups]
     picked = [
         side.calls()
         for sides in groups
@@ -67,7 +66,7 @@ def row_of(
     return Row(
         what,
         draws=sum(map(len, groups)),
-        share=sum(shares) / len(shares),
+        share=share_of_groups(groups, judge),
         bound=bound,
         peers=peer_shares(picked, peers.rules(effort.resamples)) if beside_peers else {},
     )

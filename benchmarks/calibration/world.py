@@ -14,6 +14,8 @@ from benchmarks.calibration.alone import NO_SESSIONS
 from benchmarks.calibration.noise import Shape, Values, unit_calls, unit_noise
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.metric import DEVICE_TIME, LATENCY, Better, Kind, Metric, Scope
+from pytest_pareto.runs.blocks import turns
+from pytest_pareto.runs.legs import Side
 
 CASES, FRONT, SAMPLES, CALLS, TIMES = 20, 5, 100, 12, 2
 STEP_TIME, STEP_QUALITY = math.log(1.3), 0.05
@@ -65,20 +67,25 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Interleaved:
-    """A session in which old and new code took turns.
+class InTurn:
+    """A session in which old and new code took turns, with as many blocks as it may take.
 
     ``times`` is (latency and device time, case, process, call) in the order of time;
-    ``turns`` says which processes ran the new code. The first ``screened`` of them
-    screen, and the others confirm.
+    ``new`` says which processes ran the new code, and ``blocks`` to which block of four
+    each belongs, from 1.
     """
 
     world: "World"
     times: Values
-    turns: NDArray[np.bool_]
-    screened: int
+    new: NDArray[np.bool_]
+    blocks: NDArray[np.int_]
     before: Values
     after: Values
+
+    def taken(self, blocks: int, *, after: int = 0) -> tuple[Values, Values]:
+        """Return the old and the new code's times in the blocks that follow ``after`` others."""
+        part = (after < self.blocks) & (self.blocks <= after + blocks)
+        return self.times[:, :, part & ~self.new], self.times[:, :, part & self.new]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +94,7 @@ class World:
 
     ``spreads`` are standard deviations between processes as fractions, of latency and device
     time; ``sessions`` what sessions truly differ by, each case on its own; ``drift`` by how
-    much everything becomes slower over an interleaved session.
+    much everything becomes slower with every block of an interleaved session.
     """
 
     shape: Shape = Shape.NORMAL
@@ -119,17 +126,15 @@ class World:
         before, after = self._scores(rng, harm)
         return Stored(self, np.exp(old), np.exp(screen), np.exp(confirm), before, after)
 
-    def interleaved(
-        self, rng: np.random.Generator, harm: Harm, *, blocks: tuple[int, int]
-    ) -> Interleaved:
-        """Draw a session in ABBA blocks: so many to screen, and so many to confirm."""
-        count = 4 * sum(blocks)
-        turns = np.tile([False, True, True, False], sum(blocks))
-        trend = self.drift * np.arange(count) / count
-        logs = self._session(rng) + self._processes(rng, count) + trend[:, None]
-        times = np.exp(logs + harm.times[:, :, None, None] * turns[:, None])
+    def in_turn(self, rng: np.random.Generator, harm: Harm, *, blocks: int) -> InTurn:
+        """Draw a session of so many blocks, in the order in which the product runs them."""
+        order = [turn for turn in turns(blocks) if not turn.is_warm_up]
+        new = np.array([turn.side is Side.CANDIDATE for turn in order])
+        trend = self.drift * np.arange(len(order)) / 4
+        logs = self._session(rng) + self._processes(rng, len(order)) + trend[:, None]
+        times = np.exp(logs + harm.times[:, :, None, None] * new[:, None])
         before, after = self._scores(rng, harm)
-        return Interleaved(self, times, turns, 4 * blocks[0], before, after)
+        return InTurn(self, times, new, np.array([t.block for t in order]), before, after)
 
     def _session(self, rng: np.random.Generator) -> Values:
         """What the processes of a session share: (time, case, 1, 1)."""

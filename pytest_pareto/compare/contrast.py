@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from scipy.special import stdtr
+
 from pytest_pareto.compare.borrow import lend
 from pytest_pareto.compare.spread import (
     ENOUGH_DF,
@@ -63,6 +65,11 @@ class Contrast:
         """
         runs = self.between_runs, 1 / self.baseline.runs + 1 / self.runs
         return combined(runs, self._apart, (self.doubt, 1.0))
+
+    def p_within(self, margin: float) -> float:
+        """How compatible ``distance`` is with one of at most ``margin``: t = (θ - δ) / √V."""
+        error = self.error
+        return float(stdtr(error.df, (margin - self.distance) / math.sqrt(error.variance)))
 
     @property
     def session_error(self) -> Spread:

@@ -17,7 +17,7 @@ from pytest_pareto.compare.points import (
 )
 from pytest_pareto.compare.rivals import duel
 from pytest_pareto.compare.spread import PRIOR_DF, Spread, case_spread
-from pytest_pareto.compare.terms import SessionSpreads
+from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.duels import FrontDuels
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
@@ -25,11 +25,12 @@ from pytest_pareto.model.metric import Kind, Metric
 
 
 def duel_fronts(
-    baseline: Baseline, cases: Sequence[MatchedCase], now: Environment, spreads: SessionSpreads
+    baseline: Baseline, cases: Sequence[MatchedCase], now: Environment, terms: Terms
 ) -> Mapping[str, FrontDuels]:
     """Let the points of every front that this session measured duel.
 
     Rivals that the baseline has and this session did not measure stand where they stood.
+    Points then and now are of different sessions, unless both sides were measured in turn.
     """
     measured: dict[str, list[MatchedCase]] = {}
     for case in cases:
@@ -40,7 +41,7 @@ def duel_fronts(
         if history.case_id not in here and history.front in measured:
             resting.setdefault(history.front, []).append(history)
     return {
-        front: _duel_front(members, resting.get(front, []), baseline, now, spreads)
+        front: _duel_front(members, resting.get(front, []), baseline, now, terms)
         for front, members in measured.items()
     }
 
@@ -50,7 +51,7 @@ def _duel_front(
     resting: Sequence[CaseHistory],
     baseline: Baseline,
     now: Environment,
-    spreads: SessionSpreads,
+    terms: Terms,
 ) -> FrontDuels:
     # Rivals have to be measured in one session, and in its mood: not what was measured again
     # later, nor what was brought to the mood of the baseline.
@@ -64,9 +65,11 @@ def _duel_front(
     then_ids, now_ids = (frozenset(point.case_id for point in side) for side in (old, new))
     if not old:
         return FrontDuels(then_ids, now_ids, now=duel(new, new))
-    variance = _session_variance(
-        [*_sds_of_members(members), *_sds_at_rest(resting, policy, baseline, now, spreads)]
-    )
+    apart = [
+        *_sds_of_members(members),
+        *_sds_at_rest(resting, policy, baseline, now, terms.spreads),
+    ]
+    variance = {} if terms.interleaved else _session_variance(apart)
     return FrontDuels(
         then_ids,
         now_ids,

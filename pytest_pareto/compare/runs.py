@@ -140,7 +140,7 @@ def _tested(
         tolerance=tolerance,
         relative=relative,
         alpha=alpha,
-        p_worse=float(stdtr(error.df, (margin - distance) / sd)),
+        p_worse=contrast.p_within(margin),
         p_better=float(stdtr(error.df, (distance + margin) / sd)),
         resolution=to_fraction(margin + caught, relative=relative),
         df=error.df,

@@ -8,16 +8,21 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from benchmarks.calibration import __main__ as command
-from benchmarks.calibration import resolution, sessions, unchanged
-from benchmarks.calibration.alone import ALPHA, NO_SESSIONS, PRIORS, change_of
-from benchmarks.calibration.gate import SCREEN_ALPHA
+from benchmarks.calibration import abused, resolution, unchanged
+from benchmarks.calibration.alone import ALPHA, NO_SESSIONS, PRIORS, change_of, p_worse_of
+from benchmarks.calibration.direct import PValues, convicts, fails_confirmed
+from benchmarks.calibration.gate import judge_confirmed
 from benchmarks.calibration.rows import QUICK, Bound, Effort, Row, Section, at_most
 from benchmarks.calibration.splits import Sides
 from benchmarks.calibration.table import BEGIN, END, HEAD, cells, line
 from benchmarks.calibration.trials import at_tolerance
-from benchmarks.calibration.world import World
+from benchmarks.calibration.ways import Way, failing
+from benchmarks.calibration.world import Stored, World
+from pytest_pareto import pipeline
 from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.change import Change
+from pytest_pareto.model.policy import SCREEN_ALPHA
+from pytest_pareto.pipeline import Confirmation
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +41,10 @@ def test_the_quick_table_has_every_row_within_a_hundred_columns(
         names = [row.what for row in found]
         assert len(set(names)) == len(names)
         assert max(len(line(cells(row))) for row in found) <= 100
-        assert all((row.share is None) == bool(row.lacking) for row in found)
 
 
 def test_the_quick_table_is_seeded(rows: dict[str, list[Row]]) -> None:
-    section = unchanged.SECTIONS[0]
+    section = abused.SECTIONS[1]
     assert list(section.rows(QUICK)) == rows[section.title]
 
 
@@ -67,7 +71,6 @@ def one_row(row: Row) -> tuple[Section, ...]:
         (Row("fine", 10, 0.04, at_most(5)), 0),
         (Row("too much", 10, 0.06, at_most(5)), 1),
         (Row("told only", 10, 0.06), 0),
-        (Row("later", bound=at_most(5), lacking="a part of it"), 1),
     ],
 )
 def test_a_missed_bound_is_named_and_makes_the_exit_code_one(
@@ -87,7 +90,7 @@ def mann_whitney_over_calls(sides: Sides) -> bool:
 
 
 def test_with_calls_for_replicates_unchanged_latency_misses_its_bounds() -> None:
-    few, many = (replace(QUICK, splits=splits, peers=1) for splits in (20, 200))
+    few, many = (replace(QUICK, splits=splits, peers=1, resamples=5) for splits in (12, 120))
     wrong = {r.what: r for r in unchanged.at_no_tolerance(few, mann_whitney_over_calls)}
     right = {r.what: r for r in unchanged.at_no_tolerance(many)}
     latency = [what for what in wrong if what.startswith("latency") and "blocks" not in what]
@@ -100,18 +103,18 @@ def test_with_calls_for_replicates_unchanged_latency_misses_its_bounds() -> None
 METRICS, RUNS, TOLERANCE = 60, 5, 0.05
 
 
-def stored_session(rng: np.random.Generator) -> tuple[list[Change], list[Change]]:
-    """Sixty metrics exactly at their tolerance: the screen, and the confirming runs."""
+def stored_session(rng: np.random.Generator) -> tuple[list[float], list[float]]:
+    """Sixty metrics exactly at their tolerance: p-values of the screen, and of its confirmation."""
     logs = 0.01 * rng.normal(size=(METRICS, 3, RUNS))
     logs[:, 1:] += np.log1p(TOLERANCE)
     levels = np.exp(logs).tolist()
-    screen = [change_of(then, now, TOLERANCE, 0.0) for then, now, _ in levels]
-    return screen, [change_of(then, again, TOLERANCE, 0.0) for then, _, again in levels]
+    screen = [p_worse_of(then, now, TOLERANCE, 0.0) for then, now, _ in levels]
+    return screen, [p_worse_of(then, again, TOLERANCE, 0.0) for then, _, again in levels]
 
 
-def fails(screen: Sequence[Change], again: Sequence[Change], *, family: int | None) -> bool:
+def fails(screen: Sequence[float], again: Sequence[float], *, family: int | None) -> bool:
     """Whether Holm convicts what was flagged: over itself, or over a family of this size."""
-    flagged = [b.p_worse for a, b in zip(screen, again, strict=True) if a.p_worse <= SCREEN_ALPHA]
+    flagged = [b for a, b in zip(screen, again, strict=True) if a <= SCREEN_ALPHA]
     unflagged = [1.0] * (family - len(flagged)) if family else []
     return any(p <= ALPHA for p in holm([*flagged, *unflagged]))
 
@@ -126,14 +129,37 @@ def test_holm_over_the_flagged_alone_fails_too_many_builds_against_a_stored_base
     assert bound.holds(right)
 
 
+def test_a_session_that_only_holm_over_the_flagged_fails_is_passed_by_the_product(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And is failed by it if the baseline is taken for one that was measured anew."""
+    session = next(filter(only_the_flagged_fail, at_tolerance_sessions()))
+    assert not judge_confirmed(session, NO_SESSIONS).failed
+
+    def of_the_flagged(_: object, confirmation: Confirmation | None, __: object) -> object:
+        return None if confirmation is None else confirmation.flagged
+
+    monkeypatch.setattr(pipeline, "_tested", of_the_flagged)
+    assert judge_confirmed(session, NO_SESSIONS).failed
+
+
+def at_tolerance_sessions() -> Iterator[Stored]:
+    world, rng = World(), np.random.default_rng(8)
+    for _ in range(400):
+        yield world.stored(rng, world.at_tolerance(), sizes=(5, 5, 5))
+
+
+def only_the_flagged_fail(session: Stored) -> bool:
+    p = PValues.of(session, NO_SESSIONS)
+    return convicts(p.again[p.first <= SCREEN_ALPHA]) and not fails_confirmed(p, p.first)
+
+
 def test_sessions_that_differ_and_are_not_allowed_for_miss_the_bound() -> None:
     trials = [at_tolerance(World(sessions=PRIORS), "normal")]
-    effort = replace(QUICK, builds=40)
-    (wrong,) = sessions.sizes_of(trials, effort, runs=5, spreads=NO_SESSIONS)
-    (right,) = sessions.sizes_of(trials, effort, runs=5, spreads=PRIORS)
+    effort = replace(QUICK, builds=25)
+    (wrong,) = failing(trials, Way(5, confirmed=False), effort)
+    (right,) = failing(trials, Way(5, confirmed=False, spreads=PRIORS), effort)
     assert wrong.missed
-    assert wrong.share is not None
-    assert right.share is not None
     assert wrong.share > 0.9
     assert right.share < 0.1
 
@@ -141,7 +167,7 @@ def test_sessions_that_differ_and_are_not_allowed_for_miss_the_bound() -> None:
 def test_a_resolution_that_promises_too_much_misses_the_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    effort = replace(QUICK, comparisons=800)
+    effort = replace(QUICK, comparisons=500)
     right = list(resolution.unconfirmed(effort))
     assert not any(row.missed for row in right)
 

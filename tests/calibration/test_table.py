@@ -6,11 +6,9 @@ import pytest
 
 from benchmarks.calibration.rows import (
     Bound,
-    NotBuiltYet,
     Row,
     at_least,
     at_most,
-    row_or_lack,
     share_of,
     spread_out,
 )
@@ -35,23 +33,12 @@ def test_a_bound(bound: Bound, inside: float, outside: float, text: str) -> None
 def test_a_row_without_a_bound_is_only_told() -> None:
     assert not Row("x", 10, 0.99).missed
     assert Row("x", 10, 0.99, at_most(5)).missed
-    assert Row("x", lacking="y").missed
 
 
 def test_only_independent_draws_have_an_error() -> None:
     assert Row("x", 100, 0.5, simulated=True).error == pytest.approx(0.05)
     assert Row("x", 100, 0.0, simulated=True).error == pytest.approx(0.0099, abs=1e-4)
     assert Row("x", 100, 0.5).error is None
-    assert Row("x", simulated=True, lacking="y").error is None
-
-
-def test_what_is_not_built_says_so_and_fails() -> None:
-    def make() -> Row:
-        raise NotBuiltYet("a part")
-
-    row = row_or_lack("x", at_most(5), make)
-    assert (row.missed, row.lacking) == (True, "a part")
-    assert cells(row)[2:4] == ("not built", "≤ 5 ✗")
 
 
 def test_cells_are_in_per_cent() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_pareto.compare.fronts import duel_fronts
-from pytest_pareto.compare.terms import SessionSpreads
+from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.duels import Duels, FrontDuels, NoDuels
 from pytest_pareto.model.history import CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Better, Kind
@@ -29,10 +29,12 @@ def fronts(
     histories: Sequence[CaseHistory],
     *cases: Sequence[CaseRun],
     spreads: SessionSpreads = QUIET,
+    interleaved: bool = False,
 ) -> Mapping[str, FrontDuels]:
     baseline = world.baseline(*histories)
     matched = world.match(baseline, *cases, spreads=spreads)
-    return duel_fronts(baseline, tuple(matched.values()), world.here, spreads)
+    terms = Terms(spreads=spreads, interleaved=interleaved)
+    return duel_fronts(baseline, tuple(matched.values()), world.here, terms)
 
 
 def front(*args: Any, **kwargs: Any) -> FrontDuels:
@@ -332,6 +334,12 @@ def test_sessions_differ_only_across(world: "World") -> None:
     assert dominated(duels.now, "b", "a") is True
     assert dominated(duels.across, "b", "a") is False
     assert dominated(front(world, past_pair(world), *cases).across, "b", "a") is True
+
+
+def test_sides_that_took_turns_are_of_one_session(world: "World") -> None:
+    cases = world.runs("a", device=five(1.0)), world.runs("b", device=five(2.0))
+    duels = front(world, past_pair(world), *cases, spreads=WILD, interleaved=True)
+    assert dominated(duels.across, "b", "a") is True
 
 
 def test_what_repeats_repeats_across_sessions(world: "World") -> None:
