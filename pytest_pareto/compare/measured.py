@@ -7,7 +7,7 @@ from statistics import fmean
 import numpy as np
 
 from pytest_pareto.compare.scale import require_usable
-from pytest_pareto.compare.summary import summarise_run
+from pytest_pareto.compare.summary import mean_level, summarise_run
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.errors import ParetoError
@@ -93,4 +93,6 @@ def _in_order(measurement: Measurement, ids: tuple[str, ...]) -> tuple[float, ..
 
 def level_for_people(runs: Sequence[float], metric: Metric) -> float:
     """Return the level of several runs as reports show it, in the metric's unit."""
-    return summarise_run(runs, relative=metric.relative and metric.kind is Kind.RUN)
+    # A baseline may hold a zero for a metric that its test no longer measures.
+    logs = metric.relative and metric.kind is Kind.RUN and min(runs) > 0
+    return mean_level(runs, relative=logs)

@@ -21,7 +21,11 @@ def summarise_run(readings: Sequence[float], *, relative: bool) -> float:
     """
     require_usable(readings, relative=relative)
     cut = len(readings) // _TRIMMED_SHARE
-    kept = sorted(readings)[cut : len(readings) - cut]
+    return mean_level(sorted(readings)[cut : len(readings) - cut], relative=relative)
+
+
+def mean_level(levels: Sequence[float], *, relative: bool) -> float:
+    """Return the mean of levels on the scale on which they are compared, in their own unit."""
     if relative:
-        return math.exp(math.fsum(map(math.log, kept)) / len(kept))
-    return math.fsum(kept) / len(kept)
+        return math.exp(math.fsum(map(math.log, levels)) / len(levels))
+    return math.fsum(levels) / len(levels)
