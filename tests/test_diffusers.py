@@ -571,12 +571,13 @@ def whole(staged: StagedPipeline, steps: int) -> float:
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode:UserWarning")
 def test_on_a_gpu_nothing_waits_and_the_stages_add_up(on_gpu: Any) -> None:
     staged, prompt = on_gpu
 
     def without_waiting() -> None:
-        torch.cuda.set_sync_debug_mode("error")
         try:
+            torch.cuda.set_sync_debug_mode("error")
             staged(prompt, num_inference_steps=3)
         finally:
             torch.cuda.set_sync_debug_mode("default")

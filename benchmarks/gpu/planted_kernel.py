@@ -32,11 +32,17 @@ def measure() -> None:
         torch.mm(matrix, matrix)
         return call()
 
-    found = {}
+    found: dict[str, object] = {}
     for name, function in (("unchanged", call), ("planted", planted)):
         _, (measured, *_) = measure_call(function, (), {}, meters=[DeviceTimeMeter()])
         assert measured.absent is None, measured.absent
         found[name] = measured.values
+    for _ in range(20):  # the GPU is at work while its clock is read
+        call()
+    found["sm_clock_mhz"], found["temperature_c"] = (
+        torch.cuda.clock_rate(),
+        torch.cuda.temperature(),
+    )
     print(json.dumps(found))
 
 

@@ -101,4 +101,6 @@ def _in_order(measurement: Measurement, ids: tuple[str, ...]) -> tuple[float, ..
 
 def level_for_people(runs: Sequence[float], metric: Metric) -> float:
     """Return the level of several runs as reports show it, in the metric's unit."""
-    return mean_level(runs, relative=metric.relative and metric.kind is Kind.RUN)
+    # A baseline may hold a zero for a metric that its test no longer measures.
+    logs = metric.relative and metric.kind is Kind.RUN and min(runs) > 0
+    return mean_level(runs, relative=logs)

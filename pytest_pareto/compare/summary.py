@@ -26,7 +26,7 @@ def summarise_run(readings: Sequence[float], *, relative: bool) -> float:
 
 
 def mean_level(levels: Sequence[float], *, relative: bool) -> float:
-    """Return the mean of positive levels on the scale on which they are compared."""
+    """Return the mean of levels on the scale on which they are compared, in their own unit."""
     if relative:
         return math.exp(math.fsum(map(math.log, levels)) / len(levels))
     return math.fsum(levels) / len(levels)

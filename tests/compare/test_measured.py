@@ -92,5 +92,14 @@ def test_people_see_means_on_the_scale_of_the_metric(runs: list[float]) -> None:
     assert min(runs) * 0.999 <= level_for_people(runs, LATENCY) <= fmean(runs) * 1.001
 
 
+def test_people_see_every_run_that_is_compared() -> None:
+    runs = [1.0] * 19 + [2.0]  # as readings of one run, the last would be trimmed
+    assert level_for_people(runs, LATENCY) == pytest.approx(2.0 ** (1 / 20))
+
+
+def test_a_zero_in_a_baseline_can_still_be_shown() -> None:
+    assert level_for_people([0.0, 1.0], LATENCY) == 0.5
+
+
 def test_an_exact_zero_is_shown_as_it_is(world: "World") -> None:
     assert level_for_people([0.0, 0.0], world.metric("peak_memory")) == 0.0
