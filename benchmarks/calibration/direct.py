@@ -62,12 +62,11 @@ def fails_unconfirmed(p: PValues, screen: Values) -> bool:
 
 
 def fails_confirmed(p: PValues, screen: Values) -> bool:
-    """Whether it fails by what was measured again of every case that ``screen`` flags.
+    """Whether it fails by what was measured again of everything that ``screen`` flags.
 
-    Holm is over everything: the confirming runs meet the same stored baseline.
+    Holm is over all there is: the confirming runs meet the same stored baseline.
     """
-    flagged = (screen <= SCREEN_ALPHA).any(axis=0)
-    return convicts(np.where(flagged, p.again, screen), p.scores)
+    return convicts(np.where(screen <= SCREEN_ALPHA, p.again, screen), p.scores)
 
 
 def fails_in_turn(session: InTurn) -> bool:
@@ -79,7 +78,8 @@ def fails_in_turn(session: InTurn) -> bool:
     screen = _changes(session, SCREENING_BLOCKS)
     suspects = {at: change for at, change in screen.items() if change.p_worse <= SCREEN_ALPHA}
     if suspects:
-        blocks = blocks_for(list(suspects.values()), SCREENING_BLOCKS, ALPHA)
+        level = ALPHA * SHARE / (len(suspects) + CASES)
+        blocks = blocks_for(list(suspects.values()), SCREENING_BLOCKS, level)
         again = _changes(session, blocks, after=SCREENING_BLOCKS, only=list(suspects))
         decided = again.values()
     else:

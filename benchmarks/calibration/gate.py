@@ -11,7 +11,7 @@ from pytest_pareto import pipeline
 from pytest_pareto.compare.planning import MOST_BLOCKS, blocks_for
 from pytest_pareto.compare.recalled import PER_BLOCK
 from pytest_pareto.compare.terms import SessionSpreads, Terms
-from pytest_pareto.judge.screening import flagged, suspected_changes
+from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Confirmation, judge_runs
@@ -57,7 +57,8 @@ def judge_interleaved(session: InTurn) -> Judgement:
     suspects = flagged(first)
     if not suspects:
         return first
-    blocks = blocks_for(suspected_changes(first, suspects), SCREENING_BLOCKS, ALPHA)
+    level = confirming_level(first, suspects, ALPHA)
+    blocks = blocks_for(suspected_changes(first, suspects), SCREENING_BLOCKS, level)
     again = turns_of(session, blocks, after=SCREENING_BLOCKS)
     return pipeline.judge_interleaved(
         screen, Policy(), terms, expected=everything, flagged=suspects, again=again

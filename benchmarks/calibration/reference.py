@@ -13,7 +13,7 @@ from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Better, Metric
-from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.policy import SCREEN_ALPHA, Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.pipeline import judge_runs
@@ -28,8 +28,8 @@ NAME = "test_latency"
 class BesideReference:
     """What is said of a latency that has the host reference beside it.
 
-    ``change`` is None where the hosts are too far apart to compare; ``how`` is what became of
-    the reference.
+    ``change`` is None where the hosts are too far apart to compare, unless it looks worse even
+    so; ``how`` is what became of the reference.
     """
 
     change: Change | None
@@ -38,7 +38,7 @@ class BesideReference:
     @property
     def used(self) -> bool:
         """Whether the latency was adjusted by the reference."""
-        return isinstance(self.how, Adjusted)
+        return isinstance(self.how, Adjusted) and self.change is not None
 
     @property
     def worse(self) -> bool:
@@ -57,8 +57,7 @@ def adjusted_alone(
     (then, now), (then_host, now_host) = levels, references
     how = adjust([Session("", 0, tuple(then), tuple(then_host))], now, now_host)
     if isinstance(how, Unadjusted):
-        change = None if how.apart else change_of(then, now, tolerance, spreads.host)
-        return BesideReference(change, how)
+        return BesideReference(change_of(then, now, tolerance, spreads.host), how)
     change = compare_levels(
         how.sessions,
         how.runs,
@@ -69,7 +68,8 @@ def adjusted_alone(
         session_spread=math.log1p(spreads.host_adjusted),
         doubt=how.doubt,
     )
-    return BesideReference(change, how)
+    told = how.apart is None or change.p_worse <= SCREEN_ALPHA
+    return BesideReference(change if told else None, how)
 
 
 def judge_beside_reference(

@@ -91,6 +91,11 @@ class Contrast:
         """The degrees of freedom of the spread that further candidate runs would share."""
         return self.between_runs.df - (self.runs - 1)
 
+    @property
+    def kept_variance(self) -> float:
+        """The part of the error's variance that further candidate runs would share."""
+        return self.between_runs.variance / self.baseline.runs + self.session_error.variance
+
     def remedy(self, runs: int, *, confirmed: bool) -> str:
         """Name the option that takes so many candidate runs, of the ones that decided."""
         return f"--pareto-{'confirm' if confirmed else 'runs'} {runs}"

@@ -35,6 +35,11 @@ class InterleavedContrast(Contrast):
         """Nothing of this estimate enters the next: both sides are measured anew."""
         return 0.0
 
+    @property
+    def kept_variance(self) -> float:
+        """Nor does anything of the error."""
+        return 0.0
+
     def remedy(self, runs: int, *, confirmed: bool) -> str:
         """Name the option that takes so many runs of each side, of the ones that decided."""
         return f"--pareto-confirm {-(-runs // 2)}" if confirmed else f"--pareto-runs {runs}"

@@ -99,18 +99,17 @@ LEAST_BLOCKS, MOST_BLOCKS = 4, 12
 _LARGE_FAMILY, _LEAST_OF_MANY = 10, 6
 
 
-def blocks_for(changes: Sequence[Change], seen: int, alpha: float) -> int:
+def blocks_for(changes: Sequence[Change], seen: int, level: float) -> int:
     """Return how many blocks of four runs will tell whether any of ``changes`` is real.
 
     The changes look worse after ``seen`` blocks; where all are exact, one more will do.
     Each has the distance and the spread between runs that it showed, s = √(n V), and is
-    convicted at its share of ``alpha`` with 80 % probability where (t(1 - α / m, 3 n - 1) +
-    t(0.8, 3 n - 1)) s / √n fits between its tolerance and its estimate. At least four blocks,
+    convicted at ``level``, its share of alpha, with 80 % probability where (t(1 - level, 3 n - 1)
+    + t(0.8, 3 n - 1)) s / √n fits between its tolerance and its estimate. At least four blocks,
     six where many are suspected, and never more than twelve: what is so close to its tolerance
     may stay undecided.
     """
     noisy = [change for change in changes if not change.exact]
-    level = alpha / max(1, len(noisy))
     least = _LEAST_OF_MANY if len(noisy) > _LARGE_FAMILY else LEAST_BLOCKS
     # What is exact says the same in every run: one block shows both sides of it again.
     return max((_blocks_for(change, seen, level, least) for change in noisy), default=1)

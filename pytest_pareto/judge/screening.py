@@ -32,6 +32,25 @@ def suspected_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) ->
     return tuple(r.change for r in found if r is not None and r.change is not None)
 
 
+def confirming_level(
+    judgement: Judgement, names: frozenset[tuple[str, str]], alpha: float
+) -> float:
+    """Return the level at which each of these is judged, once both sides of it are measured anew.
+
+    Scores share ``alpha`` with them, since they are judged as well, and not measured again.
+    """
+    tested = [
+        name
+        for case in judgement.cases
+        if case.comparison.gate
+        for result in gated(case.comparison)
+        if result.change is not None and not result.change.exact
+        for name in [(case.case_id, result.metric.name)]
+        if name in names or result.metric.kind is Kind.PAIRED
+    ]
+    return alpha * judgement.shares.changes / max(1, len(tested))
+
+
 def only_exact(judgement: Judgement, names: Iterable[tuple[str, str]]) -> bool:
     """Whether all of these are compared as they stand, so that one more look will do."""
     return all(change.exact for change in suspected_changes(judgement, names))

@@ -10,7 +10,7 @@ from pytest_pareto.judge.holm import holm
 from pytest_pareto.judge.position import place_front
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.duels import FrontDuels
-from pytest_pareto.model.policy import AlphaShares, Policy
+from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares, Policy
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
@@ -34,7 +34,7 @@ class Evidence:
 
     comparisons: Sequence[CaseComparison]
     duels: Mapping[str, FrontDuels] = field(default_factory=dict)
-    shares: AlphaShares = field(default_factory=lambda: AlphaShares(1.0, 0.0, 0.0))
+    shares: AlphaShares = ALL_ON_CHANGES
     failures: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     tested: frozenset[tuple[str, str]] | None = None
@@ -54,7 +54,7 @@ def judge_session(evidence: Evidence, policy: Policy) -> Judgement:
         _judged(c, verdicts[c.case_id], places[c.case_id], policy, shared.get(c.case_id))
         for c in comparisons
     )
-    return Judgement(cases, evidence.failures, evidence.notices, modes)
+    return Judgement(cases, evidence.failures, evidence.notices, modes, evidence.shares)
 
 
 def _judged(

@@ -78,3 +78,7 @@ class AlphaShares:
         lost = LOST_SHARE if has_rivals else 0.0
         budgets = BUDGET_SHARE if has_budgets else 0.0
         return cls(1.0 - lost - budgets, lost, budgets)
+
+
+ALL_ON_CHANGES = AlphaShares(1.0, 0.0, 0.0)
+"""Of a session that can lose no place and break no budget."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares
 
 
 class Verdict(StrEnum):
@@ -155,12 +156,16 @@ class CommonMode:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The session, judged once. ``failures`` are of the session, beside those of cases."""
+    """The session, judged once. ``failures`` are of the session, beside those of cases.
+
+    ``shares`` is how it spent its alpha.
+    """
 
     cases: tuple[CaseVerdict, ...]
     failures: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     common_modes: tuple[CommonMode, ...] = ()
+    shares: AlphaShares = ALL_ON_CHANGES
 
     @property
     def failed(self) -> bool:

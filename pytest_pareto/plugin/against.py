@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.compare.planning import blocks_for
-from pytest_pareto.judge.screening import flagged, suspected_changes
+from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
@@ -89,8 +89,8 @@ class AgainstRuns:
         suspects = flagged(judgement) if self._settings.confirm else frozenset()
         if not suspects:
             return
-        changes = suspected_changes(judgement, suspects)
-        planned = blocks_for(changes, blocks, self._settings.policy.alpha)
+        level = confirming_level(judgement, suspects, self._settings.policy.alpha)
+        planned = blocks_for(suspected_changes(judgement, suspects), blocks, level)
         count = self._settings.confirm if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in suspects}
         nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}

@@ -62,3 +62,27 @@ def test_a_screen_that_sees_everything_leaves_the_confirmation(df: float) -> Non
     alone = caught_at_once(second, 0.01)
     both = caught_and_confirmed(Spread(1e-12, df), second, 0.01, shared_df=df)
     assert both == pytest.approx(alone, rel=0.01)
+
+
+def test_the_luck_that_both_stages_share_makes_less_needed() -> None:
+    """Simulated: the baseline and the session are the same for the screen and what confirms."""
+    rng, draws, shared = np.random.default_rng(33), 200_000, 0.7e-4
+    screen, second = Spread(1e-4, math.inf), Spread(0.9e-4, math.inf)
+
+    def caught_by(distance: float) -> float:
+        common = math.sqrt(shared) * rng.normal(size=draws)
+        first, again = (
+            distance + common + math.sqrt(each.variance - shared) * rng.normal(size=draws)
+            for each in (screen, second)
+        )
+        # The normal quantiles of 0.2 and of 0.05.
+        suspected = first > 0.8416 * math.sqrt(screen.variance)
+        return float(np.mean(suspected & (again > 1.6449 * math.sqrt(second.variance))))
+
+    def stated(variance: float) -> float:
+        return caught_and_confirmed(
+            screen, second, 0.05, shared_df=math.inf, shared_variance=variance
+        )
+
+    assert caught_by(stated(shared)) == pytest.approx(0.8, abs=0.01)
+    assert caught_by(stated(0.0)) > 0.82
