@@ -1,10 +1,11 @@
 """What is measured again before anybody is told that it is worse."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.judge.screening import flagged, only_exact
+from pytest_pareto.judge.screening import confirming_level, flagged, only_exact
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import (
     DEVICE_TIME,
@@ -15,6 +16,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
+from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
@@ -84,3 +86,16 @@ def test_what_is_exact_needs_one_more_look() -> None:
     alone, both = judgement(memory), judgement(memory, result(LATENCY, 0.01))
     assert only_exact(alone, flagged(alone))
     assert not only_exact(both, flagged(both))
+
+
+def test_what_is_measured_again_shares_alpha_with_the_scores() -> None:
+    """A latency is flagged; the memory is exact, the device time is not suspected."""
+    judged = judgement(
+        result(LATENCY, 0.01),
+        result(DEVICE_TIME, 0.5),
+        result(PEAK_MEMORY, 0.0, exact=True),
+        result(SCORE, 0.9),
+    )
+    judged = replace(judged, shares=AlphaShares.of(has_rivals=True, has_budgets=False))
+    suspects = frozenset({("a", "latency"), ("a", "peak_memory")})
+    assert confirming_level(judged, suspects, 0.05) == pytest.approx(0.9 * 0.05 / 2)
