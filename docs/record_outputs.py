@@ -4,7 +4,8 @@
 
 Each run is a real one, in three fresh processes, against the baseline that the example has for
 this machine (record one with `make example-baseline`); ``noise`` is the doctor's, of unchanged
-code in eight. What it prints goes to
+code in eight. ``in_turn`` is of the little repository in ``docs/old_against_new.md``, which is made
+from that page. What it prints goes to
 ``docs/outputs/<name>.txt``, and into every block of the documents that stands under a line
 ``<!-- output: <name> -->``. Outputs of a machine with a GPU are kept there too, and only put into
 place. The table of scores is made from the baseline.
@@ -14,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -31,7 +33,12 @@ EXPECTED = {
     "better": 0,
     "heavier": 1,
     "noise": 0,
+    "in_turn": 0,
+    "in_turn_slower": 1,
 }
+PAGE = ROOT / "docs" / "old_against_new.md"
+FILE = re.compile(r"```\w+\n# (\S+)\n(.*?)```", flags=re.DOTALL)
+SLOWER = re.compile(r"`(for layer in \[.*?:)`")
 BLOCK = re.compile(r"(<!-- output: (\w+) -->\n```\n).*?(```\n)", flags=re.DOTALL)
 TABLE = re.compile(r"(<!-- scores -->\n).*?(<!-- /scores -->\n)", flags=re.DOTALL)
 
@@ -41,9 +48,11 @@ def run(name: str) -> str:
     change = "" if name in ("unchanged", "noise") else name
     env = os.environ | {"EXAMPLE_CHANGE": change, "COLUMNS": "80", "CI": ""}
     command = [sys.executable, "-m", *_arguments(name), "--no-header"]
-    done = subprocess.run(
-        command, cwd=EXAMPLE, env=env, capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        cwd = _repository(Path(folder), name) if name.startswith("in_turn") else EXAMPLE
+        done = subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, check=False
+        )
     if done.returncode != EXPECTED[name]:
         sys.exit(f"{name}: exit code {done.returncode}, not {EXPECTED[name]}\n{done.stdout}")
     return done.stdout
@@ -52,9 +61,27 @@ def run(name: str) -> str:
 def _arguments(name: str) -> list[str]:
     if name == "noise":
         return ["pytest_pareto", "doctor", "--noise", "-k", "bf16 or cached"]
+    if name.startswith("in_turn"):
+        return ["pytest", "--pareto", "--pareto-against=HEAD", "--tb=no", "-p", "no:cacheprovider"]
     # Failed tests are told twice, once by pytest and once by us: once is enough here.
     shown = "--pareto-plot" if name == "unchanged" else "--tb=no"
     return ["pytest", "--pareto", "--pareto-runs=3", shown]
+
+
+def _repository(folder: Path, name: str) -> Path:
+    page = PAGE.read_text(encoding="utf-8")
+    files = dict(FILE.findall(page)) | {".gitignore": "__pycache__/\n"}
+    for at, text in files.items():
+        (folder / at).parent.mkdir(exist_ok=True)
+        (folder / at).write_text(text, encoding="utf-8")
+    who = ["-c", "user.name=none", "-c", "user.email=none@example.org"]
+    for arguments in (["init", "--quiet"], ["add", "--all"], [*who, "commit", "-qm", "A model"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    if name == "in_turn_slower":
+        (slower,) = SLOWER.findall(page)
+        text = files["mymodel.py"].replace("for layer in LAYERS:", slower)
+        (folder / "mymodel.py").write_text(text, encoding="utf-8")
+    return folder
 
 
 def scores_table() -> str:

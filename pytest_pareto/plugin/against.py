@@ -65,7 +65,7 @@ class AgainstRuns:
             self._failures.append(str(error))
         return True
 
-    def conclude(self, duration_s: float) -> Conclusion:
+    def conclude(self, session: pytest.Session, duration_s: float) -> Conclusion:  # noqa: ARG002
         """Judge what both legs measured; what could not be compared fails."""
         return conclude_turns(
             self._turns,

@@ -2,25 +2,27 @@
 
 import time
 from collections.abc import Generator
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.run import Run
-from pytest_pareto.plugin.auto import further_runs
-from pytest_pareto.plugin.collecting import RunBuilder
-from pytest_pareto.plugin.fresh import FreshRuns
 from pytest_pareto.plugin.hooks import MeasuringHooks
+from pytest_pareto.plugin.own_runs import ManyRuns, OneRun
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
 from pytest_pareto.plugin.termination import terminated_as_interrupted
 
 if TYPE_CHECKING:
-    from pytest_pareto.plugin.against import AgainstRuns
     from pytest_pareto.plugin.conclusion import Conclusion
+
+
+class Runs(Protocol):
+    """Measures what is judged: here, in fresh processes, or in turn with other code."""
+
+    def conclude(self, session: pytest.Session, duration_s: float) -> "Conclusion":
+        """Judge what was measured, also where that was cut short."""
 
 
 def register_session(config: pytest.Config) -> None:
@@ -34,30 +36,25 @@ def register_session(config: pytest.Config) -> None:
         if settings.update is not None:
             check_writable(settings.baseline_dir)
         selection = Selection(config)
-        fresh = _fresh(config, settings, selection)
+        runs = _runs(config, settings, selection)
     except ParetoError as error:
         raise pytest.UsageError(str(error)) from None
-    if fresh is not None:
-        config.pluginmanager.register(fresh, "pareto-fresh")
-    else:
+    config.pluginmanager.register(runs, "pareto-runs")
+    if isinstance(runs, OneRun):
         config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     config.pluginmanager.register(
-        ParetoSession(config, settings, selection, fresh), "pareto-session"
+        ParetoSession(config, settings, selection, runs), "pareto-session"
     )
 
 
-def _fresh(
-    config: pytest.Config, settings: Settings, selection: Selection
-) -> "FreshRuns | AgainstRuns | None":
-    """Return what measures in fresh processes; None where this one does."""
+def _runs(config: pytest.Config, settings: Settings, selection: Selection) -> Runs:
     if settings.against is not None:
         from pytest_pareto.plugin.against import AgainstRuns
 
         return AgainstRuns(settings, selection, config.rootpath)
-    if settings.runs is None:
-        return None
-    more = partial(further_runs, settings) if settings.time_budget_s is not None else None
-    return FreshRuns(config, settings.runs, more)
+    if settings.runs is not None:
+        return ManyRuns(config, settings.runs, settings, selection)
+    return OneRun(settings, selection)
 
 
 class ParetoSession:
@@ -68,13 +65,12 @@ class ParetoSession:
         config: pytest.Config,
         settings: Settings,
         selection: Selection,
-        fresh: "FreshRuns | AgainstRuns | None",
+        runs: Runs,
     ) -> None:
         self._config = config
         self._settings = settings
-        self._fresh = fresh
+        self._runs = runs
         self._selection = selection
-        self._builder = RunBuilder()
         self._red: set[str] = set()
         self._reported = False
         self._conclusion: Conclusion | None = None
@@ -89,12 +85,10 @@ class ParetoSession:
             self._selection.skipped_modules.add(report.nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what a test measured, and which tests are red already."""
+        """Remember which tests are red already."""
         self._reported = True
         if report.failed:
             self._red.add(report.nodeid)
-        if self._fresh is None:
-            self._builder.add(report)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -135,33 +129,10 @@ class ParetoSession:
         return result
 
     def _conclude(self, session: pytest.Session, duration_s: float) -> None:
-        from pytest_pareto.plugin.confirming import Confirming
-        from pytest_pareto.plugin.verdict import Measured, conclude
-
         if not session.items or (self._selection.stopped and not self._reported):
             return  # nothing ran, and pytest says why
-        from pytest_pareto.plugin.against import AgainstRuns
-
-        if isinstance(self._fresh, AgainstRuns):
-            self._conclusion = self._fresh.conclude(duration_s)
-        else:
-            self._conclusion = conclude(
-                self._settings,
-                self._selection,
-                Measured(*self._runs(), duration_s),
-                Confirming(session, self._settings.confirm),
-                self._config.rootpath,
-            )
+        self._conclusion = self._runs.conclude(session, duration_s)
         self._conclusion.report(session, frozenset(self._red))
-
-    def _runs(self) -> tuple[tuple[Run, ...], tuple[str, ...]]:
-        failures: tuple[str, ...] = ()
-        if isinstance(self._fresh, FreshRuns):
-            failures = tuple(self._fresh.failures)
-            if self._fresh.runs:
-                return tuple(self._fresh.runs), failures
-        environment = probe_environment({"pytest": pytest.__version__})
-        return (self._builder.build(environment),), failures
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell the verdict."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
 from pytest_pareto.baseline.store import load
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.facts import SessionFacts
@@ -18,7 +20,7 @@ from pytest_pareto.report.summary import plural
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class SessionRuns:
     """What a session's own runs were, and what failed in them beside the tests."""
 
     runs: tuple[Run, ...]
@@ -27,13 +29,10 @@ class Measured:
 
 
 def conclude(
-    settings: Settings,
-    selection: Selection,
-    measured: Measured,
-    confirming: Confirming,
-    rootpath: Path,
+    session: pytest.Session, settings: Settings, selection: Selection, measured: SessionRuns
 ) -> Conclusion:
     """Judge the runs against the baseline; then, and only then, write what was asked for."""
+    confirming = Confirming(session, settings.confirm)
     baseline = load(settings.baseline_dir, measured.runs[-1].environment.hardware_key)
     complete = not measured.failures and selection.stopped is None
     # What was cut short measured something else than asked: nothing of it is accepted.
@@ -45,6 +44,7 @@ def conclude(
         measured = replace(measured, failures=tuple(confirming.failures))
         writable = writable and not measured.failures
         judged = _judged(settings, selection, measured, baseline, writable, confirmation)
+    rootpath = session.config.rootpath
     facts = _facts(settings, selection, measured, baseline, confirmation, rootpath)
     if not writable:
         return Conclusion(judged.judgement, replace(facts, updating=settings.update is not None))
@@ -54,7 +54,7 @@ def conclude(
 def _judged(
     settings: Settings,
     selection: Selection,
-    measured: Measured,
+    measured: SessionRuns,
     baseline: Baseline,
     writable: bool,  # noqa: FBT001
     confirmation: Confirmation | None,
@@ -78,7 +78,7 @@ def _judged(
 def _facts(
     settings: Settings,
     selection: Selection,
-    measured: Measured,
+    measured: SessionRuns,
     baseline: Baseline,
     confirmation: Confirmation | None,
     rootpath: Path,
