@@ -13,7 +13,7 @@ from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Better, Metric
-from pytest_pareto.model.policy import SCREEN_ALPHA, Policy
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.pipeline import judge_runs
@@ -68,7 +68,7 @@ def adjusted_alone(
         session_spread=math.log1p(spreads.host_adjusted),
         doubt=how.doubt,
     )
-    told = how.apart is None or change.p_worse <= SCREEN_ALPHA
+    told = how.apart is None or change.p_worse <= ALPHA
     return BesideReference(change if told else None, how)
 
 

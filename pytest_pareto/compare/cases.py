@@ -83,7 +83,7 @@ def _compare(match: Match, terms: Terms, family: float, prior: Spread | None) ->
     measured, metric = match.measured, match.measured.metric
     level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
     change = _change(match, terms, family, prior, level)
-    return for_now_apart(match, change) or MetricResult(
+    return for_now_apart(match, change, terms) or MetricResult(
         metric,
         baseline=level_for_people(level, metric),
         candidate=level_for_people(measured.runs, metric),

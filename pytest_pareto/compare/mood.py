@@ -6,7 +6,7 @@ from pytest_pareto.compare.contrast import CERTAIN
 from pytest_pareto.compare.matching import Match, unmatched
 from pytest_pareto.compare.measured import level_for_people
 from pytest_pareto.compare.reference import Adjusted, adjust
-from pytest_pareto.compare.terms import SessionSpreads
+from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, Session
@@ -39,13 +39,15 @@ def in_one_mood(
     return replace(found, notes=(f"not adjusted by the host reference: {adjusted.reason}",))
 
 
-def for_now_apart(match: Match, change: Change) -> MetricResult | None:
+def for_now_apart(match: Match, change: Change, terms: Terms) -> MetricResult | None:
     """Return that a latency of another mood is not comparable, unless it looks worse even so.
 
     How far the slope may be wrong is part of the test, so that what still looks worse is more
-    than the mood can explain: that must not hide behind it.
+    than the mood can explain: that must not hide behind it. A suspicion is enough where it will
+    be measured again.
     """
-    if match.apart is None or change.p_worse <= SCREEN_ALPHA:
+    level = SCREEN_ALPHA if terms.confirming else terms.alpha
+    if match.apart is None or change.p_worse <= level:
         return None
     apart = unmatched(match.measured, Outcome.NOT_COMPARABLE, f"{match.apart}; {_SETTLE}")
     level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
