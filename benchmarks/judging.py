@@ -14,7 +14,7 @@ from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Sa
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
-from pytest_pareto.pipeline import judge_runs
+from pytest_pareto.pipeline import Circumstances, judge_runs
 
 RUNS, READINGS, SAMPLES, FRONT = 5, 100, 200, 10
 HERE = Environment("a processor", 2, 2)
@@ -85,7 +85,8 @@ def project(cases: int) -> tuple[Baseline, list[Run]]:
 
 
 def judged_cases(baseline: Baseline, runs: list[Run]) -> int:
-    judged = judge_runs(runs, baseline, Policy(), Terms(), expected=lambda _: True)
+    around = Circumstances(expected=lambda _: True)
+    judged = judge_runs(runs, baseline, Policy(), Terms(), around)
     return len(judged.judgement.cases)
 
 

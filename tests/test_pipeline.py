@@ -18,7 +18,7 @@ from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import Missing, Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import CaseVerdict, Position, Verdict
-from pytest_pareto.pipeline import Confirmation, Judged, judge_runs
+from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_runs
 
 HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
 DEVICE = Metric("device", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True)
@@ -90,10 +90,18 @@ def baseline(*cases: CaseHistory) -> Baseline:
 
 
 def judged(
-    runs: Sequence[Run], past: Baseline, policy: Policy | None = None, **kwargs: Any
+    runs: Sequence[Run],
+    past: Baseline,
+    policy: Policy | None = None,
+    *,
+    terms: Terms | None = None,
+    confirmation: Confirmation | None = None,
+    **about: Any,
 ) -> Judged:
-    about: dict[str, Any] = {"terms": Terms(), "expected": lambda _: True} | kwargs
-    return judge_runs(runs, past, policy or Policy(), **about)
+    around = Circumstances(**{"expected": lambda _: True, **about})
+    return judge_runs(
+        runs, past, policy or Policy(), terms or Terms(), around, confirmation=confirmation
+    )
 
 
 def by_case(found: Judged) -> dict[str, CaseVerdict]:

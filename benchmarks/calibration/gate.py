@@ -14,7 +14,7 @@ from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.pipeline import Confirmation, judge_runs
+from pytest_pareto.pipeline import Circumstances, Confirmation, judge_runs
 
 CONFIRMING = 5
 """Fresh runs that measure again what looks worse: the default of ``--pareto-confirm``."""
@@ -44,8 +44,8 @@ def _judge(session: Stored, terms: Terms, confirmation: Confirmation | None) -> 
         baseline_of(session),
         Policy(),
         terms,
-        expected=everything,
-        confirmation=confirmation,
+        AROUND,
+        confirmation,
     ).judgement
 
 
@@ -53,7 +53,7 @@ def judge_interleaved(session: InTurn) -> Judgement:
     """Judge a session that ran old and new code in turns: two blocks, then those it plans."""
     terms = Terms(confirming=PER_BLOCK * CONFIRMING)
     screen = turns_of(session, SCREENING_BLOCKS)
-    first = pipeline.judge_interleaved(screen, Policy(), terms, expected=everything).judgement
+    first = pipeline.judge_interleaved(screen, Policy(), terms, AROUND).judgement
     suspects = flagged(first)
     if not suspects:
         return first
@@ -61,10 +61,13 @@ def judge_interleaved(session: InTurn) -> Judgement:
     blocks = blocks_for(suspected_changes(first, suspects), SCREENING_BLOCKS, level)
     again = turns_of(session, blocks, after=SCREENING_BLOCKS)
     return pipeline.judge_interleaved(
-        screen, Policy(), terms, expected=everything, flagged=suspects, again=again
+        screen, Policy(), terms, AROUND, flagged=suspects, again=again
     ).judgement
 
 
 def everything(_: str) -> bool:
     """Every case of the baseline should have been measured."""
     return True
+
+
+AROUND = Circumstances(everything)

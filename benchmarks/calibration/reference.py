@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.calibration.alone import ALPHA, NO_SESSIONS, change_of
-from benchmarks.calibration.gate import everything
+from benchmarks.calibration.gate import AROUND
 from benchmarks.calibration.nouns import HERE
 from pytest_pareto.compare.reference import Adjusted, Unadjusted, adjust
 from pytest_pareto.compare.runs import compare_levels
@@ -98,7 +98,7 @@ def judge_beside_reference(
         Baseline(HERE.hardware_key, cases, {"here": HERE}),
         Policy(),
         Terms(spreads=spreads),
-        expected=everything,
+        AROUND,
     )
     (case,) = judged.judgement.cases
     result = case.comparison.metric(LATENCY.name)

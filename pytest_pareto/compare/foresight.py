@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_pareto.compare.contrast import Contrast
+from pytest_pareto.compare.family import screened_family
 from pytest_pareto.compare.interleaved import InterleavedContrast
-from pytest_pareto.compare.matched import screened_family
 from pytest_pareto.compare.planning import MOST_RUNS
 from pytest_pareto.compare.resolution import caught_at_once, caught_beyond
 from pytest_pareto.compare.scale import margin_of, to_fraction

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from pytest_pareto.compare.borrow import estimate_prior, lend
 from pytest_pareto.compare.interleaved import interleaved_contrast
@@ -15,11 +14,8 @@ from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import SCREEN_ALPHA
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import MetricResult
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,52 +128,3 @@ def own_spread(
 def _with_loans(case: MatchedCase, priors: Mapping[str, Spread | None]) -> MatchedCase:
     spreads = {name: lend(spread, priors.get(name)) for name, spread in case.spreads.items()}
     return replace(case, spreads=spreads, priors=priors)
-
-
-def confirm_cases(
-    first: Iterable[MatchedCase],
-    again: Iterable[MatchedCase],
-    flagged: frozenset[tuple[str, str]],
-) -> tuple[MatchedCase, ...]:
-    """Let what was ``flagged``, by case id and metric name, be what the fresh runs say of it.
-
-    Also where they say nothing: what looked worse and cannot be measured again is no less
-    suspicious for that, and what looked better rescues nothing.
-    """
-    fresh = {case.case_id: case for case in again}
-    return tuple(
-        _confirmed(
-            case,
-            fresh[case.case_id],
-            frozenset(name for case_id, name in flagged if case_id == case.case_id),
-        )
-        if case.case_id in fresh
-        else case
-        for case in first
-    )
-
-
-def _confirmed(first: MatchedCase, again: MatchedCase, names: frozenset[str]) -> MatchedCase:
-    def chosen(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
-        kept = {name: found for name, found in before.items() if name not in names}
-        return kept | {name: found for name, found in after.items() if name in names}
-
-    return replace(
-        first,
-        measured=chosen(first.measured, again.measured),
-        matches=chosen(first.matches, again.matches),
-        spreads=chosen(first.spreads, again.spreads),
-        priors=chosen(first.priors, again.priors),
-        confirmed=names,
-        first=first,
-    )
-
-
-def family_size(cases: Iterable[MatchedCase]) -> int:
-    """Count the tests that share the session's alpha: noisy, gated, and comparable."""
-    return sum(1 for case in cases if case.run.gate for _ in case.tested())
-
-
-def screened_family(size: float) -> float:
-    """Return how many of ``size`` tests may be flagged by chance, where one of them is real."""
-    return 1 + SCREEN_ALPHA * max(0.0, size - 1)

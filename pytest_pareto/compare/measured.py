@@ -13,7 +13,7 @@ from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Samples
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
-from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
 
 
@@ -32,6 +32,15 @@ class Measured:
     first: float | None = None
     notes: tuple[str, ...] = ()
     reference: tuple[float, ...] = ()
+
+
+def runs_by_case(runs: Sequence[Run]) -> dict[str, tuple[CaseRun, ...]]:
+    """Gather what the runs measured of each case, by case id and in their order."""
+    gathered: dict[str, list[CaseRun]] = {}
+    for run in runs:
+        for case_id, case in run.cases.items():
+            gathered.setdefault(case_id, []).append(case)
+    return {case_id: tuple(cases) for case_id, cases in gathered.items()}
 
 
 def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResult]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_pareto.compare.measured import Measured, measured_metrics
+from pytest_pareto.compare.measured import Measured, measured_metrics, runs_by_case
 from pytest_pareto.compare.noisy import Prospect, examine_metric
 from pytest_pareto.compare.repetition import is_repeatable, repetition_of
 from pytest_pareto.compare.splits import split_sizes
@@ -27,7 +27,7 @@ def examine_noise(runs: Sequence[Run], terms: Terms, *, baseline_runs: int) -> N
     ``baseline_runs`` is how many runs a baseline is recorded with. What is planned is for
     sessions that measure the same cases, on the same terms.
     """
-    gathered = _gathered(runs)
+    gathered = runs_by_case(runs)
     found = {case_id: measured_metrics(case) for case_id, case in gathered.items()}
     prospect = Prospect(
         runs[-1].environment,
@@ -49,14 +49,6 @@ def examine_noise(runs: Sequence[Run], terms: Terms, *, baseline_runs: int) -> N
         repetitions=tuple(repetition_of(case, m) for case, m in examined if is_repeatable(m)),
         left_out=tuple(_left_out(gathered, found, len(runs))),
     )
-
-
-def _gathered(runs: Sequence[Run]) -> dict[str, list[CaseRun]]:
-    gathered: dict[str, list[CaseRun]] = {}
-    for run in runs:
-        for case_id, case in run.cases.items():
-            gathered.setdefault(case_id, []).append(case)
-    return gathered
 
 
 def _measured(found: _Found) -> Iterator[tuple[str, Measured]]:

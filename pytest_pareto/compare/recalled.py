@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_pareto.compare.measured import Measured, measured_metrics
+from pytest_pareto.compare.measured import Measured, measured_metrics, runs_by_case
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.run import CaseRun, Run
@@ -19,13 +19,9 @@ def baseline_of(runs: Sequence[Run]) -> Baseline:
     A noisy metric has a session for each block, so that a comparison knows what ran together.
     """
     environment = runs[-1].environment
-    cases: dict[str, list[CaseRun]] = {}
-    for run in runs:
-        for case_id, case in run.cases.items():
-            cases.setdefault(case_id, []).append(case)
     return Baseline(
         environment.hardware_key,
-        {case_id: _history(measured) for case_id, measured in cases.items()},
+        {case_id: _history(measured) for case_id, measured in runs_by_case(runs).items()},
         {_THERE: environment},
         stored=False,
     )

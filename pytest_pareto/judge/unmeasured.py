@@ -18,6 +18,28 @@ def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | Non
     return None
 
 
+def trouble_of(case: CaseComparison, measured: int, runs: Sequence[Run]) -> str | None:
+    """Say why a case that ``measured`` of the ``runs`` measured cannot be judged, or None."""
+    failure = failure_of(case.nodeid, runs)
+    if failure is None and measured < len(runs):
+        return f"measured in {measured} of {len(runs)} runs only"
+    return failure
+
+
+def not_confirmed(
+    case: CaseComparison, flagged: frozenset[tuple[str, str]], runs: Sequence[Run]
+) -> str | None:
+    """Say why a suspect was not measured again, though the ``runs`` for it came to their end."""
+    failure = failure_of(case.nodeid, runs, "confirming run")
+    if failure is not None or case.case_id not in {case_id for case_id, _ in flagged}:
+        return failure
+    if runs and not any(case.case_id in run.cases for run in runs):
+        skipped = any(case.nodeid in run.skipped for run in runs)
+        why = "its test skipped itself" if skipped else "its test did not measure it"
+        return f"it looked worse, and could not be measured again: {why}"
+    return None
+
+
 def broken_cases(
     runs: Sequence[Run], baseline: Baseline, measured: Container[str]
 ) -> list[CaseComparison]:

@@ -17,12 +17,13 @@ def further_runs(settings: Settings, runs: Sequence[Run], took_s: float) -> int:
     """
     from pytest_pareto.baseline.store import load
     from pytest_pareto.compare.terms import SessionSpreads, Terms
-    from pytest_pareto.pipeline import judge_runs
+    from pytest_pareto.pipeline import Circumstances, judge_runs
 
     assert settings.time_budget_s is not None
     baseline = load(settings.baseline_dir, runs[-1].environment.hardware_key)
     terms = Terms(settings.policy.alpha, SessionSpreads(**settings.session_spreads))
-    judged = judge_runs(runs, baseline, settings.policy, terms, expected=lambda _: False)
+    around = Circumstances(expected=lambda _: False)
+    judged = judge_runs(runs, baseline, settings.policy, terms, around)
     wanted = max(
         (
             result.change.runs_to_settle

@@ -8,7 +8,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.run import Interleaved
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.pipeline import Judged, judge_interleaved
+from pytest_pareto.pipeline import Circumstances, Judged, judge_interleaved
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
@@ -45,13 +45,15 @@ def judge_turns(
             SessionSpreads(**settings.session_spreads),
             PER_BLOCK * settings.confirm,
         ),
-        expected=lambda _: not cut_short,
-        skipped=lambda case_id: selection.skipped(case_id, turns.screen.new),
+        Circumstances(
+            expected=lambda _: not cut_short,
+            skipped=lambda case_id: selection.skipped(case_id, turns.screen.new),
+            failures=failures,
+            cut_short=cut_short,
+            notices=(*_failed_before(turns.screen), *_other_conditions(turns.screen)),
+        ),
         flagged=turns.flagged,
         again=turns.again,
-        failures=failures,
-        cut_short=cut_short,
-        notices=(*_failed_before(turns.screen), *_other_conditions(turns.screen)),
     )
 
 

@@ -10,7 +10,7 @@ from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
-from pytest_pareto.pipeline import Confirmation, Judged, judge_runs
+from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_runs
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.confirming import Confirming
 from pytest_pareto.plugin.selection import Selection
@@ -66,12 +66,14 @@ def _judged(
         baseline,
         settings.policy if writable else settings.policy.accepting_nothing(),
         Terms(settings.policy.alpha, spreads, settings.confirm),
-        # A process that died explains better than a test that seems to be gone.
-        expected=lambda case_id: not failures and selection.expects(case_id, runs),
-        skipped=lambda case_id: selection.skipped(case_id, runs),
-        failures=failures,
-        cut_short=selection.stopped is not None,
-        confirmation=confirmation,
+        Circumstances(
+            # A process that died explains better than a test that seems to be gone.
+            expected=lambda case_id: not failures and selection.expects(case_id, runs),
+            skipped=lambda case_id: selection.skipped(case_id, runs),
+            failures=failures,
+            cut_short=selection.stopped is not None,
+        ),
+        confirmation,
     )
 
 
