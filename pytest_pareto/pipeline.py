@@ -47,13 +47,13 @@ class Confirmation:
     """What looked worse, by (case id, metric name), and the fresh runs that measured it again.
 
     They alone decide about these cases. Runs that ended early, or in which a test failed, are
-    evidence too: of a case that cannot be measured twice. ``baseline`` is what the old code
-    measured between these runs, where both are interleaved; else the stored one holds.
+    evidence too: of a case that cannot be measured twice. ``old_runs`` are of the old code,
+    where both are interleaved; else the stored baseline holds.
     """
 
     flagged: frozenset[tuple[str, str]]
     runs: tuple[Run, ...]
-    baseline: Baseline | None = None
+    old_runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def judge_interleaved(
     """
     confirmation = None
     if again is not None and again.old and again.new:
-        confirmation = Confirmation(flagged, again.new, baseline_of(again.old))
+        confirmation = Confirmation(flagged, again.new, again.old)
     in_turn = replace(terms, interleaved=True)
     return judge_runs(sides.new, baseline_of(sides.old), policy, in_turn, around, confirmation)
 
@@ -146,7 +146,7 @@ def _matched(
     first = match_cases(past, runs_by_case(runs), runs[-1].environment, terms)
     if confirmation is None:
         return first
-    met = confirmation.baseline or past
+    met = baseline_of(confirmation.old_runs) if confirmation.old_runs else past
     return confirmed_by(confirmation.runs, first, confirmation.flagged, met, terms)
 
 
@@ -173,7 +173,8 @@ def _with_trouble(
 ) -> CaseComparison:
     trouble = trouble_of(case, len(measured[case.case_id]), runs)
     if trouble is None and confirmation is not None:
-        trouble = not_confirmed(case, confirmation.flagged, confirmation.runs)
+        names = {name for case_id, name in confirmation.flagged if case_id == case.case_id}
+        trouble = not_confirmed(case, names, confirmation.runs, confirmation.old_runs)
     return case if trouble is None else replace(case, broken=trouble)
 
 

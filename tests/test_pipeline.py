@@ -16,9 +16,15 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import Missing, Policy
-from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.run import CaseRun, Interleaved, Measurement, Run
 from pytest_pareto.model.verdict import CaseVerdict, Position, Verdict
-from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_runs
+from pytest_pareto.pipeline import (
+    Circumstances,
+    Confirmation,
+    Judged,
+    judge_interleaved,
+    judge_runs,
+)
 
 HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
 DEVICE = Metric("device", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True)
@@ -538,3 +544,40 @@ def test_a_test_that_fails_when_it_is_measured_again_breaks_its_case() -> None:
     (case,) = judged(looked, past, confirmation=confirmation).judgement.cases
     assert case.verdict is Verdict.BROKEN
     assert case.fails == ("the test failed in confirming run 1 of 2: boom",)
+
+
+@pytest.mark.parametrize(
+    ("old", "why"),
+    [
+        (Run(HERE, failed={"a": "out of memory"}), "the test failed in confirming run 1 of 2: out"),
+        (Run(HERE, skipped=frozenset({"a"})), "its test skipped itself"),
+        (Run(HERE), "its test did not measure it"),
+    ],
+)
+def test_a_suspect_that_the_old_code_cannot_measure_again_is_not_new(old: Run, why: str) -> None:
+    slow, fast = (tuple(session(case_runs("a", {"device": five(x)[:4]}))) for x in (1.1, 1.0))
+    found = judge_interleaved(
+        Interleaved(fast, slow),
+        Policy(),
+        Terms(confirming=10),
+        Circumstances(expected=lambda _: True),
+        flagged=frozenset({("a", "device")}),
+        again=Interleaved((old, old), slow[:2]),
+    )
+    (case,) = found.judgement.cases
+    assert case.verdict is Verdict.BROKEN
+    assert f"could not be measured again: with the old code {why}" in case.fails[0]
+
+
+def test_measured_again_it_is_judged() -> None:
+    slow, fast = (tuple(session(case_runs("a", {"device": five(x)[:4]}))) for x in (1.1, 1.0))
+    found = judge_interleaved(
+        Interleaved(fast, slow),
+        Policy(),
+        Terms(confirming=10),
+        Circumstances(expected=lambda _: True),
+        flagged=frozenset({("a", "device")}),
+        again=Interleaved(fast, slow),
+    )
+    (case,) = found.judgement.cases
+    assert change_of(case, "device").outcome is Outcome.WORSE

@@ -46,8 +46,8 @@ def for_now_apart(match: Match, change: Change, terms: Terms) -> MetricResult | 
     than the mood can explain: that must not hide behind it. A suspicion is enough where it will
     be measured again.
     """
-    level = SCREEN_ALPHA if terms.confirming else terms.alpha
-    if match.apart is None or change.p_worse <= level:
+    suspicion = SCREEN_ALPHA if terms.confirming else terms.alpha
+    if match.apart is None or change.p_worse <= suspicion:
         return None
     apart = unmatched(match.measured, Outcome.NOT_COMPARABLE, f"{match.apart}; {_SETTLE}")
     level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]

@@ -1,11 +1,12 @@
 """The cases that a session should have measured and did not, each with its reason."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import replace
 
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
-from pytest_pareto.model.verdict import CaseComparison
+from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
 
 def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | None:
@@ -27,17 +28,32 @@ def trouble_of(case: CaseComparison, measured: int, runs: Sequence[Run]) -> str 
 
 
 def not_confirmed(
-    case: CaseComparison, flagged: frozenset[tuple[str, str]], runs: Sequence[Run]
+    case: CaseComparison, flagged: Collection[str], runs: Sequence[Run], old_runs: Sequence[Run]
 ) -> str | None:
-    """Say why a suspect was not measured again, though the ``runs`` for it came to their end."""
+    """Say why a case was not measured again, though the ``runs`` for it came to their end.
+
+    ``flagged`` are its metrics that looked worse; ``old_runs`` are of the old code, if any.
+    """
     failure = failure_of(case.nodeid, runs, "confirming run")
-    if failure is not None or case.case_id not in {case_id for case_id, _ in flagged}:
+    if failure is not None or not flagged:
         return failure
+    why = None
     if runs and not any(case.case_id in run.cases for run in runs):
-        skipped = any(case.nodeid in run.skipped for run in runs)
-        why = "its test skipped itself" if skipped else "its test did not measure it"
-        return f"it looked worse, and could not be measured again: {why}"
-    return None
+        why = f"its test {_did_not(case, runs)}"
+    elif any(_is_lost(case.metric(name)) for name in flagged):
+        failed = failure_of(case.nodeid, old_runs, "confirming run")
+        why = f"with the old code {failed or f'its test {_did_not(case, old_runs)}'}"
+    return f"it looked worse, and could not be measured again: {why}" if why else None
+
+
+def _did_not(case: CaseComparison, runs: Sequence[Run]) -> str:
+    skipped = any(case.nodeid in run.skipped for run in runs)
+    return "skipped itself" if skipped else "did not measure it"
+
+
+def _is_lost(result: MetricResult | None) -> bool:
+    """Whether a metric that looked worse has nothing to be compared with any more."""
+    return result is None or result.outcome in (Outcome.NEW, Outcome.ABSENT)
 
 
 def broken_cases(
