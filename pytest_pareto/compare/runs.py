@@ -115,15 +115,13 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
         alpha=alpha,
         caught=caught_beyond(contrast, alpha / family, confirming),
     )
+    margin = margin_of(tolerance, relative=relative)
+    change = replace(change, runs_to_settle=runs_to_settle(contrast, margin, alpha))
     if change.outcome is not Outcome.INCONCLUSIVE:
         return change
-    margin = margin_of(tolerance, relative=relative)
     level = alpha / family if contrast.distance > margin else alpha
-    return replace(
-        change,
-        reason=what_settles(contrast, margin, level, relative=relative, confirmed=confirmed),
-        runs_to_settle=runs_to_settle(contrast, margin, alpha),
-    )
+    reason = what_settles(contrast, margin, level, relative=relative, confirmed=confirmed)
+    return replace(change, reason=reason)
 
 
 def _tested(

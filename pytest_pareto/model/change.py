@@ -32,8 +32,8 @@ class Change:
     it alone convicts. ``resolution`` is the smallest regression that this comparison,
     with its spread and correction, would have called WORSE with 80 % probability: `inf`
     where nothing could be. ``reason`` says why nothing could be decided, or what decided it.
-    ``runs_to_settle`` is how many runs would decide about an undecided change if it is none,
-    where some number would.
+    ``runs_to_settle`` is how many runs, by the spread alone, would tell that there is no change
+    if there is none; None where there are enough, or no number is.
     An ``exact`` change was compared as it stands: no luck is involved, and none corrected.
     """
 

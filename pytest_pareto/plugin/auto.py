@@ -9,11 +9,11 @@ MOST_RUNS = 30
 
 
 def further_runs(settings: Settings, runs: Sequence[Run], took_s: float) -> int:
-    """Return how many more runs would settle what is undecided, within the time budget.
+    """Return how many more runs would settle everything, within the time budget.
 
-    Asked once, and answered by the spread alone (Stein's two stages): more runs until something
-    is decided would find changes that are not there. What no number of runs settles asks for
-    none; ``took_s`` is what the ``runs`` took.
+    Asked once, and answered by the spread alone, whatever looks worse (Stein's two stages): more
+    runs only where something is undecided would find changes that are not there. What no number
+    of runs settles asks for none; ``took_s`` is what the ``runs`` took.
     """
     from pytest_pareto.baseline.store import load
     from pytest_pareto.compare.terms import SessionSpreads, Terms

@@ -51,7 +51,7 @@ class FreshRuns:
         if self._take(session, range(1, self._count + 1)) and self._more is not None:
             further = self._more(self.runs, time.monotonic() - began_s)
             if further:
-                say(self._config, f"{further} more runs would settle what is undecided")
+                say(self._config, f"{further} more runs, as their spread asks for")
                 first, self._count = self._count + 1, self._count + further
                 self._take(session, range(first, self._count + 1))
         return True

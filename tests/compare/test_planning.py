@@ -10,7 +10,7 @@ from pytest_pareto.compare.contrast import Contrast
 from pytest_pareto.compare.planning import LEAST_BLOCKS, MOST_BLOCKS, blocks_for, what_settles
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import NO_SPREAD, Level, Spread
-from pytest_pareto.model.change import Change
+from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
 
@@ -162,3 +162,31 @@ def test_so_many_blocks_convict_what_was_seen() -> None:
         )
         convicted += change.p_worse <= 0.05
     assert 0.75 <= convicted / 1_000 <= 0.93  # whole blocks catch a little more than asked for
+
+
+@pytest.mark.parametrize(("undecided_only", "most"), [(False, 0.06), (True, 0.08)])
+def test_runs_that_the_spread_alone_asks_for_keep_the_level(
+    undecided_only: bool, most: float
+) -> None:
+    """Simulated, exactly at the tolerance: asking only where it is undecided convicts too many."""
+    rng, draws, convicted = np.random.default_rng(53), 4_000, 0
+    past = rng.normal(0, 0.03, (draws, 5))
+    for old in np.exp(past).tolist():
+        new = (1.05 * np.exp(rng.normal(0, 0.03, 30))).tolist()
+        change = against(old, new[:3])
+        asks = not undecided_only or change.outcome is Outcome.INCONCLUSIVE
+        if change.runs_to_settle is not None and asks:
+            change = against(old, new[: min(change.runs_to_settle, 30)])
+        convicted += change.outcome is Outcome.WORSE
+    assert most - 0.02 <= convicted / draws <= most
+
+
+def against(old: list[float], new: list[float]) -> Change:
+    return compare_levels(
+        [Session("", 0, tuple(old))],
+        new,
+        better=Better.LOWER,
+        relative=True,
+        tolerance=0.05,
+        alpha=0.05,
+    )

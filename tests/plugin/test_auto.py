@@ -51,7 +51,7 @@ def test_a_noisy_one_takes_what_would_settle_it(
     fresh_toy.run("--pareto", "--pareto-update", "--pareto-runs=12")
     session = fresh_toy.run("--pareto", "--pareto-runs=auto")
     assert taken(session.text) == 6
-    assert "more runs would settle what is undecided" in session.text
+    assert "3 more runs, as their spread asks for" in session.text
 
 
 def test_it_stays_within_its_time(toy: "Toy") -> None:
