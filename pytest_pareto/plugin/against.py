@@ -159,7 +159,9 @@ class _Taking:
             raise ParetoError(f"the {turn.side} leg: {trouble}")
         if turn.side is Side.CANDIDATE and not shows:
             where = "the warm-up" if turn.is_warm_up else f"block {turn.block}"
-            self.failures += builder.silent_failures(f"{where} of the new code")
+            self.failures += builder.silent_failures(
+                f"{where} of the new code", counted=not turn.is_warm_up
+            )
         return builder.build(hearing.environment)
 
 

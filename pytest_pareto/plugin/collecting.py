@@ -32,12 +32,15 @@ class RunBuilder:
         if report.when == "teardown":
             self._finished.add(nodeid)
 
-    def silent_failures(self, where: str) -> list[str]:
-        """Tell of tests without cases that failed ``where`` no report of theirs is shown."""
+    def silent_failures(self, where: str, *, counted: bool = True) -> list[str]:
+        """Tell of tests without cases that failed ``where`` no report of theirs is shown.
+
+        Of those with cases too, where the run is not ``counted`` among those that are judged.
+        """
         return [
             f"{nodeid} failed in {where}: {why}"
             for nodeid, why in self._failed.items()
-            if nodeid not in self._asked
+            if nodeid not in self._asked or not counted
         ]
 
     def build(self, environment: Environment) -> Run:

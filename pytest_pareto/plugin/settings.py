@@ -106,15 +106,26 @@ def _against(config: pytest.Config, *, fixed_confirm: bool, updating: bool) -> A
             "--pareto-update does not go with --pareto-against: old and new code are measured in "
             "turn, and no baseline is compared with or written"
         )
+    if config.getoption("--pareto-baseline") is not None:
+        raise pytest.UsageError(
+            "--pareto-baseline does not go with --pareto-against: no baseline is compared with; "
+            "leave one of them away"
+        )
+    if config.getoption("--pareto-runs") == AUTO:
+        raise pytest.UsageError(
+            "--pareto-runs auto does not go with --pareto-against, where the spread decides how "
+            "often what looks worse is measured again; give a number of runs, or none"
+        )
     side = str(config.getini("pareto_against_tests")).strip()
     if side not in ("candidate", "ref"):
         raise pytest.UsageError(
             f"ini option pareto_against_tests is {side!r}; it must be one of candidate, ref"
         )
-    runs = _runs(config, updating=False) or _SCREENING_RUNS
+    runs = None if _runs_text(config) == AUTO else _runs(config, updating=False)
+    screening = runs or _SCREENING_RUNS
     return Against(
         ref,
-        blocks=-(-runs // 2),
+        blocks=-(-screening // 2),
         fixed_confirm=fixed_confirm,
         tests_of=Side(side),
         links=tuple(config.getini("pareto_against_links")),
@@ -149,9 +160,13 @@ def _choice(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _runs(config: pytest.Config, *, updating: bool) -> int | None:
+def _runs_text(config: pytest.Config) -> str:
     given = config.getoption("--pareto-runs")
-    text = str(given if given is not None else config.getini("pareto_runs")).strip()
+    return str(given if given is not None else config.getini("pareto_runs")).strip()
+
+
+def _runs(config: pytest.Config, *, updating: bool) -> int | None:
+    text = _runs_text(config)
     if text == AUTO:
         return BASELINE_RUNS if updating else PILOT_RUNS
     if not text:
@@ -164,10 +179,8 @@ def _runs(config: pytest.Config, *, updating: bool) -> int | None:
 
 
 def _time_budget_s(config: pytest.Config, *, updating: bool) -> float | None:
-    given = config.getoption("--pareto-runs")
-    text = str(given if given is not None else config.getini("pareto_runs")).strip()
     seconds = _seconds(config, "pareto_time_budget")
-    return seconds if text == AUTO and not updating else None
+    return seconds if _runs_text(config) == AUTO and not updating else None
 
 
 def timeout_s(config: pytest.Config) -> float | None:

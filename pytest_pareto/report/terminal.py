@@ -13,7 +13,7 @@ from pytest_pareto.report.quiet import quiet_line
 from pytest_pareto.report.steps import session_steps, step_lines
 from pytest_pareto.report.summary import all_new, plural, quiet_cases, would_have_caught
 from pytest_pareto.report.table import before_now, fit_columns, header_text
-from pytest_pareto.report.text import clean, clip, pack, wrap
+from pytest_pareto.report.text import clip, pack, wrap
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
 
 
@@ -55,8 +55,10 @@ def _session(judgement: Judgement, width: int) -> list[Line]:
     for text in judgement.failures:
         lead, *rest = text.splitlines() or [""]
         lines += [Line(t, Tone.RED) for t in wrap(lead, width, indent="FAIL  ", hanging="      ")]
-        # The end of a process's output keeps its lines.
-        lines += [Line(clip(f"      {clean(line)}", width)) for line in rest]
+        # The end of a process's output keeps its lines, and the way out stands at their ends.
+        for line in rest:
+            indent = " " * (6 + len(line) - len(line.lstrip()))
+            lines += [Line(t) for t in wrap(line, width, indent=indent, hanging=f"{indent}  ")]
     for text in judgement.notices:
         lines += [Line(t, Tone.YELLOW) for t in wrap(text, width, hanging="  ")]
     return lines

@@ -225,6 +225,8 @@ def test_code_that_is_not_the_legs_own_fails(make: MakeRepository) -> None:
         (("--pareto-against=nowhere",), "--pareto-against nowhere: there is no such commit"),
         (("--pareto-against=HEAD", "--pareto-update"), "--pareto-update does not go with"),
         (("--pareto-against=HEAD", "-o", "pareto_against_tests=both"), "must be one of candidate"),
+        (("--pareto-against=HEAD", "--pareto-runs=auto"), "--pareto-runs auto does not go with"),
+        (("--pareto-against=HEAD", "--pareto-baseline=x"), "--pareto-baseline does not go with"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(
@@ -312,6 +314,19 @@ def test_what_only_the_new_code_can_import_is_new(make: MakeRepository) -> None:
     done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
     assert done.returncode == 0, done.stdout
     assert "1 new" in done.stdout
+
+
+def test_what_fails_only_while_it_warms_up_fails(make: MakeRepository, tmp_path: Path) -> None:
+    repository = make()
+    cold = f"import pathlib\nCOLD = pathlib.Path({str(tmp_path / 'warm')!r})\n"
+    once = "    if not COLD.exists():\n        COLD.touch()\n        raise OSError('no cache')\n"
+    text = repository.package.read_text()
+    head, definition, body = re.split(r"(def score\(.*\).*:\n)", text)
+    repository.package.write_text(f"{cold}{head}{definition}{once}{body}")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    assert done.returncode == 1
+    assert "failed in the warm-up of the new code" in told(done)
+    assert "no cache" in done.stdout
 
 
 @pytest.mark.slow  # every process imports torch

@@ -418,3 +418,12 @@ def test_reports_import_nothing_heavy() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"numpy", "scipy", "torch", "pytest", "_pytest"} & set(found.stdout.split())
+
+
+def test_what_a_process_printed_is_told_to_its_end() -> None:
+    lost = "ERROR: not found: " + "a/very/long/path/" * 6 + "test_sd.py::test_generate[fp16-20]"
+    failure = f"the ref leg failed:\n    {lost}\n  then: give it a link"
+    text = shown((Judgement((), failures=(failure,)), SessionFacts("", "", 0, 0, 0, 0.0)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert lost.replace(" ", "") in "".join(text.split())
+    assert "\n        then: give it a link" in text
