@@ -153,6 +153,7 @@ class _Taking:
                 hear=hearing,
                 timeout_s=timeout_s(self._session.config),
                 orderly=ORDERLY,
+                is_watched=turn.is_warm_up,
             )
         trouble = hearing.missing()
         if trouble is not None or hearing.environment is None:

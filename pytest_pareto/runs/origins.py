@@ -17,8 +17,8 @@ _SHOWN = 5
 class Origin:
     """Where a process of a leg took a module from.
 
-    ``is_escape`` marks what was found in a process at its end and had not come through the
-    leg's finder. ``place`` is "" for a module that has no file.
+    ``is_escape`` marks what had not come through the leg's finder. ``place`` is "" for a module
+    that has no file.
     """
 
     pid: int
@@ -52,7 +52,8 @@ def prove(leg: Leg, file: Path) -> frozenset[str]:
     are opened by path and not imported, are not part of the proof.
     """
     origins = list(read_origins(file))
-    strangers = {origin.name: origin for origin in origins if not _is_own(leg, origin)}
+    # What was noted first as a file may have been noted again by the name that it got.
+    strangers = {origin.place: origin for origin in origins if not _is_own(leg, origin)}
     if strangers:
         raise ParetoError(_tell_strangers(leg, list(strangers.values())))
     names = frozenset(origin.name for origin in origins)
@@ -79,8 +80,9 @@ def _tell_strangers(leg: Leg, strangers: list[Origin]) -> str:
         f"should have come from below {leg.tree.top}:"
     )
     way_out = (
-        "A script that is run by its path is the same file on both legs: run it with "
-        "`python -m`. What a .pth file imports at start-up is imported too early to be steered. "
+        "A file that is run or loaded by its path is the same on both legs: import it, or run "
+        "it with `python -m`. What a .pth file imports at start-up is imported too early to be "
+        "steered. "
         f"What belongs to the tests can be named in {TEST_FOLDERS_OPTION}."
     )
     return "\n".join((what, *shown, way_out))

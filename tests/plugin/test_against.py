@@ -206,11 +206,10 @@ def test_code_that_is_not_the_legs_own_fails(make: MakeRepository) -> None:
     tests.write_text(
         tests.read_text().replace(
             "import mypkg\n",
-            "import importlib.util, pathlib, sys\n"
+            "import importlib.util, pathlib, mypkg\n"
             "path = pathlib.Path(__file__).parents[1] / 'mypkg' / '__init__.py'\n"
-            "spec = importlib.util.spec_from_file_location('mypkg', path)\n"
+            "spec = importlib.util.spec_from_file_location('by_path', path)\n"
             "mypkg = importlib.util.module_from_spec(spec)\n"
-            "sys.modules['mypkg'] = mypkg\n"
             "spec.loader.exec_module(mypkg)\n",
         )
     )

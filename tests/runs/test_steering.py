@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import venv
@@ -215,6 +216,85 @@ def test_a_script_that_is_run_by_its_path_is_noticed(
     assert "mypkg.core" in legs.run(Side.CANDIDATE, script)[1]
     with pytest.raises(ParetoError, match=r"__main__ came from .*/script\.py\n.*`python -m`"):
         legs.run(Side.REF, script)
+
+
+LOADED = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("train_script", TRAIN)
+importlib.util.module_from_spec(spec)
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+"""
+BY_PATH = {
+    "run_path": "import runpy; runpy.run_path(TRAIN)",
+    "exec_module": LOADED,
+    "compile": "exec(compile(open(TRAIN).read(), 'train.py', 'exec'))",
+    "forked": "if os.fork() == 0:\n    import runpy; runpy.run_path(TRAIN); os._exit(0)\nos.wait()",
+}
+
+
+@pytest.mark.parametrize("how", BY_PATH)
+def test_a_file_that_is_loaded_by_its_path_is_noticed(
+    repository: Repository, compare: Compare, how: str
+) -> None:
+    """Nothing of it is left in the process, and its figures would be the candidate's twice."""
+    repository.commit({"train.py": "VALUE = 'old'"})
+    repository.commit({"train.py": "VALUE = 'new'"})
+    legs = compare()
+    train = repository.path / "train.py"
+    script = f"import mypkg\nTRAIN = {str(train)!r}\n{BY_PATH[how]}"
+    assert legs.run(Side.CANDIDATE, script, is_watched=True)[1] == {"mypkg"}
+    with pytest.raises(ParetoError, match=f"\n  train.py came from {train}\n"):
+        legs.run(Side.REF, script, is_watched=True)
+
+
+def test_what_is_run_by_path_and_nobodys_code_is_not_noticed(
+    repository: Repository, compare: Compare
+) -> None:
+    """Tests, an environment in the tree, its programs, what is generated: with false names."""
+    repository.commit({"tests/test_a.py": "", "tests/ruler.py": "", ".gitignore": "env\n.venv\n"})
+    repository.commit({})
+    installed = ["env/pyvenv.cfg", "env/bin/program", ".venv/lib/python3/site-packages/a.py"]
+    repository.write(dict.fromkeys(installed, ""))
+    files = [repository.path / at for at in ("tests/ruler.py", *installed[1:])]
+    script = f"""
+import runpy, mypkg.core
+for file in {list(map(str, files))!r}:
+    runpy.run_path(file)
+for name in ("", "<string>", "generated", "mypkg", "mypkg/generated.py"):
+    exec(compile("", name, "exec"))
+runpy.run_path(mypkg.core.__file__)
+"""
+    assert "mypkg.core" in compare().run(Side.REF, script, is_watched=True)[1]
+
+
+def test_an_extension_module_that_is_loaded_by_its_path_is_noticed(
+    repository: Repository, compare: Compare
+) -> None:
+    import _json  # whichever this Python has as a file
+
+    binary = repository.path / "_json.so"
+    if not getattr(_json, "__file__", None):
+        pytest.skip("this Python has all its extension modules inside")
+    shutil.copy(_json.__file__, binary)
+    script = f"""
+import importlib.util, mypkg
+spec = importlib.util.spec_from_file_location("_json", {str(binary)!r})
+importlib.util.module_from_spec(spec)
+sys.modules.pop("_json")
+"""
+    with pytest.raises(ParetoError, match=f"_json.so came from {binary}"):
+        compare().run(Side.REF, script, is_watched=True)
+
+
+def test_a_run_whose_figures_count_is_not_slowed_by_watching(compare: Compare) -> None:
+    """An audit hook cannot be removed, and makes every `id()` several times as slow."""
+    script = """
+import gc, mypkg
+tell(any(getattr(f, "__name__", "") == "heed" for f in gc.get_objects()))
+"""
+    legs = compare()
+    assert legs.run(Side.REF, script)[0] == ["False"]
+    assert legs.run(Side.REF, script, is_watched=True)[0] == ["True"]
 
 
 def test_a_process_out_of_reach_proves_nothing(compare: Compare) -> None:

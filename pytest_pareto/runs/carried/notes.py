@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .places import lies_in, paths_of, strings
+from .places import is_installed, lies_in, paths_of, strings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,19 +25,32 @@ class Notes:
         self._own = own
         self._other = other
         self._ground = ground
-        self._noted: set[tuple[str, str]] = set()
+        self._noted: set[tuple[str, str, str]] = set()
+        self._run: set[str] = set()
 
     def note(self, kind: str, name: str, place: str) -> None:
         """Append a line in one write: processes that fork, and those that just exit, lose none."""
-        if (kind, name) in self._noted:
+        if (kind, name, place) in self._noted:
             return
-        self._noted.add((kind, name))
+        self._noted.add((kind, name, place))
         line = ascii((os.getpid(), kind, name, place)) + "\n"
         descriptor = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(descriptor, line.encode("ascii"))
         finally:
             os.close(descriptor)
+
+    def note_run(self, file: str) -> None:
+        """Note code of the other leg that is run from a file, whatever name it has, or none."""
+        if file in self._run or file.startswith("<"):  # made by a program
+            return
+        self._run.add(file)
+        place = os.path.abspath(file)  # noqa: PTH100 - pathlib is not loaded yet
+        # Generated code may be given any name, and beside it lies the other leg's tree.
+        if place != file and not os.path.isfile(place):  # noqa: PTH113 - as above
+            return
+        if self._is_of_other_leg(place):
+            self.note(ESCAPED, os.path.basename(place), place)  # noqa: PTH119 - as above
 
     def note_all(self, route_of: Callable[[str], Route | None]) -> None:
         """Note what this process has loaded past this finder, from where it should or not."""
@@ -74,8 +87,4 @@ class Notes:
             return False
         if any(lies_in(at, paths) for at in self._ground):
             return False
-        # An environment may lie in the repository, as .venv does.
-        parts = place.replace("\\", "/").split("/")
-        is_installed = "site-packages" in parts or "dist-packages" in parts
-        standard_library = os.__file__.rpartition(os.sep)[0]
-        return not is_installed and not lies_in(standard_library, paths)
+        return not is_installed(place, paths, self._other)

@@ -7,6 +7,7 @@ import sys
 
 from .finder import LegFinder, MetaPath, Route
 from .notes import Notes
+from .watch import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +21,15 @@ def install(
     other: str,
     ground: Sequence[str],
     log: str,
+    is_watched: bool,
 ) -> None:
     """Put the finder in front of all others, for as long as the process lives."""
     named = {name: Route(t, f, is_project=p) for name, (t, f, p) in routes.items()}
     notes = Notes(log, own, other, ground)
     finder = LegFinder(named, notes)
     sys.meta_path = MetaPath(finder, sys.meta_path)
+    if is_watched:
+        watch(notes)
     # Registered first, so called last: after all that would still import.
     atexit.register(notes.note_all, finder.route_of)
 
