@@ -51,7 +51,8 @@ def run_leg(
     except TimeoutError as error:
         raise ParetoError(f"{what} was ended: {error}; its output ends:\n{child.tail()}") from None
     _refuse_disorder(what, child, orderly)
-    return prove(leg, equipment.origins)
+    assert child.pid is not None
+    return prove(leg, equipment.origins, child.pid)
 
 
 def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = None) -> None:

@@ -1,12 +1,13 @@
 """The proof that a leg measured its own code: where each module of the project came from."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.carried.notes import ESCAPED
+from pytest_pareto.runs.carried.notes import ENDED, ESCAPED
 from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.words import TEST_FOLDERS_OPTION
 
@@ -15,14 +16,14 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a process of a leg took a module from.
+    """Where a process of a leg took a module from, or that it has no more to tell.
 
-    ``is_escape`` marks what had not come through the leg's finder. ``place`` is "" for a module
-    that has no file.
+    ``kind`` is one of `carried.notes`: an escape had not come through the leg's finder. ``place``
+    is "" for a module that has no file.
     """
 
     pid: int
-    is_escape: bool
+    kind: str
     name: str
     place: str
 
@@ -41,13 +42,14 @@ def read_origins(file: Path) -> Iterator[Origin]:
                 f"{file}, line {number}: {line!r} is not whole, so it cannot be proved which code "
                 "was measured; look whether the temp folder's disk is full."
             ) from None
-        yield Origin(pid, kind == ESCAPED, name, place)
+        yield Origin(pid, kind, name, place)
 
 
-def prove(leg: Leg, file: Path) -> frozenset[str]:
+def prove(leg: Leg, file: Path, pid: int) -> frozenset[str]:
     """Return the project's modules that a run's processes imported, all from the leg's tree.
 
-    Raises ParetoError where one came from elsewhere, and where there was none. What no
+    ``pid`` is the process that was started. Raises ParetoError where it did not note its end,
+    where a module came from elsewhere, and where there was none. What no
     process of Python with the leg's PYTHONPATH imported (see `legs.equip`), and files that
     are opened by path and not imported, are not part of the proof.
     """
@@ -56,19 +58,36 @@ def prove(leg: Leg, file: Path) -> frozenset[str]:
     strangers = {origin.place: origin for origin in origins if not _is_own(leg, origin)}
     if strangers:
         raise ParetoError(_tell_strangers(leg, list(strangers.values())))
-    names = frozenset(origin.name for origin in origins)
+    if not _has_ended(pid, origins):
+        raise ParetoError(_tell_silence(leg))
+    names = frozenset(origin.name for origin in origins if origin.kind != ENDED)
     if not names:
         raise ParetoError(_tell_nothing(leg))
     return names
 
 
 def _is_own(leg: Leg, origin: Origin) -> bool:
-    if origin.is_escape:
+    if origin.kind == ESCAPED:
         return False
     if not origin.place:
         return True
     place = Path(origin.place)
     return place.is_relative_to(leg.tree.top) or place.resolve().is_relative_to(leg.tree.top)
+
+
+def _has_ended(pid: int, origins: list[Origin]) -> bool:
+    ended = {origin.pid for origin in origins if origin.kind == ENDED}
+    # An environment's python.exe starts the real one, whose id is another.
+    return bool(ended) if sys.platform == "win32" else pid in ended
+
+
+def _tell_silence(leg: Leg) -> str:
+    return (
+        f"the {leg.side} leg's process ended without noting what it had imported, so nothing says "
+        "what it measured. Something ended it at once (from C: `os._exit` is heard), or keeps "
+        "Python from running the `sitecustomize` of the leg, which comes first on PYTHONPATH; its "
+        "output says so where that failed."
+    )
 
 
 def _tell_strangers(leg: Leg, strangers: list[Origin]) -> str:

@@ -194,6 +194,51 @@ os.wait()
     assert compare().run(Side.REF, script)[1] == {"mypkg", "mypkg.core"}
 
 
+@pytest.mark.parametrize("end", ["os._exit(0)", "from os import _exit; _exit(status=0)"])
+def test_a_process_that_just_exits_has_noted_its_escapes(
+    repository: Repository, compare: Compare, end: str
+) -> None:
+    script = f"""
+import importlib.util, mypkg
+spec = importlib.util.spec_from_file_location("mypkg.core", {str(repository.path)!r} + WHERE)
+module = sys.modules["mypkg.core"] = importlib.util.module_from_spec(spec)
+{end}
+"""
+    legs, where = compare(), "WHERE = '/mypkg/core.py'\n"
+    assert "mypkg.core" in legs.run(Side.CANDIDATE, where + script)[1]
+    with pytest.raises(ParetoError, match=r"mypkg\.core came from .*/repository/"):
+        legs.run(Side.REF, where + script)
+
+
+def test_a_process_that_ends_unheard_proves_nothing(compare: Compare) -> None:
+    """From C, below Python: its last notes are missing."""
+    script = "import ctypes, mypkg; ctypes.CDLL(None)._exit(0)"
+    with pytest.raises(ParetoError, match=r"the ref leg's process ended without noting"):
+        compare().run(Side.REF, script)
+
+
+def test_a_process_that_does_not_carry_what_it_should_proves_nothing(compare: Compare) -> None:
+    """Its child does, and is not the one whose figures count."""
+    leave = "os.execv(sys.executable, [sys.executable, '-I', '-c', 'pass'])"
+    script = f"subprocess.run([sys.executable, '-c', 'import mypkg'])\n{leave}"
+    with pytest.raises(ParetoError, match=r"the ref leg's process ended without noting"):
+        compare().run(Side.REF, script)
+
+
+def test_a_forked_process_notes_what_it_loaded_itself(compare: Compare) -> None:
+    script = """
+import mypkg
+if os.fork() == 0:
+    import types
+    module = sys.modules["mypkg.core"] = types.ModuleType("mypkg.core")
+    module.__file__ = "/elsewhere/mypkg/core.py"
+    os._exit(0)
+os.wait()
+"""
+    with pytest.raises(ParetoError, match=r"mypkg\.core came from /elsewhere/mypkg/core\.py"):
+        compare().run(Side.REF, script)
+
+
 def test_a_module_may_be_run(repository: Repository, compare: Compare) -> None:
     show = "import sys\nprint({!r}, file=open(sys.argv[-1], 'a'))"
     for value in ("old", "new"):

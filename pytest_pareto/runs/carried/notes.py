@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .finder import Route
 
-FOUND, ESCAPED = "found", "escaped"
+FOUND, ESCAPED, ENDED = "found", "escaped", "ended"
 
 
 class Notes:
@@ -27,6 +27,7 @@ class Notes:
         self._ground = ground
         self._noted: set[tuple[str, str, str]] = set()
         self._run: set[str] = set()
+        self._elsewhere: set[str] = set()
 
     def note(self, kind: str, name: str, place: str) -> None:
         """Append a line in one write: processes that fork, and those that just exit, lose none."""
@@ -55,9 +56,20 @@ class Notes:
     def note_all(self, route_of: Callable[[str], Route | None]) -> None:
         """Note what this process has loaded past this finder, from where it should or not."""
         for key, module in list(sys.modules.items()):
+            if key in self._elsewhere:
+                continue
             attributes = getattr(module, "__dict__", None)
             if isinstance(attributes, dict):
                 self._note_loaded(key, attributes, route_of)
+
+    def note_end(self, route_of: Callable[[str], Route | None]) -> None:
+        """Note all, and that nothing is left to be noted: without that line there is no proof."""
+        self.note_all(route_of)
+        self.note(ENDED, "", "")
+
+    def after_fork(self) -> None:
+        """Leave what was loaded before to the process that loaded it: many fork, and often."""
+        self._elsewhere = set(sys.modules)
 
     def _note_loaded(
         self, key: str, attributes: dict[str, Any], route_of: Callable[[str], Route | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 
 from .finder import LegFinder, MetaPath, Route
@@ -11,7 +12,7 @@ from .watch import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def install(
@@ -30,8 +31,25 @@ def install(
     sys.meta_path = MetaPath(finder, sys.meta_path)
     if is_watched:
         watch(notes)
+    notes.note_all(finder.route_of)  # what a .pth file has imported
     # Registered first, so called last: after all that would still import.
-    atexit.register(notes.note_all, finder.route_of)
+    atexit.register(notes.note_end, finder.route_of)
+    _note_before_exit(lambda: notes.note_end(finder.route_of))
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=notes.after_fork)
+
+
+def _note_before_exit(note_end: Callable[[], None]) -> None:
+    """Let ``os._exit``, which asks nobody, note the end first; so end all forked workers."""
+    exit_at_once = os._exit
+
+    def _exit(status: int) -> None:
+        try:
+            note_end()
+        finally:
+            exit_at_once(status)
+
+    os._exit = _exit  # type: ignore[assignment]  # it does not return either
 
 
 def run_hidden(here: str) -> None:
