@@ -22,6 +22,7 @@ install(
     own={own!r},
     other={other!r},
     ground={ground!r},
+    copies={copies!r},
     log={log!r},
     is_watched={is_watched!r},
 )
@@ -125,6 +126,7 @@ def _carry(leg: Leg, folder: Path, origins: Path, *, is_watched: bool) -> Path:
         own=str(leg.tree.top),
         other=str(leg.other.top),
         ground=[str(leg.tests.top / at) for at in sorted(leg.project.ground)],
+        copies=sorted(leg.project.copies),
         log=str(origins),
         is_watched=is_watched,
         here=str(folder),

@@ -48,14 +48,16 @@ def test_a_module_from_elsewhere_is_named(leg: Leg, tmp_path: Path, kind: str, p
     file = note(tmp_path, own, (1, kind, "a", str(tmp_path / place)))
     with pytest.raises(ParetoError) as told:
         prove(leg, file, MAIN)
-    assert f"should have come from below {tmp_path}/ref:\n" in str(told.value)
-    assert f"\n  a came from {tmp_path / place}\n" in str(told.value)
-    assert "  b came" not in str(told.value)
+    where = f": a came from {tmp_path / place} and not from below {tmp_path}/ref. "
+    assert where in str(told.value)
+    assert "b came" not in str(told.value)
 
 
 def test_of_many_some_are_named(leg: Leg, tmp_path: Path) -> None:
     lines = [(1, "found", f"m{n}", f"/elsewhere/{n}") for n in (*range(9), 0)]
-    with pytest.raises(ParetoError, match=r"m4 came from /elsewhere/4\n  and 4 more\n"):
+    with pytest.raises(
+        ParetoError, match=r": m0 (?s:.*)\n  m4 came from /elsewhere/4\n  and 4 more$"
+    ):
         prove(leg, note(tmp_path, *lines), MAIN)
 
 

@@ -259,7 +259,7 @@ def test_a_script_that_is_run_by_its_path_is_noticed(
     legs = compare()
     script = "subprocess.run([sys.executable, 'script.py'], check=True)"
     assert "mypkg.core" in legs.run(Side.CANDIDATE, script)[1]
-    with pytest.raises(ParetoError, match=r"__main__ came from .*/script\.py\n.*`python -m`"):
+    with pytest.raises(ParetoError, match=r"__main__ came from .*/script\.py and .*`python -m`"):
         legs.run(Side.REF, script)
 
 
@@ -288,7 +288,7 @@ def test_a_file_that_is_loaded_by_its_path_is_noticed(
     train = repository.path / "train.py"
     script = f"import mypkg\nTRAIN = {str(train)!r}\n{BY_PATH[how]}"
     assert legs.run(Side.CANDIDATE, script, is_watched=True)[1] == {"mypkg"}
-    with pytest.raises(ParetoError, match=f"\n  train.py came from {train}\n"):
+    with pytest.raises(ParetoError, match=f": train.py came from {train} and not"):
         legs.run(Side.REF, script, is_watched=True)
 
 
@@ -482,8 +482,9 @@ def test_what_is_imported_before_everything_is_noticed(
     (site / "zz.pth").write_text("import mypkg.core\n")
     legs = compare()
     assert "mypkg.core" in legs.run(Side.CANDIDATE, "", layout.python)[1]
-    with pytest.raises(ParetoError, match=r"mypkg\.core came from .*/repository/(?s:.*)\.pth file"):
+    with pytest.raises(ParetoError, match=r"\.pth file") as told:
         legs.run(Side.REF, "", layout.python)
+    assert f"mypkg.core came from {repository.path}" in str(told.value)
 
 
 def test_an_installed_copy_is_not_the_legs_code(
@@ -499,7 +500,7 @@ spec = importlib.util.spec_from_file_location("mypkg.core", {str(copy)!r})
 sys.modules["mypkg.core"] = importlib.util.module_from_spec(spec)
 """
     for side in Side:
-        with pytest.raises(ParetoError, match=f"the {side} leg .*\n  mypkg.core came from {copy}"):
+        with pytest.raises(ParetoError, match=f"the {side} leg .*: mypkg.core came from {copy}"):
             compare().run(side, script)
 
 

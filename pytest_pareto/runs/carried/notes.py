@@ -14,17 +14,20 @@ if TYPE_CHECKING:
 
     from .finder import Route
 
-FOUND, ESCAPED, ENDED = "found", "escaped", "ended"
+FOUND, MET, ESCAPED, ENDED = "found", "met", "escaped", "ended"
 
 
 class Notes:
     """Lines of a file to which all processes of a run append: process id, kind, name, place."""
 
-    def __init__(self, log: str, own: str, other: str, ground: Sequence[str]) -> None:
+    def __init__(
+        self, log: str, own: str, other: str, ground: Sequence[str], copies: Sequence[str]
+    ) -> None:
         self._log = log
         self._own = own
         self._other = other
         self._ground = ground
+        self.copies = frozenset(copies)
         self._noted: set[tuple[str, str, str]] = set()
         self._run: set[str] = set()
         self._elsewhere: set[str] = set()
@@ -86,6 +89,8 @@ class Notes:
         if not places:
             return
         if route is None:
+            if name in self.copies:
+                self.note(MET, name, places[0])
             if self._is_of_other_leg(places[0]):
                 self.note(ESCAPED, name, places[0])
         elif not any(lies_in(route.top, paths_of(place)) for place in places):

@@ -21,12 +21,13 @@ def install(
     own: str,
     other: str,
     ground: Sequence[str],
+    copies: Sequence[str],
     log: str,
     is_watched: bool,
 ) -> None:
     """Put the finder in front of all others, for as long as the process lives."""
     named = {name: Route(t, f, is_project=p) for name, (t, f, p) in routes.items()}
-    notes = Notes(log, own, other, ground)
+    notes = Notes(log, own, other, ground, copies)
     finder = LegFinder(named, notes)
     sys.meta_path = MetaPath(finder, sys.meta_path)
     if is_watched:
