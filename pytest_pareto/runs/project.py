@@ -90,10 +90,13 @@ def _touches(changed: Paths, package: PurePosixPath) -> bool:
 
 
 def _sources(tree: Tree) -> Paths:
-    """Return the Python files as they stand, tracked or not; what git ignores is no source."""
-    listed = ask_git(
-        tree.top, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py"
-    )
+    """Return the Python files as they stand, tracked or not; what git ignores is no source.
+
+    Of submodules that are filled, those that are tracked.
+    """
+    asked = ("ls-files", "-z", "--cached")  # git looks for untracked files in one tree only
+    listed = ask_git(tree.top, *asked, "--others", "--exclude-standard", "--", "*.py")
+    listed += ask_git(tree.top, *asked, "--recurse-submodules", "--", "*.py")
     return frozenset(
         PurePosixPath(file) for file in listed.split("\0") if file and (tree.top / file).exists()
     )

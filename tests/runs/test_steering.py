@@ -443,6 +443,23 @@ def test_a_linked_module_is_the_legs_by_the_users_wish(
     assert "mypkg._version" in legs.run(Side.REF, "import mypkg._version")[1]
 
 
+def test_a_submodules_code_is_the_legs_once_set_up_has_filled_it(
+    submodule: Repository, compare: Compare
+) -> None:
+    """Its folder is on the path, as the tests put it there."""
+    library = submodule.path / "third_party/library"
+    legs = compare(path=[str(library)])
+    worktree = Repository(legs.legs[Side.REF].tree.top)
+    script = f"sys.path.insert(0, {str(library)!r}); import libpkg.core; tell(libpkg.core.VALUE)"
+    with pytest.raises(ParetoError, match="No module named 'libpkg' in"):
+        legs.run(Side.REF, script)  # not yet
+    worktree.git("submodule", "--quiet", "update", "--init")
+    for side, own in OWN.items():
+        told, proved = legs.run(side, script)
+        assert told == [own]
+        assert proved == {"libpkg", "libpkg.core"}
+
+
 # Company
 
 
