@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from pytest_pareto.runs.ground import holds
-from pytest_pareto.runs.naming import dotted_name, topmost
+from pytest_pareto.runs.naming import dotted_name
 from pytest_pareto.runs.repository import Tree
 
 _OTHERS = frozenset(
@@ -17,18 +17,17 @@ Copies = Mapping[str, tuple[PurePosixPath, ...]]
 
 
 def names_of_copies(
-    files: Iterable[PurePosixPath],
-    packages: Collection[PurePosixPath],
-    names: Collection[str],
+    code: Iterable[PurePosixPath], names: Collection[str]
 ) -> dict[str, tuple[PurePosixPath, ...]]:
-    """Return under which names the files, all of them code, may be installed as well.
+    """Return under which names code may be installed as well.
 
-    ``names`` are those by which the project is imported from its folders. A package in
-    ``python/`` is not, as long as nothing puts ``python`` on the path: what ``import mypkg``
-    then brings is an installed copy, if there is one. Every end of a path may be such a name.
+    ``code`` are topmost packages, and modules that are in none. ``names`` are those by which
+    the project is imported from its folders. A package in ``python/`` is not, as long as nothing
+    puts ``python`` on the path: what ``import mypkg`` then brings is an installed copy, if there
+    is one. Every end of a path may be such a name.
     """
     found: dict[str, set[PurePosixPath]] = {}
-    for at in {topmost(file, packages) for file in files if file.suffix == ".py"}:
+    for at in code:
         for start in range(len(at.parts)):
             name = dotted_name(PurePosixPath(*at.parts[start:]))
             if name is not None and not _is_below(name, names):
@@ -36,14 +35,14 @@ def names_of_copies(
     return {name: tuple(sorted(found[name])) for name in sorted(found)}
 
 
-def is_of_others(candidate: Tree, file: PurePosixPath) -> bool:
-    """Whether a file is another project's: beside this one, a submodule, or in a folder for such.
+def is_of_others(candidate: Tree, code: PurePosixPath) -> bool:
+    """Whether code is another project's: beside this one, a submodule, or in a folder for such.
 
     An installed copy of that is as good as any, unless it changes.
     """
-    if not (candidate.top / file).is_relative_to(candidate.root):
+    if not (candidate.top / code).is_relative_to(candidate.root):
         return True
-    above = file.parents[:-1]
+    above = code.parents[:-1]
     is_named_so = any(at.name.lower().replace("-", "_") in _OTHERS for at in above)
     return is_named_so or any((candidate.top / at / ".git").exists() for at in above)
 

@@ -76,12 +76,9 @@ def survey(
     packages = frozenset(file.parent for file in sources if file.name == "__init__.py")
     names = code_names(code, packages, folders)
     changed = changed_files(candidate, worktree)
-    own = [
-        file
-        for file in code
-        if not is_of_others(candidate, file) or _touches(changed, topmost(file, packages))
-    ]
-    return Project(folders, names, ground, names_of_copies(own, packages, names))
+    tops = {topmost(file, packages) for file in code if file.suffix == ".py"}
+    own = [at for at in tops if not is_of_others(candidate, at) or _touches(changed, at)]
+    return Project(folders, names, ground, names_of_copies(own, names))
 
 
 def _touches(changed: Paths, package: PurePosixPath) -> bool:

@@ -308,6 +308,8 @@ for file in {list(map(str, files))!r}:
 for name in ("", "<string>", "generated", "mypkg", "mypkg/generated.py"):
     exec(compile("", name, "exec"))
 runpy.run_path(mypkg.core.__file__)
+os.mkdir(sys.argv[-1] + "d"); os.chdir(sys.argv[-1] + "d"); os.rmdir(sys.argv[-1] + "d")
+exec(compile("", "a name", "exec"))
 """
     assert "mypkg.core" in compare().run(Side.REF, script, is_watched=True)[1]
 

@@ -49,7 +49,10 @@ class Notes:
         if file in self._run or file.startswith("<"):  # made by a program
             return
         self._run.add(file)
-        place = os.path.abspath(file)  # noqa: PTH100 - pathlib is not loaded yet
+        try:
+            place = os.path.abspath(file)  # noqa: PTH100 - pathlib is not loaded yet
+        except OSError:  # the working directory is gone: what is run is the program's business
+            return
         # Generated code may be given any name, and beside it lies the other leg's tree.
         if place != file and not os.path.isfile(place):  # noqa: PTH113 - as above
             return
