@@ -26,6 +26,7 @@ from pytest_pareto.plugin.turns_verdict import (
 )
 from pytest_pareto.report.summary import plural
 from pytest_pareto.runs.blocks import Turn, turns
+from pytest_pareto.runs.changes import changed_data
 from pytest_pareto.runs.leg_run import run_leg
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.repository import open_tree, resolve
@@ -84,7 +85,9 @@ class AgainstRuns:
         lack = unmeasured_side(screen, self._commit)
         if lack is not None:
             raise ParetoError(lack)
-        self._turns = Turns(screen)
+        ref = legs[Side.REF]
+        data = tuple(map(str, changed_data(ref.other, ref.tree, ref.project.ground)))
+        self._turns = Turns(screen, data=data)
         judgement = judge_turns(self._turns, self._settings, self._selection).judgement
         suspects = flagged(judgement) if self._settings.confirm else frozenset()
         if not suspects:
@@ -97,7 +100,7 @@ class AgainstRuns:
         taking = _Taking(session, legs, measured=nodeids)
         again = taking.take(count, after=blocks)
         self._failures += taking.failures
-        self._turns = Turns(screen, suspects, again)
+        self._turns = Turns(screen, suspects, again, data)
 
 
 class _Taking:
@@ -153,6 +156,7 @@ class _Taking:
                 hear=hearing,
                 timeout_s=timeout_s(self._session.config),
                 orderly=ORDERLY,
+                is_watched=turn.is_warm_up,
             )
         trouble = hearing.missing()
         if trouble is not None or hearing.environment is None:

@@ -29,18 +29,22 @@ def opened_legs(
     with check_out(candidate, commit, against.links) as worktree:
         tests = [item.path for item in session.items]
         tests += [candidate.root / folder for folder in against.test_folders]
-        project = survey(candidate, worktree, tests)
-        legs = make_legs(
-            candidate,
-            worktree,
-            project,
-            tests_of=against.tests_of,
-            cwd=session.config.invocation_params.dir,
-        )
+
+        def look() -> dict[Side, Leg]:
+            return make_legs(
+                candidate,
+                worktree,
+                survey(candidate, worktree, tests),
+                tests_of=against.tests_of,
+                cwd=session.config.invocation_params.dir,
+            )
+
+        legs = look()
         if against.setup:
             _build(session, legs, against.setup)
+            legs = look()  # it may have made code, or brought a submodule's
         else:
-            refuse_unbuilt(candidate, worktree, project)
+            refuse_unbuilt(candidate, worktree, legs[Side.REF].project)
         refuse_missing_content(candidate, worktree)
         yield legs
 

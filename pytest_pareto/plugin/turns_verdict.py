@@ -13,16 +13,23 @@ from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
 from pytest_pareto.report.summary import plural
+from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.repository import Commit
+
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What both sides measured, and, of what then looked worse, what they measured again."""
+    """What both sides measured, and, of what then looked worse, what they measured again.
+
+    ``data`` are files of the project that differ between them and are no code.
+    """
 
     screen: Interleaved
     flagged: frozenset[tuple[str, str]] = frozenset()
     again: Interleaved | None = None
+    data: tuple[str, ...] = ()
 
 
 def judge_turns(
@@ -50,7 +57,11 @@ def judge_turns(
             skipped=lambda case_id: selection.skipped(case_id, turns.screen.new),
             failures=failures,
             cut_short=cut_short,
-            notices=(*_failed_before(turns.screen), *_other_conditions(turns.screen)),
+            notices=(
+                *_failed_before(turns.screen),
+                *_other_conditions(turns.screen),
+                *_other_data(turns.data, settings),
+            ),
         ),
         flagged=turns.flagged,
         again=turns.again,
@@ -105,6 +116,17 @@ def _other_conditions(sides: Interleaved) -> list[str]:
         for name in old | new
         if old.get(name) != new.get(name)
     ]
+
+
+def _other_data(data: tuple[str, ...], settings: Settings) -> list[str]:
+    """Tell what tests may have read by a path from their own folder, the same on both sides."""
+    if not data:
+        return []
+    of_ref = settings.against is not None and settings.against.tests_of is Side.REF
+    whose = "the ref's" if of_ref else "the working tree's"
+    more = f" and {len(data) - _NAMED} more" if len(data) > _NAMED else ""
+    what = f"{', '.join(data[:_NAMED])}{more}: changed, but no code, so not in the proof"
+    return [f"{what}; tests that read such a file by a path of theirs get {whose} on both sides"]
 
 
 def _suspects(turns: Turns) -> str | None:

@@ -31,7 +31,8 @@ def turns(blocks: int, *, after: int = 0) -> Iterator[Turn]:
     pause before a block or a curved drift does to one leg is done to the other.
 
     Before the first block each leg runs once for nothing: a fresh worktree has no bytecode
-    yet, and its files are not in the system's cache.
+    yet, and its files are not in the system's cache. These runs are watched more closely than
+    those whose figures count.
     """
     if after == 0 and blocks > 0:
         yield from (Turn(Side.REF, 0), Turn(Side.CANDIDATE, 0))

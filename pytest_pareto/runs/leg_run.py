@@ -21,17 +21,19 @@ def run_leg(
     hear: Callable[[str], None],
     timeout_s: float | None = None,
     orderly: Container[int] = (0,),
+    is_watched: bool = False,
 ) -> frozenset[str]:
     """Run a leg once in a fresh process and return the project's modules that it imported.
 
     ``arguments`` makes the command from the file to which the child appends its lines, each
     of which ``hear`` is given as it comes. ``folder`` is this run's own, and is made. The
-    process and all that it started are ended with the call, however that ends.
+    process and all that it started are ended with the call, however that ends. A run that
+    ``is_watched`` notes more (see `legs.equip`), and its figures are to be thrown away.
 
     Raises ParetoError with the end of its output where it takes longer than ``timeout_s``
     or ends with a code that is not ``orderly``, and where it did not measure its own code.
     """
-    equipment = equip(leg, folder)
+    equipment = equip(leg, folder, is_watched=is_watched)
     lines = folder / "lines.jsonl"
     child = ChildProcess(
         arguments(lines),
@@ -49,7 +51,8 @@ def run_leg(
     except TimeoutError as error:
         raise ParetoError(f"{what} was ended: {error}; its output ends:\n{child.tail()}") from None
     _refuse_disorder(what, child, orderly)
-    return prove(leg, equipment.origins)
+    assert child.pid is not None
+    return prove(leg, equipment.origins, child.pid)
 
 
 def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = None) -> None:

@@ -22,7 +22,9 @@ install(
     own={own!r},
     other={other!r},
     ground={ground!r},
+    copies={copies!r},
     log={log!r},
+    is_watched={is_watched!r},
 )
 run_hidden({here!r})
 """
@@ -91,7 +93,7 @@ def make_legs(
     }
 
 
-def equip(leg: Leg, folder: Path) -> Equipment:
+def equip(leg: Leg, folder: Path, *, is_watched: bool = False) -> Equipment:
     """Write what a run of this leg carries into a folder that is the run's own.
 
     Project code comes from the leg by two ways: its folders are first on PYTHONPATH, and a
@@ -99,9 +101,12 @@ def equip(leg: Leg, folder: Path) -> Equipment:
     the finder, as ``sitecustomize``, into every Python that the tests start too. Out of its
     reach are ``python -I``, ``-E`` and ``-S``, and an environment without that PYTHONPATH:
     what these import is not proved.
+
+    With ``is_watched`` files of the other leg that are run by their path are noted too. That
+    makes what is measured slower.
     """
     origins = folder / "origins.txt"
-    carried = _carry(leg, folder / "carried", origins)
+    carried = _carry(leg, folder / "carried", origins, is_watched=is_watched)
     folders = [leg.tree.top / at for at in leg.project.folders]
     entries = [str(carried), *(str(at) for at in folders if at.is_dir())]
     if inherited := os.environ.get("PYTHONPATH"):
@@ -110,7 +115,7 @@ def equip(leg: Leg, folder: Path) -> Equipment:
     return Equipment(environment=environment, origins=origins)
 
 
-def _carry(leg: Leg, folder: Path, origins: Path) -> Path:
+def _carry(leg: Leg, folder: Path, origins: Path, *, is_watched: bool) -> Path:
     folder.mkdir(parents=True)  # not there yet: what another run noted must not prove this one
     package = folder / "pareto_carried"
     package.mkdir()
@@ -121,7 +126,9 @@ def _carry(leg: Leg, folder: Path, origins: Path) -> Path:
         own=str(leg.tree.top),
         other=str(leg.other.top),
         ground=[str(leg.tests.top / at) for at in sorted(leg.project.ground)],
+        copies=sorted(leg.project.copies),
         log=str(origins),
+        is_watched=is_watched,
         here=str(folder),
     )
     (folder / "sitecustomize.py").write_text(start, encoding="utf-8")

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 PLUGIN = __name__.partition(".")[0]
 """Never a project's: both legs are measured by the plugin that judges them."""
+_TOP = PurePosixPath()
 
 
 def code_names(
@@ -23,10 +24,18 @@ def code_names(
     for file in files:
         for folder in folders:
             if folder in file.parents:
-                between = [at for at in reversed(file.parents) if folder in at.parents]
-                topmost = next((at for at in between if at in packages), file)
-                names.add(dotted_name(topmost.relative_to(folder)))
+                names.add(dotted_name(topmost(file, packages, folder).relative_to(folder)))
     return frozenset(name for name in names if name is not None)
+
+
+def topmost(
+    file: PurePosixPath,
+    packages: Collection[PurePosixPath],
+    folder: PurePosixPath = _TOP,
+) -> PurePosixPath:
+    """Return the outermost package in a folder that a file of it belongs to, or the file."""
+    between = [at for at in reversed(file.parents) if folder in at.parents]
+    return next((at for at in between if at in packages), file)
 
 
 def dotted_name(path: PurePosixPath) -> str | None:

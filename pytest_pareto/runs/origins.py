@@ -1,28 +1,36 @@
 """The proof that a leg measured its own code: where each module of the project came from."""
 
 import ast
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.carried.notes import ESCAPED
+from pytest_pareto.runs.carried.notes import ENDED, ESCAPED, FOUND, MET
+from pytest_pareto.runs.copies import is_copy
 from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.words import TEST_FOLDERS_OPTION
 
 _SHOWN = 5
+_WAY_OUT = (
+    "A file that is run or loaded by its path is the same on both legs: import it, or run it with "
+    "`python -m`. What a .pth file imports at start-up is imported too early to be steered. What "
+    f"belongs to the tests can be named in {TEST_FOLDERS_OPTION}."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a process of a leg took a module from.
+    """Where a process of a leg took a module from, or that it has no more to tell.
 
-    ``is_escape`` marks what was found in a process at its end and had not come through the
-    leg's finder. ``place`` is "" for a module that has no file.
+    ``kind`` is one of `carried.notes`: an escape had not come through the leg's finder. ``place``
+    is "" for a module that has no file.
     """
 
     pid: int
-    is_escape: bool
+    kind: str
     name: str
     place: str
 
@@ -41,49 +49,96 @@ def read_origins(file: Path) -> Iterator[Origin]:
                 f"{file}, line {number}: {line!r} is not whole, so it cannot be proved which code "
                 "was measured; look whether the temp folder's disk is full."
             ) from None
-        yield Origin(pid, kind == ESCAPED, name, place)
+        yield Origin(pid, kind, name, place)
 
 
-def prove(leg: Leg, file: Path) -> frozenset[str]:
+def prove(leg: Leg, file: Path, pid: int) -> frozenset[str]:
     """Return the project's modules that a run's processes imported, all from the leg's tree.
 
-    Raises ParetoError where one came from elsewhere, and where there was none. What no
+    ``pid`` is the process that was started. Raises ParetoError where it did not note its end,
+    where a module came from elsewhere, and where there was none. What no
     process of Python with the leg's PYTHONPATH imported (see `legs.equip`), and files that
     are opened by path and not imported, are not part of the proof.
     """
     origins = list(read_origins(file))
-    strangers = {origin.name: origin for origin in origins if not _is_own(leg, origin)}
+    # What was noted first as a file may have been noted again by the name that it got.
+    strangers = {origin.place: origin for origin in origins if not _is_own(leg, origin)}
     if strangers:
         raise ParetoError(_tell_strangers(leg, list(strangers.values())))
-    names = frozenset(origin.name for origin in origins)
+    if not _has_ended(pid, origins):
+        raise ParetoError(_tell_silence(leg))
+    names = frozenset(origin.name for origin in origins if origin.kind == FOUND)
     if not names:
         raise ParetoError(_tell_nothing(leg))
     return names
 
 
 def _is_own(leg: Leg, origin: Origin) -> bool:
-    if origin.is_escape:
+    if origin.kind == ESCAPED:
         return False
     if not origin.place:
         return True
     place = Path(origin.place)
+    if origin.kind == MET:
+        return not _is_copy(leg, origin.name, place)
     return place.is_relative_to(leg.tree.top) or place.resolve().is_relative_to(leg.tree.top)
 
 
+def _is_copy(leg: Leg, name: str, place: Path) -> bool:
+    trees = [tree.top for tree in (leg.tree, leg.other)]
+    is_environment = not {"site-packages", "dist-packages"}.isdisjoint(place.parts)
+    places = (place, place.resolve())
+    if not is_environment and any(at.is_relative_to(top) for at in places for top in trees):
+        return False  # not installed; if it is the other leg's, that is noted beside this
+    return any(
+        is_copy(place, top / at, leg.project.ground, top)
+        for at in leg.project.copies[name]
+        for top in trees
+    )
+
+
+def _has_ended(pid: int, origins: list[Origin]) -> bool:
+    ended = {origin.pid for origin in origins if origin.kind == ENDED}
+    # An environment's python.exe starts the real one, whose id is another.
+    return bool(ended) if sys.platform == "win32" else pid in ended
+
+
+def _tell_silence(leg: Leg) -> str:
+    return (
+        f"the {leg.side} leg's process ended without noting what it had imported, so nothing says "
+        "what it measured. Something ended it at once (from C: `os._exit` is heard), or keeps "
+        "Python from running the `sitecustomize` of the leg, which comes first on PYTHONPATH; its "
+        "output says so where that failed."
+    )
+
+
 def _tell_strangers(leg: Leg, strangers: list[Origin]) -> str:
-    shown = [f"  {origin.name} came from {origin.place}" for origin in strangers[:_SHOWN]]
-    if len(strangers) > _SHOWN:
-        shown.append(f"  and {len(strangers) - _SHOWN} more")
+    strangers.sort(key=lambda origin: origin.kind != MET)  # what explains the most
+    first, *others = [f"{origin.name} came from {origin.place}" for origin in strangers]
+    way_out = _WAY_OUT
+    if strangers[0].kind == MET:
+        way_out = _way_out_of_copy(leg, strangers[0].name)
+    # A reader of the first line alone must have it all: what follows may be cut to the width.
     what = (
-        f"the {leg.side} leg did not measure its own code only, so nothing is compared; this "
-        f"should have come from below {leg.tree.top}:"
+        f"the {leg.side} leg did not measure its own code only, so nothing is compared: {first} "
+        f"and not from below {leg.tree.top}. {way_out}"
     )
-    way_out = (
-        "A script that is run by its path is the same file on both legs: run it with "
-        "`python -m`. What a .pth file imports at start-up is imported too early to be steered. "
-        f"What belongs to the tests can be named in {TEST_FOLDERS_OPTION}."
+    shown = [f"  {other}" for other in others[: _SHOWN - 1]]
+    if len(others) >= _SHOWN:
+        shown.append(f"  and {len(others) - _SHOWN + 1} more")
+    return "\n".join((what, *shown))
+
+
+def _way_out_of_copy(leg: Leg, name: str) -> str:
+    at = leg.project.copies[name][0]
+    folder = at.parents[name.count(".")]
+    top = PurePosixPath(leg.tree.root.relative_to(leg.tree.top).as_posix())
+    path = os.path.relpath(folder, top).replace(os.sep, "/")
+    return (
+        f"It looks like an installed copy of {at}, the same on both legs. Put {folder} on the "
+        f"path in the configuration of pytest (pythonpath = {path}), or install the project in "
+        "place (pip install --editable)."
     )
-    return "\n".join((what, *shown, way_out))
 
 
 def _tell_nothing(leg: Leg) -> str:

@@ -104,6 +104,11 @@ class ChildProcess:
         """The exit code, or None while the child runs; negative is the signal that ended it."""
         return None if self._process is None else self._process.returncode
 
+    @property
+    def pid(self) -> int | None:
+        """The process id, or None before the child was started."""
+        return None if self._process is None else self._process.pid
+
     def tail(self) -> str:
         """Return the last lines of the child's output."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()

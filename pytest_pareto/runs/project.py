@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
+from pytest_pareto.runs.changes import changed_files
+from pytest_pareto.runs.copies import Copies, is_of_others, names_of_copies
 from pytest_pareto.runs.git import ask_git
 from pytest_pareto.runs.ground import Paths, find_ground, holds
-from pytest_pareto.runs.naming import code_names, dotted_name
+from pytest_pareto.runs.naming import code_names, dotted_name, topmost
 from pytest_pareto.runs.repository import Tree
 
 BINARY_SUFFIXES = (".so", ".pyd", ".dylib", ".dll")
@@ -20,12 +22,14 @@ class Project:
 
     ``folders`` is where modules are looked for, in this order. ``names`` are the shallowest
     names that are code: ``mypkg``, but ``google.cloud.mine`` where only that is a package, since
-    ``google`` has portions elsewhere. ``ground`` is what belongs to the tests.
+    ``google`` has portions elsewhere. ``ground`` is what belongs to the tests. ``copies`` are
+    names that bring the project's code only where a copy of it is installed.
     """
 
     folders: tuple[PurePosixPath, ...]
     names: frozenset[str]
     ground: Paths
+    copies: Copies = field(default_factory=dict)
 
     @property
     def test_names(self) -> frozenset[str]:
@@ -70,14 +74,26 @@ def survey(
     binaries = _binaries(candidate, folders) | _binaries(worktree, folders)
     code = [file for file in sources | binaries if not holds(ground, file)]
     packages = frozenset(file.parent for file in sources if file.name == "__init__.py")
-    return Project(folders, code_names(code, packages, folders), ground)
+    names = code_names(code, packages, folders)
+    changed = changed_files(candidate, worktree)
+    tops = {topmost(file, packages) for file in code if file.suffix == ".py"}
+    own = [at for at in tops if not is_of_others(candidate, at) or _touches(changed, at)]
+    return Project(folders, names, ground, names_of_copies(own, names))
+
+
+def _touches(changed: Paths, package: PurePosixPath) -> bool:
+    """Whether a change is in a package, or in the submodule that holds it."""
+    return holds(changed, package) or any(package in file.parents for file in changed)
 
 
 def _sources(tree: Tree) -> Paths:
-    """Return the Python files as they stand, tracked or not; what git ignores is no source."""
-    listed = ask_git(
-        tree.top, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py"
-    )
+    """Return the Python files as they stand, tracked or not; what git ignores is no source.
+
+    Of submodules that are filled, those that are tracked.
+    """
+    asked = ("ls-files", "-z", "--cached")  # git looks for untracked files in one tree only
+    listed = ask_git(tree.top, *asked, "--others", "--exclude-standard", "--", "*.py")
+    listed += ask_git(tree.top, *asked, "--recurse-submodules", "--", "*.py")
     return frozenset(
         PurePosixPath(file) for file in listed.split("\0") if file and (tree.top / file).exists()
     )

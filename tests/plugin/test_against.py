@@ -122,12 +122,16 @@ def told(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_slow_down_fails_and_a_comment_does_not(make: MakeRepository, layout: str) -> None:
     repository = make(layout)
     repository.change("def score", "# a comment\ndef score")
+    for name in "abcde":
+        (repository.path / f"{name}.json").write_text("{}")
     repository.commit("A comment")
     before = repository.state()
     same = repository.run("--pareto-against=HEAD~1", "--pareto-runs=2")
     assert same.returncode == 0, same.stdout
     assert "PASS 1 case unchanged" in told(same)
     assert "2 runs of each" in same.stdout
+    assert "a.json, b.json, c.json and 2 more: changed, but no code" in told(same)
+    assert "get the working tree's on both sides" in told(same)
     repository.change("0.02", "0.03")
     worse = repository.run("--pareto-against=HEAD~1", "--pareto-runs=2", "--pareto-confirm=1")
     assert worse.returncode == 1
@@ -170,6 +174,7 @@ def test_what_the_old_code_cannot_do_is_new(make: MakeRepository) -> None:
     assert done.returncode == 0, done.stdout
     assert "with the old code 1 test fails, and cannot be compared" in told(done)
     assert "has no attribute 'MORE'" in told(done)
+    assert "no code" not in told(done)
     assert "new" in done.stdout
 
 
@@ -206,11 +211,10 @@ def test_code_that_is_not_the_legs_own_fails(make: MakeRepository) -> None:
     tests.write_text(
         tests.read_text().replace(
             "import mypkg\n",
-            "import importlib.util, pathlib, sys\n"
+            "import importlib.util, pathlib, mypkg\n"
             "path = pathlib.Path(__file__).parents[1] / 'mypkg' / '__init__.py'\n"
-            "spec = importlib.util.spec_from_file_location('mypkg', path)\n"
+            "spec = importlib.util.spec_from_file_location('by_path', path)\n"
             "mypkg = importlib.util.module_from_spec(spec)\n"
-            "sys.modules['mypkg'] = mypkg\n"
             "spec.loader.exec_module(mypkg)\n",
         )
     )

@@ -87,6 +87,23 @@ def git_of_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "gitconfig"
 
 
+@pytest.fixture
+def submodule(repository: Repository, git_of_nobody: Path, tmp_path: Path) -> Repository:
+    """The project with a library of another repository in it, which has a new commit too."""
+    with git_of_nobody.open("a") as config:
+        config.write('[protocol "file"]\nallow = always\n')
+    library = Repository(tmp_path / "library")
+    repository.git("clone", "--quiet", str(repository.path), str(library.path))
+    library.git("mv", "mypkg", "libpkg")
+    library.commit({"libpkg/core.py": "VALUE = 'old'"})
+    repository.git("submodule", "--quiet", "add", str(library.path), "third_party/library")
+    repository.commit({}, "With a library")
+    library.commit({"libpkg/core.py": "VALUE = 'new'"})
+    Repository(repository.path / "third_party/library").git("pull", "--quiet")
+    repository.commit({}, "With a new library")
+    return repository
+
+
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at once what a child says: nothing is timed here that this could disturb."""

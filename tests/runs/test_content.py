@@ -1,4 +1,4 @@
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -53,16 +53,6 @@ def test_content_is_no_pointer(lfs: Repository) -> None:
 
 
 # Submodules
-
-
-@pytest.fixture
-def submodule(repository: Repository, git_of_nobody: Path, tmp_path: Path) -> Repository:
-    with git_of_nobody.open("a") as config:
-        config.write('[protocol "file"]\nallow = always\n')
-    repository.git("clone", "--quiet", str(repository.path), str(tmp_path / "library"))
-    repository.git("submodule", "--quiet", "add", str(tmp_path / "library"), "third_party/library")
-    repository.commit({})
-    return repository
 
 
 def test_a_submodule_that_a_worktree_leaves_empty_is_refused(submodule: Repository) -> None:

@@ -121,6 +121,31 @@ def test_setuptools_finders_tell_where_they_point(repository: Repository) -> Non
     assert "other" in project.names
 
 
+def test_what_a_package_holds_is_not_installed_by_itself(repository: Repository) -> None:
+    """As packages that it has made its own; beside it, another may be."""
+    repository.commit({})
+    repository.commit({"mypkg/_other/other/a.py": "", "python/mine/__init__.py": "", "_a.so": ""})
+    copies = {"mine": (PurePosixPath("python/mine"),)}
+    assert look(repository).copies == copies
+    assert look(repository, path=[str(repository.path / "python")]).copies == {}
+
+
+def test_submodules_that_are_filled_are_seen(submodule: Repository) -> None:
+    library = submodule.path / "third_party/library"
+    with check_out(submodule.tree, submodule.resolve("HEAD~1")) as worktree:
+
+        def names() -> frozenset[str]:
+            return survey(submodule.tree, worktree, [], path=[str(library)], modules={}).names
+
+        assert "libpkg" in names()
+        Repository(worktree.top).git("submodule", "--quiet", "update", "--init")
+        inside = Repository(worktree.top / "third_party/library")
+        inside.commit({"only_at_the_ref.py": ""})
+        assert {"libpkg", "only_at_the_ref"} <= names()
+    submodule.git("submodule", "--quiet", "deinit", "--all", "--force")
+    assert "libpkg" not in look(submodule, path=[str(library)]).names
+
+
 def test_a_project_below_the_top_is_seen_with_its_siblings(repository: Repository) -> None:
     sibling = repository.path / "packages/b/src"
     files = {"packages/a/src/a/__init__.py": "", "packages/b/src/b/__init__.py": ""}

@@ -65,7 +65,7 @@ def tested(repository: Repository) -> Repository:
 
 
 def run(legs: Comparison, side: Side, *options: str) -> list[str]:
-    return legs.run(side, RUN.format(options=(*options, *FILES)))[0]
+    return legs.run(side, RUN.format(options=(*options, *FILES)), is_watched=True)[0]
 
 
 @pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
@@ -105,7 +105,7 @@ def test_a_ref_that_had_no_tests_is_measured(repository: Repository, compare: Co
     repository.commit(files)
     legs = compare(tests=[repository.path / "bench/test_a.py"])
     script = RUN.format(options=["bench"])
-    assert legs.run(Side.REF, script)[0] == ["bench new new"]
+    assert legs.run(Side.REF, script, is_watched=True)[0] == ["bench new new"]
     assert legs.run(Side.CANDIDATE, script)[0] == ["bench new newer"]
 
 
@@ -125,4 +125,4 @@ def test_helpers_of_the_tests_that_nothing_tells_as_such_are_noticed(
     with pytest.raises(ParetoError, match=r"(?s)the ref leg ended .* No module named 'checks' in"):
         compare(tests=[test]).run(Side.REF, script)
     legs = compare(tests=[test, test.parent])
-    assert legs.run(Side.REF, script)[0] == ["checks new new"]
+    assert legs.run(Side.REF, script, is_watched=True)[0] == ["checks new new"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .notes import FOUND, Notes
+from .notes import FOUND, MET, Notes
 from .places import lies_in, paths_of, place_of
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ class LegFinder:
         """Find what has a route, or raise where somebody else's answer would not be the leg's."""
         route = self.route_of(fullname)
         if route is None:
-            return None
+            return self._meet(fullname, path, target) if fullname in self._notes.copies else None
         asked = list(path or ())
         if fullname in self._routes:
             folders = route.folders
@@ -70,6 +70,18 @@ class LegFinder:
         raise ModuleNotFoundError(
             f"No module named {fullname!r} in {route.top}{elsewhere}", name=fullname
         )
+
+    def _meet(
+        self, fullname: str, path: Iterable[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        """Find what may be an installed copy of the project, as it would be, and note it."""
+        for finder in list(sys.meta_path):
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec = None if find is None else find(fullname, path, target)
+            if spec is not None:
+                self._notes.note(MET, fullname, place_of(spec))
+                return spec  # type: ignore[no-any-return]  # finders are not typed
+        return None
 
     def route_of(self, fullname: str) -> Route | None:
         """Return the route of a name, its own or that of the package it is in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,3 +35,23 @@ def lies_in(folder: str, paths: tuple[str, str]) -> bool:
     """Whether a file lies in a folder, or links into it: a link into a leg is the user's wish."""
     start = os.path.normcase(folder) + os.sep
     return any((path + os.sep).startswith(start) for path in paths)
+
+
+def is_installed(place: str, paths: tuple[str, str], top: str) -> bool:
+    """Whether a file of a tree belongs to an environment that lies in it, as `.venv` does."""
+    parts = place.replace("\\", "/").split("/")
+    if "site-packages" in parts or "dist-packages" in parts:
+        return True
+    standard_library = os.__file__.rpartition(os.sep)[0]
+    if lies_in(standard_library, paths):
+        return True
+    start = os.path.normcase(top)
+    prefixes = [os.path.normcase(prefix) for prefix in (sys.prefix, sys.base_prefix)]
+    if any(prefix != start and lies_in(prefix, paths) for prefix in prefixes):
+        return True
+    above = os.path.dirname(paths[0])  # noqa: PTH120 - pathlib is not loaded yet
+    while lies_in(start, (above, above)) and above != start:
+        if os.path.exists(above + os.sep + "pyvenv.cfg"):  # noqa: PTH110 - as above
+            return True
+        above = os.path.dirname(above)  # noqa: PTH120 - as above
+    return False
