@@ -1,7 +1,6 @@
 """``--pareto-against REF``: the old code and the new in turn, in fresh processes."""
 
-import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,24 +8,17 @@ import pytest
 from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.run import Interleaved, Run
-from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
-from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.legs import opened_legs
-from pytest_pareto.plugin.progress import Countdown
-from pytest_pareto.plugin.replay import Replay
 from pytest_pareto.plugin.selection import Selection
-from pytest_pareto.plugin.settings import Settings, timeout_s
+from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.plugin.taking import Taking
 from pytest_pareto.plugin.turns_verdict import (
     Turns,
     conclude_turns,
     judge_turns,
     unmeasured_side,
 )
-from pytest_pareto.report.summary import plural
-from pytest_pareto.runs.blocks import Turn, turns
-from pytest_pareto.runs.leg_run import run_leg
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.repository import open_tree, resolve
 
@@ -78,7 +70,7 @@ class AgainstRuns:
 
     def _measure(self, session: pytest.Session, legs: Mapping[Side, Leg]) -> None:
         blocks = self._against.blocks
-        taking = _Taking(session, legs)
+        taking = Taking(session, legs)
         screen = taking.take(blocks, show=True)
         self._failures += taking.failures
         lack = unmeasured_side(screen, self._commit)
@@ -94,76 +86,7 @@ class AgainstRuns:
         count = self._settings.confirm if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in suspects}
         nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        taking = _Taking(session, legs, measured=nodeids)
+        taking = Taking(session, legs, measured=nodeids)
         again = taking.take(count, after=blocks)
         self._failures += taking.failures
         self._turns = Turns(screen, suspects, again)
-
-
-class _Taking:
-    """Runs blocks of turns, and gathers what they measured by side."""
-
-    def __init__(
-        self,
-        session: pytest.Session,
-        legs: Mapping[Side, Leg],
-        *,
-        measured: Collection[str] | None = None,
-    ) -> None:
-        self._session = session
-        self._legs = legs
-        self._measured = measured
-        self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
-        self.failures: list[str] = []
-        self._shown = False
-
-    def take(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
-        """Run the blocks that follow ``after`` others; ``show`` the first run of the new code."""
-        planned = list(turns(blocks, after=after))
-        what = "measuring again" if self._measured is not None else "measuring"
-        countdown = Countdown(self._session.config, len(planned))
-        for turn in planned:
-            countdown.start(f"{what}, {_named(turn, after + blocks)}")
-            run = self._run(turn, show=show)
-            if not turn.is_warm_up:
-                self._runs[turn.side].append(run)
-        countdown.end(f"{what} in {plural(blocks, 'block')} of 4 runs")
-        return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
-
-    def _run(self, turn: Turn, *, show: bool) -> Run:
-        builder = RunBuilder()
-        shows = show and not self._shown and turn.side is Side.CANDIDATE and not turn.is_warm_up
-        self._shown = self._shown or shows
-        hearing = Hearing(
-            self._session, builder, Replay(self._session).show if shows else lambda _: None
-        )
-        leg = self._legs[turn.side]
-        with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder:
-            run_leg(
-                leg,
-                lambda lines: child_arguments(
-                    self._session,
-                    lines,
-                    Path(folder, "spec.json"),
-                    measured=self._measured,
-                    rootdir=leg.tests.root,
-                    may_lack=turn.side is Side.REF,
-                ),
-                folder=Path(folder, "run"),
-                hear=hearing,
-                timeout_s=timeout_s(self._session.config),
-                orderly=ORDERLY,
-            )
-        trouble = hearing.missing()
-        if trouble is not None or hearing.environment is None:
-            raise ParetoError(f"the {turn.side} leg: {trouble}")
-        if turn.side is Side.CANDIDATE and not shows:
-            where = "the warm-up" if turn.is_warm_up else f"block {turn.block}"
-            self.failures += builder.silent_failures(f"{where} of the new code")
-        return builder.build(hearing.environment)
-
-
-def _named(turn: Turn, blocks: int) -> str:
-    side = "the old code" if turn.side is Side.REF else "the new code"
-    where = "warm-up" if turn.is_warm_up else f"block {turn.block} of {blocks}"
-    return f"{where}: {side}"

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
+from pytest_pareto.plugin.collecting import why_uncollected
 from pytest_pareto.plugin.hooks import MeasuringHooks
 from pytest_pareto.plugin.recording import MEASURED
 
@@ -38,9 +39,13 @@ class ChildSpec(msgspec.Struct, frozen=True):
 
 
 class ChildLine(msgspec.Struct, frozen=True):
-    """One line from child to parent: a test report, the environment at the end, or an error."""
+    """One line from child to parent: a test report, the environment at the end, or an error.
+
+    ``uncollected`` is the node id of what could not be collected, mostly a module, and why.
+    """
 
     report: dict[str, object] | None = None
+    uncollected: tuple[str, str] | None = None
     environment: dict[str, object] | None = None
     error: str | None = None
 
@@ -87,6 +92,11 @@ class Child:
             self._write(ChildLine(error=message))
             raise pytest.UsageError(message)
         items[:] = [by_id[nodeid] for nodeid in self._spec.nodeids if nodeid in by_id]
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Say what cannot be collected here: where tests may be missing, this is why."""
+        if report.failed:
+            self._write(ChildLine(uncollected=(report.nodeid, why_uncollected(report))))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Pass a report on."""

@@ -78,6 +78,8 @@ class Hearing:
             report = _revive(self._config, line.report)
             self._builder.add(report)
             self._show(report)
+        elif line.uncollected is not None:
+            self._builder.add_uncollected(*line.uncollected)
         elif line.environment is not None:
             self.environment = msgspec.convert(line.environment, Environment)
         else:

@@ -119,5 +119,6 @@ def _failed_before(sides: Interleaved) -> list[str]:
     if not failed:
         return []
     nodeid, why = next(iter(failed.items()))
-    tests = "1 test fails" if len(failed) == 1 else f"{len(failed)} tests fail"
+    what = "test" if any("::" in each for each in failed) else "module"
+    tests = f"1 {what} fails" if len(failed) == 1 else f"{len(failed)} {what}s fail"
     return [f"with the old code {tests}, and cannot be compared: {nodeid}: {why}"]

@@ -179,9 +179,9 @@ def test_what_the_old_code_cannot_do_is_new(make: MakeRepository) -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ("def score(:\n", "nothing was measured of HEAD"),
+        ("def score(:\n", "; tests/test_work.py failed: SyntaxError: "),
         ("import os\nos._exit(9)\n", "the ref leg ended with exit code 9"),
-        ("SECONDS = 0.02\n", "nothing was measured of HEAD"),
+        ("SECONDS = 0.02\n", "::test_work failed: AttributeError: "),
     ],
     ids=["no python", "dies", "fails every test"],
 )
@@ -196,6 +196,7 @@ def test_old_code_that_measures_nothing_fails(
     done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
     assert done.returncode == 1, done.stdout
     assert message in told(done)
+    assert "nothing was measured of HEAD" in told(done) or "ended" in message
     assert "WORSE" not in done.stdout
     assert "INTERNALERROR" not in told(done)
 
@@ -309,9 +310,25 @@ def test_what_only_the_new_code_can_import_is_new(make: MakeRepository) -> None:
         "from mypkg.extra import SECONDS\n"
         "def test_extra(pareto, sleep):\n    pareto.measure(sleep, SECONDS)\n"
     )
-    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0", "-v")
     assert done.returncode == 0, done.stdout
     assert "1 new" in done.stdout
+    assert "did not measure it (tests/test_extra.py: ModuleNotFoundError: No mod" in told(done)
+    assert "with the old code 1 module fails, and cannot be compared" in told(done)
+
+
+def test_what_git_does_not_hold_makes_no_test_new(make: MakeRepository) -> None:
+    repository = make()
+    (repository.path / ".gitignore").write_text("__pycache__/\n_made.py\n")
+    (repository.path / "mypkg" / "_made.py").write_text("SECONDS = 0.04\n")
+    (repository.path / "tests" / "test_made.py").write_text(
+        "from mypkg._made import SECONDS\n"
+        "def test_made(pareto, sleep):\n    pareto.measure(sleep, SECONDS)\n"
+    )
+    repository.commit("A test of what is made")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
+    assert done.returncode == 1, done.stdout
+    assert "pareto_against_links = mypkg/_made.py" in told(done)
 
 
 @pytest.mark.slow  # every process imports torch
