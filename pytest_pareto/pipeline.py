@@ -19,6 +19,7 @@ from pytest_pareto.judge.session import Evidence, judge_session
 from pytest_pareto.judge.unmeasured import (
     broken_cases,
     failure_of,
+    gone_cases,
     missing_cases,
     nothing_measured,
 )
@@ -69,6 +70,7 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
     cut_short: bool = False,
     notices: tuple[str, ...] = (),
     confirmation: Confirmation | None = None,
+    gone: Sequence[str] = (),
 ) -> Judged:
     """Compare the runs of a session with the baseline, and judge it.
 
@@ -77,6 +79,7 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
     and belong to no test; ``notices`` are told of the session. After failures, or where the
     session was ``cut_short``, it needs no saying that nothing was measured. A
     ``confirmation`` of what `flagged` names decides about it, and is what an update writes.
+    ``gone`` are tests that older code has and this session has not.
 
     All noisy metrics that gate share alpha, measured again or not: the confirming runs meet
     the same stored baseline as the first ones, and with it the same luck (simulated, 60
@@ -96,6 +99,7 @@ def judge_runs(  # noqa: PLR0913  (each is one fact about the session)
         *(_with_trouble(case, runs, measured, confirmation) for case in compared),
         *broken_cases(runs, baseline, measured),
         *missing_cases(runs, baseline, measured, expected, skipped),
+        *gone_cases(gone, skipped),
     ]
     nothing = None if cut_short or failures else nothing_measured(comparisons, runs)
     evidence = Evidence(

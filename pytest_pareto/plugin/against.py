@@ -1,6 +1,7 @@
 """``--pareto-against REF``: the old code and the new in turn, in fresh processes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pytest_pareto.judge.screening import confirming_level, flagged, suspected_c
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.legs import opened_legs
+from pytest_pareto.plugin.listing import Listed, list_tests
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
 from pytest_pareto.plugin.taking import Taking
@@ -70,13 +72,17 @@ class AgainstRuns:
 
     def _measure(self, session: pytest.Session, legs: Mapping[Side, Leg]) -> None:
         blocks = self._against.blocks
-        taking = Taking(session, legs)
+        listed = self._listed(session, legs[Side.REF])
+        # Measured by its own tests, the old code also runs those that the new has not.
+        nodeids = tuple(listed.tests) if self._against.tests_of is Side.REF else None
+        taking = Taking(session, legs, nodeids=nodeids or None)
         screen = taking.take(blocks, show=True)
         self._failures += taking.failures
         lack = unmeasured_side(screen, self._commit)
         if lack is not None:
             raise ParetoError(lack)
-        self._turns = Turns(screen)
+        gone = () if nodeids else self._gone(session, listed)
+        self._turns = Turns(screen, gone=gone, notices=listed.notices)
         judgement = judge_turns(self._turns, self._settings, self._selection).judgement
         suspects = flagged(judgement) if self._settings.confirm else frozenset()
         if not suspects:
@@ -85,8 +91,19 @@ class AgainstRuns:
         planned = blocks_for(suspected_changes(judgement, suspects), blocks, level)
         count = self._settings.confirm if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in suspects}
-        nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        taking = Taking(session, legs, measured=nodeids)
+        measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
+        taking = Taking(session, legs, nodeids=nodeids or None, measured=measured)
         again = taking.take(count, after=blocks)
         self._failures += taking.failures
-        self._turns = Turns(screen, suspects, again)
+        self._turns = replace(self._turns, flagged=suspects, again=again)
+
+    def _listed(self, session: pytest.Session, leg: Leg) -> Listed:
+        if self._selection.is_remembered:
+            return Listed()  # the tests were chosen by what this folder remembers of its own
+        return list_tests(session, leg)
+
+    def _gone(self, session: pytest.Session, listed: Listed) -> tuple[str, ...]:
+        here = {item.nodeid for item in session.items} | self._selection.deselected
+        return tuple(
+            test for test, measures in listed.tests.items() if measures and test not in here
+        )

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,21 +97,24 @@ def child_arguments(
     lines: Path,
     file: Path,
     *,
+    nodeids: Sequence[str] | None = None,
     measured: Iterable[str] | None = None,
     rootdir: Path | None = None,
     may_lack: bool = False,
+    lists: bool = False,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; its task is put into ``file``.
 
-    ``rootdir`` is where its tests are, if not those of this session; ``may_lack`` is whether
-    some of them may be missing there.
+    ``nodeids`` are its tests, if not those of this session, and ``rootdir`` is where they are;
+    ``may_lack`` is whether some of them may be missing there. A child that ``lists`` runs none.
     """
     config = session.config
     spec = ChildSpec(
-        nodeids=[item.nodeid for item in session.items],
+        nodeids=[item.nodeid for item in session.items] if nodeids is None else list(nodeids),
         lines=str(lines),
         measured=None if measured is None else sorted(measured),
         may_lack=may_lack,
+        lists=lists,
     )
     file.write_bytes(msgspec.json.encode(spec))
     ini = ["-c", str(config.inipath)] if config.inipath is not None else []

@@ -1,7 +1,7 @@
 """Both legs in turn: blocks of runs in fresh processes, gathered by side."""
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,16 +21,21 @@ from pytest_pareto.runs.legs import Leg, Side
 
 
 class Taking:
-    """Runs blocks of turns, and gathers what they measured by side."""
+    """Runs blocks of turns, and gathers what they measured by side.
+
+    ``nodeids`` are the tests, if not the session's; ``measured`` those of them that measure.
+    """
 
     def __init__(
         self,
         session: pytest.Session,
         legs: Mapping[Side, Leg],
         *,
+        nodeids: Sequence[str] | None = None,
         measured: Collection[str] | None = None,
     ) -> None:
         self._session = session
+        self._nodeids = nodeids
         self._legs = legs
         self._measured = measured
         self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
@@ -65,9 +70,11 @@ class Taking:
                     self._session,
                     lines,
                     Path(folder, "spec.json"),
+                    nodeids=self._nodeids,
                     measured=self._measured,
                     rootdir=leg.tests.root,
-                    may_lack=turn.side is Side.REF,
+                    # The tests are of one side: the other's code may lack what they import.
+                    may_lack=turn.side is Side.REF or leg.tests != leg.tree,
                 ),
                 folder=Path(folder, "run"),
                 hear=hearing,

@@ -18,11 +18,16 @@ from pytest_pareto.runs.repository import Commit
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What both sides measured, and, of what then looked worse, what they measured again."""
+    """What both sides measured, and, of what then looked worse, what they measured again.
+
+    ``gone`` are tests that only the ref has; ``notices`` are told of the session.
+    """
 
     screen: Interleaved
     flagged: frozenset[tuple[str, str]] = frozenset()
     again: Interleaved | None = None
+    gone: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def judge_turns(
@@ -51,7 +56,12 @@ def judge_turns(
         again=turns.again,
         failures=failures,
         cut_short=cut_short,
-        notices=(*_failed_before(turns.screen), *_other_conditions(turns.screen)),
+        notices=(
+            *_failed_before(turns.screen),
+            *_other_conditions(turns.screen),
+            *turns.notices,
+        ),
+        gone=() if cut_short else turns.gone,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.legs import Leg, equip
+from pytest_pareto.runs.legs import Equipment, Leg, equip
 from pytest_pareto.runs.origins import prove
 from pytest_pareto.runs.process import ChildProcess
 from pytest_pareto.runs.words import SETUP_OPTION
@@ -24,12 +24,31 @@ def run_leg(
 ) -> frozenset[str]:
     """Run a leg once in a fresh process and return the project's modules that it imported.
 
+    Raises ParetoError as `listen` does, and where it did not measure its own code.
+    """
+    equipment = listen(
+        leg, arguments, folder=folder, hear=hear, timeout_s=timeout_s, orderly=orderly
+    )
+    return prove(leg, equipment.origins)
+
+
+def listen(
+    leg: Leg,
+    arguments: Callable[[Path], Sequence[str]],
+    *,
+    folder: Path,
+    hear: Callable[[str], None],
+    timeout_s: float | None = None,
+    orderly: Container[int] = (0,),
+) -> Equipment:
+    """Run a leg once in a fresh process, hear what it says, and return what it ran with.
+
     ``arguments`` makes the command from the file to which the child appends its lines, each
     of which ``hear`` is given as it comes. ``folder`` is this run's own, and is made. The
     process and all that it started are ended with the call, however that ends.
 
     Raises ParetoError with the end of its output where it takes longer than ``timeout_s``
-    or ends with a code that is not ``orderly``, and where it did not measure its own code.
+    or ends with a code that is not ``orderly``.
     """
     equipment = equip(leg, folder)
     lines = folder / "lines.jsonl"
@@ -49,7 +68,7 @@ def run_leg(
     except TimeoutError as error:
         raise ParetoError(f"{what} was ended: {error}; its output ends:\n{child.tail()}") from None
     _refuse_disorder(what, child, orderly)
-    return prove(leg, equipment.origins)
+    return equipment
 
 
 def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = None) -> None:

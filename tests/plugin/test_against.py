@@ -173,6 +173,59 @@ def test_what_the_old_code_cannot_do_is_new(make: MakeRepository) -> None:
     assert "new" in done.stdout
 
 
+@pytest.fixture
+def with_more(make: MakeRepository) -> Repository:
+    """Tests of which the working tree has fewer than HEAD: deleted, renamed, with fewer cases."""
+    repository = make()
+    more = repository.path / "tests" / "test_more.py"
+    more.write_text(
+        "import pytest\n"
+        "def test_renamed(pareto, sleep):\n    pareto.measure(sleep, 0.02)\n"
+        "@pytest.mark.parametrize('n', [1, 2])\n"
+        "def test_fewer(pareto, sleep, n):\n    pareto.measure(sleep, 0.02)\n"
+        "def test_plain():\n    pass\n"
+    )
+    gone = more.with_name("test_gone.py")
+    gone.write_text("def test_gone(pareto, sleep):\n    pareto.measure(sleep, 0.02)\n")
+    repository.commit("More tests")
+    more.write_text(more.read_text().replace("[1, 2]", "[1]").replace("renamed", "is_new"))
+    more.write_text(more.read_text().replace("test_plain", "test_simple"))
+    gone.unlink()
+    return repository
+
+
+def test_tests_that_the_new_code_has_not_are_missing(with_more: Repository) -> None:
+    done = with_more.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    assert done.returncode == 1, done.stdout
+    assert "3 of 6 cases missing · 3 unchanged" in told(done)
+    names = ("test_gone.py::test_gone", "test_more.py::test_fewer[2]", "test_more.py::test_renamed")
+    assert " ".join(f"tests/{name}" for name in names) in told(done)
+
+
+def test_what_was_not_asked_for_is_not_missing(with_more: Repository) -> None:
+    again = ("-k", "work or fewer", "--pareto-missing=warn")
+    done = with_more.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0", *again)
+    assert done.returncode == 0, done.stdout
+    assert "1 missing · 2 unchanged" in told(done)
+    assert "tests/test_more.py::test_fewer[2]" in told(done)
+
+
+def test_the_refs_own_tests_are_run_and_missing_where_they_cannot(with_more: Repository) -> None:
+    gone = with_more.path / "tests" / "test_gone.py"
+    gone.write_text(with_more.git("show", "HEAD:tests/test_gone.py") + "from mypkg import score\n")
+    with_more.commit("A test of what goes")
+    gone.unlink()
+    with_more.package.write_text("SECONDS = 0.02\n")
+    done = with_more.run(
+        *("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0"),
+        *("-o", "pareto_against_tests=ref"),
+    )
+    assert done.returncode == 1, done.stdout
+    assert "1 case MISSING: this case was measured before" in told(done)
+    assert "could not be collected: tests/test_gone.py: ImportError: cannot import" in told(done)
+    assert "FAILED tests/test_work.py::test_work" in told(done)
+
+
 # What cannot be compared fails, and says so
 
 
