@@ -1,7 +1,6 @@
 """Fresh processes that measure the session's tests, and all that they say."""
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pytest_pareto.plugin.child import ChildLine, ChildSpec
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.settings import timeout_s
 from pytest_pareto.runs.process import ChildProcess
+from pytest_pareto.runs.stale import run_folder
 
 ORDERLY = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 """The exit codes of a child that did what it was asked."""
@@ -42,8 +42,7 @@ def run_child(
     node ids of the tests that measure, the others call their functions once; None for all.
     """
     hearing = Hearing(session, builder, show)
-    with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as name:
-        folder = Path(name)
+    with run_folder() as folder:
         lines, log = folder / "lines.jsonl", folder / "log.txt"
         arguments = child_arguments(session, lines, folder / "spec.json", measured=measured)
         cwd = session.config.invocation_params.dir

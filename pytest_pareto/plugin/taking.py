@@ -1,8 +1,6 @@
 """Both legs in turn: blocks of runs in fresh processes, gathered by side."""
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +16,7 @@ from pytest_pareto.runs.blocks import Turn, turns
 from pytest_pareto.runs.lacking import refuse_unlinked
 from pytest_pareto.runs.leg_run import run_leg
 from pytest_pareto.runs.legs import Leg, Side
+from pytest_pareto.runs.stale import run_folder
 
 
 class Taking:
@@ -63,20 +62,20 @@ class Taking:
             self._session, builder, Replay(self._session).show if shows else lambda _: None
         )
         leg = self._legs[turn.side]
-        with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder:
+        with run_folder() as folder:
             run_leg(
                 leg,
                 lambda lines: child_arguments(
                     self._session,
                     lines,
-                    Path(folder, "spec.json"),
+                    folder / "spec.json",
                     nodeids=self._nodeids,
                     measured=self._measured,
                     rootdir=leg.tests.root,
                     # The tests are of one side: the other's code may lack what they import.
                     may_lack=turn.side is Side.REF or leg.tests != leg.tree,
                 ),
-                folder=Path(folder, "run"),
+                folder=folder / "run",
                 hear=hearing,
                 timeout_s=timeout_s(self._session.config),
                 orderly=ORDERLY,

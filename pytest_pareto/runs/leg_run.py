@@ -45,7 +45,8 @@ def listen(
 
     ``arguments`` makes the command from the file to which the child appends its lines, each
     of which ``hear`` is given as it comes. ``folder`` is this run's own, and is made. The
-    process and all that it started are ended with the call, however that ends.
+    process and its group are ended with the call, however that ends; what it started in a
+    session of its own is not.
 
     Raises ParetoError with the end of its output where it takes longer than ``timeout_s``
     or ends with a code that is not ``orderly``.
