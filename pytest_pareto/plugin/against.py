@@ -57,6 +57,12 @@ class AgainstRuns:
             # Half of a comparison is none.
             self._turns = None
             self._failures.append(str(error))
+        except OSError as error:
+            self._turns = None
+            self._failures.append(
+                f"--pareto-against: {error}; look whether the temp folder can be written, and has "
+                "room for the old code (TMPDIR sets another)."
+            )
         return True
 
     def conclude(self, session: pytest.Session, duration_s: float) -> Conclusion:  # noqa: ARG002

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin.conftest import SIMULATED_CLOCK
+from tests.runs.test_process import ends
 
 PACKAGE = "SECONDS = 0.02\n\ndef score():\n    return 0.9\n"
 TEST = """
@@ -300,17 +301,22 @@ def test_outside_of_a_repository_it_is_refused(make: MakeRepository) -> None:
 # How it ends
 
 
+HANG = """
+import os, pathlib, sys, time
+def pytest_runtest_call(item):
+    if '--pareto-child' in sys.argv:
+        pathlib.Path('pid').write_text(str(os.getpid()))
+        time.sleep(60)
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_an_interrupted_session_leaves_the_repository_as_it_was(make: MakeRepository) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_a_signal_ends_it_and_what_it_runs(make: MakeRepository, tmp_path: Path, name: str) -> None:
     repository = make()
+    repository.environment["TMPDIR"] = str(tmp_path)  # what SIGKILL leaves is left there
     with (repository.path / "tests" / "conftest.py").open("a") as conftest:
-        conftest.write(
-            "\nimport os, pathlib, sys, time\n"
-            "def pytest_runtest_call(item):\n"
-            "    if '--pareto-child' in sys.argv:\n"
-            "        pathlib.Path('pid').write_text(str(os.getpid()))\n"
-            "        time.sleep(60)\n"
-        )
+        conftest.write(HANG)
     (repository.path / ".gitignore").write_text("__pycache__/\npid\n")
     before = repository.state()
     parent = subprocess.Popen(
@@ -326,13 +332,35 @@ def test_an_interrupted_session_leaves_the_repository_as_it_was(make: MakeReposi
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert repository.state() != before  # a worktree stands
-    parent.send_signal(signal.SIGINT)
+    number = signal.Signals[name]
+    parent.send_signal(number)
     output, _ = parent.communicate(timeout=20)
+    if name == "SIGKILL":  # nothing is left to remove it, nor to end the run: the kernel does
+        assert parent.returncode == -number
+        assert ends(int(pid.read_text())) or sys.platform != "linux"
+        return
     assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "INTERNALERROR" not in output
     assert repository.state() == before
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_temp_folder_that_cannot_be_written_fails_clearly(make: MakeRepository) -> None:
+    """A full one refuses in the same way; here a plugin of the test's own does it."""
+    repository = make()
+    with (repository.path / "tests" / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\nimport errno, tempfile\n"
+            "def mkdtemp(*_, **__):\n"
+            "    raise OSError(errno.ENOSPC, 'No space left on device', '/its/temp')\n"
+            "def pytest_collection_finish(session):\n"
+            "    tempfile.mkdtemp = mkdtemp\n"
+        )
+    done = repository.run("--pareto-against=HEAD")
+    assert done.returncode == 1, done.stdout
+    assert "--pareto-against: [Errno 28] No space left on device: '/its/temp'" in told(done)
+    assert "INTERNALERROR" not in told(done)
 
 
 @pytest.mark.slow
@@ -393,36 +421,3 @@ def test_threads_that_the_new_code_takes_away_are_its_own_doing(make: MakeReposi
     done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
     assert done.returncode == 1, done.stdout
     assert "latency WORSE" in told(done)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_sigterm_ends_it_in_order(make: MakeRepository) -> None:
-    repository = make()
-    with (repository.path / "tests" / "conftest.py").open("a") as conftest:
-        conftest.write(
-            "\nimport os, pathlib, sys, time\n"
-            "def pytest_runtest_call(item):\n"
-            "    if '--pareto-child' in sys.argv:\n"
-            "        pathlib.Path('pid').write_text(str(os.getpid()))\n"
-            "        time.sleep(60)\n"
-        )
-    (repository.path / ".gitignore").write_text("__pycache__/\npid\n")
-    before = repository.state()
-    parent = subprocess.Popen(
-        repository.command("--pareto-against=HEAD"),
-        cwd=repository.path,
-        env=repository.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    pid = repository.path / "pid"
-    deadline = time.monotonic() + 30
-    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    parent.send_signal(signal.SIGTERM)
-    output, _ = parent.communicate(timeout=20)
-    assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
-    assert repository.state() == before
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
