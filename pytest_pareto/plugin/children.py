@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from pytest_pareto.model.environment import Environment
+from pytest_pareto.plugin.arguments import arguments_on
 from pytest_pareto.plugin.child import ChildLine, ChildSpec
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.settings import timeout_s
+from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.process import ChildProcess
 from pytest_pareto.runs.stale import run_folder
 
@@ -98,14 +100,15 @@ def child_arguments(
     *,
     nodeids: Sequence[str] | None = None,
     measured: Iterable[str] | None = None,
-    rootdir: Path | None = None,
+    leg: Leg | None = None,
     may_lack: bool = False,
     lists: bool = False,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; its task is put into ``file``.
 
-    ``nodeids`` are its tests, if not those of this session, and ``rootdir`` is where they are;
-    ``may_lack`` is whether some of them may be missing there. A child that ``lists`` runs none.
+    ``nodeids`` are its tests, if not those of this session. Where it runs on a ``leg``, they are
+    where that has them, and ``may_lack`` is whether some of them may be missing there. A child
+    that ``lists`` runs none.
     """
     config = session.config
     spec = ChildSpec(
@@ -116,13 +119,14 @@ def child_arguments(
         lists=lists,
     )
     file.write_bytes(msgspec.json.encode(spec))
+    own = config.invocation_params.args
     ini = ["-c", str(config.inipath)] if config.inipath is not None else []
     return [
         sys.executable,
         *(() if _imports_from_here(config) else ("-P",)),
         *("-m", "pytest", "--pareto-child", str(file)),
-        *("--rootdir", str(rootdir or config.rootpath)),
-        *(*ini, *map(str, config.invocation_params.args)),
+        *("--rootdir", str(config.rootpath if leg is None else leg.tests.root)),
+        *(*ini, *(own if leg is None else arguments_on(leg, own))),
     ]
 
 

@@ -20,10 +20,11 @@ class Lister:
     def _ask_for_what_is_there(self, config: pytest.Config) -> None:
         # pytest refuses a path that is not there, and a name within a module; older code may
         # have neither. So modules are collected whole, and the names are looked for afterwards.
+        root = config.rootpath.resolve()
         for argument in config.args:
             path, _, names = argument.partition("::")
             place = Path(config.invocation_params.dir, path).resolve()
-            if place.exists():
+            if place.exists() and place.is_relative_to(root):
                 self._asked.append((place, names))
         config.args[:] = dict.fromkeys(str(place) for place, _ in self._asked)
 

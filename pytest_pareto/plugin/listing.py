@@ -44,7 +44,7 @@ def list_tests(session: pytest.Session, leg: Leg) -> Listed:
                     lines,
                     folder / "spec.json",
                     nodeids=(),
-                    rootdir=own.tests.root,
+                    leg=own,
                     lists=True,
                 ),
                 folder=folder / "run",

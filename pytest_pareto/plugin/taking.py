@@ -71,7 +71,7 @@ class Taking:
                     folder / "spec.json",
                     nodeids=self._nodeids,
                     measured=self._measured,
-                    rootdir=leg.tests.root,
+                    leg=leg,
                     # The tests are of one side: the other's code may lack what they import.
                     may_lack=turn.side is Side.REF or leg.tests != leg.tree,
                 ),

@@ -227,6 +227,17 @@ def test_the_refs_own_tests_are_run_and_missing_where_they_cannot(with_more: Rep
     assert "FAILED tests/test_work.py::test_work" in told(done)
 
 
+def test_a_checkout_may_be_opened_by_a_link(make: MakeRepository, tmp_path: Path) -> None:
+    repository = make()
+    (repository.path / "pytest.ini").write_text("[pytest]\n")
+    link = tmp_path / "link"
+    link.symlink_to(repository.path)
+    test = str(link / "tests" / "test_work.py")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", test)
+    assert done.returncode == 0, done.stdout
+    assert "PASS 1 case unchanged" in told(done)
+
+
 # What cannot be compared fails, and says so
 
 
