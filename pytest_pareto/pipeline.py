@@ -14,6 +14,7 @@ from pytest_pareto.compare.terms import Terms
 from pytest_pareto.judge.session import Evidence, judge_session
 from pytest_pareto.judge.unmeasured import (
     broken_cases,
+    gone_cases,
     missing_cases,
     not_confirmed,
     nothing_measured,
@@ -32,7 +33,8 @@ class Circumstances:
     ``expected`` says of a case of the baseline that was not measured whether it should
     have been, and ``skipped`` whether its test was. ``failures`` happened before judging
     and belong to no test; ``notices`` are told of the session. After failures, or where the
-    session was ``cut_short``, it needs no saying that nothing was measured.
+    session was ``cut_short``, it needs no saying that nothing was measured. ``gone`` are tests
+    that measure as of the old code, and are not among the new ones.
     """
 
     expected: Callable[[str], bool]
@@ -40,6 +42,7 @@ class Circumstances:
     failures: tuple[str, ...] = ()
     cut_short: bool = False
     notices: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def judge_runs(
         *(_with_trouble(case, runs, measured, confirmation) for case in compared),
         *broken_cases(runs, baseline, measured),
         *missing_cases(runs, baseline, measured, around.expected, around.skipped),
+        *gone_cases(around.gone, around.skipped),
     ]
     failures, notices = _told(around, comparisons, runs, policy)
     evidence = Evidence(

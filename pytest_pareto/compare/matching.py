@@ -20,6 +20,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
+from pytest_pareto.model.run import cause_of
 from pytest_pareto.model.verdict import MetricResult
 
 _REPEATS = 3
@@ -138,7 +139,9 @@ class _Here:
     ) -> MetricResult:
         what = "a new case" if history is None else "a new metric of this case"
         if not baseline.stored:
-            return self.result(Outcome.NEW, f"{what}: the old code did not measure it")
+            cause = cause_of(case_id, baseline.failed)
+            why = f" ({cause})" if cause is not None else ""
+            return self.result(Outcome.NEW, f"{what}: the old code did not measure it{why}")
         holder = baseline.holder(case_id, self.measured.metric.name)
         if holder is not None:
             reason = f"recorded on {holder} only, and this is {self.now.hardware_key}"

@@ -24,6 +24,7 @@ def baseline_of(runs: Sequence[Run]) -> Baseline:
         {case_id: _history(measured) for case_id, measured in runs_by_case(runs).items()},
         {_THERE: environment},
         stored=False,
+        failed={nodeid: why for run in runs for nodeid, why in run.failed.items()},
     )
 
 

@@ -1,11 +1,11 @@
 """The cases that a session should have measured and did not, each with its reason."""
 
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import replace
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Baseline
-from pytest_pareto.model.run import Run
+from pytest_pareto.model.run import Run, cause_of
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
 
@@ -76,20 +76,33 @@ def missing_cases(
     skipped: Callable[[str], bool],
 ) -> list[CaseComparison]:
     """Name the cases of the baseline that no test measured, though one should have."""
-    failed = {nodeid for run in runs for nodeid in run.failed}
+    failed = {nodeid: why for run in runs for nodeid, why in run.failed.items()}
     finished = {nodeid for run in runs for nodeid in run.finished}
     comparisons = []
     for case_id, history in baseline.cases.items():
-        if case_id in measured or _test_of(case_id, failed) is not None:
+        if case_id in measured or _test_of(case_id, set(failed)) is not None:
             continue
         nodeid = _test_of(case_id, finished) or case_id
         lack = CaseComparison(case_id, nodeid, history.front, ())
         if skipped(case_id):
-            comparisons.append(replace(lack, skipped=_SKIPPED))
+            comparisons.append(replace(lack, skipped=_SKIPPED if baseline.stored else _SKIPPED_NOW))
         elif expected(case_id):
             missing = _MISSING if baseline.stored else _MISSING_NOW
+            if (cause := cause_of(case_id, failed)) is not None:
+                missing = f"{_UNCOLLECTED}: {cause}"
             comparisons.append(replace(lack, missing=missing))
     return comparisons
+
+
+def gone_cases(nodeids: Iterable[str], skipped: Callable[[str], bool]) -> list[CaseComparison]:
+    """Name the tests that measure as of the old code, and are not among the new ones."""
+    lacks = [CaseComparison(test, test, test.partition("[")[0], ()) for test in nodeids]
+    return [
+        replace(lack, skipped=_SKIPPED_NOW)
+        if skipped(lack.nodeid)
+        else replace(lack, missing=_MISSING_NOW)
+        for lack in lacks
+    ]
 
 
 _MISSING = (
@@ -100,9 +113,14 @@ _MISSING_NOW = (
     "the old code has this case, and no test measured it with the new: was it renamed or removed? "
     "--pareto-missing=warn lets it pass"
 )
+_UNCOLLECTED = "this case was measured before, and now its test could not be collected"
 _SKIPPED = (
     "the baseline has this case, and its test was skipped or expected to fail: it was not judged "
     "(--pareto-missing=fail makes that a failure)"
+)
+_SKIPPED_NOW = (
+    "the old code has this case, and with the new its test was skipped or expected to fail: it was "
+    "not judged (--pareto-missing=fail makes that a failure)"
 )
 
 

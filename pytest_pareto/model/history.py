@@ -83,7 +83,8 @@ class Baseline:
 
     ``elsewhere`` maps the names of other hardware folders to the (case id, metric name)
     pairs that they hold, so that "never measured" and "measured on another machine" differ.
-    ``stored`` is False of what was measured in this session, of older code.
+    ``stored`` is False of what was measured in this session, of older code; then ``failed``
+    has what failed there, by node id, with why.
     """
 
     hardware_key: str
@@ -91,6 +92,7 @@ class Baseline:
     environments: Mapping[str, Environment]
     elsewhere: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     stored: bool = True
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def holder(self, case_id: str, metric: str) -> str | None:
         """Name another hardware folder that holds this metric of this case, or None."""

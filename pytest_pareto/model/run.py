@@ -94,7 +94,8 @@ class CaseRun:
 class Run:
     """One fresh process that measured the selected cases once.
 
-    ``cases`` by case id; ``failed`` maps the node ids of tests that failed to why;
+    ``cases`` by case id; ``failed`` maps the node ids of tests that failed to why, and those of
+    modules that could not be collected;
     ``finished`` and ``skipped`` are node ids of tests that ran to their end, or did not run.
     """
 
@@ -103,6 +104,14 @@ class Run:
     failed: Mapping[str, str] = field(default_factory=dict)
     finished: frozenset[str] = frozenset()
     skipped: frozenset[str] = frozenset()
+
+
+def cause_of(case_id: str, failed: Mapping[str, str]) -> str | None:
+    """Say why a case was not measured: what failed of its test, or of what its test is in."""
+    for nodeid, why in failed.items():
+        if case_id == nodeid or case_id.startswith((f"{nodeid}#", f"{nodeid}::", f"{nodeid}/")):
+            return f"{nodeid}: {why}"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

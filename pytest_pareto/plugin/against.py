@@ -1,7 +1,7 @@
 """``--pareto-against REF``: the old code and the new in turn, in fresh processes."""
 
-import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,25 +9,19 @@ import pytest
 from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.run import Interleaved, Run
-from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
-from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.legs import opened_legs
-from pytest_pareto.plugin.progress import Countdown
-from pytest_pareto.plugin.replay import Replay
+from pytest_pareto.plugin.listing import Listed, list_tests
 from pytest_pareto.plugin.selection import Selection
-from pytest_pareto.plugin.settings import Settings, timeout_s
+from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.plugin.taking import Taking
 from pytest_pareto.plugin.turns_verdict import (
     Turns,
     conclude_turns,
     judge_turns,
     unmeasured_side,
 )
-from pytest_pareto.report.summary import plural
-from pytest_pareto.runs.blocks import Turn, turns
 from pytest_pareto.runs.changes import changed_data
-from pytest_pareto.runs.leg_run import run_leg
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.repository import open_tree, resolve
 
@@ -64,6 +58,12 @@ class AgainstRuns:
             # Half of a comparison is none.
             self._turns = None
             self._failures.append(str(error))
+        except OSError as error:
+            self._turns = None
+            self._failures.append(
+                f"--pareto-against: {error}; look whether the temp folder can be written, and has "
+                "room for the old code (TMPDIR sets another)."
+            )
         return True
 
     def conclude(self, session: pytest.Session, duration_s: float) -> Conclusion:  # noqa: ARG002
@@ -79,15 +79,22 @@ class AgainstRuns:
 
     def _measure(self, session: pytest.Session, legs: Mapping[Side, Leg]) -> None:
         blocks = self._against.blocks
-        taking = _Taking(session, legs)
+        listed = self._listed(session, legs[Side.REF])
+        # Measured by its own tests, the old code also runs those that the new has not.
+        nodeids = tuple(listed.tests) if self._against.tests_of is Side.REF else None
+        taking = Taking(session, legs, nodeids=nodeids or None)
         screen = taking.take(blocks, show=True)
         self._failures += taking.failures
         lack = unmeasured_side(screen, self._commit)
         if lack is not None:
             raise ParetoError(lack)
         ref = legs[Side.REF]
-        data = tuple(map(str, changed_data(ref.other, ref.tree, ref.project.ground)))
-        self._turns = Turns(screen, data=data)
+        self._turns = Turns(
+            screen,
+            gone=() if nodeids else self._gone(session, listed),
+            notices=listed.notices,
+            data=tuple(map(str, changed_data(ref.other, ref.tree, ref.project.ground))),
+        )
         judgement = judge_turns(self._turns, self._settings, self._selection).judgement
         suspects = flagged(judgement) if self._settings.confirm else frozenset()
         if not suspects:
@@ -96,80 +103,19 @@ class AgainstRuns:
         planned = blocks_for(suspected_changes(judgement, suspects), blocks, level)
         count = self._settings.confirm if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in suspects}
-        nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        taking = _Taking(session, legs, measured=nodeids)
+        measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
+        taking = Taking(session, legs, nodeids=nodeids or None, measured=measured)
         again = taking.take(count, after=blocks)
         self._failures += taking.failures
-        self._turns = Turns(screen, suspects, again, data)
+        self._turns = replace(self._turns, flagged=suspects, again=again)
 
+    def _listed(self, session: pytest.Session, leg: Leg) -> Listed:
+        if self._selection.is_remembered:
+            return Listed()  # the tests were chosen by what this folder remembers of its own
+        return list_tests(session, leg)
 
-class _Taking:
-    """Runs blocks of turns, and gathers what they measured by side."""
-
-    def __init__(
-        self,
-        session: pytest.Session,
-        legs: Mapping[Side, Leg],
-        *,
-        measured: Collection[str] | None = None,
-    ) -> None:
-        self._session = session
-        self._legs = legs
-        self._measured = measured
-        self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
-        self.failures: list[str] = []
-        self._shown = False
-
-    def take(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
-        """Run the blocks that follow ``after`` others; ``show`` the first run of the new code."""
-        planned = list(turns(blocks, after=after))
-        what = "measuring again" if self._measured is not None else "measuring"
-        countdown = Countdown(self._session.config, len(planned))
-        for turn in planned:
-            countdown.start(f"{what}, {_named(turn, after + blocks)}")
-            run = self._run(turn, show=show)
-            if not turn.is_warm_up:
-                self._runs[turn.side].append(run)
-        countdown.end(f"{what} in {plural(blocks, 'block')} of 4 runs")
-        return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
-
-    def _run(self, turn: Turn, *, show: bool) -> Run:
-        builder = RunBuilder()
-        shows = show and not self._shown and turn.side is Side.CANDIDATE and not turn.is_warm_up
-        self._shown = self._shown or shows
-        hearing = Hearing(
-            self._session, builder, Replay(self._session).show if shows else lambda _: None
+    def _gone(self, session: pytest.Session, listed: Listed) -> tuple[str, ...]:
+        here = {item.nodeid for item in session.items} | self._selection.deselected
+        return tuple(
+            test for test, measures in listed.tests.items() if measures and test not in here
         )
-        leg = self._legs[turn.side]
-        with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder:
-            run_leg(
-                leg,
-                lambda lines: child_arguments(
-                    self._session,
-                    lines,
-                    Path(folder, "spec.json"),
-                    measured=self._measured,
-                    rootdir=leg.tests.root,
-                    may_lack=turn.side is Side.REF,
-                ),
-                folder=Path(folder, "run"),
-                hear=hearing,
-                timeout_s=timeout_s(self._session.config),
-                orderly=ORDERLY,
-                is_watched=turn.is_warm_up,
-            )
-        trouble = hearing.missing()
-        if trouble is not None or hearing.environment is None:
-            raise ParetoError(f"the {turn.side} leg: {trouble}")
-        if turn.side is Side.CANDIDATE and not shows:
-            where = "the warm-up" if turn.is_warm_up else f"block {turn.block}"
-            self.failures += builder.silent_failures(
-                f"{where} of the new code", counted=not turn.is_warm_up
-            )
-        return builder.build(hearing.environment)
-
-
-def _named(turn: Turn, blocks: int) -> str:
-    side = "the old code" if turn.side is Side.REF else "the new code"
-    where = "warm-up" if turn.is_warm_up else f"block {turn.block} of {blocks}"
-    return f"{where}: {side}"

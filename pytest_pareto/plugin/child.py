@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
+from pytest_pareto.plugin.collecting import why_uncollected
 from pytest_pareto.plugin.hooks import MeasuringHooks
 from pytest_pareto.plugin.recording import MEASURED
 
@@ -17,46 +18,67 @@ _NEUTRAL: Mapping[str, object] = {
     "numprocesses": None, "dist": "no", "tx": [], "looponfail": False,
     "lf": False, "failedfirst": False, "newfirst": False,
     "stepwise": False, "stepwise_skip": False, "stepwise_reset": False,
-    "maxfail": 0, "keyword": "", "markexpr": "", "deselect": None,
+    "maxfail": 0,
     "xmlpath": None, "htmlpath": None, "usepdb": False, "trace": False,
     "log_file": None, "report_log": None, "json_report_file": None,
     "reruns": None, "basetemp": None, "pastebin": None, "collectonly": False,
 }  # fmt: skip
+_CHOSEN: Mapping[str, object] = {"keyword": "", "markexpr": "", "deselect": None}
+"""What the parent's node ids have in them already."""
 
 
 class ChildSpec(msgspec.Struct, frozen=True):
     """What the parent hands to its child, as a JSON file.
 
     ``measured`` are the tests that measure, where not all of them do. ``may_lack`` is whether
-    tests may be missing here, as older code may lack what they import.
+    tests may be missing here, as older code may lack what they import. A child that ``lists``
+    runs nothing: it collects tests of its own, chosen as the parent's are, and tells of them.
     """
 
     nodeids: list[str]
     lines: str
     measured: list[str] | None = None
     may_lack: bool = False
+    lists: bool = False
 
 
 class ChildLine(msgspec.Struct, frozen=True):
-    """One line from child to parent: a test report, the environment at the end, or an error."""
+    """One line from child to parent: a test report, the environment at the end, or an error.
+
+    ``uncollected`` is the node id of what could not be collected, mostly a module, and why.
+    ``listed`` are a listing child's tests, in order, with whether they measure.
+    """
 
     report: dict[str, object] | None = None
+    uncollected: tuple[str, str] | None = None
+    listed: dict[str, bool] | None = None
     environment: dict[str, object] | None = None
     error: str | None = None
 
 
+def write_line(file: Path, line: ChildLine) -> None:
+    """Append a line for the parent."""
+    # json, not msgspec: a report's own text may hold lone surrogates and NaN.
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(msgspec.structs.asdict(line)) + "\n")
+
+
 def neutralise(config: pytest.Config) -> None:
     """Undo the options that are the parent's business."""
-    for name, value in _NEUTRAL.items():
+    chosen = {} if _read_spec(config).lists else _CHOSEN
+    for name, value in ({**_NEUTRAL, **chosen}).items():
         if hasattr(config.option, name):
             setattr(config.option, name, value)
 
 
 def register_child(config: pytest.Config) -> None:
     """Register what a child needs."""
-    spec = msgspec.json.decode(
-        Path(config.getoption("--pareto-child")).read_bytes(), type=ChildSpec
-    )
+    spec = _read_spec(config)
+    if spec.lists:
+        from pytest_pareto.plugin.lister import Lister
+
+        config.pluginmanager.register(Lister(config, Path(spec.lines)), "pareto-lister")
+        return
     if spec.may_lack:
         config.option.continue_on_collection_errors = True
     if spec.measured is not None:
@@ -73,9 +95,7 @@ class Child:
         self._spec = spec
 
     def _write(self, line: ChildLine) -> None:
-        # json, not msgspec: a report's own text may hold lone surrogates and NaN.
-        with Path(self._spec.lines).open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(msgspec.structs.asdict(line)) + "\n")
+        write_line(Path(self._spec.lines), line)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -88,6 +108,11 @@ class Child:
             raise pytest.UsageError(message)
         items[:] = [by_id[nodeid] for nodeid in self._spec.nodeids if nodeid in by_id]
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Say what cannot be collected here: where tests may be missing, this is why."""
+        if report.failed:
+            self._write(ChildLine(uncollected=(report.nodeid, why_uncollected(report))))
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Pass a report on."""
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
@@ -97,6 +122,11 @@ class Child:
         """Say where this was measured, now that the tests have loaded what they use."""
         environment = probe_environment({"pytest": pytest.__version__})
         self._write(ChildLine(environment=msgspec.to_builtins(environment)))
+
+
+def _read_spec(config: pytest.Config) -> ChildSpec:
+    written = Path(config.getoption("--pareto-child")).read_bytes()
+    return msgspec.json.decode(written, type=ChildSpec)
 
 
 def _lost(nodeids: Sequence[str]) -> str:

@@ -1,8 +1,7 @@
 """Fresh processes that measure the session's tests, and all that they say."""
 
 import sys
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +9,13 @@ import msgspec
 import pytest
 
 from pytest_pareto.model.environment import Environment
+from pytest_pareto.plugin.arguments import arguments_on
 from pytest_pareto.plugin.child import ChildLine, ChildSpec
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.settings import timeout_s
+from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.process import ChildProcess
+from pytest_pareto.runs.stale import run_folder
 
 ORDERLY = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 """The exit codes of a child that did what it was asked."""
@@ -42,8 +44,7 @@ def run_child(
     node ids of the tests that measure, the others call their functions once; None for all.
     """
     hearing = Hearing(session, builder, show)
-    with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as name:
-        folder = Path(name)
+    with run_folder() as folder:
         lines, log = folder / "lines.jsonl", folder / "log.txt"
         arguments = child_arguments(session, lines, folder / "spec.json", measured=measured)
         cwd = session.config.invocation_params.dir
@@ -78,6 +79,8 @@ class Hearing:
             report = _revive(self._config, line.report)
             self._builder.add(report)
             self._show(report)
+        elif line.uncollected is not None:
+            self._builder.add_uncollected(*line.uncollected)
         elif line.environment is not None:
             self.environment = msgspec.convert(line.environment, Environment)
         else:
@@ -95,30 +98,35 @@ def child_arguments(
     lines: Path,
     file: Path,
     *,
+    nodeids: Sequence[str] | None = None,
     measured: Iterable[str] | None = None,
-    rootdir: Path | None = None,
+    leg: Leg | None = None,
     may_lack: bool = False,
+    lists: bool = False,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; its task is put into ``file``.
 
-    ``rootdir`` is where its tests are, if not those of this session; ``may_lack`` is whether
-    some of them may be missing there.
+    ``nodeids`` are its tests, if not those of this session. Where it runs on a ``leg``, they are
+    where that has them, and ``may_lack`` is whether some of them may be missing there. A child
+    that ``lists`` runs none.
     """
     config = session.config
     spec = ChildSpec(
-        nodeids=[item.nodeid for item in session.items],
+        nodeids=[item.nodeid for item in session.items] if nodeids is None else list(nodeids),
         lines=str(lines),
         measured=None if measured is None else sorted(measured),
         may_lack=may_lack,
+        lists=lists,
     )
     file.write_bytes(msgspec.json.encode(spec))
+    own = config.invocation_params.args
     ini = ["-c", str(config.inipath)] if config.inipath is not None else []
     return [
         sys.executable,
         *(() if _imports_from_here(config) else ("-P",)),
         *("-m", "pytest", "--pareto-child", str(file)),
-        *("--rootdir", str(rootdir or config.rootpath)),
-        *(*ini, *map(str, config.invocation_params.args)),
+        *("--rootdir", str(config.rootpath if leg is None else leg.tests.root)),
+        *(*ini, *(own if leg is None else arguments_on(leg, own))),
     ]
 
 

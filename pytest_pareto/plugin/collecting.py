@@ -1,5 +1,8 @@
 """From test reports to a `Run`."""
 
+import re
+from collections.abc import Mapping
+
 import pytest
 
 from pytest_pareto.model.environment import Environment
@@ -13,6 +16,7 @@ class RunBuilder:
     def __init__(self) -> None:
         self._cases: dict[str, tuple[CaseRun, ...]] = {}
         self._failed: dict[str, str] = {}
+        self._uncollected: dict[str, str] = {}
         self._finished: set[str] = set()
         self._skipped: set[str] = set()
         self._asked: set[str] = set()
@@ -31,6 +35,15 @@ class RunBuilder:
             self._cases[nodeid] = cases_of(report)
         if report.when == "teardown":
             self._finished.add(nodeid)
+
+    def add_uncollected(self, nodeid: str, why: str) -> None:
+        """Take in that a module (by its node id) could not be collected."""
+        self._uncollected[nodeid] = why
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Why what failed did, by node id: tests, and modules that could not be collected."""
+        return self._uncollected | self._failed
 
     def silent_failures(self, where: str, *, counted: bool = True) -> list[str]:
         """Tell of tests without cases that failed ``where`` no report of theirs is shown.
@@ -54,13 +67,19 @@ class RunBuilder:
         return Run(
             environment,
             cases,
-            dict(self._failed),
+            self.failed,
             frozenset(self._finished),
             frozenset(self._skipped),
         )
 
 
-def _first_line(report: pytest.TestReport) -> str:
+def why_uncollected(report: pytest.CollectReport) -> str:
+    """Return the exception in one line, without the traceback that pytest puts around it."""
+    raised = re.search(r"^E   (\S.*)$", report.longreprtext, re.MULTILINE)
+    return raised[1] if raised is not None else _first_line(report)
+
+
+def _first_line(report: pytest.TestReport | pytest.CollectReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash is not None else report.longreprtext
     lines = [line for line in str(text).splitlines() if line.strip()]

@@ -11,6 +11,7 @@ from pytest_pareto.plugin.children import run_child
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
 from pytest_pareto.plugin.replay import Replay
+from pytest_pareto.runs.stale import prune_folders
 
 
 class FreshRuns:
@@ -47,6 +48,7 @@ class FreshRuns:
             return None
         if not session.items:
             return True
+        prune_folders()
         began_s = time.monotonic()
         if self._take(session, range(1, self._count + 1)) and self._more is not None:
             further = self._more(self.runs, time.monotonic() - began_s)

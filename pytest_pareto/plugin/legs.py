@@ -1,9 +1,7 @@
 """Both legs of ``--pareto-against``: opened for a session, and closed whatever happens."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +12,7 @@ from pytest_pareto.runs.leg_run import set_up
 from pytest_pareto.runs.legs import Leg, Side, make_legs
 from pytest_pareto.runs.project import survey
 from pytest_pareto.runs.repository import Commit, Tree
+from pytest_pareto.runs.stale import run_folder
 from pytest_pareto.runs.worktree import check_out
 
 
@@ -50,7 +49,7 @@ def opened_legs(
 
 
 def _build(session: pytest.Session, legs: dict[Side, Leg], command: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder:
+    with run_folder() as folder:
         for side, leg in legs.items():
             say(session.config, f"setting up the {side} leg: {command}")
-            set_up(leg, command, Path(folder, str(side)))
+            set_up(leg, command, folder / str(side))

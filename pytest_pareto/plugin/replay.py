@@ -13,7 +13,8 @@ class Replay:
 
     def show(self, report: pytest.TestReport) -> None:
         """Show one phase of one test; raises what pytest raises where that ends the session."""
-        hook = self._hooks[report.nodeid]
+        # Of a test that only the ref has, nothing is collected here.
+        hook = self._hooks.get(report.nodeid, self._session.config.hook)
         if self._current != report.nodeid:
             self._current = report.nodeid
             hook.pytest_runtest_logstart(nodeid=report.nodeid, location=report.location)

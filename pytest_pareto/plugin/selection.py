@@ -12,7 +12,7 @@ class Selection:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self.deselected = 0
+        self.deselected: set[str] = set()
         self.stopped: str | None = None
         self.skipped_modules: set[str] = set()
 
@@ -23,12 +23,18 @@ class Selection:
         if self.stopped is not None:
             return self.stopped
         if self.deselected:
-            return f"{self.deselected} deselected"
-        if getattr(option, "lf", False) or getattr(option, "stepwise", False):
+            return f"{len(self.deselected)} deselected"
+        if self.is_remembered:
             return "--lf or --sw"
         if option.ignore or option.ignore_glob:
             return "--ignore"
         return None
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether an earlier session's outcome chose the tests."""
+        option = self._config.option
+        return bool(getattr(option, "lf", False) or getattr(option, "stepwise", False))
 
     def expects(self, case_id: str, runs: tuple[Run, ...]) -> bool:
         """Whether a session that ran to its end should have measured this case.

@@ -77,7 +77,7 @@ class ParetoSession:
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Remember that not everything was asked for."""
-        self._selection.deselected += len(items)
+        self._selection.deselected.update(item.nodeid for item in items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember the modules that skipped themselves."""

@@ -1,27 +1,39 @@
-"""SIGTERM as Ctrl-C: by ``timeout``, Slurm or a cancelled CI job, a session ends in order too."""
+"""SIGTERM and SIGHUP as Ctrl-C: ended by ``timeout``, Slurm, CI or a closed ssh, in order too."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
+from types import FrameType
+
+from pytest_pareto.runs.ending import ENDING
 
 
 @contextlib.contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGTERM: children end, worktrees go, what is known is told.
+    """Raise KeyboardInterrupt on these signals: children end, worktrees go, what is known is told.
 
-    Only in the main thread, and only where nobody else listens to that signal.
+    Only in the main thread, and only where nobody else listens (as ``nohup`` does to SIGHUP).
     """
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    ours = os.getpid()
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt("SIGTERM")
+    def interrupt(number: int, _: FrameType | None) -> None:
+        if os.getpid() != ours:
+            # A process that a test forked has this handler too, and is to end as it would.
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+            return
+        raise KeyboardInterrupt(signal.Signals(number).name)
 
-    signal.signal(signal.SIGTERM, interrupt)
+    unheard = [each for each in ENDING if signal.getsignal(each) is signal.SIG_DFL]
+    for each in unheard:
+        signal.signal(each, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for each in unheard:
+            signal.signal(each, signal.SIG_DFL)

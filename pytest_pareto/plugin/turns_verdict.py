@@ -10,6 +10,7 @@ from pytest_pareto.model.run import Interleaved
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Circumstances, Judged, judge_interleaved
 from pytest_pareto.plugin.conclusion import Conclusion
+from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
 from pytest_pareto.report.summary import plural
@@ -23,13 +24,16 @@ _NAMED = 3
 class Turns:
     """What both sides measured, and, of what then looked worse, what they measured again.
 
-    ``data`` are files of the project that differ between them and are no code.
+    ``gone`` are tests that only the ref has; ``data`` are files of the project that differ
+    between them and are no code; ``notices`` are told of the session.
     """
 
     screen: Interleaved
     flagged: frozenset[tuple[str, str]] = frozenset()
     again: Interleaved | None = None
+    gone: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def judge_turns(
@@ -58,10 +62,13 @@ def judge_turns(
             failures=failures,
             cut_short=cut_short,
             notices=(
-                *_failed_before(turns.screen),
+                *failed_before(turns.screen.old),
+                *failed_before(() if turns.again is None else turns.again.old, again=True),
                 *_other_conditions(turns.screen),
                 *_other_data(turns.data, settings),
+                *turns.notices,
             ),
+            gone=() if cut_short else turns.gone,
         ),
         flagged=turns.flagged,
         again=turns.again,
@@ -135,13 +142,3 @@ def _suspects(turns: Turns) -> str | None:
     cases = plural(len({case_id for case_id, _ in turns.flagged}), "case")
     blocks = plural(len(turns.again.new) // PER_BLOCK, "block")
     return f"{cases} measured again in {blocks}"
-
-
-def _failed_before(sides: Interleaved) -> list[str]:
-    everywhere = set.intersection(*(set(run.failed) for run in sides.old))
-    failed = {nodeid: sides.old[-1].failed[nodeid] for nodeid in sorted(everywhere)}
-    if not failed:
-        return []
-    nodeid, why = next(iter(failed.items()))
-    tests = "1 test fails" if len(failed) == 1 else f"{len(failed)} tests fail"
-    return [f"with the old code {tests}, and cannot be compared: {nodeid}: {why}"]

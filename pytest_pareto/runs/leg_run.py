@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pareto.model.errors import ParetoError
@@ -11,6 +12,14 @@ from pytest_pareto.runs.legs import Leg, equip
 from pytest_pareto.runs.origins import prove
 from pytest_pareto.runs.process import ChildProcess
 from pytest_pareto.runs.words import SETUP_OPTION
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A process that came to its end, and the file in which it noted its imports."""
+
+    origins: Path
+    pid: int
 
 
 def run_leg(
@@ -25,13 +34,40 @@ def run_leg(
 ) -> frozenset[str]:
     """Run a leg once in a fresh process and return the project's modules that it imported.
 
+    Raises ParetoError as `listen` does, and where it did not measure its own code.
+    """
+    ran = listen(
+        leg,
+        arguments,
+        folder=folder,
+        hear=hear,
+        timeout_s=timeout_s,
+        orderly=orderly,
+        is_watched=is_watched,
+    )
+    return prove(leg, ran.origins, ran.pid)
+
+
+def listen(
+    leg: Leg,
+    arguments: Callable[[Path], Sequence[str]],
+    *,
+    folder: Path,
+    hear: Callable[[str], None],
+    timeout_s: float | None = None,
+    orderly: Container[int] = (0,),
+    is_watched: bool = False,
+) -> Ran:
+    """Run a leg once in a fresh process, and hear what it says.
+
     ``arguments`` makes the command from the file to which the child appends its lines, each
     of which ``hear`` is given as it comes. ``folder`` is this run's own, and is made. The
-    process and all that it started are ended with the call, however that ends. A run that
-    ``is_watched`` notes more (see `legs.equip`), and its figures are to be thrown away.
+    process and its group are ended with the call, however that ends; what it started in a
+    session of its own is not. A run that ``is_watched`` notes more (see `legs.equip`), and its
+    figures are to be thrown away.
 
     Raises ParetoError with the end of its output where it takes longer than ``timeout_s``
-    or ends with a code that is not ``orderly``, and where it did not measure its own code.
+    or ends with a code that is not ``orderly``.
     """
     equipment = equip(leg, folder, is_watched=is_watched)
     lines = folder / "lines.jsonl"
@@ -52,7 +88,7 @@ def run_leg(
         raise ParetoError(f"{what} was ended: {error}; its output ends:\n{child.tail()}") from None
     _refuse_disorder(what, child, orderly)
     assert child.pid is not None
-    return prove(leg, equipment.origins, child.pid)
+    return Ran(equipment.origins, child.pid)
 
 
 def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = None) -> None:

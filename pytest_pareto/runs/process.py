@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from pytest_pareto.runs.lifeline import Lifeline
+
 POLL_S = 0.05
 """Often enough to show a finished test at once, seldom enough not to disturb what is timed."""
 GRACE_S = 3.0
@@ -31,8 +33,9 @@ class ChildProcess:
     """A child that appends lines to a file while it runs.
 
     Used as a context manager: whatever ends the block (the child's end, Ctrl-C, an error),
-    the child and everything that it started are ended with it. Its environment is this
-    process's unless another is given, cleaned in either case.
+    the child and its process group are ended with it, and on Linux also where this process is
+    killed. What the child starts in a session of its own is no longer in that group. Its
+    environment is this process's unless another is given, cleaned in either case.
     """
 
     def __init__(
@@ -53,9 +56,19 @@ class ChildProcess:
         self._timeout_s = timeout_s
         self._deadline_s = math.inf
         self._process: subprocess.Popen[bytes] | None = None
+        self._lifeline: Lifeline | None = None
 
     def __enter__(self) -> Self:
         self._lines.touch()
+        self._lifeline = Lifeline()
+        try:
+            self._start(self._lifeline)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self, lifeline: Lifeline) -> None:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
                 self._arguments,
@@ -65,14 +78,17 @@ class ChildProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=lifeline.inherited,
             )
+        lifeline.tie(self._process.pid)
         if self._timeout_s is not None:
             self._deadline_s = time.monotonic() + self._timeout_s
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             end_group(self._process)
+        if self._lifeline is not None:
+            self._lifeline.close()
 
     def lines(self) -> Iterator[str]:
         """Yield each whole line as the child writes it, until it ends.

@@ -1,4 +1,4 @@
-"""Worktrees of sessions that were killed: known by their name, removed by the next session."""
+"""What killed sessions left in the temp folder: known by its name, removed by the next session."""
 
 import contextlib
 import os
@@ -8,22 +8,30 @@ import shutil
 import sys
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_pareto.runs.git import try_git
 from pytest_pareto.runs.repository import Tree
 
-_NAME = re.compile(r"pytest-pareto-ref-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<birth>\d+)-")
+_NAME = re.compile(r"pytest-pareto-(ref|run)-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<birth>\d+)-")
 
 
-def own_prefix() -> str:
-    """Return how the name of this process's worktree begins.
+def own_prefix(what: str = "ref") -> str:
+    """Return how the name of this process's worktree begins, or of its folder of a ``run``.
 
     The host is in it because a repository may be shared, and process ids are not; the time at
     which the process was born because ids come round again.
     """
     pid = os.getpid()
-    return f"pytest-pareto-ref-{_host()}-{pid}-{_birth(pid)}-"
+    return f"pytest-pareto-{what}-{_host()}-{pid}-{_birth(pid)}-"
+
+
+@contextlib.contextmanager
+def run_folder() -> Iterator[Path]:
+    """Make a folder for a run, and remove it; where we are killed, the next session does."""
+    with tempfile.TemporaryDirectory(prefix=own_prefix("run")) as folder:
+        yield Path(folder)
 
 
 def remove_worktree(tree: Tree, folder: Path) -> bool:
@@ -53,7 +61,12 @@ def prune_stale(tree: Tree) -> None:
     for folder in _worktrees(tree):
         if _is_stale(folder.name):
             remove_worktree(tree, folder)
-    for folder in Path(tempfile.gettempdir()).glob("pytest-pareto-ref-*"):
+    prune_folders()
+
+
+def prune_folders() -> None:
+    """Remove what sessions that no longer run left in the temp folder."""
+    for folder in Path(tempfile.gettempdir()).glob("pytest-pareto-r*"):
         if _is_stale(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.runs.ending import ENDING
 from pytest_pareto.runs.git import ask_git
 from pytest_pareto.runs.links import link_untracked
 from pytest_pareto.runs.repository import Commit, Tree
@@ -69,12 +70,13 @@ def _folder(candidate: Tree) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Do not hear a second, impatient Ctrl-C: it would leave a worktree half removed."""
+    """Do not hear a second, impatient Ctrl-C or SIGTERM: it would leave a worktree half removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, *ENDING)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        for each, handler in before.items():
+            signal.signal(each, signal.SIG_DFL if handler is None else handler)

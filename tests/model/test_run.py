@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
-from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.run import CaseRun, Measurement, cause_of
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 FID = Metric("fid", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
@@ -74,3 +74,20 @@ def test_a_measurement_is_found_by_its_metric() -> None:
     case = case_of(latency, fid)
     assert case.measurement("fid") is fid
     assert case.measurement("energy") is None
+
+
+@pytest.mark.parametrize(
+    ("case_id", "cause"),
+    [
+        ("tests/test_a.py::test_it", "tests/test_a.py: why"),
+        ("tests/test_b.py::test_it#name", "tests/test_b.py::test_it: so"),
+        ("more/test_c.py::test_it", "more: all"),
+        ("tests/test_b.py::test_it2", None),
+        ("tests/test_aa.py::test_it", None),
+    ],
+)
+def test_a_case_is_not_measured_where_its_test_or_what_holds_it_fails(
+    case_id: str, cause: str | None
+) -> None:
+    failed = {"tests/test_a.py": "why", "tests/test_b.py::test_it": "so", "more": "all"}
+    assert cause_of(case_id, failed) == cause

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin.conftest import SIMULATED_CLOCK
+from tests.runs.test_process import ends
 
 PACKAGE = "SECONDS = 0.02\n\ndef score():\n    return 0.9\n"
 TEST = """
@@ -178,15 +179,79 @@ def test_what_the_old_code_cannot_do_is_new(make: MakeRepository) -> None:
     assert "new" in done.stdout
 
 
+@pytest.fixture
+def with_more(make: MakeRepository) -> Repository:
+    """Tests of which the working tree has fewer than HEAD: deleted, renamed, with fewer cases."""
+    repository = make()
+    more = repository.path / "tests" / "test_more.py"
+    more.write_text(
+        "import pytest\n"
+        "def test_renamed(pareto, sleep):\n    pareto.measure(sleep, 0.02)\n"
+        "@pytest.mark.parametrize('n', [1, 2])\n"
+        "def test_fewer(pareto, sleep, n):\n    pareto.measure(sleep, 0.02)\n"
+        "def test_plain():\n    pass\n"
+    )
+    gone = more.with_name("test_gone.py")
+    gone.write_text("def test_gone(pareto, sleep):\n    pareto.measure(sleep, 0.02)\n")
+    repository.commit("More tests")
+    more.write_text(more.read_text().replace("[1, 2]", "[1]").replace("renamed", "is_new"))
+    more.write_text(more.read_text().replace("test_plain", "test_simple"))
+    gone.unlink()
+    return repository
+
+
+def test_tests_that_the_new_code_has_not_are_missing(with_more: Repository) -> None:
+    done = with_more.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    assert done.returncode == 1, done.stdout
+    assert "3 of 6 cases missing · 3 unchanged" in told(done)
+    names = ("test_gone.py::test_gone", "test_more.py::test_fewer[2]", "test_more.py::test_renamed")
+    assert " ".join(f"tests/{name}" for name in names) in told(done)
+
+
+def test_what_was_not_asked_for_is_not_missing(with_more: Repository) -> None:
+    again = ("-k", "work or fewer", "--pareto-missing=warn")
+    done = with_more.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0", *again)
+    assert done.returncode == 0, done.stdout
+    assert "1 missing · 2 unchanged" in told(done)
+    assert "tests/test_more.py::test_fewer[2]" in told(done)
+
+
+def test_the_refs_own_tests_are_run_and_missing_where_they_cannot(with_more: Repository) -> None:
+    gone = with_more.path / "tests" / "test_gone.py"
+    gone.write_text(with_more.git("show", "HEAD:tests/test_gone.py") + "from mypkg import score\n")
+    with_more.commit("A test of what goes")
+    gone.unlink()
+    with_more.package.write_text("SECONDS = 0.02\n")
+    done = with_more.run(
+        *("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0"),
+        *("-o", "pareto_against_tests=ref"),
+    )
+    assert done.returncode == 1, done.stdout
+    assert "1 case MISSING: this case was measured before" in told(done)
+    assert "could not be collected: tests/test_gone.py: ImportError: cannot import" in told(done)
+    assert "FAILED tests/test_work.py::test_work" in told(done)
+
+
+def test_a_checkout_may_be_opened_by_a_link(make: MakeRepository, tmp_path: Path) -> None:
+    repository = make()
+    (repository.path / "pytest.ini").write_text("[pytest]\n")
+    link = tmp_path / "link"
+    link.symlink_to(repository.path)
+    test = str(link / "tests" / "test_work.py")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", test)
+    assert done.returncode == 0, done.stdout
+    assert "PASS 1 case unchanged" in told(done)
+
+
 # What cannot be compared fails, and says so
 
 
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ("def score(:\n", "nothing was measured of HEAD"),
+        ("def score(:\n", "; tests/test_work.py failed: SyntaxError: "),
         ("import os\nos._exit(9)\n", "the ref leg ended with exit code 9"),
-        ("SECONDS = 0.02\n", "nothing was measured of HEAD"),
+        ("SECONDS = 0.02\n", "::test_work failed: AttributeError: "),
     ],
     ids=["no python", "dies", "fails every test"],
 )
@@ -201,6 +266,7 @@ def test_old_code_that_measures_nothing_fails(
     done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
     assert done.returncode == 1, done.stdout
     assert message in told(done)
+    assert "nothing was measured of HEAD" in told(done) or "ended" in message
     assert "WORSE" not in done.stdout
     assert "INTERNALERROR" not in told(done)
 
@@ -252,17 +318,22 @@ def test_outside_of_a_repository_it_is_refused(make: MakeRepository) -> None:
 # How it ends
 
 
+HANG = """
+import os, pathlib, sys, time
+def pytest_runtest_call(item):
+    if '--pareto-child' in sys.argv:
+        pathlib.Path('pid').write_text(str(os.getpid()))
+        time.sleep(60)
+"""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_an_interrupted_session_leaves_the_repository_as_it_was(make: MakeRepository) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_a_signal_ends_it_and_what_it_runs(make: MakeRepository, tmp_path: Path, name: str) -> None:
     repository = make()
+    repository.environment["TMPDIR"] = str(tmp_path)  # what SIGKILL leaves is left there
     with (repository.path / "tests" / "conftest.py").open("a") as conftest:
-        conftest.write(
-            "\nimport os, pathlib, sys, time\n"
-            "def pytest_runtest_call(item):\n"
-            "    if '--pareto-child' in sys.argv:\n"
-            "        pathlib.Path('pid').write_text(str(os.getpid()))\n"
-            "        time.sleep(60)\n"
-        )
+        conftest.write(HANG)
     (repository.path / ".gitignore").write_text("__pycache__/\npid\n")
     before = repository.state()
     parent = subprocess.Popen(
@@ -278,13 +349,35 @@ def test_an_interrupted_session_leaves_the_repository_as_it_was(make: MakeReposi
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert repository.state() != before  # a worktree stands
-    parent.send_signal(signal.SIGINT)
+    number = signal.Signals[name]
+    parent.send_signal(number)
     output, _ = parent.communicate(timeout=20)
+    if name == "SIGKILL":  # nothing is left to remove it, nor to end the run: the kernel does
+        assert parent.returncode == -number
+        assert ends(int(pid.read_text())) or sys.platform != "linux"
+        return
     assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "INTERNALERROR" not in output
     assert repository.state() == before
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_temp_folder_that_cannot_be_written_fails_clearly(make: MakeRepository) -> None:
+    """A full one refuses in the same way; here a plugin of the test's own does it."""
+    repository = make()
+    with (repository.path / "tests" / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\nimport errno, tempfile\n"
+            "def mkdtemp(*_, **__):\n"
+            "    raise OSError(errno.ENOSPC, 'No space left on device', '/its/temp')\n"
+            "def pytest_collection_finish(session):\n"
+            "    tempfile.mkdtemp = mkdtemp\n"
+        )
+    done = repository.run("--pareto-against=HEAD")
+    assert done.returncode == 1, done.stdout
+    assert "--pareto-against: [Errno 28] No space left on device: '/its/temp'" in told(done)
+    assert "INTERNALERROR" not in told(done)
 
 
 @pytest.mark.slow
@@ -315,9 +408,25 @@ def test_what_only_the_new_code_can_import_is_new(make: MakeRepository) -> None:
         "from mypkg.extra import SECONDS\n"
         "def test_extra(pareto, sleep):\n    pareto.measure(sleep, SECONDS)\n"
     )
-    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0", "-v")
     assert done.returncode == 0, done.stdout
     assert "1 new" in done.stdout
+    assert "did not measure it (tests/test_extra.py: ModuleNotFoundError: No mod" in told(done)
+    assert "with the old code 1 module fails, and cannot be compared" in told(done)
+
+
+def test_what_git_does_not_hold_makes_no_test_new(make: MakeRepository) -> None:
+    repository = make()
+    (repository.path / ".gitignore").write_text("__pycache__/\n_made.py\n")
+    (repository.path / "mypkg" / "_made.py").write_text("SECONDS = 0.04\n")
+    (repository.path / "tests" / "test_made.py").write_text(
+        "from mypkg._made import SECONDS\n"
+        "def test_made(pareto, sleep):\n    pareto.measure(sleep, SECONDS)\n"
+    )
+    repository.commit("A test of what is made")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
+    assert done.returncode == 1, done.stdout
+    assert "pareto_against_links = mypkg/_made.py" in told(done)
 
 
 def test_what_fails_only_while_it_warms_up_fails(make: MakeRepository, tmp_path: Path) -> None:
@@ -342,36 +451,3 @@ def test_threads_that_the_new_code_takes_away_are_its_own_doing(make: MakeReposi
     done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
     assert done.returncode == 1, done.stdout
     assert "latency WORSE" in told(done)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_sigterm_ends_it_in_order(make: MakeRepository) -> None:
-    repository = make()
-    with (repository.path / "tests" / "conftest.py").open("a") as conftest:
-        conftest.write(
-            "\nimport os, pathlib, sys, time\n"
-            "def pytest_runtest_call(item):\n"
-            "    if '--pareto-child' in sys.argv:\n"
-            "        pathlib.Path('pid').write_text(str(os.getpid()))\n"
-            "        time.sleep(60)\n"
-        )
-    (repository.path / ".gitignore").write_text("__pycache__/\npid\n")
-    before = repository.state()
-    parent = subprocess.Popen(
-        repository.command("--pareto-against=HEAD"),
-        cwd=repository.path,
-        env=repository.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    pid = repository.path / "pid"
-    deadline = time.monotonic() + 30
-    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    parent.send_signal(signal.SIGTERM)
-    output, _ = parent.communicate(timeout=20)
-    assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
-    assert repository.state() == before
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -295,3 +296,50 @@ def test_a_child_that_never_started_has_nothing_to_end(start: Start, tmp_path: P
         pytest.fail("it cannot have started")
     child.__exit__()
     assert child.exit_code is None
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pytest_pareto.runs import process
+from pytest_pareto.runs.lifeline import Lifeline
+
+if "cut" in sys.argv:
+    Lifeline.tie = lambda *_: None
+here = Path(sys.argv[1])
+script = (here / "script").read_text()
+files = {"cwd": here, "log": here / "log", "lines": here / "lines"}
+with process.ChildProcess([sys.executable, "-c", script], **files) as child:
+    lines = child.lines()
+    print(next(lines), next(lines), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells it on Linux only")
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_killed_parent_takes_the_group_with_it(tmp_path: Path, *, cut: bool) -> None:
+    me = "out.write(f'{os.getpid()}\\n'.encode())\n"
+    (tmp_path / "script").write_text(WRITE + me + GRANDCHILD + SLEEP)
+    command = [sys.executable, "-c", KILLED, str(tmp_path), *(["cut"] if cut else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    child, grandchild = map(int, done.stdout.split())
+    if cut:
+        assert is_alive(child)
+        os.killpg(child, signal.SIGKILL)
+    assert ends(child)
+    assert ends(grandchild)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="nobody tells what is open")
+def test_no_descriptor_is_left_open(start: Start, tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with start("") as child:
+        child.wait()
+    absent = ChildProcess(
+        [str(tmp_path / "absent")], cwd=tmp_path, log=tmp_path / "log", lines=tmp_path / "lines"
+    )
+    with pytest.raises(FileNotFoundError), absent:
+        pytest.fail("it cannot have started")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -14,7 +14,7 @@ import pytest
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.runs import stale, worktree
 from pytest_pareto.runs.repository import Tree, open_tree
-from pytest_pareto.runs.stale import own_prefix, prune_stale
+from pytest_pareto.runs.stale import own_prefix, prune_folders, prune_stale, run_folder
 from pytest_pareto.runs.worktree import check_out
 from tests.runs.conftest import Repository
 
@@ -166,21 +166,28 @@ def test_what_cannot_be_removed_is_said(
         pass
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_second_interrupt_does_not_stop_the_removal(
-    repository: Repository, temp: Path, monkeypatch: pytest.MonkeyPatch
+    repository: Repository, temp: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
     def impatient(tree: Tree, folder: Path) -> bool:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         return stale.remove_worktree(tree, folder)
 
     monkeypatch.setattr(worktree, "remove_worktree", impatient)
+    heard = signal.signal(number, interrupt)
     before = repository.state()
     with check_out(repository.tree, repository.resolve("HEAD~1")):
         pass
     assert repository.state() == before
     assert list(temp.iterdir()) == []
     with pytest.raises(KeyboardInterrupt):  # it is heard again
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
+    signal.signal(number, heard)
 
 
 def test_it_works_beside_the_main_thread(repository: Repository) -> None:
@@ -288,6 +295,17 @@ def test_an_id_that_came_round_again_protects_nothing(temp: Path, repository: Re
     prune_stale(repository.tree)
     assert [left.name for left in temp.iterdir()] == [f"{own_prefix()}y"]
     assert repository.state() == before
+
+
+def test_folders_of_runs_of_killed_sessions_are_removed(temp: Path) -> None:
+    dead = re.sub(r"-\d+-$", "-1-x", own_prefix("run"))
+    others = ["pytest-pareto-mine", "pytest-pareto-run-by-hand"]
+    for name in (dead, *others):
+        (temp / name / "run").mkdir(parents=True)
+    with run_folder() as ours:
+        prune_folders()
+        assert sorted(left.name for left in temp.iterdir()) == sorted([*others, ours.name])
+    assert sorted(left.name for left in temp.iterdir()) == others
 
 
 def test_where_the_system_does_not_tell_births_the_id_decides(

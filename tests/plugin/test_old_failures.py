@@ -1,0 +1,59 @@
+"""Failures of the old code, which fail nothing and are told."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.run import Interleaved, Run
+from pytest_pareto.plugin.old_failures import failed_before
+from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.plugin.turns_verdict import Turns, judge_turns
+
+ONE, TWO, MODULE = "test_a.py::test_one", "test_a.py::test_two", "test_b.py"
+
+
+def runs(*failed: Mapping[str, str]) -> list[Run]:
+    return [Run(Environment("a CPU", 2, 1), failed=each) for each in failed]
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        ([{ONE: "x"}] * 2, [f"1 test fails, and cannot be compared: {ONE}: x"]),
+        ([{TWO: "y", ONE: "x"}] * 2, [f"2 tests fail, and cannot be compared: {ONE}: x"]),
+        ([{MODULE: "x"}] * 2, [f"1 module fails, and cannot be compared: {MODULE}: x"]),
+        ([{}, {ONE: "x"}, {}], [f"{ONE} fails in 1 of 3 runs, and is compared with the others: x"]),
+        (
+            [{MODULE: "m", ONE: "x"}, {MODULE: "m", TWO: "y"}],
+            [
+                f"1 module fails, and cannot be compared: {MODULE}: m",
+                f"{ONE} (and 1 more) fails in 1 of 2 runs, and is compared with the others: x",
+            ],
+        ),
+        ([{}, {}], []),
+        ([], []),
+    ],
+)
+def test_it_is_told_how_often(failed: list[Mapping[str, str]], told: list[str]) -> None:
+    assert failed_before(runs(*failed)) == [f"with the old code {text}" for text in told]
+    again = [f"with the old code, measured again, {text}" for text in told]
+    assert failed_before(runs(*failed), again=True) == again
+
+
+def test_the_verdict_tells_it() -> None:
+    new = runs({}, {})
+    turns = Turns(
+        Interleaved(tuple(runs({}, {ONE: "x"})), tuple(new)),
+        again=Interleaved(tuple(runs({TWO: "y"})), tuple(new)),
+    )
+    spreads = {"host": 0.04, "host_adjusted": 0.015, "gpu": 0.0005, "gpu_other_board": 0.0015}
+    settings = Settings(Path(), Policy(), session_spreads=spreads)
+    selection: Any = SimpleNamespace(stopped=None, skipped=lambda *_: False)
+    told = "\n".join(judge_turns(turns, settings, selection).judgement.notices)
+    assert f"with the old code {ONE} fails in 1 of 2 runs" in told
+    assert "with the old code, measured again, 1 test fails" in told

@@ -1,0 +1,65 @@
+"""Signals that end a session in order, and those that are left as they are."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from pytest_pareto.plugin.termination import terminated_as_interrupted
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_it_is_as_ctrl_c_and_only_within(number: signal.Signals) -> None:
+    with pytest.raises(KeyboardInterrupt, match=number.name), terminated_as_interrupted():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_who_listens_already_goes_on() -> None:
+    """As under nohup; the other signal is heard all the same."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminated_as_interrupted():
+            signal.raise_signal(signal.SIGHUP)
+            with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_beside_the_main_thread_nothing_is_changed() -> None:
+    heard = []
+
+    def work() -> None:
+        with terminated_as_interrupted():
+            heard.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert heard == [signal.SIG_DFL]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_forked_process_ends_as_it_would(number: signal.Signals) -> None:
+    reading, writing = os.pipe()
+    with terminated_as_interrupted():
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.write(writing, b"!")  # Python forgets a signal that comes while it forks
+                time.sleep(10)
+            finally:
+                os._exit(1)
+        os.read(reading, 1)
+        os.kill(pid, number)
+        _, status = os.waitpid(pid, 0)
+    os.close(reading)
+    os.close(writing)
+    assert os.waitstatus_to_exitcode(status) == -number

@@ -1,0 +1,57 @@
+"""What the old code fails without, and git does not hold."""
+
+import re
+
+import pytest
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.runs.lacking import refuse_unlinked
+from pytest_pareto.runs.legs import Leg, Side
+from tests.runs.conftest import Compare, Repository
+
+NO_MODULE = "ModuleNotFoundError: No module named 'mypkg.made'"
+TEST = "tests/test_it.py"
+
+
+@pytest.fixture
+def leg(repository: Repository, compare: Compare) -> Leg:
+    """The old leg of a project whose test both commits have."""
+    repository.commit({TEST: "", ".gitignore": "made.py\n"})
+    repository.commit({"mypkg/core.py": "VALUE = 'newer'\n"})
+    return compare(tests=[repository.path / TEST]).legs[Side.REF]
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        NO_MODULE,
+        f"{NO_MODULE} in /elsewhere",
+        "ImportError: cannot import name 'made' from 'mypkg' (/at/mypkg/__init__.py)",
+    ],
+)
+def test_an_ignored_module_is_to_be_linked(repository: Repository, leg: Leg, why: str) -> None:
+    repository.write({"mypkg/made.py": "", TEST: "changed"})
+    message = rf"{re.escape(why)}; mypkg/made\.py .* pareto_against_links = mypkg/made\.py if"
+    with pytest.raises(ParetoError, match=message):
+        refuse_unlinked(leg, {f"{TEST}::test_one": why})
+
+
+def test_what_is_merely_untracked_is_needed_where_the_test_is_old(
+    repository: Repository, leg: Leg
+) -> None:
+    repository.write({"mypkg/made/__init__.py": ""})
+    with pytest.raises(ParetoError, match=r"mypkg/made/__init__\.py is in the working tree"):
+        refuse_unlinked(leg, {TEST: NO_MODULE})
+
+
+def test_a_new_test_of_new_code_is_no_lack(repository: Repository, leg: Leg) -> None:
+    repository.write({"mypkg/made/__init__.py": "", TEST: "changed", "tests/test_new.py": ""})
+    refuse_unlinked(leg, {TEST: NO_MODULE, "tests/test_new.py": NO_MODULE})
+
+
+@pytest.mark.parametrize("why", [NO_MODULE, "RuntimeError: No such thing", NO_MODULE[:-5] + "e'"])
+def test_what_the_candidate_lacks_or_git_holds_is_no_lack(
+    repository: Repository, leg: Leg, why: str
+) -> None:
+    repository.commit({"mypkg/mad.py": "", "mypkg/mae.py": ""})
+    refuse_unlinked(leg, {TEST: why})
