@@ -53,7 +53,9 @@ def list_tests(session: pytest.Session, leg: Leg) -> Listed:
                 orderly=ORDERLY,
             )
     except ParetoError as error:
-        return Listed(notices=(f"whether a test of the old code is gone is not known: {error}",))
+        first, *rest = str(error).splitlines()
+        why = f"{first} {rest[-1]}" if rest else first
+        return Listed(notices=(f"whether a test of the old code is gone is not known: {why}",))
     # Where an id has a path in it, the same one here has another.
     here, there = str(own.other.top), str(own.tree.top)
     tests = {nodeid.replace(there, here): measures for nodeid, measures in heard.tests.items()}

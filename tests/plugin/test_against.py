@@ -232,6 +232,19 @@ def test_the_refs_own_tests_are_run_and_missing_where_they_cannot(with_more: Rep
     assert "FAILED tests/test_work.py::test_work" in told(done)
 
 
+def test_old_tests_that_cannot_be_listed_are_told_and_no_more(make: MakeRepository) -> None:
+    repository = make()
+    conftest = repository.path / "tests" / "conftest.py"
+    sound = conftest.read_text()
+    conftest.write_text("def broken(:\n")
+    repository.commit("Broken tests")
+    conftest.write_text(sound)
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
+    assert done.returncode == 0, done.stdout
+    assert "PASS 1 case unchanged" in told(done)
+    assert "whether a test of the old code is gone is not known: the ref leg ended" in told(done)
+
+
 def test_a_checkout_may_be_opened_by_a_link(make: MakeRepository, tmp_path: Path) -> None:
     repository = make()
     (repository.path / "pytest.ini").write_text("[pytest]\n")
