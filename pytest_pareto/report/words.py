@@ -57,6 +57,8 @@ def case_label(case: CaseVerdict) -> str:
     """Name what became of a case: in capitals where it fails the build."""
     if case.place.position is Position.LOST:
         word = "lost its place"
+    elif _only_crept(case):
+        word = "crept"
     elif case.verdict in HARMLESS and _breaks_a_budget(case):
         word = "budget broken"
     else:
@@ -74,6 +76,8 @@ def count_word(case: CaseVerdict) -> str:
         return "moved together"
     if case.fails:
         return _failing_word(case)
+    if _only_crept(case):
+        return "crept, not gated"
     if case.verdict in HARMED and not case.comparison.gate:
         return "worse, not gated"
     if case.verdict is Verdict.TRADE_OFF:
@@ -84,6 +88,8 @@ def count_word(case: CaseVerdict) -> str:
 
 
 def _failing_word(case: CaseVerdict) -> str:
+    if _only_crept(case):
+        return "crept"
     if case.verdict in HARMED or case.place.position is Position.LOST:
         return "regressed"
     if case.verdict in HARMLESS and _breaks_a_budget(case):
@@ -92,6 +98,13 @@ def _failing_word(case: CaseVerdict) -> str:
     if case.verdict in HARMLESS:
         return "only partly compared"
     return unmeasured.get(case.verdict, _VERDICTS[case.verdict])
+
+
+def _only_crept(case: CaseVerdict) -> bool:
+    """Whether a case is worse than the anchor, and graver things are not to be said of it."""
+    graver = {Verdict.BROKEN, Verdict.DOMINATED, Verdict.WORSE, Verdict.MISSING}
+    kept = case.place.position is not Position.LOST and case.verdict not in graver
+    return bool(case.crept) and kept
 
 
 def is_partly_compared(case: CaseVerdict) -> bool:
