@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
 def register_session(config: pytest.Config) -> None:
     """Read the settings, check the baseline before hours are spent, and register the hooks."""
+    from pytest_pareto.baseline.anchor import load_anchor
     from pytest_pareto.baseline.store import check_writable, load
 
     settings = read_settings(config)
     try:
         if settings.against is None:
-            load(settings.baseline_dir, probe_environment({}).hardware_key)
+            hardware_key = probe_environment({}).hardware_key
+            load(settings.baseline_dir, hardware_key)
+            if settings.anchor_dir is not None:
+                load_anchor(settings.anchor_dir, hardware_key)
         if settings.update is not None:
             check_writable(settings.baseline_dir)
         selection = Selection(config)

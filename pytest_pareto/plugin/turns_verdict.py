@@ -50,7 +50,11 @@ def judge_turns(
             skipped=lambda case_id: selection.skipped(case_id, turns.screen.new),
             failures=failures,
             cut_short=cut_short,
-            notices=(*_failed_before(turns.screen), *_other_conditions(turns.screen)),
+            notices=(
+                *_failed_before(turns.screen),
+                *_other_conditions(turns.screen),
+                *_without_anchor(settings),
+            ),
         ),
         flagged=turns.flagged,
         again=turns.again,
@@ -105,6 +109,11 @@ def _other_conditions(sides: Interleaved) -> list[str]:
         for name in old | new
         if old.get(name) != new.get(name)
     ]
+
+
+def _without_anchor(settings: Settings) -> list[str]:
+    lack = "the anchor is not compared with: with --pareto-against nothing stored is"
+    return [lack] if settings.anchor_dir is not None else []
 
 
 def _suspects(turns: Turns) -> str | None:

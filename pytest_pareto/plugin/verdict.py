@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pytest_pareto.baseline.anchor import load_anchor
 from pytest_pareto.baseline.store import load
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.facts import SessionFacts
@@ -15,6 +16,21 @@ from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
 from pytest_pareto.plugin.updating import update
 from pytest_pareto.report.summary import plural
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the session is compared with: the rolling baseline, and the anchor if there is one."""
+
+    baseline: Baseline
+    anchor: Baseline | None
+
+    @classmethod
+    def load(cls, settings: Settings, hardware_key: str) -> "Past":
+        """Read both."""
+        folder = settings.anchor_dir
+        anchor = load_anchor(folder, hardware_key) if folder is not None else None
+        return cls(load(settings.baseline_dir, hardware_key), anchor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +50,28 @@ def conclude(
     rootpath: Path,
 ) -> Conclusion:
     """Judge the runs against the baseline; then, and only then, write what was asked for."""
-    baseline = load(settings.baseline_dir, measured.runs[-1].environment.hardware_key)
+    past = Past.load(settings, measured.runs[-1].environment.hardware_key)
     complete = not measured.failures and selection.stopped is None
     # What was cut short measured something else than asked: nothing of it is accepted.
     writable = settings.update is not None and complete
-    judged, confirmation = _judged(settings, selection, measured, baseline, writable, None), None
+    judged, confirmation = _judged(settings, selection, measured, past, writable, None), None
     if complete:
         confirmation = confirming(judged.judgement)
     if confirmation is not None:
         measured = replace(measured, failures=tuple(confirming.failures))
         writable = writable and not measured.failures
-        judged = _judged(settings, selection, measured, baseline, writable, confirmation)
-    facts = _facts(settings, selection, measured, baseline, confirmation, rootpath)
+        judged = _judged(settings, selection, measured, past, writable, confirmation)
+    facts = _facts(settings, selection, measured, past.baseline, confirmation, rootpath)
     if not writable:
         return Conclusion(judged.judgement, replace(facts, updating=settings.update is not None))
-    return update(settings, judged, baseline, measured.runs[-1].environment, facts)
+    return update(settings, judged, past.baseline, measured.runs[-1].environment, facts)
 
 
 def _judged(
     settings: Settings,
     selection: Selection,
     measured: Measured,
-    baseline: Baseline,
+    past: Past,
     writable: bool,  # noqa: FBT001
     confirmation: Confirmation | None,
 ) -> Judged:
@@ -63,7 +79,7 @@ def _judged(
     spreads = SessionSpreads(**settings.session_spreads)
     return judge_runs(
         runs,
-        baseline,
+        past.baseline,
         settings.policy if writable else settings.policy.accepting_nothing(),
         Terms(settings.policy.alpha, spreads, settings.confirm),
         Circumstances(
@@ -74,6 +90,7 @@ def _judged(
             cut_short=selection.stopped is not None,
         ),
         confirmation,
+        past.anchor,
     )
 
 
@@ -86,10 +103,9 @@ def _facts(
     rootpath: Path,
 ) -> SessionFacts:
     histories = [h for case in baseline.cases.values() for h in case.metrics.values()]
-    folder = settings.baseline_dir / baseline.hardware_key
-    shown = folder.relative_to(rootpath) if folder.is_relative_to(rootpath) else folder
+    anchor = settings.anchor_dir
     return SessionFacts(
-        baseline_path=shown.as_posix(),
+        baseline_path=_shown(settings.baseline_dir / baseline.hardware_key, rootpath),
         hardware_key=baseline.hardware_key,
         baseline_sessions=max((len(h.level_sessions) for h in histories), default=0),
         baseline_runs=max(
@@ -102,7 +118,13 @@ def _facts(
         confirmed=settings.confirm > 0 and selection.stopped is None and not measured.failures,
         suspects=_suspects(confirmation),
         assumptions=_assumptions(settings),
+        anchor_path=_shown(anchor, rootpath) if anchor is not None else None,
     )
+
+
+def _shown(folder: Path, rootpath: Path) -> str:
+    inside = folder.is_relative_to(rootpath)
+    return (folder.relative_to(rootpath) if inside else folder).as_posix()
 
 
 def _suspects(confirmation: Confirmation | None) -> str | None:

@@ -76,10 +76,8 @@ def count_word(case: CaseVerdict) -> str:
         return "moved together"
     if case.fails:
         return _failing_word(case)
-    if _only_crept(case):
-        return "crept, not gated"
-    if case.verdict in HARMED and not case.comparison.gate:
-        return "worse, not gated"
+    if not case.comparison.gate and (case.verdict in HARMED or case.crept):
+        return "crept, not gated" if _only_crept(case) else "worse, not gated"
     if case.verdict is Verdict.TRADE_OFF:
         return "traded"
     if case.verdict in HARMLESS and is_partly_compared(case):
