@@ -104,7 +104,7 @@ def _rest(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
     lines = [f"{word}{', '.join(names)}" for word, names in told.items()]
     if verbosity == 1:
         lines += _diagnostics(case.rows)
-    if verbosity > 0 or not visible_rows(case, verbosity):
+    if verbosity > 0 or not (visible_rows(case, verbosity) or case.crept):
         lines += _absences(case.rows)
     for line in lines:
         yield from wrap(line, width, indent=INDENT, hanging=_BELOW)

@@ -24,7 +24,7 @@ def creep_lines(case: CaseBlock, width: int, indent: str, verbosity: int) -> Ite
     for row in crept_rows(case):
         yield from wrap(creep_text(row), width, indent=indent, hanging=hanging)
     rest = [
-        f"{row.metric} {row.word} ({row.change})"
+        f"{row.metric} {row.word} ({row.change}, would have caught {row.resolution})"
         for row in case.anchor
         if verbosity > 0 and row.gates and row.metric not in case.crept
     ]

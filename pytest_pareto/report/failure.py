@@ -30,7 +30,8 @@ def failure_text(case: CaseVerdict, ref: str | None = None) -> tuple[str, str]:
 
 
 def _message(case: CaseVerdict, block: CaseBlock) -> str:
-    worse = [row for row in block.rows if row.gates and row.outcome is Outcome.WORSE]
+    convicted = [row for row in block.rows if row.gates and row.outcome is Outcome.WORSE]
+    worse = [row for row in convicted if row.metric not in block.crept]
     crept = [creep_text(row) for row in crept_rows(block)]
     if not worse:
         return "; ".join(crept or block.fails)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position, Verdict
 from pytest_pareto.report.text import clean, display_width, pad, wrap
-from pytest_pareto.report.words import HARMED
+from pytest_pareto.report.words import HARMED, only_crept
 
 ENOUGH_RUNS = 5
 
@@ -109,7 +109,8 @@ def _selection(cases: Sequence[CaseVerdict]) -> tuple[str, ...]:
 
 
 def _can_be_accepted(case: CaseVerdict) -> bool:
-    return case.verdict in HARMED or case.place.position is Position.LOST
+    harmed = case.verdict in HARMED and not only_crept(case)
+    return harmed or case.place.position is Position.LOST
 
 
 def _more(runs: int) -> int:

@@ -57,7 +57,7 @@ def case_label(case: CaseVerdict) -> str:
     """Name what became of a case: in capitals where it fails the build."""
     if case.place.position is Position.LOST:
         word = "lost its place"
-    elif _only_crept(case):
+    elif only_crept(case):
         word = "crept"
     elif case.verdict in HARMLESS and _breaks_a_budget(case):
         word = "budget broken"
@@ -77,7 +77,7 @@ def count_word(case: CaseVerdict) -> str:
     if case.fails:
         return _failing_word(case)
     if not case.comparison.gate and (case.verdict in HARMED or case.crept):
-        return "crept, not gated" if _only_crept(case) else "worse, not gated"
+        return "crept, not gated" if only_crept(case) else "worse, not gated"
     if case.verdict is Verdict.TRADE_OFF:
         return "traded"
     if case.verdict in HARMLESS and is_partly_compared(case):
@@ -86,7 +86,7 @@ def count_word(case: CaseVerdict) -> str:
 
 
 def _failing_word(case: CaseVerdict) -> str:
-    if _only_crept(case):
+    if only_crept(case):
         return "crept"
     if case.verdict in HARMED or case.place.position is Position.LOST:
         return "regressed"
@@ -98,11 +98,15 @@ def _failing_word(case: CaseVerdict) -> str:
     return unmeasured.get(case.verdict, _VERDICTS[case.verdict])
 
 
-def _only_crept(case: CaseVerdict) -> bool:
-    """Whether a case is worse than the anchor, and graver things are not to be said of it."""
-    graver = {Verdict.BROKEN, Verdict.DOMINATED, Verdict.WORSE, Verdict.MISSING}
-    kept = case.place.position is not Position.LOST and case.verdict not in graver
-    return bool(case.crept) and kept
+def only_crept(case: CaseVerdict) -> bool:
+    """Whether all that is worse in a case, and not accepted, is so since the anchor."""
+    worse = {
+        r.metric.name
+        for r in case.comparison.metrics
+        if r.metric.gates and r.outcome is Outcome.WORSE
+    }
+    graver = case.verdict in {Verdict.BROKEN, Verdict.MISSING} or worse - {*case.crept}
+    return bool(case.crept) and not graver and case.place.position is not Position.LOST
 
 
 def is_partly_compared(case: CaseVerdict) -> bool:
