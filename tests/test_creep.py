@@ -1,6 +1,5 @@
 """Slow creep through the whole path: a rolling baseline follows it, an anchor does not."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -166,7 +165,7 @@ def of_all(levels: Sequence[Sequence[float]]) -> Baseline:
 
 
 def rate_of_failing(draws: int, seed: int, count: int = 1) -> float:
-    """How often a build of ``count`` cases fails that is at its tolerances beside the baseline and the anchor."""
+    """How often a build of ``count`` cases fails, all at their tolerances beside both."""
     rng, failed = np.random.default_rng(seed), 0
     for _ in range(draws):
         past, release = ([drawn(rng, 1.0) for _ in range(count)] for _ in range(2))
@@ -218,4 +217,5 @@ def test_steps_that_lead_nowhere_fail_nothing() -> None:
 
 @pytest.mark.slow
 def test_an_unharmed_build_fails_at_the_stated_rate() -> None:
-    assert math.isclose(rate_of_failing(10_000, seed=24, count=4), 0.05, abs_tol=0.01)
+    # Below 5 %: tests that share the candidate err together.
+    assert 0.01 <= rate_of_failing(10_000, seed=24, count=4) <= 0.05

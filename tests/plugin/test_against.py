@@ -224,6 +224,7 @@ def test_code_that_is_not_the_legs_own_fails(make: MakeRepository) -> None:
     [
         (("--pareto-against=nowhere",), "--pareto-against nowhere: there is no such commit"),
         (("--pareto-against=HEAD", "--pareto-update"), "--pareto-update does not go with"),
+        (("--pareto-against=HEAD", "--pareto-anchor=x"), "--pareto-anchor does not go with"),
         (("--pareto-against=HEAD", "-o", "pareto_against_tests=both"), "must be one of candidate"),
     ],
 )
