@@ -236,6 +236,13 @@ def test_what_cannot_be_asked_is_refused(
     assert message in told(done)
 
 
+def test_an_anchor_of_the_project_is_left_out_and_that_is_said(make: MakeRepository) -> None:
+    quick = ("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    done = make().run(*quick, "-o", "pareto_anchor=nowhere")
+    assert done.returncode == 0
+    assert "the anchor is not compared with: with --pareto-against nothing stored is" in told(done)
+
+
 def test_outside_of_a_repository_it_is_refused(make: MakeRepository) -> None:
     repository = make()
     (repository.path / ".git").rename(repository.path / "not_git")
