@@ -25,16 +25,13 @@ if TYPE_CHECKING:
 
 def register_session(config: pytest.Config) -> None:
     """Read the settings, check the baseline before hours are spent, and register the hooks."""
-    from pytest_pareto.baseline.anchor import load_anchor
-    from pytest_pareto.baseline.store import check_writable, load
+    from pytest_pareto.baseline.store import check_writable
+    from pytest_pareto.plugin.past import load_past
 
     settings = read_settings(config)
     try:
         if settings.against is None:
-            hardware_key = probe_environment({}).hardware_key
-            load(settings.baseline_dir, hardware_key)
-            if settings.anchor_dir is not None:
-                load_anchor(settings.anchor_dir, hardware_key)
+            load_past(settings, probe_environment({}).hardware_key)
         if settings.update is not None:
             check_writable(settings.baseline_dir)
         selection = Selection(config)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_pareto.baseline.anchor import load_anchor
-from pytest_pareto.baseline.store import load
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
@@ -12,25 +10,11 @@ from pytest_pareto.model.run import Run
 from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_runs
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.confirming import Confirming
+from pytest_pareto.plugin.past import Past, load_past
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
 from pytest_pareto.plugin.updating import update
 from pytest_pareto.report.summary import plural
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What the session is compared with: the rolling baseline, and the anchor if there is one."""
-
-    baseline: Baseline
-    anchor: Baseline | None
-
-    @classmethod
-    def load(cls, settings: Settings, hardware_key: str) -> "Past":
-        """Read both."""
-        folder = settings.anchor_dir
-        anchor = load_anchor(folder, hardware_key) if folder is not None else None
-        return cls(load(settings.baseline_dir, hardware_key), anchor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +34,7 @@ def conclude(
     rootpath: Path,
 ) -> Conclusion:
     """Judge the runs against the baseline; then, and only then, write what was asked for."""
-    past = Past.load(settings, measured.runs[-1].environment.hardware_key)
+    past = load_past(settings, measured.runs[-1].environment.hardware_key)
     complete = not measured.failures and selection.stopped is None
     # What was cut short measured something else than asked: nothing of it is accepted.
     writable = settings.update is not None and complete
