@@ -71,6 +71,14 @@ def test_an_anchor_takes_a_share_of_alpha_and_only_where_there_is_one() -> None:
     assert judged(measured(1.0), at(1.0)).judgement.shares.anchor == 0.0
 
 
+def test_what_creep_would_have_been_caught_is_said_at_the_anchors_level() -> None:
+    comparison = by_case(judged(measured(1.0), at(1.0), anchor=at(1.0)))["a"].comparison
+    beside_baseline, beside_anchor = comparison.metrics[0].change, comparison.anchor[0].change
+    assert beside_baseline is not None
+    assert beside_anchor is not None
+    assert beside_anchor.resolution > beside_baseline.resolution
+
+
 def test_what_is_exact_creeps_too() -> None:
     memory = replace(SPEED, kind=Kind.EXACT, name="device")
 
