@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.compare.cases import compare_case
+from pytest_pareto.compare.cases import compare_case, compare_metrics
 from pytest_pareto.compare.confirmed import confirmed_by
-from pytest_pareto.compare.family import anew_family, expected_family
+from pytest_pareto.compare.family import anew_family, expected_family, family_size
 from pytest_pareto.compare.fronts import duel_fronts
 from pytest_pareto.compare.matched import MatchedCase, match_cases
 from pytest_pareto.compare.measured import runs_by_case
 from pytest_pareto.compare.recalled import baseline_of
 from pytest_pareto.compare.terms import Terms
+from pytest_pareto.judge.creep import uncompared_with_anchor
 from pytest_pareto.judge.session import Evidence, judge_session
 from pytest_pareto.judge.unmeasured import (
     broken_cases,
@@ -80,10 +81,12 @@ def judge_runs(
     terms: Terms,
     around: Circumstances,
     confirmation: Confirmation | None = None,
+    anchor: Baseline | None = None,
 ) -> Judged:
     """Compare the runs of a session with the baseline, and judge it.
 
     A ``confirmation`` of what `flagged` names decides about it, and is what an update writes.
+    The ``anchor`` is a second baseline, which no update moves, compared with the same runs.
 
     All noisy metrics that gate share alpha, measured again or not: the confirming runs meet
     the same stored baseline as the first ones, and with it the same luck (simulated, 60
@@ -93,7 +96,11 @@ def judge_runs(
     measured = runs_by_case(runs)
     matched = _matched(runs, baseline, terms, confirmation)
     budgets = sum(len(case.run.budgets) for case in matched if case.run.gate)
-    shares = AlphaShares.of(has_rivals=_has_rivals(baseline, measured), has_budgets=budgets > 0)
+    shares = AlphaShares.of(
+        has_rivals=_has_rivals(baseline, measured),
+        has_budgets=budgets > 0,
+        has_anchor=anchor is not None,
+    )
     tested = _tested(matched, confirmation, terms)
     family = expected_family(matched, tested, terms)
     compared = [compare_case(case, terms, shares, family, budgets) for case in matched]
@@ -104,6 +111,12 @@ def judge_runs(
         *gone_cases(around.gone, around.skipped),
     ]
     failures, notices = _told(around, comparisons, runs, policy)
+    if anchor is not None:
+        beside = _matched(runs, anchor, terms, confirmation)
+        comparisons = _beside_anchor(comparisons, beside, terms, shares.anchor)
+        gone = anchor.cases.keys() - baseline.cases.keys() - measured.keys()
+        lack = uncompared_with_anchor(comparisons, sum(map(around.expected, gone)))
+        notices = (*notices, lack) if lack is not None else notices
     evidence = Evidence(
         sorted(comparisons, key=lambda c: (c.front, c.case_id)),
         duel_fronts(baseline, matched, runs[-1].environment, terms),
@@ -180,6 +193,18 @@ def _with_trouble(
         names = {name for case_id, name in confirmation.flagged if case_id == case.case_id}
         trouble = not_confirmed(case, names, confirmation.runs, confirmation.old_runs)
     return case if trouble is None else replace(case, broken=trouble)
+
+
+def _beside_anchor(
+    comparisons: Sequence[CaseComparison],
+    matched: Sequence[MatchedCase],
+    terms: Terms,
+    share: float,
+) -> list[CaseComparison]:
+    """Compare the cases with the anchor too, whose tests have a ``share`` of alpha."""
+    family = family_size(matched)
+    beside = {case.case_id: compare_metrics(case, terms, family, share) for case in matched}
+    return [replace(case, anchor=beside.get(case.case_id, ())) for case in comparisons]
 
 
 def _told(

@@ -24,26 +24,11 @@ from pytest_pareto.model.verdict import CaseComparison, MetricResult
 def compare_case(
     case: MatchedCase, terms: Terms, shares: AlphaShares, family: float, budgets: int
 ) -> CaseComparison:
-    """Compare every metric of one case.
+    """Compare every metric of one case, and check its budgets.
 
     ``family`` and ``budgets`` are how many tests and budgets the session has in all.
     """
-    # Testing m metrics with a share of alpha has the resolution of m / share of them.
-    corrected = max(1, family) / shares.changes
-    results = tuple(
-        _per_item(
-            _compare(
-                match,
-                _terms_of(name, case, terms),
-                corrected,
-                case.priors.get(name),
-            )
-            if isinstance(match, Match)
-            else match,
-            case.run.items,
-        )
-        for name, match in case.matches.items()
-    )
+    results = compare_metrics(case, terms, family, shares.changes)
     # What cannot fail the build takes nothing from what can, and is told at the full level.
     alpha = terms.alpha * (shares.budgets / max(1, budgets) if case.run.gate else 1.0)
     return CaseComparison(
@@ -65,6 +50,28 @@ def compare_case(
         notes=_notes(case),
         broken=None if case.measured else _measured_nothing(results),
         confirmed=case.confirmed,
+    )
+
+
+def compare_metrics(
+    case: MatchedCase, terms: Terms, family: float, share: float
+) -> tuple[MetricResult, ...]:
+    """Compare every metric of one case, where ``family`` tests have a ``share`` of alpha."""
+    # Testing m metrics with a share of alpha has the resolution of m / share of them.
+    corrected = max(1, family) / share
+    return tuple(
+        _per_item(
+            _compare(
+                match,
+                _terms_of(name, case, terms),
+                corrected,
+                case.priors.get(name),
+            )
+            if isinstance(match, Match)
+            else match,
+            case.run.items,
+        )
+        for name, match in case.matches.items()
     )
 
 

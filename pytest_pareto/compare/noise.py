@@ -21,11 +21,14 @@ _Gathered = Mapping[str, Sequence[CaseRun]]
 _Found = Mapping[str, Mapping[str, Measured | MetricResult]]
 
 
-def examine_noise(runs: Sequence[Run], terms: Terms, *, baseline_runs: int) -> NoiseReport:
+def examine_noise(
+    runs: Sequence[Run], terms: Terms, *, baseline_runs: int, has_anchor: bool = False
+) -> NoiseReport:
     """Examine ``runs``, four or more, of code that did not change, in the order of time.
 
     ``baseline_runs`` is how many runs a baseline is recorded with. What is planned is for
-    sessions that measure the same cases, on the same terms.
+    sessions that measure the same cases, on the same terms; ``has_anchor`` is whether they
+    are compared with an anchor too.
     """
     gathered = runs_by_case(runs)
     found = {case_id: measured_metrics(case) for case_id, case in gathered.items()}
@@ -34,7 +37,7 @@ def examine_noise(runs: Sequence[Run], terms: Terms, *, baseline_runs: int) -> N
         terms,
         baseline_runs,
         family=max(1, _family(gathered, found)),
-        share=_share(gathered),
+        share=_share(gathered, has_anchor=has_anchor),
     )
     examined = [(gathered[case_id], m) for case_id, m in _measured(found)]
     return NoiseReport(
@@ -73,12 +76,13 @@ def _family(gathered: _Gathered, found: _Found) -> int:
     )
 
 
-def _share(gathered: _Gathered) -> float:
+def _share(gathered: _Gathered, *, has_anchor: bool) -> float:
     """Return the share of alpha that such a session has for the changes of metrics."""
     cases = [case[-1] for case in gathered.values()]
     return AlphaShares.of(
         has_rivals=len({case.front for case in cases}) < len(cases),
         has_budgets=any(case.budgets and case.gate for case in cases),
+        has_anchor=has_anchor,
     ).changes
 
 

@@ -19,6 +19,16 @@ def gated(comparison: CaseComparison) -> tuple[MetricResult, ...]:
     )
 
 
+def results_of(comparison: CaseComparison, outcome: Outcome) -> tuple[MetricResult, ...]:
+    """Return the metrics with this outcome, among those that can decide."""
+    return tuple(result for result in gated(comparison) if result.outcome is outcome)
+
+
+def names_of(comparison: CaseComparison, outcome: Outcome) -> str:
+    """Name the metrics with this outcome, among those that can decide."""
+    return ", ".join(result.metric.name for result in results_of(comparison, outcome))
+
+
 def judge_case(comparison: CaseComparison) -> Verdict:
     """Say what happened to one case.
 

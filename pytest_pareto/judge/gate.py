@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from pytest_pareto.judge.case import gated
+from pytest_pareto.judge.case import gated, names_of, results_of
+from pytest_pareto.judge.creep import Creep
+from pytest_pareto.judge.trades import judge_trade
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.policy import Missing, Policy, TradeOffs
-from pytest_pareto.model.verdict import CaseComparison, MetricResult, Place, Position, Verdict
+from pytest_pareto.model.policy import Missing, Policy
+from pytest_pareto.model.verdict import CaseComparison, Place, Position, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +34,19 @@ def rule(
     place: Place,
     policy: Policy,
     shared: Shared | None = None,
+    creep: Creep | None = None,
 ) -> Ruling:
     """Apply the policy to one judged case.
 
     Whatever the policy, a case marked ``gate=False`` is told and does not fail, and what
-    this session's update accepts into the baseline is told as accepted.
+    this session's update accepts into the baseline is told as accepted. No update accepts
+    anything into the anchor.
     """
     rulings = chain(
         _shared_rules(shared, policy)
         if shared is not None
         else chain(_verdict_rules(comparison, verdict, place, policy), _place_rules(place, policy)),
+        _creep_rules(creep),
         _metric_rules(comparison, policy),
         _budget_rules(comparison, policy),
     )
@@ -66,9 +71,10 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
             if case.broken is not None:
                 yield True, case.broken
         case Verdict.DOMINATED | Verdict.WORSE:
-            yield _accepted(policy, f"{_names(case, Outcome.WORSE)} got worse beyond its limit")
+            yield _accepted(policy, f"{names_of(case, Outcome.WORSE)} got worse beyond its limit")
         case Verdict.TRADE_OFF:
-            yield from _trade_rules(case, place, policy)
+            let_through, text = judge_trade(case, place, policy)
+            yield (False, text) if let_through else _accepted(policy, text)
         case Verdict.INCONCLUSIVE:
             yield from _undecided_rules(case, policy)
         case Verdict.MISSING if case.missing is not None:
@@ -82,14 +88,14 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
 
 def _undecided_rules(case: CaseComparison, policy: Policy) -> _Rules:
     """An undecided case deserves a word of its own where it fails or is suspected of harm."""
-    undecided = _with(case, Outcome.INCONCLUSIVE)
+    undecided = results_of(case, Outcome.INCONCLUSIVE)
     suspected = [r.metric.name for r in undecided if r.change is not None and r.change.suspected]
     if not gated(case):
         yield policy.fail_inconclusive, "no metric of this case can gate"
     elif suspected:
         yield policy.fail_inconclusive, f"{', '.join(suspected)} suspected of being worse"
     elif undecided and policy.fail_inconclusive:
-        yield True, f"{_names(case, Outcome.INCONCLUSIVE)} undecided"
+        yield True, f"{names_of(case, Outcome.INCONCLUSIVE)} undecided"
 
 
 def _accepted(policy: Policy, text: str) -> tuple[bool, str]:
@@ -98,39 +104,17 @@ def _accepted(policy: Policy, text: str) -> tuple[bool, str]:
     return True, text
 
 
-def _trade_rules(case: CaseComparison, place: Place, policy: Policy) -> _Rules:
-    worse, better = _names(case, Outcome.WORSE), _names(case, Outcome.BETTER)
-    what = f"{worse} traded for {better}"
-    objections = list(_trade_objections(case, place))
-    if policy.trade_offs is TradeOffs.FAIL:
-        yield _accepted(policy, f"{what}; trade-offs fail by policy")
-    elif policy.trade_offs is TradeOffs.BOUNDED and objections:
-        yield _accepted(policy, f"{what}, but {' and '.join(objections)}")
-    else:
-        yield False, f"{what}, within its bound" if not objections else what
-
-
-def _trade_objections(case: CaseComparison, place: Place) -> Iterator[str]:
-    # The burden of proof lies on the exception: a trade must be shown to stay in bounds.
-    beyond = [
-        result.metric.name
-        for result in gated(case)
-        if result.change is not None
-        and result.outcome is Outcome.WORSE
-        and result.change.high > result.metric.trade_bound
-    ]
-    if beyond:
-        yield f"{', '.join(beyond)} is not shown to stay within what a trade may give up"
-    if place.on_front is not True:
-        yield "its place on the front is not shown to be kept"
-
-
 def _place_rules(place: Place, policy: Policy) -> _Rules:
     rivals = ", ".join(place.rivals)
     if place.position is Position.LOST:
         yield _accepted(policy, f"it lost its place on the front: now dominated by {rivals}")
     elif place.position is Position.OVERTAKEN:
         yield False, f"overtaken: {rivals} got better"
+
+
+def _creep_rules(creep: Creep | None) -> _Rules:
+    if creep is not None:
+        yield not creep.let_through, creep.text
 
 
 def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
@@ -161,11 +145,3 @@ def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
         elif budget.broken is None:
             unmeasured = budget.value is None and policy.unrecorded_fails
             yield unmeasured, f"budget undecided: {budget.metric} {budget.text} ({budget.reason})"
-
-
-def _with(case: CaseComparison, outcome: Outcome) -> list[MetricResult]:
-    return [result for result in gated(case) if result.outcome is outcome]
-
-
-def _names(case: CaseComparison, outcome: Outcome) -> str:
-    return ", ".join(result.metric.name for result in _with(case, outcome))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pytest_pareto.judge.case import gated
+from pytest_pareto.judge.creep import against_anchor
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.policy import SCREEN_ALPHA
@@ -12,23 +13,28 @@ from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult
 def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
     """Name what looks worse to a session's own runs, as (case id, metric name).
 
-    At α = 0.2, uncorrected. With them goes what is better in the same case, since it could
-    rescue it. Scores of samples are a function of their seeds, and measuring them again says
-    nothing new.
+    At α = 0.2, uncorrected, beside the baseline or the anchor. With them goes what is better in
+    the same case, since it could rescue it. Scores of samples are a function of their seeds, and
+    measuring them again says nothing new.
     """
     cases = [case.comparison for case in judgement.cases if case.comparison.gate]
     return frozenset(
         (case.case_id, result.metric.name)
         for case in cases
         if case.broken is None
-        for result in _to_confirm(case)
+        for side in (case, against_anchor(case))
+        for result in _to_confirm(side)
     )
 
 
 def suspected_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
-    """Return the changes of what was `flagged`."""
+    """Return the changes of what was `flagged`, those since the anchor among them."""
     cases = {case.case_id: case.comparison for case in judgement.cases}
-    found = (cases[case].metric(name) for case, name in names)
+    found = (
+        side.metric(name)
+        for case, name in names
+        for side in (cases[case], against_anchor(cases[case]))
+    )
     return tuple(r.change for r in found if r is not None and r.change is not None)
 
 

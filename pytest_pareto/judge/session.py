@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_pareto.judge.case import gated, judge_case
 from pytest_pareto.judge.common import find_common_modes, share_out
+from pytest_pareto.judge.creep import find_creep
 from pytest_pareto.judge.gate import Shared, rule
 from pytest_pareto.judge.holm import holm
 from pytest_pareto.judge.position import place_front
@@ -43,7 +44,9 @@ class Evidence:
 
 def judge_session(evidence: Evidence, policy: Policy) -> Judgement:
     """Judge every case once, and the session with them."""
-    comparisons = correct_family(evidence.comparisons, evidence.shares.changes, evidence.tested)
+    shares = evidence.shares
+    comparisons = correct_family(evidence.comparisons, shares.changes, evidence.tested)
+    comparisons = _correct_anchored(comparisons, shares.anchor)
     places = _place_all(comparisons, evidence, policy)
     modes = find_common_modes(comparisons)
     verdicts = {c.case_id: judge_case(c) for c in comparisons}
@@ -54,7 +57,7 @@ def judge_session(evidence: Evidence, policy: Policy) -> Judgement:
         _judged(c, verdicts[c.case_id], places[c.case_id], policy, shared.get(c.case_id))
         for c in comparisons
     )
-    return Judgement(cases, evidence.failures, evidence.notices, modes, evidence.shares)
+    return Judgement(cases, evidence.failures, evidence.notices, modes, shares)
 
 
 def _judged(
@@ -65,9 +68,11 @@ def _judged(
     shared: tuple[CommonMode, Shared] | None,
 ) -> CaseVerdict:
     mode, part = shared if shared is not None else (None, None)
-    ruling = rule(comparison, verdict, place, policy, part)
+    creep = find_creep(comparison, verdict, place, policy)
+    ruling = rule(comparison, verdict, place, policy, part, creep)
     common = mode.metric if mode is not None else None
-    return CaseVerdict(comparison, verdict, place, ruling.fails, ruling.notices, common)
+    crept = creep.metrics if creep is not None and not creep.let_through else ()
+    return CaseVerdict(comparison, verdict, place, ruling.fails, ruling.notices, common, crept)
 
 
 def correct_family(
@@ -104,6 +109,17 @@ def correct_family(
             ),
         )
         for c in comparisons
+    )
+
+
+def _correct_anchored(
+    comparisons: Sequence[CaseComparison], share: float
+) -> tuple[CaseComparison, ...]:
+    """Correct what was compared with the anchor in the same way, by a family of its own."""
+    beside = correct_family([replace(c, metrics=c.anchor) for c in comparisons], share)
+    return tuple(
+        replace(c, anchor=corrected.metrics)
+        for c, corrected in zip(comparisons, beside, strict=True)
     )
 
 

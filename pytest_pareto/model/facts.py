@@ -15,7 +15,7 @@ class SessionFacts:
     ``confirmed`` is whether suspects were measured again before they were called worse, and
     ``suspects`` says how many in how many runs: "1 case measured again in 5 fresh runs".
     ``ref`` is the git ref whose code took turns with this one, and ``against`` names its commit;
-    then there is no baseline.
+    then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
     """
 
     baseline_path: str
@@ -34,6 +34,7 @@ class SessionFacts:
     ref: str | None = None
     against: str | None = None
     assumptions: tuple[str, ...] = ()
+    anchor_path: str | None = None
 
     @property
     def accepts(self) -> bool:

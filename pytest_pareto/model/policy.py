@@ -8,7 +8,9 @@ SCREEN_ALPHA = 0.2
 
 LOST_SHARE = 0.1
 BUDGET_SHARE = 0.1
-"""Shares of alpha spent on places lost and on budgets, where a session can have either."""
+ANCHOR_SHARE = 0.1
+"""Shares of alpha spent on places lost, on budgets and on creep since the anchor, where a
+session can have any of them."""
 
 
 class Missing(StrEnum):
@@ -71,14 +73,16 @@ class AlphaShares:
     changes: float
     lost: float
     budgets: float
+    anchor: float = 0.0
 
     @classmethod
-    def of(cls, *, has_rivals: bool, has_budgets: bool) -> "AlphaShares":
+    def of(cls, *, has_rivals: bool, has_budgets: bool, has_anchor: bool = False) -> "AlphaShares":
         """Split by what the session can ask at all, never by what it found."""
         lost = LOST_SHARE if has_rivals else 0.0
         budgets = BUDGET_SHARE if has_budgets else 0.0
-        return cls(1.0 - lost - budgets, lost, budgets)
+        anchor = ANCHOR_SHARE if has_anchor else 0.0
+        return cls(1.0 - lost - budgets - anchor, lost, budgets, anchor)
 
 
 ALL_ON_CHANGES = AlphaShares(1.0, 0.0, 0.0)
-"""Of a session that can lose no place and break no budget."""
+"""Of a session that can lose no place and break no budget, and has no anchor."""

@@ -99,6 +99,7 @@ class CaseComparison:
     """One case with every metric compared as far as it could be, not yet judged.
 
     ``confirmed`` are the metrics that were measured again after they had looked worse.
+    ``anchor`` has the same metrics compared with the anchor, where the session has one.
     """
 
     case_id: str
@@ -112,6 +113,7 @@ class CaseComparison:
     missing: str | None = None
     skipped: str | None = None
     confirmed: frozenset[str] = frozenset()
+    anchor: tuple[MetricResult, ...] = ()
 
     def metric(self, name: str) -> MetricResult | None:
         """Return a metric's result, or ``None`` where the case does not have it."""
@@ -123,7 +125,8 @@ class CaseVerdict:
     """One case, judged. ``fails`` holds the reasons for which it fails the build.
 
     ``notices`` are said but do not fail: a trade within its bound, an undecided metric.
-    ``common`` names the common-mode movement that this case is part of, if any.
+    ``common`` names the common-mode movement that this case is part of, if any. ``crept`` names
+    the metrics that are worse than the anchor, and neither let through nor told as worse already.
     """
 
     comparison: CaseComparison
@@ -132,6 +135,7 @@ class CaseVerdict:
     fails: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     common: str | None = None
+    crept: tuple[str, ...] = ()
 
     @property
     def case_id(self) -> str:

@@ -43,6 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--pareto-baseline", metavar="DIR", help="where the baseline is (pareto_baselines)")
     add(
+        "--pareto-anchor",
+        metavar="DIR",
+        help="a copy of the baseline, frozen at the last release, to compare with too: small "
+        "changes that add up fail; never written, and an empty DIR is none",
+    )
+    add(
         "--pareto-runs",
         metavar="N",
         help="measure in N fresh processes, instead of once in this one; auto takes as many as "
@@ -93,6 +99,7 @@ def _update_mode(text: str) -> str:
 
 def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
+    parser.addini("pareto_anchor", "folder of the anchor, a frozen baseline", default="")
     parser.addini("pareto_runs", "fresh processes of a session", default="")
     parser.addini("pareto_timeout", "seconds that one fresh process may take", default="")
     parser.addini("pareto_time_budget", "seconds for --pareto-runs auto", default="600")
@@ -197,8 +204,8 @@ def _is_noise(config: pytest.Config) -> bool:
 def _refuse_orphans(config: pytest.Config) -> None:
     """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
     names = (
-        "update", "baseline", "runs", "confirm", "against", "missing", "inconclusive",
-        "tradeoff", "plot",
+        "update", "baseline", "anchor", "runs", "confirm", "against", "missing",
+        "inconclusive", "tradeoff", "plot",
     )  # fmt: skip
     given = [f"--pareto-{name}" for name in names if config.getoption(f"pareto_{name}")]
     if given:

@@ -74,7 +74,12 @@ class NoiseSession:
         settings = self._settings
         spreads = SessionSpreads(**settings.session_spreads)
         terms = Terms(settings.policy.alpha, spreads, settings.confirm)
-        report = examine_noise(self._fresh.runs, terms, baseline_runs=BASELINE_RUNS)
+        report = examine_noise(
+            self._fresh.runs,
+            terms,
+            baseline_runs=BASELINE_RUNS,
+            has_anchor=settings.anchor_dir is not None,
+        )
         return report if report.case_ids or report.left_out else None
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

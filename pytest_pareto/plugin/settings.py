@@ -9,6 +9,7 @@ import pytest
 
 from pytest_pareto.model.policy import Missing, Policy, TradeOffs
 from pytest_pareto.plugin import BASELINE_RUNS
+from pytest_pareto.plugin.folders import anchor_dir, baseline_dir
 from pytest_pareto.runs.legs import Side
 
 AUTO = "auto"
@@ -58,6 +59,7 @@ class Settings:
     plot: bool = False
     session_spreads: dict[str, float] = field(default_factory=dict)
     against: Against | None = None
+    anchor_dir: Path | None = None
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -75,7 +77,8 @@ def read_settings(config: pytest.Config) -> Settings:
     confirm = _confirm(config)
     missing = _choice(config, "missing", ("", "fail", "warn"))
     return Settings(
-        baseline_dir=_baseline_dir(config),
+        baseline_dir=baseline_dir(config),
+        anchor_dir=anchor_dir(config),
         policy=Policy(
             alpha=_fraction("pareto_alpha", str(config.getini("pareto_alpha")), below=0.5),
             missing=Missing(missing) if missing else Missing.AUTO,
@@ -116,6 +119,12 @@ def _against(config: pytest.Config, *, fixed_confirm: bool, updating: bool) -> A
             "--pareto-runs auto does not go with --pareto-against, where the spread decides how "
             "often what looks worse is measured again; give a number of runs, or none"
         )
+    if config.getoption("--pareto-anchor"):
+        raise pytest.UsageError(
+            "--pareto-anchor does not go with --pareto-against: old and new code are measured in "
+            "turn, and nothing stored is compared with; to compare with a release in turn, give "
+            "its tag to --pareto-against"
+        )
     side = str(config.getini("pareto_against_tests")).strip()
     if side not in ("candidate", "ref"):
         raise pytest.UsageError(
@@ -140,13 +149,6 @@ def _in_ci() -> bool:
         os.environ.get(name, "").lower() not in ("", "0", "false")
         for name in ("CI", "BUILD_NUMBER")
     )
-
-
-def _baseline_dir(config: pytest.Config) -> Path:
-    given = config.getoption("--pareto-baseline")
-    if given is not None:
-        return Path(config.invocation_params.dir, given)
-    return Path(config.rootpath, str(config.getini("pareto_baseline")))
 
 
 def _choice(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:

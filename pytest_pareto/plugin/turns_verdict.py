@@ -66,6 +66,7 @@ def judge_turns(
                 *failed_before(() if turns.again is None else turns.again.old, again=True),
                 *_other_conditions(turns.screen),
                 *_other_data(turns.data, settings),
+                *_without_anchor(settings),
                 *turns.notices,
             ),
             gone=() if cut_short else turns.gone,
@@ -134,6 +135,11 @@ def _other_data(data: tuple[str, ...], settings: Settings) -> list[str]:
     more = f" and {len(data) - _NAMED} more" if len(data) > _NAMED else ""
     what = f"{', '.join(data[:_NAMED])}{more}: changed, but no code, so not in the proof"
     return [f"{what}; tests that read such a file by a path of theirs get {whose} on both sides"]
+
+
+def _without_anchor(settings: Settings) -> list[str]:
+    lack = "the anchor is not compared with: with --pareto-against nothing stored is"
+    return [lack] if settings.anchor_dir is not None else []
 
 
 def _suspects(turns: Turns) -> str | None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline.store import load
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
@@ -13,6 +12,7 @@ from pytest_pareto.model.run import Run
 from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_runs
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.confirming import Confirming
+from pytest_pareto.plugin.past import Past, load_past
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
 from pytest_pareto.plugin.updating import update
@@ -33,29 +33,29 @@ def conclude(
 ) -> Conclusion:
     """Judge the runs against the baseline; then, and only then, write what was asked for."""
     confirming = Confirming(session, settings.confirm)
-    baseline = load(settings.baseline_dir, measured.runs[-1].environment.hardware_key)
+    past = load_past(settings, measured.runs[-1].environment.hardware_key)
     complete = not measured.failures and selection.stopped is None
     # What was cut short measured something else than asked: nothing of it is accepted.
     writable = settings.update is not None and complete
-    judged, confirmation = _judged(settings, selection, measured, baseline, writable, None), None
+    judged, confirmation = _judged(settings, selection, measured, past, writable, None), None
     if complete:
         confirmation = confirming(judged.judgement)
     if confirmation is not None:
         measured = replace(measured, failures=tuple(confirming.failures))
         writable = writable and not measured.failures
-        judged = _judged(settings, selection, measured, baseline, writable, confirmation)
+        judged = _judged(settings, selection, measured, past, writable, confirmation)
     rootpath = session.config.rootpath
-    facts = _facts(settings, selection, measured, baseline, confirmation, rootpath)
+    facts = _facts(settings, selection, measured, past.baseline, confirmation, rootpath)
     if not writable:
         return Conclusion(judged.judgement, replace(facts, updating=settings.update is not None))
-    return update(settings, judged, baseline, measured.runs[-1].environment, facts)
+    return update(settings, judged, past.baseline, measured.runs[-1].environment, facts)
 
 
 def _judged(
     settings: Settings,
     selection: Selection,
     measured: SessionRuns,
-    baseline: Baseline,
+    past: Past,
     writable: bool,  # noqa: FBT001
     confirmation: Confirmation | None,
 ) -> Judged:
@@ -63,7 +63,7 @@ def _judged(
     spreads = SessionSpreads(**settings.session_spreads)
     return judge_runs(
         runs,
-        baseline,
+        past.baseline,
         settings.policy if writable else settings.policy.accepting_nothing(),
         Terms(settings.policy.alpha, spreads, settings.confirm),
         Circumstances(
@@ -74,6 +74,7 @@ def _judged(
             cut_short=selection.stopped is not None,
         ),
         confirmation,
+        past.anchor,
     )
 
 
@@ -86,10 +87,9 @@ def _facts(
     rootpath: Path,
 ) -> SessionFacts:
     histories = [h for case in baseline.cases.values() for h in case.metrics.values()]
-    folder = settings.baseline_dir / baseline.hardware_key
-    shown = folder.relative_to(rootpath) if folder.is_relative_to(rootpath) else folder
+    anchor = settings.anchor_dir
     return SessionFacts(
-        baseline_path=shown.as_posix(),
+        baseline_path=_shown(settings.baseline_dir / baseline.hardware_key, rootpath),
         hardware_key=baseline.hardware_key,
         baseline_sessions=max((len(h.level_sessions) for h in histories), default=0),
         baseline_runs=max(
@@ -102,7 +102,13 @@ def _facts(
         confirmed=settings.confirm > 0 and selection.stopped is None and not measured.failures,
         suspects=_suspects(confirmation),
         assumptions=_assumptions(settings),
+        anchor_path=_shown(anchor, rootpath) if anchor is not None else None,
     )
+
+
+def _shown(folder: Path, rootpath: Path) -> str:
+    inside = folder.is_relative_to(rootpath)
+    return (folder.relative_to(rootpath) if inside else folder).as_posix()
 
 
 def _suspects(confirmation: Confirmation | None) -> str | None:

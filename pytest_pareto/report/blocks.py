@@ -29,7 +29,8 @@ class CaseBlock:
 
     A ``changed`` case is shown by default. ``uncompared`` is why nothing, or not all of
     it, was compared, where that is all there is to say of it: such cases are told together.
-    ``common`` says that its news is a movement which it shares with many others.
+    ``common`` says that its news is a movement which it shares with many others. ``anchor`` has
+    the rows that were compared with the anchor, and ``crept`` names those that are worse.
     """
 
     case_id: str
@@ -47,6 +48,8 @@ class CaseBlock:
     notes: tuple[str, ...]
     place: str
     budgets: tuple[str, ...]
+    anchor: tuple[Row, ...]
+    crept: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ def build_case(
         budgets=tuple(
             _budget(budget, comparison.metric(budget.metric)) for budget in comparison.budgets
         ),
+        anchor=tuple(build_row(r) for r in comparison.anchor if r.change is not None),
+        crept=frozenset(map(clean, case.crept)),
     )
 
 
@@ -146,6 +151,7 @@ def _uncompared(case: CaseVerdict) -> str:
         case.verdict not in _WITHOUT_NEWS | {Verdict.NEW, Verdict.NOT_COMPARABLE, Verdict.MISSING}
         or any(budget.broken is not False for budget in case.comparison.budgets)
         or case.place.position in {Position.LOST, Position.OVERTAKEN}
+        or case.crept
         or any(r.outcome not in _FOLDED and build_row(r).remarkable for r in gated)
     ):
         return ""

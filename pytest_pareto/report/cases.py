@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Verdict
 from pytest_pareto.report.blocks import CaseBlock
+from pytest_pareto.report.creep import creep_lines
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.steps import accept_step, step_lines
@@ -24,6 +25,8 @@ def case_lines(
     for row in visible_rows(case, verbosity):
         lines.append(Line(row_text(row, columns), _row_tone(row, case)))
         lines += [Line(text) for text in _below(row, columns, verbosity)]
+    tone = _tone(case) if case.crept else Tone.PLAIN
+    lines += [Line(text, tone) for text in creep_lines(case, width, INDENT, verbosity)]
     lines += [Line(text) for text in _rest(case, width, verbosity)]
     for lead, texts, tone in (
         ("fails", case.fails, Tone.RED),
@@ -101,7 +104,7 @@ def _rest(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
     lines = [f"{word}{', '.join(names)}" for word, names in told.items()]
     if verbosity == 1:
         lines += _diagnostics(case.rows)
-    if verbosity > 0 or not visible_rows(case, verbosity):
+    if verbosity > 0 or not (visible_rows(case, verbosity) or case.crept):
         lines += _absences(case.rows)
     for line in lines:
         yield from wrap(line, width, indent=INDENT, hanging=_BELOW)

@@ -2,8 +2,9 @@
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import CaseVerdict, Position
-from pytest_pareto.report.blocks import build_case
+from pytest_pareto.report.blocks import CaseBlock, build_case
 from pytest_pareto.report.cases import case_lines, visible_rows
+from pytest_pareto.report.creep import creep_text, crept_rows
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.steps import case_steps, step_lines
 from pytest_pareto.report.table import before_now, fit_columns, header_text
@@ -25,18 +26,18 @@ def failure_text(case: CaseVerdict, ref: str | None = None) -> tuple[str, str]:
         lines.insert(0, header_text(columns, levels, before_now(ref)))
     # Of a shared movement, accepting the case that speaks for it would settle nothing.
     steps = [] if case.common else step_lines([*case_steps(case, ref)], _WIDTH)
-    return _message(case, block.rows, block.fails), "\n".join(
-        [*lines, *([""] if steps else []), *steps]
-    )
+    return _message(case, block), "\n".join([*lines, *([""] if steps else []), *steps])
 
 
-def _message(case: CaseVerdict, rows: tuple[Row, ...], fails: tuple[str, ...]) -> str:
-    worse = [row for row in rows if row.gates and row.outcome is Outcome.WORSE]
+def _message(case: CaseVerdict, block: CaseBlock) -> str:
+    convicted = [row for row in block.rows if row.gates and row.outcome is Outcome.WORSE]
+    worse = [row for row in convicted if row.metric not in block.crept]
+    crept = [creep_text(row) for row in crept_rows(block)]
     if not worse:
-        return "; ".join(fails)
+        return "; ".join(crept or block.fails)
     lead = "LOST its place: " if case.place.position is Position.LOST else ""
     others = "".join(f", {row.metric} WORSE {row.change}" for row in worse[1:])
-    return f"{lead}{_in_one_line(worse[0])}{others}"
+    return "; ".join([f"{lead}{_in_one_line(worse[0])}{others}", *crept])
 
 
 def _in_one_line(row: Row) -> str:

@@ -40,7 +40,8 @@ def _against(facts: SessionFacts) -> str:
         return f"no baseline for {clean(facts.hardware_key)} yet"
     sessions = plural(facts.baseline_sessions, "session")
     held = f"{sessions}, {plural(facts.baseline_runs, 'run')}"
-    return f"against {clean(facts.baseline_path)} ({held})"
+    anchor = f" and the anchor {clean(facts.anchor_path)}" if facts.anchor_path else ""
+    return f"against {clean(facts.baseline_path)} ({held}){anchor}"
 
 
 def _doubts(judgement: Judgement, facts: SessionFacts) -> list[str]:
@@ -54,7 +55,7 @@ def _doubts(judgement: Judgement, facts: SessionFacts) -> list[str]:
 
 def _has_worse(judgement: Judgement) -> bool:
     """Whether something is called worse; a case that another metric rescued is one of these."""
-    return any(
+    return any(case.crept for case in judgement.cases) or any(
         result.metric.gates and result.outcome is Outcome.WORSE
         for case in judgement.cases
         for result in case.comparison.metrics

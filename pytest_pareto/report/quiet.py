@@ -6,6 +6,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.blocks import CaseBlock, all_cases, build_fronts
+from pytest_pareto.report.creep import crept_rows
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.summary import headline, nothing_but_good, plural, would_have_caught
 from pytest_pareto.report.text import clean, clip, display_width
@@ -66,6 +67,9 @@ def _caveats(facts: SessionFacts) -> list[str]:
 
 def _why(case: CaseBlock) -> str:
     worse = next((row for row in case.rows if row.gates and row.outcome is Outcome.WORSE), None)
+    crept = next(iter(crept_rows(case)), None)
+    if worse is None and crept is not None:
+        return f"{crept.metric} crept {crept.change}"
     return f"{worse.metric} WORSE {worse.change}" if worse else case.label
 
 

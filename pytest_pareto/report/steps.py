@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position, Verdict
 from pytest_pareto.report.text import clean, display_width, pad, wrap
-from pytest_pareto.report.words import HARMED
+from pytest_pareto.report.words import HARMED, only_crept
 
 ENOUGH_RUNS = 5
 
@@ -35,8 +35,12 @@ def accept_step(nodeid: str) -> Step:
 
 
 def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
-    """Say what to do about a session, unless it already updates the baseline."""
+    """Say what to do about a session, unless it already updates the baseline.
+
+    What crept is told in any case: an update accepts nothing into the anchor.
+    """
     if facts.updating:
+        yield from _about_creep(judgement.cases)
         return
     if facts.ref is not None:
         yield from _in_turn_again([c for c in judgement.cases if c.fails], facts.ref)
@@ -67,8 +71,9 @@ def _record(facts: SessionFacts) -> Step:
 def _steps_for(failing: Sequence[CaseVerdict], runs: int) -> Iterator[Step]:
     changed = [case for case in failing if _can_be_accepted(case)]
     undecided = [case for case in failing if case.verdict is Verdict.INCONCLUSIVE]
-    if changed or undecided:
-        where = _selection([*changed, *undecided])
+    crept = [case for case in failing if case.crept]
+    if changed or undecided or crept:
+        where = _selection([*changed, *undecided, *crept])
         more = ("pytest", *where, "--pareto", f"--pareto-runs={_more(runs)}", "-v")
         yield Step("to look closer:", more, _ALONE_RUNS)
     if len(changed) == 1:
@@ -76,6 +81,7 @@ def _steps_for(failing: Sequence[CaseVerdict], runs: int) -> Iterator[Step]:
     elif changed:
         accept = ("pytest", "--lf", "--pareto", "--pareto-update")
         yield Step("to accept all that failed:", accept)
+    yield from _about_creep(failing)
     verdicts = {case.verdict for case in failing}
     if verdicts & {Verdict.NEW, Verdict.NOT_COMPARABLE}:
         yield Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
@@ -84,6 +90,14 @@ def _steps_for(failing: Sequence[CaseVerdict], runs: int) -> Iterator[Step]:
         yield Step("if it was removed on purpose:", removed)
 
 
+def _about_creep(cases: Sequence[CaseVerdict]) -> Iterator[Step]:
+    if any(case.fails and case.crept for case in cases):
+        yield Step("if the creep is meant:", instead=_FREEZE_ANEW)
+
+
+_FREEZE_ANEW = (
+    "raise the tolerance, or replace the anchor by a copy of the baseline; no update writes it"
+)
 _ALONE_RUNS = "run this test with --pareto --pareto-runs=5 -v"
 _ALONE_UPDATE = "run this test with --pareto --pareto-update"
 
@@ -95,7 +109,8 @@ def _selection(cases: Sequence[CaseVerdict]) -> tuple[str, ...]:
 
 
 def _can_be_accepted(case: CaseVerdict) -> bool:
-    return case.verdict in HARMED or case.place.position is Position.LOST
+    harmed = case.verdict in HARMED and not only_crept(case)
+    return harmed or case.place.position is Position.LOST
 
 
 def _more(runs: int) -> int:

@@ -69,11 +69,13 @@ def resolution_span(cases: Iterable[CaseVerdict], name: str) -> str | None:
     return _span(found[0].metric, resolutions)
 
 
-def would_have_caught(cases: Iterable[CaseVerdict]) -> tuple[str, ...]:
+def would_have_caught(
+    cases: Iterable[CaseVerdict], *, since_anchor: bool = False
+) -> tuple[str, ...]:
     """Sum up the resolution of every gated metric: "latency 9-14 %", "peak_memory 1 %"."""
     found: dict[tuple[str, str, bool], tuple[Metric, list[float]]] = {}
     for case in cases:
-        for result in case.comparison.metrics:
+        for result in case.comparison.anchor if since_anchor else case.comparison.metrics:
             metric = result.metric
             if metric.gates and result.change is not None:
                 key = (metric.name, metric.unit, metric.relative)

@@ -87,10 +87,11 @@ def _has_block(case: CaseBlock, verbosity: int) -> bool:
 def _closing(judgement: Judgement, facts: SessionFacts, verbosity: int, width: int) -> list[Line]:
     lines: list[Line] = []
     quiet = quiet_cases(judgement)
-    caught = would_have_caught(quiet)
-    if caught:
-        lead = f"{plural(len(quiet), 'unchanged case')} would have caught: "
-        parts = [*(f"{text}," for text in caught[:-1]), caught[-1]]
+    for lead, caught in (
+        (f"{plural(len(quiet), 'unchanged case')} would have caught: ", would_have_caught(quiet)),
+        ("  and since the anchor: ", would_have_caught(quiet, since_anchor=True)),
+    ):
+        parts = [*(f"{text}," for text in caught[:-1]), *caught[-1:]]
         lines += [Line(t) for t in pack(parts, width, separator=" ", indent=lead, hanging="  ")]
     texts = [f"{', '.join(facts.differences)} since the baseline"] if facts.differences else []
     texts += [f"assumed: {text}" for text in facts.assumptions if verbosity > 0]

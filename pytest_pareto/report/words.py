@@ -57,6 +57,8 @@ def case_label(case: CaseVerdict) -> str:
     """Name what became of a case: in capitals where it fails the build."""
     if case.place.position is Position.LOST:
         word = "lost its place"
+    elif only_crept(case):
+        word = "crept"
     elif case.verdict in HARMLESS and _breaks_a_budget(case):
         word = "budget broken"
     else:
@@ -74,8 +76,8 @@ def count_word(case: CaseVerdict) -> str:
         return "moved together"
     if case.fails:
         return _failing_word(case)
-    if case.verdict in HARMED and not case.comparison.gate:
-        return "worse, not gated"
+    if not case.comparison.gate and (case.verdict in HARMED or case.crept):
+        return "crept, not gated" if only_crept(case) else "worse, not gated"
     if case.verdict is Verdict.TRADE_OFF:
         return "traded"
     if case.verdict in HARMLESS and is_partly_compared(case):
@@ -84,6 +86,8 @@ def count_word(case: CaseVerdict) -> str:
 
 
 def _failing_word(case: CaseVerdict) -> str:
+    if only_crept(case):
+        return "crept"
     if case.verdict in HARMED or case.place.position is Position.LOST:
         return "regressed"
     if case.verdict in HARMLESS and _breaks_a_budget(case):
@@ -92,6 +96,17 @@ def _failing_word(case: CaseVerdict) -> str:
     if case.verdict in HARMLESS:
         return "only partly compared"
     return unmeasured.get(case.verdict, _VERDICTS[case.verdict])
+
+
+def only_crept(case: CaseVerdict) -> bool:
+    """Whether all that is worse in a case, and not accepted, is so since the anchor."""
+    worse = {
+        r.metric.name
+        for r in case.comparison.metrics
+        if r.metric.gates and r.outcome is Outcome.WORSE
+    }
+    graver = case.verdict in {Verdict.BROKEN, Verdict.MISSING} or worse - {*case.crept}
+    return bool(case.crept) and not graver and case.place.position is not Position.LOST
 
 
 def is_partly_compared(case: CaseVerdict) -> bool:

@@ -131,6 +131,20 @@ def test_the_cases_share_alpha_and_it_says_how_many() -> None:
     assert many.metrics[0].cases[0].sights[0].sees > alone.metrics[0].cases[0].sights[0].sees
 
 
+def test_an_anchor_takes_its_share_from_what_sessions_see() -> None:
+    runs = runs_of(8, {"a": latencies(0.01)})
+    terms = Terms(0.05, SessionSpreads(), 5)
+    sees = [
+        examine_noise(runs, terms, baseline_runs=5, has_anchor=has_anchor)
+        .metrics[0]
+        .cases[0]
+        .sights[0]
+        .sees
+        for has_anchor in (False, True)
+    ]
+    assert sees[0] < sees[1]
+
+
 def test_a_metric_is_told_once_for_each_tolerance() -> None:
     wide = LATENCY.with_policy(tolerance=0.2)
     report = examined(

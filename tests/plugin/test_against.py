@@ -307,6 +307,7 @@ def test_code_that_is_not_the_legs_own_fails(make: MakeRepository) -> None:
     [
         (("--pareto-against=nowhere",), "--pareto-against nowhere: there is no such commit"),
         (("--pareto-against=HEAD", "--pareto-update"), "--pareto-update does not go with"),
+        (("--pareto-against=HEAD", "--pareto-anchor=x"), "--pareto-anchor does not go with"),
         (("--pareto-against=HEAD", "-o", "pareto_against_tests=both"), "must be one of candidate"),
         (("--pareto-against=HEAD", "--pareto-runs=auto"), "--pareto-runs auto does not go with"),
         (("--pareto-against=HEAD", "--pareto-baseline=x"), "--pareto-baseline does not go with"),
@@ -318,6 +319,13 @@ def test_what_cannot_be_asked_is_refused(
     done = make().run(*arguments)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert message in told(done)
+
+
+def test_an_anchor_of_the_project_is_left_out_and_that_is_said(make: MakeRepository) -> None:
+    quick = ("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    done = make().run(*quick, "-o", "pareto_anchor=nowhere")
+    assert done.returncode == 0
+    assert "the anchor is not compared with: with --pareto-against nothing stored is" in told(done)
 
 
 def test_outside_of_a_repository_it_is_refused(make: MakeRepository) -> None:

@@ -1,0 +1,86 @@
+"""Slow creep: what got worse since the anchor, the baseline that a release froze.
+
+A rolling baseline follows each small change that is accepted or not seen; the anchor does not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pytest_pareto.judge.case import gated, judge_case, names_of, results_of
+from pytest_pareto.judge.trades import judge_trade
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.verdict import CaseComparison, Place, Verdict
+
+_CONVICTED = {Verdict.DOMINATED, Verdict.WORSE}
+_WHY = {
+    Outcome.NEW: "newer than it",
+    Outcome.MISSING: "not measured now",
+    Outcome.BROKEN: "not the quantity that it holds",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Creep:
+    """The metrics of a case that are worse than the anchor, and what is said of that.
+
+    ``let_through`` is of a trade within its bound.
+    """
+
+    metrics: tuple[str, ...]
+    text: str
+    let_through: bool = False
+
+
+def against_anchor(case: CaseComparison) -> CaseComparison:
+    """Return the case as it compares with the anchor, as far as it does."""
+    return replace(case, metrics=tuple(r for r in case.anchor if r.change is not None))
+
+
+def find_creep(
+    case: CaseComparison, verdict: Verdict, place: Place, policy: Policy
+) -> Creep | None:
+    """Judge a case beside the anchor by the rules that hold beside the baseline.
+
+    What fails the build as worse than the baseline is not told twice. That an update accepts it
+    into the baseline does not silence the anchor.
+    """
+    worse = {result.metric.name for result in results_of(case, Outcome.WORSE)}
+    told = worse if verdict in _CONVICTED and not policy.accepts_changes else set()
+    since = against_anchor(case)
+    since = replace(since, metrics=tuple(r for r in since.metrics if r.metric.name not in told))
+    names = tuple(result.metric.name for result in results_of(since, Outcome.WORSE))
+    match judge_case(since):
+        case Verdict.DOMINATED | Verdict.WORSE:
+            crept = names_of(since, Outcome.WORSE)
+            return Creep(names, f"{crept} crept beyond its limit since the anchor")
+        case Verdict.TRADE_OFF:
+            let_through, text = judge_trade(since, place, policy)
+            if let_through and verdict is Verdict.TRADE_OFF and worse.issuperset(names):
+                return None  # the same trade
+            return Creep(names, f"since the anchor, {text}", let_through)
+    return None
+
+
+def uncompared_with_anchor(comparisons: Sequence[CaseComparison], gone: int) -> str | None:
+    """Say what could fail the build and was not compared with the anchor; None if all was.
+
+    ``gone`` is how many cases of the anchor neither the baseline nor the session has.
+    """
+    metrics: dict[str, dict[str, None]] = {}
+    cases: dict[str, set[str]] = {}
+    for case in comparisons:
+        for result in gated(replace(case, metrics=case.anchor)) if case.gate else ():
+            if result.change is None:
+                why = _WHY.get(result.outcome) or result.reason or str(result.outcome)
+                metrics.setdefault(why, {})[result.metric.name] = None
+                cases.setdefault(why, set()).add(case.case_id)
+    parts = [
+        f"{', '.join(names)} of {_cases(len(cases[why]))} ({why})" for why, names in metrics.items()
+    ]
+    parts += [f"{_cases(gone)} of it (gone)"] if gone else []
+    return f"not compared with the anchor: {'; '.join(parts)}" if parts else None
+
+
+def _cases(count: int) -> str:
+    return f"{count} case" if count == 1 else f"{count} cases"
