@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from benchmarks.calibration.splits import Sides
 from pytest_pareto.compare.contrast import contrast_of
-from pytest_pareto.compare.recalled import PER_BLOCK
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.scale import margin_of, to_working
 from pytest_pareto.compare.spread import SessionValues
 from pytest_pareto.compare.terms import SessionSpreads
+from pytest_pareto.model.blocks import PER_BLOCK
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better, Metric, Scope

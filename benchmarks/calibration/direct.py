@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.calibration.alone import ALPHA, change_in_turn, p_worse_of
-from benchmarks.calibration.gate import SCREENING_BLOCKS
 from benchmarks.calibration.noise import Values
 from benchmarks.calibration.nouns import IDS, levels_of, levels_of_case
 from benchmarks.calibration.world import CASES, QUALITY, TIMES, InTurn, Stored, World
@@ -20,6 +19,7 @@ from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.judge.holm import holm
+from pytest_pareto.model.blocks import SCREENING_BLOCKS
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares

@@ -8,10 +8,10 @@ from benchmarks.calibration.alone import ALPHA
 from benchmarks.calibration.nouns import baseline_of, confirming_runs_of, runs_of, turns_of
 from benchmarks.calibration.world import InTurn, Stored
 from pytest_pareto import pipeline
-from pytest_pareto.compare.planning import MOST_BLOCKS, blocks_for
-from pytest_pareto.compare.recalled import PER_BLOCK
+from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
+from pytest_pareto.model.blocks import MOST_BLOCKS, PER_BLOCK, SCREENING_BLOCKS
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Circumstances, Confirmation, judge_runs
@@ -19,7 +19,6 @@ from pytest_pareto.pipeline import Circumstances, Confirmation, judge_runs
 CONFIRMING = 5
 """Fresh runs that measure again what looks worse: the default of ``--pareto-confirm``."""
 
-SCREENING_BLOCKS = 2
 BLOCKS = SCREENING_BLOCKS + MOST_BLOCKS
 """What a session against a git ref may take: two blocks to screen, and as many as it plans."""
 

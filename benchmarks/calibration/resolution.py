@@ -10,7 +10,7 @@ from benchmarks.calibration.alone import PRIORS, change_of
 from benchmarks.calibration.gate import BLOCKS, CONFIRMING
 from benchmarks.calibration.rows import Bound, Effort, Row, Section, share_of
 from benchmarks.calibration.twice import confirmed_alone, in_turn_alone
-from pytest_pareto.compare.recalled import PER_BLOCK
+from pytest_pareto.model.blocks import PER_BLOCK
 from pytest_pareto.model.change import Change, Outcome
 
 SEED = 5

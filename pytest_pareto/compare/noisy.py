@@ -15,6 +15,7 @@ from pytest_pareto.compare.scale import to_fraction
 from pytest_pareto.compare.splits import compare, false_alarms, parted
 from pytest_pareto.compare.spread import Spread, case_spread
 from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.blocks import LEAST_OF_MANY, PER_BLOCK, SCREENING_BLOCKS
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.noise import CaseNoise, Scatter
@@ -23,7 +24,9 @@ from pytest_pareto.model.sight import Plan
 
 _COVERAGE = 0.9
 _RUNS_PLANNED = (1, 3, 5)
-_IN_TURN = Plan(runs=4, confirming=12, interleaved=True)
+_IN_TURN = Plan(
+    runs=PER_BLOCK * SCREENING_BLOCKS, confirming=PER_BLOCK * LEAST_OF_MANY, interleaved=True
+)
 """Two blocks that screen, and six that convict, each of two runs of either side."""
 
 

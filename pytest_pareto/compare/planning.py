@@ -9,6 +9,7 @@ from pytest_pareto.compare.contrast import Contrast
 from pytest_pareto.compare.resolution import POWER, caught_at_once
 from pytest_pareto.compare.scale import margin_of, to_distance, to_fraction
 from pytest_pareto.compare.spread import Spread
+from pytest_pareto.model.blocks import LEAST_BLOCKS, LEAST_OF_MANY, MOST_BLOCKS
 from pytest_pareto.model.change import Change
 
 MOST_RUNS = 100
@@ -95,8 +96,7 @@ def _sessions_forbid(contrast: Contrast, *, relative: bool) -> str:
     )
 
 
-LEAST_BLOCKS, MOST_BLOCKS = 4, 12
-_LARGE_FAMILY, _LEAST_OF_MANY = 10, 6
+_LARGE_FAMILY = 10
 
 
 def blocks_for(changes: Sequence[Change], seen: int, level: float) -> int:
@@ -110,7 +110,7 @@ def blocks_for(changes: Sequence[Change], seen: int, level: float) -> int:
     may stay undecided.
     """
     noisy = [change for change in changes if not change.exact]
-    least = _LEAST_OF_MANY if len(noisy) > _LARGE_FAMILY else LEAST_BLOCKS
+    least = LEAST_OF_MANY if len(noisy) > _LARGE_FAMILY else LEAST_BLOCKS
     # What is exact says the same in every run: one block shows both sides of it again.
     return max((_blocks_for(change, seen, level, least) for change in noisy), default=1)
 

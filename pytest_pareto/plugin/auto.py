@@ -16,12 +16,12 @@ def further_runs(settings: Settings, runs: Sequence[Run], took_s: float) -> int:
     of runs settles asks for none; ``took_s`` is what the ``runs`` took.
     """
     from pytest_pareto.baseline.store import load
-    from pytest_pareto.compare.terms import SessionSpreads, Terms
+    from pytest_pareto.compare.terms import Terms
     from pytest_pareto.pipeline import Circumstances, judge_runs
 
     assert settings.time_budget_s is not None
     baseline = load(settings.baseline_dir, runs[-1].environment.hardware_key)
-    terms = Terms(settings.policy.alpha, SessionSpreads(**settings.session_spreads))
+    terms = Terms(settings.policy.alpha, settings.session_spreads)
     around = Circumstances(expected=lambda _: False)
     judged = judge_runs(runs, baseline, settings.policy, terms, around)
     wanted = max(

@@ -12,7 +12,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.plugin.arguments import arguments_on
 from pytest_pareto.plugin.child import ChildLine, ChildSpec
 from pytest_pareto.plugin.collecting import RunBuilder
-from pytest_pareto.plugin.settings import timeout_s
+from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.process import ChildProcess
 from pytest_pareto.runs.stale import run_folder

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_pareto.plugin.progress import say
-from pytest_pareto.plugin.settings import Against
+from pytest_pareto.plugin.turns_settings import Against
 from pytest_pareto.runs.content import refuse_missing_content, refuse_unbuilt
 from pytest_pareto.runs.leg_run import set_up
 from pytest_pareto.runs.legs import Leg, Side, make_legs

@@ -9,7 +9,7 @@ import pytest
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.child import ChildLine
 from pytest_pareto.plugin.children import ORDERLY, child_arguments
-from pytest_pareto.plugin.settings import timeout_s
+from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.runs.leg_run import listen
 from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.stale import run_folder

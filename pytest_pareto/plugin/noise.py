@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from pytest_pareto.compare.noise import LEAST_RUNS, examine_noise
-from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.noise import NoiseReport
 from pytest_pareto.plugin import BASELINE_RUNS
 from pytest_pareto.plugin.fresh import FreshRuns
@@ -72,7 +72,7 @@ class NoiseSession:
         if len(self._fresh.runs) < LEAST_RUNS:
             return None
         settings = self._settings
-        spreads = SessionSpreads(**settings.session_spreads)
+        spreads = settings.session_spreads
         terms = Terms(settings.policy.alpha, spreads, settings.confirm)
         report = examine_noise(
             self._fresh.runs,

@@ -8,9 +8,9 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
 from pytest_pareto.plugin.collecting import RunBuilder
+from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replay import Replay
-from pytest_pareto.plugin.settings import timeout_s
 from pytest_pareto.report.summary import plural
 from pytest_pareto.runs.blocks import Turn, turns
 from pytest_pareto.runs.lacking import refuse_unlinked

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pytest_pareto.compare.recalled import PER_BLOCK
-from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.blocks import PER_BLOCK
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.run import Interleaved
@@ -53,7 +53,7 @@ def judge_turns(
         settings.policy.accepting_nothing().without_ci(),
         Terms(
             settings.policy.alpha,
-            SessionSpreads(**settings.session_spreads),
+            settings.session_spreads,
             PER_BLOCK * settings.confirm,
         ),
         Circumstances(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
@@ -60,7 +60,7 @@ def _judged(
     confirmation: Confirmation | None,
 ) -> Judged:
     runs, failures = measured.runs, measured.failures
-    spreads = SessionSpreads(**settings.session_spreads)
+    spreads = settings.session_spreads
     return judge_runs(
         runs,
         past.baseline,
@@ -133,5 +133,5 @@ def _differences(baseline: Baseline, run: Run) -> tuple[str, ...]:
 
 
 def _assumptions(settings: Settings) -> tuple[str, ...]:
-    host = settings.session_spreads["host"]
+    host = settings.session_spreads.host
     return (f"sessions on one host differ by {100 * host:g} % in latency",)

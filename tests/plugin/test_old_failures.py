@@ -51,8 +51,7 @@ def test_the_verdict_tells_it() -> None:
         Interleaved(tuple(runs({}, {ONE: "x"})), tuple(new)),
         again=Interleaved(tuple(runs({TWO: "y"})), tuple(new)),
     )
-    spreads = {"host": 0.04, "host_adjusted": 0.015, "gpu": 0.0005, "gpu_other_board": 0.0015}
-    settings = Settings(Path(), Policy(), session_spreads=spreads)
+    settings = Settings(Path(), Policy())
     selection: Any = SimpleNamespace(stopped=None, skipped=lambda *_: False)
     told = "\n".join(judge_turns(turns, settings, selection).judgement.notices)
     assert f"with the old code {ONE} fails in 1 of 2 runs" in told
