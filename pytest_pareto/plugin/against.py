@@ -9,6 +9,7 @@ import pytest
 from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.plugin.children import leaves_to_pytest
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.legs import opened_legs
 from pytest_pareto.plugin.listing import Listed, list_tests
@@ -46,8 +47,7 @@ class AgainstRuns:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Measure both legs, and again what looks worse."""
-        option = session.config.option
-        if option.collectonly or (session.testsfailed and not option.continue_on_collection_errors):
+        if leaves_to_pytest(session):
             return None
         if not session.items:
             return True

@@ -31,6 +31,13 @@ class Ended:
     trouble: str | None
 
 
+def leaves_to_pytest(session: pytest.Session) -> bool:
+    """Whether pytest's own loop says all there is to say, as it would without fresh processes."""
+    option = session.config.option
+    failed = session.testsfailed and not option.continue_on_collection_errors
+    return bool(option.collectonly or failed)
+
+
 def run_child(
     session: pytest.Session,
     builder: RunBuilder,

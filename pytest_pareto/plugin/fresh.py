@@ -7,7 +7,7 @@ import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.run import Run
-from pytest_pareto.plugin.children import run_child
+from pytest_pareto.plugin.children import leaves_to_pytest, run_child
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
 from pytest_pareto.plugin.replay import Replay
@@ -43,8 +43,7 @@ class FreshRuns:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Measure in fresh processes, one after the other."""
-        option = session.config.option
-        if option.collectonly or (session.testsfailed and not option.continue_on_collection_errors):
+        if leaves_to_pytest(session):
             return None
         if not session.items:
             return True

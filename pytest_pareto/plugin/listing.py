@@ -11,7 +11,7 @@ from pytest_pareto.plugin.child import ChildLine
 from pytest_pareto.plugin.children import ORDERLY, child_arguments
 from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.runs.leg_run import listen
-from pytest_pareto.runs.legs import Leg
+from pytest_pareto.runs.legs import Leg, same_folder
 from pytest_pareto.runs.stale import run_folder
 
 
@@ -64,9 +64,7 @@ def list_tests(session: pytest.Session, leg: Leg) -> Listed:
 
 def _with_own_tests(session: pytest.Session, leg: Leg) -> Leg | None:
     """Return the ref's leg with the ref's tests; None where it has no folder to start them in."""
-    start = session.config.invocation_params.dir.resolve()
-    if start.is_relative_to(leg.other.top):
-        start = leg.tree.top / start.relative_to(leg.other.top)
+    start = same_folder(session.config.invocation_params.dir, leg.other, leg.tree)
     return replace(leg, tests=leg.tree, cwd=start) if start.is_dir() else None
 
 

@@ -78,9 +78,7 @@ def make_legs(
     Raises ParetoError where that has no such folder.
     """
     tests = candidate if tests_of is Side.CANDIDATE else worktree
-    start = (candidate.root if cwd is None else cwd).resolve()
-    if start.is_relative_to(candidate.top):
-        start = tests.top / start.relative_to(candidate.top)
+    start = same_folder(candidate.root if cwd is None else cwd, candidate, tests)
     if not start.is_dir():
         raise ParetoError(
             f"--pareto-against: there is no folder {start.relative_to(tests.top).as_posix()} at "
@@ -91,6 +89,12 @@ def make_legs(
         Side.REF: Leg(Side.REF, worktree, candidate, tests, start, project),
         Side.CANDIDATE: Leg(Side.CANDIDATE, candidate, worktree, tests, start, project),
     }
+
+
+def same_folder(folder: Path, here: Tree, there: Tree) -> Path:
+    """Return a folder of one tree as it is called in another, also where that lacks it."""
+    folder = folder.resolve()
+    return there.top / folder.relative_to(here.top) if folder.is_relative_to(here.top) else folder
 
 
 def equip(leg: Leg, folder: Path, *, is_watched: bool = False) -> Equipment:

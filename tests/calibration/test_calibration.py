@@ -172,7 +172,7 @@ def test_a_resolution_that_promises_too_much_misses_the_bound(
     assert not any(row.missed for row in right)
 
     def boastful(*args: object) -> Change:
-        change = change_of(*args)  # type: ignore[arg-type]
+        change = change_of(*args)  # type: ignore[arg-type]  # handed on as they come
         return replace(change, resolution=TOLERANCE + 0.8 * (change.resolution - TOLERANCE))
 
     monkeypatch.setattr(resolution, "change_of", boastful)

@@ -35,7 +35,7 @@ def test_a_module_of_the_leg_is_proved(leg: Leg, tmp_path: Path) -> None:
 
 
 def test_names_may_be_anything_that_a_file_may_be(tmp_path: Path) -> None:
-    place = "/tmp/a\nb\tc\udcff'.py"
+    place = "/a\nb\tc\udcff'.py"
     assert list(read_origins(note(tmp_path, (1, "found", "ä", place)))) == [
         Origin(pid=1, kind="found", name="ä", place=place)
     ]
