@@ -14,7 +14,9 @@ NO_SESSIONS = "[pytest]\npareto_session_spread =\n    host = 0\n    host_adjuste
 
 
 def noisy(toy: "Toy") -> None:
-    """Make the processes of the toy differ, 6 % up and down in turn, and sessions not."""
+    """Make the processes of the toy differ, 4 % up and down in turn, and sessions not.
+
+    Twelve such runs against three ask for about ten: far from three and from more than help."""
     path = toy.path / "conftest.py"
     text = path.read_text()
     counted = text.replace(
@@ -23,7 +25,7 @@ def noisy(toy: "Toy") -> None:
         "    file = pathlib.Path(__file__).with_name('count')\n"
         "    count = len(file.read_text()) if file.exists() else 0\n"
         "    file.write_text('x' * (count + 1))\n"
-        "    of_this_process = 1.06 if count % 2 else 0.94",
+        "    of_this_process = 1.04 if count % 2 else 0.96",
     )
     assert counted != text
     path.write_text(counted)
@@ -47,7 +49,7 @@ def test_a_noisy_one_takes_what_would_settle_it(
     fresh_toy: "Toy", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noisy(fresh_toy)
-    monkeypatch.setattr(auto, "MOST_RUNS", 6)  # it wants about 30
+    monkeypatch.setattr(auto, "MOST_RUNS", 6)  # it wants about 10
     fresh_toy.run("--pareto", "--pareto-update", "--pareto-runs=12")
     session = fresh_toy.run("--pareto", "--pareto-runs=auto")
     assert taken(session.text) == 6
