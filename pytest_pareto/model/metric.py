@@ -23,6 +23,13 @@ class Kind(StrEnum):
     RUN = "run"  # noisy: one summary per run, compared over runs
     EXACT = "exact"  # repeatable: compared as it stands
     PAIRED = "paired"  # one score per sample, matched by sample id
+    ORDINAL = "ordinal"  # one grade per sample, of which only the order means something
+    SET = "set"  # one number for all samples together, with a jackknife value of each block
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its values are told apart by ids, and so compared with themselves."""
+        return self in (Kind.PAIRED, Kind.ORDINAL, Kind.SET)
 
 
 class Scope(StrEnum):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pytest_pareto.model.budget import Budget
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind, Metric
 
 
@@ -16,8 +17,12 @@ class Measurement:
     """One metric of one case in one run: its readings, or the reason why there are none.
 
     ``values`` are in the metric's unit: every steady-state reading of a `run` metric, the
-    one value of an `exact` one, a score per sample (beside ``ids``) of a `paired` one.
-    ``first`` is the first call's reading, kept apart from the steady state.
+    one value of an `exact` one, a score per sample (beside ``ids``) of a `paired` or `ordinal`
+    one. Of a `set` metric they are the jackknife's value of each block of samples, and ``ids``
+    name the blocks; ``whole`` is the number itself.
+    ``first`` is the first call's reading, kept apart from the steady state. ``looks`` is how far
+    an evaluation came that may stop early. What is ``broken`` has no readings because it failed,
+    and ``absent`` says how.
     """
 
     metric: Metric
@@ -26,6 +31,9 @@ class Measurement:
     first: float | None = None
     absent: str | None = None
     notes: tuple[str, ...] = ()
+    whole: float | None = None
+    looks: Looks | None = None
+    broken: bool = False
 
     def __post_init__(self) -> None:
         name = self.metric.name
@@ -41,9 +49,15 @@ class Measurement:
                 raise ParetoError(f"{name!r} is {value}; a relative metric cannot be negative")
         if self.metric.kind is Kind.EXACT and len(self.values) != 1:
             raise ParetoError(f"exact metric {name!r} has {len(self.values)} values, not one")
-        if (self.metric.kind is Kind.PAIRED) != bool(self.ids):
-            raise ParetoError(f"{name!r}: paired metrics, and only they, have sample ids")
+        if self.metric.kind.sampled != bool(self.ids):
+            raise ParetoError(f"{name!r}: scores of samples, and only they, have sample ids")
         self._check_ids()
+        self._check_whole()
+        if self.looks is not None and len(self.values) != self.looks.used:
+            raise ParetoError(
+                f"{name!r} has {len(self.values)} scores, and look {self.looks.at} of "
+                f"{self.looks.planned} is at {self.looks.used}"
+            )
 
     def _check_ids(self) -> None:
         if not self.ids:
@@ -60,6 +74,13 @@ class Measurement:
                 f"{name!r}: the id {again!r} stands for more than one sample; "
                 "make ids unique, for example by adding the seed"
             )
+
+    def _check_whole(self) -> None:
+        name = self.metric.name
+        if (self.metric.kind is Kind.SET) != (self.whole is not None):
+            raise ParetoError(f"{name!r}: set metrics, and only they, have a number of the whole")
+        if self.whole is not None and not math.isfinite(self.whole):
+            raise ParetoError(f"{name!r} is {self.whole}; a finite number is needed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
 from pytest_pareto.model.run import CaseRun, Measurement, cause_of
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
-FID = Metric("fid", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
+NUMBER = Metric("number", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
+FID = Metric("fid", "", Better.LOWER, Kind.SET, Scope.GPU, 0.5, relative=False)
 
 
 @pytest.mark.parametrize(
@@ -23,8 +25,15 @@ FID = Metric("fid", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
         (lambda: Measurement(SCORE, (1.0, math.nan), ("x", "y")), "is nan at sample 'y'"),
         (lambda: Measurement(LATENCY, (0.1, -0.1)), "is -0.1; a relative metric cannot be"),
         (lambda: Measurement(PEAK_MEMORY, (1.0, 2.0)), "has 2 values, not one"),
-        (lambda: Measurement(SCORE, (1.0,)), "paired metrics, and only they, have sample ids"),
-        (lambda: Measurement(LATENCY, (1.0,), ("x",)), "paired metrics, and only they"),
+        (lambda: Measurement(SCORE, (1.0,)), "scores of samples, and only they, have"),
+        (
+            lambda: Measurement(SCORE, (1.0, 2.0), ("x", "y"), looks=Looks(10, 5, 2, 0)),
+            "has 2 scores, and look 2 of 5 is at 4",
+        ),
+        (lambda: Measurement(SCORE, (1.0,), ("x",), whole=1.0), "set metrics, and only they"),
+        (lambda: Measurement(FID, (1.0,), ("block",)), "set metrics, and only they"),
+        (lambda: Measurement(FID, (1.0,), ("block",), whole=float("nan")), "'fid' is nan"),
+        (lambda: Measurement(LATENCY, (1.0,), ("x",)), "scores of samples, and only they"),
         (lambda: Measurement(SCORE, (1.0,), ("x", "y")), "1 scores for 2 ids"),
         (lambda: Measurement(SCORE, (1.0, 2.0, 3.0), ("x", "y", "x")), "the id 'x' stands for"),
     ],
@@ -37,7 +46,7 @@ def test_what_cannot_be_a_measurement_is_refused(
 
 
 def test_an_absolute_metric_may_be_negative() -> None:
-    assert Measurement(FID, (-1.0,)).values == (-1.0,)
+    assert Measurement(NUMBER, (-1.0,)).values == (-1.0,)
 
 
 def test_a_relative_metric_may_be_zero() -> None:
@@ -70,7 +79,7 @@ def test_a_metric_is_recorded_once_per_case() -> None:
 
 
 def test_a_measurement_is_found_by_its_metric() -> None:
-    latency, fid = Measurement(LATENCY, (0.1,)), Measurement(FID, (3.0,))
+    latency, fid = Measurement(LATENCY, (0.1,)), Measurement(NUMBER, (3.0,))
     case = case_of(latency, fid)
     assert case.measurement("fid") is fid
     assert case.measurement("energy") is None
