@@ -81,7 +81,7 @@ def test_a_metric_is_recorded_once_per_case() -> None:
 def test_a_measurement_is_found_by_its_metric() -> None:
     latency, fid = Measurement(LATENCY, (0.1,)), Measurement(NUMBER, (3.0,))
     case = case_of(latency, fid)
-    assert case.measurement("fid") is fid
+    assert case.measurement("number") is fid
     assert case.measurement("energy") is None
 
 
