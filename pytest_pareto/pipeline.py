@@ -126,7 +126,8 @@ def judge_runs(
         tested,
         interleaved=terms.interleaved,
     )
-    found = [(c.case_id, name, m) for c in matched for name, m in c.measured.items()]
+    # What stopped early is no record to be compared with later.
+    found = [(c.case_id, name, m) for c in matched for name, m in c.measured.items() if m.complete]
     return Judged(
         judge_session(evidence, policy),
         measured,

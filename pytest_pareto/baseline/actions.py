@@ -107,7 +107,7 @@ def next_history(
 ) -> MetricHistory:
     """Return a metric's history with this session as its newest."""
     past = () if history is None or choice.afresh else history.sessions
-    if history is not None and choice.action is Action.APPEND and metric.kind is Kind.PAIRED:
+    if history is not None and choice.action is Action.APPEND and metric.kind.sampled:
         # The scores that were accepted stay the ones to beat: else they would creep.
         return history
     # Another machine measures the level that is accepted here too.
@@ -119,7 +119,7 @@ def next_history(
     session = Session(recorded.env, epoch, levels, recorded.reference)
     alone = exact and choice.action is not Action.ADD
     sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
-    samples = recorded.samples if metric.kind is Kind.PAIRED else None
+    samples = recorded.samples if metric.kind.sampled else None
     return MetricHistory(
         metric.unit, metric.better, metric.kind, metric.scope, sessions, samples, metric.gates
     )

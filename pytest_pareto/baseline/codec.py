@@ -56,7 +56,7 @@ def decode_module(
                 sessions=tuple(
                     Session(s.env, s.epoch, s.runs, s.reference) for s in content.sessions
                 ),
-                samples=scores.take(rest, name) if content.kind is Kind.PAIRED else None,
+                samples=scores.take(rest, name) if content.kind.sampled else None,
                 gates=content.gates,
             )
         case_id = layout.join_case_id(module, rest)

@@ -2,16 +2,23 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from scipy.special import stdtr
 
 from pytest_pareto.compare.exact import worst_run
 from pytest_pareto.compare.measured import Measured, level_for_people
+from pytest_pareto.compare.sampled_level import tails_of_scores
 from pytest_pareto.compare.scale import to_working
 from pytest_pareto.compare.spread import NO_SPREAD, PRIOR_DF, Spread, combined
-from pytest_pareto.model.budget import Budget
+from pytest_pareto.model.budget import Bound, Budget
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.verdict import BudgetResult
+
+_BEYOND = "beyond the bound by no more than its noise"
+_WITHIN = "within the bound by no more than its noise"
+_SETTLE = "; more runs or samples would tell"
 
 
 def check_budget(
@@ -22,11 +29,11 @@ def check_budget(
     *,
     session_spread: float = 0.0,
 ) -> BudgetResult:
-    """Hold a metric against its bound: broken, kept, or undecided.
+    """Hold a metric against its bounds: broken, kept, or undecided.
 
-    Broken where the level is beyond the bound at one-sided level ``alpha`` (Student's t
-    over the runs, or over the samples of a paired metric). Kept where the level is within
-    the bound. A level beyond the bound by no more than its noise is undecided. A relative
+    Broken where the level is shown to be beyond a bound at one-sided level ``alpha``, kept where
+    it is shown to be within all of them: by Student's t over the runs, or over the samples (see
+    `tails_of_scores`). Where its noise reaches across a bound it is undecided. A relative
     metric's noise holds ``session_spread``, a fraction, too: a bound holds on any day.
     What is exact, or is one number without any spread, is taken as it stands.
     """
@@ -37,13 +44,41 @@ def check_budget(
     if budget.unit not in ("", metric.unit or "%"):
         reason = f"it is in {budget.unit}, and the metric in {metric.unit or 'no unit'}"
         return BudgetResult(budget.metric, budget.text, value, broken=True, reason=reason)
-    if (value <= budget.limit) if budget.ceiling else (value >= budget.limit):
-        return BudgetResult(budget.metric, budget.text, value, broken=False)
-    p = _p_beyond(budget, measured, spread, session_spread)
-    if p <= alpha:
-        return BudgetResult(budget.metric, budget.text, value, broken=True)
-    reason = "beyond the bound by no more than its noise; more runs or samples would tell"
-    return BudgetResult(budget.metric, budget.text, value, broken=None, reason=reason)
+    told = partial(BudgetResult, budget.metric, budget.text, value)
+    held = [_Held.of(bound, measured, value, spread, session_spread) for bound in budget.bounds]
+    if any(not each.within and each.p_beyond <= alpha for each in held):
+        return told(broken=True)
+    if any(not each.within for each in held):
+        return told(broken=None, reason=_BEYOND + _SETTLE)
+    if any(each.p_within > alpha for each in held):
+        return told(broken=None, reason=_WITHIN + _SETTLE)
+    return told(broken=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One bound beside what was measured.
+
+    ``within`` is where the level itself is. ``p_beyond`` is small where the level is shown to be
+    beyond the bound, ``p_within`` where it is shown to be within.
+    """
+
+    within: bool
+    p_beyond: float
+    p_within: float
+
+    @classmethod
+    def of(
+        cls,
+        bound: Bound,
+        measured: Measured,
+        value: float,
+        spread: Spread | None,
+        session_spread: float,
+    ) -> "_Held":
+        within = value <= bound.limit if bound.ceiling else value >= bound.limit
+        above, below = _tails(bound.limit, measured, value, spread, session_spread)
+        return cls(within, *((above, below) if bound.ceiling else (below, above)))
 
 
 def _level(measured: Measured) -> float:
@@ -53,30 +88,26 @@ def _level(measured: Measured) -> float:
     return level_for_people(measured.runs, metric)
 
 
-def _p_beyond(
-    budget: Budget, measured: Measured, spread: Spread | None, session_spread: float
-) -> float:
+def _tails(
+    limit: float, measured: Measured, value: float, spread: Spread | None, session_spread: float
+) -> tuple[float, float]:
+    """Return the p-values that speak for a level above ``limit``, and for one below it."""
     metric = measured.metric
-    if metric.kind is Kind.EXACT or (metric.relative and budget.limit <= 0):
-        return 0.0  # no level of a relative metric is down there, so the bound is a ceiling
+    if metric.kind is Kind.EXACT or (metric.relative and limit <= 0):
+        return 0.0, 0.0  # no level of a relative metric is down there, so no noise reaches it
     if measured.samples is not None:
-        values, limit = measured.samples.values, budget.limit
-        spread = _scatter(values)
-    else:
-        values = to_working(measured.runs, relative=metric.relative)
-        limit = math.log(budget.limit) if metric.relative else budget.limit
-    parts = [(spread, 1 / len(values))] if spread is not None and spread.df > 0 else []
-    if metric.relative and session_spread > 0:
-        parts.append((Spread(math.log1p(session_spread) ** 2, PRIOR_DF), 1.0))
-    error = combined(*parts) if any(part.variance for part, _ in parts) else NO_SPREAD
+        return tails_of_scores(measured, value, limit)
+    values = to_working(measured.runs, relative=metric.relative)
+    error = _error(values, spread, session_spread if metric.relative else 0.0)
     if error.variance == 0:
-        return 0.0
-    beyond = math.fsum(values) / len(values) - limit
-    harm = beyond if budget.ceiling else -beyond
-    return float(stdtr(error.df, -harm / math.sqrt(error.variance)))
+        return 0.0, 0.0
+    distance = math.fsum(values) / len(values) - (math.log(limit) if metric.relative else limit)
+    t = distance / math.sqrt(error.variance)
+    return float(stdtr(error.df, -t)), float(stdtr(error.df, t))
 
 
-def _scatter(values: Sequence[float]) -> Spread:
-    mean = math.fsum(values) / len(values)
-    df = len(values) - 1
-    return Spread(math.fsum((x - mean) ** 2 for x in values) / max(df, 1), float(df))
+def _error(values: Sequence[float], spread: Spread | None, session_spread: float) -> Spread:
+    parts = [(spread, 1 / len(values))] if spread is not None and spread.df > 0 else []
+    if session_spread > 0:
+        parts.append((Spread(math.log1p(session_spread) ** 2, PRIOR_DF), 1.0))
+    return combined(*parts) if any(part.variance for part, _ in parts) else NO_SPREAD

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pytest_pareto.compare.aligned import align
 from pytest_pareto.compare.budgets import check_budget
 from pytest_pareto.compare.exact import compare_exact
+from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matched import MatchedCase
-from pytest_pareto.compare.matching import Match
 from pytest_pareto.compare.measured import Measured, level_for_people
 from pytest_pareto.compare.mood import for_now_apart
 from pytest_pareto.compare.paired import compare_scores
@@ -16,7 +16,7 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
@@ -88,7 +88,7 @@ def _terms_of(name: str, case: MatchedCase, terms: Terms) -> Terms:
 
 def _compare(match: Match, terms: Terms, family: float, prior: Spread | None) -> MetricResult:
     measured, metric = match.measured, match.measured.metric
-    level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
+    level = match.accepted_level()
     change = _change(match, terms, family, prior, level)
     return for_now_apart(match, change, terms) or MetricResult(
         metric,
@@ -113,11 +113,10 @@ def _change(
             tolerance=metric.tolerance,
             alpha=terms.alpha,
         )
-    if metric.kind is Kind.PAIRED:
-        assert match.samples is not None
+    if metric.kind.sampled:
         assert measured.samples is not None
         ids, before, after = align(
-            dict(zip(match.samples.ids, match.samples.values, strict=True)),
+            match.accepted_scores(),
             dict(zip(measured.samples.ids, measured.samples.values, strict=True)),
         )
         return compare_scores(
@@ -128,6 +127,8 @@ def _change(
             tolerance=metric.tolerance,
             alpha=terms.alpha,
             family=family,
+            kind=metric.kind,
+            looks=measured.looks,
         )
     return compare_levels(
         match.sessions,

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from pytest_pareto.compare.matched import MatchedCase
 from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.policy import SCREEN_ALPHA
 
 
@@ -31,7 +30,7 @@ def anew_family(
         for match in case.tested()
         if case.run.gate
     }
-    scores = {name for name, kind in noisy.items() if kind is Kind.PAIRED}
+    scores = {name for name, kind in noisy.items() if kind.sampled}
     return (flagged & noisy.keys()) | scores
 
 

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pytest_pareto.compare.cases import session_sd
+from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matched import MatchedCase
-from pytest_pareto.compare.matching import Match, sessions_here
+from pytest_pareto.compare.matching import sessions_here
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.points import (
     Axis,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from pytest_pareto.compare.borrow import estimate_prior, lend
 from pytest_pareto.compare.interleaved import interleaved_contrast
-from pytest_pareto.compare.matching import Match, match_metric, vanished
+from pytest_pareto.compare.match import Match
+from pytest_pareto.compare.matching import match_metric, vanished
 from pytest_pareto.compare.measured import Measured, measured_metrics
 from pytest_pareto.compare.mood import in_one_mood, is_adjusted
 from pytest_pareto.compare.scale import to_working

@@ -1,16 +1,15 @@
 """What each metric can be compared with, or the name of why it cannot."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.compare.contrast import CERTAIN, Doubt
+from pytest_pareto.compare.match import Match, other_samples, repeats
 from pytest_pareto.compare.measured import Measured, level_for_people
-from pytest_pareto.compare.scale import all_same, require_usable
+from pytest_pareto.compare.scale import require_usable
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import (
     BUILT_IN,
     HOST_REFERENCE,
@@ -22,31 +21,6 @@ from pytest_pareto.model.metric import (
 )
 from pytest_pareto.model.run import cause_of
 from pytest_pareto.model.verdict import MetricResult
-
-_REPEATS = 3
-"""So many identical runs make a recorded number repeatable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Both sides of one metric, fit to be compared.
-
-    ``sessions`` are those of the baseline that were measured where this one was, ``runs`` the
-    levels to compare with them; ``session_spread`` is a fraction of the level. ``exact`` is
-    whether plain comparison does, because the metric is exact or has repeated to the last
-    digit. ``doubt`` is what an adjustment of both sides cost, ``apart`` that it had to reach too
-    far, and ``notes`` tell of it.
-    """
-
-    measured: Measured
-    sessions: tuple[Session, ...]
-    runs: tuple[float, ...]
-    samples: Samples | None
-    session_spread: float
-    exact: bool
-    doubt: Doubt = CERTAIN
-    apart: str | None = None
-    notes: tuple[str, ...] = ()
 
 
 def match_metric(
@@ -65,7 +39,7 @@ def match_metric(
     here = _Here(found, now)
     if past is None:
         return here.unrecorded(case_id, baseline, history)
-    difference = past.disagreement(metric) or _other_samples(past, found)
+    difference = past.disagreement(metric) or other_samples(past, found)
     if difference is not None:
         return here.result(Outcome.BROKEN, f"{difference}{_way_out(baseline)}")
     sessions = sessions_here(past, metric.scope, baseline, now)
@@ -84,7 +58,7 @@ def match_metric(
         found.runs,
         past.samples,
         spreads.of(metric.scope, now, baseline.environments[sessions[-1].env]),
-        exact=metric.kind is Kind.EXACT or _repeats(found, sessions),
+        exact=metric.kind is Kind.EXACT or repeats(found, sessions),
     )
 
 
@@ -180,31 +154,3 @@ def vanished(name: str, past: MetricHistory) -> MetricResult:
         state=Outcome.MISSING,
         reason=f"the baseline has it and this test no longer measures it; {_ACCEPT_ALL}",
     )
-
-
-def _other_samples(past: MetricHistory, found: Measured) -> str | None:
-    if found.samples is None or past.samples is None:
-        return None
-    then, now = set(past.samples.ids), set(found.samples.ids)
-    if then == now:
-        return None
-    gone, come = sorted(then - now), sorted(now - then)
-    parts = [
-        f"{len(names)} {what} (such as {names[0]!r})"
-        for names, what in ((gone, "of the baseline's ids are gone"), (come, "ids are new"))
-        if names
-    ]
-    return f"its samples are not those of the baseline: {' and '.join(parts)}"
-
-
-def _repeats(found: Measured, sessions: Sequence[Session]) -> bool:
-    """Whether a recorded number has come out the same in every run of both sides.
-
-    Such a number has no spread to test with, and needs none.
-    """
-    if found.metric.kind is not Kind.RUN or found.metric.relative:
-        return False
-    level = [x for s in sessions if s.epoch == sessions[-1].epoch for x in s.runs]
-    if len(level) < _REPEATS:
-        return False
-    return all_same(level) and all_same(found.runs)

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-import numpy as np
-
 from pytest_pareto.compare.scale import require_usable
+from pytest_pareto.compare.scored import cut_to_one_look, mean_scores
 from pytest_pareto.compare.summary import mean_level, summarise_run
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Samples
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
@@ -21,8 +20,9 @@ from pytest_pareto.model.verdict import MetricResult
 class Measured:
     """One metric of one case as this session measured it.
 
-    ``runs`` holds a level per run in the metric's unit; of a paired metric ``samples``
-    holds each sample's mean over the runs. ``reference`` holds, of a latency, what the host
+    ``runs`` holds a level per run in the metric's unit; ``samples`` the mean over the runs of
+    each sample's score, or of each block's value of a set metric. ``looks`` is where an
+    evaluation stopped that may stop early. ``reference`` holds, of a latency, what the host
     reference took in each of these runs (s), where all of them timed it.
     """
 
@@ -32,6 +32,12 @@ class Measured:
     first: float | None = None
     notes: tuple[str, ...] = ()
     reference: tuple[float, ...] = ()
+    looks: Looks | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is of every sample that was planned."""
+        return self.looks is None or self.looks.complete
 
 
 def runs_by_case(runs: Sequence[Run]) -> dict[str, tuple[CaseRun, ...]]:
@@ -61,6 +67,9 @@ def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResu
 def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResult:
     present = [m for m in found if m.absent is None]
     metric = found[-1].metric
+    broken = next((m for m in found if m.broken), None)
+    if broken is not None:
+        return MetricResult(metric, state=Outcome.BROKEN, reason=broken.absent)
     if not present:
         return MetricResult(metric, state=Outcome.ABSENT, reason=found[-1].absent, unmeasured=True)
     notes = tuple(dict.fromkeys(note for m in found for note in m.notes))
@@ -69,11 +78,25 @@ def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResul
         notes = (*notes, f"measured in {len(present)} of {runs} runs: {reason}")
     metric = present[0].metric
     try:
+        if metric.kind.sampled:
+            present = list(cut_to_one_look(present))
         levels = tuple(_level(m) for m in present)
-        samples = _mean_scores(present) if metric.kind is Kind.PAIRED else None
+        samples = mean_scores(present) if metric.kind.sampled else None
     except ParetoError as error:
         return MetricResult(metric, state=Outcome.BROKEN, reason=str(error))
-    return Measured(metric, levels, samples, present[0].first, notes)
+    looks = present[0].looks
+    if looks is not None:
+        notes = (*notes, _where_it_stopped(looks))
+    return Measured(metric, levels, samples, present[0].first, notes, looks=looks)
+
+
+def _where_it_stopped(looks: Looks) -> str:
+    if looks.complete:
+        return f"undecided until the last of {looks.planned} looks: all {looks.samples} samples"
+    return (
+        f"decided with {looks.used} of {looks.samples} samples, at look {looks.at} of "
+        f"{looks.planned} ({looks.samples - looks.used} saved; order of seed {looks.seed})"
+    )
 
 
 def _level(measurement: Measurement) -> float:
@@ -82,30 +105,12 @@ def _level(measurement: Measurement) -> float:
             return summarise_run(measurement.values, relative=measurement.metric.relative)
         case Kind.EXACT:
             return measurement.values[0]
-        case Kind.PAIRED:
+        case Kind.SET:
+            assert measurement.whole is not None  # as the noun requires
+            return measurement.whole
+        case Kind.PAIRED | Kind.ORDINAL:
             require_usable(measurement.values, relative=False, noun="score")
             return fmean(measurement.values)
-
-
-def _mean_scores(found: Sequence[Measurement]) -> Samples:
-    """Average each sample over the runs: runs are not further samples."""
-    ids = found[0].ids
-    for measurement in found[1:]:
-        if set(measurement.ids) != set(ids):
-            raise ParetoError(
-                "the runs of this session scored different samples; sample ids must not "
-                "depend on time or chance"
-            )
-    means = np.mean([_in_order(measurement, ids) for measurement in found], axis=0)
-    # Rounded as the baseline keeps them: rounding alone must not look like a change.
-    return Samples(ids, round_samples(means.tolist()))
-
-
-def _in_order(measurement: Measurement, ids: tuple[str, ...]) -> tuple[float, ...]:
-    if measurement.ids == ids:
-        return measurement.values
-    scores = dict(zip(measurement.ids, measurement.values, strict=True))
-    return tuple(scores[name] for name in ids)
 
 
 def level_for_people(runs: Sequence[float], metric: Metric) -> float:

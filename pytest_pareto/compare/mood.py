@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from pytest_pareto.compare.contrast import CERTAIN
-from pytest_pareto.compare.matching import Match, unmatched
+from pytest_pareto.compare.match import Match
+from pytest_pareto.compare.matching import unmatched
 from pytest_pareto.compare.measured import level_for_people
 from pytest_pareto.compare.reference import Adjusted, adjust
 from pytest_pareto.compare.terms import SessionSpreads, Terms

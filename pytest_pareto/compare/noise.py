@@ -71,7 +71,7 @@ def _family(gathered: _Gathered, found: _Found) -> int:
     return sum(
         gathered[case_id][-1].gate
         and metric.metric.gates
-        and (_is_noisy(metric) or metric.metric.kind is Kind.PAIRED)
+        and (_is_noisy(metric) or metric.metric.kind.sampled)
         for case_id, metric in _measured(found)
     )
 

@@ -7,8 +7,8 @@ from scipy.special import chdtri
 
 from pytest_pareto.compare.cases import session_sd
 from pytest_pareto.compare.foresight import Outlook
+from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matched import own_spread
-from pytest_pareto.compare.matching import Match
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.mood import is_adjusted
 from pytest_pareto.compare.scale import to_fraction

@@ -25,7 +25,7 @@ def is_repeatable(found: Measured) -> bool:
 def repetition_of(runs: Sequence[CaseRun], found: Measured) -> Repetition:
     """Say how many values of a repeatable metric were not the same in every run."""
     case_id, metric = runs[-1].case_id, found.metric
-    if metric.kind is Kind.PAIRED:
+    if metric.kind.sampled:
         measured = (run.measurement(metric.name) for run in runs)
         return _scores(case_id, [m for m in measured if m is not None and m.values])
     low, high = min(found.runs), max(found.runs)

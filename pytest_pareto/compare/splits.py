@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations, permutations
 
-from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.mood import in_one_mood
 from pytest_pareto.compare.runs import compare_levels

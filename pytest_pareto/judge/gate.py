@@ -143,5 +143,5 @@ def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
             why = f" ({budget.reason})" if budget.reason else ""
             yield True, f"budget broken: {budget.metric} {budget.text}{why}"
         elif budget.broken is None:
-            unmeasured = budget.value is None and policy.unrecorded_fails
-            yield unmeasured, f"budget undecided: {budget.metric} {budget.text} ({budget.reason})"
+            fatal = policy.fail_inconclusive or (budget.value is None and policy.unrecorded_fails)
+            yield fatal, f"budget undecided: {budget.metric} {budget.text} ({budget.reason})"

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from pytest_pareto.judge.case import gated
 from pytest_pareto.judge.creep import against_anchor
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.policy import SCREEN_ALPHA
 from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult
 
@@ -52,7 +51,7 @@ def confirming_level(
         for result in gated(case.comparison)
         if result.change is not None and not result.change.exact
         for name in [(case.case_id, result.metric.name)]
-        if name in names or result.metric.kind is Kind.PAIRED
+        if name in names or result.metric.kind.sampled
     ]
     return alpha * judgement.shares.changes / max(1, len(tested))
 
@@ -67,7 +66,7 @@ def _to_confirm(case: CaseComparison) -> Iterator[MetricResult]:
     if not any(_looks_worse(result) for result in results):
         return
     for result in results:
-        repeatable = result.metric.kind is not Kind.PAIRED
+        repeatable = not result.metric.kind.sampled
         if repeatable and (_looks_worse(result) or result.outcome is Outcome.BETTER):
             yield result
 

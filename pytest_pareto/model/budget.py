@@ -21,30 +21,64 @@ _DIMENSION = {"ms": "s", "us": "s", "µs": "s", "mJ": "J", "kJ": "J"} | dict.fro
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """A bound on one metric, in the metric's SI unit; ``text`` is how its author wrote it.
+class Bound:
+    """A ceiling, or else a floor, in the metric's SI unit."""
 
-    ``unit`` is "" where none was written, and "%" where the bound is of a bare score.
+    ceiling: bool
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A floor, a ceiling or both on one metric; ``text`` is how its author wrote it.
+
+    ``unit`` is "" where none was written, and "%" where the bounds are of a bare score.
     """
 
     metric: str
-    ceiling: bool
-    limit: float
+    bounds: tuple[Bound, ...]
     unit: str
     text: str
 
 
 def parse_budget(metric: str, text: object) -> Budget:
-    """Read ``">= 0.90"`` or ``"<= 0.5 s"``.
+    """Read ``">= 0.90"``, ``"<= 0.5 s"``, or ``">= 20 ms, <= 30 ms"``.
 
-    Raises ParetoError where the text has another form or a unit that is not known.
+    Raises ParetoError where the text has another form, a unit that is not known, or two bounds
+    that nothing can keep.
     """
     spelled = text if isinstance(text, str) else ""
-    match = _FORM.fullmatch(spelled)
+    read = [_parse_bound(metric, text, part) for part in spelled.split(",")]
+    bounds, units = tuple(bound for bound, _ in read), {unit for _, unit in read}
+    if len(units) > 1:
+        raise ParetoError(
+            f"budget of {metric!r} is {text!r}; write both bounds in units of one kind"
+        )
+    match bounds:
+        case (_,):
+            pass
+        case (Bound(ceiling=False, limit=low), Bound(ceiling=True, limit=high)) | (
+            Bound(ceiling=True, limit=high),
+            Bound(ceiling=False, limit=low),
+        ):
+            if low > high:
+                raise ParetoError(
+                    f"budget of {metric!r} is {text!r}; nothing is above its floor and below its "
+                    "ceiling"
+                )
+        case _:
+            raise ParetoError(
+                f"budget of {metric!r} is {text!r}; it takes one floor and one ceiling"
+            )
+    return Budget(metric, bounds, units.pop(), spelled.strip())
+
+
+def _parse_bound(metric: str, text: object, part: str) -> tuple[Bound, str]:
+    match = _FORM.fullmatch(part)
     if match is None or match[3] not in _SCALE:
         raise ParetoError(
-            f"budget of {metric!r} is {text!r}; write a string such as '>= 0.90' or '<= 250 ms' "
-            f"(units: {', '.join(unit for unit in _SCALE if unit)})"
+            f"budget of {metric!r} is {text!r}; write a string such as '>= 0.90', '<= 250 ms' or "
+            f"'>= 20 ms, <= 30 ms' (units: {', '.join(unit for unit in _SCALE if unit)})"
         )
     comparison, number, suffix = match.groups()
     try:
@@ -53,5 +87,4 @@ def parse_budget(metric: str, text: object) -> Budget:
         raise ParetoError(f"budget of {metric!r}: {number!r} is not a number") from None
     if not math.isfinite(limit):
         raise ParetoError(f"budget of {metric!r}: {number!r} is no finite number")
-    unit = _DIMENSION.get(suffix, suffix)
-    return Budget(metric, comparison == "<=", limit, unit, spelled.strip())
+    return Bound(comparison == "<=", limit), _DIMENSION.get(suffix, suffix)

@@ -90,7 +90,7 @@ class Pareto:
         )
         return Pareto(self._recorder, options)
 
-    def record(
+    def record(  # noqa: PLR0913  (each says one thing about the score)
         self,
         name: str,
         value: object,
@@ -101,6 +101,7 @@ class Pareto:
         unit: str = "",
         scope: str = "gpu",
         gate: bool = True,
+        ordinal: bool = False,
     ) -> None:
         """Record a score of this case: a number, one per sample with ``ids``, or a metric.
 
@@ -109,7 +110,9 @@ class Pareto:
         direction. ``tolerance`` is absolute, in the metric's unit; without one (here or
         in the marker) any significant loss is a regression. ``scope`` says where else the
         score would be the same: "gpu" (the same hardware), "host", or "anywhere", which is
-        the author's claim. ``gate=False`` makes it a diagnostic.
+        the author's claim. ``gate=False`` makes it a diagnostic. ``ordinal`` says that of the
+        scores only the order means something, as of grades and of preferences; then the
+        tolerance is a share: how many more of the samples may get worse than get better.
         """
         __tracebackhide__ = True
         try:
@@ -122,13 +125,14 @@ class Pareto:
                 unit=unit,
                 scope=scope,
                 gate=gate,
+                ordinal=ordinal,
             )
             self._recorder.add(self._options.name, measurement)
         except ParetoError as error:
             raise error.with_traceback(None) from None
 
 
-def _score_measurement(
+def _score_measurement(  # noqa: PLR0913  (as `record`)
     name: str,
     value: object,
     *,
@@ -138,16 +142,20 @@ def _score_measurement(
     unit: str,
     scope: str,
     gate: bool,
+    ordinal: bool,
 ) -> Measurement:
     value, direction = read_direction(name, value, better)
     score = read_score(name, value, ids)
     if scope not in tuple(Scope):
         raise ParetoError(f"scope of {name!r} is {scope!r}; it is one of {', '.join(Scope)}")
+    if ordinal and not score.ids:
+        raise ParetoError(f"{name!r} is a single number; ordinal=True is for one grade per sample")
+    kind = Kind.ORDINAL if ordinal else Kind.PAIRED if score.ids else Kind.RUN
     metric = Metric(
         name,
         unit,
         direction,
-        Kind.PAIRED if score.ids else Kind.RUN,
+        kind,
         Scope(scope),
         0.0 if tolerance is None else tolerance,
         relative=False,

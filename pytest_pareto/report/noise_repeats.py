@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.noise import NoiseReport, Repetition
 from pytest_pareto.report.noise_words import some
 from pytest_pareto.report.text import clean
@@ -31,7 +30,7 @@ def unrepeated(report: NoiseReport) -> Iterator[str]:
 def _by_metric(report: NoiseReport, *, scored: bool) -> Iterator[tuple[str, list[Repetition]]]:
     groups: dict[str, list[Repetition]] = {}
     for found in report.repetitions:
-        if (found.metric.kind is Kind.PAIRED) == scored:
+        if found.metric.kind.sampled == scored:
             groups.setdefault(clean(found.metric.name), []).append(found)
     yield from groups.items()
 

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.spread import Spread, case_spread
 from pytest_pareto.model.budget import parse_budget
 from pytest_pareto.model.history import Samples
+from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.verdict import BudgetResult
 
 if TYPE_CHECKING:
@@ -185,3 +187,92 @@ def test_scores_at_the_bound_are_rarely_called_broken(world: "World") -> None:
 
 def test_runs_taken_for_samples_would_be_called_broken_too_often(world: "World") -> None:
     assert size_of_scores(world, 8) > 0.08
+
+
+@pytest.mark.parametrize(
+    ("level", "broken"), [(0.2, True), (0.495, None), (0.75, False), (1.005, None), (1.5, True)]
+)
+def test_a_floor_and_a_ceiling_are_held_at_once(
+    world: "World", level: float, broken: bool | None
+) -> None:
+    runs = level * np.exp(NOISE)
+    result = checked(">= 500 ms, <= 1 s", *noisy(world, "latency", runs.tolist()))
+    assert result.broken is broken
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [(">= 0.49", "within the bound by no more"), (">= 0.51", "beyond the bound by no more")],
+)
+def test_noise_that_reaches_across_the_bound_is_told_from_either_side(
+    world: "World", text: str, told: str
+) -> None:
+    result = checked(text, scored(world, [0.1, 0.9] * 20))
+    assert result.broken is None
+    assert result.reason is not None
+    assert result.reason.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("right", "text", "broken"),
+    [
+        (10, ">= 0.9", None),  # 0.9 ** 10 is 0.35: ten right ones prove little
+        (29, ">= 0.9", False),  # 0.9 ** 29 is 0.047
+        (29, ">= 1", False),
+        (29, "<= 1", False),
+        (29, ">= 1.5", True),
+        (29, "<= 0", True),
+    ],
+)
+def test_shares_are_tested_exactly(
+    world: "World", right: int, text: str, broken: bool | None
+) -> None:
+    assert checked(text, scored(world, [1.0] * right)).broken is broken
+
+
+def test_a_single_wrong_one_breaks_a_floor_of_all(world: "World") -> None:
+    assert checked(">= 1", scored(world, [1.0] * 99 + [0.0])).broken is True
+
+
+def test_scores_on_the_bound_are_within(world: "World") -> None:
+    assert checked(">= 0.5", scored(world, [0.5] * 3)).broken is False
+    assert checked("<= 0.5", scored(world, [0.5] * 3)).broken is False
+
+
+def grades(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    return (rng.random(n) < 0.9).astype(float)
+
+
+def skewed(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    return 1.9 - rng.exponential(1.0, n)
+
+
+@pytest.mark.parametrize("draw", [grades, skewed])
+@pytest.mark.parametrize("text", [">= 0.9", "<= 0.9"])
+def test_on_the_bound_either_claim_is_as_rare_as_alpha(
+    world: "World", draw: Callable[[np.random.Generator, int], NDArray[np.float64]], text: str
+) -> None:
+    rng = np.random.default_rng(5)
+    told = [checked(text, scored(world, draw(rng, 100).tolist())).broken for _ in range(1500)]
+    assert told.count(True) / len(told) < 0.065
+    assert told.count(False) / len(told) < 0.065
+    # Negative control: what merely stands on one side of the bound would be told half the time.
+    stands = [checked(text, scored(world, draw(rng, 100).tolist()), alpha=0.5) for _ in range(300)]
+    assert sum(result.broken is not None for result in stands) / len(stands) > 0.5
+
+
+def test_a_set_is_held_by_its_number_with_the_spread_of_its_blocks(world: "World") -> None:
+    metric = replace(world.metric("score"), kind=Kind.SET)
+    blocks = Samples(world.ids(20), tuple(1.0 + 0.1 * (-1) ** i for i in range(20)))
+    far = Measured(metric, (2.0,), blocks)
+    assert checked("<= 1.9", far).broken is True
+    assert checked("<= 1.99", far).broken is None
+    assert checked("<= 2.01", far).broken is None
+    assert checked("<= 2.1", far).broken is False
+
+
+def test_looks_are_paid_for(world: "World") -> None:
+    values = [1.0] * 18 + [0.0] * 22
+    whole = scored(world, values)
+    assert checked(">= 0.6", whole).broken is True
+    assert checked(">= 0.6", replace(whole, looks=Looks(200, 5, 1, 0))).broken is None

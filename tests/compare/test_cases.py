@@ -8,8 +8,8 @@ import pytest
 from pytest_pareto.compare.borrow import lend
 from pytest_pareto.compare.cases import compare_case, session_sd
 from pytest_pareto.compare.family import family_size
+from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matched import MatchedCase
-from pytest_pareto.compare.matching import Match
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.compare.terms import SessionSpreads, Terms

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.compare.matching import Match, match_metric, unmatched, vanished
+from pytest_pareto.compare.match import Match
+from pytest_pareto.compare.matching import match_metric, unmatched, vanished
 from pytest_pareto.compare.measured import measured_metrics
 from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome

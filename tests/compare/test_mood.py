@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto.compare.cases import compare_case
-from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.mood import is_adjusted
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.change import Outcome

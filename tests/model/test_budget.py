@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.model.budget import Budget, parse_budget
+from pytest_pareto.model.budget import Bound, Budget, parse_budget
 from pytest_pareto.model.errors import ParetoError
 
 
@@ -26,8 +26,32 @@ from pytest_pareto.model.errors import ParetoError
 )
 def test_a_budget_is_read_in_si(text: str, ceiling: bool, limit: float, unit: str) -> None:
     budget = parse_budget("m", text)
-    assert budget.limit == pytest.approx(limit)
-    assert budget == Budget("m", ceiling, budget.limit, unit, text.strip())
+    (bound,) = budget.bounds
+    assert bound.limit == pytest.approx(limit)
+    assert budget == Budget("m", (Bound(ceiling, bound.limit),), unit, text.strip())
+
+
+@pytest.mark.parametrize("text", [">= 20 ms, <= 30 ms", "<= 30 ms , >= 0.02 s"])
+def test_a_floor_and_a_ceiling_go_together(text: str) -> None:
+    budget = parse_budget("m", text)
+    assert sorted((b.ceiling, b.limit) for b in budget.bounds) == [(False, 0.02), (True, 0.03)]
+    assert (budget.unit, budget.text) == ("s", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (">= 30 ms, <= 20 ms", "nothing is above its floor and below its ceiling"),
+        (">= 20, <= 30 ms", "units of one kind"),
+        (">= 20 ms, <= 30 MB", "units of one kind"),
+        (">= 20 ms, >= 30 ms", "one floor and one ceiling"),
+        (">= 1, <= 2, <= 3", "one floor and one ceiling"),
+        (">= 0.9,", "write a string such as"),
+    ],
+)
+def test_two_bounds_that_cannot_be_meant_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ParetoError, match=message):
+        parse_budget("m", text)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +77,7 @@ def test_dots_alone_are_no_number(text: str) -> None:
 @given(st.floats(-1e12, 1e12), st.sampled_from(["<=", ">="]))
 def test_any_finite_number_is_read_back(limit: float, comparison: str) -> None:
     budget = parse_budget("m", f"{comparison} {limit!r}")
-    assert budget.limit == limit
-    assert budget.ceiling == (comparison == "<=")
+    assert budget.bounds == (Bound(comparison == "<=", limit),)
 
 
 @given(st.text(max_size=12))

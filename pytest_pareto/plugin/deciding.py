@@ -1,0 +1,47 @@
+"""What lets an evaluation stop early: the baseline, where this process may look at it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.run import CaseRun
+
+_WANTS_ALL = ("--pareto-update", "--pareto-against", "--pareto-noise")
+"""Options under which every sample is wanted: recorded, beside other code, or beside itself."""
+
+_DECIDING = pytest.StashKey["Deciding"]()
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """Says of a case, scored so far, whether its baseline decides about it."""
+
+    decide: Callable[[CaseRun], bool]
+
+
+def decider(config: pytest.Config) -> Callable[[CaseRun], bool] | None:
+    """Return what decides, or None where no evaluation may stop early.
+
+    The baseline is read once in a process, when the first evaluation asks.
+    """
+    if any(config.getoption(option) for option in _WANTS_ALL):
+        return None
+    if _DECIDING not in config.stash:
+        config.stash[_DECIDING] = _deciding(config)
+    return config.stash[_DECIDING].decide
+
+
+def _deciding(config: pytest.Config) -> Deciding:
+    from pytest_pareto.baseline.store import load
+    from pytest_pareto.compare.enough import is_decided
+    from pytest_pareto.compare.terms import Terms
+    from pytest_pareto.measure.machine.environment import probe_environment
+    from pytest_pareto.plugin.settings import read_settings
+
+    settings = read_settings(config)
+    now = probe_environment({})
+    baseline: Baseline = load(settings.baseline_dir, now.hardware_key)
+    terms = Terms(settings.policy.alpha, settings.session_spreads)
+    return Deciding(lambda scored: is_decided(scored, baseline, now, terms))
