@@ -3,7 +3,7 @@
 import math
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Better
+from pytest_pareto.model.metric import Better, Kind
 
 
 def read_better(better: str) -> Better:
@@ -14,6 +14,16 @@ def read_better(better: str) -> Better:
     if better not in tuple(Better):
         raise ParetoError(f"better must be 'lower' or 'higher', not {better!r}")
     return Better(better)
+
+
+def read_kind(kind: str) -> Kind:
+    """Read what kind of scores samples have.
+
+    Raises ParetoError unless it is "paired" or "ordinal".
+    """
+    if kind not in (Kind.PAIRED, Kind.ORDINAL):
+        raise ParetoError(f"kind must be 'paired' or 'ordinal', not {kind!r}")
+    return Kind(kind)
 
 
 def require_terms(*, alpha: float, **limits: float) -> None:

@@ -1,6 +1,5 @@
 """Three one-sided claims about pairs on one axis, for whole matrices of pairs at once."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,14 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from pytest_pareto.compare.hall import transform
+from pytest_pareto.compare.paired_claims import paired_claims, standardised
 from pytest_pareto.compare.points import Axis, ExactAxis, PairedAxis, RunAxis
 from pytest_pareto.compare.spread import Spread
 
 _Matrix = NDArray[np.float64]
-
-_TINY_SD = 1e-100  # of differences that are all 0: its cube still is a number
-_LARGEST_T = 1e50  # its cube still is one
 
 
 def claims_of(
@@ -39,7 +35,7 @@ def claims_of(
             list(p.exact.values()), list(q.exact.values())
         )
     if p.paired and q.paired:
-        claims[_pairs(p.paired, q.paired)] = _paired_claims(
+        claims[_pairs(p.paired, q.paired)] = paired_claims(
             list(p.paired.values()), list(q.paired.values())
         )
     return claims
@@ -106,7 +102,7 @@ def _run_claims(p: _Levels, q: _Levels, sessions: Spread) -> _Matrix:
             + (apart / variance) ** 2 / sessions.df
         )
         df = 1 / doubt
-    scores = _standardised(p.level[:, None] - q.level, p.margin[:, None], np.sqrt(variance))
+    scores = standardised(p.level[:, None] - q.level, p.margin[:, None], np.sqrt(variance))
     return np.where(df > 0, stdtr(np.where(df > 0, df, 1.0), scores), 1.0)
 
 
@@ -119,52 +115,6 @@ def _exact_claims(p: Sequence[ExactAxis], q: Sequence[ExactAxis]) -> _Matrix:
     distance[np.abs(distance) <= rounding] = 0.0
     so = distance >= 0, distance > margin + rounding, distance < -(margin + rounding)
     return np.where(so, 0.0, 1.0)
-
-
-def _paired_claims(p: Sequence[PairedAxis], q: Sequence[PairedAxis]) -> _Matrix:
-    """Compare the scores of the same samples; NaN where the ids differ."""
-    claims = np.full((3, len(p), len(q)), np.nan)
-    for ids in {a.ids for a in p} & {a.ids for a in q}:
-        rows = [i for i, a in enumerate(p) if a.ids == ids]
-        columns = [i for i, a in enumerate(q) if a.ids == ids]
-        claims[_pairs(rows, columns)] = _difference_claims(
-            np.stack([p[i].harms for i in rows]),
-            np.stack([q[i].harms for i in columns]),
-            _column([p[i].margin for i in rows]),
-        )
-    return claims
-
-
-def _difference_claims(p: _Matrix, q: _Matrix, margins: _Matrix) -> _Matrix:
-    """Claim only what t and Hall's skew-corrected t agree on, as `hall.MeanShift` does.
-
-    One row per point. The moments of all differences come from products of the two score
-    matrices, so that the differences of a pair are never formed.
-    """
-    n = p.shape[1]
-    if n < 2:
-        return np.ones((3, len(p), len(q)))
-    mean = p.mean(1)[:, None] - q.mean(1)
-    a, b = p - p.mean(1)[:, None], q - q.mean(1)[:, None]
-    aa, bb = a * a, b * b  # numpy's powers take ten times as long as products
-    squares = aa.sum(1)[:, None] + bb.sum(1) - 2 * a @ b.T
-    cubes = (aa * a).sum(1)[:, None] - (bb * b).sum(1) - 3 * (aa @ b.T - a @ bb.T)
-    # Differences that are all alike: as if one more pair had not changed.
-    floor = np.maximum(np.abs(mean) / math.sqrt(n + 1), _TINY_SD)
-    sd = np.maximum(np.sqrt(np.maximum(squares, 0.0) / (n - 1)), floor)
-    t = _standardised(mean, margins, sd / math.sqrt(n))
-    skewness = cubes / n / (sd * math.sqrt((n - 1) / n)) ** 3
-    # No sample has more than √n, but rounding errors may.
-    skewness = np.clip(skewness, -math.sqrt(n), math.sqrt(n))
-    # "Better" looks at the differences from the other end, and so at the opposite tail.
-    skewness = np.stack([-skewness, -skewness, skewness])
-    return np.asarray(stdtr(n - 1, np.maximum(t, transform(t, skewness, n))))
-
-
-def _standardised(distance: _Matrix, margin: _Matrix, sd: _Matrix) -> _Matrix:
-    """Return the three statistics whose lower tails are the p-values."""
-    scores = np.stack([-distance, margin - distance, distance + margin]) / sd
-    return np.clip(scores, -_LARGEST_T, _LARGEST_T)
 
 
 def _column(values: Sequence[float]) -> _Matrix:

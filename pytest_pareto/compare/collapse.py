@@ -7,6 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtrc
 
+from pytest_pareto.compare.looks import sequential_p
+from pytest_pareto.model.looks import Looks
+
 RATE = 0.005
 """The share of samples that may fall by more than the drop: 1 in 200."""
 
@@ -60,7 +63,9 @@ def default_drop(
     )
 
 
-def collapse_guard(harm: npt.NDArray[np.float64], drop: float) -> Collapse:
+def collapse_guard(
+    harm: npt.NDArray[np.float64], drop: float, looks: Looks | None = None
+) -> Collapse:
     """Test whether more samples collapsed than chance explains. It cannot acquit.
 
     ``harm`` holds differences, harm positive. Two exact binomial tests must agree. More
@@ -68,9 +73,14 @@ def collapse_guard(harm: npt.NDArray[np.float64], drop: float) -> Collapse:
     those that fell outnumber those that rose as far, as they would not if all of it were
     noise with long tails. The second test may spend all of alpha: where noise leaves the
     mean alone, the claim about the mean does not err as well.
+
+    Before the last look what fell is counted against all samples that are planned. A count
+    never falls again, so that it convicts at no look unless it does at the last: all looks
+    together cost no more than the last alone. The second test pays for them.
     """
     n = harm.size
+    whole = n if looks is None else looks.samples
     fell, rose = int((harm > drop).sum()), int((harm < -drop).sum())
-    too_many = float(bdtrc(fell - 1, n, RATE)) / GUARD_SHARE
-    one_sided = float(bdtrc(fell - 1, fell + rose, 0.5))
+    too_many = float(bdtrc(fell - 1, whole, RATE)) / GUARD_SHARE
+    one_sided = sequential_p(float(bdtrc(fell - 1, fell + rose, 0.5)), looks)
     return Collapse(n, drop, fell, rose, min(max(too_many, one_sided), 1.0))

@@ -1,7 +1,7 @@
 """The mean of paired differences, claimed only where t and Hall's skew-corrected t agree."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -63,6 +63,14 @@ class MeanShift:
         skewness = float((centred**3).mean()) / floored**3 if floored else 0.0
         return cls(n, mean, sd, skewness)
 
+    def by_t_alone(self) -> "MeanShift":
+        """Return the shift without its skewness, so that Hall's key is t's.
+
+        For differences that are sums over many samples each, whose skewness, estimated from a
+        few of them, is mostly luck.
+        """
+        return replace(self, skewness=0.0)
+
     @property
     def standard_error(self) -> float:
         """The standard error of the mean, never below the one of the floor.
@@ -90,14 +98,18 @@ class MeanShift:
             self.estimate + self._critical(alpha, -self.skewness) * self.standard_error,
         )
 
-    def resolution(self, tolerance: float, alpha: float) -> float:
+    def resolution(self, tolerance: float, alpha: float, pairs: int | None = None) -> float:
         """Return the shift that this spread lets be called WORSE with a probability of .8.
+
+        By as many pairs as there are, or by ``pairs``.
 
         tolerance + (c + t_.8) s/√n with n - 1 degrees of freedom. c is the larger of the
         two keys' critical values: t's, or Hall's at the skewness seen, so a tail towards
         improvement makes the resolution coarser. Shifting every score by the same amount
         changes neither s nor the skewness; only the floor grows with the shift.
         """
+        if pairs is not None:
+            return replace(self, n=pairs).resolution(tolerance, alpha)
         reach = self._critical(alpha, self.skewness) + float(stdtrit(self.n - 1, _POWER))
         steps = math.sqrt(self.n * (self.n + 1))  # a shift over its own floor's standard error
         at_floor = tolerance / (1 - reach / steps) if reach < steps else math.inf
@@ -112,7 +124,7 @@ class MeanShift:
         return max(float(stdtr(self.n - 1, t)) for t in signed)
 
     def _critical(self, alpha: float, skewness: float) -> float:
-        t = float(stdtrit(self.n - 1, 1 - alpha))
+        t = -float(stdtrit(self.n - 1, alpha))
         return max(t, inverse(t, skewness, self.n))
 
 

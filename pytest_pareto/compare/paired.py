@@ -2,33 +2,27 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_pareto.compare.aligned import align
-from pytest_pareto.compare.arguments import read_better, require_terms
+from pytest_pareto.compare.arguments import read_better, read_kind, require_terms
 from pytest_pareto.compare.collapse import MEAN_SHARE, Collapse, collapse_guard, default_drop
+from pytest_pareto.compare.early import Barred, barred
 from pytest_pareto.compare.hall import MeanShift
-from pytest_pareto.compare.tango import Flips, is_binary
+from pytest_pareto.compare.looks import nominal_alpha, sequential_p
+from pytest_pareto.compare.reasons import say_collapse, say_identical, say_undecided
+from pytest_pareto.compare.shifts import Shift, shift_of
+from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import Better
+from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.metric import Better, Kind
 
 _WORST = 5
 
-
-class _Shift(Protocol):
-    """The mean harm over the samples, with the tests that its kind of score calls for."""
-
-    @property
-    def estimate(self) -> float: ...
-    def p_above(self, margin: float) -> float: ...
-    def p_below(self, margin: float) -> float: ...
-    def limits(self, alpha: float) -> tuple[float, float]: ...
-    def resolution(self, tolerance: float, alpha: float) -> float: ...
-    def pairs_needed(self, tolerance: float, alpha: float) -> float: ...
+_Array = npt.NDArray[np.float64]
 
 
 def compare_paired(
@@ -38,6 +32,7 @@ def compare_paired(
     better: str = "higher",
     tolerance: float,
     alpha: float = 0.05,
+    kind: str = "paired",
 ) -> Change:
     """Compare two sets of scores, matched by sample id.
 
@@ -48,76 +43,142 @@ def compare_paired(
     (see `collapse.collapse_guard`). With fewer than about 100 samples a pass says little
     about rare failures: none may have been drawn.
 
+    Of grades (``kind="ordinal"``) only the order counts: what is compared, and tolerated, is the
+    share of samples that got worse less the share that got better.
+
     Raises ParetoError if the two sides hold different ids, if a score is not a finite
-    number, or if ``better``, ``tolerance`` or ``alpha`` is out of its range.
+    number, or if ``better``, ``kind``, ``tolerance`` or ``alpha`` is out of its range.
     """
-    direction = read_better(better)
+    direction, nature = read_better(better), read_kind(kind)
     require_terms(tolerance=tolerance, alpha=alpha)
     ids, before, after = align(baseline, candidate)
-    return compare_scores(ids, before, after, better=direction, tolerance=tolerance, alpha=alpha)
+    return compare_scores(
+        ids, before, after, better=direction, tolerance=tolerance, alpha=alpha, kind=nature
+    )
 
 
-def compare_scores(
+def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
     ids: Sequence[str],
-    baseline: Sequence[float] | npt.NDArray[np.float64],
-    candidate: Sequence[float] | npt.NDArray[np.float64],
+    baseline: Sequence[float] | _Array,
+    candidate: Sequence[float] | _Array,
     *,
     better: Better,
     tolerance: float,
     alpha: float = 0.05,
     family: float = 1.0,
+    kind: Kind = Kind.PAIRED,
+    looks: Looks | None = None,
 ) -> Change:
     """Compare finite scores that are aligned with ``ids`` on both sides.
 
+    Of a ``SET`` they are the pseudo-values of the same blocks of samples on both sides.
     ``family`` is how many metrics are tested together: the resolution is the one at
-    alpha / family. The p-values and the interval are of this comparison alone.
+    alpha / family. The p-values and the interval are of this comparison alone, and pay for all
+    the planned ``looks`` of an evaluation that may stop early. Then the resolution is that of
+    the plan: what the last look convicts with the spread seen so far.
     """
     before, after = np.asarray(baseline, float), np.asarray(candidate, float)
     harm = after - before if better is Better.LOWER else before - after
     if harm.size < 2:
         return _too_few(harm, tolerance, alpha)
-    shift, guard = _choose(before, after, harm, tolerance)
-    share = MEAN_SHARE if guard else 1.0
-    resolution = shift.resolution(tolerance, share * alpha / family)
-    if not harm.any():
-        return _identical(shift, harm.size, tolerance, alpha, resolution)
-    p_mean = min(shift.p_above(tolerance) / share, 1.0)
-    low, high = shift.limits(alpha)
+    test = _Test.of(before, after, harm, kind, looks, tolerance)
+    resolution = test.resolution(alpha / family)
+    if not harm.any() and test.sees_all:
+        return _identical(test, kind, alpha, resolution)
+    low, high = test.shift.limits(nominal_alpha(alpha, looks))
     change = Change(
-        estimate=shift.estimate,
+        estimate=test.shift.estimate,
         low=low,
         high=high,
         tolerance=tolerance,
         relative=False,
         alpha=alpha,
-        p_worse=min(p_mean, guard.p) if guard else p_mean,
-        p_better=shift.p_below(-tolerance),
+        p_worse=test.p_worse,
+        p_better=sequential_p(test.shift.p_below(-tolerance), looks),
         resolution=resolution,
-        df=None if isinstance(shift, Flips) else harm.size - 1.0,
+        df=None if isinstance(test.shift, Flips) else harm.size - 1.0,
         pairs=harm.size,
-        worst_ids=_worst(ids, harm),
+        worst_ids=() if kind is Kind.SET else _worst(ids, harm),
     )
-    if guard and guard.p <= alpha and guard.p < p_mean:
-        return replace(change, reason=_say_collapse(guard, better))
+    if test.barred is not None:
+        change = test.barred.of(change)
+    if test.guard and test.guard.p <= alpha and test.guard.p < test.p_mean:
+        return replace(change, reason=say_collapse(test.guard, better))
     if change.outcome is Outcome.INCONCLUSIVE:
-        return replace(change, reason=_say_undecided(shift, tolerance, alpha, harm.size))
+        return replace(change, reason=test.why_undecided(alpha))
     return change
 
 
-def _choose(
-    before: npt.NDArray[np.float64],
-    after: npt.NDArray[np.float64],
-    harm: npt.NDArray[np.float64],
-    tolerance: float,
-) -> tuple[_Shift, Collapse | None]:
-    """Pick the test by the kind of scores. Binary ones have no drop to guard against."""
-    if is_binary(before, after):
-        return Flips.of(harm), None
-    drop = default_drop(before, harm, tolerance)
-    return MeanShift.of(harm), collapse_guard(harm, drop) if drop > 0 else None
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """The test of a mean, with the guard beside it and what has to wait for more samples."""
+
+    shift: Shift
+    guard: Collapse | None
+    barred: Barred | None
+    looks: Looks | None
+    tolerance: float
+    pairs: int
+
+    @classmethod
+    def of(
+        cls,
+        before: _Array,
+        after: _Array,
+        harm: _Array,
+        kind: Kind,
+        looks: Looks | None,
+        tolerance: float,
+    ) -> "_Test":
+        shift, guard, waits = shift_of(before, after, harm, kind), None, None
+        if kind is Kind.PAIRED and isinstance(shift, MeanShift):
+            drop = default_drop(before, harm, tolerance)
+            guard = collapse_guard(harm, drop, looks) if drop > 0 else None
+            waits = barred(guard, harm.size, looks)
+        return cls(shift, guard, waits, looks, tolerance, harm.size)
+
+    @property
+    def early(self) -> bool:
+        return self.looks is not None and not self.looks.complete
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether scores that are all the same are unchanged, as those not drawn yet might be."""
+        return not self.early or (self.barred is None and isinstance(self.shift, MeanShift))
+
+    @property
+    def share(self) -> float:
+        """The mean's share of alpha."""
+        return MEAN_SHARE if self.guard else 1.0
+
+    @property
+    def p_mean(self) -> float:
+        if self.barred is not None and self.barred.harm:
+            return 1.0
+        return min(sequential_p(self.shift.p_above(self.tolerance), self.looks) / self.share, 1.0)
+
+    @property
+    def p_worse(self) -> float:
+        return min(self.p_mean, self.guard.p) if self.guard else self.p_mean
+
+    def resolution(self, alpha: float) -> float:
+        """Return what the last look would convict with a probability of .8."""
+        level, looks = self.share * alpha, self.looks
+        if looks is None:
+            return self.shift.resolution(self.tolerance, level)
+        last = nominal_alpha(level, replace(looks, at=looks.planned))
+        return self.shift.resolution(self.tolerance, last, looks.samples)
+
+    def why_undecided(self, alpha: float) -> str | None:
+        if self.barred is not None:
+            return self.barred.reason
+        if self.tolerance > 0 and self.looks is not None and self.early:
+            return f"undecided after {self.pairs} of {self.looks.samples} samples"
+        level = nominal_alpha(alpha, self.looks)
+        return say_undecided(self.shift, self.tolerance, level, self.pairs)
 
 
-def _too_few(harm: npt.NDArray[np.float64], tolerance: float, alpha: float) -> Change:
+def _too_few(harm: _Array, tolerance: float, alpha: float) -> Change:
     have = "no sample" if not harm.size else "1 sample"
     return Change(
         estimate=float(harm.sum()),
@@ -134,51 +195,29 @@ def _too_few(harm: npt.NDArray[np.float64], tolerance: float, alpha: float) -> C
     )
 
 
-def _identical(
-    shift: _Shift, pairs: int, tolerance: float, alpha: float, resolution: float
-) -> Change:
+def _identical(test: _Test, kind: Kind, alpha: float, resolution: float) -> Change:
     """Say UNCHANGED of scores that are the same on every sample, at any tolerance.
 
-    That is what unchanged, repeatable code gives. Binary scores are coarse: a real change
-    may flip none of them, so the reason tells how often it could flip those of other samples.
+    That is what unchanged, repeatable code gives. Binary scores and grades are coarse: a real
+    change may flip none of them, so the reason tells how often it could flip those of other
+    samples. Before the last look it tells how many of the rest could differ.
     """
-    reason = "every score is the same as before"
-    _, high = shift.limits(alpha)
-    if high > 0:
-        reason += f"; among other samples up to {high:.2%} more could be worse"
     return Change(
         estimate=0.0,
         low=0.0,
         high=0.0,
-        tolerance=tolerance,
+        tolerance=test.tolerance,
         relative=False,
         alpha=alpha,
         p_worse=1.0,
         p_better=1.0,
         resolution=resolution,
-        pairs=pairs,
-        reason=reason,
+        pairs=test.pairs,
+        reason=say_identical(test.shift, kind, alpha, test.pairs, early=test.early),
     )
 
 
-def _say_collapse(guard: Collapse, better: Better) -> str:
-    verb = "rose" if better is Better.LOWER else "fell"
-    return f"{guard.fell} of {guard.n} samples {verb} by more than {guard.drop:.3g}"
-
-
-def _say_undecided(shift: _Shift, tolerance: float, alpha: float, pairs: int) -> str | None:
-    if tolerance == 0:
-        return "scores that differ cannot be shown to be unchanged with a tolerance of 0"
-    needed = shift.pairs_needed(tolerance, alpha)
-    if needed <= pairs:
-        return None
-    return (
-        f"about {math.ceil(needed)} samples with this spread would bound an unchanged score "
-        f"within the tolerance; there are {pairs}"
-    )
-
-
-def _worst(ids: Sequence[str], harm: npt.NDArray[np.float64]) -> tuple[str, ...]:
+def _worst(ids: Sequence[str], harm: _Array) -> tuple[str, ...]:
     """Return the ids of the samples that lost most, ties in the order of their names."""
     least = np.partition(harm, -_WORST)[-_WORST] if harm.size > _WORST else -math.inf
     candidates = np.flatnonzero((harm > 0) & (harm >= least)).tolist()

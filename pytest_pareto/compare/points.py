@@ -13,7 +13,8 @@ from pytest_pareto.compare.scale import STORED_ROUNDING, harm_sign, margin_of, t
 from pytest_pareto.compare.spread import Level, Spread, floored, level_of, on_working_scale
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Session
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.metric import Kind, Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,17 @@ class ExactAxis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairedAxis:
-    """One harmful-direction score per sample, ordered by id, in the metric's unit."""
+    """One harmful-direction score per sample, ordered by id, in the metric's unit.
+
+    Of a set metric it is a pseudo-value per block. ``looks`` is how far an evaluation came that
+    may stop early.
+    """
 
     ids: tuple[str, ...]
     harms: NDArray[np.float64]
     margin: float
+    kind: Kind = Kind.PAIRED
+    looks: Looks | None = None
 
 
 Axis = RunAxis | ExactAxis | PairedAxis
@@ -89,13 +96,15 @@ def exact_axis(levels: Sequence[float], metric: Metric) -> ExactAxis:
     return ExactAxis(harm_sign(metric.better) * worst, margin, rounding)
 
 
-def paired_axis(ids: Sequence[str], scores: Sequence[float], metric: Metric) -> PairedAxis:
+def paired_axis(
+    ids: Sequence[str], scores: Sequence[float], metric: Metric, looks: Looks | None = None
+) -> PairedAxis:
     """Place a case by the scores of its samples, which only the same ids make comparable."""
     if len(ids) != len(scores):
         raise ParetoError(f"{metric.name!r} has {len(scores)} scores for {len(ids)} ids")
     ordered, places = _order(tuple(ids))
     harms = harm_sign(metric.better) * np.array(scores, dtype=np.float64)[places]
-    return PairedAxis(ordered, harms, metric.tolerance)
+    return PairedAxis(ordered, harms, metric.tolerance, metric.kind, looks)
 
 
 @lru_cache

@@ -84,24 +84,26 @@ class Flips:
         mirrored = Flips(self.helped, self.harmed, self.n)
         return self._lower(alpha), -mirrored._lower(alpha)
 
-    def resolution(self, tolerance: float, alpha: float) -> float:
-        """Return the shift that this many flips lets be called WORSE with a probability of .8.
+    def resolution(self, tolerance: float, alpha: float, pairs: int | None = None) -> float:
+        """Return the shift that flips at this rate let be called WORSE with a probability of .8.
+
+        By as many pairs as there are, or by ``pairs``.
 
         Normal approximation with the flips of unchanged code as they were seen and only
         harmful ones added. It errs on the safe side, since counts are coarse: by
         enumeration such a shift is caught 80-90 % of the time, 95 % where nothing flipped.
         """
-        noise = self._noise_rate
-        z_alpha, z_power = float(ndtri(1 - alpha)), float(ndtri(_POWER))
+        noise, n = self._noise_rate, self.n if pairs is None else pairs
+        z_alpha, z_power = -float(ndtri(alpha)), float(ndtri(_POWER))
 
         def surplus(shift: float) -> float:
             spread = 2 * noise + shift - shift**2
             under_null = max(
-                constrained_variance(self.n * (noise + shift), self.n * noise, self.n, tolerance),
-                spread * self.n / (self.n - 1),
+                constrained_variance(n * (noise + shift), n * noise, n, tolerance),
+                spread * n / (n - 1),
             )
             needed = z_alpha * math.sqrt(under_null) + z_power * math.sqrt(max(spread, 0.0))
-            return (shift - tolerance) * math.sqrt(self.n) - needed
+            return (shift - tolerance) * math.sqrt(n) - needed
 
         # Without noise or tolerance no shift at all is a root as well, and means nothing.
         least, most = tolerance + 1e-9, 1 - 2 * noise
@@ -114,7 +116,7 @@ class Flips:
 
         At least as many as Tango's limit needs without a single flip: 268 for .01.
         """
-        z_alpha, z_power = float(ndtri(1 - alpha)), float(ndtri(_POWER))
+        z_alpha, z_power = -float(ndtri(alpha)), float(ndtri(_POWER))
         without_flips = z_alpha**2 * (1 - tolerance) / tolerance
         return max(without_flips, 2 * self._noise_rate * ((z_alpha + z_power) / tolerance) ** 2)
 
@@ -132,9 +134,9 @@ class Flips:
     def _lower(self, alpha: float) -> float:
         if self.helped == self.n:
             return -1.0
-        z = float(ndtri(1 - alpha))
+        z = -float(ndtri(alpha))
         by_score = float(brentq(lambda m: self.score(m) - z, -_EDGE, self.estimate))
-        by_t = self.estimate - float(stdtrit(self.n - 1, 1 - alpha)) * self._standard_error
+        by_t = self.estimate + float(stdtrit(self.n - 1, alpha)) * self._standard_error
         return max(min(by_score, by_t), -1.0)
 
 
