@@ -86,7 +86,7 @@ def test_a_third_is_still_a_third() -> None:
 
 
 def test_without_rounding_it_would_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_pareto.compare.measured.round_samples", tuple)
+    monkeypatch.setattr("pytest_pareto.compare.scored.round_samples", tuple)
     assert score_of_thirds().outcome is not Outcome.UNCHANGED
 
 

@@ -26,10 +26,11 @@ def is_decided(scored: CaseRun, baseline: Baseline, now: Environment, terms: Ter
     budgets = len(scored.budgets) * (len(baseline.cases) + 1)
     compared = compare_case(case, terms, _SHARES, family, budgets)
     measured = {m.metric.name for m in scored.measurements if m.metric.gates}
-    results = [result for result in compared.metrics if result.metric.name in measured]
+    changes = [result.change for result in compared.metrics if result.metric.name in measured]
+    corrected = family / _SHARES.changes
     return (
-        bool(results)
-        and all(r.change is not None and decided(r.change, family / _SHARES.changes) for r in results)
+        bool(changes)
+        and all(change is not None and decided(change, corrected) for change in changes)
         and all(b.broken is not None for b in compared.budgets if b.metric in measured)
     )
 

@@ -96,7 +96,7 @@ def _axis_now(
     found: Measured, runs: Sequence[float], spread: Spread | None, *, exact: bool
 ) -> Axis:
     if found.samples is not None:
-        return paired_axis(found.samples.ids, found.samples.values, found.metric)
+        return paired_axis(found.samples.ids, found.samples.values, found.metric, found.looks)
     if exact or found.metric.kind is Kind.EXACT or spread is None:
         return exact_axis(runs, found.metric)
     return measured_axis(runs, found.metric, spread)

@@ -47,7 +47,7 @@ def _history(name: str, *sessions: tuple[float, ...], **other: Any) -> MetricHis
     epochs = other.pop("epochs", (0,) * len(sessions))
     env = other.pop("env", E1)
     facts: dict[str, Any] = {"better": Better.LOWER} | _PRESETS[name]
-    if facts["kind"] is Kind.PAIRED:
+    if facts["kind"].sampled:
         facts["samples"] = Samples(("a", "b"), (0.5, 0.75))
     return MetricHistory(
         sessions=tuple(Session(env, e, runs) for e, runs in zip(epochs, sessions, strict=True)),

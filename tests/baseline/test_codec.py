@@ -51,7 +51,7 @@ def _histories(draw: st.DrawFn) -> MetricHistory:
     epochs = sorted(draw(st.lists(st.integers(0, 40), min_size=1, max_size=3)))
     runs = st.lists(_NUMBERS, min_size=1, max_size=3).map(tuple)
     samples = None
-    if kind is Kind.PAIRED:
+    if kind.sampled:
         ids = draw(st.lists(_NAMES, min_size=1, max_size=4, unique=True))
         samples = Samples(tuple(ids), tuple(draw(_NUMBERS) for _ in ids))
     return MetricHistory(

@@ -1,0 +1,262 @@
+"""Scores of every kind through the whole path: grades, sets, what broke, what stopped early."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pytest_pareto.compare.enough import is_decided
+from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.budget import Budget, parse_budget
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.history import Baseline, MetricHistory, Samples, Session
+from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.metric import Better, Kind, Metric
+from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.verdict import Verdict
+from pytest_pareto.pipeline import Judged
+from tests.sessions import (
+    HERE,
+    SCORE,
+    baseline,
+    by_case,
+    change_of,
+    ids,
+    judged,
+    remembered,
+)
+
+GRADE = replace(SCORE, name="grade", kind=Kind.ORDINAL, tolerance=0.05)
+FID = Metric("fid", "", Better.LOWER, Kind.SET, SCORE.scope, 0.5, relative=False)
+
+Scores = NDArray[np.float64]
+
+
+def draw(seed: int, count: int = 200) -> Scores:
+    return np.random.default_rng(seed).normal(0.7, 0.05, count)
+
+
+def remembers(metric: Metric, scores: Sequence[float], level: float | None = None) -> Baseline:
+    case = remembered("a", {"score": [[0.0, 1.0]]})
+    level = float(np.mean(scores)) if level is None else level
+    history = MetricHistory(
+        metric.unit,
+        metric.better,
+        metric.kind,
+        metric.scope,
+        (Session("here", 0, (level,)),),
+        Samples(ids(len(scores)), tuple(scores)),
+    )
+    return baseline(replace(case, metrics={metric.name: history}))
+
+
+def run_of(*measurements: Measurement, budgets: tuple[Budget, ...] = ()) -> list[Run]:
+    case = CaseRun("a", "a", "f", "s", measurements, budgets=budgets)
+    return [Run(HERE, {"a": case})]
+
+
+def scored(metric: Metric, scores: Sequence[float]) -> Measurement:
+    return Measurement(metric, tuple(scores), ids(len(scores)))
+
+
+def looked(scores: Scores, at: int, metric: Metric = SCORE) -> Measurement:
+    """What has been scored of a shuffled whole when a look is reached."""
+    looks = Looks(len(scores), 5, at, seed=3)
+    order = np.random.default_rng(looks.seed).permutation(len(scores))[: looks.used]
+    names = ids(len(scores))
+    values = tuple(scores[order].tolist())
+    return Measurement(metric, values, tuple(names[i] for i in order), looks=looks)
+
+
+# Kinds
+
+
+def test_grades_are_compared_by_who_got_worse_not_by_how_much() -> None:
+    before = [3.0] * 100
+    mildly = [2.0] * 30 + [3.0] * 70
+    found = judged(run_of(scored(GRADE, mildly)), remembers(GRADE, before))
+    assert change_of(by_case(found)["a"], "grade").estimate == pytest.approx(0.30)
+    assert by_case(found)["a"].verdict is Verdict.DOMINATED
+    # Three that fell by ten steps weigh as much as three that fell by one.
+    far = [-7.0] * 3 + [3.0] * 97
+    found = judged(run_of(scored(GRADE, far)), remembers(GRADE, before))
+    assert change_of(by_case(found)["a"], "grade").estimate == pytest.approx(0.03)
+    assert not found.judgement.failed
+
+
+def test_a_set_is_told_by_its_number_and_judged_by_its_blocks() -> None:
+    rng = np.random.default_rng(1)
+    then = rng.normal(10.0, 2.0, 20)
+    now = then + 3.0 + rng.normal(0, 0.5, 20)
+    run = run_of(Measurement(FID, tuple(now), ids(20), whole=13.2))
+    found = judged(run, remembers(FID, then.tolist(), level=10.1))
+    case = by_case(found)["a"]
+    result = case.comparison.metric("fid")
+    assert result is not None
+    assert (result.baseline, result.candidate) == (10.1, 13.2)
+    change = change_of(case, "fid")
+    assert change.estimate == pytest.approx(float(np.mean(now - then)), abs=0.01)
+    assert change.df == 19
+    assert change.worst_ids == ()
+    assert case.verdict is Verdict.DOMINATED
+
+
+def test_blocks_of_other_samples_are_not_compared() -> None:
+    run = run_of(
+        Measurement(FID, (1.0, 2.0), ("block 1 of 2 (f00)", "block 2 of 2 (ba7)"), whole=1)
+    )
+    found = judged(run, remembers(FID, [1.0, 2.0]))
+    assert by_case(found)["a"].verdict is Verdict.BROKEN
+
+
+# What broke
+
+
+def test_what_broke_fails_and_the_rest_is_judged() -> None:
+    why = "'score' raised ValueError at sample 's7'"
+    run = run_of(Measurement(SCORE, absent=why, broken=True), scored(GRADE, [3.0] * 100))
+    past = remembers(GRADE, [3.0] * 100)
+    found = judged(run, past)
+    case = by_case(found)["a"]
+    assert case.verdict is Verdict.BROKEN
+    assert any(why in text for text in case.fails)
+    assert change_of(case, "grade").outcome is Outcome.UNCHANGED
+
+
+def test_what_is_merely_absent_does_not_fail() -> None:
+    run = run_of(Measurement(SCORE, absent="no reference images"), scored(GRADE, [3.0] * 100))
+    assert not judged(run, remembers(GRADE, [3.0] * 100)).judgement.failed
+
+
+# What stopped early
+
+
+def test_what_stopped_early_is_compared_with_the_same_samples() -> None:
+    before = draw(1)
+    before[:40] += 10.0  # whoever takes all of the baseline's scores sees a fall
+    now = looked(before + np.random.default_rng(2).normal(0, 0.02, 200), at=2)
+    found = judged(run_of(now), remembers(SCORE, before.tolist()))
+    result = by_case(found)["a"].comparison.metric("score")
+    assert result is not None
+    change = change_of(by_case(found)["a"], "score")
+    assert change.pairs == 80
+    assert abs(change.estimate) < 0.01
+    assert result.baseline == pytest.approx(result.candidate, abs=0.01)
+    assert result.notes == (
+        "decided with 80 of 200 samples, at look 2 of 5 (120 saved; order of seed 3)",
+    )
+    assert not found.judgement.failed
+
+
+def test_what_stopped_early_is_never_recorded() -> None:
+    before = draw(1)
+    early = judged(run_of(looked(before, at=2)), remembers(SCORE, before.tolist()))
+    assert early.samples == {}
+    assert early.levels == {}
+    complete = judged(run_of(looked(before, at=5)), remembers(SCORE, before.tolist()))
+    assert len(complete.samples["a", "score"].ids) == 200
+
+
+def test_fewer_samples_without_a_look_are_still_other_samples() -> None:
+    before = draw(1)
+    found = judged(run_of(scored(SCORE, before[:80].tolist())), remembers(SCORE, before.tolist()))
+    assert by_case(found)["a"].verdict is Verdict.BROKEN
+
+
+def test_a_look_at_another_whole_is_of_other_samples() -> None:
+    before = draw(1)
+    found = judged(run_of(looked(before[:100], at=2)), remembers(SCORE, before.tolist()))
+    assert by_case(found)["a"].verdict is Verdict.BROKEN
+
+
+# Whether to stop
+
+
+def decision(
+    now: Scores,
+    at: int,
+    *,
+    past: Baseline | None = None,
+    metric: Metric = SCORE,
+    budgets: tuple[Budget, ...] = (),
+) -> bool:
+    past = remembers(metric, draw(1).tolist()) if past is None else past
+    case = CaseRun("a", "a", "f", "s", (looked(now, at, metric),), budgets=budgets)
+    return is_decided(case, past, HERE, Terms())
+
+
+def test_a_clear_fall_and_a_clear_standstill_are_decided_early() -> None:
+    noise = np.random.default_rng(2).normal(0, 0.005, 200)
+    assert decision(draw(1) - 0.2 + noise, at=2)
+    assert decision(draw(1) + noise, at=2)
+
+
+def test_what_is_near_the_tolerance_is_not() -> None:
+    noise = np.random.default_rng(2).normal(0, 0.05, 200)
+    assert not decision(draw(1) - SCORE.tolerance + noise, at=4)
+
+
+def test_a_suspicion_that_others_may_undo_is_no_decision() -> None:
+    noise = np.random.default_rng(2).normal(0, 0.05, 200)
+    fallen = draw(1) - 0.022 + noise
+    assert decision(fallen, at=5)
+    many = [replace(remembered(f"c{i}", {"score": [[0.0]]})) for i in range(2000)]
+    alone = remembers(SCORE, draw(1).tolist())
+    crowd = replace(alone, cases={**alone.cases, **{c.case_id: c for c in many}})
+    assert not decision(fallen, at=5, past=crowd)
+
+
+def test_what_has_nothing_to_be_compared_with_is_never_decided() -> None:
+    assert not decision(draw(1), at=5, past=baseline())
+    assert not decision(draw(1), at=5, past=remembers(GRADE, [1.0]))
+
+
+def test_diagnostics_alone_decide_nothing() -> None:
+    assert not decision(draw(1), at=5, metric=replace(SCORE, gates=False))
+
+
+def test_an_undecided_budget_keeps_it_going() -> None:
+    noise = np.random.default_rng(2).normal(0, 0.005, 200)
+    near = (parse_budget("score", ">= 0.7"),)
+    assert not decision(draw(1) + noise, at=3, budgets=near)
+    assert decision(draw(1) + noise, at=3, budgets=(parse_budget("score", ">= 0.5"),))
+
+
+def share_failed(*, looks_matter: bool, count: int = 400) -> float:
+    """How often unharmed code at its tolerance is called WORSE by who stops when it looks so."""
+    rng = np.random.default_rng(11)
+    failed = 0
+    for _ in range(count):
+        before = rng.normal(0.7, 0.05, 200)
+        now = before - SCORE.tolerance + rng.normal(0, 0.05, 200)
+        past = remembers(SCORE, before.tolist())
+        for at in range(1, 6):
+            latest = looked(now, at)
+            if not looks_matter:
+                part = [before[int(name[1:])] for name in latest.ids]
+                found = judged_scores(latest, part)
+            else:
+                found = judged(run_of(latest), past)
+            if found.judgement.failed:
+                break
+        failed += found.judgement.failed
+    return failed / count
+
+
+def judged_scores(latest: Measurement, before: Sequence[float]) -> Judged:
+    plain = replace(latest, looks=None)
+    past = remembers(SCORE, before)
+    history = past.cases["a"].metrics["score"]
+    history = replace(history, samples=Samples(plain.ids, tuple(before)))
+    case = replace(past.cases["a"], metrics={"score": history})
+    return judged(run_of(plain), replace(past, cases={"a": case}))
+
+
+def test_looking_five_times_costs_no_false_alarms() -> None:
+    assert share_failed(looks_matter=True) < 0.08
+
+
+def test_without_paying_for_the_looks_it_would() -> None:
+    assert share_failed(looks_matter=False) > 0.10
