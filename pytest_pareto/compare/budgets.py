@@ -27,12 +27,14 @@ def check_budget(
     spread: Spread | None,
     alpha: float,
     *,
+    kept_alpha: float | None = None,
     session_spread: float = 0.0,
 ) -> BudgetResult:
     """Hold a metric against its bounds: broken, kept, or undecided.
 
     Broken where the level is shown to be beyond a bound at one-sided level ``alpha``, kept where
-    it is shown to be within all of them: by Student's t over the runs, or over the samples (see
+    it is shown to be within all of them at ``kept_alpha`` (if not given, the same; what passes
+    shares it with nobody): by Student's t over the runs, or over the samples (see
     `tails_of_scores`). Where its noise reaches across a bound it is undecided. A relative
     metric's noise holds ``session_spread``, a fraction, too: a bound holds on any day.
     What is exact, or is one number without any spread, is taken as it stands.
@@ -50,7 +52,7 @@ def check_budget(
         return told(broken=True)
     if any(not each.within for each in held):
         return told(broken=None, reason=_BEYOND + _SETTLE)
-    if any(each.p_within > alpha for each in held):
+    if any(each.p_within > (kept_alpha or alpha) for each in held):
         return told(broken=None, reason=_WITHIN + _SETTLE)
     return told(broken=False)
 

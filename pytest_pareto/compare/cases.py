@@ -43,6 +43,7 @@ def compare_case(
                 case.own.measured.get(b.metric),
                 case.own.spreads.get(b.metric),
                 alpha,
+                kept_alpha=terms.alpha,
                 session_spread=_assumed(case.own.measured.get(b.metric), terms),
             )
             for b in case.run.budgets

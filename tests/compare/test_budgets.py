@@ -276,3 +276,9 @@ def test_looks_are_paid_for(world: "World") -> None:
     whole = scored(world, values)
     assert checked(">= 0.6", whole).broken is True
     assert checked(">= 0.6", replace(whole, looks=Looks(200, 5, 1, 0))).broken is None
+
+
+def test_what_passes_shares_its_level_with_nobody(world: "World") -> None:
+    measured, budget = scored(world, [1.0] * 29), parse_budget("score", ">= 0.9")
+    assert check_budget(budget, measured, None, 0.001).broken is None
+    assert check_budget(budget, measured, None, 0.001, kept_alpha=0.05).broken is False
