@@ -71,3 +71,8 @@ def test_links_lead_somewhere() -> None:
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example_project/*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_example_of_scores_holds() -> None:
+    (example,) = python_blocks((ROOT / "docs" / "scores.md").read_text(encoding="utf-8"))
+    exec(compile(example, "scores.md", "exec"), {})
