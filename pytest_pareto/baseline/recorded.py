@@ -33,7 +33,13 @@ def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
         raise BaselineError(
             f"{directory.as_posix()} holds no results of {hardware_key!r}; there are: {held}"
         )
-    return load(directory, hardware_key or (machines or [_NO_MACHINE])[0])
+    baseline = load(directory, hardware_key or (machines or [_NO_MACHINE])[0])
+    if not baseline.cases:
+        raise BaselineError(
+            f"{directory.as_posix()} holds no results: record some with "
+            "pytest --pareto --pareto-update"
+        )
+    return baseline
 
 
 def _require_baseline(directory: Path) -> None:

@@ -10,7 +10,6 @@ from pytest_pareto.compare.separation import variant_pairs
 from pytest_pareto.model.discernment import Ranking
 
 RESAMPLES = 2000
-_CHUNK = 100
 _HAIR = 1e-9
 """Means that differ by so little of the largest are one: sums round."""
 
@@ -28,12 +27,11 @@ def redrawn(rated: Rated, seed: int) -> Floats:
         return rated.levels + noise * np.sqrt(rated.variances / rated.counts)
     n = rated.table.shape[1]
     generator = np.random.default_rng(seed)
-    even = np.full(n, 1 / n)
-    chunks = [
-        generator.multinomial(n, even, size=_CHUNK) @ rated.table.T / n
-        for _ in range(RESAMPLES // _CHUNK)
-    ]
-    return np.concatenate(chunks)
+    draws = np.empty((RESAMPLES, len(rated.values)))
+    for row in draws:
+        weights = np.bincount(generator.integers(n, size=n), minlength=n) / n
+        row[:] = rated.table @ weights
+    return draws
 
 
 def ranking(rated: Rated, draws: Floats) -> Ranking:

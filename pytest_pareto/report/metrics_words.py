@@ -11,6 +11,7 @@ from pytest_pareto.report.summary import plural
 from pytest_pareto.report.text import clean
 
 _NAMED = 3
+_FEW = 30
 BEYOND = f"> {LARGEST_PLAN:,}"
 
 
@@ -20,24 +21,28 @@ def verdict(found: Discernment) -> str:
     if found.all_equal:
         return f"{name}: every {noun} of every variant is the same: nothing to tell apart"
     told = f"{name}: tells {of_pairs(apart)} apart with {plural(found.n, noun)}"
-    if apart.pairs == 1:
-        return f"{told}; {_would(apart, noun)} tell it" if not apart.apart else told
     if apart.apart == apart.pairs:
         return told
-    does = "do for" if 2 * apart.apart >= apart.pairs else "tell"
-    return f"{told}; {_would(apart, noun)} {does} half"
+    plan = f"{told}; {_would(apart, noun)}"
+    if 2 * apart.apart >= apart.pairs:
+        return f"{plan} do for half"
+    # Pairs that are not told apart yet are in that plan, and may be equal.
+    which = "it" if apart.pairs == 1 else "half"
+    return f"{plan} tell {which}{'' if math.isinf(apart.half) else ', if they differ as it seems'}"
 
 
 def _would(apart: Apart, noun: str) -> str:
     if math.isinf(apart.half):
         return f"no number of {noun}s up to {LARGEST_PLAN:,} would"
-    return f"about {samples(apart.half)} would"
+    return f"about {samples(apart.half)} {noun}s would"
 
 
 def explanations(found: Discernment, names: Names) -> Iterator[str]:
     """Say what the verdict rests on, and how firmly the best variant is the best."""
     if found.all_equal:
         return
+    if found.kind is Kind.PAIRED and found.n < _FEW:
+        yield f"{found.n} samples are too few to believe any of these figures; take 100 or more"
     if found.rests_on_pairing:
         yield (
             "that rests on the samples being the same: with samples of its own for each variant "
@@ -101,7 +106,8 @@ def meanings(report: MetricsReport) -> Iterator[str]:
     yield (
         "Apart: pairs of variants whose means differ, by the tests that judge scores elsewhere, "
         "corrected by Holm for the pairs of the front: where all are equal, any is told apart "
-        f"with a probability of {report.alpha:g}. The metric with the largest share stands first."
+        f"with a probability of {report.alpha:g} at most. The metric with the largest share "
+        "stands first."
     )
     yield (
         "For half, for all: samples (or runs) of each variant that would tell half of the pairs "
