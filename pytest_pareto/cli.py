@@ -184,7 +184,15 @@ def _own_baseline() -> Path | None:
 
 
 def _write(lines: Iterable[Line]) -> None:
+    """Write to the terminal, or to whatever reads instead and may have seen enough."""
     coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    for line in lines:
-        colour = _COLOURS.get(line.tone) if coloured else None
-        sys.stdout.write(f"\x1b[{colour}m{line.text}\x1b[0m\n" if colour else f"{line.text}\n")
+    encoding = sys.stdout.encoding
+    try:
+        for line in lines:
+            colour = _COLOURS.get(line.tone) if coloured else None
+            text = line.text.encode(encoding, "backslashreplace").decode(encoding)
+            sys.stdout.write(f"\x1b[{colour}m{text}\x1b[0m\n" if colour else f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else Python would try again when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -106,3 +106,26 @@ def test_no_baseline(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["doctor", "--metrics", "nowhere"]) == 2
     assert "there is no baseline at nowhere: record one" in capsys.readouterr().err
+
+
+def piped(reader: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    """Pipe the report into a Python program."""
+    doctor = f"{sys.executable} -m pytest_pareto doctor --metrics {BASELINE}"
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {doctor} | {sys.executable} -c '{reader}'"],
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_terminal_that_knows_no_minus() -> None:
+    done = piped("import sys; print(ascii(sys.stdin.read()))", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "u22120.22" in done.stdout
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    done = piped("import sys; sys.stdin.close()")
+    assert (done.returncode, done.stderr) == (0, "")

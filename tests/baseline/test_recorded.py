@@ -65,6 +65,9 @@ def test_what_is_no_baseline(tmp_path: Path) -> None:
     with pytest.raises(BaselineError, match=r"there is no baseline at .*record one with"):
         load_recorded(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
+    (tmp_path / "empty" / "_env").mkdir(parents=True)
+    with pytest.raises(BaselineError, match="empty holds no results: record some"):
+        load_recorded(tmp_path / "empty")
     with pytest.raises(BaselineError, match="file is a file; name the folder"):
         load_recorded(tmp_path / "file")
     (tmp_path / "project" / "sources").mkdir(parents=True)

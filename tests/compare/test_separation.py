@@ -116,6 +116,23 @@ def test_the_samples_planned_for_half_of_the_pairs_give_80_per_cent_in_10_000_dr
     assert power_of_hardest(int(half), 10_000, MEANS) == pytest.approx(0.8, abs=0.03)
 
 
+def test_a_plan_from_few_samples_is_rough_and_right_in_the_middle() -> None:
+    """As the documents say: from 60 samples, between half and four times the right number."""
+    rng = np.random.default_rng(13)
+    pilots = [pairs_on_same_samples(scored(draw(rng, 60, MEANS))) for _ in range(300)]
+    plans = [apart(pilot, np.zeros(6, bool), 0.05).half for pilot in pilots]
+    low, middle, high = np.quantile(plans, [0.1, 0.5, 0.9])
+    right = planned(MEANS, 20_000)
+    assert middle == pytest.approx(right, rel=0.2)
+    assert 0.3 * right < low < 0.5 * right
+    assert 2.5 * right < high < 6 * right
+    # The check can fail: by the differences seen one would plan for too few.
+    i = math.ceil(6 / 2) - 1
+    ratios = [np.sort(pilot.scatter / pilot.difference**2)[i] for pilot in pilots]
+    naive = np.median([samples_needed(float(ratio), 0.05 / (6 - i), 1) for ratio in ratios])
+    assert naive < 0.9 * middle
+
+
 def test_variants_that_may_be_equal_get_no_plan() -> None:
     """A pair of equal ones differs by less than its standard error in two of three cases."""
     rng = np.random.default_rng(5)
