@@ -44,6 +44,7 @@ def test_the_examples_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     words = " ".join(told.split())
     assert "with samples of its own for each variant it would tell 3 of 36 pairs apart" in words
     assert "most of its signal is [shallow-2]: 8.5 with it, 3.3 without" in words
+    assert "label_accuracy would stand before similarity: 16 of 36 pairs, not 3" in words
     assert max(map(len, told.splitlines())) <= 80
 
 

@@ -120,6 +120,19 @@ class FrontMetrics:
     agreements: tuple[Agreement, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def unpaired_rival(self) -> tuple[Discernment, Discernment] | None:
+        """The metric that tells most apart without pairing, and the one it then overtakes.
+
+        None where the first of the metrics that have scores per sample is the first either way.
+        """
+        scored = [found for found in self.metrics if found.same is not None]
+        if not scored:
+            return None
+        first = scored[0]
+        rival = max(scored, key=lambda found: (found.other.share, found is first))
+        return None if rival is first else (rival, first)
+
 
 @dataclass(frozen=True, slots=True)
 class MetricsReport:

@@ -13,6 +13,7 @@ from pytest_pareto.report.metrics_words import (
     number,
     samples,
     verdict,
+    without_pairing,
 )
 from pytest_pareto.report.names import Names, front_names
 from pytest_pareto.report.summary import plural
@@ -39,6 +40,7 @@ def _front(front: FrontMetrics, width: int) -> list[list[Line]]:
     return [
         [Line(clip(title, width), Tone.BOLD)],
         *(_verdict(found, names, width) for found in front.metrics),
+        _told(without_pairing(front), width, Tone.YELLOW),
         _figures(front.metrics, width),
         _agreements(front, width),
         _told([names.within(note) for note in front.notes], width, Tone.YELLOW),

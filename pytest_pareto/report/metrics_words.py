@@ -3,7 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_pareto.model.discernment import LARGEST_PLAN, Apart, Discernment, MetricsReport
+from pytest_pareto.model.discernment import (
+    LARGEST_PLAN,
+    Apart,
+    Discernment,
+    FrontMetrics,
+    MetricsReport,
+)
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.report.digits import fixed, trimmed
 from pytest_pareto.report.names import Names
@@ -54,6 +60,18 @@ def explanations(found: Discernment, names: Names) -> Iterator[str]:
             f"{number(found.without)} without"
         )
     yield _best(found, names)
+
+
+def without_pairing(front: FrontMetrics) -> Iterator[str]:
+    """Say where metrics would stand in another order if the variants had no samples in common."""
+    if front.unpaired_rival is not None:
+        rival, first = front.unpaired_rival
+        yield (
+            f"with samples of its own for each variant, {clean(rival.metric)} would stand before "
+            f"{clean(first.metric)}: {of_pairs(rival.other)}, not {first.other.apart}; half of "
+            f"all would take it {samples(rival.other.half)} samples, not "
+            f"{samples(first.other.half)}"
+        )
 
 
 def _best(found: Discernment, names: Names) -> str:

@@ -205,6 +205,24 @@ def test_few_samples_are_a_warning() -> None:
     assert "too few" not in text(replace(REPORT, fronts=(runs,)))
 
 
+def test_another_order_without_pairing_is_told() -> None:
+    rests = found("clip", Apart(6, 6, 50.0, 90.0), Apart(6, 0, math.inf, math.inf))
+    front = replace(FRONT, metrics=(LATENCY, rests, TASK))
+    told = " ".join(text(replace(REPORT, fronts=(front,))).split())
+    assert (
+        "with samples of its own for each variant, read_correctly would stand before clip: 4 of 6 "
+        "pairs, not 0; half of all would take it 170 samples, not > 100,000" in told
+    )
+    # The golden report has none: there the same metric is first either way.
+    assert "would stand before" not in GOLDEN
+    equal = replace(TASK, other=rests.other)
+    front = replace(FRONT, metrics=(rests, equal))
+    assert "would stand before" not in text(replace(REPORT, fronts=(front,)))
+    assert "would stand before" not in text(
+        replace(REPORT, fronts=(replace(FRONT, metrics=(LATENCY,)),))
+    )
+
+
 def test_all_level_is_no_winner() -> None:
     level = replace(GENERIC, ranking=Ranking(CASES, 1.0, 0.0))
     assert "all variants come out level" in text(
