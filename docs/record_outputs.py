@@ -4,8 +4,8 @@
 
 Each run is a real one, in three fresh processes, against the baseline that the example has for
 this machine (record one with `make example-baseline`); ``noise`` is the doctor's, of unchanged
-code in eight. ``in_turn`` is of the little repository in ``docs/old_against_new.md``, which is made
-from that page. What it prints goes to
+code in eight, and ``metrics`` what it says of that baseline. ``in_turn`` is of the little
+repository in ``docs/old_against_new.md``, which is made from that page. What it prints goes to
 ``docs/outputs/<name>.txt``, and into every block of the documents that stands under a line
 ``<!-- output: <name> -->``. Outputs of a machine with a GPU are kept there too, and only put into
 place. The table of scores is made from the baseline.
@@ -33,6 +33,7 @@ EXPECTED = {
     "better": 0,
     "heavier": 1,
     "noise": 0,
+    "metrics": 0,
     "in_turn": 0,
     "in_turn_slower": 1,
 }
@@ -45,9 +46,9 @@ TABLE = re.compile(r"(<!-- scores -->\n).*?(<!-- /scores -->\n)", flags=re.DOTAL
 
 def run(name: str) -> str:
     """Run the example with a planted change and return what it prints."""
-    change = "" if name in ("unchanged", "noise") else name
+    change = "" if name in ("unchanged", "noise", "metrics") else name
     env = os.environ | {"EXAMPLE_CHANGE": change, "COLUMNS": "80", "CI": ""}
-    command = [sys.executable, "-m", *_arguments(name), "--no-header"]
+    command = [sys.executable, "-m", *_arguments(name)]
     with tempfile.TemporaryDirectory() as folder:
         cwd = _repository(Path(folder), name) if name.startswith("in_turn") else EXAMPLE
         done = subprocess.run(
@@ -59,13 +60,16 @@ def run(name: str) -> str:
 
 
 def _arguments(name: str) -> list[str]:
+    if name == "metrics":
+        return ["pytest_pareto", "doctor", "--metrics"]
     if name == "noise":
-        return ["pytest_pareto", "doctor", "--noise", "-k", "bf16 or cached"]
+        return ["pytest_pareto", "doctor", "--noise", "-k", "bf16 or cached", "--no-header"]
+    session = ["pytest", "--pareto", "--no-header"]
     if name.startswith("in_turn"):
-        return ["pytest", "--pareto", "--pareto-against=HEAD", "--tb=no", "-p", "no:cacheprovider"]
+        return [*session, "--pareto-against=HEAD", "--tb=no", "-p", "no:cacheprovider"]
     # Failed tests are told twice, once by pytest and once by us: once is enough here.
     shown = "--pareto-plot" if name == "unchanged" else "--tb=no"
-    return ["pytest", "--pareto", "--pareto-runs=3", shown]
+    return [*session, "--pareto-runs=3", shown]
 
 
 def _repository(folder: Path, name: str) -> Path:

@@ -63,9 +63,14 @@ def test_the_number_of_runs(asked: list[str], runs: list[str]) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "say what to do: pytest-pareto doctor --noise"),
+        ([], "say what to do: pytest-pareto doctor --noise, or --metrics"),
         (["docter"], "invalid choice: 'docter'"),
-        (["doctor"], "the following arguments are required: --noise"),
+        (["doctor"], "one of the arguments --noise --metrics is required"),
+        (["doctor", "--noise", "--metrics"], "not allowed with argument"),
+        (["doctor", "--noise", "--hardware", "cpu-a"], "--hardware is of --metrics"),
+        (["doctor", "--metrics", "-n", "4"], "leave out -n"),
+        (["doctor", "--metrics", "somewhere", "-k", "small"], "leave out -k small"),
+        (["doctor", "--metrics", "--", "test_a.py"], "leave out test_a.py"),
         (["doctor", "--noise", "-n", "many"], "invalid int value: 'many'"),
         (["doctor", "--noise", "--pareto-update"], "leave out --pareto-update"),
         (["doctor", "--noise", "--", "--pareto", "-x"], "leave out --pareto"),
@@ -101,6 +106,7 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, code: int, exit_code: int) 
     [
         (["--help"], ["doctor", "how far this machine can be believed"]),
         (["doctor", "--help"], ["--runs N", "at least 4 (8)", "-k small", "exit code: 0"]),
+        (["doctor", "--help"], ["--metrics [DIR]", "--hardware KEY", "2 where nothing"]),
         (["--version"], [f"pytest-pareto {pytest_pareto.__version__}"]),
     ],
 )

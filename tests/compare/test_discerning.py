@@ -1,0 +1,223 @@
+"""From a baseline to what its metrics tell: who is compared with whom, and what is left out."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pytest_pareto.compare.discerning import examine_metrics
+from pytest_pareto.judge.holm import holm
+from pytest_pareto.model.discernment import FrontMetrics, MetricsReport
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.metric import Better, Kind, Scope
+
+QUALITY = np.array([0.0, 0.3, 0.6, 0.9, 1.2])
+N = 200
+
+
+def paired(values: Any, ids: Any = None, better: Better = Better.HIGHER) -> MetricHistory:
+    scores = tuple(float(value) for value in values)
+    names = tuple(f"s{i}" for i in range(len(scores))) if ids is None else tuple(ids)
+    sessions = (Session("here", 0, (float(np.mean(scores)),)),)
+    samples = Samples(names, scores)
+    return MetricHistory("", better, Kind.PAIRED, Scope.ANYWHERE, sessions, samples)
+
+
+def measured(
+    *sessions: tuple[int, tuple[float, ...]], kind: Kind = Kind.RUN, unit: str = "s"
+) -> MetricHistory:
+    held = tuple(Session("here", epoch, runs) for epoch, runs in sessions)
+    return MetricHistory(unit, Better.LOWER, kind, Scope.HOST, held)
+
+
+def examine(*cases: dict[str, MetricHistory], front: str = "f") -> MetricsReport:
+    held = {
+        f"t.py::t[{i}]": CaseHistory(f"t.py::t[{i}]", front, "", metrics)
+        for i, metrics in enumerate(cases)
+    }
+    return examine_metrics(Baseline("none", held, {}), alpha=0.05, correct=holm)
+
+
+def only_front(*cases: dict[str, MetricHistory]) -> FrontMetrics:
+    (front,) = examine(*cases).fronts
+    return front
+
+
+def task_scores(rng: np.random.Generator) -> NDArray[np.float64]:
+    return QUALITY[:, None] + rng.standard_normal((len(QUALITY), N))
+
+
+def test_a_noisy_generic_metric_stands_below_the_one_made_for_the_task() -> None:
+    """Noise that no pairing removes: a judge that is drawn anew for every image."""
+    rng = np.random.default_rng(1)
+    task = task_scores(rng)
+    generic = 0.2 * QUALITY[:, None] + 3 * rng.standard_normal(task.shape)
+    front = only_front(
+        *({"a_generic": paired(g), "task": paired(t)} for g, t in zip(generic, task, strict=True))
+    )
+    first, second = front.metrics
+    assert (first.metric, second.metric) == ("task", "a_generic")
+    assert first.apart.apart >= 8
+    assert second.apart.apart <= 2
+    assert first.apart.half < second.apart.half
+    assert first.signal > 2 * second.signal
+    assert first.ranking.stays > second.ranking.stays
+    assert first.ranking.tau > second.ranking.tau
+
+
+def test_noise_that_the_samples_share_is_no_noise_between_variants() -> None:
+    """Nor does it tell anything where each variant has samples of its own: both are said."""
+    rng = np.random.default_rng(2)
+    task = task_scores(rng)
+    shared = task + 30 * rng.standard_normal(N)
+    front = only_front(
+        *({"shared": paired(s), "task": paired(t)} for s, t in zip(shared, task, strict=True))
+    )
+    found = {metric.metric: metric for metric in front.metrics}
+    assert found["shared"].same == found["task"].same
+    assert found["shared"].other.apart == 0
+    assert found["shared"].rests_on_pairing
+    assert not found["task"].rests_on_pairing
+    (agreement,) = front.agreements
+    assert agreement.tau == 1.0
+    assert agreement.opposite == 0
+
+
+def test_a_signal_that_is_owed_to_one_variant() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.standard_normal((5, N)) + np.array([0.0, 0.0, 0.0, 0.0, -9.0])[:, None]
+    (found,) = only_front(*({"score": paired(values)} for values in scores)).metrics
+    assert found.rests_on_one
+    assert found.leaning == "t.py::t[4]"
+    assert found.without < 2 < found.signal
+    even = task_scores(rng)
+    (found,) = only_front(*({"score": paired(values)} for values in even)).metrics
+    assert not found.rests_on_one
+
+
+def test_lower_may_be_better() -> None:
+    task = task_scores(np.random.default_rng(4))
+    front = only_front(
+        *({"loss": paired(-t, better=Better.LOWER), "score": paired(t)} for t in task),
+    )
+    assert [metric.ranking.best for metric in front.metrics] == [("t.py::t[4]",)] * 2
+    assert front.agreements[0].tau == 1.0
+    # The check can fail: read as if more were better, the order is turned round.
+    front = only_front(*({"loss": paired(-t), "score": paired(t)} for t in task))
+    (agreement,) = front.agreements
+    assert agreement.tau == -1.0
+    assert agreement.opposite == agreement.both > 0
+
+
+def test_the_order_of_samples_does_not_matter_and_the_ids_do() -> None:
+    rng = np.random.default_rng(5)
+    scores = 9 * rng.standard_normal(N) + np.array([0.0, 0.5])[:, None]
+    scores += rng.standard_normal(scores.shape)
+    ids = [f"s{i}" for i in range(N)]
+    (found,) = only_front(
+        {"score": paired(scores[0], ids)}, {"score": paired(scores[1][::-1], ids[::-1])}
+    ).metrics
+    assert found.same is not None
+    assert found.same.apart == 1
+    (found,) = only_front({"score": paired(scores[0])}, {"score": paired(scores[1][::-1])}).metrics
+    assert found.same is not None
+    assert found.same.apart == 0
+
+
+def test_scores_of_other_samples_are_never_mixed_in() -> None:
+    task = task_scores(np.random.default_rng(6))
+    odd = paired(task[3][:50], [f"s{i}" for i in range(190, 240)])
+    held = [{"score": paired(values)} for values in task[:3]] + [{"score": odd}]
+    front = only_front(*held)
+    assert front.metrics[0].case_ids == ("t.py::t[0]", "t.py::t[1]", "t.py::t[2]")
+    assert front.notes == (
+        "score of t.py::t[3]: scored on other samples (10 of its 50 are the others' too)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cases", "why"),
+    [
+        ([], None),
+        (
+            [{"score": paired([0.1, 0.2])}],
+            "t.py::t[0]: alone on its front, with nothing to be told from; cases that compete "
+            'share @pytest.mark.pareto(front="...")',
+        ),
+        (
+            [{"score": paired([0.1, 0.2])}, {"score": paired([0.1, 0.3], ["x", "y"])}],
+            "front f: score of t.py::t[1]: scored on other samples (0 of its 2 are the others' "
+            "too); score of t.py::t[0]: there is no other variant to tell it from",
+        ),
+        (
+            [{"score": paired([0.1])}, {"score": paired([0.2])}],
+            "front f: score of t.py::t[0], t.py::t[1]: one sample has no spread; 100 or more say "
+            "much",
+        ),
+        (
+            [{"flops": measured((0, (5.0,)), kind=Kind.EXACT)} for _ in range(2)],
+            "front f: flops: repeatable: it differs or it does not, without any noise",
+        ),
+        (
+            [{"latency": measured((0, (5.0,)))} for _ in range(2)],
+            "front f: latency of t.py::t[0], t.py::t[1]: one run has no spread; record it with "
+            "--pareto-runs 5",
+        ),
+        (
+            [{"latency": measured((0, (0.0, 1.0)))}, {"latency": measured((0, (2.0, 1.0)))}],
+            "front f: latency of t.py::t[0]: recorded as 0, which has no ratio; latency of "
+            "t.py::t[1]: there is no other variant to tell it from",
+        ),
+        (
+            [{"event_time": measured((0, (5.0, 5.1)))} for _ in range(2)],
+            "front f: event_time: a diagnostic of the machine, no score of a variant",
+        ),
+        ([{}, {}], "front f: it holds no metric"),
+    ],
+)
+def test_what_nothing_can_be_said_of(cases: list[dict[str, MetricHistory]], why: str) -> None:
+    report = examine(*cases)
+    assert report.fronts == ()
+    assert report.left_out == ((why,) if why else ())
+
+
+def test_metrics_that_were_recorded_otherwise_are_left_out() -> None:
+    task = task_scores(np.random.default_rng(7))
+    other = replace(paired(task[2]), better=Better.LOWER)
+    held = ({"score": paired(task[0])}, {"score": paired(task[1])}, {"score": other})
+    front = only_front(*held)
+    assert front.metrics[0].case_ids == ("t.py::t[0]", "t.py::t[1]")
+    told = "score of t.py::t[2]: recorded as paired, lower is better, unlike the others"
+    assert front.notes == (told,)
+
+
+def test_scores_that_are_all_the_same_tell_nothing() -> None:
+    (found,) = only_front(*({"score": paired(np.ones(50))} for _ in range(3))).metrics
+    assert found.all_equal
+    assert (found.apart.apart, found.signal, found.leaning is None) == (0, 0.0, False)
+    assert found.ranking.best == found.case_ids
+
+
+def test_runs_are_compared_as_ratios_at_the_level_accepted_now() -> None:
+    slow = measured((0, (9.0, 9.1)), (1, (2.0, 2.02, 1.98)), (1, (2.01,)))
+    fast = measured((0, (1.0, 1.02, 0.98, 1.01)))
+    (found,) = only_front({"latency": slow}, {"latency": fast}).metrics
+    assert (found.n, found.same, found.other.apart) == (4, None, 1)
+    assert found.ranking.best == ("t.py::t[1]",)
+
+
+def test_metrics_of_other_variants_have_rankings_of_the_shared_ones() -> None:
+    task = task_scores(np.random.default_rng(8))
+    held = [{"score": paired(values)} for values in task]
+    for case, values in zip(held[1:], task[1:], strict=True):
+        case["loss"] = paired(-values)
+    (agreement,) = only_front(*held).agreements
+    assert (agreement.variants, agreement.tau) == (4, -1.0)
+
+
+def test_it_says_the_same_every_time() -> None:
+    task = task_scores(np.random.default_rng(9))
+    held = [{"score": paired(values)} for values in task]
+    assert examine(*held) == examine(*held)
