@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from pytest_pareto.model.change import Change, Outcome
     from pytest_pareto.model.errors import BaselineError, ParetoError
     from pytest_pareto.plugin.fixture import Pareto
+    from pytest_pareto.scoring.evaluation import Evaluation
+    from pytest_pareto.scoring.score import Score
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "BaselineError",
     "Change",
+    "Evaluation",
     "Outcome",
     "Pareto",
     "ParetoError",
+    "Score",
     "Work",
     "__version__",
     "compare_paired",
@@ -41,6 +45,8 @@ _HOMES = {
     "count_work": "pytest_pareto.measure.work.meter",
     "Work": "pytest_pareto.measure.work.counting",
     "Pareto": "pytest_pareto.plugin.fixture",
+    "Evaluation": "pytest_pareto.scoring.evaluation",
+    "Score": "pytest_pareto.scoring.score",
     "BaselineError": "pytest_pareto.model.errors",
     "ParetoError": "pytest_pareto.model.errors",
 }

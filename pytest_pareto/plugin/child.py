@@ -23,6 +23,8 @@ _NEUTRAL: Mapping[str, object] = {
     "log_file": None, "report_log": None, "json_report_file": None,
     "reruns": None, "basetemp": None, "pastebin": None, "collectonly": False,
 }  # fmt: skip
+CHILD = "pareto-child"
+"""The name of the plugin that talks to the parent."""
 _CHOSEN: Mapping[str, object] = {"keyword": "", "markexpr": "", "deselect": None}
 """What the parent's node ids have in them already."""
 
@@ -46,7 +48,8 @@ class ChildLine(msgspec.Struct, frozen=True):
     """One line from child to parent: a test report, the environment at the end, or an error.
 
     ``uncollected`` is the node id of what could not be collected, mostly a module, and why.
-    ``listed`` are a listing child's tests, in order, with whether they measure.
+    ``listed`` are a listing child's tests, in order, with whether they measure. ``standing`` is
+    where long work within a test stands, "" where it has ended.
     """
 
     report: dict[str, object] | None = None
@@ -54,6 +57,7 @@ class ChildLine(msgspec.Struct, frozen=True):
     listed: dict[str, bool] | None = None
     environment: dict[str, object] | None = None
     error: str | None = None
+    standing: str | None = None
 
 
 def write_line(file: Path, line: ChildLine) -> None:
@@ -84,7 +88,7 @@ def register_child(config: pytest.Config) -> None:
     if spec.measured is not None:
         config.stash[MEASURED] = frozenset(spec.measured)
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
-    config.pluginmanager.register(Child(config, spec), "pareto-child")
+    config.pluginmanager.register(Child(config, spec), CHILD)
 
 
 class Child:
@@ -117,6 +121,10 @@ class Child:
         """Pass a report on."""
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
         self._write(ChildLine(report=data))
+
+    def stand(self, text: str) -> None:
+        """Say where long work within a test stands."""
+        self._write(ChildLine(standing=text))
 
     def pytest_sessionfinish(self) -> None:
         """Say where this was measured, now that the tests have loaded what they use."""

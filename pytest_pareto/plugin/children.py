@@ -13,6 +13,7 @@ from pytest_pareto.plugin.arguments import arguments_on
 from pytest_pareto.plugin.child import ChildLine, ChildSpec
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.counts import timeout_s
+from pytest_pareto.plugin.progress import Standing
 from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.process import ChildProcess
 from pytest_pareto.runs.stale import run_folder
@@ -76,6 +77,7 @@ class Hearing:
         self._config = session.config
         self._builder = builder
         self._show = show
+        self._standing = Standing(session.config)
         self.environment: Environment | None = None
         self.trouble: str | None = None
 
@@ -88,6 +90,8 @@ class Hearing:
             self._show(report)
         elif line.uncollected is not None:
             self._builder.add_uncollected(*line.uncollected)
+        elif line.standing is not None:
+            self._standing.tell(line.standing)
         elif line.environment is not None:
             self.environment = msgspec.convert(line.environment, Environment)
         else:

@@ -1,8 +1,8 @@
 """The ``pareto`` fixture: what a test says to us."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric, Scope
@@ -10,6 +10,10 @@ from pytest_pareto.model.run import Measurement
 from pytest_pareto.plugin.marker import count
 from pytest_pareto.plugin.recording import Recorder
 from pytest_pareto.plugin.score import read_direction, read_score
+
+if TYPE_CHECKING:
+    from pytest_pareto.scoring.batches import Executor
+    from pytest_pareto.scoring.evaluation import Evaluation
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -130,6 +134,55 @@ class Pareto:
             self._recorder.add(self._options.name, measurement)
         except ParetoError as error:
             raise error.with_traceback(None) from None
+
+    def evaluate(  # noqa: PLR0913  (each is one thing that users say)
+        self,
+        generate: Callable[..., object],
+        samples: Any,
+        *,
+        metrics: Mapping[str, object],
+        ids: Any = None,
+        targets: Any = None,
+        batch_size: int = 1,
+        seeds: Any = None,
+        executor: "Executor | None" = None,
+        stop: str | None = None,
+        keep_outputs: bool = False,
+    ) -> "Evaluation":
+        """Generate from samples in batches, score each output, and record the scores.
+
+        ``generate(batch)`` returns an output per sample; a parameter ``generator`` gets a list
+        of torch generators, one per sample, a parameter ``seeds`` a list of ints, so that the
+        batch size changes no pair. ``metrics`` maps names to functions ``(output, target)``,
+        to torchmetrics objects, or to a `Score` of one of these, which says the rest. ``ids``
+        name samples that do not name themselves, ``targets`` are what outputs are scored
+        against (default: the samples). ``seeds`` is a number of seeds per sample, whose scores
+        are averaged, or the seeds themselves. ``executor`` runs batches elsewhere.
+        ``stop="decided"`` ends the evaluation as soon as its verdict is decided.
+
+        Raises ParetoError, before anything is generated, where arguments cannot be used. A
+        metric that fails is recorded as broken, and raises where nothing is recorded.
+        """
+        __tracebackhide__ = True
+        from pytest_pareto.plugin.evaluating import evaluate_case
+        from pytest_pareto.scoring.evaluating import plan_evaluation
+
+        try:
+            plan = plan_evaluation(
+                generate,
+                samples,
+                metrics=metrics,
+                ids=ids,
+                targets=targets,
+                batch_size=batch_size,
+                seeds=seeds,
+                executor=executor,
+                stop=stop,
+                keep_outputs=keep_outputs,
+            )
+            return evaluate_case(self._recorder, self._options.name, plan)
+        except ParetoError as error:
+            raise error.with_traceback(None) from error.__cause__
 
 
 def _score_measurement(  # noqa: PLR0913  (as `record`)

@@ -1,10 +1,14 @@
 """Where long work stands, between the tests and the verdict."""
 
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
+_OFTEN_S = 1.0
+"""How often a terminal hears of work within a test."""
 _SELDOM_S = 60.0
 """How often a log hears of work that goes on; a terminal hears of every run."""
 
@@ -63,6 +67,50 @@ class Countdown:
             reporter.rewrite("", erase=True)
             reporter.rewrite("")  # back to where the line begins
         say(self._config, f"{what} took {_in_words(self._clock() - self._began_s)}")
+
+
+class Standing:
+    """Tells where long work within a test stands, past what captures the test's own output.
+
+    On a terminal in one line that is written over, at most once a second; in a log at most once
+    a minute, and not at all under ``-q``.
+    """
+
+    def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._clock = clock
+        self._told_s = clock()
+        self._drawn = False
+
+    def tell(self, text: str) -> None:
+        """Tell it, if it is time; nothing as ``text`` takes away what stands there."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or self._config.get_verbosity() < 0:
+            return
+        now_s = self._clock()
+        pause_s = _OFTEN_S if reporter.isatty else _SELDOM_S
+        if not (text or self._drawn) or (text and now_s - self._told_s < pause_s):
+            return
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            if not reporter.isatty:
+                say(self._config, text)
+            else:
+                if not self._drawn:
+                    reporter.ensure_newline()
+                width = shutil.get_terminal_size().columns - 1
+                reporter.rewrite(f"pareto: {text}"[:width] if text else "", erase=True)
+                if not text:
+                    reporter.rewrite("")  # back to where the line begins
+        self._drawn = reporter.isatty and bool(text)
+        self._told_s = now_s
+
+
+def rest_in_words(done: int, total: int, elapsed_s: float) -> str:
+    """Say how long the rest will take, if it goes on like this: ", about 40 s left"."""
+    if not 0 < done < total:
+        return ""
+    return f", about {_in_words((total - done) * elapsed_s / done)} left"
 
 
 def _in_words(seconds: float) -> str:

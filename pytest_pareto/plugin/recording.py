@@ -11,7 +11,7 @@ from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import BUILT_IN, OPERATIONS
+from pytest_pareto.model.metric import BUILT_IN, OPERATIONS, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.plugin.marker import CaseOptions, read_marker, source_hash, suggest
 
@@ -56,6 +56,11 @@ class Recorder:
         self._options = options
         self._meters = meters
         self._cases: dict[str | None, _Case] = {}
+
+    @property
+    def item(self) -> pytest.Item:
+        """The test."""
+        return self._item
 
     @property
     def idle(self) -> bool:
@@ -123,14 +128,19 @@ class Recorder:
     def add(self, name: str | None, measurement: Measurement) -> None:
         """Add a measurement to a case, under the marker's policy."""
         __tracebackhide__ = True
-        metric = self._options.apply_to(measurement.metric)
+        metric = self.expect(name, measurement.metric)
         measurements = self._cases.setdefault(name, _Case()).measurements
-        if metric.name in measurements:
+        measurements[metric.name] = replace(measurement, metric=metric)
+
+    def expect(self, name: str | None, metric: Metric) -> Metric:
+        """Return the metric under the marker's policy, if the case has it not yet."""
+        __tracebackhide__ = True
+        if name in self._cases and metric.name in self._cases[name].measurements:
             raise ParetoError(
                 f"{metric.name!r} was recorded already in {self._case_id(name)}; record it "
                 "once, or in a case of its own: pareto.configure(name='...').record(...)"
             )
-        measurements[metric.name] = replace(measurement, metric=metric)
+        return self._options.apply_to(metric)
 
     def known(self, metrics: Iterable[str]) -> frozenset[str]:
         """Check names of metrics that `measure` can produce."""

@@ -1,0 +1,60 @@
+"""An evaluation within a test: under its marker, with its progress, into its measurements."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pytest_pareto.plugin.child import CHILD
+from pytest_pareto.plugin.progress import Standing, rest_in_words
+from pytest_pareto.plugin.recording import Recorder
+from pytest_pareto.scoring.evaluating import Plan, Progress, run_evaluation
+from pytest_pareto.scoring.evaluation import Evaluation
+
+_PAUSE_S = 1.0
+"""How often a process says where its evaluation stands."""
+
+
+def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluation:
+    """Evaluate, and record the case's measurements; ``name`` is the one given by `configure`.
+
+    Metrics that failed are recorded as broken. Where nothing is recorded they raise ParetoError,
+    from its cause, since nothing else would tell.
+    """
+    __tracebackhide__ = True
+    # Refused before hours are spent, if it could not be recorded afterwards.
+    plan = plan.under(lambda metric: recorder.expect(name, metric))
+    with _progress(recorder.item) as progress:
+        evaluation = run_evaluation(plan, progress=progress)
+    if recorder.idle:
+        evaluation.check()
+    for measurement in evaluation.measurements:
+        recorder.add(name, measurement)
+    return evaluation
+
+
+@contextmanager
+def _progress(item: pytest.Item) -> Iterator[Progress]:
+    tell = _teller(item.config)
+    began_s = told_s = time.monotonic()
+
+    def progress(done: int, total: int, elapsed_s: float) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if now_s - told_s >= _PAUSE_S:
+            told_s = now_s
+            rest = rest_in_words(done, total, elapsed_s)
+            tell(f"{item.name}: {done} of {total} samples{rest}")
+
+    try:
+        yield progress
+    finally:
+        if told_s > began_s:
+            tell("")
+
+
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """Return who tells: this process's terminal, or the parent's where it has none."""
+    child = config.pluginmanager.get_plugin(CHILD)
+    return Standing(config).tell if child is None else child.stand

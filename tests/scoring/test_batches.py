@@ -1,0 +1,201 @@
+"""Batches that fail are halved; executors keep the order; what waits is cancelled."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.scoring import Evaluation, Score, evaluate
+from pytest_pareto.scoring import batches as module
+
+IDS = [f"p{n}" for n in range(40)]
+
+
+def length(output: Any, target: Any) -> float:
+    return float(output)
+
+
+LENGTH = {"length": Score(length, better="higher")}
+
+
+def draw(samples: Sequence[str]) -> list[float]:
+    return [float(sample[1:]) for sample in samples]
+
+
+class Fussy:
+    """Generates, but no more than ``most`` at once, and never one of ``never``."""
+
+    def __init__(self, most: int, never: str | None = None) -> None:
+        self.most, self.never = most, never
+        self.asked: list[int] = []
+
+    def __call__(self, samples: Sequence[str]) -> list[float]:
+        self.asked.append(len(samples))
+        if len(samples) > self.most:
+            import torch  # here, so that other processes need not wait for it
+
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        if self.never in samples:
+            raise ValueError("cannot draw this")
+        return draw(samples)
+
+
+@pytest.fixture(scope="module")
+def threads() -> Iterator[Executor]:
+    with ThreadPoolExecutor(3) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Executor]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+def note_of(result: Evaluation) -> tuple[str, ...]:
+    (measurement,) = result.measurements
+    return measurement.notes
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_batch_that_is_too_large_heals_in_halves(threaded: bool) -> None:
+    fussy = Fussy(most=10)
+    with ThreadPoolExecutor(1) as pool:
+        result = evaluate(
+            fussy, IDS, metrics=LENGTH, batch_size=40, executor=pool if threaded else None
+        )
+    assert list(result.scores["length"].values()) == list(range(40))
+    assert fussy.asked == [40, 20, 10, 10, 10, 10] if not threaded else fussy.asked[0] == 40
+    assert note_of(result) == (
+        "batches of 40 failed (OutOfMemoryError (CUDA out of memory. Tried to allocate 2 GiB)), "
+        "continued with 10",
+    )
+    assert not note_of(evaluate(draw, IDS, metrics=LENGTH, batch_size=40))
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_sample_that_fails_alone_ends_it_and_the_rest_is_kept(threaded: bool) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        result = evaluate(
+            Fussy(most=40, never="p37"),
+            IDS,
+            metrics=LENGTH,
+            batch_size=16,
+            executor=pool if threaded else None,
+        )
+    (measurement,) = result.measurements
+    assert measurement.broken
+    assert (
+        measurement.absent == "sample 'p37' could not be generated: ValueError (cannot draw this)"
+    )
+    assert list(result.scores["length"]) == IDS[:37]
+    with pytest.raises(ParetoError, match="'p37'") as caught:
+        result.mean("length")
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_outputs_that_cannot_be_told_apart_are_not_tried_again() -> None:
+    asked = []
+
+    def one_for_all(samples: Sequence[str]) -> list[float]:
+        asked.append(len(samples))
+        return [0.0]  # right for a batch of one: halving would hide it
+
+    result = evaluate(one_for_all, IDS, metrics=LENGTH, batch_size=8)
+    assert asked == [8]
+    assert "list of length 1 for a batch of 8" in str(result.measurements[0].absent)
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_an_executor_changes_no_score(kind: str, request: pytest.FixtureRequest) -> None:
+    pool = request.getfixturevalue(kind)
+    result = evaluate(draw, IDS, metrics=LENGTH, batch_size=3, executor=pool)
+    assert result.scores == evaluate(draw, IDS, metrics=LENGTH).scores
+    assert list(result.scores["length"]) == IDS
+
+
+class AwkwardError(Exception):
+    """Does not survive the way between processes, and would take the pool down with it."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one + other)
+
+
+def fails_far_away(samples: Sequence[str]) -> list[float]:
+    raise AwkwardError("far ", "away")
+
+
+def test_a_failure_in_another_process_tells_where(processes: Executor) -> None:
+    result = evaluate(fails_far_away, IDS[:1], metrics=LENGTH, executor=processes)
+    said = r"'p0' could not be generated: AwkwardError \(far away\)"
+    with pytest.raises(ParetoError, match=said) as caught:
+        result.check()
+    assert "in fails_far_away" in str(caught.value.__cause__)
+
+
+def test_what_cannot_be_sent_to_another_process_is_said(processes: Executor) -> None:
+    def local(samples: Sequence[str]) -> list[float]:
+        return draw(samples)
+
+    result = evaluate(local, IDS[:1], metrics=LENGTH, executor=processes)
+    assert "local" in str(result.measurements[0].absent)
+    assert "pickle" in str(result.measurements[0].absent)
+
+
+def test_a_pool_that_was_shut_down_is_said_to_be() -> None:
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    result = evaluate(draw, IDS, metrics=LENGTH, executor=pool)
+    assert "the executor takes no more batches" in str(result.measurements[0].absent)
+
+
+class Watched(ThreadPoolExecutor):
+    """Remembers its futures."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = super().submit(*args, **kwargs)
+        self.futures.append(future)
+        return future
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(module, "_most_in_flight", lambda: 4)
+    return iter([4])
+
+
+def test_ctrl_c_cancels_what_waits_and_few_wait(few: Iterator[int]) -> None:
+    def interrupt(done: int, total: int, elapsed_s: float) -> None:
+        raise KeyboardInterrupt
+
+    def slowly(samples: Sequence[str]) -> list[float]:
+        time.sleep(0.02)
+        return draw(samples)
+
+    with Watched() as pool:
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(slowly, IDS, metrics=LENGTH, executor=pool, progress=interrupt)
+        assert len(pool.futures) == next(few)
+        assert any(future.cancelled() for future in pool.futures)
+
+
+class Outcome(BaseException):
+    """As pytest's skip and fail are."""
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Outcome])
+@pytest.mark.parametrize("threaded", [False, True])
+def test_what_is_no_error_passes_through(raised: type[BaseException], threaded: bool) -> None:
+    def stop(samples: Sequence[str]) -> list[float]:
+        raise raised
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(raised):
+        evaluate(stop, IDS, metrics=LENGTH, executor=pool if threaded else None)
