@@ -1,15 +1,18 @@
 """An evaluation within a test: under its marker, with its progress, into its measurements."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
 
+from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Measurement
 from pytest_pareto.plugin.child import CHILD
+from pytest_pareto.plugin.deciding import decider
 from pytest_pareto.plugin.progress import Standing, rest_in_words
-from pytest_pareto.plugin.recording import Recorder
-from pytest_pareto.scoring.evaluating import Plan, Progress, run_evaluation
+from pytest_pareto.plugin.recording import METERS, Recorder
+from pytest_pareto.scoring.evaluating import Decide, Plan, Progress, run_evaluation
 from pytest_pareto.scoring.evaluation import Evaluation
 
 _PAUSE_S = 1.0
@@ -26,12 +29,34 @@ def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluatio
     # Refused before hours are spent, if it could not be recorded afterwards.
     plan = plan.under(lambda metric: recorder.expect(name, metric))
     with _progress(recorder.item) as progress:
-        evaluation = run_evaluation(plan, progress=progress)
+        decide = _decide(recorder, name, plan) if plan.stops else None
+        evaluation = run_evaluation(plan, decide=decide, progress=progress)
     if recorder.idle:
         evaluation.check()
     for measurement in evaluation.measurements:
         recorder.add(name, measurement)
     return evaluation
+
+
+def _decide(recorder: Recorder, name: str | None, plan: Plan) -> Decide | None:
+    """Return what stops an evaluation once its baseline decides about it, or None.
+
+    A test that only runs, beside others that measure, stops where it stopped when it measured.
+    """
+    config = recorder.item.config
+    decides = decider(config) if METERS in config.stash else None
+    if decides is None:
+        return None
+    metrics = {metric.name: metric for metric in plan.metrics}
+
+    def decide(looks: Looks, scores: Mapping[str, Mapping[str, float]]) -> bool:
+        measurements = [
+            Measurement(metrics[metric], tuple(found.values()), tuple(found), looks=looks)
+            for metric, found in scores.items()
+        ]
+        return decides(recorder.case_run(name, measurements))
+
+    return decide
 
 
 @contextmanager

@@ -177,20 +177,26 @@ class Recorder:
 
     def case_runs(self) -> tuple[CaseRun, ...]:
         """Return what was measured, one `CaseRun` per case that measured anything."""
-        source = source_hash(self._item)
         return tuple(
-            CaseRun(
-                case_id=self._case_id(name),
-                nodeid=self._item.nodeid,
-                front=self._front(name),
-                source=source,
-                measurements=tuple(case.measurements.values()),
-                gate=self._options.gate,
-                budgets=tuple(b for b in self._options.budgets if b.metric in case.measurements),
-                items=case.items,
-            )
+            self.case_run(name, case.measurements.values(), case.items)
             for name, case in self._cases.items()
             if case.measurements
+        )
+
+    def case_run(
+        self, name: str | None, measurements: Iterable[Measurement], items: int | None = None
+    ) -> CaseRun:
+        """Return a case with these measurements; ``name`` is the one given by `configure`."""
+        found = {measurement.metric.name: measurement for measurement in measurements}
+        return CaseRun(
+            case_id=self._case_id(name),
+            nodeid=self._item.nodeid,
+            front=self._front(name),
+            source=source_hash(self._item),
+            measurements=tuple(found.values()),
+            gate=self._options.gate,
+            budgets=tuple(b for b in self._options.budgets if b.metric in found),
+            items=items,
         )
 
     def _case_id(self, name: str | None) -> str:

@@ -117,7 +117,8 @@ def run_evaluation(
                         break
         except GenerationError as error:
             tally.fail_all(Failure(str(error), error.__cause__ or error))
-        reached = stretch.looks
+        # Nobody pays for looks that nobody took.
+        reached = stretch.looks if decide is not None else None
         if not tally.working or _decided(decide, reached, tally):
             break
     return _concluded(plan, tally, reached, batches.note)

@@ -128,26 +128,23 @@ def together(pairs: Sequence[Pair]) -> list[Pair]:
 def _jackknifed(
     name: str, statistic: Callable[[Any], object], items: Any, labels: Sequence[str]
 ) -> Whole:
-    import numpy as np
-
     from pytest_pareto.scoring.jackknife import blocks_of, pseudo_values
 
     samples = sorted(set(labels))  # so that the order of the samples is no part of the blocks
     count = min(BLOCKS, len(samples))
     if count < 2:
         raise ScoringError(f"{name!r} is over the whole set, which needs two samples at least")
-    of_sample = [int(block) for block in blocks_of(len(samples), count, 0)]
-    block_of = dict(zip(samples, of_sample, strict=True))
+    members = [[samples[place] for place in block] for block in blocks_of(len(samples), count, 0)]
 
     def number(some: Any) -> float:
         return _number(name, statistic, some)
 
-    blocks = np.array([block_of[label] for label in labels])
+    places: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):  # of several seeds a sample has as many places
+        places.setdefault(label, []).append(place)
+    blocks = [[place for sample in block for place in places[sample]] for block in members]
     whole, values = pseudo_values(number, items, blocks)
-    names = tuple(
-        _block_name(block, [s for s in samples if block_of[s] == block]) for block in range(count)
-    )
-    return Whole(float(whole), tuple(float(value) for value in values), names)
+    return Whole(whole, values, tuple(_block_name(i, block) for i, block in enumerate(members)))
 
 
 def _number(name: str, statistic: Callable[[Any], object], items: Any) -> float:

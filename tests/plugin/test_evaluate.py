@@ -209,10 +209,7 @@ def blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-UNWIRED = pytest.mark.xfail(reason="metrics of grades and of the set are not judged yet")
-
-
-@pytest.mark.parametrize("args", [(), pytest.param(("--pareto",), marks=UNWIRED)])
+@pytest.mark.parametrize("args", [(), ("--pareto",)])
 def test_the_pages_examples_pass(
     pytester: pytest.Pytester, run: "Run", args: tuple[str, ...]
 ) -> None:
