@@ -80,9 +80,13 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
     before, after = np.asarray(baseline, float), np.asarray(candidate, float)
     harm = after - before if better is Better.LOWER else before - after
     if harm.size < 2:
-        return _too_few(harm, tolerance, alpha)
+        have = "no sample" if not harm.size else "1 sample"
+        reason = f"{have}; the spread of the change needs at least 2, a firm answer 100 or more"
+        return _undecidable(harm, tolerance, alpha, reason)
     test = _Test.of(before, after, harm, kind, looks, tolerance)
     resolution = test.resolution(alpha / family)
+    if not harm.any() and test.barred is not None:
+        return _undecidable(harm, tolerance, alpha, test.barred.reason, resolution)
     if not harm.any() and test.sees_all:
         return _identical(test, kind, alpha, resolution)
     low, high = test.shift.limits(nominal_alpha(alpha, looks))
@@ -144,7 +148,7 @@ class _Test:
     @property
     def sees_all(self) -> bool:
         """Whether scores that are all the same are unchanged, as those not drawn yet might be."""
-        return not self.early or (self.barred is None and isinstance(self.shift, MeanShift))
+        return not self.early or isinstance(self.shift, MeanShift)
 
     @property
     def share(self) -> float:
@@ -178,10 +182,11 @@ class _Test:
         return say_undecided(self.shift, self.tolerance, level, self.pairs)
 
 
-def _too_few(harm: _Array, tolerance: float, alpha: float) -> Change:
-    have = "no sample" if not harm.size else "1 sample"
+def _undecidable(
+    harm: _Array, tolerance: float, alpha: float, reason: str, resolution: float = math.inf
+) -> Change:
     return Change(
-        estimate=float(harm.sum()),
+        estimate=float(harm.mean()) if harm.size else 0.0,
         low=-math.inf,
         high=math.inf,
         tolerance=tolerance,
@@ -189,9 +194,9 @@ def _too_few(harm: _Array, tolerance: float, alpha: float) -> Change:
         alpha=alpha,
         p_worse=1.0,
         p_better=1.0,
-        resolution=math.inf,
+        resolution=resolution,
         pairs=harm.size,
-        reason=f"{have}; the spread of the change needs at least 2, a firm answer 100 or more",
+        reason=reason,
     )
 
 

@@ -1,0 +1,1 @@
+"""How often verdicts about scores are wrong: a table for docs/quality_calibration.md."""
