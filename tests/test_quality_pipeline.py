@@ -144,9 +144,7 @@ def test_what_stopped_early_is_compared_with_the_same_samples() -> None:
     assert change.pairs == 80
     assert abs(change.estimate) < 0.01
     assert result.baseline == pytest.approx(result.candidate, abs=0.01)
-    assert result.notes == (
-        "decided with 80 of 200 samples, at look 2 of 5 (120 saved; order of seed 3)",
-    )
+    assert result.looks == Looks(200, 5, 2, seed=3)
     assert not found.judgement.failed
 
 

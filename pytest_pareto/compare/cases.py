@@ -98,6 +98,7 @@ def _compare(match: Match, terms: Terms, family: float, prior: Spread | None) ->
         first=measured.first,
         change=change,
         notes=(*measured.notes, *match.notes),
+        looks=measured.looks,
     )
 
 

@@ -84,19 +84,7 @@ def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResul
         samples = mean_scores(present) if metric.kind.sampled else None
     except ParetoError as error:
         return MetricResult(metric, state=Outcome.BROKEN, reason=str(error))
-    looks = present[0].looks
-    if looks is not None:
-        notes = (*notes, _where_it_stopped(looks))
-    return Measured(metric, levels, samples, present[0].first, notes, looks=looks)
-
-
-def _where_it_stopped(looks: Looks) -> str:
-    if looks.complete:
-        return f"undecided until the last of {looks.planned} looks: all {looks.samples} samples"
-    return (
-        f"decided with {looks.used} of {looks.samples} samples, at look {looks.at} of "
-        f"{looks.planned} ({looks.samples - looks.used} saved; order of seed {looks.seed})"
-    )
+    return Measured(metric, levels, samples, present[0].first, notes, looks=present[0].looks)
 
 
 def _level(measurement: Measurement) -> float:

@@ -35,6 +35,11 @@ class Looks:
         return self.used_at(self.at)
 
     @property
+    def saved(self) -> int:
+        """How many samples were not."""
+        return self.samples - self.used
+
+    @property
     def complete(self) -> bool:
         """Whether every sample was scored."""
         return self.at == self.planned

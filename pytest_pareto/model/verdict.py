@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares
 
@@ -46,6 +47,7 @@ class MetricResult:
     ``items`` is how many items one reading of a time or an energy works through.
     ``unmeasured`` is whether the test asked for the metric and no meter could measure it.
     ``for_now`` is whether only this session, and not the machine, kept it from being compared.
+    ``looks`` is how far an evaluation came that may stop early.
     """
 
     metric: Metric
@@ -59,6 +61,7 @@ class MetricResult:
     unmeasured: bool = False
     items: int | None = None
     for_now: bool = False
+    looks: Looks | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -21,8 +21,20 @@ def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[
     measured = f"{plural(facts.runs, 'run')}{each} in {duration(facts.duration_s)}"
     doubts = list(_doubts(judgement, facts))
     tone = Tone.YELLOW if doubts else Tone.PLAIN
-    told = [measured, *([clean(facts.suspects)] if facts.suspects else []), *doubts]
+    suspects = [clean(facts.suspects)] if facts.suspects else []
+    told = [measured, *suspects, *_saved(judgement), *doubts]
     return lines + [Line(text, tone) for text in pack(told, width, indent=_INDENT)]
+
+
+def _saved(judgement: Judgement) -> list[str]:
+    """Tell of evaluations that stopped once they were decided; a case is one evaluation."""
+    looks = [
+        max(found, key=lambda look: look.saved)
+        for case in judgement.cases
+        if (found := [r.looks for r in case.comparison.metrics if r.looks is not None])
+    ]
+    saved, samples = sum(look.saved for look in looks), sum(look.samples for look in looks)
+    return [f"{saved} of {plural(samples, 'sample')} saved by stopping early"] if saved else []
 
 
 def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.report.changes import Ends, Figure, absolute_change, relative_change
@@ -140,7 +141,18 @@ def _details(result: MetricResult) -> Iterator[str]:
     if result.first is not None:
         first = levels((result.first,), result.metric.unit)
         yield f"first call {first.texts[0]} {first.scale.unit}".rstrip()
+    if result.looks is not None:
+        yield _where_it_stopped(result.looks)
     yield from result.notes
+
+
+def _where_it_stopped(looks: Looks) -> str:
+    if looks.complete:
+        return f"undecided until the last of {looks.planned} looks: all {looks.samples} samples"
+    return (
+        f"decided with {looks.used} of {looks.samples} samples, at look {looks.at} of "
+        f"{looks.planned} ({looks.saved} saved; order of seed {looks.seed})"
+    )
 
 
 def _each(value: float, metric: Metric, items: int | None) -> Iterator[str]:

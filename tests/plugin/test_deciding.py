@@ -80,6 +80,7 @@ def test_unchanged_quality_needs_a_part(pytester: pytest.Pytester, recorded: "Ru
     assert generated(pytester) == [200, 80]
     assert session.exit_code == 0
     assert change_of(session).outcome is Outcome.UNCHANGED
+    assert "120 of 200 samples saved by stopping early" in session.text
     assert "decided with 80 of 200 samples, at look 2 of 5 (120 saved" in " ".join(
         session.text.split()
     )
@@ -97,7 +98,10 @@ def test_what_stays_undecided_goes_to_the_end(pytester: pytest.Pytester, recorde
     project(pytester, fall=0.01)
     session = recorded("--pareto")
     assert generated(pytester) == [200, 200]
-    assert result_of(session).notes == ("undecided until the last of 5 looks: all 200 samples",)
+    looks = result_of(session).looks
+    assert looks is not None
+    assert looks.complete
+    assert "saved" not in session.text
 
 
 def test_a_test_in_a_fresh_process_stops_too(pytester: pytest.Pytester, recorded: "Run") -> None:
