@@ -33,22 +33,32 @@ async def awaited_outside(work: Callable[[Wait], T]) -> T:
     greenlet = _greenlet()
     child = greenlet.greenlet(work)
     child.gr_context = greenlet.getcurrent().gr_context
-    asked = child.switch(child.parent.switch)
+    # Calls and results change hands here. In a frame of ours a result would outlive its round,
+    # and be freed while the next one is timed.
+    box: list[Any] = []
+
+    def wait(call: Callable[[], Awaitable[Any]]) -> Any:
+        __tracebackhide__ = True
+        box.append(call)
+        del call
+        child.parent.switch()
+        return box.pop()
+
+    done = child.switch(wait)
     while not child.dead:
-        answer, failed = None, None
+        failed = None
         try:
-            answer = await asked()
+            box.append(await box.pop()())
         except BaseException as error:  # the call's, or a cancellation: the loop's to pass on
             failed = error
         try:
             if failed is None:
-                asked = child.switch(answer)
+                done = child.switch()
             else:
-                asked = child.throw(type(failed), failed, failed.__traceback__)
+                done = child.throw(type(failed), failed, failed.__traceback__)
         finally:
-            # A result lives no longer than its round, an exception not longer than its handlers.
-            del answer, failed
-    return cast(T, asked)
+            del failed  # it refers to this frame, and the frame to it
+    return cast(T, done)
 
 
 async def once(

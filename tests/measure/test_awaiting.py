@@ -161,28 +161,34 @@ def test_a_cancelled_test_unwinds_the_work(late: bool) -> None:
     assert unwound == [True, True]
 
 
-def test_results_live_no_longer_than_their_round() -> None:
-    alive: set[int] = set()
-    most = []
+class _Seen:
+    """Says whether it is alive."""
 
-    class Result:
-        def __init__(self) -> None:
-            alive.add(id(self))
+    alive = 0
 
-        def __del__(self) -> None:
-            alive.discard(id(self))
+    def __init__(self) -> None:
+        _Seen.alive += 1
 
-    async def call() -> Result:
-        most.append(len(alive))
-        return Result()
+    def __del__(self) -> None:
+        _Seen.alive -= 1
 
-    def work(wait: Wait) -> Any:
-        calls = Awaited(call, wait)
-        first, _ = measure_call(calls, (), {}, meters=[SteadyMeter(lambda: None)], plan=PLAN)
-        return first
 
-    _run(work)
-    assert most == [0, 1, 1, 1, 1, 1]  # beside the first, which is the test's
+def test_arguments_and_results_are_gone_when_the_round_lets_go_of_them() -> None:
+    async def call(_: _Seen) -> _Seen:
+        await asyncio.sleep(0)
+        return _Seen()
+
+    def work(wait: Wait) -> list[int]:
+        awaited, alive = Awaited(call, wait), []
+        for _ in range(3):
+            argument = _Seen()
+            result = awaited(argument)
+            alive.append(_Seen.alive)
+            del argument, result
+            alive.append(_Seen.alive)
+        return alive
+
+    assert _run(work) == [2, 0] * 3
 
 
 class TestMeasuring:

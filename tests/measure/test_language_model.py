@@ -19,7 +19,13 @@ TOKENS = 8
 @pytest.fixture(scope="module")
 def generate() -> Callable[[Any, int], Iterator[int]]:
     config = transformers.GPT2Config(
-        n_layer=2, n_embd=64, n_head=2, vocab_size=256, n_positions=64, use_cache=True
+        n_layer=2,
+        n_embd=64,
+        n_head=2,
+        vocab_size=256,
+        n_positions=64,
+        bos_token_id=None,
+        eos_token_id=None,
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
