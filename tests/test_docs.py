@@ -37,6 +37,17 @@ def test_the_readmes_script_runs() -> None:
     exec(compile(example, "README.md", "exec"), {})
 
 
+@pytest.mark.parametrize("args", [(), ("--pareto", "--pareto-confirm=0")])
+def test_the_streams_of_the_how_to_pass(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
+    examples = python_blocks((ROOT / "docs" / "streams.md").read_text(encoding="utf-8"))
+    names = [re.findall(r"^# test_(\w+)\.py", example)[0] for example in examples]
+    assert names == ["tokens", "client"]
+    pytester.makepyfile(**{f"test_{n}": e for n, e in zip(names, examples, strict=True)})
+    result = pytester.runpytest_subprocess(*args)
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+
+
 def test_the_reference_lists_every_option(pytester: pytest.Pytester) -> None:
     help_text = pytester.runpytest_subprocess("--help").stdout.str()
     offered = set(re.findall(r"--pareto[a-z-]*", help_text))

@@ -3,11 +3,14 @@
 import gc
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from pytest_pareto.measure.awaiting import Awaited
 from pytest_pareto.measure.device import EventPair, ever_allocated, find_device
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.stages import NoStagesError, stages_of
+from pytest_pareto.measure.streaming import Consumed, Stream, consumed_of
 
 _NS_PER_S = 1_000_000_000
 _EMPTY_ROUNDS = 21
@@ -17,13 +20,15 @@ _EMPTY_ROUNDS = 21
 class Round:
     """One synchronised call: readings of the host's clock, and seconds by device events.
 
-    ``stages`` is what the function says of its own parts, if it is `Staged`.
+    ``stages`` is what the function says of its own parts, if it is `Staged`; ``stream`` is how
+    its stream went, if it is a `Stream`.
     """
 
     start_ns: int
     stop_ns: int
     event_s: float | None
     stages: Mapping[str, float] | NoStagesError | None = None
+    stream: Consumed | None = None
 
     @property
     def wall_s(self) -> float:
@@ -100,21 +105,37 @@ def steady_rounds(
     def wanted(done: int, so_far_s: float) -> bool:
         return calls.plan.wants_round(done, so_far_s) or so_far_s < at_least_s
 
-    for latest, elapsed_s in _timed(calls, wanted, events):
-        rounds.append(latest)
-        between(elapsed_s)
+    with _first_items_timed(calls):
+        for latest, elapsed_s in _timed(calls, wanted, events):
+            rounds.append(latest)
+            between(elapsed_s)
     calls.stage = stage
     return tuple(rounds)
 
 
 def empty_round_s(calls: Calls) -> float:
     """Return the seconds that a round takes where the call does nothing: what measuring costs."""
-    nothing = Calls(lambda: None, lambda: ((), {}), clock=calls.clock)
+    empty = calls.function.empty() if isinstance(calls.function, Awaited) else lambda: None
+    nothing = Calls(empty, lambda: ((), {}), clock=calls.clock)
     nothing.device = calls.device
     events = calls.device.event_pair()
     return sorted(one_round(nothing, events).wall_s for _ in range(_EMPTY_ROUNDS))[
         _EMPTY_ROUNDS // 2
     ]
+
+
+def _first_items_timed(calls: Calls) -> AbstractContextManager[None]:
+    """Have the first item of each stream timed: in these rounds only, since it waits for it.
+
+    What an iterator has handed out may not be computed yet.
+    """
+
+    def done_ns() -> int:
+        calls.device.synchronize()
+        return calls.clock()
+
+    stream = calls.function
+    return stream.first_items_timed(done_ns) if isinstance(stream, Stream) else nullcontext()
 
 
 def _timed(
@@ -148,4 +169,5 @@ def one_round(calls: Calls, events: EventPair | None) -> Round:
     stop_ns = calls.clock()
     del result
     event_s = None if events is None else events.elapsed_s()
-    return Round(start_ns, stop_ns, event_s, stages_of(calls.function))
+    function = calls.function
+    return Round(start_ns, stop_ns, event_s, stages_of(function), consumed_of(function))

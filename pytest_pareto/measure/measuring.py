@@ -13,7 +13,9 @@ from pytest_pareto.measure.passes import meter_pass
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan
 from pytest_pareto.measure.randomness import random_state_kept
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
+from pytest_pareto.measure.streaming import Stream
 from pytest_pareto.measure.unfinished import refuse_unfinished
+from pytest_pareto.model.metric import STREAMED
 from pytest_pareto.model.run import Measurement
 
 
@@ -23,11 +25,12 @@ def built_in_meters() -> tuple[Meter, ...]:
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
     from pytest_pareto.measure.meters.memory import PeakMemoryMeter
     from pytest_pareto.measure.meters.steady import SteadyMeter
+    from pytest_pareto.measure.meters.stream import StreamMeter
     from pytest_pareto.measure.work.meter import WorkMeter
 
     # Kernels are timed while the GPU is as hot as the long window left it. The counter of
     # FLOPs changes how torch dispatches, so it goes last.
-    return (SteadyMeter(), DeviceTimeMeter(), PeakMemoryMeter(), WorkMeter())
+    return (SteadyMeter(), StreamMeter(), DeviceTimeMeter(), PeakMemoryMeter(), WorkMeter())
 
 
 def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
@@ -46,9 +49,9 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
 
     Returns the first call's result itself, and a measurement of every metric of ``meters``
     that is not in ``skip`` (names of metrics), absent ones with their reason, and of the
-    stages that a `Staged` function tells of. Later calls leave the global random state as the
-    first one left it. Their results are dropped; a function that hands out the same object
-    each time has it overwritten by them.
+    stages that a `Staged` function tells of; metrics of streams only of a `Stream`. Later calls
+    leave the global random state as the first one left it. Their results are dropped; a function
+    that hands out the same object each time has it overwritten by them.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
     meters that ask.
@@ -64,6 +67,7 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     refuse_unfinished(function, result)
     if not meters:
         return result, ()
+    skip |= frozenset() if isinstance(function, Stream) else STREAMED
     first = stages_of(function)
     with random_state_kept():
         measured = [found for meter in meters for found in meter_pass(meter, calls, skip)]
@@ -79,5 +83,6 @@ def _stages(
     if first is None:
         return ()
     names = first.names if isinstance(first, NoStagesError) else tuple(first)
-    rounds = calls.stages or (NoStagesError("latency was not measured", names),)
-    return tuple(each for each in stage_measurements(rounds) if each.metric.name not in skip)
+    lost = (NoStagesError("latency was not measured", names),)
+    told = tuple(each.stages for each in calls.rounds) or lost
+    return tuple(each for each in stage_measurements(told) if each.metric.name not in skip)

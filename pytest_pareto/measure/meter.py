@@ -18,9 +18,9 @@ class Calls:
     test asks for), ``first_s`` (wall seconds of the first call), ``case_id`` (of the case
     that is measured), ``wanted`` (the names of its metrics that the test wants). It may say
     in ``stage`` what it is doing; an exception of the function then carries these words.
-    ``count``, ``warm``, ``raised`` and ``stages`` belong to the loop: the calls prepared so
+    ``count``, ``warm``, ``raised`` and ``rounds`` belong to the loop: the calls prepared so
     far, whether warm-up is done, the last exception of the function or of its `setup`, and
-    what the function says of its own stages in the rounds that count.
+    the rounds of the steady state that latency was measured in.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Calls:
         self.count = 0
         self.warm = False
         self.raised: BaseException | None = None
-        self.stages: Sequence[Any] = ()
+        self.rounds: Sequence[Any] = ()
 
     @property
     def function(self) -> Callable[..., object]:

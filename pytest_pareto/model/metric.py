@@ -112,6 +112,17 @@ PEAK_MEMORY = _cost("peak_memory", "B", Kind.EXACT, Scope.GPU, 0.01)
 RESERVED_MEMORY = _cost("reserved_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=False)
 OTHER_MEMORY = _cost("other_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=False)
 FLOPS = _cost("flops", "count", Kind.EXACT, Scope.ANYWHERE, 0.0, gates=False)
+TIME_TO_FIRST_ITEM = _cost("time_to_first_item", "s", Kind.RUN, Scope.HOST, 0.05)
+TIME_PER_ITEM = _cost("time_per_item", "s", Kind.RUN, Scope.HOST, 0.05)
+# Items over latency: a verdict of its own would say the same once more, and cost the others power.
+ITEMS_PER_SECOND = replace(
+    _cost("items_per_second", "items/s", Kind.RUN, Scope.HOST, 0.05, gates=False),
+    better=Better.HIGHER,
+)
+# Neither more nor fewer is better; fewer is the one that would pass for speed.
+ITEMS = replace(
+    _cost("items", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False), better=Better.HIGHER
+)
 OPERATIONS = _cost("operations", "count", Kind.EXACT, Scope.ANYWHERE, 0.0, gates=False)
 
 BUILT_IN = {
@@ -121,6 +132,10 @@ BUILT_IN = {
         EVENT_TIME,
         HOST_REFERENCE,
         ENERGY,
+        TIME_TO_FIRST_ITEM,
+        TIME_PER_ITEM,
+        ITEMS_PER_SECOND,
+        ITEMS,
         DEVICE_TIME,
         KERNELS,
         HOST_COPIES,
@@ -133,3 +148,8 @@ BUILT_IN = {
     )
 }
 """The metrics that `measure` knows without being told; ``gates=False`` marks diagnostics."""
+
+STREAMED = frozenset(
+    metric.name for metric in (TIME_TO_FIRST_ITEM, TIME_PER_ITEM, ITEMS_PER_SECOND, ITEMS)
+)
+"""The names of those that only a stream has."""

@@ -1,12 +1,21 @@
 """The ``pareto`` fixture: what a test says to us."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric, Scope
 from pytest_pareto.model.run import Measurement
+from pytest_pareto.plugin import calling
 from pytest_pareto.plugin.marker import count
 from pytest_pareto.plugin.recording import Recorder
 from pytest_pareto.plugin.score import read_direction, read_score
@@ -29,6 +38,7 @@ class MeasureOptions:
     rounds: int | None = None
     warmup: int | None = None
     metrics: frozenset[str] | None = None
+    max_items: int | None = None
 
 
 def _or(given: T | None, before: T | None) -> T | None:
@@ -60,7 +70,46 @@ class Pareto:
         """
         __tracebackhide__ = True  # a failing test should show the user's lines, not ours
         try:
-            return self._recorder.measure(fn, args, kwargs, self._options)
+            return calling.measure(self._recorder, fn, args, kwargs, self._options)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
+
+    def stream(self, fn: Callable[P, Iterator[T]], /, *args: P.args, **kwargs: P.kwargs) -> list[T]:
+        """Measure a function that returns an iterator, such as a generator of tokens.
+
+        As `measure` does, where a call ends with the iterator's last item; also the time to the
+        first item and from item to item. Returns the items of the first call, in a list.
+        """
+        __tracebackhide__ = True
+        try:
+            return calling.stream(self._recorder, fn, args, kwargs, self._options)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
+
+    async def ameasure(
+        self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Measure as `measure` does what has to be awaited, such as a coroutine function.
+
+        Each call is awaited in the running event loop, in the task of the test.
+        """
+        __tracebackhide__ = True
+        try:
+            return await calling.ameasure(self._recorder, fn, args, kwargs, self._options)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
+
+    async def astream(
+        self,
+        fn: Callable[P, AsyncIterator[T] | Awaitable[AsyncIterator[T]]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> list[T]:
+        """Measure as `stream` does an async iterator, in the running event loop."""
+        __tracebackhide__ = True
+        try:
+            return await calling.astream(self._recorder, fn, args, kwargs, self._options)
         except ParetoError as error:
             raise error.with_traceback(None) from None
 
@@ -73,13 +122,14 @@ class Pareto:
         rounds: int | None = None,
         warmup: int | None = None,
         metrics: Iterable[str] | None = None,
+        max_items: int | None = None,
     ) -> "Pareto":
         """Return a `Pareto` with other options; what is not given stays as it is.
 
         ``name`` makes a case of its own, ``nodeid#name``. ``setup`` makes fresh arguments
         for each call, untimed. ``items`` is how many items one call works through.
         ``rounds`` and ``warmup`` fix the number of calls. ``metrics`` limits what is
-        measured.
+        measured. ``max_items`` ends a stream after so many items.
         """
         if name is not None and (not name or not isinstance(name, str)):
             raise ParetoError(f"name takes a non-empty string, not {name!r}")
@@ -91,6 +141,7 @@ class Pareto:
             rounds=_or(count("rounds", rounds, least=1), before.rounds),
             warmup=_or(count("warmup", warmup, least=0), before.warmup),
             metrics=before.metrics if metrics is None else self._recorder.known(metrics),
+            max_items=_or(count("max_items", max_items, least=1), before.max_items),
         )
         return Pareto(self._recorder, options)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,14 +11,12 @@ from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import BUILT_IN, OPERATIONS, Metric
+from pytest_pareto.model.metric import BUILT_IN, OPERATIONS, STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.plugin.marker import CaseOptions, read_marker, source_hash, suggest
 
 if TYPE_CHECKING:
     from pytest_pareto.plugin.fixture import MeasureOptions, Pareto
-
-T = TypeVar("T")
 
 RECORDER = pytest.StashKey["Recorder"]()
 METERS = pytest.StashKey[tuple[Meter, ...]]()
@@ -43,6 +41,7 @@ def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
 class _Case:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     measured: bool = False
+    streamed: bool = False
     items: int | None = None
 
 
@@ -67,30 +66,43 @@ class Recorder:
         """Whether the test only runs, and nothing of it is kept."""
         return self._meters is None
 
-    def measure(
-        self,
-        fn: Callable[..., T],
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
-        options: "MeasureOptions",
-    ) -> T:
-        """Measure a call with every meter of this process, or call it once."""
+    @property
+    def plain(self) -> bool:
+        """Whether a call is simply made: work is counted without ``--pareto`` as well."""
+        return self.idle and not self._options.work_only
+
+    def begin(self, verb: str, fn: object, options: "MeasureOptions") -> None:
+        """Open the case of a measurement, once it is known that it can be one."""
         __tracebackhide__ = True
+        streams = verb.endswith("stream")
         if not callable(fn):
-            raise ParetoError(f"pareto.measure takes a function to call, not {fn!r}")
+            fresh = ", which makes a new stream for each call" if streams else ""
+            raise ParetoError(f"pareto.{verb} takes a function to call{fresh}, not {fn!r}")
+        if not streams:
+            _refuse_of_streams(verb, options)
         case = self._cases.setdefault(options.name, _Case())
         if case.measured:
             raise ParetoError(
                 f"{self._case_id(options.name)} was measured already; give each measurement "
-                "of a test its own name: pareto.configure(name='decode').measure(...)"
+                f"of a test its own name: pareto.configure(name='decode').{verb}(...)"
             )
-        case.measured, case.items = True, options.items
+        case.measured, case.streamed, case.items = True, streams, options.items
+
+    def measured(
+        self,
+        fn: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        options: "MeasureOptions",
+    ) -> object:
+        """Measure a call with every meter of this process, or make it once."""
+        __tracebackhide__ = True
         result, measurements = self._call(fn, args, kwargs, options)
         for measurement in measurements:
             wanted = options.metrics is None or measurement.metric.name in options.metrics
             if wanted:  # what a function says of its stages is not known before it was called
                 self.add(options.name, measurement)
-        return cast(T, result)
+        return result
 
     def _call(
         self,
@@ -166,7 +178,8 @@ class Recorder:
                 "call pareto.measure or pareto.record, or leave the fixture away"
             )
         recorded = {name for case in self._cases.values() for name in case.measurements}
-        known = recorded | self._built_in()
+        streams = any(case.streamed for case in self._cases.values())
+        known = recorded | (self._built_in() if streams else self._built_in() - STREAMED)
         for name, keyword in self._options.named_metrics.items():
             # A budget on something that is not there would never break.
             if name not in (recorded if keyword == "budget" else known):
@@ -210,3 +223,18 @@ class Recorder:
             parent = self._item.nodeid.removesuffix(self._item.name)
             front = f"{parent}{function}"
         return front if name is None else f"{front}#{name}"
+
+
+def _refuse_of_streams(verb: str, options: "MeasureOptions") -> None:
+    """Refuse options that only a stream has."""
+    named = sorted(STREAMED & (options.metrics or frozenset()))
+    if named:
+        raise ParetoError(
+            f"metrics names {', '.join(named)}, which only streams have, and pareto.{verb} "
+            "measures whole calls; use pareto.stream, or `await pareto.astream`"
+        )
+    if options.max_items is not None:
+        raise ParetoError(
+            f"max_items ends a stream, and pareto.{verb} measures whole calls; use pareto.stream "
+            "or `await pareto.astream`, or say items= for how many one call works through"
+        )

@@ -27,19 +27,20 @@ def test_a_generator_is_closed_and_refused() -> None:
     message = str(raised.value)
     assert message.startswith("_generate returned a generator, so none of its work has run yet")
     assert "pareto.measure(lambda: list(fn(...)))" in message
-    assert "pareto.stream" in message
-    assert "not in this version yet" in message
+    assert "pareto.stream(fn, ...) consumes it" in message
     assert list(result) == []  # closed: nothing is left
 
 
 def test_an_async_generator_is_refused() -> None:
-    with pytest.raises(ParetoError, match=r"async generator.*asyncio\.run.*pareto\.stream"):
+    with pytest.raises(
+        ParetoError, match=r"async generator.*`await pareto\.astream\(fn, \.\.\.\)`"
+    ):
         refuse_unfinished(_generate_async, _generate_async())
 
 
 def test_a_coroutine_is_closed_and_refused() -> None:
     # Not closed, Python would warn that it was never awaited; warnings are errors here.
-    with pytest.raises(ParetoError, match=r"awaitable \(coroutine\).*`await pareto\.ameasure`"):
+    with pytest.raises(ParetoError, match=r"awaitable \(coroutine\).*`await pareto\.ameasure\(fn"):
         refuse_unfinished(_coroutine, _coroutine())
 
 

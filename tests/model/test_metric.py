@@ -9,6 +9,7 @@ from pytest_pareto.model.metric import (
     BUILT_IN,
     GIVE_UP_FACTOR,
     LATENCY,
+    STREAMED,
     Better,
     Kind,
     Metric,
@@ -64,7 +65,7 @@ def test_a_policy_leaves_alone_what_it_does_not_name() -> None:
 @pytest.mark.parametrize("metric", BUILT_IN.values(), ids=BUILT_IN)
 def test_what_is_built_in_is_a_cost_under_its_own_name(metric: Metric) -> None:
     assert BUILT_IN[metric.name] is metric
-    assert metric.better is Better.LOWER
+    assert (metric.better is Better.LOWER) == (metric.name not in ("items", "items_per_second"))
     assert metric.relative
     assert metric.unit
 
@@ -75,4 +76,11 @@ def test_only_what_is_felt_gates_by_itself() -> None:
         "device_time",
         "energy",
         "peak_memory",
+        "time_to_first_item",
+        "time_per_item",
     }
+
+
+def test_those_of_streams_are_built_in() -> None:
+    assert set(BUILT_IN) > STREAMED
+    assert {name for name in BUILT_IN if "item" in name} == STREAMED

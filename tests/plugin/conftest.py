@@ -44,6 +44,7 @@ SIMULATED_CLOCK = """
 import random
 import pytest
 from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.meters.stream import StreamMeter
 
 class Clock:
     now_ns = 0
@@ -63,7 +64,7 @@ class OnSimulatedClock(SteadyMeter):
         return super().measure(calls)
 
 def pytest_pareto_meters(config):
-    return [OnSimulatedClock()]
+    return [OnSimulatedClock(), StreamMeter()]  # the second reads the window of the first
 
 @pytest.fixture
 def sleep():
@@ -175,14 +176,31 @@ def write_toy(path: Path, clock: str = SIMULATED_CLOCK) -> None:
 
 
 def record_toy_baseline(path: Path, clock: str) -> Path:
-    """Record a baseline in five fresh processes, as a user does."""
+    """Record the toy's baseline."""
     write_toy(path, clock)
+    return recorded(path)
+
+
+def recorded(path: Path) -> Path:
+    """Record a baseline in five fresh processes, as a user does."""
     command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update", *_QUIET]
     # The fixture that hides CI from the tests has not run yet: this one outlives it.
     env = {k: v for k, v in os.environ.items() if k not in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")}
     done = subprocess.run(command, cwd=path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return path / "pareto_baselines"
+
+
+@pytest.fixture(scope="session")
+def simulated_clock() -> str:
+    """The conftest of a project whose sleeps alone move the clock: its fixture ``sleep``."""
+    return SIMULATED_CLOCK
+
+
+@pytest.fixture(scope="session")
+def record() -> Callable[[Path], Path]:
+    """Record the baseline of a project in fresh processes; return the baseline's folder."""
+    return recorded
 
 
 @pytest.fixture(scope="session")

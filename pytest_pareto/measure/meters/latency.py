@@ -31,7 +31,7 @@ def latency_of(rounds: Sequence[Round], first_s: float | None, empty_s: float = 
             f"about {empty_s * 1e6:.1f} µs of each reading ({empty_s / typical_s:.0%}) is the "
             f"measuring itself; {_REPEAT}"
         )
-    return Measurement(LATENCY, _thinned(wall), first=first_s, notes=tuple(notes))
+    return Measurement(LATENCY, thinned(wall), first=first_s, notes=tuple(notes))
 
 
 def event_time_of(rounds: Sequence[Round], device: Device) -> Measurement:
@@ -46,9 +46,9 @@ def event_time_of(rounds: Sequence[Round], device: Device) -> Measurement:
     notes: tuple[str, ...] = ()
     if isinstance(device, CudaDevice) and len(device.indexes) > 1:
         notes = (f"events of the current device only, of {len(device.indexes)} in use",)
-    return Measurement(EVENT_TIME, _thinned(readings), notes=notes)
+    return Measurement(EVENT_TIME, thinned(readings), notes=notes)
 
 
-def _thinned(readings: Sequence[float]) -> tuple[float, ...]:
+def thinned(readings: Sequence[float]) -> tuple[float, ...]:
     """Return at most a thousand readings, evenly over the window: a report carries them all."""
     return tuple(readings[:: -(-len(readings) // _MOST_READINGS)])

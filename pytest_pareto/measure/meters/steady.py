@@ -59,7 +59,7 @@ class SteadyMeter:
             return (*absent(_OF_THE_HOST, traced), _noted(watch, window.energy))
         # The last ones: before the window the GPU rested, and it takes a while to be as before.
         rounds = window.rounds[-(calls.plan.rounds or 0) :]
-        calls.stages = tuple(each.stages for each in rounds)
+        calls.rounds = rounds
         return (
             _noted(watch, latency_of(rounds, calls.first_s, empty_round_s(calls))),
             event_time_of(rounds, calls.device),

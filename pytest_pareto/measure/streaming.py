@@ -1,0 +1,125 @@
+"""Streams: a function that returns an iterator, consumed to its end by every call."""
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from pytest_pareto.measure.unfinished import name_of
+from pytest_pareto.model.errors import ParetoError
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """One stream: how many items it had, and when its first was done, if anybody asked.
+
+    ``first_ns`` is a reading of the host's clock, once the device had done the first item's work.
+    """
+
+    items: int
+    first_ns: int | None = None
+
+
+class Stream:
+    """A function that returns an iterator, as one whose call ends with the iterator's last item.
+
+    The first call returns its items in a list. Later ones drop each item when the next is there,
+    as a loop over the stream does, so that a long one (the frames of a film) is not all in memory
+    at once. ``most`` ends a stream after so many items, and closes it.
+
+    Every call needs an iterator of its own. Raises ParetoError where the function returns
+    anything else, or an empty one although the first call's had items: it was consumed before.
+    What the stream raises is left unchanged, with a note that says at which item.
+    """
+
+    def __init__(self, function: Callable[..., object], *, most: int | None = None) -> None:
+        self._function = function
+        self._most = most
+        self._now: Callable[[], int] | None = None
+        self._first: Consumed | None = None
+        self.consumed: Consumed | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Consume one stream; return its items if it is the first, else an empty list."""
+        __tracebackhide__ = True
+        iterator = _iterator(self._function, self._function(*args, **kwargs))
+        kept: list[Any] = []
+        keep = self._first is None
+        count, first_ns = 0, None
+        try:
+            for item in islice(iterator, self._most):
+                if not count and self._now is not None:
+                    first_ns = self._now()
+                count += 1
+                if keep:
+                    kept.append(item)
+            if self._most is not None:
+                _close(iterator)
+        except BaseException as error:
+            note_item(error, count + 1)
+            raise
+        self._remember(Consumed(count, first_ns))
+        return kept
+
+    @contextmanager
+    def first_items_timed(self, now: Callable[[], int]) -> Iterator[None]:
+        """Within the block, ask ``now()`` when the first item of a stream has been handed out."""
+        self._now = now
+        try:
+            yield
+        finally:
+            self._now = None
+
+    def _remember(self, consumed: Consumed) -> None:
+        if self._first is None:
+            self._first = consumed
+        elif self._first.items and not consumed.items:
+            raise ParetoError(
+                f"{name_of(self._function)} returned an empty stream, and one of "
+                f"{self._first.items} items when it was first called; a stream can be consumed "
+                "once: let the function make a new one for each call, or its arguments by setup="
+            )
+        self.consumed = consumed
+
+
+def note_item(error: BaseException, item: int) -> None:
+    """Note on what a stream raised, or was stopped by, at which item: the first is 1."""
+    error.add_note(f"pytest-pareto: at item {item} of the stream")
+
+
+def _iterator(function: Callable[..., object], result: object) -> Iterator[Any]:
+    if isinstance(result, Iterator):
+        return result
+    name = name_of(function)
+    if isinstance(result, AsyncIterator):
+        # One that never started needs no closing.
+        raise ParetoError(
+            f"{name} returned an async iterator ({type(result).__name__}), which only a running "
+            f"event loop can consume: await pareto.astream(fn, ...)"
+        )
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()  # else Python would warn of it on top
+        raise ParetoError(
+            f"{name} returned an awaitable ({type(result).__name__}) and no iterator: "
+            "await pareto.astream(fn, ...) where it comes to a stream, "
+            "await pareto.ameasure(fn, ...) where it does not"
+        )
+    raise ParetoError(
+        f"{name} returned a {type(result).__name__}, which is no iterator: what it holds is there "
+        "when the call ends, and pareto.measure(fn, ...) measures that. If it makes its items when "
+        "they are asked for, hand out its iterator: pareto.stream(lambda: iter(fn(...)))"
+    )
+
+
+def _close(iterator: object) -> None:
+    close = getattr(iterator, "close", None)
+    if callable(close):
+        close()
+
+
+def consumed_of(function: object) -> Consumed | None:
+    """Return how the latest stream of ``function`` went; None if it is no `Stream`."""
+    return function.consumed if isinstance(function, Stream) else None

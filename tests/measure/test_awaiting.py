@@ -1,0 +1,362 @@
+import asyncio
+import contextvars
+import sys
+import threading
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from pytest_pareto.measure.awaiting import (
+    Awaited,
+    AwaitedStream,
+    Wait,
+    all_items,
+    awaited_outside,
+    once,
+)
+from pytest_pareto.measure.loop import empty_round_s
+from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.model.errors import ParetoError
+
+PLAN = LoopPlan(rounds=3, warmup=2)
+
+
+def _run(work: Callable[[Wait], Any]) -> Any:
+    return asyncio.run(awaited_outside(work))
+
+
+def _called(function: Callable[..., Awaitable[Any]], *args: object) -> Any:
+    return _run(lambda wait: Awaited(function, wait)(*args))
+
+
+async def _double(number: int) -> int:
+    await asyncio.sleep(0)
+    return 2 * number
+
+
+def test_synchronous_work_awaits_as_often_as_it_likes() -> None:
+    def work(wait: Wait) -> list[int]:
+        double = Awaited(_double, wait)
+        return [double(1), double(2), double(3)]
+
+    assert _run(work) == [2, 4, 6]
+    assert _run(lambda _: "nothing awaited") == "nothing awaited"
+
+
+def test_the_call_runs_in_the_task_the_thread_and_the_context_of_the_test() -> None:
+    name = contextvars.ContextVar("name", default="")
+    seen: list[object] = []
+
+    async def call() -> None:
+        seen.append((asyncio.current_task(), threading.get_ident(), name.get()))
+        name.set("the call's")
+
+    async def test() -> None:
+        name.set("the test's")
+        await awaited_outside(lambda wait: Awaited(call, wait)())
+        assert seen == [(asyncio.current_task(), threading.get_ident(), "the test's")]
+        assert name.get() == "the call's"  # as after `await call()`
+
+    asyncio.run(test())
+
+
+def test_setup_and_meters_see_the_tests_context_too() -> None:
+    name = contextvars.ContextVar("name", default="")
+
+    async def test() -> str:
+        name.set("the test's")
+        return await awaited_outside(lambda _: name.get())
+
+    assert asyncio.run(test()) == "the test's"
+
+
+def test_other_tasks_go_on_while_a_call_is_awaited() -> None:
+    async def test() -> int:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        async def call() -> None:
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(tick())
+        await awaited_outside(lambda wait: Awaited(call, wait)())
+        other.cancel()
+        return ticks
+
+    assert asyncio.run(test()) >= 9
+
+
+def test_an_exception_reaches_the_work_and_the_test_with_its_traceback() -> None:
+    error = ValueError("mine")
+    told: list[BaseException] = []
+
+    async def users_function() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    def work(wait: Wait) -> None:
+        try:
+            Awaited(users_function, wait)()
+        except ValueError as caught:
+            told.append(caught)
+            raise
+
+    with pytest.raises(ValueError, match="mine") as raised:
+        _run(work)
+    assert raised.value is error
+    assert told == [error]
+    assert error.__context__ is None
+    names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    assert names[-1] == "users_function"
+
+
+def test_an_exception_of_the_work_itself_ends_it() -> None:
+    def work(wait: Wait) -> None:
+        Awaited(_double, wait)(1)
+        raise KeyError("meter")
+
+    with pytest.raises(KeyError, match="meter"):
+        _run(work)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_cancelled_test_unwinds_the_work(late: bool) -> None:
+    unwound: list[bool] = []
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    def work(wait: Wait) -> None:
+        try:
+            if late:
+                Awaited(_double, wait)(1)
+            Awaited(forever, wait)()
+        finally:
+            unwound.append(True)
+
+    async def test() -> None:
+        task = asyncio.create_task(awaited_outside(work))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await awaited_outside(work)
+
+    asyncio.run(test())
+    assert unwound == [True, True]
+
+
+class _Seen:
+    """Says whether it is alive."""
+
+    alive = 0
+
+    def __init__(self) -> None:
+        _Seen.alive += 1
+
+    def __del__(self) -> None:
+        _Seen.alive -= 1
+
+
+def test_arguments_and_results_are_gone_when_the_round_lets_go_of_them() -> None:
+    async def call(_: _Seen) -> _Seen:
+        await asyncio.sleep(0)
+        return _Seen()
+
+    def work(wait: Wait) -> list[int]:
+        awaited, alive = Awaited(call, wait), []
+        for _ in range(3):
+            argument = _Seen()
+            result = awaited(argument)
+            alive.append(_Seen.alive)
+            del argument, result
+            alive.append(_Seen.alive)
+        return alive
+
+    assert _run(work) == [2, 0] * 3
+
+
+class TestMeasuring:
+    def test_calls_are_timed_and_the_first_result_comes_back(self, clock: Any) -> None:
+        durations = iter([7.0, 5.0, 5.0, 0.1, 0.2, 0.3])
+        results: list[object] = []
+
+        async def call() -> object:
+            clock.advance(next(durations))
+            await asyncio.sleep(0)
+            results.append(object())
+            return results[-1]
+
+        def work(wait: Wait) -> Any:
+            return measure_call(
+                Awaited(call, wait),
+                (),
+                {},
+                meters=[SteadyMeter(lambda: None)],
+                plan=PLAN,
+                clock=clock,
+            )
+
+        result, (latency, *_) = _run(work)
+        assert result is results[0]
+        assert latency.first == pytest.approx(7.0)
+        assert latency.values == pytest.approx((0.1, 0.2, 0.3))
+
+    def test_an_exception_says_on_which_call(self) -> None:
+        calls: list[int] = []
+
+        async def call() -> None:
+            calls.append(1)
+            if len(calls) == 5:
+                raise RuntimeError("out of memory")
+
+        def work(wait: Wait) -> Any:
+            awaited = Awaited(call, wait)
+            return measure_call(awaited, (), {}, meters=[SteadyMeter(lambda: None)], plan=PLAN)
+
+        with pytest.raises(RuntimeError) as raised:
+            _run(work)
+        assert raised.value.__notes__ == ["pytest-pareto: raised on call 5 (steady state)"]
+
+    def test_what_measuring_costs_is_that_of_an_awaited_call(self, clock: Any) -> None:
+        def work(wait: Wait) -> float:
+            def costly(call: Callable[[], Awaitable[Any]]) -> Any:
+                clock.advance(1e-3)
+                return wait(call)
+
+            calls = Calls(Awaited(_double, costly), lambda: ((), {}), clock=clock)
+            return empty_round_s(calls)
+
+        assert _run(work) == pytest.approx(1e-3)
+
+    def test_torch_is_counted_in_the_tests_own_thread(self) -> None:
+        torch: Any = pytest.importorskip("torch")
+        from pytest_pareto.measure.work.meter import WorkMeter
+
+        a = torch.ones(4, 4)
+
+        async def call() -> Any:
+            await asyncio.sleep(0)
+            return a @ a
+
+        def work(wait: Wait) -> Any:
+            return measure_call(Awaited(call, wait), (), {}, meters=[WorkMeter()], plan=PLAN)
+
+        _, (flops,) = _run(work)
+        assert flops.values == (2 * 4**3,)
+
+
+async def _numbers(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        await asyncio.sleep(0)
+        yield number
+
+
+async def _answered(count: int) -> AsyncIterator[int]:
+    await asyncio.sleep(0)
+    return _numbers(count)
+
+
+class TestStreams:
+    @pytest.mark.parametrize("function", [_numbers, _answered])
+    def test_an_awaited_stream_is_an_ordinary_one(self, function: Any) -> None:
+        def work(wait: Wait) -> list[int]:
+            return Stream(AwaitedStream(function, wait))(3)
+
+        assert _run(work) == [0, 1, 2]
+        assert asyncio.run(all_items(function, (3,), {}, None, None)) == [0, 1, 2]
+
+    @pytest.mark.parametrize("measured", [True, False])
+    def test_it_can_be_ended_and_is_closed(self, measured: bool) -> None:
+        closed: list[bool] = []
+
+        async def endless() -> AsyncIterator[int]:
+            try:
+                while True:
+                    await asyncio.sleep(0)
+                    yield 1
+            finally:
+                await asyncio.sleep(0)
+                closed.append(True)
+
+        async def test() -> list[int]:
+            if not measured:
+                return await all_items(endless, (), {}, None, 3)
+            return await awaited_outside(
+                lambda wait: Stream(AwaitedStream(endless, wait), most=3)()
+            )
+
+        assert asyncio.run(test()) == [1, 1, 1]
+        assert closed == [True]
+
+    @pytest.mark.parametrize("measured", [True, False])
+    def test_what_it_raises_says_at_which_item(self, measured: bool) -> None:
+        async def breaks() -> AsyncIterator[int]:
+            yield 1
+            raise ValueError("mine")
+
+        async def test() -> list[int]:
+            if not measured:
+                return await all_items(breaks, (), {}, None, None)
+            return await awaited_outside(lambda wait: Stream(AwaitedStream(breaks, wait))())
+
+        with pytest.raises(ValueError, match="mine") as raised:
+            asyncio.run(test())
+        assert raised.value.__notes__ == ["pytest-pareto: at item 2 of the stream"]
+
+
+class TestWithoutMeasuring:
+    def test_a_call_is_awaited_once(self) -> None:
+        assert asyncio.run(once(_double, (4,), {}, None)) == 8
+        assert asyncio.run(once(_double, (), {}, lambda: (5,))) == 10
+
+    def test_greenlet_is_not_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "greenlet", None)
+        assert asyncio.run(once(_double, (4,), {}, None)) == 8
+        assert asyncio.run(all_items(_numbers, (2,), {}, None, None)) == [0, 1]
+        with pytest.raises(ParetoError, match=r"pip install 'pytest-pareto\[async\]'"):
+            _called(_double, 1)
+
+
+def _generator() -> Any:
+    yield 1
+
+
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda: 3, r"returned a int, which cannot be awaited.*pareto\.measure\(fn, \.\.\.\)"),
+        (_generator, "_generator returned a generator, which cannot be awaited"),
+        (lambda: _numbers(1), r"returned an async iterator.*await pareto\.astream"),
+    ],
+)
+def test_what_cannot_be_awaited_is_refused(function: Any, says: str, measured: bool) -> None:
+    call: Coroutine[Any, Any, Any] = (
+        awaited_outside(lambda wait: Awaited(function, wait)())
+        if measured
+        else once(function, (), {}, None)
+    )
+    with pytest.raises(ParetoError, match=says):
+        asyncio.run(call)
+
+
+@pytest.mark.parametrize("function", [_generator, lambda: _double(1)])
+def test_what_is_no_async_stream_is_refused(function: Any) -> None:
+    with pytest.raises(ParetoError, match=r"came to a (generator|int), which is no async iterator"):
+        asyncio.run(all_items(function, (), {}, None, None))
