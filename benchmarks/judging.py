@@ -1,12 +1,14 @@
 """How long judging takes: cases × 6 metrics × 5 runs × 100 readings, on one core.
 
 Half of the metrics are noisy ones over runs, two are paired over 200 samples, one is exact;
-ten cases to a front. Prints seconds and their ratio to the number of cases.
+ten cases to a front. Then cases of a single paired metric over 200 samples, in one run. Prints
+seconds and their ratio to the number of cases.
 """
 
 import random
 import sys
 import time
+from collections.abc import Sequence
 
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.environment import Environment
@@ -55,17 +57,19 @@ def history(metric: Metric, speed: float, rng: random.Random) -> MetricHistory:
     return MetricHistory(metric.unit, metric.better, metric.kind, metric.scope, sessions, samples)
 
 
-def project(cases: int) -> tuple[Baseline, list[Run]]:
+def project(
+    cases: int, metrics: Sequence[Metric] = METRICS, runs: int = RUNS
+) -> tuple[Baseline, list[Run]]:
     rng = random.Random(1)
     names = [f"test_m.py::test_{i // FRONT}[{i % FRONT}]" for i in range(cases)]
     speeds = [1.0 + 0.3 * (i % FRONT) for i in range(cases)]
     remembered = {
         name: CaseHistory(
-            name, name.split("[")[0], "", {m.name: history(m, speed, rng) for m in METRICS}
+            name, name.split("[")[0], "", {m.name: history(m, speed, rng) for m in metrics}
         )
         for name, speed in zip(names, speeds, strict=True)
     }
-    runs = [
+    measured = [
         Run(
             HERE,
             {
@@ -74,14 +78,14 @@ def project(cases: int) -> tuple[Baseline, list[Run]]:
                     name,
                     name.split("[")[0],
                     "",
-                    tuple(measurement(m, speed, rng) for m in METRICS),
+                    tuple(measurement(m, speed, rng) for m in metrics),
                 )
                 for name, speed in zip(names, speeds, strict=True)
             },
         )
-        for _ in range(RUNS)
+        for _ in range(runs)
     ]
-    return Baseline("here", remembered, {"here": HERE}), runs
+    return Baseline("here", remembered, {"here": HERE}), measured
 
 
 def judged_cases(baseline: Baseline, runs: list[Run]) -> int:
@@ -95,14 +99,22 @@ def main() -> None:
     judged_cases(*project(10))  # imports and first calls are not judging
     print(f"{len(METRICS)} metrics × {RUNS} runs × {READINGS} readings, fronts of {FRONT}")
     for size in sizes:
-        baseline, runs = project(size)
-        started = time.process_time()
-        judged = judged_cases(baseline, runs)
-        seconds = time.process_time() - started
-        print(
-            f"{size:>6} cases: {seconds:6.2f} s of one core, {1e3 * seconds / size:.2f} ms a case "
-            f"({judged} judged)"
-        )
+        print_time(size, METRICS, RUNS)
+    scores = [metric for metric in METRICS if metric.kind is Kind.PAIRED][:1]
+    print(f"1 metric of {SAMPLES} samples in 1 run, fronts of {FRONT}")
+    for size in sizes:
+        print_time(size, scores, 1)
+
+
+def print_time(size: int, metrics: Sequence[Metric], runs: int) -> None:
+    baseline, measured = project(size, metrics, runs)
+    started = time.process_time()
+    judged = judged_cases(baseline, measured)
+    seconds = time.process_time() - started
+    print(
+        f"{size:>6} cases: {seconds:6.2f} s of one core, {1e3 * seconds / size:.2f} ms a case "
+        f"({judged} judged)"
+    )
 
 
 if __name__ == "__main__":

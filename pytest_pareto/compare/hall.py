@@ -63,14 +63,6 @@ class MeanShift:
         skewness = float((centred**3).mean()) / floored**3 if floored else 0.0
         return cls(n, mean, sd, skewness)
 
-    def by_t_alone(self) -> "MeanShift":
-        """Return the shift without its skewness, so that Hall's key is t's.
-
-        For differences that are sums over many samples each, whose skewness, estimated from a
-        few of them, is mostly luck.
-        """
-        return replace(self, skewness=0.0)
-
     @property
     def standard_error(self) -> float:
         """The standard error of the mean, never below the one of the floor.

@@ -56,9 +56,7 @@ class _Scored:
         if n < 2 or (early and n < ENOUGH):
             return np.ones((3, len(p), len(q)))
         moments = _signs(p, q) if self.kind is Kind.ORDINAL else _differences(p, q)
-        if self.kind is Kind.SET:
-            moments = replace(moments, cubes=np.zeros_like(moments.cubes))
-        claims = moments.claims(margins)
+        claims = moments.claims(margins, t_alone=self.kind is Kind.SET)
         return claims if looks is None else sequential_ps(claims, looks)
 
 
@@ -102,9 +100,15 @@ class _Moments:
     squares: _Matrix
     cubes: _Matrix
 
-    def claims(self, margins: _Matrix) -> _Matrix:
-        """Claim only what t and Hall's skew-corrected t agree on, as `hall.MeanShift` does."""
+    def claims(self, margins: _Matrix, *, t_alone: bool) -> _Matrix:
+        """Claim what t and Hall's skew-corrected t agree on, as `hall.MeanShift` does.
+
+        Or what t says alone, as in `blocks.BlockShift`.
+        """
         n, mean = self.n, self.mean
+        if t_alone:
+            sd = np.maximum(np.sqrt(np.maximum(self.squares, 0.0) / (n - 1)), _TINY_SD)
+            return np.asarray(stdtr(n - 1, standardised(mean, margins, sd / math.sqrt(n))))
         # Differences that are all alike: as if one more pair had not changed.
         floor = np.maximum(np.abs(mean) / math.sqrt(n + 1), _TINY_SD)
         sd = np.maximum(np.sqrt(np.maximum(self.squares, 0.0) / (n - 1)), floor)

@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pytest_pareto.compare.blocks import BlockShift
 from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.tango import Flips, is_binary
 from pytest_pareto.model.metric import Kind
@@ -41,12 +42,11 @@ def shift_of(before: _Array, after: _Array, harm: _Array, kind: Kind) -> Shift:
     Scores of samples go by t and Hall's t, those that are all 0 or 1 by Tango. Of grades only
     the order means something: a sample got worse or better, whatever by, and the shares of the
     two are compared as flips of binary scores are. Of a whole set's number the differences are
-    those of the jackknife's pseudo-values, one per block; t alone judges them, with one degree
-    of freedom less than there are blocks.
+    those of the jackknife's pseudo-values, one per block, which t alone judges.
     """
     match kind:
         case Kind.ORDINAL:
             return Flips.of(harm)
         case Kind.SET:
-            return MeanShift.of(harm).by_t_alone()
+            return BlockShift.of(harm)
     return Flips.of(harm) if is_binary(before, after) else MeanShift.of(harm)

@@ -15,6 +15,7 @@ from pytest_pareto.compare.collapse import (
     collapse_guard,
     default_drop,
 )
+from pytest_pareto.model.looks import Looks
 
 Array = npt.NDArray[np.float64]
 
@@ -124,3 +125,49 @@ def test_false_alarms_in_full(kind: str, n: int) -> None:
 @pytest.mark.parametrize(("share", "least"), [(0.05, 0.95), (0.1, 0.99)])
 def test_a_collapse_is_convicted(share: float, least: float) -> None:
     assert float(bdtrc(4, 200, share)) >= least  # 5 of 200 convict, as tested above
+
+
+# Looks: 5 of them over 200 samples.
+
+
+def falls(rng: np.random.Generator, fell: float, rose: float, draws: int) -> Array:
+    luck = rng.random((draws, 200))
+    return (luck < fell).astype(float) - (luck > 1 - rose)
+
+
+def convicted(harms: Array, *, looked: bool) -> float:
+    """The share of rows that the guard convicts at any of the looks."""
+    count = 0
+    for harm in harms:
+        plans = [Looks(200, 5, at, 0) for at in range(1, 6)]
+        count += any(
+            collapse_guard(harm[: look.used], 0.5, look if looked else None).p <= ALPHA
+            for look in plans
+        )
+    return count / len(harms)
+
+
+def test_a_count_that_convicts_early_would_convict_at_the_end() -> None:
+    for fell in (4, 5, 8):
+        at_end = collapse_guard(differences(200, fell), 0.5)
+        early = collapse_guard(differences(80, fell), 0.5, Looks(200, 5, 2, 0))
+        assert early.p >= at_end.p
+    nine = collapse_guard(differences(120, 9), 0.5, Looks(200, 5, 3, 0))
+    assert nine.p <= ALPHA
+
+
+def test_counted_against_what_is_planned_a_fall_costs_nothing_at_any_look() -> None:
+    used = np.array([40, 80, 120, 160, 200])
+    drawn = np.random.default_rng(31).binomial(40, RATE, (40_000, 5)).cumsum(axis=1)
+    level = GUARD_SHARE * ALPHA
+    at_end = float((bdtrc(drawn[:, -1] - 1, 200, RATE) <= level).mean())
+    planned = bdtrc(drawn - 1, 200, RATE) <= level
+    assert float(planned.any(axis=1).mean()) == at_end <= level
+    seen_so_far = bdtrc(drawn - 1, used, RATE) <= level
+    assert float(seen_so_far.any(axis=1).mean()) >= 2 * at_end
+
+
+def test_looks_at_tails_on_both_sides_stay_within_alpha() -> None:
+    harms = falls(np.random.default_rng(32), 0.2, 0.2, 1_000)
+    assert convicted(harms, looked=True) <= 0.06
+    assert convicted(harms, looked=False) >= 0.09

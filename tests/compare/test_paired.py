@@ -18,7 +18,8 @@ from pytest_pareto.compare.paired import compare_paired, compare_scores
 from pytest_pareto.compare.tango import is_binary
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Better
+from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.metric import Better, Kind
 
 Array = npt.NDArray[np.float64]
 
@@ -104,13 +105,14 @@ def test_fewer_than_two_samples_decide_nothing(n: int) -> None:
     ("options", "message"),
     [
         ({"better": "more"}, "better must be 'lower' or 'higher'"),
+        ({"kind": "set"}, "kind must be 'paired' or 'ordinal', not 'set'"),
         ({"tolerance": -0.1}, "tolerance must be a finite number"),
         ({"tolerance": math.nan}, "tolerance must be a finite number"),
         ({"alpha": 0.0}, "alpha must lie between 0 and 0.5"),
         ({"alpha": 0.5}, "alpha must lie between 0 and 0.5"),
     ],
 )
-def test_options_out_of_range(options: dict[str, float], message: str) -> None:
+def test_options_out_of_range(options: dict[str, object], message: str) -> None:
     with pytest.raises(ParetoError, match=message):
         compare_paired({"a": 1.0}, {"a": 1.0}, **({"tolerance": 0.1} | options))  # type: ignore[arg-type]  # any options, wrong ones
 
@@ -375,3 +377,159 @@ def test_a_thousand_comparisons_take_no_more_than_three_seconds(kind: str) -> No
     for _ in range(1_000):
         compare_paired(one, other, tolerance=0.01)
     assert time.process_time() - start <= 3.0
+
+
+# Grades.
+
+
+def graded(worse: int, better: int, by: float = 1.0, n: int = 200) -> tuple[Array, Array]:
+    """So many of n samples lost grades, and so many won some."""
+    before, after = np.full(n, 3.0), np.full(n, 3.0)
+    after[:worse] -= by
+    after[n - better :] += by
+    return before, after
+
+
+def compare_grades(sides: tuple[Array, Array], tolerance: float) -> Change:
+    before, after = map(named, sides)
+    return compare_paired(before, after, tolerance=tolerance, kind="ordinal")
+
+
+def test_of_grades_only_the_order_counts() -> None:
+    small = compare_grades(graded(60, 20), 0.05)
+    assert small.outcome is Outcome.WORSE
+    assert small.estimate == pytest.approx(0.2)
+    assert small == compare_grades(graded(60, 20, by=2.0), 0.05)
+    assert compare(*graded(60, 20, by=2.0), 0.05).estimate == pytest.approx(0.4)
+
+
+def test_grades_that_change_both_ways_are_within_a_tolerated_share() -> None:
+    assert compare_grades(graded(10, 10), 0.1).outcome is Outcome.UNCHANGED
+    assert compare_grades(graded(10, 10), 0.01).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_few_grades_that_fall_far_are_no_collapse() -> None:
+    sides = graded(12, 0, by=100.0)
+    assert compare(*sides, 0.1).reason == "12 of 200 samples fell by more than 1"
+    assert compare_grades(sides, 0.15).outcome is Outcome.UNCHANGED
+
+
+def test_the_same_grades_say_what_they_cannot_see() -> None:
+    change = compare_grades(graded(0, 0), 0.01)
+    assert change.outcome is Outcome.UNCHANGED
+    assert change.reason is not None
+    assert "up to 1.33% more could be worse" in change.reason
+
+
+# Numbers of a whole set: pseudo-values of blocks.
+
+
+def compare_sets(before: Array, after: Array, tolerance: float) -> Change:
+    ids = [str(i) for i in range(before.size)]
+    return compare_scores(
+        ids, before, after, better=Better.LOWER, tolerance=tolerance, kind=Kind.SET
+    )
+
+
+def test_a_whole_set_is_judged_by_t_over_its_blocks() -> None:
+    rng = np.random.default_rng(10)
+    before = rng.normal(5.0, 1.0, 20)
+    after = before + 0.3 + rng.normal(0, 0.1, 20)
+    change = compare_sets(before, after, 0.1)
+    harm = after - before
+    t = (harm.mean() - 0.1) / (harm.std(ddof=1) / math.sqrt(20))
+    assert change.outcome is Outcome.WORSE
+    assert change.p_worse == pytest.approx(float(stdtr(19, -t)))
+    assert (change.df, change.pairs, change.worst_ids) == (19, 20, ())
+
+
+def test_a_block_that_falls_far_is_no_collapse_of_samples() -> None:
+    before = np.full(20, 5.0)
+    after = before.copy()
+    after[:8] += 10.0
+    change = compare_sets(before, after, 0.1)
+    assert change.reason is None or "samples rose" not in change.reason
+    assert change.p_worse > 0.0005
+
+
+def test_the_same_number_of_every_block_is_unchanged() -> None:
+    change = compare_sets(np.arange(20.0), np.arange(20.0), 0.0)
+    assert change.outcome is Outcome.UNCHANGED
+    assert change.reason == "every block of samples gives the same as before"
+
+
+# Looks.
+
+IDS = [f"p{i:03}" for i in range(200)]
+
+
+def look_at(before: Array, after: Array, looks: Looks | None, tolerance: float = 0.01) -> Change:
+    used = before.size if looks is None else looks.used
+    return compare_scores(
+        IDS[:used],
+        before[:used],
+        after[:used],
+        better=Better.HIGHER,
+        tolerance=tolerance,
+        looks=looks,
+    )
+
+
+def test_every_claim_pays_for_the_looks() -> None:
+    before = scores(1)
+    after = before - 0.01 + np.random.default_rng(11).normal(0, 0.05, 200)
+    alone, paid = look_at(before, after, None), look_at(before, after, Looks(200, 5, 5, 0))
+    assert alone.p_worse < paid.p_worse < 2 * alone.p_worse
+    assert alone.p_better < paid.p_better
+    assert paid.low < alone.low < alone.high < paid.high
+    assert paid.resolution > alone.resolution
+
+
+def test_one_planned_look_costs_nothing() -> None:
+    before, after = scores(1), scores(2)
+    assert look_at(before, after, Looks(200, 1, 1, 0)) == look_at(before, after, None)
+
+
+def test_the_resolution_is_that_of_the_plan() -> None:
+    before = scores(1)
+    after = before + np.random.default_rng(12).normal(0, 0.05, 200)
+    early, late = (look_at(before, after, Looks(200, 5, at, 0)) for at in (3, 5))
+    assert early.resolution == pytest.approx(late.resolution, rel=0.1)
+    alone = look_at(before[:120], after[:120], None)
+    assert alone.resolution > 1.1 * early.resolution
+    binary = [
+        look_at((before > 0.8).astype(float), (after > 0.8).astype(float), Looks(200, 5, at, 0))
+        for at in (3, 5)
+    ]
+    assert binary[0].resolution == pytest.approx(binary[1].resolution, rel=0.2)
+
+
+def test_an_early_look_that_decides_nothing_says_how_far_it_came() -> None:
+    before = scores(1)
+    after = before + np.random.default_rng(12).normal(0, 0.05, 200)
+    assert look_at(before, after, Looks(200, 5, 2, 0)).reason == "undecided after 80 of 200 samples"
+    reason = look_at(before, after, Looks(200, 5, 2, 0), tolerance=0.0).reason
+    assert reason is not None
+    assert "tolerance of 0" in reason
+
+
+def stops_as_worse(draws: int, *, paid: bool) -> float:
+    """At the tolerance exactly, with five looks."""
+    rng, worse = np.random.default_rng(13), 0
+    for _ in range(draws):
+        before = rng.normal(size=200)
+        after = before - 0.01 - 0.05 * rng.normal(size=200)
+        plans = [Looks(200, 5, at, 0) for at in range(1, 6)]
+        seen = (
+            look_at(before, after, looks)
+            if paid
+            else look_at(before[: looks.used], after[: looks.used], None)
+            for looks in plans
+        )
+        worse += any(change.outcome is Outcome.WORSE for change in seen)
+    return worse / draws
+
+
+def test_five_looks_stay_within_alpha_and_naive_peeking_does_not() -> None:
+    assert stops_as_worse(500, paid=True) <= 0.065
+    assert stops_as_worse(500, paid=False) >= 0.085

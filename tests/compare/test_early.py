@@ -1,0 +1,141 @@
+"""What the mean may claim before all samples are known, and what goes wrong if it may more."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from pytest_pareto.compare import early
+from pytest_pareto.compare.collapse import Collapse
+from pytest_pareto.compare.early import ENOUGH, barred
+from pytest_pareto.compare.paired import compare_scores
+from pytest_pareto.compare.stopping import decided
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.metric import Better
+
+Array = npt.NDArray[np.float64]
+IDS = tuple(map(str, range(1_000)))
+SECOND, LAST = Looks(200, 5, 2, 0), Looks(200, 5, 5, 0)
+
+
+def compare(before: Array, after: Array, looks: Looks, tolerance: float = 0.01) -> Change:
+    used = looks.used
+    return compare_scores(
+        IDS[:used],
+        before[:used],
+        after[:used],
+        better=Better.HIGHER,
+        tolerance=tolerance,
+        looks=looks,
+    )
+
+
+def guard(fell: int, rose: int = 0, n: int = 80) -> Collapse:
+    return Collapse(n, 0.1, fell, rose, 1.0)
+
+
+def test_enough_samples_show_what_befalls_one_in_twenty() -> None:
+    assert 0.95**ENOUGH < 0.05 < 0.95 ** (ENOUGH - 1)
+
+
+@pytest.mark.parametrize("looks", [None, LAST])
+def test_at_the_last_look_and_without_looks_nothing_waits(looks: Looks | None) -> None:
+    assert barred(guard(3), 20, looks) is None
+
+
+@pytest.mark.parametrize(
+    ("fell", "rose", "pairs", "harm", "safety"),
+    [
+        (0, 0, 40, True, True),
+        (0, 0, ENOUGH - 1, True, True),
+        (0, 0, ENOUGH, False, False),
+        (1, 0, 80, False, True),
+        (2, 2, 80, False, False),
+        (1, 3, 80, False, False),
+    ],
+)
+def test_what_waits(fell: int, rose: int, pairs: int, *, harm: bool, safety: bool) -> None:
+    found = barred(guard(fell, rose), pairs, SECOND)
+    assert (found is not None and found.harm, found is not None and found.safety) == (harm, safety)
+
+
+def test_a_mean_without_a_guard_waits_too() -> None:
+    found = barred(None, 40, SECOND)
+    assert found is not None
+    assert found.harm
+    assert barred(None, 80, SECOND) is None
+
+
+def sides(n: int = 200, noise: float = 0.0) -> tuple[Array, Array]:
+    rng = np.random.default_rng(1)
+    before = rng.normal(0.8, 0.05, n)
+    return before, before + noise * rng.normal(size=n)
+
+
+def test_the_same_scores_wait_for_enough_of_them() -> None:
+    first = compare(*sides(), Looks(200, 5, 1, 0))
+    assert first.outcome is Outcome.INCONCLUSIVE
+    assert (
+        first.reason == "a mean of 40 samples claims nothing before the last look, one of 59 does"
+    )
+    assert (first.low, first.high, first.p_worse) == (-math.inf, math.inf, 1.0)
+    assert first.resolution == compare(*sides(), LAST).resolution < 0.02
+    second = compare(*sides(), SECOND)
+    assert second.outcome is Outcome.UNCHANGED
+    assert second.reason is not None
+    assert second.reason.endswith("up to 3.7% of the samples to come could differ")
+
+
+def test_a_few_samples_are_enough_where_they_are_all() -> None:
+    assert compare(*sides(), Looks(20, 5, 5, 0)).outcome is Outcome.UNCHANGED
+    assert compare(*sides(), Looks(20, 5, 4, 0)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_binary_scores_that_are_the_same_are_bounded_and_not_taken_for_unchanged() -> None:
+    early_on = compare(np.ones(200), np.ones(200), SECOND)
+    assert early_on.outcome is Outcome.INCONCLUSIVE
+    assert early_on.reason == "undecided after 80 of 200 samples"
+    assert 0.05 < early_on.high < 0.1
+    assert compare(np.ones(200), np.ones(200), LAST).outcome is Outcome.UNCHANGED
+    assert compare(np.ones(200), np.ones(200), SECOND, 0.1).outcome is Outcome.UNCHANGED
+
+
+def test_one_collapse_keeps_the_whole_from_passing_early_and_not_at_the_end() -> None:
+    before, after = sides(noise=0.003)
+    assert compare(before, after, SECOND).outcome is Outcome.UNCHANGED
+    after[7] -= 0.2
+    change = compare(before, after, SECOND)
+    assert (change.outcome, change.high) == (Outcome.INCONCLUSIVE, math.inf)
+    assert change.reason == "1 of 80 samples collapsed, which the rest has to acquit"
+    assert change.low > -0.01
+    assert compare(before, after, LAST).high < 0.01
+
+
+def test_a_total_collapse_is_worse_at_the_first_look() -> None:
+    before, after = sides(noise=0.003)
+    change = compare(before, after - 0.4, Looks(200, 5, 1, 0))
+    assert change.outcome is Outcome.WORSE
+    assert change.reason is not None
+    assert change.reason.startswith("40 of 40 samples fell by more than 0.1")
+
+
+def passed(draws: int, depth: float = 0.3) -> float:
+    """How often a collapse of 5 % is passed, by whoever stops when the verdict is decided."""
+    rng, count = np.random.default_rng(2), 0
+    for _ in range(draws):
+        before = rng.normal(0.8, 0.05, 200)
+        after = before - depth * (rng.random(200) < 0.05)
+        found = (decided(compare(before, after, Looks(200, 5, at, 0))) for at in range(1, 6))
+        outcome = next(filter(None, found), Outcome.INCONCLUSIVE)
+        count += outcome in {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.BETTER}
+    return count / draws
+
+
+def test_a_collapse_that_the_first_look_misses_is_not_passed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert passed(400) <= 0.04
+    monkeypatch.setattr(early, "ENOUGH", 2)
+    assert passed(400) >= 0.09

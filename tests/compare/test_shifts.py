@@ -1,0 +1,18 @@
+import numpy as np
+
+from pytest_pareto.compare.blocks import BlockShift
+from pytest_pareto.compare.hall import MeanShift
+from pytest_pareto.compare.shifts import shift_of
+from pytest_pareto.compare.tango import Flips
+from pytest_pareto.model.metric import Kind
+
+
+def test_the_kind_and_the_scores_choose_the_test() -> None:
+    rng = np.random.default_rng(1)
+    before, after = rng.normal(size=20), rng.normal(size=20)
+    harm = before - after
+    assert shift_of(before, after, harm, Kind.PAIRED) == MeanShift.of(harm)
+    ones = np.ones(20)
+    assert shift_of(ones, ones, ones - ones, Kind.PAIRED) == Flips(0, 0, 20)
+    assert shift_of(before, after, harm, Kind.ORDINAL) == Flips.of(np.sign(harm))
+    assert shift_of(before, after, harm, Kind.SET) == BlockShift.of(harm)
