@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
+from PIL import Image
+from torchmetrics.image import PeakSignalNoiseRatio
 
 from digits_diffusion.data import CLASSES
 from digits_diffusion.scores import Reader
@@ -74,3 +77,29 @@ def test_seeds_of_the_batch_instead_of_the_samples_would_be_noticed(pipeline: Dr
         return pipeline(labels, range(len(seeds)))
 
     assert apart(drawn(careless, 50), drawn(careless, 200)) > 100 * BOUND
+
+
+def test_a_pipeline_of_diffusers_is_evaluated_as_it_is() -> None:
+    torch.manual_seed(0)
+    unet = UNet2DModel(
+        sample_size=8,
+        layers_per_block=1,
+        block_out_channels=(8, 8),
+        down_block_types=("DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D"),
+        norm_num_groups=4,
+    )
+    pipeline: Any = DDIMPipeline(unet, DDIMScheduler())
+    pipeline.set_progress_bar_config(disable=True)
+
+    def draw(batch: Sequence[str], generator: Any) -> Any:  # this one takes no prompts
+        return pipeline(batch_size=len(batch), generator=generator, num_inference_steps=2)
+
+    prompts = [f"p{n}" for n in range(6)]
+    references = [Image.new("RGB", (8, 8), "grey")] * 6
+    metrics = {"psnr": PeakSignalNoiseRatio(data_range=1.0)}
+    alone = evaluate(draw, prompts, targets=references, metrics=metrics)
+    together = evaluate(draw, prompts, targets=references, metrics=metrics, batch_size=4)
+    assert not alone.failures
+    assert len(set(alone.scores["psnr"].values())) == 6
+    assert together.scores["psnr"] == pytest.approx(alone.scores["psnr"], abs=0.1)

@@ -1,7 +1,9 @@
 """Real torchmetrics objects, used as they are: per sample, and over the whole set."""
 
 import math
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -149,3 +151,32 @@ def test_what_has_no_numbers_becomes_a_list_of_one() -> None:
     assert joined([["a"], ["b"]]) == ["a", "b"]
     assert joined([torch.ones(1, 2), torch.ones(1, 3)]) is None
     assert joined([torch.ones(1, 2), torch.ones(1, 2)]).shape == (2, 2)  # type: ignore[union-attr]  # they fit
+
+
+def test_what_the_object_had_seen_before_is_no_part_of_a_score() -> None:
+    metric = MulticlassAccuracy(num_classes=4, average="micro")
+    metric.update(torch.zeros(90, dtype=torch.int), torch.ones(90, dtype=torch.int))
+    result = evaluate(logits, torch.arange(1, 4), metrics={"accuracy": metric})
+    assert set(result.scores["accuracy"].values()) == {1.0}
+
+
+class Patient:
+    """Takes its time between an update and its result, as a GPU may."""
+
+    higher_is_better = True
+
+    def reset(self) -> None:
+        self.seen: list[int] = []
+
+    def update(self, output: Any, target: Any) -> None:
+        self.seen.append(int(output[0]))
+        time.sleep(0.001)
+
+    def compute(self) -> int:
+        return sum(self.seen)
+
+
+def test_threads_do_not_mix_what_an_object_collects() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        result = evaluate(list, range(40), metrics={"m": Patient()}, executor=pool)
+    assert list(result.scores["m"].values()) == list(range(40))
