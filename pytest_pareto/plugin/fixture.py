@@ -9,7 +9,7 @@ from pytest_pareto.model.metric import Kind, Metric, Scope
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.plugin.marker import count
 from pytest_pareto.plugin.recording import Recorder
-from pytest_pareto.plugin.score import read_direction, read_score
+from pytest_pareto.plugin.score import read_direction, read_outputs, read_score
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -126,6 +126,22 @@ class Pareto:
             self._recorder.add(self._options.name, measurement)
         except ParetoError as error:
             raise error.with_traceback(None) from None
+
+    def keep(self, outputs: object, *, ids: Iterable[object] | None = None) -> None:
+        """Keep the outputs whose scores are recorded, so that the worst of them can be shown.
+
+        ``outputs`` is a mapping from sample ids, or a sequence with ``ids``: images of Pillow,
+        arrays or tensors. Nothing is kept without ``--pareto``; what is no image is left out.
+        """
+        __tracebackhide__ = True
+        try:
+            pairs = read_outputs(outputs, ids)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
+        keep = self._recorder.keeper(self._options.name)
+        if keep is not None:
+            for label, output in pairs:
+                keep(label, output)
 
 
 def _score_measurement(

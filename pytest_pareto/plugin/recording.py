@@ -13,6 +13,7 @@ from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import BUILT_IN, OPERATIONS
 from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.outputs.keeping import Keep, Keeper
 from pytest_pareto.plugin.marker import CaseOptions, read_marker, source_hash, suggest
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ METERS = pytest.StashKey[tuple[Meter, ...]]()
 MEASURED = pytest.StashKey[frozenset[str]]()
 """The node ids of the tests that measure, where not all of this process do."""
 
+KEEPER = pytest.StashKey[Keeper]()
+"""Present in the config's stash where this process keeps outputs."""
+
 
 def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
     """Make the fixture of one test, and leave its recorder where the hooks find it."""
@@ -35,6 +39,8 @@ def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
     stash = item.config.stash
     idle = MEASURED in stash and item.nodeid not in stash[MEASURED]
     recorder = Recorder(item, read_marker(item), None if idle else stash.get(METERS, None))
+    if KEEPER in stash:
+        stash[KEEPER].begin(item.nodeid)
     item.stash[RECORDER] = recorder
     return Pareto(recorder)
 
@@ -147,6 +153,16 @@ class Recorder:
         # Counted without data alone, so elsewhere a tolerance for it would never gate.
         unmeasured = frozenset() if self._options.work_only else {OPERATIONS.name}
         return (frozenset(BUILT_IN) - unmeasured) | added
+
+    def keeper(self, name: str | None, metrics: Iterable[str] = ()) -> Keep | None:
+        """Return what keeps outputs of a case by sample id; None where none are kept.
+
+        ``metrics`` are those that score these outputs; with none, all that the case records.
+        """
+        keeper = self._item.config.stash.get(KEEPER, None)
+        if keeper is None or self.idle:
+            return None
+        return keeper.keep(self._item.nodeid, self._case_id(name), tuple(metrics))
 
     def finish(self) -> None:
         """Check, after a test that passed under ``--pareto``, that it said what it meant."""
