@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 _LEAST = 256  # pixels that a side has at least, so that 8 × 8 can be seen
 _GAP = 8
 _LINE = 20
+_LONG = 1000  # characters, more than ever fit; an id may be a whole document
 _STRIP = 3 * _LINE + _GAP
 _PAPER, _INK, _GREY = (255, 255, 255), (0, 0, 0), (200, 200, 200)
 
@@ -74,6 +75,13 @@ def compose(pair: Pair) -> "Image":
             draw.text((left + _GAP, _STRIP + _GAP), "not kept", _INK, font)
         else:
             size = (factor * found.width, factor * found.height)
+            frame = (
+                left - 1,
+                _STRIP - 1,
+                left + factor * found.width,
+                _STRIP + factor * found.height,
+            )
+            draw.rectangle(frame, outline=_GREY)
             sheet.paste(found.resize(size, Image.Resampling.NEAREST), (left, _STRIP))
     return sheet
 
@@ -113,7 +121,7 @@ def _font() -> Any:
 
 def _fitted(text: str, width: int, font: Any) -> str:
     """Return a text that fits, without its middle if need be: ids differ at their ends."""
-    readable = "".join(map(_drawable, text))
+    readable = "".join(map(_drawable, text if len(text) <= _LONG else _cut(text, _LONG // 2)))
     if font.getlength(readable) <= width:
         return readable
     low, high = 0, len(readable) // 2  # characters kept at either end
@@ -132,7 +140,9 @@ def _cut(text: str, kept: int) -> str:
 
 def _drawable(character: str) -> str:
     r"""Return a character that Pillow's own font has, or its code, such as ``\u4e2d``."""
-    if " " <= character <= "~" or ("\xa1" <= character <= "\xff" and character != "\xad"):
+    if " " <= character <= "~":
         return character
     code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
