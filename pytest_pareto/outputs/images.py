@@ -52,12 +52,12 @@ def as_picture(output: object) -> Picture:
 
 
 def _of_pillow(image: "Image") -> Picture:
-    import numpy as np
-
     _require_size(image.size)
     if image.mode in ("1", "L", "LA", "RGB", "RGBA"):
         return Picture(image)
     if image.mode[0] in "IF":  # numbers beyond 8 bits, which Pillow would cut off at 255
+        import numpy as np
+
         return _of_array(np.asarray(image), channels_first=False)
     has_alpha = "transparency" in image.info or image.mode in ("PA", "RGBa", "La")
     return Picture(image.convert("RGBA" if has_alpha else "RGB"))
