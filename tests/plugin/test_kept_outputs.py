@@ -240,6 +240,54 @@ def test_pictures_that_cannot_be_written_fail_nothing_more(recorded: Path, run: 
     assert "the worst samples could not be drawn (" in worse.text
 
 
+TWO_EVALUATIONS = """
+import json, pathlib
+from PIL import Image
+
+HERE = pathlib.Path(__file__).parent
+IDS = ["a", "b", "c", "d"]
+
+def test_two(pareto):
+    fall = json.loads((HERE / "bad.json").read_text())
+    pareto.keep({id: Image.new("L", (8, 8), 1) for id in IDS})
+    for number, name in enumerate(("base", "upscaled")):
+        keep = pareto._recorder.keeper(None, [name])
+        for n, id in enumerate(IDS):
+            if keep is not None:
+                keep(id, Image.new("L", (8, 8), 100 * number + 10 * len(fall) + n))
+        scores = [n + 0.001 * n * n - 5 * len(fall) for n in range(4)]
+        pareto.record(name, scores, ids=IDS, better="higher", tolerance=0.01)
+"""
+
+
+def test_each_metric_shows_what_it_scored(pytester: pytest.Pytester, run: Run, temp: Path) -> None:
+    path = pytester.path
+    plant(path, [])
+    (path / "test_two.py").write_text(TWO_EVALUATIONS)
+    assert run("--pareto", "--pareto-update", "--pareto-runs=1").exit_code == 0
+    plant(path, [1])
+    worse = run("--pareto")
+    (case,) = worse.cases
+    shown = {f"{file.parent.name}/{file.name[-5]}": halves(file) for file in pictures(case, path)}
+    assert shown == {
+        f"{name}/{id}": (grey(100 * number + n), grey(100 * number + 10 + n))
+        for number, name in enumerate(("base", "upscaled"))
+        for n, id in enumerate("abcd")
+    }
+
+
+@pytest.mark.parametrize("args", [(), ("--pareto", "--pareto-missing=warn")])
+def test_the_documented_example_passes(
+    pytester: pytest.Pytester, run: Run, temp: Path, args: tuple[str, ...]
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "worst_samples.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    pytester.makepyfile(test_example=example)
+    done = run(*args)
+    assert done.exit_code == 0, done.text
+    assert (pytester.path / FOLDER).exists() is False
+
+
 def test_without_pareto_nothing_is_kept(pytester: pytest.Pytester, run: Run, temp: Path) -> None:
     write_toy(pytester.path)
     assert run().exit_code == 0
