@@ -147,11 +147,13 @@ def _accept(sides: _Sides, kept: KeptOutputs, notice: Callable[[str], None]) -> 
     """
     after = sides.sampled.after
     accepting = []
+    named = {(album.case_id, metric) for album in sides.now for metric in album.metrics}
     for album in sides.now:
         keys = {
             metric: key
             for (case_id, metric), samples in sides.sampled.now.items()
             if album.shows(case_id, metric)
+            and (album.metrics or (case_id, metric) not in named)
             and (of_baseline := _scores(after, case_id, metric)) is not None
             and (key := scores_key(of_baseline)) == scores_key(samples)
             and not any(a.shows(case_id, metric) and a.scores[metric] == key for a in sides.before)

@@ -72,7 +72,8 @@ def test_where_both_ends_could_be_channels_a_tensor_has_them_first() -> None:
         (np.array([[-1.0, 0.0], [0.5, 1.0]]), [[0, 0], [128, 255]]),
         (np.array([[0.0, 2.0], [0.5, np.inf]]), [[0, 255], [128, 255]]),
         (np.array([[np.nan, 1.0], [0.5, -np.inf]]), [[0, 255], [128, 0]]),
-        (np.array([[-5, 300], [7, 8]]), [[0, 255], [7, 8]]),
+        (np.array([[-5, 6], [7, 8]]), [[0, 6], [7, 8]]),
+        (np.array([[5, 300], [7, 8]]), [[5, 255], [7, 8]]),
     ],
 )
 def test_what_is_outside_is_clipped_and_said(output: object, expected: list[list[int]]) -> None:

@@ -270,9 +270,9 @@ def test_each_metric_shows_what_it_scored(pytester: pytest.Pytester, run: Run, t
     (case,) = worse.cases
     shown = {f"{file.parent.name}/{file.name[-5]}": halves(file) for file in pictures(case, path)}
     assert shown == {
-        f"{name}/{id}": (grey(100 * number + n), grey(100 * number + 10 + n))
+        f"{name}/{letter}": (grey(100 * number + n), grey(100 * number + 10 + n))
         for number, name in enumerate(("base", "upscaled"))
-        for n, id in enumerate("abcd")
+        for n, letter in enumerate("abcd")
     }
 
 
