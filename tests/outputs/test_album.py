@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,7 @@ def test_what_a_killed_process_left_is_whole(tmp_path: Path) -> None:
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
+        time.sleep(0.03)  # so that it is in the midst of an image
         child.kill()
     album = read_album(tmp_path)
     assert album is not None
