@@ -112,6 +112,10 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("pareto_inconclusive", "pass or fail", default="pass")
     parser.addini("pareto_tradeoff", "bounded, pass or fail", default="bounded")
     parser.addini("pareto_plot", "draw the fronts", type="bool", default=False)
+    parser.addini("pareto_outputs_mb", "megabytes of outputs that are kept", default="256")
+    parser.addini(
+        "pareto_artifacts", "folder of the worst samples' pictures", default="pareto_artifacts"
+    )
     parser.addini("pareto_alpha", "chance of failing an unharmed build", default="0.05")
     parser.addini(
         "pareto_session_spread",

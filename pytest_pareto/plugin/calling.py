@@ -1,7 +1,7 @@
 """The ways to measure: whole calls and streams, each of them called or awaited."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from pytest_pareto.measure.awaiting import (
     Awaited,
@@ -12,10 +12,8 @@ from pytest_pareto.measure.awaiting import (
     once,
 )
 from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.plugin.options import MeasureOptions
 from pytest_pareto.plugin.recording import Recorder
-
-if TYPE_CHECKING:
-    from pytest_pareto.plugin.fixture import MeasureOptions
 
 T = TypeVar("T")
 
@@ -25,7 +23,7 @@ def measure(
     fn: Callable[..., T],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
-    options: "MeasureOptions",
+    options: MeasureOptions,
 ) -> T:
     """Measure a call, or make it once; return what the first call returned."""
     __tracebackhide__ = True
@@ -38,7 +36,7 @@ def stream(
     fn: Callable[..., Iterator[T]],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
-    options: "MeasureOptions",
+    options: MeasureOptions,
 ) -> list[T]:
     """Measure a call and the stream that it returns, or consume one; return its items."""
     __tracebackhide__ = True
@@ -52,7 +50,7 @@ async def ameasure(
     fn: Callable[..., Awaitable[T]],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
-    options: "MeasureOptions",
+    options: MeasureOptions,
 ) -> T:
     """Measure a call that has to be awaited, or await it once."""
     __tracebackhide__ = True
@@ -72,7 +70,7 @@ async def astream(
     fn: Callable[..., AsyncIterator[T] | Awaitable[AsyncIterator[T]]],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
-    options: "MeasureOptions",
+    options: MeasureOptions,
 ) -> list[T]:
     """Measure a stream that has to be awaited, or consume one; return its items."""
     __tracebackhide__ = True

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
+from pytest_pareto.outputs.keeping import Keeper
 from pytest_pareto.plugin.collecting import why_uncollected
 from pytest_pareto.plugin.hooks import MeasuringHooks
-from pytest_pareto.plugin.recording import MEASURED
+from pytest_pareto.plugin.recording import KEEPER, MEASURED
 
 _NEUTRAL: Mapping[str, object] = {
     # Whatever selects, orders, repeats, stops, spreads or writes belongs to the parent;
@@ -29,12 +30,24 @@ _CHOSEN: Mapping[str, object] = {"keyword": "", "markexpr": "", "deselect": None
 """What the parent's node ids have in them already."""
 
 
+class Handed(msgspec.Struct, frozen=True):
+    """A folder in which a process keeps outputs, and how many bytes of them."""
+
+    folder: str
+    most_b: int
+
+    def keeper(self) -> Keeper:
+        """Return what keeps them."""
+        return Keeper(Path(self.folder), self.most_b)
+
+
 class ChildSpec(msgspec.Struct, frozen=True):
     """What the parent hands to its child, as a JSON file.
 
     ``measured`` are the tests that measure, where not all of them do. ``may_lack`` is whether
     tests may be missing here, as older code may lack what they import. A child that ``lists``
     runs nothing: it collects tests of its own, chosen as the parent's are, and tells of them.
+    ``outputs`` is where it keeps outputs, if it does.
     """
 
     nodeids: list[str]
@@ -42,6 +55,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     measured: list[str] | None = None
     may_lack: bool = False
     lists: bool = False
+    outputs: Handed | None = None
 
 
 class ChildLine(msgspec.Struct, frozen=True):
@@ -87,6 +101,8 @@ def register_child(config: pytest.Config) -> None:
         config.option.continue_on_collection_errors = True
     if spec.measured is not None:
         config.stash[MEASURED] = frozenset(spec.measured)
+    if spec.outputs is not None:
+        config.stash[KEEPER] = spec.outputs.keeper()
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     config.pluginmanager.register(Child(config, spec), CHILD)
 

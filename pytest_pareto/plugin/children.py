@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.plugin.arguments import arguments_on
-from pytest_pareto.plugin.child import ChildLine, ChildSpec
+from pytest_pareto.plugin.child import ChildLine, ChildSpec, Handed
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.plugin.progress import Standing
@@ -45,16 +45,20 @@ def run_child(
     *,
     measured: Iterable[str] | None = None,
     show: Show = lambda _: None,
+    outputs: Handed | None = None,
 ) -> Ended:
     """Run the session's tests, in its order, in a process of their own.
 
     ``builder`` takes in every report, and ``show`` sees it as it comes. ``measured`` are the
     node ids of the tests that measure, the others call their functions once; None for all.
+    ``outputs`` is where they keep outputs, if they do.
     """
     hearing = Hearing(session, builder, show)
     with run_folder() as folder:
         lines, log = folder / "lines.jsonl", folder / "log.txt"
-        arguments = child_arguments(session, lines, folder / "spec.json", measured=measured)
+        arguments = child_arguments(
+            session, lines, folder / "spec.json", measured=measured, outputs=outputs
+        )
         cwd = session.config.invocation_params.dir
         limit_s = timeout_s(session.config)
         with ChildProcess(arguments, cwd=cwd, log=log, lines=lines, timeout_s=limit_s) as child:
@@ -104,7 +108,7 @@ class Hearing:
         return self.trouble
 
 
-def child_arguments(
+def child_arguments(  # noqa: PLR0913  (each is one thing that a child is told)
     session: pytest.Session,
     lines: Path,
     file: Path,
@@ -114,6 +118,7 @@ def child_arguments(
     leg: Leg | None = None,
     may_lack: bool = False,
     lists: bool = False,
+    outputs: Handed | None = None,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; its task is put into ``file``.
 
@@ -128,6 +133,7 @@ def child_arguments(
         measured=None if measured is None else sorted(measured),
         may_lack=may_lack,
         lists=lists,
+        outputs=outputs,
     )
     file.write_bytes(msgspec.json.encode(spec))
     own = config.invocation_params.args

@@ -1,12 +1,14 @@
 """What a session came to: failed tests for failing cases, and the section that tells of it."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.history import Baseline, Samples
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.plugin.failures import report_failures, without_test
 from pytest_pareto.report.failure import failure_text
@@ -15,11 +17,24 @@ from pytest_pareto.report.terminal import render_terminal
 
 
 @dataclass(frozen=True, slots=True)
+class Sampled:
+    """The scores of samples that a session compared, and those that the next will meet.
+
+    ``now`` is by case id and metric name; ``after`` is the baseline as the session leaves it.
+    """
+
+    now: Mapping[tuple[str, str], Samples]
+    before: Baseline
+    after: Baseline
+
+
+@dataclass(frozen=True, slots=True)
 class Conclusion:
     """What a session came to."""
 
     judgement: Judgement
     facts: SessionFacts
+    sampled: Sampled | None = None
 
     def report(self, session: pytest.Session, already_red: frozenset[str]) -> None:
         """Turn failing cases into failed tests; count what has no test to hang on."""

@@ -30,7 +30,8 @@ def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluatio
     plan = plan.under(lambda metric: recorder.expect(name, metric))
     with _progress(recorder.item) as progress:
         decide = _decide(recorder, name, plan) if plan.stops else None
-        evaluation = run_evaluation(plan, decide=decide, progress=progress)
+        keep = recorder.keeper(name, [metric.name for metric in plan.metrics])
+        evaluation = run_evaluation(plan, decide=decide, keep=keep, progress=progress)
     if recorder.idle:
         evaluation.check()
     for measurement in evaluation.measurements:
@@ -54,7 +55,7 @@ def _decide(recorder: Recorder, name: str | None, plan: Plan) -> Decide | None:
             Measurement(metrics[metric], tuple(found.values()), tuple(found), looks=looks)
             for metric, found in scores.items()
         ]
-        return decides(recorder.case_run(name, measurements))
+        return decides(recorder.names.case_run(name, measurements))
 
     return decide
 

@@ -9,16 +9,14 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Kind, Metric, Scope
-from pytest_pareto.model.run import Measurement
 from pytest_pareto.plugin import calling
-from pytest_pareto.plugin.marker import count
+from pytest_pareto.plugin.options import MeasureOptions
+from pytest_pareto.plugin.recorded import score_measurement
 from pytest_pareto.plugin.recording import Recorder
-from pytest_pareto.plugin.score import read_direction, read_score
+from pytest_pareto.plugin.score import read_outputs
 
 if TYPE_CHECKING:
     from pytest_pareto.scoring.batches import Executor
@@ -26,23 +24,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureOptions:
-    """How one measurement differs from the defaults."""
-
-    name: str | None = None
-    setup: Callable[[], object] | None = None
-    items: int | None = None
-    rounds: int | None = None
-    warmup: int | None = None
-    metrics: frozenset[str] | None = None
-    max_items: int | None = None
-
-
-def _or(given: T | None, before: T | None) -> T | None:
-    return before if given is None else given
 
 
 class Pareto:
@@ -131,17 +112,14 @@ class Pareto:
         ``rounds`` and ``warmup`` fix the number of calls. ``metrics`` limits what is
         measured. ``max_items`` ends a stream after so many items.
         """
-        if name is not None and (not name or not isinstance(name, str)):
-            raise ParetoError(f"name takes a non-empty string, not {name!r}")
-        before = self._options
-        options = MeasureOptions(
-            name=_or(name, before.name),
-            setup=_or(setup, before.setup),
-            items=_or(count("items", items, least=1), before.items),
-            rounds=_or(count("rounds", rounds, least=1), before.rounds),
-            warmup=_or(count("warmup", warmup, least=0), before.warmup),
-            metrics=before.metrics if metrics is None else self._recorder.known(metrics),
-            max_items=_or(count("max_items", max_items, least=1), before.max_items),
+        options = self._options.changed(
+            name=name,
+            setup=setup,
+            items=items,
+            rounds=rounds,
+            warmup=warmup,
+            metrics=None if metrics is None else self._recorder.known(metrics),
+            max_items=max_items,
         )
         return Pareto(self._recorder, options)
 
@@ -171,7 +149,7 @@ class Pareto:
         """
         __tracebackhide__ = True
         try:
-            measurement = _score_measurement(
+            measurement = score_measurement(
                 name,
                 value,
                 ids=ids,
@@ -235,34 +213,18 @@ class Pareto:
         except ParetoError as error:
             raise error.with_traceback(None) from error.__cause__
 
+    def keep(self, outputs: object, *, ids: Iterable[object] | None = None) -> None:
+        """Keep the outputs whose scores are recorded, so that the worst of them can be shown.
 
-def _score_measurement(  # noqa: PLR0913  (as `record`)
-    name: str,
-    value: object,
-    *,
-    ids: Sequence[object] | None,
-    better: str | None,
-    tolerance: float | None,
-    unit: str,
-    scope: str,
-    gate: bool,
-    ordinal: bool,
-) -> Measurement:
-    value, direction = read_direction(name, value, better)
-    score = read_score(name, value, ids)
-    if scope not in tuple(Scope):
-        raise ParetoError(f"scope of {name!r} is {scope!r}; it is one of {', '.join(Scope)}")
-    if ordinal and not score.ids:
-        raise ParetoError(f"{name!r} is a single number; ordinal=True is for one grade per sample")
-    kind = Kind.ORDINAL if ordinal else Kind.PAIRED if score.ids else Kind.RUN
-    metric = Metric(
-        name,
-        unit,
-        direction,
-        kind,
-        Scope(scope),
-        0.0 if tolerance is None else tolerance,
-        relative=False,
-        gates=gate,
-    )
-    return Measurement(metric, score.values, score.ids)
+        ``outputs`` is a mapping from sample ids, or a sequence with ``ids``: images of Pillow,
+        arrays or tensors. Nothing is kept without ``--pareto``; what is no image is left out.
+        """
+        __tracebackhide__ = True
+        try:
+            pairs = read_outputs(outputs, ids)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
+        keep = self._recorder.keeper(self._options.name)
+        if keep is not None:
+            for label, output in pairs:
+                keep(label, output)

@@ -9,8 +9,10 @@ from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.children import leaves_to_pytest, run_child
 from pytest_pareto.plugin.collecting import RunBuilder
+from pytest_pareto.plugin.kept_outputs import handed
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
 from pytest_pareto.plugin.replay import Replay
+from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.stale import prune_folders
 
 
@@ -70,7 +72,8 @@ class FreshRuns:
         builder = RunBuilder()
         try:
             if number == 1:
-                ended = run_child(session, builder, show=Replay(session).show)
+                show, outputs = Replay(session).show, handed(self._config, Side.CANDIDATE)
+                ended = run_child(session, builder, show=show, outputs=outputs)
             else:
                 ended = run_child(session, builder)
         except (session.Failed, session.Interrupted):

@@ -11,18 +11,25 @@ from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import BUILT_IN, OPERATIONS, STREAMED, Metric
+from pytest_pareto.model.metric import STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
-from pytest_pareto.plugin.marker import CaseOptions, read_marker, source_hash, suggest
+from pytest_pareto.outputs.keeping import Keep, Keeper
+from pytest_pareto.plugin.case_names import CaseNames
+from pytest_pareto.plugin.marker import CaseOptions, read_marker
+from pytest_pareto.plugin.options import MeasureOptions
+from pytest_pareto.plugin.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from pytest_pareto.plugin.fixture import MeasureOptions, Pareto
+    from pytest_pareto.plugin.fixture import Pareto
 
 RECORDER = pytest.StashKey["Recorder"]()
 METERS = pytest.StashKey[tuple[Meter, ...]]()
 """Present in the config's stash while this process measures."""
 MEASURED = pytest.StashKey[frozenset[str]]()
 """The node ids of the tests that measure, where not all of this process do."""
+
+KEEPER = pytest.StashKey[Keeper]()
+"""Present in the config's stash where this process keeps outputs."""
 
 
 def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
@@ -33,6 +40,8 @@ def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
     stash = item.config.stash
     idle = MEASURED in stash and item.nodeid not in stash[MEASURED]
     recorder = Recorder(item, read_marker(item), None if idle else stash.get(METERS, None))
+    if KEEPER in stash:
+        stash[KEEPER].begin(item.nodeid)
     item.stash[RECORDER] = recorder
     return Pareto(recorder)
 
@@ -54,12 +63,19 @@ class Recorder:
         self._item = item
         self._options = options
         self._meters = meters
+        self._names = CaseNames(item, options)
+        self._vocabulary = Vocabulary(meters or (), options)
         self._cases: dict[str | None, _Case] = {}
 
     @property
     def item(self) -> pytest.Item:
         """The test."""
         return self._item
+
+    @property
+    def names(self) -> CaseNames:
+        """What its cases are called."""
+        return self._names
 
     @property
     def idle(self) -> bool:
@@ -71,7 +87,7 @@ class Recorder:
         """Whether a call is simply made: work is counted without ``--pareto`` as well."""
         return self.idle and not self._options.work_only
 
-    def begin(self, verb: str, fn: object, options: "MeasureOptions") -> None:
+    def begin(self, verb: str, fn: object, options: MeasureOptions) -> None:
         """Open the case of a measurement, once it is known that it can be one."""
         __tracebackhide__ = True
         streams = verb.endswith("stream")
@@ -83,7 +99,7 @@ class Recorder:
         case = self._cases.setdefault(options.name, _Case())
         if case.measured:
             raise ParetoError(
-                f"{self._case_id(options.name)} was measured already; give each measurement "
+                f"{self._names.case_id(options.name)} was measured already; give each measurement "
                 f"of a test its own name: pareto.configure(name='decode').{verb}(...)"
             )
         case.measured, case.streamed, case.items = True, streams, options.items
@@ -93,7 +109,7 @@ class Recorder:
         fn: Callable[..., object],
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
-        options: "MeasureOptions",
+        options: MeasureOptions,
     ) -> object:
         """Measure a call with every meter of this process, or make it once."""
         __tracebackhide__ = True
@@ -109,7 +125,7 @@ class Recorder:
         fn: Callable[..., object],
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
-        options: "MeasureOptions",
+        options: MeasureOptions,
     ) -> tuple[object, tuple[Measurement, ...]]:
         __tracebackhide__ = True
         skip = self._skipped(options)
@@ -129,13 +145,13 @@ class Recorder:
             meters=self._meters or (),
             plan=plan,
             skip=skip,
-            case_id=self._case_id(options.name),
+            case_id=self._names.case_id(options.name),
         )
 
-    def _skipped(self, options: "MeasureOptions") -> frozenset[str]:
+    def _skipped(self, options: MeasureOptions) -> frozenset[str]:
         if options.metrics is None:
             return self._options.skip_metrics
-        return self._options.skip_metrics | (self._built_in() - options.metrics)
+        return self._options.skip_metrics | (self._vocabulary.built_in - options.metrics)
 
     def add(self, name: str | None, measurement: Measurement) -> None:
         """Add a measurement to a case, under the marker's policy."""
@@ -149,26 +165,24 @@ class Recorder:
         __tracebackhide__ = True
         if name in self._cases and metric.name in self._cases[name].measurements:
             raise ParetoError(
-                f"{metric.name!r} was recorded already in {self._case_id(name)}; record it "
+                f"{metric.name!r} was recorded already in {self._names.case_id(name)}; record it "
                 "once, or in a case of its own: pareto.configure(name='...').record(...)"
             )
         return self._options.apply_to(metric)
 
     def known(self, metrics: Iterable[str]) -> frozenset[str]:
         """Check names of metrics that `measure` can produce."""
-        wanted = frozenset(metrics)
-        for name in sorted(wanted - self._built_in()):
-            raise ParetoError(
-                f"metrics names {name!r}, which nothing here measures"
-                f"{suggest(name, self._built_in())}; known: {', '.join(sorted(self._built_in()))}"
-            )
-        return wanted
+        return self._vocabulary.measurable(metrics)
 
-    def _built_in(self) -> frozenset[str]:
-        added = {m.name for meter in self._meters or () for m in meter.metrics}
-        # Counted without data alone, so elsewhere a tolerance for it would never gate.
-        unmeasured = frozenset() if self._options.work_only else {OPERATIONS.name}
-        return (frozenset(BUILT_IN) - unmeasured) | added
+    def keeper(self, name: str | None, metrics: Iterable[str] = ()) -> Keep | None:
+        """Return what keeps outputs of a case by sample id; None where none are kept.
+
+        ``metrics`` are those that score these outputs; with none, all that the case records.
+        """
+        keeper = self._item.config.stash.get(KEEPER, None)
+        if keeper is None or self.idle:
+            return None
+        return keeper.keep(self._item.nodeid, self._names.case_id(name), tuple(metrics))
 
     def finish(self) -> None:
         """Check, after a test that passed under ``--pareto``, that it said what it meant."""
@@ -179,53 +193,18 @@ class Recorder:
             )
         recorded = {name for case in self._cases.values() for name in case.measurements}
         streams = any(case.streamed for case in self._cases.values())
-        known = recorded | (self._built_in() if streams else self._built_in() - STREAMED)
-        for name, keyword in self._options.named_metrics.items():
-            # A budget on something that is not there would never break.
-            if name not in (recorded if keyword == "budget" else known):
-                raise ParetoError(
-                    f"@pytest.mark.pareto({keyword}=...) names {name!r}, which this test neither "
-                    f"measures nor records{suggest(name, known)}; it has {', '.join(sorted(known))}"
-                )
+        self._vocabulary.check_named(recorded, streams=streams)
 
     def case_runs(self) -> tuple[CaseRun, ...]:
         """Return what was measured, one `CaseRun` per case that measured anything."""
         return tuple(
-            self.case_run(name, case.measurements.values(), case.items)
+            self._names.case_run(name, case.measurements.values(), case.items)
             for name, case in self._cases.items()
             if case.measurements
         )
 
-    def case_run(
-        self, name: str | None, measurements: Iterable[Measurement], items: int | None = None
-    ) -> CaseRun:
-        """Return a case with these measurements; ``name`` is the one given by `configure`."""
-        found = {measurement.metric.name: measurement for measurement in measurements}
-        return CaseRun(
-            case_id=self._case_id(name),
-            nodeid=self._item.nodeid,
-            front=self._front(name),
-            source=source_hash(self._item),
-            measurements=tuple(found.values()),
-            gate=self._options.gate,
-            budgets=tuple(b for b in self._options.budgets if b.metric in found),
-            items=items,
-        )
 
-    def _case_id(self, name: str | None) -> str:
-        return self._item.nodeid if name is None else f"{self._item.nodeid}#{name}"
-
-    def _front(self, name: str | None) -> str:
-        if self._options.front is not None:
-            front = self._options.front
-        else:
-            function = getattr(self._item, "originalname", None) or self._item.name
-            parent = self._item.nodeid.removesuffix(self._item.name)
-            front = f"{parent}{function}"
-        return front if name is None else f"{front}#{name}"
-
-
-def _refuse_of_streams(verb: str, options: "MeasureOptions") -> None:
+def _refuse_of_streams(verb: str, options: MeasureOptions) -> None:
     """Refuse options that only a stream has."""
     named = sorted(STREAMED & (options.metrics or frozenset()))
     if named:

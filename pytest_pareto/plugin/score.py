@@ -45,6 +45,26 @@ def read_score(name: str, value: object, ids: Iterable[object] | None) -> Score:
     )
 
 
+def read_outputs(outputs: object, ids: Iterable[object] | None) -> list[tuple[str, object]]:
+    """Pair outputs with their ids. Raises ParetoError where that cannot be done."""
+    if isinstance(outputs, Mapping):
+        if ids is not None:
+            raise ParetoError("pareto.keep: a mapping has its ids already; leave ids= away")
+        ids, outputs = list(outputs), list(outputs.values())
+    if ids is None or not isinstance(outputs, Iterable):
+        raise ParetoError(
+            "pareto.keep takes a mapping from sample ids to outputs, or a sequence of outputs "
+            "with ids="
+        )
+    listed, labels = list(outputs), [str(label) for label in _listed(ids)]
+    if len(listed) != len(labels):
+        raise ParetoError(
+            f"pareto.keep: there are {len(listed)} outputs and {len(labels)} ids; give one id "
+            "for each output"
+        )
+    return list(zip(labels, listed, strict=True))
+
+
 def _listed(ids: Iterable[object]) -> list[object]:
     plain = _plain(ids)
     return list(plain) if isinstance(plain, Iterable) else [plain]

@@ -9,6 +9,7 @@ import pytest
 from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.hooks import MeasuringHooks
+from pytest_pareto.plugin.kept_outputs import KeptOutputs
 from pytest_pareto.plugin.own_runs import ManyRuns, OneRun
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
@@ -43,8 +44,9 @@ def register_session(config: pytest.Config) -> None:
     config.pluginmanager.register(runs, "pareto-runs")
     if isinstance(runs, OneRun):
         config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
+    kept = KeptOutputs(config, here=isinstance(runs, OneRun))
     config.pluginmanager.register(
-        ParetoSession(config, settings, selection, runs), "pareto-session"
+        ParetoSession(config, settings, selection, runs, kept), "pareto-session"
     )
 
 
@@ -67,11 +69,13 @@ class ParetoSession:
         settings: Settings,
         selection: Selection,
         runs: Runs,
+        kept: KeptOutputs,
     ) -> None:
         self._config = config
         self._settings = settings
         self._runs = runs
         self._selection = selection
+        self._kept = kept
         self._red: set[str] = set()
         self._reported = False
         self._conclusion: Conclusion | None = None
@@ -132,7 +136,9 @@ class ParetoSession:
     def _conclude(self, session: pytest.Session, duration_s: float) -> None:
         if not session.items or (self._selection.stopped and not self._reported):
             return  # nothing ran, and pytest says why
-        self._conclusion = self._runs.conclude(session, duration_s)
+        from pytest_pareto.plugin.illustrating import illustrate
+
+        self._conclusion = illustrate(self._runs.conclude(session, duration_s), self._kept)
         self._conclusion.report(session, frozenset(self._red))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

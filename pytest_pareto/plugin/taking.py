@@ -9,6 +9,7 @@ from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.counts import timeout_s
+from pytest_pareto.plugin.kept_outputs import handed
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replay import Replay
 from pytest_pareto.report.summary import plural
@@ -62,6 +63,8 @@ class Taking:
             self._session, builder, Replay(self._session).show if shows else lambda _: None
         )
         leg = self._legs[turn.side]
+        keeps = self._measured is None and not (turn.is_warm_up or self._runs[turn.side])
+        outputs = handed(self._session.config, turn.side) if keeps else None
         with run_folder() as folder:
             run_leg(
                 leg,
@@ -74,6 +77,7 @@ class Taking:
                     leg=leg,
                     # The tests are of one side: the other's code may lack what they import.
                     may_lack=turn.side is Side.REF or leg.tests != leg.tree,
+                    outputs=outputs,
                 ),
                 folder=folder / "run",
                 hear=hearing,

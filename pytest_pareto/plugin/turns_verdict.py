@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pytest_pareto.compare.recalled import baseline_of
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.blocks import PER_BLOCK
 from pytest_pareto.model.facts import SessionFacts
@@ -9,7 +10,7 @@ from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.run import Interleaved
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Circumstances, Judged, judge_interleaved
-from pytest_pareto.plugin.conclusion import Conclusion
+from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
@@ -102,7 +103,9 @@ def conclude_turns(
         stopped = selection.stopped or "the session ended early"
         nothing = f"--pareto-against: nothing was compared with {commit}: {stopped}"
         return Conclusion(Judgement((), failures or (nothing,)), facts)
-    return Conclusion(judge_turns(turns, settings, selection, failures).judgement, facts)
+    judged = judge_turns(turns, settings, selection, failures)
+    before = baseline_of((turns.again or turns.screen).old)
+    return Conclusion(judged.judgement, facts, Sampled(judged.samples, before, before))
 
 
 def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:

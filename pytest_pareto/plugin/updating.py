@@ -11,7 +11,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Judged
-from pytest_pareto.plugin.conclusion import Conclusion
+from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.settings import Settings
 
 
@@ -44,9 +44,10 @@ def update(
         write(settings.baseline_dir, baseline.hardware_key, baseline, after)
     except ParetoError as error:
         failed = replace(judgement, failures=(*judgement.failures, str(error)))
-        return Conclusion(failed, replace(facts, updating=True))
+        unwritten = Sampled(judged.samples, baseline, baseline)
+        return Conclusion(failed, replace(facts, updating=True), unwritten)
     facts = replace(facts, updating=True, edits=_told(edits), written=len(edits))
-    return Conclusion(judgement, facts)
+    return Conclusion(judgement, facts, Sampled(judged.samples, baseline, after))
 
 
 def _prunable(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:

@@ -39,6 +39,18 @@ def seconds(config: pytest.Config, name: str) -> float:
     return value
 
 
+def megabytes(config: pytest.Config, name: str) -> int:
+    """Return bytes from an ini option that takes megabytes, 0 or more.
+
+    Raises pytest.UsageError, naming it, where that is no such number.
+    """
+    text = str(config.getini(name))
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise pytest.UsageError(f"ini option {name} is {text!r}; it takes megabytes, such as 256")
+    return int(value * 1e6)
+
+
 def fraction(name: str, text: str, *, below: float) -> float:
     """Return a number from 0 to ``below``.
 

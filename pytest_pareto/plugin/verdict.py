@@ -10,7 +10,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
 from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_runs
-from pytest_pareto.plugin.conclusion import Conclusion
+from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.confirming import Confirming
 from pytest_pareto.plugin.past import Past, load_past
 from pytest_pareto.plugin.selection import Selection
@@ -47,7 +47,9 @@ def conclude(
     rootpath = session.config.rootpath
     facts = _facts(settings, selection, measured, past.baseline, confirmation, rootpath)
     if not writable:
-        return Conclusion(judged.judgement, replace(facts, updating=settings.update is not None))
+        facts = replace(facts, updating=settings.update is not None)
+        sampled = Sampled(judged.samples, past.baseline, past.baseline)
+        return Conclusion(judged.judgement, facts, sampled)
     return update(settings, judged, past.baseline, measured.runs[-1].environment, facts)
 
 

@@ -1,0 +1,113 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFont
+
+from pytest_pareto.outputs.beside import Pair, Side, compose
+
+GAP, STRIP = 8, 68  # where the images begin
+RNG = np.random.default_rng(0)
+
+
+Save = Callable[[object], Path]
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    def save_image(array: object) -> Path:
+        file = tmp_path / f"{len(list(tmp_path.iterdir()))}.png"
+        Image.fromarray(np.asarray(array)).save(file)
+        return file
+
+    return save_image
+
+
+def pair(before: Path | None, now: Path | None, sample: str = "seven/17") -> Pair:
+    return Pair("accuracy", 1, sample, Side(before, 1.0), Side(now, 0.25))
+
+
+@pytest.mark.parametrize(("size", "factor"), [(8, 32), (16, 16), (100, 2), (300, 1)])
+def test_old_is_on_the_left_and_new_on_the_right(save: Save, size: int, factor: int) -> None:
+    old, new = RNG.integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    sheet = np.asarray(compose(pair(save(old), save(new))))
+    side = size * factor
+    width = max(side, 256)
+    left = sheet[STRIP : STRIP + side, GAP : GAP + side]
+    right = sheet[STRIP : STRIP + side, 2 * GAP + width : 2 * GAP + width + side]
+    square = np.ones((factor, factor, 1), np.uint8)
+    assert (left == np.kron(old, square)).all()
+    assert (right == np.kron(new, square)).all()
+    assert not (right == np.kron(old, square)).all()
+    assert sheet.shape == (STRIP + side + GAP, 2 * width + 3 * GAP, 3)
+
+
+def test_both_sides_have_one_scale(save: Save) -> None:
+    sheet = compose(pair(save(np.zeros((8, 8), np.uint8)), save(np.zeros((64, 64), np.uint8))))
+    assert sheet.size == (2 * 256 + 3 * GAP, STRIP + 256 + GAP)
+    assert sheet.getpixel((GAP + 31, STRIP + 31)) == (0, 0, 0)
+    assert sheet.getpixel((GAP + 33, STRIP + 33)) == (255, 255, 255)
+
+
+def test_a_side_that_was_not_kept_is_grey(save: Save) -> None:
+    new = np.full((8, 8), 9, np.uint8)
+    damaged = save(new)
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    gone = damaged.with_name("gone.png")
+    bomb = save(np.zeros((9000, 10000), bool))
+    for before in (None, damaged, gone, bomb):
+        sheet = compose(pair(before, save(new)))
+        assert sheet.getpixel((GAP + 200, STRIP + 200)) == (200, 200, 200)
+        assert sheet.getpixel((2 * GAP + 256 + 200, STRIP + 200)) == (9, 9, 9)
+
+
+def test_what_is_transparent_is_shown_on_white(save: Save) -> None:
+    clear = np.zeros((8, 8, 4), np.uint8)
+    sheet = compose(pair(save(clear), save(clear)))
+    assert sheet.getpixel((GAP + 99, STRIP + 99)) == (255, 255, 255)
+
+
+def test_the_caption_says_which_sample_and_both_scores(save: Save) -> None:
+    file = save(np.zeros((8, 8), np.uint8))
+    plain = np.asarray(compose(pair(file, file)))
+    for other in (
+        pair(file, file, "eight/17"),
+        Pair("psnr", 1, "seven/17", Side(file, 1.0), Side(file, 0.25)),
+        Pair("accuracy", 2, "seven/17", Side(file, 1.0), Side(file, 0.25)),
+        Pair("accuracy", 1, "seven/17", Side(file, 0.5), Side(file, 0.25)),
+        Pair("accuracy", 1, "seven/17", Side(file, 1.0), Side(file)),
+        Pair("accuracy", 1, "seven/17", Side(file, 1.0), Side(file, 0.25, clipped=True)),
+    ):
+        drawn = np.asarray(compose(other))
+        assert (drawn[STRIP:] == plain[STRIP:]).all()
+        assert not (drawn[:STRIP] == plain[:STRIP]).all()
+    assert (np.asarray(compose(pair(file, file))) == plain).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.text(st.characters(), max_size=300))
+@example("\u202eعربى\x00\n\ud800" * 60)
+@example("x" * 100_000)
+def test_any_id_fits_into_its_line(sample: str) -> None:
+    sheet = np.asarray(compose(Pair("m", 1, sample, Side(), Side())))
+    assert (sheet[:STRIP, -GAP:] == 255).all()  # nothing runs over the edge
+    assert sheet.shape == (STRIP + 256 + GAP, 2 * 256 + 3 * GAP, 3)
+
+
+def test_a_pillow_without_freetype(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFont, "load_default", _bitmap_only(ImageFont.load_default_imagefont))
+    file = save(np.zeros((8, 8), np.uint8))
+    sheet = np.asarray(compose(pair(file, file, "é中" * 300)))
+    assert (sheet[:STRIP] == 0).any()
+
+
+def _bitmap_only(bitmap: Callable[[], object]) -> Callable[..., object]:
+    def load_default(size: float | None = None) -> object:
+        if size is not None:
+            raise ImportError("The _imagingft C module is not installed")
+        return bitmap()
+
+    return load_default
