@@ -36,9 +36,10 @@ cover: $(VENV)/.test  ## branch coverage of the rooms that must not be wrong
 	$(RUN) pytest tests/model tests/baseline tests/compare tests/judge tests/test_pipeline.py \
 		--cov --cov-report=term-missing
 
-calibration: $(VENV)/.test  ## long simulations of the statistics, and docs/calibration.md
+calibration: $(VENV)/.test  ## long simulations of the statistics, and the tables in the docs
 	$(RUN) pytest -m slow
 	$(RUN) benchmarks.calibration
+	$(RUN) benchmarks.quality
 
 gpu: $(VENV)/.test  ## what needs a CUDA device
 	$(RUN) pytest -m gpu

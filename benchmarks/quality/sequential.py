@@ -64,7 +64,8 @@ def savings(draws: int) -> Iterator[Row]:
         said = trial.tally(draws)
         yield said.row(f"{what}, {LOOKS} looks over {MOST}", outcomes, at_least(least))
         fewer = 1 - said.used / AT_ONCE
-        yield Row(f"samples saved, of {AT_ONCE}", draws, fewer, at_least(saved))
+        saved_of = f"{what.split(':')[0]}: samples saved, of {AT_ONCE}"
+        yield Row(saved_of, draws, fewer, at_least(saved))
 
 
 def in_a_family(draws: int) -> Iterator[Row]:
@@ -76,7 +77,7 @@ def in_a_family(draws: int) -> Iterator[Row]:
     yield half.tally(draws).row(f"−.5 sd: WORSE, all {AT_ONCE} at once", CONVICTED, at_least(88))
     said = replace(half, n=MOST, planned=LOOKS).tally(draws)
     yield said.row(f"−.5 sd: WORSE, {LOOKS} looks over {MOST}", CONVICTED, at_least(88))
-    yield Row(f"samples saved, of {AT_ONCE}", draws, 1 - said.used / AT_ONCE)
+    yield Row(f"−.5 sd: samples saved, of {AT_ONCE}", draws, 1 - said.used / AT_ONCE)
 
 
 def collapses(draws: int) -> Iterator[Row]:
@@ -94,6 +95,11 @@ def collapses(draws: int) -> Iterator[Row]:
         if noise:
             what = "the first look, of 40, has none of them"
             yield Row(what, draws, unseen / draws, at_least(10), simulated=True)
+    fewer = Trial(collapsing(0.03, 0.3), 200, 0.01, 163)
+    for trial, how in ((fewer, "all at once"), (replace(fewer, planned=LOOKS), f"{LOOKS} looks")):
+        said = trial.tally(draws)
+        yield said.row(f"3 % collapse: WORSE, {how}", CONVICTED)
+        yield said.row(f"3 % collapse: not worse, {how}", PASSED)
     allowed = Trial(collapsing(0.005, 0.3), 200, 0.05, 162, planned=LOOKS)
     yield allowed.tally(draws).row("1 in 200 collapses: WORSE", CONVICTED, at_most(2))
 

@@ -18,19 +18,15 @@ and as many rare successes would be missed by a claim of harm.
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """Which claims of the mean have to wait, and why."""
+    """That nothing got worse has to wait, claims of ``harm`` by the mean perhaps too; and why."""
 
     harm: bool
-    safety: bool
     reason: str
 
     def of(self, change: Change) -> Change:
         """Return the change without these claims, and with the reason where that leaves none."""
-        if self.safety:
-            change = replace(change, high=math.inf, p_better=1.0)
-        if self.harm:
-            change = replace(change, low=-math.inf)
-        return change
+        low = -math.inf if self.harm else change.low
+        return replace(change, low=low, high=math.inf, p_better=1.0)
 
 
 def barred(guard: Collapse | None, pairs: int, looks: Looks | None) -> Barred | None:
@@ -44,8 +40,8 @@ def barred(guard: Collapse | None, pairs: int, looks: Looks | None) -> Barred | 
         return None
     if pairs < ENOUGH:
         reason = f"a mean of {pairs} samples claims nothing before the last look, one of {ENOUGH}"
-        return Barred(harm=True, safety=True, reason=f"{reason} does")
+        return Barred(harm=True, reason=f"{reason} does")
     if guard is not None and guard.fell > guard.rose:
         reason = f"{guard.fell} of {pairs} samples collapsed, which the rest has to acquit"
-        return Barred(harm=False, safety=True, reason=reason)
+        return Barred(harm=False, reason=reason)
     return None

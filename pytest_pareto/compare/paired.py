@@ -71,7 +71,8 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
 ) -> Change:
     """Compare finite scores that are aligned with ``ids`` on both sides.
 
-    Of a ``SET`` they are the pseudo-values of the same blocks of samples on both sides.
+    Of a ``SET`` they are the pseudo-values of the same blocks of samples on both sides; it has
+    no looks.
     ``family`` is how many metrics are tested together: the resolution is the one at
     alpha / family. The p-values and the interval are of this comparison alone, and pay for all
     the planned ``looks`` of an evaluation that may stop early. Then the resolution is that of

@@ -11,6 +11,7 @@ from pytest_pareto.compare.points import (
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Session
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 
 
@@ -75,3 +76,11 @@ def test_scores_are_ordered_by_id() -> None:
 def test_scores_without_an_id_are_refused() -> None:
     with pytest.raises(ParetoError, match="'m' has 2 scores for 1 ids"):
         paired_axis(["a"], [1.0, 2.0], metric(Kind.PAIRED, relative=False))
+
+
+def test_a_scored_point_knows_its_kind_and_how_far_it_came() -> None:
+    grades = Metric("g", "", Better.HIGHER, Kind.ORDINAL, Scope.GPU, 0.1, relative=False)
+    looks = Looks(10, 5, 1, 0)
+    axis = paired_axis(["b", "a"], [1.0, 2.0], grades, looks)
+    assert (axis.ids, axis.harms.tolist()) == (("a", "b"), [-2.0, -1.0])
+    assert (axis.kind, axis.looks) == (Kind.ORDINAL, looks)
