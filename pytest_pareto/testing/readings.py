@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.run import CaseRun, Measurement
 
@@ -40,6 +41,9 @@ class _Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     first: float | None = None
     absent: str | None = None
     notes: tuple[str, ...] = ()
+    whole: float | None = None
+    looks: Looks | None = None
+    broken: bool = False
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +101,7 @@ def _encoded(case: CaseRun | None, name: str) -> _Reading | None:
     found = None if case is None else case.measurement(name)
     if found is None:
         return None
-    return _Reading(found.values, found.ids, found.first, found.absent, found.notes)
+    return _Reading(**{field: getattr(found, field) for field in _Reading.__struct_fields__})
 
 
 def read_readings(path: Path | str) -> Readings:
@@ -157,7 +161,7 @@ def _check_header(text: bytes, file: str) -> int:
 def _decode(text: bytes, form: type[_T], file: str, number: int) -> _T:
     try:
         return msgspec.json.decode(text, type=form)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ParetoError) as error:
         raise _corrupt(file, number, str(error)) from error
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.testing import ReplayMeter, read_readings, record_readings, replay_meters
@@ -193,7 +194,7 @@ def metrics(draw: st.DrawFn, name: str) -> Metric:
 def measurements(draw: st.DrawFn, metric: Metric) -> Measurement:
     notes = tuple(draw(st.lists(st.text(), max_size=2)))
     if draw(st.booleans()):
-        return Measurement(metric, absent=draw(st.text()), notes=notes)
+        return Measurement(metric, absent=draw(st.text()), notes=notes, broken=draw(st.booleans()))
     value = st.floats(0 if metric.relative else None, allow_nan=False, allow_infinity=False)
     most = 1 if metric.kind is Kind.EXACT else 5
     values = tuple(draw(st.lists(value, min_size=1, max_size=most)))
@@ -201,10 +202,18 @@ def measurements(draw: st.DrawFn, metric: Metric) -> Measurement:
     return Measurement(
         metric,
         values,
-        tuple(draw(ids)) if metric.kind is Kind.PAIRED else (),
+        tuple(draw(ids)) if metric.kind.sampled else (),
         first=draw(st.none() | value),
         notes=notes,
+        whole=draw(value) if metric.kind is Kind.SET else None,
+        looks=draw(st.none() | stopped_after(len(values))) if metric.kind.sampled else None,
     )
+
+
+@st.composite
+def stopped_after(draw: st.DrawFn, used: int) -> Looks:
+    planned = draw(st.integers(used, 2 * used))
+    return Looks(planned, planned, used, draw(st.integers(0, 2**63)))
 
 
 @st.composite
@@ -242,3 +251,13 @@ def test_what_we_recorded_on_an_h200_can_be_read() -> None:
     assert len(readings.runs[0]) == 3
     assert readings.metrics.keys() >= {"latency", "device_time", "energy", "peak_memory"}
     assert readings.metrics["latency"] == LATENCY
+
+
+def test_looks_that_cannot_be_are_told_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "readings.jsonl"
+    score = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+    looked = Measurement(score, (1.0,), ("a",), looks=Looks(5, 5, 1, 0))
+    record_readings(path, [[case_run("a", looked)]])
+    path.write_text(path.read_text().replace('"at":1', '"at":9'))
+    with pytest.raises(ParetoError, match=r"line 2: look 9 of 5 over 5 samples"):
+        read_readings(path)
