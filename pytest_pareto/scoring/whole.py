@@ -128,26 +128,24 @@ def together(pairs: Sequence[Pair]) -> list[Pair]:
 def _jackknifed(
     name: str, statistic: Callable[[Any], object], items: Any, labels: Sequence[str]
 ) -> Whole:
-    import numpy as np
-
     from pytest_pareto.scoring.jackknife import blocks_of, pseudo_values
 
     samples = sorted(set(labels))  # so that the order of the samples is no part of the blocks
     count = min(BLOCKS, len(samples))
     if count < 2:
         raise ScoringError(f"{name!r} is over the whole set, which needs two samples at least")
-    of_sample = [int(block) for block in blocks_of(len(samples), count, 0)]
-    block_of = dict(zip(samples, of_sample, strict=True))
+    parts = [[samples[place] for place in block] for block in blocks_of(len(samples), count, 0)]
+    places: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        places.setdefault(label, []).append(place)
+    blocks = [[place for sample in part for place in places[sample]] for part in parts]
 
     def number(some: Any) -> float:
         return _number(name, statistic, some)
 
-    blocks = np.array([block_of[label] for label in labels])
     whole, values = pseudo_values(number, items, blocks)
-    names = tuple(
-        _block_name(block, [s for s in samples if block_of[s] == block]) for block in range(count)
-    )
-    return Whole(float(whole), tuple(float(value) for value in values), names)
+    names = tuple(_block_name(at, part) for at, part in enumerate(parts, 1))
+    return Whole(whole, tuple(values), names)
 
 
 def _number(name: str, statistic: Callable[[Any], object], items: Any) -> float:
@@ -166,5 +164,5 @@ def _number(name: str, statistic: Callable[[Any], object], items: Any) -> float:
 
 def _block_name(block: int, samples: Sequence[str]) -> str:
     """Name a block so that one of other samples has another name, and is never compared."""
-    digest = hashlib.sha256("\0".join(samples).encode()).hexdigest()
-    return f"block {block + 1} ({digest[:8]})"
+    digest = hashlib.sha256("\0".join(sorted(samples)).encode()).hexdigest()
+    return f"block {block} ({digest[:8]})"
