@@ -86,10 +86,10 @@ def test_harms_have_no_mean_and_a_spread_of_one(shape: Shape) -> None:
 
 
 def test_looks_that_are_not_paid_for_miss_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = next(sequential.sizes(250))
+    right = next(sequential.sizes(600))
     assert not right.missed
     monkeypatch.setattr(paired, "sequential_p", lambda p, _: p)
-    wrong = next(sequential.sizes(250))
+    wrong = next(sequential.sizes(600))
     assert wrong.missed
 
 
