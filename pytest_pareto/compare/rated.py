@@ -97,10 +97,13 @@ def _rate(name: str, held: Mapping[str, MetricHistory]) -> Iterator[Rated | Unra
     if kind is Kind.EXACT:
         yield Unrated(name, "repeatable: it differs or it does not, without any noise")
         return
+    if kind is Kind.SET:
+        yield Unrated(name, "one number of all samples: what more of them would tell is unknown")
+        return
     if kind is Kind.RUN and name in BUILT_IN and not BUILT_IN[name].gates:
         yield Unrated(name, "a diagnostic of the machine, no score of a variant")
         return
-    rated, left = _scored(name, alike) if kind is Kind.PAIRED else _repeated(name, alike)
+    rated, left = _scored(name, alike) if kind.sampled else _repeated(name, alike)
     yield from left
     if len(rated.values) > 1:
         yield rated

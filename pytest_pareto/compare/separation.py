@@ -13,6 +13,7 @@ from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.rated import Floats, Rated
 from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.discernment import LARGEST_PLAN, Apart
+from pytest_pareto.model.metric import Kind
 
 Correct = Callable[[Sequence[float]], Sequence[float]]
 """Adjusts the p-values of one family, so that those up to alpha may be believed all at once."""
@@ -46,20 +47,18 @@ def pairs_on_same_samples(rated: Rated) -> Pairs:
     """Compare variants sample by sample, by what convicts elsewhere: t with Hall's or Tango's."""
     table, n = rated.table, rated.table.shape[1]
     found = np.array(
-        [
-            _paired(table[i] - table[j], binary=rated.binary)
-            for i, j in combinations(range(len(table)), 2)
-        ]
+        [_paired(table[i] - table[j], rated) for i, j in combinations(range(len(table)), 2)]
     )
     difference, error, p = found.T
     return Pairs(difference, error, n * error**2, p, sides=1)
 
 
-def _paired(harm: Floats, *, binary: bool) -> tuple[float, float, float]:
+def _paired(harm: Floats, rated: Rated) -> tuple[float, float, float]:
     if not harm.any():
         return 0.0, 0.0, 1.0
     shift = MeanShift.of(harm)
-    test = Flips.of(harm) if binary else shift
+    # Of grades only the order means something: who is better, as 0 and 1 say it too.
+    test = Flips.of(harm) if rated.binary or rated.kind is Kind.ORDINAL else shift
     p = min(1.0, 2 * min(test.p_above(0.0), test.p_below(0.0)))
     return shift.estimate, shift.standard_error, p
 

@@ -47,7 +47,7 @@ def explanations(found: Discernment, names: Names) -> Iterator[str]:
     """Say what the verdict rests on, and how firmly the best variant is the best."""
     if found.all_equal:
         return
-    if found.kind is Kind.PAIRED and found.n < _FEW:
+    if found.kind.sampled and found.n < _FEW:
         yield f"{found.n} samples are too few to believe any of these figures; take 100 or more"
     if found.rests_on_pairing:
         yield (

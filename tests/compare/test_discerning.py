@@ -221,3 +221,27 @@ def test_it_says_the_same_every_time() -> None:
     task = task_scores(np.random.default_rng(9))
     held = [{"score": paired(values)} for values in task]
     assert examine(*held) == examine(*held)
+
+
+def test_grades_are_told_apart_by_their_order() -> None:
+    """Two that fell by a thousand steps outweigh any number of small steps up in a mean."""
+    rng = np.random.default_rng(4)
+    low = rng.integers(1, 4, N).astype(float)
+    high = low + (rng.random(N) < 0.3)
+    high[:2] -= 1000.0
+    grades = [replace(paired(values), kind=Kind.ORDINAL) for values in (low, high)]
+    (metric,) = only_front(*({"grade": grade} for grade in grades)).metrics
+    assert metric.same is not None
+    assert (metric.same.apart, metric.n) == (1, N)
+    (as_numbers,) = only_front(*({"grade": paired(values)} for values in (low, high))).metrics
+    assert as_numbers.same is not None
+    assert as_numbers.same.apart == 0
+
+
+def test_numbers_of_a_whole_set_are_left_out_and_it_is_said_why() -> None:
+    blocks = replace(paired(np.arange(20.0)), kind=Kind.SET)
+    scores = np.random.default_rng(5).standard_normal((2, N))
+    front = only_front(*({"fid": blocks, "score": paired(s)} for s in scores))
+    assert [metric.metric for metric in front.metrics] == ["score"]
+    (note,) = front.notes
+    assert note.startswith("fid: one number of all samples")
