@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.texts import require_text
 
 GIVE_UP_FACTOR = 3.0
 """A trade may give up this many tolerances of a metric unless the test says otherwise."""
@@ -62,6 +63,8 @@ class Metric:
     def __post_init__(self) -> None:
         if not self.name:
             raise ParetoError("a metric needs a name")
+        require_text("the metric's name", self.name)
+        require_text(f"the unit of {self.name!r}", self.unit)
         for label, value in (("tolerance", self.tolerance), ("give_up", self.give_up)):
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise ParetoError(

@@ -10,6 +10,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.texts import require_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ class Measurement:
                 f"{name!r} has {len(self.values)} scores for {len(self.ids)} ids; "
                 "pass one id per score"
             )
+        if not "".join(self.ids).isascii():
+            for label in self.ids:
+                require_text(f"{name!r}: the id", label)
         if len(set(self.ids)) != len(self.ids):
             ((again, _),) = Counter(self.ids).most_common(1)
             raise ParetoError(

@@ -74,9 +74,14 @@ class ChildLine(msgspec.Struct, frozen=True):
     standing: str | None = None
 
 
+def read_line(text: str) -> ChildLine:
+    """Read what `write_line` wrote."""
+    return msgspec.convert(json.loads(text), ChildLine)
+
+
 def write_line(file: Path, line: ChildLine) -> None:
     """Append a line for the parent."""
-    # json, not msgspec: a report's own text may hold lone surrogates and NaN.
+    # json, not msgspec: a report's own text may hold lone surrogates and NaN. So for reading.
     with file.open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(msgspec.structs.asdict(line)) + "\n")
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.plugin.arguments import arguments_on
-from pytest_pareto.plugin.child import ChildLine, ChildSpec, Handed
+from pytest_pareto.plugin.child import ChildSpec, Handed, read_line
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.plugin.progress import Standing
@@ -87,7 +87,7 @@ class Hearing:
 
     def __call__(self, text: str) -> None:
         """Hear one line."""
-        line = msgspec.json.decode(text, type=ChildLine)
+        line = read_line(text)
         if line.report is not None:
             report = _revive(self._config, line.report)
             self._builder.add(report)

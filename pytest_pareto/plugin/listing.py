@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import msgspec
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.plugin.child import ChildLine
+from pytest_pareto.plugin.child import read_line
 from pytest_pareto.plugin.children import ORDERLY, child_arguments
 from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.runs.leg_run import listen
@@ -76,7 +75,7 @@ class _Heard:
         self._uncollected: list[tuple[str, str]] = []
 
     def __call__(self, text: str) -> None:
-        line = msgspec.json.decode(text, type=ChildLine)
+        line = read_line(text)
         if line.listed is not None:
             self.tests = line.listed
         elif line.uncollected is not None:

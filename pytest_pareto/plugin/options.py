@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.texts import require_text
 from pytest_pareto.plugin.marker import count
 
 
@@ -25,6 +26,7 @@ class MeasureOptions:
     def __post_init__(self) -> None:
         if self.name is not None and (not self.name or not isinstance(self.name, str)):
             raise ParetoError(f"name takes a non-empty string, not {self.name!r}")
+        require_text("name", self.name or "")
         count("items", self.items, least=1)
         count("rounds", self.rounds, least=1)
         count("warmup", self.warmup, least=0)

@@ -176,3 +176,37 @@ def test_interrupt_leaves_no_child(fresh_toy: "Toy") -> None:
     assert "INTERNALERROR" not in output
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_reports_with_texts_that_json_can_hardly_hold_are_read(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        def test_score(pareto):
+            pareto.record("score", [0.5, 0.6], ids=["a", "b"], better="higher")
+
+        def test_nan(record_property):
+            record_property("loss", float("nan"))
+
+        def test_surrogate():
+            raise ValueError("\\udcff")
+        """
+    )
+    session = run("--pareto", "--pareto-runs=2")
+    session.result.assert_outcomes(passed=2, failed=1)
+    assert session.exit_code == 1
+
+
+def test_an_id_that_no_file_can_hold_is_told(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile(
+        test_it="""
+        def test_score(pareto):
+            pareto.record("score", [0.5, 0.6], ids=["p\\udcff.png", "b"], better="higher")
+        """
+    )
+    session = run("--pareto", "--pareto-runs=2")
+    assert session.exit_code == 1
+    assert "is no text that a file can hold" in session.text

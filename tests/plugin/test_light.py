@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("numpy", "scipy", "torch", "pynvml", "msgspec", "pytest_pareto.measure")
+HEAVY = (
+    *("numpy", "scipy", "torch", "pynvml", "msgspec", "PIL", "greenlet"),
+    *(f"pytest_pareto.{room}" for room in ("measure", "scoring", "outputs", "compare", "report")),
+)
 
 REPORT = """
 import sys
