@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.enough import is_decided
+from pytest_pareto.compare.enough import Grounds, is_decided
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.budget import Budget, parse_budget
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Baseline, MetricHistory, Samples, Session
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.looks import Looks, order_seed
 from pytest_pareto.model.metric import Better, Kind, Metric
+from pytest_pareto.model.policy import TradeOffs
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import Verdict
 from pytest_pareto.pipeline import Judged
@@ -63,7 +64,7 @@ def scored(metric: Metric, scores: Sequence[float]) -> Measurement:
 
 def looked(scores: Scores, at: int, metric: Metric = SCORE) -> Measurement:
     """What has been scored of a shuffled whole when a look is reached."""
-    looks = Looks(len(scores), 5, at, seed=3)
+    looks = Looks(len(scores), 5, at, order_seed(ids(len(scores))))
     order = np.random.default_rng(looks.seed).permutation(len(scores))[: looks.used]
     names = ids(len(scores))
     values = tuple(scores[order].tolist())
@@ -144,7 +145,7 @@ def test_what_stopped_early_is_compared_with_the_same_samples() -> None:
     assert change.pairs == 80
     assert abs(change.estimate) < 0.01
     assert result.baseline == pytest.approx(result.candidate, abs=0.01)
-    assert result.looks == Looks(200, 5, 2, seed=3)
+    assert result.looks == Looks(200, 5, 2, order_seed(ids(200)))
     assert not found.judgement.failed
 
 
@@ -179,10 +180,13 @@ def decision(
     past: Baseline | None = None,
     metric: Metric = SCORE,
     budgets: tuple[Budget, ...] = (),
+    anchor: Baseline | None = None,
+    others: Sequence[Metric] = (),
 ) -> bool:
     past = remembers(metric, draw(1).tolist()) if past is None else past
     case = CaseRun("a", "a", "f", "s", (looked(now, at, metric),), budgets=budgets)
-    return is_decided(case, past, HERE, Terms())
+    grounds = Grounds(past, HERE, Terms(), anchor, TradeOffs.BOUNDED)
+    return is_decided(case, grounds, others)
 
 
 def test_a_clear_fall_and_a_clear_standstill_are_decided_early() -> None:
@@ -220,6 +224,52 @@ def test_an_undecided_budget_keeps_it_going() -> None:
     near = (parse_budget("score", ">= 0.7"),)
     assert not decision(draw(1) + noise, at=3, budgets=near)
     assert decision(draw(1) + noise, at=3, budgets=(parse_budget("score", ">= 0.5"),))
+
+
+def test_a_creep_that_is_open_keeps_it_going() -> None:
+    noise = np.random.default_rng(2).normal(0, 0.005, 200)
+    crept = draw(1) + noise
+    assert decision(crept, at=2, anchor=remembers(SCORE, draw(1).tolist()))
+    before = draw(1) + SCORE.tolerance + np.random.default_rng(3).normal(0, 0.01, 200)
+    assert not decision(crept, at=2, anchor=remembers(SCORE, before.tolist()))
+
+
+def test_what_may_be_traded_is_decided_where_no_trade_gives_up_as_much() -> None:
+    noise = np.random.default_rng(2).normal(0, 0.005, 200)
+    mildly, far = draw(1) - 0.02 + noise, draw(1) - 0.2 + noise
+    cost = replace(SCORE, name="cost", kind=Kind.RUN)
+    assert decision(mildly, at=2)
+    assert not decision(mildly, at=2, others=[cost])
+    assert decision(mildly, at=2, others=[replace(cost, gates=False)])
+    assert decision(far, at=2, others=[cost])
+
+
+def test_a_broken_budget_is_for_the_whole_session_to_find() -> None:
+    """It shares its level with budgets that the evaluation does not know of."""
+    noise = np.random.default_rng(2).normal(0, 0.005, 200)
+    assert not decision(draw(1) + noise, at=3, budgets=(parse_budget("score", ">= 0.8"),))
+
+
+def test_other_samples_are_seen_whichever_of_them_were_scored() -> None:
+    before = draw(1)
+    now = looked(before, at=2)
+    assert now.looks is not None
+    other = replace(now, looks=replace(now.looks, seed=order_seed(["another", *ids(199)])))
+    found = judged(run_of(other), remembers(SCORE, before.tolist()))
+    assert by_case(found)["a"].verdict is Verdict.BROKEN
+    assert "some are not among the baseline's 200" in " ".join(by_case(found)["a"].fails)
+
+
+def test_a_diagnostic_that_broke_is_told_and_its_budget_is_broken() -> None:
+    metric = replace(SCORE, name="diag", gates=False)
+    broken = Measurement(metric, absent="'diag' raised at sample 's7'", broken=True)
+    past = remembers(GRADE, [3.0] * 100)
+    found = judged(run_of(broken, scored(GRADE, [3.0] * 100)), past)
+    assert not found.judgement.failed
+    assert any("raised at sample" in text for text in by_case(found)["a"].notices)
+    budget = (parse_budget("diag", ">= 0.9"),)
+    run = run_of(broken, scored(GRADE, [3.0] * 100), budgets=budget)
+    assert judged(run, past).judgement.failed
 
 
 def share_failed(*, looks_matter: bool, count: int = 400) -> float:

@@ -15,10 +15,11 @@ from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.budget import Budget
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import AlphaShares
-from pytest_pareto.model.verdict import CaseComparison, MetricResult
+from pytest_pareto.model.verdict import BudgetResult, CaseComparison, MetricResult
 
 
 def compare_case(
@@ -37,20 +38,26 @@ def compare_case(
         front=case.run.front,
         metrics=results,
         gate=case.run.gate,
-        budgets=tuple(
-            check_budget(
-                b,
-                case.own.measured.get(b.metric),
-                case.own.spreads.get(b.metric),
-                alpha,
-                kept_alpha=terms.alpha,
-                session_spread=_assumed(case.own.measured.get(b.metric), terms),
-            )
-            for b in case.run.budgets
-        ),
+        budgets=tuple(_budget(b, case.own, alpha, terms) for b in case.run.budgets),
         notes=_notes(case),
         broken=None if case.measured else _measured_nothing(results),
         confirmed=case.confirmed,
+    )
+
+
+def _budget(budget: Budget, case: MatchedCase, alpha: float, terms: Terms) -> BudgetResult:
+    found = case.matches.get(budget.metric)
+    if isinstance(found, MetricResult) and found.outcome is Outcome.BROKEN and not found.candidate:
+        # What broke was asked for and has no number: nothing says that the bound is kept.
+        return BudgetResult(budget.metric, budget.text, None, broken=True, reason=found.reason)
+    measured = case.measured.get(budget.metric)
+    return check_budget(
+        budget,
+        measured,
+        case.spreads.get(budget.metric),
+        alpha,
+        kept_alpha=terms.alpha,
+        session_spread=_assumed(measured, terms),
     )
 
 

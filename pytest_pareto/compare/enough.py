@@ -1,38 +1,117 @@
 """Whether what has been scored of a case decides about it, so that the rest can be saved."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from pytest_pareto.compare.cases import compare_case
 from pytest_pareto.compare.matched import match_cases
 from pytest_pareto.compare.stopping import decided
 from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline
-from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import AlphaShares
+from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.policy import AlphaShares, TradeOffs
 from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
 _SHARES = AlphaShares.of(has_rivals=True, has_budgets=True, has_anchor=True)
 
 
-def is_decided(scored: CaseRun, baseline: Baseline, now: Environment, terms: Terms) -> bool:
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What an evaluation is judged on: the baseline and, if there is one, the anchor.
+
+    ``trade_offs`` is whether what got worse can be rescued by what got better.
+    """
+
+    baseline: Baseline
+    now: Environment
+    terms: Terms
+    anchor: Baseline | None = None
+    trade_offs: TradeOffs = TradeOffs.BOUNDED
+
+
+def is_decided(scored: CaseRun, grounds: Grounds, others: Sequence[Metric] = ()) -> bool:
     """Return whether every gated score of a case is decided at its latest look, budgets too.
 
-    ``scored`` holds the scores so far, with their `Looks`. The process that scores knows neither
-    what else the session tests nor its budgets, so the level is that of a session which tests
-    all that the baseline holds: what is decided then, is in any smaller one. What has nothing to
-    be compared with is never decided.
+    ``scored`` holds the scores so far, with their `Looks`; ``others`` are the metrics that the
+    case has besides. The process that scores does not know what else the session tests, so the
+    level is that of a session which tests all that the baseline holds: what is decided then, is
+    in any smaller one. For the same reason a budget counts only where it is kept, which shares
+    its level with nobody. What has nothing to be compared with is never decided.
     """
-    (case,) = match_cases(baseline, {scored.case_id: (scored,)}, now, terms)
-    family = _gated(baseline) + len(scored.measurements)
-    budgets = len(scored.budgets) * (len(baseline.cases) + 1)
-    compared = compare_case(case, terms, _SHARES, family, budgets)
-    measured = {m.metric.name for m in scored.measurements if m.metric.gates}
-    changes = [result.change for result in compared.metrics if result.metric.name in measured]
-    corrected = family / _SHARES.changes
+    compared = _compared(scored, grounds.baseline, grounds, _SHARES.changes)
+    gating = [m.metric for m in scored.measurements if m.metric.gates]
+    results = {result.metric.name: result for result in compared.metrics}
+    rescuers = _rescuers(results, gating, [*others, *_remembered(scored, grounds.baseline)])
     return (
-        bool(changes)
-        and all(change is not None and decided(change, corrected) for change in changes)
-        and all(b.broken is not None for b in compared.budgets if b.metric in measured)
+        bool(gating)
+        and all(_settled(results[m.name], compared, grounds, rescuers - {m.name}) for m in gating)
+        and all(b.broken is False for b in compared.comparison.budgets)
+        and _no_creep_is_open(scored, gating, grounds)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    comparison: CaseComparison
+    family: float
+
+    @property
+    def metrics(self) -> tuple[MetricResult, ...]:
+        return self.comparison.metrics
+
+
+def _compared(scored: CaseRun, past: Baseline, grounds: Grounds, share: float) -> _Compared:
+    terms = grounds.terms
+    (case,) = match_cases(past, {scored.case_id: (scored,)}, grounds.now, terms)
+    family = _gated(past) + len(scored.measurements)
+    return _Compared(compare_case(case, terms, _SHARES, family, budgets=1), family / share)
+
+
+def _settled(
+    result: MetricResult, compared: _Compared, grounds: Grounds, rescuers: set[str]
+) -> bool:
+    if result.change is None:
+        return False
+    outcome = decided(result.change, compared.family)
+    if outcome is Outcome.WORSE and rescuers and grounds.trade_offs is TradeOffs.BOUNDED:
+        # What is worse and may yet be traded is decided where no trade may give up as much.
+        return result.change.low > result.metric.trade_bound
+    return outcome is not None
+
+
+def _rescuers(
+    results: Mapping[str, MetricResult], gating: Sequence[Metric], others: Sequence[Metric]
+) -> set[str]:
+    """Name what may turn out better: what is not scored here, and scores that may be."""
+    scored = {metric.name for metric in gating}
+    better = {
+        name
+        for name in scored
+        if results[name].outcome in (Outcome.BETTER, Outcome.NOT_WORSE, Outcome.INCONCLUSIVE)
+    }
+    return better | {m.name for m in others if m.gates and m.name not in scored}
+
+
+def _remembered(scored: CaseRun, baseline: Baseline) -> list[Metric]:
+    history = baseline.cases.get(scored.case_id)
+    return [
+        Metric(name, past.unit, past.better, past.kind, past.scope, 0.0, relative=False)
+        for name, past in (history.metrics.items() if history is not None else ())
+        if past.gates
+    ]
+
+
+def _no_creep_is_open(scored: CaseRun, gating: Sequence[Metric], grounds: Grounds) -> bool:
+    """Whether the anchor, too, is decided about whatever it holds of these scores."""
+    if grounds.anchor is None:
+        return True
+    beside = _compared(scored, grounds.anchor, grounds, _SHARES.anchor)
+    names = {metric.name for metric in gating}
+    changes = [r.change for r in beside.metrics if r.metric.name in names and r.change is not None]
+    return all(decided(change, beside.family) is not None for change in changes)
 
 
 def _gated(baseline: Baseline) -> int:

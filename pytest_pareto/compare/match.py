@@ -8,7 +8,7 @@ from pytest_pareto.compare.contrast import CERTAIN, Doubt
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.scale import all_same
 from pytest_pareto.model.history import MetricHistory, Samples, Session
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.looks import Looks, order_seed
 from pytest_pareto.model.metric import Kind
 
 _REPEATS = 3
@@ -60,6 +60,13 @@ def other_samples(past: MetricHistory, found: Measured) -> str | None:
     then, now = set(past.samples.ids), set(found.samples.ids)
     if then == now or (found.looks is not None and _is_part(found.looks, now, then)):
         return None
+    if found.metric.kind is Kind.SET:
+        return "the samples of the set are not those of the baseline"
+    if found.looks is not None and not found.complete and now < then:
+        return (
+            f"{found.looks.samples} samples were planned, of which some are not among the "
+            f"baseline's {len(then)}"
+        )
     gone, come = sorted(then - now), sorted(now - then)
     parts = [
         f"{len(names)} {what} (such as {names[0]!r})"
@@ -83,4 +90,5 @@ def repeats(found: Measured, sessions: Sequence[Session]) -> bool:
 
 
 def _is_part(looks: Looks, now: set[str], then: set[str]) -> bool:
-    return not looks.complete and now < then and looks.samples == len(then)
+    planned = looks.samples == len(then) and looks.seed == order_seed(then)
+    return not looks.complete and now < then and planned

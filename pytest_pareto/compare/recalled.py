@@ -22,8 +22,22 @@ def baseline_of(runs: Sequence[Run]) -> Baseline:
         {case_id: _history(measured) for case_id, measured in runs_by_case(runs).items()},
         {_THERE: environment},
         stored=False,
-        failed={nodeid: why for run in runs for nodeid, why in run.failed.items()},
+        failed={
+            **_broken(runs),
+            **{nodeid: why for run in runs for nodeid, why in run.failed.items()},
+        },
     )
+
+
+def _broken(runs: Sequence[Run]) -> dict[str, str]:
+    """Say by case id what of it broke, and how."""
+    return {
+        case_id: f"{m.metric.name} broke: {m.absent}"
+        for run in runs
+        for case_id, case in run.cases.items()
+        for m in case.measurements
+        if m.broken
+    }
 
 
 def _history(runs: Sequence[CaseRun]) -> CaseHistory:

@@ -120,6 +120,9 @@ def _creep_rules(creep: Creep | None) -> _Rules:
 def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
     if case.broken is not None:
         return
+    for result in case.metrics:
+        if not result.metric.gates and result.outcome is Outcome.BROKEN:
+            yield False, f"{result.metric.name}, a diagnostic, broke: {result.reason}"
     for result in gated(case):
         name, reason = result.metric.name, result.reason or ""
         match result.outcome:

@@ -1,16 +1,28 @@
 """Looks: how far an evaluation came that may stop as soon as its verdict is decided."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_pareto.model.errors import ParetoError
+
+
+def order_seed(ids: Iterable[str]) -> int:
+    """Return the seed of the order in which samples are visited, made of all their ids.
+
+    The same samples have the same order, in every process and session, and other ones another:
+    so the seed also tells which samples were planned, of which only some were scored.
+    """
+    joined = "\n".join(sorted(ids))
+    return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:4], "big")
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
     """Where an evaluation of ``samples`` samples stopped: at look ``at`` of ``planned`` ones.
 
-    The looks are equally far apart, and the order of the samples is shuffled by ``seed``, so
-    that what was scored until a look is a random part of the whole.
+    The looks are equally far apart, and the order of the samples is shuffled by ``seed``
+    (`order_seed`), so that what was scored until a look is a random part of the whole.
     """
 
     samples: int

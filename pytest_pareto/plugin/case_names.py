@@ -16,6 +16,11 @@ class CaseNames:
     item: pytest.Item
     options: CaseOptions
 
+    @property
+    def budgeted(self) -> frozenset[str]:
+        """The metrics that have a budget."""
+        return frozenset(budget.metric for budget in self.options.budgets)
+
     def case_id(self, name: str | None) -> str:
         """Return the id of a case."""
         return self.item.nodeid if name is None else f"{self.item.nodeid}#{name}"

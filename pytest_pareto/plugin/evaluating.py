@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.plugin.child import CHILD
 from pytest_pareto.plugin.deciding import decider
@@ -32,7 +33,7 @@ def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluatio
         decide = _decide(recorder, name, plan) if plan.stops else None
         keep = recorder.keeper(name, [metric.name for metric in plan.metrics])
         evaluation = run_evaluation(plan, decide=decide, keep=keep, progress=progress)
-    if recorder.idle:
+    if METERS not in recorder.item.config.stash:
         evaluation.check()
     for measurement in evaluation.measurements:
         recorder.add(name, measurement)
@@ -45,17 +46,20 @@ def _decide(recorder: Recorder, name: str | None, plan: Plan) -> Decide | None:
     A test that only runs, beside others that measure, stops where it stopped when it measured.
     """
     config = recorder.item.config
-    decides = decider(config) if METERS in config.stash else None
-    if decides is None:
-        return None
+    deciding = decider(config) if METERS in config.stash else None
     metrics = {metric.name: metric for metric in plan.metrics}
+    budgets = recorder.names.budgeted
+    needs_all = any(m.kind is Kind.SET and m.name in budgets for m in plan.metrics)
+    if deciding is None or needs_all:
+        return None
+    others = recorder.recorded(name)
 
     def decide(looks: Looks, scores: Mapping[str, Mapping[str, float]]) -> bool:
         measurements = [
             Measurement(metrics[metric], tuple(found.values()), tuple(found), looks=looks)
             for metric, found in scores.items()
         ]
-        return decides(recorder.names.case_run(name, measurements))
+        return deciding.decide(recorder.names.case_run(name, measurements), others)
 
     return decide
 

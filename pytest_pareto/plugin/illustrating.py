@@ -156,7 +156,9 @@ def _accept(sides: _Sides, kept: KeptOutputs, notice: Callable[[str], None]) -> 
             and (album.metrics or (case_id, metric) not in named)
             and (of_baseline := _scores(after, case_id, metric)) is not None
             and (key := scores_key(of_baseline)) == scores_key(samples)
-            and not any(a.shows(case_id, metric) and a.scores[metric] == key for a in sides.before)
+            and not any(
+                a.shows(case_id, metric) and a.scores.get(metric) == key for a in sides.before
+            )
         }
         if keys and album.samples:
             accepting.append((album, keys))

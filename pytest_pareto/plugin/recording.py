@@ -170,6 +170,11 @@ class Recorder:
             )
         return self._options.apply_to(metric)
 
+    def recorded(self, name: str | None) -> tuple[Metric, ...]:
+        """Return the metrics that a case has by now."""
+        case = self._cases.get(name)
+        return () if case is None else tuple(m.metric for m in case.measurements.values())
+
     def known(self, metrics: Iterable[str]) -> frozenset[str]:
         """Check names of metrics that `measure` can produce."""
         return self._vocabulary.measurable(metrics)

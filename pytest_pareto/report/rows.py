@@ -141,7 +141,7 @@ def _details(result: MetricResult) -> Iterator[str]:
     if result.first is not None:
         first = levels((result.first,), result.metric.unit)
         yield f"first call {first.texts[0]} {first.scale.unit}".rstrip()
-    if result.looks is not None:
+    if result.looks is not None and result.looks.planned > 1:
         yield _where_it_stopped(result.looks)
     yield from result.notes
 

@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.model.looks import Looks
-from pytest_pareto.scoring.seeds import seed_of
+from pytest_pareto.model.looks import Looks, order_seed
 
 LOOKS = 5
 """How often an evaluation that may stop early looks at what it has."""
@@ -27,7 +26,7 @@ def stretches(ids: Sequence[str], *, looking: bool) -> Iterator[Stretch]:
     if not looking:
         yield Stretch(tuple(range(len(ids))), None)
         return
-    seed = seed_of("\n".join(sorted(ids)))
+    seed = order_seed(ids)
     order = sorted(
         range(len(ids)), key=lambda at: hashlib.sha256(f"{seed} {ids[at]}".encode()).digest()
     )

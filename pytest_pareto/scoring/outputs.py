@@ -49,6 +49,12 @@ def read_outputs(returned: object, labels: Sequence[str]) -> Any:
             f"generate returned {describe(found)}{where} for {name_some(labels)}; "
             f"expected is {_EXPECTED}, with one output per sample"
         )
+    if isinstance(found, tuple) and any(is_array(e) or isinstance(e, list) for e in found):
+        raise OutputError(
+            f"generate returned a tuple of {len(found)} for {name_some(labels)}: its entries may "
+            "be outputs, or lists of them; return a list, or an object with .images (diffusers: "
+            "return_dict=True)"
+        )
     if len(found) != len(labels):
         raise OutputError(
             f"generate returned {describe(found)}{where} for a batch of {len(labels)} "
@@ -61,6 +67,8 @@ def is_image(output: object) -> bool:
     """Whether an output can be saved as an image: PIL's, or an array shaped like one."""
     if callable(getattr(output, "save", None)) and hasattr(output, "getbands"):
         return True
+    if not is_array(output):
+        return False
     shape: tuple[int, ...] = tuple(getattr(output, "shape", ()))
     if len(shape) == 2:
         return min(shape) > 1

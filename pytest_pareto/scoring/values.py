@@ -23,7 +23,12 @@ def take(values: Any, positions: Sequence[int]) -> Any:
 
 def listed(values: Any) -> Any:
     """Return something that `take` can index: an array as it is, or else a list or tuple."""
-    return values if is_array(values) or isinstance(values, list | tuple) else list(values)
+    if is_array(values) or isinstance(values, list | tuple):
+        return values
+    if hasattr(values, "__len__") and hasattr(values, "__getitem__"):
+        # Not by iteration, which a dataset that raises no IndexError never ends.
+        return [values[position] for position in range(len(values))]
+    return list(values)
 
 
 def plain(value: object) -> object:
@@ -38,7 +43,10 @@ def plain(value: object) -> object:
 def as_number(value: object) -> float | None:
     """Return the one number that a value holds, or None where it holds none or several."""
     found = plain(value)
-    return float(found) if isinstance(found, SupportsFloat) else None
+    try:
+        return float(found) if isinstance(found, SupportsFloat) else None
+    except OverflowError:  # a whole number beyond what a float holds
+        return None
 
 
 def as_numbers(value: object) -> list[float | None] | None:

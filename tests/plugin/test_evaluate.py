@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
+import torchmetrics
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.run import CaseRun
@@ -14,6 +16,9 @@ from pytest_pareto.testing.scripted import ScriptedClock
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Run
+
+KEPT_LOADED = (torch, torchmetrics)
+"""pytester forgets what a session imported, and these cannot be imported twice."""
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluating.md"
 
@@ -218,3 +223,45 @@ def test_the_pages_examples_pass(
     session = run(*args)
     session.result.assert_outcomes(passed=4)
     assert session.exit_code == 0, session.text
+
+
+def test_a_diagnostic_that_breaks_leaves_a_confirmation_alone(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    """In a confirming process the test only runs, and what broke was told by the first one."""
+    text = """
+import time
+import pytest
+from pytest_pareto import Score
+
+BROKEN = False
+SECONDS = 0.02
+
+def fails(output, target):
+    if BROKEN and target == "p3":
+        raise ValueError("no face found")
+    return 1.0
+
+def test_first(pareto):
+    score = Score(fails, better="higher", gate=False)
+    pareto.evaluate(lambda batch: list(batch), [f"p{n}" for n in range(9)], metrics={"m": score})
+    pareto.record("other", [0.5, 0.6], ids="ab", better="higher")
+
+@pytest.mark.pareto(rounds=3, warmup=1)
+def test_slow(pareto):
+    pareto.measure(time.sleep, SECONDS)
+"""
+    pytester.makeini(
+        "[pytest]\npareto_session_spread =\n    host = 0.01\n    host_adjusted = 0.01\n"
+    )
+    pytester.makepyfile(test_it=text)
+    assert run("--pareto", "--pareto-update", "--pareto-runs=3").exit_code == 0
+    text = text.replace("BROKEN = False", "BROKEN = True").replace("0.02", "0.06")
+    pytester.makepyfile(test_it=text)
+    session = run("--pareto", "--pareto-confirm=2")
+    assert "confirming run" not in session.text
+    assert "m, a diagnostic, broke: 'm' raised ValueError (no face found)" in " ".join(
+        session.text.split()
+    )
+    assert session.case("test_it.py::test_slow").fails
+    assert not session.case("test_it.py::test_first").fails

@@ -42,6 +42,8 @@ def test_one_output_per_sample_is_found(returned: Any) -> None:
         ("ab", "str 'ab'"),
         (None, "NoneType None"),
         ((n for n in "ab"), "generator"),
+        ((IMAGES, [False, False]), r"a tuple of 2 .*return a list, .*return_dict=True"),
+        ((np.zeros((2, 8, 8)), np.zeros(2)), "a tuple of 2"),
     ],
 )
 def test_anything_else_is_named(returned: Any, said: str) -> None:
@@ -60,6 +62,8 @@ def test_anything_else_is_named(returned: Any, said: str) -> None:
         (np.zeros(8), False),
         (1.5, False),
         ("text", False),
+        (SimpleNamespace(shape=None), False),
+        (SimpleNamespace(shape=lambda: (8, 8)), False),
     ],
 )
 def test_images_are_told_from_the_rest(output: Any, image: bool) -> None:
