@@ -492,3 +492,23 @@ def test_measured_again_it_is_judged() -> None:
     )
     (case,) = found.judgement.cases
     assert change_of(case, "device").outcome is Outcome.WORSE
+
+
+def test_what_broke_in_the_old_code_is_said_where_nothing_can_be_compared() -> None:
+    new = session(case_runs("a", {"device": five(1.0)[:4], "score": [[0.5, 0.6]] * 4}))
+    old = session(case_runs("a", {"device": five(1.0)[:4]}))
+    broken = Measurement(SCORE, absent="'score' raised at sample 's1'", broken=True)
+    cases = [
+        replace(run.cases["a"], measurements=(*run.cases["a"].measurements, broken)) for run in old
+    ]
+    old = [replace(run, cases={"a": case}) for run, case in zip(old, cases, strict=True)]
+    found = judge_interleaved(
+        Interleaved(tuple(old), tuple(new)),
+        Policy(),
+        Terms(),
+        Circumstances(expected=lambda _: True),
+    )
+    result = by_case(found)["a"].comparison.metric("score")
+    assert result is not None
+    assert result.outcome is Outcome.NEW
+    assert "score broke: 'score' raised at sample 's1'" in str(result.reason)
