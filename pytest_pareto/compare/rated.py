@@ -100,6 +100,10 @@ def _rate(name: str, held: Mapping[str, MetricHistory]) -> Iterator[Rated | Unra
     if kind is Kind.SET:
         yield Unrated(name, "one number of all samples: what more of them would tell is unknown")
         return
+    if kind is Kind.ORDINAL:
+        order = "their order is judged by the gate"
+        yield Unrated(name, f"grades: {order}; how well they tell variants apart is not examined")
+        return
     if kind is Kind.RUN and name in BUILT_IN and not BUILT_IN[name].gates:
         yield Unrated(name, "a diagnostic of the machine, no score of a variant")
         return

@@ -13,7 +13,6 @@ from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.rated import Floats, Rated
 from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.discernment import LARGEST_PLAN, Apart
-from pytest_pareto.model.metric import Kind
 
 Correct = Callable[[Sequence[float]], Sequence[float]]
 """Adjusts the p-values of one family, so that those up to alpha may be believed all at once."""
@@ -57,8 +56,7 @@ def _paired(harm: Floats, rated: Rated) -> tuple[float, float, float]:
     if not harm.any():
         return 0.0, 0.0, 1.0
     shift = MeanShift.of(harm)
-    # Of grades only the order means something: who is better, as 0 and 1 say it too.
-    test = Flips.of(harm) if rated.binary or rated.kind is Kind.ORDINAL else shift
+    test = Flips.of(harm) if rated.binary else shift
     p = min(1.0, 2 * min(test.p_above(0.0), test.p_below(0.0)))
     return shift.estimate, shift.standard_error, p
 
