@@ -109,7 +109,12 @@ def _rate(name: str, held: Mapping[str, MetricHistory]) -> Iterator[Rated | Unra
         return
     rated, left = _scored(name, alike) if kind.sampled else _repeated(name, alike)
     yield from left
-    if len(rated.values) > 1:
+    if len(rated.values) > 1 and not rated.ids and not any(map(np.ptp, rated.values)):
+        # No spread at all is no sign that runs would be the same with another seed.
+        remedy = "" if name in BUILT_IN else "; record scores per sample"
+        told = f"its runs repeat: it differs or it does not, without any noise{remedy}"
+        yield Unrated(name, told)
+    elif len(rated.values) > 1:
         yield rated
     elif rated.case_ids:
         yield Unrated(name, "there is no other variant to tell it from", *rated.case_ids)

@@ -171,6 +171,15 @@ def test_scores_of_other_samples_are_never_mixed_in() -> None:
             "t.py::t[1]: there is no other variant to tell it from",
         ),
         (
+            [{"fid": measured((0, (level,) * 5))} for level in (9.1, 9.3, 9.0, 9.1)],
+            "front f: fid: its runs repeat: it differs or it does not, without any noise; record "
+            "scores per sample",
+        ),
+        (
+            [{"latency": measured((0, (level,) * 5))} for level in (0.1, 0.2)],
+            "front f: latency: its runs repeat: it differs or it does not, without any noise",
+        ),
+        (
             [{"event_time": measured((0, (5.0, 5.1)))} for _ in range(2)],
             "front f: event_time: a diagnostic of the machine, no score of a variant",
         ),
@@ -206,6 +215,15 @@ def test_runs_are_compared_as_ratios_at_the_level_accepted_now() -> None:
     (found,) = only_front({"latency": slow}, {"latency": fast}).metrics
     assert (found.n, found.same, found.other.apart) == (4, None, 1)
     assert found.ranking.best == ("t.py::t[1]",)
+
+
+def test_one_variant_whose_runs_repeat_is_told_from_those_that_scatter() -> None:
+    rng = np.random.default_rng(10)
+    (found,) = only_front(
+        {"fid": measured((0, (9.0,) * 5))},
+        *({"fid": measured((0, tuple(rng.normal(9.0, 0.5, 5).tolist())))} for _ in range(2)),
+    ).metrics
+    assert (found.n, found.apart.pairs) == (5, 3)
 
 
 def test_metrics_of_other_variants_have_rankings_of_the_shared_ones() -> None:
