@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.scale import harm_sign, to_working
+from pytest_pareto.compare.scale import harm_sign, power_of_two, to_working
 from pytest_pareto.compare.tango import is_binary
 from pytest_pareto.model.history import CaseHistory, MetricHistory
 from pytest_pareto.model.metric import BUILT_IN, Better, Kind
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Rated:
-    """What each variant got; more is better, whatever the metric's own direction.
+    """What each variant got; more is better, whatever the metric's own direction and unit.
 
     ``values`` has an array for each of ``case_ids``, of one score per sample in the order of
     ``ids``, or, without ids, of one level per run, a logarithm where changes are ratios.
@@ -174,4 +174,15 @@ def _oriented(
 ) -> Rated:
     first = next(iter(held.values()))
     sign = -harm_sign(Better(first.better))
-    return Rated(name, first.kind, case_ids, tuple(sign * v for v in values), ids)
+    return Rated(name, first.kind, case_ids, tuple(sign * v for v in _near_one(values)), ids)
+
+
+def _near_one(values: tuple[Floats, ...]) -> tuple[Floats, ...]:
+    """Scale scores of any size so that their squares, and those of their variances, are numbers.
+
+    What is told of them has no unit. Scores of 0 and 1 stay what they are.
+    """
+    if not values or is_binary(*values):
+        return values
+    unit = power_of_two(max(float(np.abs(v).max()) for v in values))
+    return tuple(v / unit for v in values)

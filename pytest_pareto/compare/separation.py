@@ -81,7 +81,8 @@ def pairs_on_other_samples(rated: Rated) -> Pairs:
 
 def told_apart(pairs: Pairs, alpha: float, correct: Correct) -> NDArray[np.bool_]:
     """Mark the pairs that differ, wrong about any of them with probability ``alpha`` at most."""
-    return np.array(correct(pairs.p.tolist())) <= alpha
+    known = np.where(np.isnan(pairs.p), 1.0, pairs.p)  # what is no number shows no difference
+    return np.array(correct(known.tolist())) <= alpha
 
 
 def apart(pairs: Pairs, marked: NDArray[np.bool_], alpha: float) -> Apart:

@@ -235,6 +235,35 @@ def test_metrics_of_other_variants_have_rankings_of_the_shared_ones() -> None:
     assert (agreement.variants, agreement.tau) == (4, -1.0)
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e-120, 1e100, 1e149])
+def test_the_unit_of_the_scores_is_no_matter(unit: float) -> None:
+    rng = np.random.default_rng(11)
+    noise, task = rng.standard_normal((5, N)), task_scores(rng)
+    runs = rng.normal(9.0, 0.5, (5, 6))
+
+    def told(unit: float) -> FrontMetrics:
+        return only_front(
+            *(
+                {
+                    "noise": paired(n * unit),
+                    "task": paired(t * unit),
+                    "fid": measured((0, tuple((r * unit).tolist()))),
+                }
+                for n, t, r in zip(noise, task, runs, strict=True)
+            )
+        )
+
+    usual, far = ({metric.metric: metric for metric in told(u).metrics} for u in (1.0, unit))
+    for name, metric in usual.items():
+        assert far[name].apart == metric.apart
+        assert far[name].other == metric.other
+        assert far[name].signal == pytest.approx(metric.signal)
+        assert far[name].ranking.best == metric.ranking.best
+        assert far[name].ranking.tau == pytest.approx(metric.ranking.tau, abs=0.01)
+    assert (usual["noise"].apart.apart, usual["fid"].apart.apart) == (0, 0)
+    assert usual["task"].apart.apart > 7
+
+
 def test_it_says_the_same_every_time() -> None:
     task = task_scores(np.random.default_rng(9))
     held = [{"score": paired(values)} for values in task]
