@@ -112,6 +112,32 @@ def test_blocks_of_other_samples_are_not_compared() -> None:
     assert by_case(found)["a"].verdict is Verdict.BROKEN
 
 
+@pytest.mark.parametrize("unit", [1e-120, 1e120])
+def test_scores_of_any_size_are_judged_alike(unit: float) -> None:
+    noise = np.random.default_rng(3).normal(0, 0.02, 200)
+    for fall, verdict in ((0.05, Verdict.DOMINATED), (0.0, Verdict.UNCHANGED)):
+        found = []
+        for size in (1.0, unit):
+            metric = replace(SCORE, tolerance=SCORE.tolerance * size)
+            now = scored(metric, ((draw(1) - fall + noise) * size).tolist())
+            before = remembers(metric, (draw(1) * size).tolist())
+            case = by_case(judged(run_of(now), before))["a"]
+            assert case.verdict is verdict
+            found.append(change_of(case, "score"))
+        usual, far = found
+        assert far.p_worse == pytest.approx(usual.p_worse)
+        assert far.low / unit == pytest.approx(usual.low, rel=1e-4)
+
+
+def test_likelihoods_of_sequences_are_judged() -> None:
+    rng = np.random.default_rng(4)
+    logs = -300 - rng.exponential(size=200)
+    metric = replace(SCORE, tolerance=1e-140)
+    now = scored(metric, np.exp(logs - 0.5 + rng.normal(0, 0.1, 200)).tolist())
+    found = judged(run_of(now), remembers(metric, np.exp(logs).tolist()))
+    assert by_case(found)["a"].verdict is Verdict.DOMINATED
+
+
 # What broke
 
 

@@ -1,6 +1,7 @@
 """The mean of paired differences, claimed only where t and Hall's skew-corrected t agree."""
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -8,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtr, stdtrit
 
+from pytest_pareto.compare.scale import power_of_two
+
 _POWER = 0.8
+_LARGEST_T = 1e50  # its cube still is a number
 
 
 _Number = TypeVar("_Number", float, npt.NDArray[np.float64])
@@ -58,9 +62,11 @@ class MeanShift:
         n = harm.size
         mean = float(harm.mean())
         centred = harm - mean
-        sd = math.sqrt(float(centred @ centred) / (n - 1))
+        unit = power_of_two(float(np.abs(centred).max()))
+        shares = centred / unit  # squares of likelihoods such as exp(-400) would be 0
+        sd = math.sqrt(float(shares @ shares) / (n - 1)) * unit
         floored = max(sd, _floor(mean, n)) * math.sqrt((n - 1) / n)
-        skewness = float((centred**3).mean()) / floored**3 if floored else 0.0
+        skewness = float(((centred / floored) ** 3).mean()) if floored else 0.0
         return cls(n, mean, sd, skewness)
 
     @property
@@ -75,12 +81,12 @@ class MeanShift:
 
     def p_above(self, margin: float) -> float:
         """Test "the mean is at most ``margin``"; a small p-value says that it is above."""
-        t = (self.estimate - margin) / self.standard_error
+        t = self._t(margin)
         return self._p(-t, -transform(t, self.skewness, self.n))
 
     def p_below(self, margin: float) -> float:
         """Test "the mean is at least ``margin``"; a small p-value says that it is below."""
-        t = (self.estimate - margin) / self.standard_error
+        t = self._t(margin)
         return self._p(t, transform(t, self.skewness, self.n))
 
     def limits(self, alpha: float) -> tuple[float, float]:
@@ -111,6 +117,10 @@ class MeanShift:
         """Return how many pairs bound an unchanged mean within the tolerance, with power .8."""
         quantiles = float(ndtri(1 - alpha) + ndtri(_POWER))
         return (quantiles * self.standard_error * math.sqrt(self.n) / tolerance) ** 2
+
+    def _t(self, margin: float) -> float:
+        t = (self.estimate - margin) / max(self.standard_error, sys.float_info.min)
+        return min(max(t, -_LARGEST_T), _LARGEST_T)
 
     def _p(self, *signed: float) -> float:
         return max(float(stdtr(self.n - 1, t)) for t in signed)

@@ -12,6 +12,7 @@ from pytest_pareto.compare.early import ENOUGH
 from pytest_pareto.compare.hall import transform
 from pytest_pareto.compare.looks import sequential_ps
 from pytest_pareto.compare.points import PairedAxis
+from pytest_pareto.compare.scale import power_of_two
 from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind
 
@@ -55,7 +56,12 @@ class _Scored:
         early = looks is not None and not looks.complete
         if n < 2 or (early and n < ENOUGH):
             return np.ones((3, len(p), len(q)))
-        moments = _signs(p, q) if self.kind is Kind.ORDINAL else _differences(p, q)
+        if self.kind is Kind.ORDINAL:
+            moments = _signs(p, q)
+        else:
+            # The cubes of scores of 1e-120, or of 1e120, are no numbers.
+            unit = power_of_two(max(float(np.abs(p).max()), float(np.abs(q).max())))
+            moments, margins = _differences(p / unit, q / unit), margins / unit
         claims = moments.claims(margins, t_alone=self.kind is Kind.SET)
         return claims if looks is None else sequential_ps(claims, looks)
 
@@ -142,5 +148,6 @@ def _signs(p: _Matrix, q: _Matrix) -> _Moments:
 
 def standardised(distance: _Matrix, margin: _Matrix, sd: _Matrix) -> _Matrix:
     """Return the three statistics whose lower tails are the p-values."""
-    scores = np.stack([-distance, margin - distance, distance + margin]) / sd
+    with np.errstate(over="ignore"):  # what is infinite is clipped
+        scores = np.stack([-distance, margin - distance, distance + margin]) / sd
     return np.clip(scores, -_LARGEST_T, _LARGEST_T)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.scale import harm_sign, to_working
+from pytest_pareto.compare.scale import harm_sign, power_of_two, to_working
 from pytest_pareto.compare.tango import is_binary
 from pytest_pareto.model.history import CaseHistory, MetricHistory
 from pytest_pareto.model.metric import BUILT_IN, Better, Kind
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Rated:
-    """What each variant got; more is better, whatever the metric's own direction.
+    """What each variant got; more is better, whatever the metric's own direction and unit.
 
     ``values`` has an array for each of ``case_ids``, of one score per sample in the order of
     ``ids``, or, without ids, of one level per run, a logarithm where changes are ratios.
@@ -100,12 +100,21 @@ def _rate(name: str, held: Mapping[str, MetricHistory]) -> Iterator[Rated | Unra
     if kind is Kind.SET:
         yield Unrated(name, "one number of all samples: what more of them would tell is unknown")
         return
+    if kind is Kind.ORDINAL:
+        order = "their order is judged by the gate"
+        yield Unrated(name, f"grades: {order}; how well they tell variants apart is not examined")
+        return
     if kind is Kind.RUN and name in BUILT_IN and not BUILT_IN[name].gates:
         yield Unrated(name, "a diagnostic of the machine, no score of a variant")
         return
     rated, left = _scored(name, alike) if kind.sampled else _repeated(name, alike)
     yield from left
-    if len(rated.values) > 1:
+    if len(rated.values) > 1 and not rated.ids and not any(map(np.ptp, rated.values)):
+        # No spread at all is no sign that runs would be the same with another seed.
+        remedy = "" if name in BUILT_IN else "; record scores per sample"
+        told = f"its runs repeat: it differs or it does not, without any noise{remedy}"
+        yield Unrated(name, told)
+    elif len(rated.values) > 1:
         yield rated
     elif rated.case_ids:
         yield Unrated(name, "there is no other variant to tell it from", *rated.case_ids)
@@ -165,4 +174,15 @@ def _oriented(
 ) -> Rated:
     first = next(iter(held.values()))
     sign = -harm_sign(Better(first.better))
-    return Rated(name, first.kind, case_ids, tuple(sign * v for v in values), ids)
+    return Rated(name, first.kind, case_ids, tuple(sign * v for v in _near_one(values)), ids)
+
+
+def _near_one(values: tuple[Floats, ...]) -> tuple[Floats, ...]:
+    """Scale scores of any size so that their squares, and those of their variances, are numbers.
+
+    What is told of them has no unit. Scores of 0 and 1 stay what they are.
+    """
+    if not values or is_binary(*values):
+        return values
+    unit = power_of_two(max(float(np.abs(v).max()) for v in values))
+    return tuple(v / unit for v in values)

@@ -80,6 +80,14 @@ def margin_of(tolerance: float, *, relative: bool) -> float:
     return math.log1p(tolerance) if relative else tolerance
 
 
+def power_of_two(largest: float) -> float:
+    """Return the power of two next above ``largest``, but none beyond about 1e-150 and 1e150.
+
+    Divided by it numbers keep their digits, and their cubes are numbers too.
+    """
+    return math.ldexp(1.0, min(max(math.frexp(largest)[1], -498), 499))
+
+
 def harm_sign(better: Better) -> float:
     """+1 where more is worse, -1 where less is worse."""
     return 1.0 if better is Better.LOWER else -1.0

@@ -13,7 +13,6 @@ from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.rated import Floats, Rated
 from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.discernment import LARGEST_PLAN, Apart
-from pytest_pareto.model.metric import Kind
 
 Correct = Callable[[Sequence[float]], Sequence[float]]
 """Adjusts the p-values of one family, so that those up to alpha may be believed all at once."""
@@ -57,8 +56,7 @@ def _paired(harm: Floats, rated: Rated) -> tuple[float, float, float]:
     if not harm.any():
         return 0.0, 0.0, 1.0
     shift = MeanShift.of(harm)
-    # Of grades only the order means something: who is better, as 0 and 1 say it too.
-    test = Flips.of(harm) if rated.binary or rated.kind is Kind.ORDINAL else shift
+    test = Flips.of(harm) if rated.binary else shift
     p = min(1.0, 2 * min(test.p_above(0.0), test.p_below(0.0)))
     return shift.estimate, shift.standard_error, p
 
@@ -83,7 +81,8 @@ def pairs_on_other_samples(rated: Rated) -> Pairs:
 
 def told_apart(pairs: Pairs, alpha: float, correct: Correct) -> NDArray[np.bool_]:
     """Mark the pairs that differ, wrong about any of them with probability ``alpha`` at most."""
-    return np.array(correct(pairs.p.tolist())) <= alpha
+    known = np.where(np.isnan(pairs.p), 1.0, pairs.p)  # what is no number shows no difference
+    return np.array(correct(known.tolist())) <= alpha
 
 
 def apart(pairs: Pairs, marked: NDArray[np.bool_], alpha: float) -> Apart:

@@ -171,6 +171,15 @@ def test_scores_of_other_samples_are_never_mixed_in() -> None:
             "t.py::t[1]: there is no other variant to tell it from",
         ),
         (
+            [{"fid": measured((0, (level,) * 5))} for level in (9.1, 9.3, 9.0, 9.1)],
+            "front f: fid: its runs repeat: it differs or it does not, without any noise; record "
+            "scores per sample",
+        ),
+        (
+            [{"latency": measured((0, (level,) * 5))} for level in (0.1, 0.2)],
+            "front f: latency: its runs repeat: it differs or it does not, without any noise",
+        ),
+        (
             [{"event_time": measured((0, (5.0, 5.1)))} for _ in range(2)],
             "front f: event_time: a diagnostic of the machine, no score of a variant",
         ),
@@ -208,6 +217,15 @@ def test_runs_are_compared_as_ratios_at_the_level_accepted_now() -> None:
     assert found.ranking.best == ("t.py::t[1]",)
 
 
+def test_one_variant_whose_runs_repeat_is_told_from_those_that_scatter() -> None:
+    rng = np.random.default_rng(10)
+    (found,) = only_front(
+        {"fid": measured((0, (9.0,) * 5))},
+        *({"fid": measured((0, tuple(rng.normal(9.0, 0.5, 5).tolist())))} for _ in range(2)),
+    ).metrics
+    assert (found.n, found.apart.pairs) == (5, 3)
+
+
 def test_metrics_of_other_variants_have_rankings_of_the_shared_ones() -> None:
     task = task_scores(np.random.default_rng(8))
     held = [{"score": paired(values)} for values in task]
@@ -217,25 +235,56 @@ def test_metrics_of_other_variants_have_rankings_of_the_shared_ones() -> None:
     assert (agreement.variants, agreement.tau) == (4, -1.0)
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e-120, 1e100, 1e149])
+def test_the_unit_of_the_scores_is_no_matter(unit: float) -> None:
+    rng = np.random.default_rng(11)
+    noise, task = rng.standard_normal((5, N)), task_scores(rng)
+    runs = rng.normal(9.0, 0.5, (5, 6))
+
+    def told(unit: float) -> FrontMetrics:
+        return only_front(
+            *(
+                {
+                    "noise": paired(n * unit),
+                    "task": paired(t * unit),
+                    "fid": measured((0, tuple((r * unit).tolist()))),
+                }
+                for n, t, r in zip(noise, task, runs, strict=True)
+            )
+        )
+
+    usual, far = ({metric.metric: metric for metric in told(u).metrics} for u in (1.0, unit))
+    for name, metric in usual.items():
+        assert far[name].apart == metric.apart
+        assert far[name].other == metric.other
+        assert far[name].signal == pytest.approx(metric.signal)
+        assert far[name].ranking.best == metric.ranking.best
+        assert far[name].ranking.tau == pytest.approx(metric.ranking.tau, abs=0.01)
+    assert (usual["noise"].apart.apart, usual["fid"].apart.apart) == (0, 0)
+    assert usual["task"].apart.apart > 7
+
+
 def test_it_says_the_same_every_time() -> None:
     task = task_scores(np.random.default_rng(9))
     held = [{"score": paired(values)} for values in task]
     assert examine(*held) == examine(*held)
 
 
-def test_grades_are_told_apart_by_their_order() -> None:
-    """Two that fell by a thousand steps outweigh any number of small steps up in a mean."""
+def test_grades_are_left_out_and_it_is_said_why() -> None:
+    """The gate calls the first one better, as most samples do; a mean would call it worse."""
     rng = np.random.default_rng(4)
-    low = rng.integers(1, 4, N).astype(float)
-    high = low + (rng.random(N) < 0.3)
-    high[:2] -= 1000.0
-    grades = [replace(paired(values), kind=Kind.ORDINAL) for values in (low, high)]
-    (metric,) = only_front(*({"grade": grade} for grade in grades)).metrics
-    assert metric.same is not None
-    assert (metric.same.apart, metric.n) == (1, N)
-    (as_numbers,) = only_front(*({"grade": paired(values)} for values in (low, high))).metrics
-    assert as_numbers.same is not None
-    assert as_numbers.same.apart == 0
+    second = rng.integers(5, 9, 100).astype(float)
+    first = second + np.where(np.arange(100) < 70, 1.0, -4.0)
+    grades = [replace(paired(values), kind=Kind.ORDINAL) for values in (first, second)]
+    scores = rng.standard_normal((2, N))
+    front = only_front(
+        *({"grade": g, "score": paired(s)} for g, s in zip(grades, scores, strict=True))
+    )
+    assert [metric.metric for metric in front.metrics] == ["score"]
+    assert front.notes == (
+        "grade: grades: their order is judged by the gate; how well they tell variants apart is "
+        "not examined",
+    )
 
 
 def test_numbers_of_a_whole_set_are_left_out_and_it_is_said_why() -> None:

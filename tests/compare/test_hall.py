@@ -172,6 +172,23 @@ def test_the_moments_are_the_usual_ones() -> None:
     assert shift.skewness == pytest.approx(stats.skew(harm))
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e-120, 1e120, 1e150])
+def test_the_unit_of_the_scores_is_no_matter(unit: float) -> None:
+    """Likelihoods of sequences are exp(-300) and less: their cubes are 0, or no numbers."""
+    harm = np.random.default_rng(25).exponential(size=50)
+    usual, far = MeanShift.of(harm), MeanShift.of(harm * unit)
+    assert far.skewness == pytest.approx(usual.skewness)
+    assert far.sd / unit == pytest.approx(usual.sd)
+    assert far.p_above(0.9 * unit) == pytest.approx(usual.p_above(0.9))
+    assert far.p_below(0.9 * unit) == pytest.approx(usual.p_below(0.9))
+
+
+def test_a_margin_far_from_everything_is_clear() -> None:
+    tiny = MeanShift.of(np.random.default_rng(26).exponential(size=50) * 1e-200)
+    assert tiny.p_above(0.01) == tiny.p_below(-0.01) == 1.0
+    assert max(tiny.p_below(0.01), tiny.p_above(-0.01)) < 1e-100
+
+
 @given(st.lists(st.integers(-50, 50), min_size=3, max_size=40))
 def test_limits_and_p_values_agree(values: list[int]) -> None:
     assume(len(set(values)) > 1)

@@ -66,6 +66,27 @@ def test_of_a_set_its_pseudo_values_are_compared_by_t_alone(scores: tuple[Array,
     assert found != pytest.approx(expected(mine - theirs))
 
 
+@pytest.mark.parametrize("kind", [Kind.PAIRED, Kind.SET])
+@pytest.mark.parametrize("unit", [1e-200, 1e-120, 1e120, 1e149])
+def test_the_unit_of_the_scores_is_no_matter(
+    scores: tuple[Array, Array], unit: float, kind: Kind
+) -> None:
+    names = tuple(f"s{i:03}" for i in range(200))
+
+    def at(unit: float) -> list[float]:
+        mine, theirs = (PairedAxis(names, x * unit, MARGIN * unit, kind=kind) for x in scores)
+        return claims(mine, theirs)
+
+    assert at(unit) == pytest.approx(at(1.0))
+    assert at(1.0)[0] < 0.1
+
+
+def test_a_margin_far_beyond_all_scores_is_clear(scores: tuple[Array, Array]) -> None:
+    names = tuple(f"s{i:03}" for i in range(200))
+    mine, theirs = (PairedAxis(names, x * 1e-250, 1e120) for x in scores)
+    assert claims(mine, theirs)[1:] == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("other", [Looks(200, 5, 4, 7), Looks(200, 5, 5, 7), None])
 def test_what_stopped_early_is_compared_on_what_both_scored(
     scores: tuple[Array, Array], other: Looks | None

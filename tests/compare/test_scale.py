@@ -5,6 +5,7 @@ import pytest
 from pytest_pareto.compare.scale import (
     harm_sign,
     margin_of,
+    power_of_two,
     require_usable,
     to_fraction,
     to_working,
@@ -55,3 +56,17 @@ def test_distances_beyond_any_float_are_infinite_and_total() -> None:
 
 def test_harm_points_up() -> None:
     assert (harm_sign(Better.LOWER), harm_sign(Better.HIGHER)) == (1.0, -1.0)
+
+
+@pytest.mark.parametrize("largest", [1.0, 0.7, 1e-120, 1e120, 1e150])
+def test_a_power_of_two_brings_numbers_near_one_and_keeps_their_digits(largest: float) -> None:
+    unit = power_of_two(largest)
+    assert math.frexp(unit)[0] == 0.5
+    assert 0.5 <= largest / unit < 1
+    assert largest / unit * unit == largest
+
+
+def test_a_power_of_two_stays_within_what_can_be_squared() -> None:
+    assert power_of_two(5e-324) == pytest.approx(1.2e-150, rel=0.02)
+    assert power_of_two(1.7e308) == pytest.approx(1.6e150, rel=0.03)
+    assert power_of_two(0.0) == 1.0

@@ -85,6 +85,12 @@ def test_equal_variants_are_seldom_told_apart_in_10_000_draws(kind: str) -> None
     assert family_wise(equal_variants(kind, 10_000), holm) <= 0.0565
 
 
+def test_a_p_value_that_is_no_number_tells_nothing_apart() -> None:
+    ones = np.ones(3)
+    pairs = Pairs(ones, ones, ones, np.array([math.nan, 0.9, 0.001]), sides=1)
+    assert told_apart(pairs, 0.05, holm).tolist() == [False, False, True]
+
+
 def power_of_hardest(n: int, draws: int, means: Sequence[float]) -> float:
     """How often the hardest of the easier half of the pairs is told apart with n samples."""
     i, j = variant_pairs(len(means)).T
