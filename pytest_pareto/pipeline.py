@@ -65,7 +65,7 @@ class Judged:
     """A judgement, with what it rests on as an update of the baseline needs it.
 
     ``levels`` has one number per run and ``samples`` the mean score per sample, both by
-    (case id, metric name).
+    (case id, metric name). An evaluation that stopped early has samples, but no level.
     """
 
     judgement: Judgement
@@ -126,12 +126,12 @@ def judge_runs(
         tested,
         interleaved=terms.interleaved,
     )
-    # What stopped early is no record to be compared with later.
-    found = [(c.case_id, name, m) for c in matched for name, m in c.measured.items() if m.complete]
+    found = [(c.case_id, name, m) for c in matched for name, m in c.measured.items()]
     return Judged(
         judge_session(evidence, policy),
         measured,
-        {(case, name): m.runs for case, name, m in found},
+        # What stopped early is no level to be compared with later.
+        {(case, name): m.runs for case, name, m in found if m.complete},
         {(case, name): m.samples for case, name, m in found if m.samples is not None},
     )
 

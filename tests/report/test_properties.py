@@ -25,9 +25,16 @@ from pytest_pareto.report.terminal import render_terminal
 from pytest_pareto.report.text import clean
 
 # Every sort of character: wide, combining, right-to-left, control, surrogate.
-characters = st.one_of(st.characters(), st.sampled_from("模型한あ\x1b\n\r\t\u202e\u0301[]:#'\"$ "))
+characters = st.one_of(
+    st.characters(exclude_categories=["Cs"]),
+    st.sampled_from("模型한あ\x1b\n\r\t\u202e\u0301[]:#'\"$ "),
+)
 words = st.text(characters, max_size=12)
 long_words = st.text(characters, max_size=120)
+# Names are text that a file can hold; reasons may be what anybody raised.
+name_characters = st.one_of(st.characters(exclude_categories=["Cs"]), odd)
+names = st.text(name_characters, min_size=1, max_size=120)
+units = st.text(name_characters, max_size=12)
 reasons = st.one_of(st.none(), long_words)
 numbers = st.one_of(st.floats(1e-9, 1e12), st.sampled_from([0.0, 0.25, 1.0]))
 probabilities = st.floats(0, 1)
@@ -36,8 +43,8 @@ probabilities = st.floats(0, 1)
 @st.composite
 def metrics(draw: st.DrawFn) -> Metric:
     return Metric(
-        draw(long_words.filter(bool)),
-        draw(st.sampled_from(["s", "J", "B", "count", "", "dB"]) | words),
+        draw(names),
+        draw(st.sampled_from(["s", "J", "B", "count", "", "dB"]) | units),
         draw(st.sampled_from(Better)),
         draw(st.sampled_from(Kind)),
         draw(st.sampled_from(Scope)),
