@@ -14,7 +14,7 @@ from functools import update_wrapper
 from typing import Any, TypeVar, cast
 
 from pytest_pareto.measure.arguments import argument_source
-from pytest_pareto.measure.streaming import note_item
+from pytest_pareto.measure.streaming import FreshStreams, note_item
 from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.model.errors import ParetoError
 
@@ -124,12 +124,14 @@ class AwaitedStream:
         update_wrapper(self, function)
         self._function = function
         self._wait = wait
+        self._fresh = FreshStreams(function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Call outside, and hand out each item when it has been awaited there."""
         __tracebackhide__ = True
         function, wait = self._function, self._wait
         stream = wait(lambda: _async_iterator(function, function(*args, **kwargs)))
+        self._fresh.require(stream)
         return _Items(stream, wait)
 
 

@@ -281,6 +281,23 @@ class TestStreams:
         assert _run(work) == [0, 1, 2]
         assert asyncio.run(all_items(function, (3,), {}, None, None)) == [0, 1, 2]
 
+    def test_one_that_was_handed_out_before_is_a_mistake(self) -> None:
+        class Shared:
+            def __aiter__(self) -> AsyncIterator[int]:
+                return self
+
+            async def __anext__(self) -> int:
+                return 1
+
+        def work(wait: Wait) -> None:
+            shared = Shared()
+            stream = Stream(AwaitedStream(lambda: shared, wait), most=2)
+            assert stream() == [1, 1]
+            stream()
+
+        with pytest.raises(ParetoError, match=r"the same Shared.*new one for each call"):
+            _run(work)
+
     @pytest.mark.parametrize("measured", [True, False])
     def test_it_can_be_ended_and_is_closed(self, measured: bool) -> None:
         closed: list[bool] = []

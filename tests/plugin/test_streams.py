@@ -210,6 +210,22 @@ BAD = {
         "def test_it(pareto): pareto.measure(len, '')",
         ["names 'time_to_first_item', which this test neither measures nor records"],
     ),
+    "a cache that leaves later streams shorter": (
+        "cache = []\n"
+        "def tokens():\n"
+        "    made = 2 if len(cache) > 2 else 22\n"  # the warm-up's second call is whole yet
+        "    cache.append(made)\n"
+        "    yield from range(made)\n"
+        "def test_it(pareto):\n"
+        "    made = pareto.configure(rounds=3, warmup=2)\n"
+        "    assert len(made.stream(tokens)) == 22",
+        ["tokens: the first call gave 22 items and later ones 2:", "new stream in each call"],
+    ),
+    "an iterator that all calls share": (
+        "it = iter(range(10**9))\n"
+        "def test_it(pareto): pareto.configure(max_items=5).stream(lambda: it)",
+        ["returned the same range_iterator when it was called again"],
+    ),
     "two streams of one name": (
         "def test_it(pareto):\n    pareto.stream(iter, 'ab')\n    pareto.stream(iter, 'ab')",
         ["was measured already", "pareto.configure(name='decode').stream(...)"],
