@@ -14,6 +14,7 @@ from functools import update_wrapper
 from typing import Any, TypeVar, cast
 
 from pytest_pareto.measure.arguments import argument_source
+from pytest_pareto.measure.stages import Forwarding
 from pytest_pareto.measure.streaming import FreshStreams, note_item
 from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.model.errors import ParetoError
@@ -98,7 +99,7 @@ async def all_items(
     return items
 
 
-class Awaited:
+class Awaited(Forwarding):
     """A function that returns an awaitable, as one that returns what it comes to."""
 
     def __init__(self, function: Callable[..., Awaitable[Any]], wait: Wait) -> None:
@@ -117,7 +118,7 @@ class Awaited:
         return Awaited(_nothing, self._wait)
 
 
-class AwaitedStream:
+class AwaitedStream(Forwarding):
     """A function that returns an async iterator, as one that returns an ordinary one."""
 
     def __init__(self, function: Callable[..., object], wait: Wait) -> None:

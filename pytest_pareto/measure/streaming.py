@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from pytest_pareto.measure.stages import Forwarding
 from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.model.errors import ParetoError
 
@@ -23,7 +24,7 @@ class Consumed:
     first_ns: int | None = None
 
 
-class Stream:
+class Stream(Forwarding):
     """A function that returns an iterator, as one whose call ends with the iterator's last item.
 
     The first call returns its items in a list. Later ones drop each item when the next is there,

@@ -1,7 +1,9 @@
 """What one test measured, from the fixture to the test report."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +32,9 @@ MEASURED = pytest.StashKey[frozenset[str]]()
 
 KEEPER = pytest.StashKey[Keeper]()
 """Present in the config's stash where this process keeps outputs."""
+
+_MEASURING = Lock()
+"""Held while this process measures a call: a second beside it would be in its every figure."""
 
 
 def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
@@ -113,12 +118,26 @@ class Recorder:
     ) -> object:
         """Measure a call with every meter of this process, or make it once."""
         __tracebackhide__ = True
-        result, measurements = self._call(fn, args, kwargs, options)
+        with nullcontext() if self.plain else self._alone(options):
+            result, measurements = self._call(fn, args, kwargs, options)
         for measurement in measurements:
             wanted = options.metrics is None or measurement.metric.name in options.metrics
             if wanted:  # what a function says of its stages is not known before it was called
                 self.add(options.name, measurement)
         return result
+
+    @contextmanager
+    def _alone(self, options: MeasureOptions) -> Iterator[None]:
+        if not _MEASURING.acquire(blocking=False):
+            raise ParetoError(
+                f"{self._names.case_id(options.name)} was to be measured while another "
+                "measurement was under way, and each would be in the other's figures; measure one "
+                "after the other, or measure one coroutine that makes many calls"
+            )
+        try:
+            yield
+        finally:
+            _MEASURING.release()
 
     def _call(
         self,

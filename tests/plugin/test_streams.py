@@ -319,3 +319,39 @@ async def test_it(pareto):
 """,
         "--pareto",
     )
+
+
+GATHERED = """
+import asyncio
+async def reply():
+    await asyncio.sleep(0.001)
+    return 1
+def test_it(pareto):
+    async def main():
+        return await asyncio.gather(
+            *(pareto.configure(name=name, rounds=3).ameasure(reply) for name in "ab"), {how}
+        )
+    asyncio.run(main())
+def test_next(pareto):
+    assert asyncio.run(pareto.configure(rounds=3).ameasure(reply)) == 1
+"""
+
+
+@pytest.mark.parametrize("how", ["", "return_exceptions=True"])
+def test_two_measurements_at_once_are_refused(
+    pytester: pytest.Pytester, run: "Run", how: str
+) -> None:
+    pytester.makepyfile(test_it=GATHERED.replace("{how}", how))
+    session = run("--pareto")
+    measured = {case.case_id: case.verdict for case in session.cases}
+    assert measured["test_it.py::test_next"] is Verdict.NEW  # nothing is left behind
+    if not how:
+        assert session.exit_code == 1
+        text = " ".join(session.text.split())
+        assert "test_it.py::test_it#b was to be measured while another measurement" in text
+        assert "measure one after the other" in text
+    assert "test_it.py::test_it#b" not in measured
+
+
+def test_unmeasured_calls_may_be_gathered(pytester: pytest.Pytester, run: "Run") -> None:
+    passes(pytester, run, GATHERED.replace("{how}", ""))
