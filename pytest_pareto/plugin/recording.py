@@ -11,6 +11,7 @@ import pytest
 from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import STREAMED, Metric
@@ -56,6 +57,7 @@ class _Case:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     measured: bool = False
     streamed: bool = False
+    unawaited: str | None = None
     items: int | None = None
 
 
@@ -99,7 +101,9 @@ class Recorder:
         if not callable(fn):
             fresh = ", which makes a new stream for each call" if streams else ""
             raise ParetoError(f"pareto.{verb} takes a function to call{fresh}, not {fn!r}")
-        if not streams:
+        if streams:
+            _refuse_of_calls(verb, options)
+        else:
             _refuse_of_streams(verb, options)
         case = self._cases.setdefault(options.name, _Case())
         if case.measured:
@@ -108,6 +112,12 @@ class Recorder:
                 f"of a test its own name: pareto.configure(name='decode').{verb}(...)"
             )
         case.measured, case.streamed, case.items = True, streams, options.items
+        if verb.startswith("a"):
+            case.unawaited = f"pareto.{verb}({name_of(fn)}, ...)"
+
+    def awaited(self, name: str | None) -> None:
+        """Note that what `begin` opened the case for is awaited."""
+        self._cases[name].unawaited = None
 
     def measured(
         self,
@@ -205,6 +215,12 @@ class Recorder:
 
     def finish(self) -> None:
         """Check, after a test that passed under ``--pareto``, that it said what it meant."""
+        for name, case in self._cases.items():
+            if case.unawaited is not None:
+                raise ParetoError(
+                    f"{case.unawaited} was never awaited, so that "
+                    f"{self._names.case_id(name)} was not measured: write `await {case.unawaited}`"
+                )
         if not any(case.measurements for case in self._cases.values()):
             raise ParetoError(
                 "this test asked for the pareto fixture, but measured and recorded nothing; "
@@ -220,6 +236,15 @@ class Recorder:
             self._names.case_run(name, case.measurements.values(), case.items)
             for name, case in self._cases.items()
             if case.measurements
+        )
+
+
+def _refuse_of_calls(verb: str, options: MeasureOptions) -> None:
+    """Refuse options that only a whole call has."""
+    if options.items is not None:
+        raise ParetoError(
+            f"items says how many one call works through, and pareto.{verb} counts a stream's own; "
+            "leave items= away, or end the stream with max_items="
         )
 
 

@@ -141,7 +141,7 @@ def items(n, *, start):
 def test_it(pareto):
     assert pareto.stream(items, 2, start=3) == [3, 4]
 def test_setup(pareto):
-    made = pareto.configure(setup=lambda: ((3,), {"start": 0}), items=3, rounds=2, warmup=1)
+    made = pareto.configure(setup=lambda: ((3,), {"start": 0}), rounds=2, warmup=1)
     calls.clear()
     assert made.configure(metrics=["time_per_item"]).stream(items) == [0, 1, 2]
     assert len(calls) == {calls}
@@ -225,6 +225,17 @@ BAD = {
         "it = iter(range(10**9))\n"
         "def test_it(pareto): pareto.configure(max_items=5).stream(lambda: it)",
         ["returned the same range_iterator when it was called again"],
+    ),
+    "items of what counts its own": (
+        "def test_it(pareto): pareto.configure(items=3).stream(iter, 'abc')",
+        ["items says how many one call works through, and pareto.stream counts a stream's own"],
+    ),
+    "items of an awaited stream": (
+        "import asyncio\n"
+        "async def items():\n    yield 1\n"
+        "async def main(pareto): await pareto.configure(items=3).astream(items)\n"
+        "def test_it(pareto): asyncio.run(main(pareto))",
+        ["and pareto.astream counts a stream's own"],
     ),
     "two streams of one name": (
         "def test_it(pareto):\n    pareto.stream(iter, 'ab')\n    pareto.stream(iter, 'ab')",
@@ -355,3 +366,26 @@ def test_two_measurements_at_once_are_refused(
 
 def test_unmeasured_calls_may_be_gathered(pytester: pytest.Pytester, run: "Run") -> None:
     passes(pytester, run, GATHERED.replace("{how}", ""))
+
+
+FORGOTTEN = """
+async def reply():
+    return 1
+async def tokens():
+    yield 1
+def test_it(pareto):
+    pareto.measure(len, "")
+    pareto.configure(name="told").{verb}.close()
+"""
+
+
+@pytest.mark.parametrize("verb", ["ameasure(reply)", "astream(tokens)"])
+def test_a_forgotten_await_is_told(pytester: pytest.Pytester, run: "Run", verb: str) -> None:
+    # Closed, so that it is not Python's warning that tells: a run in a process of its own has none.
+    pytester.makepyfile(test_it=FORGOTTEN.replace("{verb}", verb))
+    assert run().exit_code == 0
+    session = run("--pareto")
+    assert session.exit_code == 1
+    text = " ".join(session.text.split())
+    assert f"pareto.{verb[:-1]}, ...) was never awaited" in text
+    assert "so that test_it.py::test_it#told was not measured" in text
