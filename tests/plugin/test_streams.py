@@ -22,16 +22,20 @@ WORLD = json.loads(pathlib.Path(__file__).with_name("world.json").read_text())
 
 @pytest.mark.pareto(rounds=3, warmup=1, tolerance={"items_per_second": 0.05})
 def test_decode(pareto, sleep):
+    calls = []
     def tokens(prompt):
         sleep(WORLD["prefill_s"])
-        for number in range(WORLD["tokens"]):
+        calls.append(prompt)
+        more = len(calls) % WORLD["vary"]
+        for number in range(WORLD["tokens"] + more):
             if number:
                 sleep(WORLD["step_s"])
             yield number
-    assert pareto.stream(tokens, "Hello") == list(range(WORLD["tokens"]))
+    got = pareto.stream(tokens, "Hello")
+    assert got == list(range(WORLD["tokens"] + 1 % WORLD["vary"]))
 """
 CASE = "test_it.py::test_decode"
-WORLD = {"prefill_s": 0.2, "step_s": 0.01, "tokens": 33}
+WORLD = {"prefill_s": 0.2, "step_s": 0.01, "tokens": 33, "vary": 1}
 
 
 def write(path: Path, clock: str, **planted: float) -> None:
@@ -109,7 +113,18 @@ class TestPlanted:
         found = outcomes(session)
         assert found["items"] is Outcome.WORSE
         assert found["time_per_item"] is not Outcome.BETTER
-        assert "items 33 → 17" in " ".join(session.text.split())
+        text = " ".join(session.text.split())
+        assert "items 33 → 17" in text
+        assert "note: the stream has 17 items, and the baseline's had 33: what is measured" in text
+
+    def test_a_longer_stream_is_told(self, planted: Callable[..., "Session"]) -> None:
+        text = " ".join(planted(tokens=40).text.split())
+        assert "note: the stream has 40 items, and the baseline's had 33: what is measured" in text
+
+    def test_a_number_that_varies_is_told(self, planted: Callable[..., "Session"]) -> None:
+        text = " ".join(planted(vary=2).text.split())
+        words = "it differs from call to call (33 to 34 items a call)"
+        assert f"note: the stream has no one number of items: {words}" in text
 
     def test_a_stream_that_became_empty_fails(self, planted: Callable[..., "Session"]) -> None:
         session = planted(tokens=0)
