@@ -61,11 +61,11 @@ class Stream(Forwarding):
                 count += 1
                 if keep:
                     kept.append(item)
-            if self._most is not None:
-                _close(iterator)
         except BaseException as error:
             note_item(error, count + 1)
             raise
+        if self._most is not None:
+            _close(iterator)
         self._remember(Consumed(count, first_ns))
         return kept
 
@@ -151,6 +151,13 @@ def note_item(error: BaseException, item: int) -> None:
     error.add_note(f"pytest-pareto: at item {item} of the stream")
 
 
+def note_closing(error: BaseException) -> None:
+    """Note on what a stream raised that it was being closed: no further item was asked for."""
+    note = "pytest-pareto: while the stream was closed, at its max_items"
+    if note not in getattr(error, "__notes__", ()):  # an awaited one is closed within ours
+        error.add_note(note)
+
+
 def _iterator(function: Callable[..., object], result: object) -> Iterator[Any]:
     if isinstance(result, Iterator):
         return result
@@ -178,8 +185,13 @@ def _iterator(function: Callable[..., object], result: object) -> Iterator[Any]:
 
 def _close(iterator: object) -> None:
     close = getattr(iterator, "close", None)
-    if callable(close):
+    if not callable(close):
+        return
+    try:
         close()
+    except BaseException as error:
+        note_closing(error)
+        raise
 
 
 def consumed_of(function: object) -> Consumed | None:

@@ -336,6 +336,28 @@ class TestStreams:
             asyncio.run(test())
         assert raised.value.__notes__ == ["pytest-pareto: at item 2 of the stream"]
 
+    @pytest.mark.parametrize("measured", [True, False])
+    def test_what_closing_raises_is_not_laid_on_an_item(self, measured: bool) -> None:
+        async def endless() -> AsyncIterator[int]:
+            try:
+                while True:
+                    yield 1
+            finally:
+                raise ValueError("mine")
+
+        async def test() -> list[int]:
+            if not measured:
+                return await all_items(endless, (), {}, None, 2)
+            return await awaited_outside(
+                lambda wait: Stream(AwaitedStream(endless, wait), most=2)()
+            )
+
+        with pytest.raises(ValueError, match="mine") as raised:
+            asyncio.run(test())
+        assert raised.value.__notes__ == [
+            "pytest-pareto: while the stream was closed, at its max_items"
+        ]
+
 
 class TestWithoutMeasuring:
     def test_a_call_is_awaited_once(self) -> None:

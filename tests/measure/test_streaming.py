@@ -99,6 +99,21 @@ def test_what_it_raises_is_unchanged_with_the_item_named() -> None:
     assert error.__notes__ == ["pytest-pareto: at item 3 of the stream"]
 
 
+def test_what_closing_raises_is_not_laid_on_an_item() -> None:
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine") as raised:
+        Stream(endless, most=2)()
+    assert raised.value.__notes__ == [
+        "pytest-pareto: while the stream was closed, at its max_items"
+    ]
+
+
 def test_an_empty_stream_has_no_first_item() -> None:
     stream = Stream(_numbers)
     with stream.first_items_timed(lambda: 7):

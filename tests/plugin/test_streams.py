@@ -252,6 +252,14 @@ BAD = {
         "def test_it(pareto): asyncio.run(main(pareto))",
         ["and pareto.astream counts a stream's own"],
     ),
+    "a tolerance of what only work is counted of": (
+        "import pytest\n"
+        "torch = pytest.importorskip('torch')\n"
+        "def tokens():\n    yield torch.ones(2, 2) @ torch.ones(2, 2)\n"
+        "@pytest.mark.pareto(work_only=True, tolerance={'time_per_item': 0.1})\n"
+        "def test_it(pareto): pareto.stream(tokens)",
+        ["names 'time_per_item', which this test neither measures nor records"],
+    ),
     "two streams of one name": (
         "def test_it(pareto):\n    pareto.stream(iter, 'ab')\n    pareto.stream(iter, 'ab')",
         ["was measured already", "pareto.configure(name='decode').stream(...)"],
