@@ -6,6 +6,7 @@ from itertools import chain
 
 from pytest_pareto.judge.case import gated, names_of, results_of
 from pytest_pareto.judge.creep import Creep
+from pytest_pareto.judge.streamed import other_items
 from pytest_pareto.judge.trades import judge_trade
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import Missing, Policy
@@ -117,12 +118,19 @@ def _creep_rules(creep: Creep | None) -> _Rules:
         yield not creep.let_through, creep.text
 
 
-def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
-    if case.broken is not None:
-        return
+def _notices_of_diagnostics(case: CaseComparison) -> _Rules:
     for result in case.metrics:
         if not result.metric.gates and result.outcome is Outcome.BROKEN:
             yield False, f"{result.metric.name}, a diagnostic, broke: {result.reason}"
+    streamed = other_items(case)
+    if streamed is not None:
+        yield False, streamed
+
+
+def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
+    if case.broken is not None:
+        return
+    yield from _notices_of_diagnostics(case)
     for result in gated(case):
         name, reason = result.metric.name, result.reason or ""
         match result.outcome:

@@ -58,7 +58,8 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
 
     An exception of the function is raised unchanged, with a note on which call it was
     unless it was the first. Raises ParetoError if the first call returns a generator or an
-    awaitable, and if ``setup`` has another form than it should.
+    awaitable, if ``setup`` has another form than it should, and where later calls of a `Stream`
+    have other numbers of items than the first.
     """
     __tracebackhide__ = True  # of a failing test pytest shows the user's frames, not ours
     source = argument_source(args, kwargs, setup)
@@ -71,6 +72,8 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     first = stages_of(function)
     with random_state_kept():
         measured = [found for meter in meters for found in meter_pass(meter, calls, skip)]
+    if isinstance(function, Stream):
+        function.require_whole([each.stream.items for each in calls.rounds if each.stream])
     gpus = len(calls.device.working) if isinstance(calls.device, CudaDevice) else 1
     stages = _stages(first, calls, skip | {each.metric.name for each in measured})
     return result, (*unless_gpu_bound(measured, gpus), *stages)

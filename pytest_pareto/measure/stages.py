@@ -59,6 +59,19 @@ def stages_of(function: object) -> Mapping[str, float] | NoStagesError | None:
     return told if isinstance(told, Mapping) else None
 
 
+class Forwarding:
+    """A base of ours for what stands around a function of the test: its stages are those."""
+
+    _function: Callable[..., object]
+
+    def stages(self) -> Mapping[str, float] | None:
+        """Return the function's stages, None where it is not `Staged`."""
+        told = stages_of(self._function)
+        if isinstance(told, NoStagesError):
+            raise told
+        return told
+
+
 def stage_measurements(
     rounds: Iterable[Mapping[str, float] | NoStagesError | None],
 ) -> tuple[Measurement, ...]:

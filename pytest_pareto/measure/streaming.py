@@ -1,12 +1,14 @@
 """Streams: a function that returns an iterator, consumed to its end by every call."""
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+import weakref
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from pytest_pareto.measure.stages import Forwarding
 from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.model.errors import ParetoError
 
@@ -22,7 +24,7 @@ class Consumed:
     first_ns: int | None = None
 
 
-class Stream:
+class Stream(Forwarding):
     """A function that returns an iterator, as one whose call ends with the iterator's last item.
 
     The first call returns its items in a list. Later ones drop each item when the next is there,
@@ -30,7 +32,8 @@ class Stream:
     at once. ``most`` ends a stream after so many items, and closes it.
 
     Every call needs an iterator of its own. Raises ParetoError where the function returns
-    anything else, or an empty one although the first call's had items: it was consumed before.
+    anything else, the first call's iterator again, or an empty one although the first call's had
+    items: it was consumed before. `require_whole` refuses those that it left shorter.
     What the stream raises is left unchanged, with a note that says at which item.
     """
 
@@ -39,12 +42,15 @@ class Stream:
         self._most = most
         self._now: Callable[[], int] | None = None
         self._first: Consumed | None = None
+        self._fresh = FreshStreams(function)
+        self._later: set[int] = set()
         self.consumed: Consumed | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Consume one stream; return its items if it is the first, else an empty list."""
         __tracebackhide__ = True
         iterator = _iterator(self._function, self._function(*args, **kwargs))
+        self._fresh.require(iterator)
         kept: list[Any] = []
         keep = self._first is None
         count, first_ns = 0, None
@@ -55,11 +61,11 @@ class Stream:
                 count += 1
                 if keep:
                     kept.append(item)
-            if self._most is not None:
-                _close(iterator)
         except BaseException as error:
             note_item(error, count + 1)
             raise
+        if self._most is not None:
+            _close(iterator)
         self._remember(Consumed(count, first_ns))
         return kept
 
@@ -72,6 +78,27 @@ class Stream:
         finally:
             self._now = None
 
+    def require_whole(self, steady: Collection[int] = ()) -> None:
+        """Raise ParetoError where the first call's number of items is outside of the later ones'.
+
+        What is measured is then another stream than the one that the test was handed. (Streams
+        whose length is drawn differ among themselves, around the first one's.) ``steady`` are the
+        numbers of the calls that were timed; without them those of all later calls count.
+        """
+        later_ones = steady or self._later
+        if self._first is None or not later_ones:
+            return
+        least, most = min(later_ones), max(later_ones)
+        if least <= self._first.items <= most:
+            return
+        later = f"{least}" if least == most else f"{least} to {most}"
+        raise ParetoError(
+            f"{name_of(self._function)}: the first call gave {self._first.items} items and later "
+            f"ones {later}: what is measured is another stream than the test was handed. Make a "
+            "new stream in each call, and by setup= what a call uses up (an iterator, a cache); "
+            "where its length is drawn, fix it"
+        )
+
     def _remember(self, consumed: Consumed) -> None:
         if self._first is None:
             self._first = consumed
@@ -81,12 +108,54 @@ class Stream:
                 f"{self._first.items} items when it was first called; a stream can be consumed "
                 "once: let the function make a new one for each call, or its arguments by setup="
             )
+        else:
+            self._later.add(consumed.items)
         self.consumed = consumed
+
+
+class FreshStreams:
+    """Refuses a function that hands out the stream of its first call again."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
+        self._first: Callable[[], object] | None = None
+
+    def require(self, stream: object) -> None:
+        """Raise ParetoError where the second call's ``stream`` is the first call's."""
+        if self._first is None:
+            self._first = _reference(stream)
+            return
+        again = self._first() is stream
+        # Not kept any longer than it takes: memory that it holds would be measured.
+        self._first = _gone
+        if again:
+            raise ParetoError(
+                f"{name_of(self._function)} returned the same {type(stream).__name__} when it was "
+                "called again; a stream can be consumed once: let the function make a new one for "
+                "each call, or its arguments by setup="
+            )
+
+
+def _reference(stream: object) -> Callable[[], object]:
+    try:
+        return weakref.ref(stream)
+    except TypeError:  # of built-in iterators there are none
+        return lambda: stream
+
+
+def _gone() -> None: ...
 
 
 def note_item(error: BaseException, item: int) -> None:
     """Note on what a stream raised, or was stopped by, at which item: the first is 1."""
     error.add_note(f"pytest-pareto: at item {item} of the stream")
+
+
+def note_closing(error: BaseException) -> None:
+    """Note on what a stream raised that it was being closed: no further item was asked for."""
+    note = "pytest-pareto: while the stream was closed, at its max_items"
+    if note not in getattr(error, "__notes__", ()):  # an awaited one is closed within ours
+        error.add_note(note)
 
 
 def _iterator(function: Callable[..., object], result: object) -> Iterator[Any]:
@@ -116,8 +185,13 @@ def _iterator(function: Callable[..., object], result: object) -> Iterator[Any]:
 
 def _close(iterator: object) -> None:
     close = getattr(iterator, "close", None)
-    if callable(close):
+    if not callable(close):
+        return
+    try:
         close()
+    except BaseException as error:
+        note_closing(error)
+        raise
 
 
 def consumed_of(function: object) -> Consumed | None:

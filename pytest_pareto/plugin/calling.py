@@ -52,9 +52,12 @@ async def ameasure(
     kwargs: Mapping[str, object],
     options: MeasureOptions,
 ) -> T:
-    """Measure a call that has to be awaited, or await it once."""
+    """Measure a call that has to be awaited, or await it once, after ``begin("ameasure", ...)``.
+
+    `Recorder.begin` comes before: it notes the case where nobody awaits this.
+    """
     __tracebackhide__ = True
-    recorder.begin("ameasure", fn, options)
+    recorder.awaited(options.name)
     if recorder.plain:
         return await once(fn, args, kwargs, options.setup)
 
@@ -72,9 +75,9 @@ async def astream(
     kwargs: Mapping[str, object],
     options: MeasureOptions,
 ) -> list[T]:
-    """Measure a stream that has to be awaited, or consume one; return its items."""
+    """Measure a stream that has to be awaited, or consume one, after ``begin("astream", ...)``."""
     __tracebackhide__ = True
-    recorder.begin("astream", fn, options)
+    recorder.awaited(options.name)
     if recorder.plain:
         return await all_items(fn, args, kwargs, options.setup, options.max_items)
 

@@ -4,6 +4,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Iterable,
     Iterator,
     Mapping,
@@ -67,30 +68,52 @@ class Pareto:
         except ParetoError as error:
             raise error.with_traceback(None) from None
 
-    async def ameasure(
+    def ameasure(
         self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Measure as `measure` does what has to be awaited, such as a coroutine function.
 
         Each call is awaited in the running event loop, in the task of the test.
         """
         __tracebackhide__ = True
-        try:
-            return await calling.ameasure(self._recorder, fn, args, kwargs, self._options)
-        except ParetoError as error:
-            raise error.with_traceback(None) from None
+        recorder, options = self._recorder, self._options
+        self._begin("ameasure", fn)
 
-    async def astream(
+        async def ameasure() -> T:
+            __tracebackhide__ = True
+            try:
+                return await calling.ameasure(recorder, fn, args, kwargs, options)
+            except ParetoError as error:
+                raise error.with_traceback(None) from None
+
+        return ameasure()
+
+    def astream(
         self,
         fn: Callable[P, AsyncIterator[T] | Awaitable[AsyncIterator[T]]],
         /,
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> list[T]:
+    ) -> Coroutine[Any, Any, list[T]]:
         """Measure as `stream` does an async iterator, in the running event loop."""
         __tracebackhide__ = True
+        recorder, options = self._recorder, self._options
+        self._begin("astream", fn)
+
+        async def astream() -> list[T]:
+            __tracebackhide__ = True
+            try:
+                return await calling.astream(recorder, fn, args, kwargs, options)
+            except ParetoError as error:
+                raise error.with_traceback(None) from None
+
+        return astream()
+
+    def _begin(self, verb: str, fn: object) -> None:
+        # Before anybody awaits: what is never awaited can then be told at the test's end.
+        __tracebackhide__ = True
         try:
-            return await calling.astream(self._recorder, fn, args, kwargs, self._options)
+            self._recorder.begin(verb, fn, self._options)
         except ParetoError as error:
             raise error.with_traceback(None) from None
 

@@ -1,7 +1,9 @@
 """What one test measured, from the fixture to the test report."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import STREAMED, Metric
@@ -31,6 +34,9 @@ MEASURED = pytest.StashKey[frozenset[str]]()
 KEEPER = pytest.StashKey[Keeper]()
 """Present in the config's stash where this process keeps outputs."""
 
+_MEASURING = Lock()
+"""Held while this process measures a call: a second beside it would be in its every figure."""
+
 
 def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
     """Make the fixture of one test, and leave its recorder where the hooks find it."""
@@ -51,6 +57,7 @@ class _Case:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     measured: bool = False
     streamed: bool = False
+    unawaited: str | None = None
     items: int | None = None
 
 
@@ -94,7 +101,9 @@ class Recorder:
         if not callable(fn):
             fresh = ", which makes a new stream for each call" if streams else ""
             raise ParetoError(f"pareto.{verb} takes a function to call{fresh}, not {fn!r}")
-        if not streams:
+        if streams:
+            _refuse_of_calls(verb, options)
+        else:
             _refuse_of_streams(verb, options)
         case = self._cases.setdefault(options.name, _Case())
         if case.measured:
@@ -103,6 +112,12 @@ class Recorder:
                 f"of a test its own name: pareto.configure(name='decode').{verb}(...)"
             )
         case.measured, case.streamed, case.items = True, streams, options.items
+        if verb.startswith("a"):
+            case.unawaited = f"pareto.{verb}({name_of(fn)}, ...)"
+
+    def awaited(self, name: str | None) -> None:
+        """Note that what `begin` opened the case for is awaited."""
+        self._cases[name].unawaited = None
 
     def measured(
         self,
@@ -113,12 +128,26 @@ class Recorder:
     ) -> object:
         """Measure a call with every meter of this process, or make it once."""
         __tracebackhide__ = True
-        result, measurements = self._call(fn, args, kwargs, options)
+        with nullcontext() if self.plain else self._alone(options):
+            result, measurements = self._call(fn, args, kwargs, options)
         for measurement in measurements:
             wanted = options.metrics is None or measurement.metric.name in options.metrics
             if wanted:  # what a function says of its stages is not known before it was called
                 self.add(options.name, measurement)
         return result
+
+    @contextmanager
+    def _alone(self, options: MeasureOptions) -> Iterator[None]:
+        if not _MEASURING.acquire(blocking=False):
+            raise ParetoError(
+                f"{self._names.case_id(options.name)} was to be measured while another "
+                "measurement was under way, and each would be in the other's figures; measure one "
+                "after the other, or measure one coroutine that makes many calls"
+            )
+        try:
+            yield
+        finally:
+            _MEASURING.release()
 
     def _call(
         self,
@@ -191,6 +220,12 @@ class Recorder:
 
     def finish(self) -> None:
         """Check, after a test that passed under ``--pareto``, that it said what it meant."""
+        for name, case in self._cases.items():
+            if case.unawaited is not None:
+                raise ParetoError(
+                    f"{case.unawaited} was never awaited, so that "
+                    f"{self._names.case_id(name)} was not measured: write `await {case.unawaited}`"
+                )
         if not any(case.measurements for case in self._cases.values()):
             raise ParetoError(
                 "this test asked for the pareto fixture, but measured and recorded nothing; "
@@ -206,6 +241,15 @@ class Recorder:
             self._names.case_run(name, case.measurements.values(), case.items)
             for name, case in self._cases.items()
             if case.measurements
+        )
+
+
+def _refuse_of_calls(verb: str, options: MeasureOptions) -> None:
+    """Refuse options that only a whole call has."""
+    if options.items is not None:
+        raise ParetoError(
+            f"items says how many one call works through, and pareto.{verb} counts a stream's own; "
+            "leave items= away, or end the stream with max_items="
         )
 
 

@@ -281,6 +281,23 @@ class TestStreams:
         assert _run(work) == [0, 1, 2]
         assert asyncio.run(all_items(function, (3,), {}, None, None)) == [0, 1, 2]
 
+    def test_one_that_was_handed_out_before_is_a_mistake(self) -> None:
+        class Shared:
+            def __aiter__(self) -> AsyncIterator[int]:
+                return self
+
+            async def __anext__(self) -> int:
+                return 1
+
+        def work(wait: Wait) -> None:
+            shared = Shared()
+            stream = Stream(AwaitedStream(lambda: shared, wait), most=2)
+            assert stream() == [1, 1]
+            stream()
+
+        with pytest.raises(ParetoError, match=r"the same Shared.*new one for each call"):
+            _run(work)
+
     @pytest.mark.parametrize("measured", [True, False])
     def test_it_can_be_ended_and_is_closed(self, measured: bool) -> None:
         closed: list[bool] = []
@@ -318,6 +335,28 @@ class TestStreams:
         with pytest.raises(ValueError, match="mine") as raised:
             asyncio.run(test())
         assert raised.value.__notes__ == ["pytest-pareto: at item 2 of the stream"]
+
+    @pytest.mark.parametrize("measured", [True, False])
+    def test_what_closing_raises_is_not_laid_on_an_item(self, measured: bool) -> None:
+        async def endless() -> AsyncIterator[int]:
+            try:
+                while True:
+                    yield 1
+            finally:
+                raise ValueError("mine")
+
+        async def test() -> list[int]:
+            if not measured:
+                return await all_items(endless, (), {}, None, 2)
+            return await awaited_outside(
+                lambda wait: Stream(AwaitedStream(endless, wait), most=2)()
+            )
+
+        with pytest.raises(ValueError, match="mine") as raised:
+            asyncio.run(test())
+        assert raised.value.__notes__ == [
+            "pytest-pareto: while the stream was closed, at its max_items"
+        ]
 
 
 class TestWithoutMeasuring:

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from pytest_pareto.measure.awaiting import Awaited, AwaitedStream
+from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.stages import (
     CudaClock,
     HostClock,
@@ -18,6 +22,7 @@ from pytest_pareto.measure.stages import (
     stage_metric,
     stages_of,
 )
+from pytest_pareto.measure.streaming import Stream
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Scope
 
@@ -260,3 +265,51 @@ def test_a_hook_in_the_graph_would_break_it(torch: Any, module: Any) -> None:
     with pytest.raises(torch._dynamo.exc.TorchDynamoException):
         module(torch.ones(()))
     torch._dynamo.reset()
+
+
+class TestAround:
+    """Streams and awaited calls have the stages of the function that they stand around."""
+
+    @staticmethod
+    def _around(staged: object, kind: str) -> object:
+        def wait(_: object) -> None: ...
+
+        function: Any = staged
+        return {
+            "stream": Stream(function),
+            "awaited": Awaited(function, wait),
+            "awaited stream": Stream(AwaitedStream(function, wait)),
+        }[kind]
+
+    @pytest.mark.parametrize("kind", ["stream", "awaited", "awaited stream"])
+    def test_they_are_those_of_the_function(self, kind: str) -> None:
+        assert stages_of(self._around(Told({"read": 0.5}), kind)) == {"read": 0.5}
+        found = stages_of(self._around(Told(NoStagesError("not yet", ("read",))), kind))
+        assert isinstance(found, NoStagesError)
+        assert (found.reason, found.names, found.__traceback__) == ("not yet", ("read",), None)
+
+    @pytest.mark.parametrize("kind", ["stream", "awaited", "awaited stream"])
+    def test_a_function_without_any_has_none(self, kind: str) -> None:
+        assert stages_of(self._around(len, kind)) is None
+
+    def test_they_are_measured(self, clock: Any) -> None:
+        class Decoder:
+            def __call__(self) -> Iterator[int]:
+                clock.advance(0.5)
+                yield 1
+                clock.advance(0.25)
+
+            def stages(self) -> Mapping[str, float]:
+                return {"read": 0.5}
+
+        _, found = measure_call(
+            Stream(Decoder()),
+            (),
+            {},
+            meters=[SteadyMeter(lambda: None)],
+            plan=LoopPlan(rounds=3, warmup=1),
+            clock=clock,
+        )
+        told = {each.metric.name: each.values for each in found}
+        assert told["read_time"] == (0.5,) * 3
+        assert told["latency"] == pytest.approx((0.75,) * 3)

@@ -1,4 +1,6 @@
+import weakref
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -97,6 +99,21 @@ def test_what_it_raises_is_unchanged_with_the_item_named() -> None:
     assert error.__notes__ == ["pytest-pareto: at item 3 of the stream"]
 
 
+def test_what_closing_raises_is_not_laid_on_an_item() -> None:
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine") as raised:
+        Stream(endless, most=2)()
+    assert raised.value.__notes__ == [
+        "pytest-pareto: while the stream was closed, at its max_items"
+    ]
+
+
 def test_an_empty_stream_has_no_first_item() -> None:
     stream = Stream(_numbers)
     with stream.first_items_timed(lambda: 7):
@@ -107,10 +124,68 @@ def test_an_empty_stream_has_no_first_item() -> None:
 
 def test_a_stream_that_was_consumed_before_is_a_mistake() -> None:
     same = iter([1, 2])
-    stream = Stream(lambda: same)
+    stream = Stream(lambda: (item for item in same))
     assert stream() == [1, 2]
     with pytest.raises(ParetoError, match=r"empty stream, and one of 2 items.*new one for each"):
         stream()
+
+
+def test_a_shared_iterator_that_was_cut_is_a_mistake() -> None:
+    shared = iter(range(100))  # nothing closes it, so that each call would have five of it
+    stream = Stream(lambda: shared, most=5)
+    assert stream() == [0, 1, 2, 3, 4]
+    with pytest.raises(ParetoError, match=r"the same range_iterator.*new one for each call"):
+        stream()
+
+
+def test_iterators_of_their_own_may_be_of_any_kind() -> None:
+    for make in (lambda: iter([1, 2]), lambda: map(abs, [1, 2]), lambda: _numbers(2)):
+        stream = Stream(make)
+        assert [len(stream()) for _ in range(3)] == [2, 0, 0]
+
+
+def test_the_first_calls_iterator_is_not_kept_alive() -> None:
+    held: list[weakref.ref[object]] = []
+
+    class Items:
+        def __iter__(self) -> Iterator[int]:
+            return self
+
+        def __next__(self) -> int:
+            raise StopIteration
+
+    def items() -> Items:
+        made = Items()
+        held.append(weakref.ref(made))
+        return made
+
+    Stream(items)()
+    assert held[0]() is None
+
+
+@pytest.mark.parametrize(
+    ("steady", "says"),
+    [
+        ((2, 2), "the first call gave 22 items and later ones 2:"),
+        ((23, 23), "later ones 23:"),
+        ((9, 2), "later ones 2 to 9:"),
+        ((22, 22), None),
+        ((2, 22), None),
+        ((21, 30), None),  # drawn
+    ],
+)
+def test_what_is_measured_is_the_stream_that_the_test_was_handed(
+    steady: tuple[int, ...], says: str | None
+) -> None:
+    stream = Stream(_numbers)
+    stream(22)
+    stream.require_whole()
+    with pytest.raises(ParetoError, match=says) if says else nullcontext():
+        stream.require_whole(steady)
+    for count in steady:
+        stream(count)
+    with pytest.raises(ParetoError, match=says) if says else nullcontext():
+        stream.require_whole()
 
 
 async def _async_numbers() -> AsyncIterator[int]:

@@ -22,16 +22,20 @@ WORLD = json.loads(pathlib.Path(__file__).with_name("world.json").read_text())
 
 @pytest.mark.pareto(rounds=3, warmup=1, tolerance={"items_per_second": 0.05})
 def test_decode(pareto, sleep):
+    calls = []
     def tokens(prompt):
         sleep(WORLD["prefill_s"])
-        for number in range(WORLD["tokens"]):
+        calls.append(prompt)
+        more = len(calls) % WORLD["vary"]
+        for number in range(WORLD["tokens"] + more):
             if number:
                 sleep(WORLD["step_s"])
             yield number
-    assert pareto.stream(tokens, "Hello") == list(range(WORLD["tokens"]))
+    got = pareto.stream(tokens, "Hello")
+    assert got == list(range(WORLD["tokens"] + 1 % WORLD["vary"]))
 """
 CASE = "test_it.py::test_decode"
-WORLD = {"prefill_s": 0.2, "step_s": 0.01, "tokens": 33}
+WORLD = {"prefill_s": 0.2, "step_s": 0.01, "tokens": 33, "vary": 1}
 
 
 def write(path: Path, clock: str, **planted: float) -> None:
@@ -109,7 +113,18 @@ class TestPlanted:
         found = outcomes(session)
         assert found["items"] is Outcome.WORSE
         assert found["time_per_item"] is not Outcome.BETTER
-        assert "items 33 → 17" in " ".join(session.text.split())
+        text = " ".join(session.text.split())
+        assert "items 33 → 17" in text
+        assert "note: the stream has 17 items, and the baseline's had 33: what is measured" in text
+
+    def test_a_longer_stream_is_told(self, planted: Callable[..., "Session"]) -> None:
+        text = " ".join(planted(tokens=40).text.split())
+        assert "note: the stream has 40 items, and the baseline's had 33: what is measured" in text
+
+    def test_a_number_that_varies_is_told(self, planted: Callable[..., "Session"]) -> None:
+        text = " ".join(planted(vary=2).text.split())
+        words = "it differs from call to call (33 to 34 items a call)"
+        assert f"note: the stream has no one number of items: {words}" in text
 
     def test_a_stream_that_became_empty_fails(self, planted: Callable[..., "Session"]) -> None:
         session = planted(tokens=0)
@@ -141,7 +156,7 @@ def items(n, *, start):
 def test_it(pareto):
     assert pareto.stream(items, 2, start=3) == [3, 4]
 def test_setup(pareto):
-    made = pareto.configure(setup=lambda: ((3,), {"start": 0}), items=3, rounds=2, warmup=1)
+    made = pareto.configure(setup=lambda: ((3,), {"start": 0}), rounds=2, warmup=1)
     calls.clear()
     assert made.configure(metrics=["time_per_item"]).stream(items) == [0, 1, 2]
     assert len(calls) == {calls}
@@ -209,6 +224,41 @@ BAD = {
         "@pytest.mark.pareto(tolerance={'time_to_first_item': 0.1})\n"
         "def test_it(pareto): pareto.measure(len, '')",
         ["names 'time_to_first_item', which this test neither measures nor records"],
+    ),
+    "a cache that leaves later streams shorter": (
+        "cache = []\n"
+        "def tokens():\n"
+        "    made = 2 if len(cache) > 2 else 22\n"  # the warm-up's second call is whole yet
+        "    cache.append(made)\n"
+        "    yield from range(made)\n"
+        "def test_it(pareto):\n"
+        "    made = pareto.configure(rounds=3, warmup=2)\n"
+        "    assert len(made.stream(tokens)) == 22",
+        ["tokens: the first call gave 22 items and later ones 2:", "new stream in each call"],
+    ),
+    "an iterator that all calls share": (
+        "it = iter(range(10**9))\n"
+        "def test_it(pareto): pareto.configure(max_items=5).stream(lambda: it)",
+        ["returned the same range_iterator when it was called again"],
+    ),
+    "items of what counts its own": (
+        "def test_it(pareto): pareto.configure(items=3).stream(iter, 'abc')",
+        ["items says how many one call works through, and pareto.stream counts a stream's own"],
+    ),
+    "items of an awaited stream": (
+        "import asyncio\n"
+        "async def items():\n    yield 1\n"
+        "async def main(pareto): await pareto.configure(items=3).astream(items)\n"
+        "def test_it(pareto): asyncio.run(main(pareto))",
+        ["and pareto.astream counts a stream's own"],
+    ),
+    "a tolerance of what only work is counted of": (
+        "import pytest\n"
+        "torch = pytest.importorskip('torch')\n"
+        "def tokens():\n    yield torch.ones(2, 2) @ torch.ones(2, 2)\n"
+        "@pytest.mark.pareto(work_only=True, tolerance={'time_per_item': 0.1})\n"
+        "def test_it(pareto): pareto.stream(tokens)",
+        ["names 'time_per_item', which this test neither measures nor records"],
     ),
     "two streams of one name": (
         "def test_it(pareto):\n    pareto.stream(iter, 'ab')\n    pareto.stream(iter, 'ab')",
@@ -303,3 +353,62 @@ async def test_it(pareto):
 """,
         "--pareto",
     )
+
+
+GATHERED = """
+import asyncio
+async def reply():
+    await asyncio.sleep(0.001)
+    return 1
+def test_it(pareto):
+    async def main():
+        return await asyncio.gather(
+            *(pareto.configure(name=name, rounds=3).ameasure(reply) for name in "ab"), {how}
+        )
+    asyncio.run(main())
+def test_next(pareto):
+    assert asyncio.run(pareto.configure(rounds=3).ameasure(reply)) == 1
+"""
+
+
+@pytest.mark.parametrize("how", ["", "return_exceptions=True"])
+def test_two_measurements_at_once_are_refused(
+    pytester: pytest.Pytester, run: "Run", how: str
+) -> None:
+    pytester.makepyfile(test_it=GATHERED.replace("{how}", how))
+    session = run("--pareto")
+    measured = {case.case_id: case.verdict for case in session.cases}
+    assert measured["test_it.py::test_next"] is Verdict.NEW  # nothing is left behind
+    if not how:
+        assert session.exit_code == 1
+        text = " ".join(session.text.split())
+        assert "test_it.py::test_it#b was to be measured while another measurement" in text
+        assert "measure one after the other" in text
+    assert "test_it.py::test_it#b" not in measured
+
+
+def test_unmeasured_calls_may_be_gathered(pytester: pytest.Pytester, run: "Run") -> None:
+    passes(pytester, run, GATHERED.replace("{how}", ""))
+
+
+FORGOTTEN = """
+async def reply():
+    return 1
+async def tokens():
+    yield 1
+def test_it(pareto):
+    pareto.measure(len, "")
+    pareto.configure(name="told").{verb}.close()
+"""
+
+
+@pytest.mark.parametrize("verb", ["ameasure(reply)", "astream(tokens)"])
+def test_a_forgotten_await_is_told(pytester: pytest.Pytester, run: "Run", verb: str) -> None:
+    # Closed, so that it is not Python's warning that tells: a run in a process of its own has none.
+    pytester.makepyfile(test_it=FORGOTTEN.replace("{verb}", verb))
+    assert run().exit_code == 0
+    session = run("--pareto")
+    assert session.exit_code == 1
+    text = " ".join(session.text.split())
+    assert f"pareto.{verb[:-1]}, ...) was never awaited" in text
+    assert "so that test_it.py::test_it#told was not measured" in text
