@@ -58,7 +58,12 @@ def put_in_place(made: Path, target: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder, or as much of it as can be."""
+    """Remove a folder, or as much of it as can be. Where that is cut short, none has its name."""
+    if not folder.name.startswith(_MADE):
+        gone = folder.with_name(f"{_MADE}{os.getpid()}-gone-{folder.name}")
+        with contextlib.suppress(OSError):
+            folder.rename(gone)
+            folder = gone
     shutil.rmtree(folder, ignore_errors=True)
 
 
