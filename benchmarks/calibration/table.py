@@ -1,6 +1,6 @@
 """The table: for a terminal of 100 columns, and as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,19 +37,30 @@ def _per_cent(share: float) -> str:
     return f"{100 * share:.1f}" if share < 0.9995 else "100"
 
 
-def line(texts: Sequence[str]) -> str:
-    """Lay cells out in the terminal's columns: the first to the left, the others to the right."""
-    first, *others = zip(texts, WIDTHS, strict=True)
-    return " ".join([first[0].ljust(first[1]), *(t.rjust(w) for t, w in others)]).rstrip()
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a table: their heads, their widths on a terminal, and a row's texts."""
+
+    head: tuple[str, ...]
+    widths: tuple[int, ...]
+    cells: Callable[[Row], tuple[str, ...]]
+
+    def line(self, texts: Sequence[str]) -> str:
+        """Lay texts out in the columns: the first to the left, the others to the right."""
+        first, *others = zip(texts, self.widths, strict=True)
+        return " ".join([first[0].ljust(first[1]), *(t.rjust(w) for t, w in others)]).rstrip()
+
+    def markdown(self, sections: Sequence[Finished]) -> str:
+        """Return the whole table as Markdown; titles of sections are rows of their own."""
+        rest = ("",) * (len(self.head) - 1)
+        lines = [_markdown_line(self.head), "|---|" + "---:|" * len(rest)]
+        for section in sections:
+            lines.append(_markdown_line((f"**{section.title}**", *rest)))
+            lines += [_markdown_line(self.cells(row)) for row in section.rows]
+        return "\n".join(lines) + "\n"
 
 
-def markdown(sections: Sequence[Finished]) -> str:
-    """Return the whole table as Markdown; titles of sections are rows of their own."""
-    lines = [_markdown_line(HEAD), "|---|" + "---:|" * (len(HEAD) - 1)]
-    for section in sections:
-        lines.append(_markdown_line((f"**{section.title}**", *("",) * (len(HEAD) - 1))))
-        lines += [_markdown_line(cells(row)) for row in section.rows]
-    return "\n".join(lines) + "\n"
+BESIDE_PEERS = Layout(HEAD, WIDTHS, cells)
 
 
 def _markdown_line(texts: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from benchmarks.calibration.direct import PValues, convicts, fails_confirmed
 from benchmarks.calibration.gate import judge_confirmed
 from benchmarks.calibration.rows import QUICK, Bound, Effort, Row, Section, at_most
 from benchmarks.calibration.splits import Sides
-from benchmarks.calibration.table import BEGIN, END, HEAD, cells, line
+from benchmarks.calibration.table import BEGIN, BESIDE_PEERS, END, HEAD, cells
 from benchmarks.calibration.trials import at_tolerance
 from benchmarks.calibration.ways import Way, failing
 from benchmarks.calibration.world import Stored, World
@@ -40,7 +40,7 @@ def test_the_quick_table_has_every_row_within_a_hundred_columns(
         assert len(title) <= 100
         names = [row.what for row in found]
         assert len(set(names)) == len(names)
-        assert max(len(line(cells(row))) for row in found) <= 100
+        assert max(len(BESIDE_PEERS.line(cells(row))) for row in found) <= 100
 
 
 def test_the_quick_table_is_seeded(rows: dict[str, list[Row]]) -> None:

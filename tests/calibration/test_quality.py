@@ -12,7 +12,7 @@ from benchmarks.quality import __main__ as command
 from benchmarks.quality import fixed, sequential, sets, verdicts
 from benchmarks.quality.features import BLOCKS, Places, Pool, draw_places, pool
 from benchmarks.quality.scores import Shape, clustered, harms, shifted
-from benchmarks.quality.table import HEAD, QUICK, Section, cells, line
+from benchmarks.quality.table import ALONE, HEAD, QUICK, Section, cells
 from pytest_pareto.compare import paired
 from pytest_pareto.model.looks import Looks
 from pytest_pareto.scoring.jackknife import pseudo_values
@@ -33,7 +33,7 @@ def test_the_quick_table_has_every_row_within_a_hundred_columns(
         names = [row.what for row in found]
         assert names
         assert len(set(names)) == len(names)
-        assert max(len(line(cells(row))) for row in found) <= 100
+        assert max(len(ALONE.line(cells(row))) for row in found) <= 100
 
 
 def test_the_page_shows_the_rows_of_the_table(rows: dict[str, list[Row]]) -> None:

@@ -12,7 +12,7 @@ from benchmarks.calibration.rows import (
     share_of,
     spread_out,
 )
-from benchmarks.calibration.table import BEGIN, END, HEAD, Finished, cells, fill, line, markdown
+from benchmarks.calibration.table import BEGIN, BESIDE_PEERS, END, HEAD, Finished, cells, fill
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_cells_are_in_per_cent() -> None:
 
 
 def test_a_line_fits_a_hundred_columns() -> None:
-    assert len(line(HEAD)) == 100
+    assert len(BESIDE_PEERS.line(HEAD)) == 100
 
 
 def test_items_are_picked_evenly_and_never_too_many() -> None:
@@ -62,7 +62,7 @@ def test_items_are_picked_evenly_and_never_too_many() -> None:
 def test_the_page_is_filled_between_its_markers(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}old\n{END}after\n", encoding="utf-8")
-    table = markdown([Finished("Title", (Row("x", 10, 0.5),), 1.0)])
+    table = BESIDE_PEERS.markdown([Finished("Title", (Row("x", 10, 0.5),), 1.0)])
     for _ in range(2):
         fill(page, table)
         assert page.read_text(encoding="utf-8") == f"before\n{BEGIN}\n{table}\n{END}after\n"
