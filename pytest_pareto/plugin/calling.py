@@ -1,7 +1,7 @@
 """The ways to measure: whole calls and streams, each of them called or awaited."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from typing import Any, TypeVar, cast
 
 from pytest_pareto.measure.awaiting import (
     Awaited,
@@ -12,6 +12,7 @@ from pytest_pareto.measure.awaiting import (
     once,
 )
 from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.options import MeasureOptions
 from pytest_pareto.plugin.recording import Recorder
 
@@ -45,45 +46,60 @@ def stream(
     return cast(list[T], recorder.measured(consumed, args, kwargs, options))
 
 
-async def ameasure(
+def ameasure(
     recorder: Recorder,
     fn: Callable[..., Awaitable[T]],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
     options: MeasureOptions,
-) -> T:
-    """Measure a call that has to be awaited, or await it once, after ``begin("ameasure", ...)``.
-
-    `Recorder.begin` comes before: it notes the case where nobody awaits this.
-    """
+) -> Coroutine[Any, Any, T]:
+    """Return what measures a call that has to be awaited, or awaits it once."""
     __tracebackhide__ = True
-    recorder.awaited(options.name)
-    if recorder.plain:
-        return await once(fn, args, kwargs, options.setup)
 
     def measured(wait: Wait) -> object:
         __tracebackhide__ = True
         return recorder.measured(Awaited(fn, wait), args, kwargs, options)
 
-    return cast(T, await awaited_outside(measured))
+    # Before anybody awaits: what is never awaited can then be told at the test's end.
+    recorder.begin("ameasure", fn, options)
+    return _awaited(recorder, options, measured, lambda: once(fn, args, kwargs, options.setup))
 
 
-async def astream(
+def astream(
     recorder: Recorder,
     fn: Callable[..., AsyncIterator[T] | Awaitable[AsyncIterator[T]]],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
     options: MeasureOptions,
-) -> list[T]:
-    """Measure a stream that has to be awaited, or consume one, after ``begin("astream", ...)``."""
+) -> Coroutine[Any, Any, list[T]]:
+    """Return what measures a stream that has to be awaited, or consumes one."""
     __tracebackhide__ = True
-    recorder.awaited(options.name)
-    if recorder.plain:
-        return await all_items(fn, args, kwargs, options.setup, options.max_items)
 
     def measured(wait: Wait) -> object:
         __tracebackhide__ = True
         consumed = Stream(AwaitedStream(fn, wait), most=options.max_items)
         return recorder.measured(consumed, args, kwargs, options)
 
-    return cast(list[T], await awaited_outside(measured))
+    recorder.begin("astream", fn, options)
+    return _awaited(
+        recorder,
+        options,
+        measured,
+        lambda: all_items(fn, args, kwargs, options.setup, options.max_items),
+    )
+
+
+async def _awaited(
+    recorder: Recorder,
+    options: MeasureOptions,
+    measured: Callable[[Wait], object],
+    plainly: Callable[[], Awaitable[T]],
+) -> T:
+    __tracebackhide__ = True
+    recorder.awaited(options.name)
+    try:
+        if recorder.plain:
+            return await plainly()
+        return cast(T, await awaited_outside(measured))
+    except ParetoError as error:
+        raise error.with_traceback(None) from None

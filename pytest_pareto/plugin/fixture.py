@@ -76,17 +76,10 @@ class Pareto:
         Each call is awaited in the running event loop, in the task of the test.
         """
         __tracebackhide__ = True
-        recorder, options = self._recorder, self._options
-        self._begin("ameasure", fn)
-
-        async def ameasure() -> T:
-            __tracebackhide__ = True
-            try:
-                return await calling.ameasure(recorder, fn, args, kwargs, options)
-            except ParetoError as error:
-                raise error.with_traceback(None) from None
-
-        return ameasure()
+        try:
+            return calling.ameasure(self._recorder, fn, args, kwargs, self._options)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
 
     def astream(
         self,
@@ -97,23 +90,8 @@ class Pareto:
     ) -> Coroutine[Any, Any, list[T]]:
         """Measure as `stream` does an async iterator, in the running event loop."""
         __tracebackhide__ = True
-        recorder, options = self._recorder, self._options
-        self._begin("astream", fn)
-
-        async def astream() -> list[T]:
-            __tracebackhide__ = True
-            try:
-                return await calling.astream(recorder, fn, args, kwargs, options)
-            except ParetoError as error:
-                raise error.with_traceback(None) from None
-
-        return astream()
-
-    def _begin(self, verb: str, fn: object) -> None:
-        # Before anybody awaits: what is never awaited can then be told at the test's end.
-        __tracebackhide__ = True
         try:
-            self._recorder.begin(verb, fn, self._options)
+            return calling.astream(self._recorder, fn, args, kwargs, self._options)
         except ParetoError as error:
             raise error.with_traceback(None) from None
 

@@ -1,24 +1,20 @@
 """What one test measured, from the fixture to the test report."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meter import Meter
-from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.unfinished import name_of
-from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import STREAMED, Metric
+from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.outputs.keeping import Keep, Keeper
 from pytest_pareto.plugin.case_names import CaseNames
 from pytest_pareto.plugin.marker import CaseOptions, read_marker
+from pytest_pareto.plugin.measured_call import MeasuredCall, check_call
 from pytest_pareto.plugin.options import MeasureOptions
 from pytest_pareto.plugin.vocabulary import Vocabulary
 
@@ -33,9 +29,6 @@ MEASURED = pytest.StashKey[frozenset[str]]()
 
 KEEPER = pytest.StashKey[Keeper]()
 """Present in the config's stash where this process keeps outputs."""
-
-_MEASURING = Lock()
-"""Held while this process measures a call: a second beside it would be in its every figure."""
 
 
 def open_recorder(request: pytest.FixtureRequest) -> "Pareto":
@@ -94,17 +87,10 @@ class Recorder:
         """Whether a call is simply made: work is counted without ``--pareto`` as well."""
         return self.idle and not self._options.work_only
 
-    def begin(self, verb: str, fn: object, options: MeasureOptions) -> None:
+    def begin(self, verb: str, fn: Callable[..., object], options: MeasureOptions) -> None:
         """Open the case of a measurement, once it is known that it can be one."""
         __tracebackhide__ = True
-        streams = verb.endswith("stream")
-        if not callable(fn):
-            fresh = ", which makes a new stream for each call" if streams else ""
-            raise ParetoError(f"pareto.{verb} takes a function to call{fresh}, not {fn!r}")
-        if streams:
-            _refuse_of_calls(verb, options)
-        else:
-            _refuse_of_streams(verb, options)
+        streams = check_call(verb, fn, options)
         case = self._cases.setdefault(options.name, _Case())
         if case.measured:
             raise ParetoError(
@@ -128,59 +114,13 @@ class Recorder:
     ) -> object:
         """Measure a call with every meter of this process, or make it once."""
         __tracebackhide__ = True
-        with nullcontext() if self.plain else self._alone(options):
-            result, measurements = self._call(fn, args, kwargs, options)
+        call = MeasuredCall(self._names, self._vocabulary, self._meters, options)
+        result, measurements = call.make(fn, args, kwargs)
         for measurement in measurements:
             wanted = options.metrics is None or measurement.metric.name in options.metrics
             if wanted:  # what a function says of its stages is not known before it was called
                 self.add(options.name, measurement)
         return result
-
-    @contextmanager
-    def _alone(self, options: MeasureOptions) -> Iterator[None]:
-        if not _MEASURING.acquire(blocking=False):
-            raise ParetoError(
-                f"{self._names.case_id(options.name)} was to be measured while another "
-                "measurement was under way, and each would be in the other's figures; measure one "
-                "after the other, or measure one coroutine that makes many calls"
-            )
-        try:
-            yield
-        finally:
-            _MEASURING.release()
-
-    def _call(
-        self,
-        fn: Callable[..., object],
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
-        options: MeasureOptions,
-    ) -> tuple[object, tuple[Measurement, ...]]:
-        __tracebackhide__ = True
-        skip = self._skipped(options)
-        if self._options.work_only:
-            # Without --pareto too: the test then meets the same tensors, without data, and
-            # a model that is too large for this machine stays cheap.
-            return measure_work(fn, args, kwargs, setup=options.setup, skip=skip)
-        plan = LoopPlan(
-            rounds=options.rounds or self._options.rounds,
-            warmup=options.warmup if options.warmup is not None else self._options.warmup,
-        )
-        return measure_call(
-            fn,
-            args,
-            kwargs,
-            setup=options.setup,
-            meters=self._meters or (),
-            plan=plan,
-            skip=skip,
-            case_id=self._names.case_id(options.name),
-        )
-
-    def _skipped(self, options: MeasureOptions) -> frozenset[str]:
-        if options.metrics is None:
-            return self._options.skip_metrics
-        return self._options.skip_metrics | (self._vocabulary.built_in - options.metrics)
 
     def add(self, name: str | None, measurement: Measurement) -> None:
         """Add a measurement to a case, under the marker's policy."""
@@ -241,28 +181,4 @@ class Recorder:
             self._names.case_run(name, case.measurements.values(), case.items)
             for name, case in self._cases.items()
             if case.measurements
-        )
-
-
-def _refuse_of_calls(verb: str, options: MeasureOptions) -> None:
-    """Refuse options that only a whole call has."""
-    if options.items is not None:
-        raise ParetoError(
-            f"items says how many one call works through, and pareto.{verb} counts a stream's own; "
-            "leave items= away, or end the stream with max_items="
-        )
-
-
-def _refuse_of_streams(verb: str, options: MeasureOptions) -> None:
-    """Refuse options that only a stream has."""
-    named = sorted(STREAMED & (options.metrics or frozenset()))
-    if named:
-        raise ParetoError(
-            f"metrics names {', '.join(named)}, which only streams have, and pareto.{verb} "
-            "measures whole calls; use pareto.stream, or `await pareto.astream`"
-        )
-    if options.max_items is not None:
-        raise ParetoError(
-            f"max_items ends a stream, and pareto.{verb} measures whole calls; use pareto.stream "
-            "or `await pareto.astream`, or say items= for how many one call works through"
         )
