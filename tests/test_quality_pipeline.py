@@ -334,3 +334,12 @@ def test_looking_five_times_costs_no_false_alarms() -> None:
 
 def test_without_paying_for_the_looks_it_would() -> None:
     assert share_failed(looks_matter=False) > 0.10
+
+
+def test_a_number_that_contradicts_the_baseline_is_still_held_against_its_budget() -> None:
+    """Also where it is 0: what was measured is known, whatever it is compared with."""
+    zero = replace(SCORE, kind=Kind.RUN)
+    run = run_of(Measurement(zero, (0.0,)), budgets=(parse_budget("score", "<= 0.5"),))
+    (case,) = judged(run, remembers(SCORE, draw(1).tolist())).judgement.cases
+    (budget,) = case.comparison.budgets
+    assert (budget.broken, budget.value) == (False, 0.0)

@@ -47,9 +47,10 @@ def compare_case(
 
 def _budget(budget: Budget, case: MatchedCase, alpha: float, terms: Terms) -> BudgetResult:
     found = case.matches.get(budget.metric)
-    if isinstance(found, MetricResult) and found.outcome is Outcome.BROKEN and not found.candidate:
+    match found:
         # What broke was asked for and has no number: nothing says that the bound is kept.
-        return BudgetResult(budget.metric, budget.text, None, broken=True, reason=found.reason)
+        case MetricResult(outcome=Outcome.BROKEN, candidate=None, reason=reason):
+            return BudgetResult(budget.metric, budget.text, None, broken=True, reason=reason)
     measured = case.measured.get(budget.metric)
     return check_budget(
         budget,

@@ -40,8 +40,7 @@ class Match:
         """Return the levels accepted now, of the samples that this session has scored too."""
         if not self.measured.complete:
             return [fmean(self.accepted_scores().values())]
-        newest = self.sessions[-1].epoch
-        return [x for s in self.sessions if s.epoch == newest for x in s.runs]
+        return _newest_level(self.sessions)
 
     def accepted_scores(self) -> dict[str, float]:
         """Return the scores accepted now, by id: of the samples that this session has scored."""
@@ -83,10 +82,15 @@ def repeats(found: Measured, sessions: Sequence[Session]) -> bool:
     """
     if found.metric.kind is not Kind.RUN or found.metric.relative:
         return False
-    level = [x for s in sessions if s.epoch == sessions[-1].epoch for x in s.runs]
+    level = _newest_level(sessions)
     if len(level) < _REPEATS:
         return False
     return all_same(level) and all_same(found.runs)
+
+
+def _newest_level(sessions: Sequence[Session]) -> list[float]:
+    newest = sessions[-1].epoch
+    return [x for session in sessions if session.epoch == newest for x in session.runs]
 
 
 def _is_part(looks: Looks, now: set[str], then: set[str]) -> bool:

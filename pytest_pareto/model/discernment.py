@@ -87,7 +87,7 @@ class Discernment:
         """What metrics are sorted by: pairs told apart, and the signal where that is the same.
 
         The share of pairs is what T. Sakai (2006), "Evaluating evaluation metrics based on the
-        bootstrap", SIGIR, calls discriminative power. It does not ask whether a metric is right.
+        bootstrap", SIGIR, calls sensitivity. It does not ask whether a metric is right.
         """
         return -self.apart.share, -self.signal, self.metric
 
