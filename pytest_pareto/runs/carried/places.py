@@ -20,8 +20,8 @@ def place_of(spec: ModuleSpec) -> str:
 def strings(entries: object) -> list[str]:
     """Return the paths of a module's search path, which may be anything or nothing."""
     try:
-        # Import hooks put there what they like, and mypy knows of no iterable.
-        return [entry for entry in entries or () if isinstance(entry, str)]  # type: ignore[attr-defined]
+        found = entries or ()  # import hooks put there what they like
+        return [each for each in found if isinstance(each, str)]  # type: ignore[attr-defined]  # if not iterable: below
     except Exception:  # a lazy path of a package's own may raise anything
         return []
 
