@@ -22,6 +22,8 @@ MARKER = (
     "gate=True): how pytest-pareto measures and judges this test."
 )
 UPDATE_MODES = ("changed", "new", "runs", "all")
+REPORTS: dict[str, str] = {}
+"""The reports that are files: by option and ini key, what each is."""
 BASELINE_RUNS = 5
 """How many fresh processes record a baseline unless told otherwise."""
 
@@ -83,6 +85,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what to do where one metric was given up for another (bounded)",
     )
     add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
+    for kind, what in REPORTS.items():
+        add(f"--pareto-{kind}", metavar="PATH", help=what)
     add("--pareto-child", metavar="FILE", help=SUPPRESS)
     add("--pareto-noise", metavar="N", type=int, help=SUPPRESS)
     _add_ini(parser)
@@ -116,6 +120,8 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini(
         "pareto_artifacts", "folder of the worst samples' pictures", default="pareto_artifacts"
     )
+    for kind, what in REPORTS.items():
+        parser.addini(f"pareto_{kind}", what, default="")
     parser.addini("pareto_alpha", "chance of failing an unharmed build", default="0.05")
     parser.addini(
         "pareto_session_spread",
@@ -209,7 +215,7 @@ def _refuse_orphans(config: pytest.Config) -> None:
     """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
     names = (
         "update", "baseline", "anchor", "runs", "confirm", "against", "missing",
-        "inconclusive", "tradeoff", "plot",
+        "inconclusive", "tradeoff", "plot", *REPORTS,
     )  # fmt: skip
     given = [f"--pareto-{name}" for name in names if config.getoption(f"pareto_{name}")]
     if given:

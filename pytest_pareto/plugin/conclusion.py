@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline, Samples
+from pytest_pareto.model.session_report import Picture, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.plugin.failures import report_failures, without_test
 from pytest_pareto.report.failure import failure_text
@@ -30,11 +32,13 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What a session came to."""
+    """What a session came to. ``environment`` is the machine of its newest run."""
 
     judgement: Judgement
     facts: SessionFacts
     sampled: Sampled | None = None
+    environment: Environment | None = None
+    pictures: tuple[Picture, ...] = ()
 
     def report(self, session: pytest.Session, already_red: frozenset[str]) -> None:
         """Turn failing cases into failed tests; count what has no test to hang on."""
@@ -48,12 +52,17 @@ class Conclusion:
         session.testsfailed += len(self.judgement.failures)
         session.testsfailed += without_test(session, self.judgement.cases)
 
+    def located(self, config: pytest.Config) -> SessionReport:
+        """Return what every report tells, with node ids as the user would type them."""
+        cases = tuple(_located(case, config) for case in self.judgement.cases)
+        judgement = replace(self.judgement, cases=cases)
+        return SessionReport(judgement, self.facts, self.environment, self.pictures)
+
     def tell(self, reporter: pytest.TerminalReporter, *, plot: bool) -> None:
         """Write the section, or the one line of ``-q``."""
         writer = reporter.config.get_terminal_writer()
         verbosity = reporter.config.get_verbosity()
-        cases = tuple(_located(case, reporter.config) for case in self.judgement.cases)
-        located = replace(self.judgement, cases=cases)
+        located = self.located(reporter.config).judgement
         width = writer.fullwidth
         lines = render_terminal(located, self.facts, verbosity=verbosity, plot=plot, width=width)
         if verbosity >= 0:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -11,6 +12,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.hooks import MeasuringHooks
 from pytest_pareto.plugin.kept_outputs import KeptOutputs
 from pytest_pareto.plugin.own_runs import ManyRuns, OneRun
+from pytest_pareto.plugin.report_files import write_report_files
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
 from pytest_pareto.plugin.termination import terminated_as_interrupted
@@ -138,8 +140,16 @@ class ParetoSession:
             return  # nothing ran, and pytest says why
         from pytest_pareto.plugin.illustrating import illustrate
 
-        self._conclusion = illustrate(self._runs.conclude(session, duration_s), self._kept)
+        conclusion = illustrate(self._runs.conclude(session, duration_s), self._kept)
+        self._conclusion = self._written(conclusion)
         self._conclusion.report(session, frozenset(self._red))
+
+    def _written(self, conclusion: "Conclusion") -> "Conclusion":
+        """Write the reports that are files; one that cannot be written fails the session."""
+        report = conclusion.located(self._config)
+        failures = write_report_files(report, self._settings.report_paths)
+        told = (*conclusion.judgement.failures, *failures)
+        return replace(conclusion, judgement=replace(conclusion.judgement, failures=told))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell the verdict."""

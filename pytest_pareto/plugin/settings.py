@@ -1,6 +1,7 @@
 """What the user asked for, read once from the command line and the ini file."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pytest_pareto.plugin.counts import (
     timeout_s,
 )
 from pytest_pareto.plugin.folders import anchor_dir, baseline_dir
+from pytest_pareto.plugin.report_files import report_paths
 from pytest_pareto.plugin.turns_settings import Against, read_against
 from pytest_pareto.plugin.values import choice, fraction
 
@@ -26,7 +28,8 @@ class Settings:
 
     ``time_budget_s`` is set where the spread of the first ``runs`` decides how many more there
     are, within that time. ``timeout_s`` is what a fresh process may take.
-    ``confirm`` is in how many fresh processes suspects are measured again.
+    ``confirm`` is in how many fresh processes suspects are measured again. ``report_paths`` are
+    the files that tell of the session, by kind.
     """
 
     baseline_dir: Path
@@ -40,6 +43,7 @@ class Settings:
     session_spreads: SessionSpreads = field(default_factory=SessionSpreads)
     against: Against | None = None
     anchor_dir: Path | None = None
+    report_paths: Mapping[str, Path] = field(default_factory=dict)
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -67,6 +71,7 @@ def read_settings(config: pytest.Config) -> Settings:
         plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
         session_spreads=_session_spreads(config),
         against=read_against(config, fixed_confirm=confirm is not None),
+        report_paths=report_paths(config),
     )
 
 

@@ -105,7 +105,8 @@ def conclude_turns(
         return Conclusion(Judgement((), failures or (nothing,)), facts)
     judged = judge_turns(turns, settings, selection, failures)
     before = baseline_of((turns.again or turns.screen).old)
-    return Conclusion(judged.judgement, facts, Sampled(judged.samples, before, before))
+    sampled = Sampled(judged.samples, before, before)
+    return Conclusion(judged.judgement, facts, sampled, turns.screen.new[-1].environment)
 
 
 def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:

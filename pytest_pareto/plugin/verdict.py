@@ -49,8 +49,10 @@ def conclude(
     if not writable:
         facts = replace(facts, updating=settings.update is not None)
         sampled = Sampled(judged.samples, past.baseline, past.baseline)
-        return Conclusion(judged.judgement, facts, sampled)
-    return update(settings, judged, past.baseline, measured.runs[-1].environment, facts)
+        conclusion = Conclusion(judged.judgement, facts, sampled)
+    else:
+        conclusion = update(settings, judged, past.baseline, measured.runs[-1].environment, facts)
+    return replace(conclusion, environment=measured.runs[-1].environment)
 
 
 def _judged(
