@@ -1,5 +1,7 @@
 """The command line: what it passes on to pytest, what it refuses, and how it ends."""
 
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -63,8 +65,9 @@ def test_the_number_of_runs(asked: list[str], runs: list[str]) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "say what to do: pytest-pareto doctor --noise, or --metrics"),
-        (["docter"], "invalid choice: 'docter'"),
+        ([], "say what to do: the commands are doctor"),
+        (["docter"], "there is no command 'docter'; did you mean 'doctor'? the commands are"),
+        (["xyz"], "there is no command 'xyz'; the commands are doctor"),
         (["doctor"], "one of the arguments --noise --metrics is required"),
         (["doctor", "--noise", "--metrics"], "not allowed with argument"),
         (["doctor", "--noise", "--hardware", "cpu-a"], "--hardware is of --metrics"),
@@ -140,3 +143,63 @@ def test_it_measures_in_this_interpreter_from_any_folder(tmp_path: Path) -> None
 def test_pytest_is_told_not_to_rewrite_what_is_imported_before_it() -> None:
     """Else an installed package warns in every session that the command line starts."""
     assert AssertionRewriter.is_rewrite_disabled(pytest_pareto.__doc__ or "")
+
+
+def test_every_help_is_readable_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And every command shows how it is called, and how it ends."""
+    monkeypatch.setenv("COLUMNS", "80")
+    texts = {}
+    for command in ([], *([name] for name in commands())):
+        with pytest.raises(SystemExit):
+            cli.main([*command, "--help"])
+        texts[" ".join(command)] = capsys.readouterr().out
+    for name, text in texts.items():
+        assert max(map(len, text.splitlines())) <= 80, name
+        assert f"  pytest-pareto {name}" in text, name
+        assert "exit code: 0" in text, name
+        assert "\x1b" not in text, name
+
+
+def commands() -> list[str]:
+    """What the help of the whole lists."""
+    told = run("--help").stdout.partition("\ncommands:\n")[2].partition("\nexamples:\n")[0]
+    return re.findall(r"^    (\w+)", told, flags=re.MULTILINE)
+
+
+def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "pytest_pareto", *arguments],
+        env=os.environ | {"COLUMNS": "80"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_help_lists_the_commands() -> None:
+    assert "doctor" in commands()
+
+
+def test_a_reader_of_the_help_that_has_seen_enough() -> None:
+    command = f"{sys.executable} -m pytest_pareto --help"
+    # The reader is gone before the first word is written.
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {{ sleep 0.3; {command}; }} | true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: Sequence[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pytest, "main", interrupted)
+    assert cli.main(["doctor", "--noise"]) == 130
+    assert capsys.readouterr().err == "\npytest-pareto: interrupted\n"

@@ -1,25 +1,65 @@
 """``pytest-pareto``: what is asked of the shell rather than of a test session.
 
 What needs tests is done by pytest itself, in this process and by this interpreter, so that it
-finds them as ``pytest`` does. Exit codes are 0, 1 for what failed, and 2 for what cannot be done.
+finds them as ``pytest`` does. Exit codes are 0, 1 for what failed, 2 for what cannot be done, and
+130 after Ctrl-C.
 """
 
 import argparse
+import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pytest_pareto import __version__
 from pytest_pareto.cli import doctor
+from pytest_pareto.cli.exits import CANNOT, INTERRUPTED
+from pytest_pareto.cli.written import let_go_of_output
+from pytest_pareto.model.errors import ParetoError
+
+_COMMANDS = (doctor,)
+_DESCRIPTION = """\
+Performance and quality of GPU models against a baseline. Tests are measured
+and judged by `pytest --pareto`; this is for what is around it."""
+_EXAMPLES = """\
+examples:
+  pytest-pareto doctor --noise         how far can this machine be believed?
+
+`pytest-pareto COMMAND --help` tells more of each.
+
+exit code: 0, 1 for what failed, 2 for what cannot be done, 130 after Ctrl-C"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; wrong arguments exit with 2."""
-    own, passed_on = _divided(sys.argv[1:] if argv is None else argv)
-    parser = _parser()
+    try:
+        try:
+            code = _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # now, while it can be said quietly that nobody reads any more
+    except BrokenPipeError:
+        let_go_of_output()
+        return 0  # whoever read has seen enough
+    except KeyboardInterrupt:
+        sys.stderr.write("\npytest-pareto: interrupted\n")
+        return INTERRUPTED
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
+    own, passed_on = _divided(argv)
+    parser, commands = _parser()
+    _require_command(parser, commands.choices, own)
     asked, others = parser.parse_known_args(own)
+    others += passed_on
     if asked.command is None:
-        parser.error("say what to do: pytest-pareto doctor --noise, or --metrics")
-    code: int = asked.run(asked, [*others, *passed_on])
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if others and not getattr(asked, "passes_on", False):
+        commands.choices[asked.command].error(f"unrecognized arguments: {' '.join(others)}")
+    try:
+        code: int = asked.run(asked, others)
+    except ParetoError as error:
+        sys.stderr.write(f"pytest-pareto {asked.command}: {error}\n")
+        return CANNOT
     return code
 
 
@@ -30,15 +70,33 @@ def _divided(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[
+    argparse.ArgumentParser, "argparse._SubParsersAction[argparse.ArgumentParser]"
+]:
     parser = argparse.ArgumentParser(
         prog="pytest-pareto",
-        description="Performance and quality of GPU models against a baseline. Tests are measured "
-        "and judged by `pytest --pareto`; this is for what is around it.",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (doctor,):
+    for command in _COMMANDS:
         command.add(commands)
-    return parser
+    return parser, commands
+
+
+def _require_command(
+    parser: argparse.ArgumentParser, known: Collection[str], arguments: Sequence[str]
+) -> None:
+    """Exit where no command is named, or one that there is not, with the one that is nearest."""
+    named = next((each for each in arguments if not each.startswith("-")), None)
+    if named in known or (named is None and arguments):
+        return
+    there = f"the commands are {', '.join(known)}"
+    if named is None:
+        parser.error(f"say what to do: {there}")
+    near = difflib.get_close_matches(named, known, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    parser.error(f"there is no command {named!r}; {meant}{there}")

@@ -1,8 +1,6 @@
 """``pytest-pareto doctor``: how far this machine can be believed, and which metrics tell."""
 
 import argparse
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +8,8 @@ import pytest
 
 from pytest_pareto.cli.exits import CANNOT, of_pytest
 from pytest_pareto.cli.project import own_baseline
-from pytest_pareto.cli.written import write_lines
+from pytest_pareto.cli.written import terminal_width, write_lines
 from pytest_pareto.judge.holm import holm
-from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.report.metrics import render_metrics
 
 NOISE_RUNS = 8
@@ -24,13 +21,14 @@ _HERE = ""
 """The baseline of the project that one stands in."""
 
 _DOCTOR = """\
---noise: measure unchanged code in fresh processes, one after the other, and say how far this
-machine can be believed: per metric the spread between runs, drift, false alarms, the smallest
-regression that a session would see, and which tolerances and numbers of runs that supports.
-Nothing is written.
+--noise: measure unchanged code in fresh processes, one after the other, and
+say how far this machine can be believed: per metric the spread between runs,
+drift, false alarms, the smallest regression that a session would see, and
+which tolerances and numbers of runs that supports. Nothing is written.
 
---metrics: say from what the baseline holds which metrics can tell the variants of a front apart,
-with how many samples, and how alike they rank them. Nothing is measured or written."""
+--metrics: say from what the baseline holds which metrics can tell the variants
+of a front apart, with how many samples, and how alike they rank them. Nothing
+is measured or written."""
 
 _DOCTOR_EXAMPLES = """\
 With --noise further arguments are pytest's, with or without -- before them:
@@ -40,7 +38,7 @@ With --noise further arguments are pytest's, with or without -- before them:
   pytest-pareto doctor --metrics
   pytest-pareto doctor --metrics path/to/pareto_baselines --hardware cpu-amd-epycx2
 
-exit code: 0, 1 where a test failed, 2 where nothing could be measured or examined"""
+exit code: 0, 1 where a test failed, 2 where nothing could be told"""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -75,7 +73,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="KEY",
         help="of --metrics: the folder of the machine, where the baseline holds several",
     )
-    doctor.set_defaults(run=_doctor, refuse=doctor.error)
+    doctor.set_defaults(run=_doctor, refuse=doctor.error, passes_on=True)
 
 
 def _doctor(asked: argparse.Namespace, arguments: Sequence[str]) -> int:
@@ -109,11 +107,7 @@ def _metrics(folder: str, hardware: str | None) -> int:
     directory = own_baseline() if folder == _HERE else Path(folder)
     if directory is None:
         return CANNOT
-    try:
-        baseline = load_recorded(directory, hardware)
-    except BaselineError as error:
-        sys.stderr.write(f"pytest-pareto doctor: {error}\n")
-        return CANNOT
+    baseline = load_recorded(directory, hardware)
     report = examine_metrics(baseline, alpha=_ALPHA, correct=holm)
-    write_lines(render_metrics(report, width=shutil.get_terminal_size().columns))
+    write_lines(render_metrics(report, width=terminal_width()))
     return 0 if report.fronts else CANNOT

@@ -3,6 +3,8 @@
 import pytest
 
 CANNOT = 2
+INTERRUPTED = 130
+"""As a shell tells of a command that SIGINT ended; pytest has a code of its own for that."""
 _OF_PYTEST = {
     int(pytest.ExitCode.USAGE_ERROR): CANNOT,
     int(pytest.ExitCode.NO_TESTS_COLLECTED): CANNOT,

@@ -1,24 +1,54 @@
 """What a command writes: lines on standard output, as whatever reads there can take them."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 
 from pytest_pareto.report.lines import Line, Tone
 
 _COLOURS = {Tone.RED: "31", Tone.GREEN: "32", Tone.YELLOW: "33", Tone.BOLD: "1"}
+_PLAIN = str.maketrans("−—–…→←↑↓×·µ±│└─●▁▂▃▄▅▆▇█∞", "---.><^vx.u~|+-o_.:-=+*#8")
+"""What our reports draw with, cell by cell, for terminals that know ASCII alone."""
+
+
+def terminal_width() -> int:
+    """Return how many cells a line may have: of the terminal, by COLUMNS, or 80."""
+    return shutil.get_terminal_size().columns
 
 
 def write_lines(lines: Iterable[Line]) -> None:
-    """Write to the terminal, or to whatever reads instead and may have seen enough."""
-    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    encoding = sys.stdout.encoding
+    """Write to the terminal, or to whatever reads instead and may have seen enough.
+
+    Colours are for terminals, unless NO_COLOR is set. What the encoding lacks is replaced by
+    what looks most like it, so that columns stay where they are, and else escaped.
+    """
+    coloured = _wants_colour()
     try:
         for line in lines:
             colour = _COLOURS.get(line.tone) if coloured else None
-            text = line.text.encode(encoding, "backslashreplace").decode(encoding)
+            text = _encodable(line.text)
             sys.stdout.write(f"\x1b[{colour}m{text}\x1b[0m\n" if colour else f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Else Python would try again when it ends, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go_of_output()
+
+
+def let_go_of_output() -> None:
+    """Write to nobody from now on: else Python would try again when it ends, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _wants_colour() -> bool:
+    # https://no-color.org: set and not empty, whatever its value.
+    silent = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not silent
+
+
+def _encodable(text: str) -> str:
+    encoding = sys.stdout.encoding
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text
