@@ -65,9 +65,9 @@ def test_the_number_of_runs(asked: list[str], runs: list[str]) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "say what to do: the commands are doctor"),
+        ([], "say what to do: the commands are "),
         (["docter"], "there is no command 'docter'; did you mean 'doctor'? the commands are"),
-        (["xyz"], "there is no command 'xyz'; the commands are doctor"),
+        (["xyz"], "there is no command 'xyz'; the commands are "),
         (["doctor"], "one of the arguments --noise --metrics is required"),
         (["doctor", "--noise", "--metrics"], "not allowed with argument"),
         (["doctor", "--noise", "--hardware", "cpu-a"], "--hardware is of --metrics"),

@@ -36,7 +36,7 @@ With --noise further arguments are pytest's, with or without -- before them:
   pytest-pareto doctor --noise -n 12 tests/test_model.py -k small
   pytest-pareto doctor --noise -- -n0 -p no:randomly
   pytest-pareto doctor --metrics
-  pytest-pareto doctor --metrics path/to/pareto_baselines --hardware cpu-amd-epycx2
+  pytest-pareto doctor --metrics path/to/baselines --hardware cpu-amd-epycx2
 
 exit code: 0, 1 where a test failed, 2 where nothing could be told"""
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pytest_pareto.compare.cases import session_sd
 from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matched import MatchedCase
-from pytest_pareto.compare.matching import sessions_here
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.points import (
     Axis,
@@ -16,12 +15,13 @@ from pytest_pareto.compare.points import (
     paired_axis,
     remembered_axis,
 )
+from pytest_pareto.compare.resting import resting_point
 from pytest_pareto.compare.rivals import duel
-from pytest_pareto.compare.spread import PRIOR_DF, Spread, case_spread
+from pytest_pareto.compare.spread import PRIOR_DF, Spread
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.duels import FrontDuels
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
+from pytest_pareto.model.history import Baseline, CaseHistory
 from pytest_pareto.model.metric import Kind, Metric
 
 
@@ -61,7 +61,7 @@ def _duel_front(
     moved = [Point(case.case_id, _axes_now(case, as_measured=False)) for case in members]
     old = [Point(case.case_id, _axes_then(case)) for case in members if case.history is not None]
     policy = {m.metric.name: m.metric for case in members for m in case.measured.values()}
-    old += [_resting_point(history, policy, baseline, now) for history in resting]
+    old += [resting_point(history, policy, baseline, now) for history in resting]
     old = [point for point in old if point.axes]
     then_ids, now_ids = (frozenset(point.case_id for point in side) for side in (old, new))
     if not old:
@@ -115,34 +115,6 @@ def _axes_then(case: MatchedCase) -> dict[str, Axis]:
         else:
             axes[name] = remembered_axis(match.sessions, metric, case.spreads[name])
     return axes
-
-
-def _resting_point(
-    history: CaseHistory, policy: Mapping[str, Metric], baseline: Baseline, now: Environment
-) -> Point:
-    """Place a case that was not measured now, under the tolerances of those that were."""
-    axes = {
-        name: axis
-        for name, past in history.metrics.items()
-        if name in policy
-        and policy[name].gates
-        and (axis := _axis_at_rest(past, policy[name], baseline, now)) is not None
-    }
-    return Point(history.case_id, axes)
-
-
-def _axis_at_rest(
-    past: MetricHistory, metric: Metric, baseline: Baseline, now: Environment
-) -> Axis | None:
-    sessions = sessions_here(past, metric.scope, baseline, now)
-    if past.disagreement(metric) is not None or not sessions:
-        return None
-    if past.samples is not None:
-        return paired_axis(past.samples.ids, past.samples.values, metric)
-    if past.kind is Kind.EXACT:
-        return exact_axis(sessions[-1].runs, metric)
-    spread = case_spread(sessions[:-1], sessions[-1].runs, relative=metric.relative)
-    return remembered_axis(sessions, metric, spread)
 
 
 def _session_variance(sds: Iterable[tuple[str, float]]) -> dict[str, Spread]:

@@ -142,12 +142,20 @@ def _unmeasured(found: MetricResult, past: MetricHistory | None) -> MetricResult
     return replace(found, state=Outcome.MISSING, reason=reason)
 
 
-def vanished(name: str, past: MetricHistory) -> MetricResult:
-    """Return the result of a metric that the baseline has and the test no longer measures."""
+def remembered_metric(name: str, past: MetricHistory) -> Metric:
+    """Return a metric as far as its baseline knows it, which holds no test's tolerance.
+
+    Built-in ones have their own; without one any significant loss of a score is a regression.
+    """
     metric = BUILT_IN.get(name) or Metric(
         name, past.unit, past.better, past.kind, past.scope, 0.0, relative=False
     )
-    metric = metric.with_policy(gates=past.gates)
+    return metric.with_policy(gates=past.gates)
+
+
+def vanished(name: str, past: MetricHistory) -> MetricResult:
+    """Return the result of a metric that the baseline has and the test no longer measures."""
+    metric = remembered_metric(name, past)
     return MetricResult(
         metric,
         baseline=level_for_people(past.newest.runs, metric),

@@ -165,9 +165,13 @@ def _uncompared(case: CaseVerdict) -> str:
 
 
 def _place(place: Place, names: Names) -> str:
+    return " · ".join(filter(None, [f"position {place.position}", place_text(place, names)]))
+
+
+def place_text(place: Place, names: Names) -> str:
+    """Say where a case stands on its front, and by whom it is held."""
     rivals = ", ".join(names.of(rival) for rival in place.rivals)
     parts = [
-        f"position {place.position}",
         {True: "on the front", False: "off the front", None: ""}[place.on_front],
         f"rivals: {rivals}" if rivals else "",
         clean(place.reason or ""),

@@ -1,0 +1,104 @@
+"""``pytest-pareto show``: the fronts and points of a baseline, as they stand."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_pareto.baseline.recorded import load_recorded, recorded_machines
+from pytest_pareto.cli.exits import CANNOT
+from pytest_pareto.cli.project import own_baseline
+from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.judge.position import place_front
+from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.recorded import Held, RecordedFronts
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
+from pytest_pareto.report.recorded import render_recorded
+
+_ALPHA = 0.05
+
+_ABOUT = """\
+Show what a baseline holds: per front its cases with the level of each gated
+metric, the spread between runs and how many there are, and which cases are on
+the front. Nothing is measured or written."""
+
+_EXAMPLES = """\
+examples:
+  pytest-pareto show
+  pytest-pareto show --front digits --plot
+  pytest-pareto show path/to/pareto_baselines --hardware nvidia-h200x1 -v
+
+exit code: 0, 2 where there is nothing to show"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    show = commands.add_parser(
+        "show",
+        help="show the fronts and points of a baseline",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    show.add_argument(
+        "directory",
+        nargs="?",
+        metavar="DIR",
+        type=Path,
+        help="the folder of the baseline (this project's)",
+    )
+    show.add_argument(
+        "--hardware", metavar="KEY", help="one kind of machine, by its folder's name (all)"
+    )
+    show.add_argument("--front", metavar="NAME", help="one front (all)")
+    show.add_argument("--plot", action="store_true", help="draw each front")
+    show.add_argument(
+        *("-v", "--verbose"),
+        action="store_true",
+        help="diagnostics, all versions, and why a case stands where it does",
+    )
+    show.set_defaults(run=_show)
+
+
+def _show(asked: argparse.Namespace, _: Sequence[str]) -> int:
+    directory = asked.directory or own_baseline()
+    if directory is None:
+        return CANNOT
+    keys = recorded_machines(directory) if asked.hardware is None else [asked.hardware]
+    recorded = [_recorded(load_recorded(directory, key)) for key in keys or [None]]
+    if asked.front is not None:
+        recorded = _only(asked.front, recorded)
+    width = terminal_width()
+    write_lines(render_recorded(recorded, width=width, verbose=asked.verbose, plot=asked.plot))
+    return 0
+
+
+def _recorded(baseline: Baseline) -> RecordedFronts:
+    # What needs numpy is imported where it is used.
+    from pytest_pareto.compare.standing import (  # noqa: PLC0415 - see above
+        newest_environment,
+        recorded_standings,
+    )
+
+    cases: list[CaseVerdict] = []
+    held: dict[tuple[str, str], Held] = {}
+    for standing in recorded_standings(baseline).values():
+        places = place_front(standing.members, standing.duels, alpha=_ALPHA, alpha_lost=_ALPHA)
+        cases += [CaseVerdict(c, Verdict.UNCHANGED, places[c.case_id]) for c in standing.members]
+        held |= standing.held
+    environment = newest_environment(baseline)
+    return RecordedFronts(baseline.hardware_key, environment, Judgement(tuple(cases)), held)
+
+
+def _only(front: str, recorded: Sequence[RecordedFronts]) -> list[RecordedFronts]:
+    left = []
+    for each in recorded:
+        cases = tuple(c for c in each.judgement.cases if c.comparison.front == front)
+        if cases:
+            left.append(replace(each, judgement=Judgement(cases)))
+    if not left:
+        there = sorted({c.comparison.front for each in recorded for c in each.judgement.cases})
+        raise BaselineError(f"there is no front {front!r}; there are: {', '.join(there)}")
+    return left

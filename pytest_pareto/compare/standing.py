@@ -1,0 +1,126 @@
+"""Where the cases of a baseline stand, from what it holds alone: levels, and duels on fronts."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_pareto.compare.matching import remembered_metric
+from pytest_pareto.compare.measured import level_for_people
+from pytest_pareto.compare.points import Axis, Point
+from pytest_pareto.compare.resting import axis_at_rest
+from pytest_pareto.compare.rivals import duel
+from pytest_pareto.compare.scale import all_same, to_fraction
+from pytest_pareto.compare.spread import case_spread
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.duels import FrontDuels
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
+from pytest_pareto.model.metric import BUILT_IN, Kind, Metric, Scope
+from pytest_pareto.model.recorded import Held
+from pytest_pareto.model.verdict import CaseComparison, MetricResult
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The cases of one front, each metric at its accepted level, and the duels between them."""
+
+    members: tuple[CaseComparison, ...]
+    duels: FrontDuels
+    held: Mapping[tuple[str, str], Held]
+
+
+def newest_environment(baseline: Baseline) -> Environment | None:
+    """Return where most of what depends on a machine was measured last, or None."""
+    names = Counter(
+        past.newest.env
+        for case in baseline.cases.values()
+        for past in case.metrics.values()
+        if past.scope is not Scope.ANYWHERE
+    )
+    return baseline.environments[names.most_common(1)[0][0]] if names else None
+
+
+def recorded_standings(baseline: Baseline) -> dict[str, Standing]:
+    """Place the cases of every front by their baseline, as rivals that no session measured are.
+
+    Metrics have the tolerances of their own: those that tests ask for are not recorded. What
+    was measured on another machine than most is not comparable here.
+    """
+    fronts: dict[str, list[CaseHistory]] = {}
+    for case in baseline.cases.values():
+        fronts.setdefault(case.front, []).append(case)
+    now = newest_environment(baseline)
+    return {front: _standing(cases, baseline, now) for front, cases in fronts.items()}
+
+
+def accepted_level(past: MetricHistory, metric: Metric) -> float:
+    """Return the level accepted now as reports show it, over the runs of its sessions."""
+    return level_for_people([x for s in past.level_sessions for x in s.runs], metric)
+
+
+def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | None) -> Standing:
+    members, points = [], []
+    held: dict[tuple[str, str], Held] = {}
+    for case in cases:
+        placed = [
+            _placed(n, case.metrics[n], baseline, now) for n in sorted(case.metrics, key=_turn)
+        ]
+        results = tuple(result for result, _ in placed)
+        nodeid = case.case_id.partition("#")[0]
+        members.append(CaseComparison(case.case_id, nodeid, case.front, results))
+        axes = {r.metric.name: axis for r, axis in placed if axis is not None and r.metric.gates}
+        if axes:
+            points.append(Point(case.case_id, axes))
+        for result in results:
+            name = result.metric.name
+            held[case.case_id, name] = _held(case.metrics[name], result.metric)
+    ids = frozenset(point.case_id for point in points)
+    return Standing(tuple(members), FrontDuels(new=ids, now=duel(points, points)), held)
+
+
+def _turn(name: str) -> int:
+    """Order metrics as they are measured, whichever folder holds them; recorded ones follow."""
+    return list(BUILT_IN).index(name) if name in BUILT_IN else len(BUILT_IN)
+
+
+def _placed(
+    name: str, past: MetricHistory, baseline: Baseline, now: Environment | None
+) -> tuple[MetricResult, Axis | None]:
+    metric = remembered_metric(name, past)
+    level = accepted_level(past, metric)
+    state, axis, reason = Outcome.NEW, None, None
+    try:
+        here = now or baseline.environments[past.newest.env]
+        axis = axis_at_rest(past, metric, baseline, here)
+    except ParetoError as error:
+        state, reason = Outcome.BROKEN, f"in the baseline, {error}"
+    else:
+        different = past.disagreement(metric)
+        if different is not None:
+            state, reason = Outcome.BROKEN, different
+        elif axis is None:
+            state, reason = Outcome.NOT_COMPARABLE, "it was not measured last where most was"
+    return MetricResult(metric, candidate=level, state=state, reason=reason), axis
+
+
+def _held(past: MetricHistory, metric: Metric) -> Held:
+    level = past.level_sessions
+    runs = [x for session in level for x in session.runs]
+    return Held(
+        _spread_between_runs(past, metric),
+        len(runs),
+        len(level),
+        older=len(past.sessions) - len(level),
+    )
+
+
+def _spread_between_runs(past: MetricHistory, metric: Metric) -> float | None:
+    if metric.kind is Kind.EXACT or all(all_same(s.runs) for s in past.sessions):
+        alone = all(len(session.runs) == 1 for session in past.sessions)
+        return None if alone and metric.kind is not Kind.EXACT else 0.0
+    relative = metric.relative and min(x for s in past.sessions for x in s.runs) > 0
+    known = case_spread(past.sessions[:-1], past.newest.runs, relative=relative)
+    sd = math.sqrt(known.variance)
+    return to_fraction(sd, relative=relative) if known.df else None

@@ -1,0 +1,180 @@
+"""A baseline as it stands: per front a table of its cases, and which of them are on it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.recorded import Held, RecordedFronts
+from pytest_pareto.model.verdict import CaseVerdict, Judgement
+from pytest_pareto.report.blocks import place_text
+from pytest_pareto.report.grid import GridRow, grid_lines
+from pytest_pareto.report.lines import Line, Tone
+from pytest_pareto.report.names import Names, front_names
+from pytest_pareto.report.plot import plot_lines
+from pytest_pareto.report.rows import on_scale_of
+from pytest_pareto.report.summary import plural
+from pytest_pareto.report.text import clean, clip, display_width, wrap
+from pytest_pareto.report.units import levels
+
+_TOLD_FIRST = ("driver", "cuda", "torch", "python")
+_LEAST_NAME = 14
+_GAP = 2
+_OF_SPREADS = (
+    "±: standard deviation between runs. 10/2: a level from ten runs in two sessions; +1: one "
+    "older session, of another level."
+)
+_OF_FRONTS = (
+    "on the front: shown to be better than every rival in something, by more than that metric's "
+    "tolerance. off: a rival is shown to be better in all. ?: neither is shown. Tolerances are "
+    "the metrics' own, since a baseline does not hold those that tests ask for."
+)
+
+
+def render_recorded(
+    recorded: Sequence[RecordedFronts], *, width: int, verbose: bool = False, plot: bool = False
+) -> list[Line]:
+    """Write what a baseline holds of each kind of machine, in lines of at most ``width`` cells."""
+    parts = [part for each in recorded for part in _machine(each, width, verbose, plot)]
+    meanings = (
+        line for text in (_OF_SPREADS, _OF_FRONTS) for line in wrap(text, width, hanging="  ")
+    )
+    parts.append([Line(text) for text in meanings])
+    lines: list[Line] = []
+    for part in filter(None, parts):
+        lines += [Line(""), *part] if lines else part
+    return lines
+
+
+def _machine(
+    recorded: RecordedFronts,
+    width: int,
+    verbose: bool,  # noqa: FBT001 - two switches of one command
+    plot: bool,  # noqa: FBT001
+) -> Iterator[list[Line]]:
+    about = clean(recorded.hardware_key)
+    if recorded.environment is not None:
+        about += f": {machine_text(recorded.environment, verbose=verbose)}"
+    yield [Line(text) for text in wrap(about, width, hanging="  ")]
+    fronts: dict[str, list[CaseVerdict]] = {}
+    for case in recorded.judgement.cases:
+        fronts.setdefault(case.comparison.front, []).append(case)
+    for front, cases in fronts.items():
+        names = front_names(front, [case.case_id for case in cases])
+        title = f"{names.title}, {plural(len(cases), 'case')}"
+        table = _Table(cases, names, recorded, width)
+        yield [Line(clip(title, width), Tone.BOLD), *table.lines(gated=True)]
+        if verbose:
+            yield table.lines(gated=False)
+            yield _reasons(cases, names, width)
+        if plot:
+            yield from plot_lines(Judgement(tuple(cases)), width)
+
+
+def machine_text(environment: Environment, *, verbose: bool = False) -> str:
+    """Name a machine and the software that decides most; all of it for who asks for more."""
+    cpu = f"{environment.cpu_model} ({plural(environment.usable_cores, 'core')})"
+    gpu = f"{environment.gpu_count} × {environment.gpu_product}, "
+    software = environment.software
+    first = [name for name in _TOLD_FIRST if name in software]
+    rest = [name for name in sorted(software) if name not in first] if verbose else []
+    versions = [f"{name} {software[name]}" for name in [*first, *rest]]
+    return clean(", ".join([(gpu if environment.gpu_product else "") + cpu, *versions]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One metric of all cases: its level, the spread between runs, and what these rest on."""
+
+    head: tuple[str, str, str]
+    cells: tuple[tuple[str, str, str], ...]
+
+    @property
+    def width(self) -> int:
+        rows = [self.head, *self.cells]
+        return sum(_GAP + max(map(display_width, part)) for part in zip(*rows, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    cases: Sequence[CaseVerdict]
+    names: Names
+    recorded: RecordedFronts
+    width: int
+
+    def lines(self, *, gated: bool) -> list[Line]:
+        """Write as many metrics side by side as fit, and the others below."""
+        columns = [self._column(metric) for metric in self._metrics(gated=gated)]
+        if not columns:
+            return [Line("nothing here gates: -v shows the diagnostics")] if gated else []
+        lead = [] if gated else [Line("diagnostics")]
+        return [*lead, *(line for group in self._groups(columns) for line in self._grid(group))]
+
+    def _metrics(self, *, gated: bool) -> list[Metric]:
+        found: dict[str, Metric] = {}
+        for case in self.cases:
+            for result in case.comparison.metrics:
+                if result.metric.gates is gated:
+                    found.setdefault(result.metric.name, result.metric)
+        return list(found.values())
+
+    def _column(self, metric: Metric) -> _Column:
+        results = [case.comparison.metric(metric.name) for case in self.cases]
+        values = [None if result is None else result.candidate for result in results]
+        shown = levels(values, metric.unit, exact=metric.kind is Kind.EXACT)
+        unit = f", {clean(shown.scale.unit)}" if shown.scale.unit else ""
+        held = [self.recorded.held.get((case.case_id, metric.name)) for case in self.cases]
+        return _Column(
+            (f"{clean(metric.name)}{unit}", "±", "runs"),
+            tuple(
+                (text, *_known(how, metric)) for text, how in zip(shown.texts, held, strict=True)
+            ),
+        )
+
+    def _groups(self, columns: Sequence[_Column]) -> Iterator[list[_Column]]:
+        longest = max(display_width(self.names.of(case.case_id)) for case in self.cases)
+        room = self.width - min(longest, _LEAST_NAME) - _GAP - len("front")
+        group: list[_Column] = []
+        for column in columns:
+            if group and sum(each.width for each in [*group, column]) > room:
+                yield group
+                group = []
+            group.append(column)
+        yield group
+
+    def _grid(self, columns: Sequence[_Column]) -> list[Line]:
+        head = ["front", *(text for column in columns for text in column.head)]
+        rows = [
+            GridRow(
+                self.names.of(case.case_id),
+                (
+                    _standing(case),
+                    *(text for column in columns for text in column.cells[number]),
+                ),
+                Tone.GREEN if case.place.on_front else Tone.PLAIN,
+            )
+            for number, case in enumerate(self.cases)
+        ]
+        return grid_lines(head, rows, self.width)
+
+
+def _standing(case: CaseVerdict) -> str:
+    return {True: "on", False: "off", None: "?"}[case.place.on_front]
+
+
+def _known(held: Held | None, metric: Metric) -> tuple[str, str]:
+    if held is None:
+        return "", ""
+    if metric.kind is Kind.EXACT:
+        spread = "exact"
+    elif held.spread is None:
+        spread = "—"
+    else:
+        spread = on_scale_of(metric, held.spread, 2) if held.spread else "none"
+    older = f" +{held.older}" if held.older else ""
+    return spread, f"{held.runs}/{held.sessions}{older}"
+
+
+def _reasons(cases: Sequence[CaseVerdict], names: Names, width: int) -> list[Line]:
+    texts = [f"{names.of(case.case_id)}: {place_text(case.place, names)}" for case in cases]
+    return [Line(line) for text in texts for line in wrap(text, width, hanging="  ")]
