@@ -103,9 +103,7 @@ def test_what_another_machine_measured_is_not_compared() -> None:
 
 def test_a_level_without_a_ratio_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     past = baseline(remembered("t.py::t", {"device": (0.0, 0.1)}))
-    monkeypatch.setitem(
-        BUILT_IN, "device", replace(LATENCY, name="device", scope=sessions.DEVICE.scope)
-    )
+    monkeypatch.setitem(BUILT_IN, "device", sessions.DEVICE)
     (standing,) = recorded_standings(past).values()
     (member,) = standing.members
     assert member.metrics[0].outcome is Outcome.BROKEN
