@@ -8,11 +8,12 @@ from pytest_pareto.baseline.emit import Tree, block, in_full, line
 from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
 from pytest_pareto.model.digits import RUN_DIGITS, significant
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import CaseHistory, MetricHistory, Session
+from pytest_pareto.model.history import CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Kind
 
 __all__ = [
     "decode_environment",
+    "decode_levels",
     "decode_module",
     "encode_environment",
     "encode_module",
@@ -48,20 +49,26 @@ def decode_module(
         for name, content in lines.items():
             place = f"cases{wire.key(rest)}.metrics{wire.key(name)}"
             _check_environments(content, environments, file, place)
-            metrics[name] = MetricHistory(
-                unit=content.unit,
-                better=content.better,
-                kind=content.kind,
-                scope=content.scope,
-                sessions=tuple(
-                    Session(s.env, s.epoch, s.runs, s.reference) for s in content.sessions
-                ),
-                samples=scores.take(rest, name) if content.kind.sampled else None,
-                gates=content.gates,
-            )
+            samples = scores.take(rest, name) if content.kind.sampled else None
+            metrics[name] = _history(content, samples)
         case_id = layout.join_case_id(module, rest)
         cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
     scores.refuse_leftovers()
+    return cases
+
+
+def decode_levels(
+    text: str, *, file: str, module: str, environments: Container[str]
+) -> dict[str, CaseHistory]:
+    """Read the cases of one test module as `decode_module` does, without scores per sample."""
+    cases = {}
+    for rest, (entry, lines) in wire.module_entries(text, file).items():
+        for name, content in lines.items():
+            place = f"cases{wire.key(rest)}.metrics{wire.key(name)}"
+            _check_environments(content, environments, file, place)
+        metrics = {name: _history(content, None) for name, content in lines.items()}
+        case_id = layout.join_case_id(module, rest)
+        cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
     return cases
 
 
@@ -85,6 +92,18 @@ def decode_environment(text: str, file: str) -> Environment:
         for name, version in content.software.items()
     }
     return Environment(**facts | {"software": software})
+
+
+def _history(content: wire.MetricLine, samples: Samples | None) -> MetricHistory:
+    return MetricHistory(
+        unit=content.unit,
+        better=content.better,
+        kind=content.kind,
+        scope=content.scope,
+        sessions=tuple(Session(s.env, s.epoch, s.runs, s.reference) for s in content.sessions),
+        samples=samples,
+        gates=content.gates,
+    )
 
 
 def _metric_line(history: MetricHistory) -> str:

@@ -1,6 +1,7 @@
 """Reading the folders of a baseline directory, one file or one folder at a time."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_pareto.baseline import layout, wire
@@ -45,16 +46,28 @@ def read_module(folder: Path, main: Path, environments: Container[str]) -> dict[
         module=module,
         environments=environments,
     )
+    check_scopes(cases, folder.name, main.as_posix())
+    return cases
+
+
+def check_scopes(cases: Mapping[str, CaseHistory], folder: str, file: str) -> None:
+    """Raise BaselineError where a metric of a file does not belong into its folder."""
     for case in cases.values():
         for name, history in case.metrics.items():
-            if not layout.belongs(history.scope, folder.name):
+            if not layout.belongs(history.scope, folder):
                 rest = layout.split_case_id(case.case_id)[1]
                 raise wire.corrupt(
-                    main.as_posix(),
+                    file,
                     f"cases{wire.key(rest)}.metrics{wire.key(name)}.scope",
-                    f"a metric of scope '{history.scope}' does not belong into {folder.name}/",
+                    f"a metric of scope '{history.scope}' does not belong into {folder}/",
                 )
-    return cases
+
+
+def join_cases(far: dict[str, CaseHistory], near: Mapping[str, CaseHistory]) -> None:
+    """Add cases of a nearer folder to those of ``far``: where both hold a metric, it counts."""
+    for case_id, case in near.items():
+        shared = far[case_id].metrics if case_id in far else {}
+        far[case_id] = replace(case, metrics={**shared, **case.metrics})
 
 
 def held(folder: Path) -> Iterator[tuple[str, str]]:

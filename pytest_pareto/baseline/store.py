@@ -37,9 +37,7 @@ def load(directory: Path, hardware_key: str) -> Baseline:
     # This machine's own folder comes last: where both hold a metric, it is the nearer one.
     for folder in (directory / layout.ANYWHERE_FOLDER, directory / own):
         for main in folders.main_files(folder):
-            for case_id, case in folders.read_module(folder, main, environments).items():
-                shared = cases[case_id].metrics if case_id in cases else {}
-                cases[case_id] = replace(case, metrics={**shared, **case.metrics})
+            folders.join_cases(cases, folders.read_module(folder, main, environments))
     elsewhere = {
         folder.name: frozenset(folders.held(folder))
         for folder in folders.hardware_folders(directory)

@@ -17,7 +17,7 @@ from pytest_pareto.model.duels import FrontDuels
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
-from pytest_pareto.model.metric import BUILT_IN, Kind, Metric, Scope
+from pytest_pareto.model.metric import Kind, Metric, Scope, in_turn
 from pytest_pareto.model.recorded import Held
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
@@ -65,7 +65,7 @@ def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | N
     held: dict[tuple[str, str], Held] = {}
     for case in cases:
         placed = [
-            _placed(n, case.metrics[n], baseline, now) for n in sorted(case.metrics, key=_turn)
+            _placed(n, case.metrics[n], baseline, now) for n in sorted(case.metrics, key=in_turn)
         ]
         results = tuple(result for result, _ in placed)
         nodeid = case.case_id.partition("#")[0]
@@ -78,11 +78,6 @@ def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | N
             held[case.case_id, name] = _held(case.metrics[name], result.metric)
     ids = frozenset(point.case_id for point in points)
     return Standing(tuple(members), FrontDuels(new=ids, now=duel(points, points)), held)
-
-
-def _turn(name: str) -> int:
-    """Order metrics as they are measured, whichever folder holds them; recorded ones follow."""
-    return list(BUILT_IN).index(name) if name in BUILT_IN else len(BUILT_IN)
 
 
 def _placed(

@@ -152,6 +152,14 @@ BUILT_IN = {
 }
 """The metrics that `measure` knows without being told; ``gates=False`` marks diagnostics."""
 
+_TURNS = {name: turn for turn, name in enumerate(BUILT_IN)}
+
+
+def in_turn(name: str) -> int:
+    """Return a metric's place among all: built-in ones as they are measured, then recorded ones."""
+    return _TURNS.get(name, len(_TURNS))
+
+
 STREAMED = frozenset(
     metric.name for metric in (TIME_TO_FIRST_ITEM, TIME_PER_ITEM, ITEMS_PER_SECOND, ITEMS)
 )

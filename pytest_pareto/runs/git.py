@@ -49,6 +49,21 @@ def without_git(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in _MISLEADING}
 
 
+def git_command(folder: Path, *arguments: str) -> list[str]:
+    """Return the command that runs git in a folder, without what the user's hooks would do."""
+    return ["git", "-C", str(folder), *_OPTIONS, *arguments]
+
+
+def git_environment() -> dict[str, str]:
+    """Return the environment for git: it speaks English, asks nothing, and knows no other place."""
+    return without_git(os.environ) | _SETTINGS
+
+
+def no_git() -> ParetoError:
+    """Return the error where git is not installed."""
+    return ParetoError("this needs git, and there is none on the PATH; install it")
+
+
 def try_git(folder: Path, *arguments: str) -> Answer:
     """Run git in a folder and return what it said, good or bad.
 
@@ -57,18 +72,15 @@ def try_git(folder: Path, *arguments: str) -> Answer:
     """
     try:
         process = subprocess.Popen(  # noqa: S603 - our own words, no shell
-            ["git", "-C", str(folder), *_OPTIONS, *arguments],  # noqa: S607 - the user's git
-            env=without_git(os.environ) | _SETTINGS,
+            git_command(folder, *arguments),
+            env=git_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
     except FileNotFoundError:
-        raise ParetoError(
-            "--pareto-against needs git, and there is none on the PATH; install it, or compare "
-            "with a baseline instead."
-        ) from None
+        raise no_git() from None
     try:
         output, complaint = process.communicate()
     finally:

@@ -1,0 +1,154 @@
+"""Metrics over the commits of a baseline: a line for each, or a table and a picture."""
+
+from collections.abc import Iterator, Sequence
+
+from pytest_pareto.model.course import Course, Courses, Revision
+from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.report.changes import absolute_change, relative_change
+from pytest_pareto.report.course_picture import picture, sparkline
+from pytest_pareto.report.grid import GridRow, grid_lines
+from pytest_pareto.report.lines import Line, Tone
+from pytest_pareto.report.names import Names, front_names
+from pytest_pareto.report.summary import plural
+from pytest_pareto.report.text import clean, clip, display_width, pad, wrap
+from pytest_pareto.report.units import Levels, Scale, levels
+
+_GAP = "  "
+_LEAST_SUBJECT = 12
+_NOTHING = "—"
+_SPARKS = 24
+_LEAST_SPARKS = 8
+
+
+def render_courses(found: Courses, *, width: int, tables: bool) -> list[Line]:
+    """Write courses in lines of at most ``width`` cells: with ``tables``, each commit of each."""
+    parts = [_opening(found, width)]
+    if not tables or len(found.courses) > 1:
+        parts += _overviews(found, width)
+    if tables:
+        parts += [part for course in found.courses for part in _told(course, found, width)]
+    lines: list[Line] = []
+    for part in filter(None, parts):
+        lines += [Line(""), *part] if lines else part
+    return lines
+
+
+def _opening(found: Courses, width: int) -> list[Line]:
+    first, last = found.revisions[0], found.revisions[-1]
+    about = f"{plural(len(found.revisions), 'commit')} of the baseline, {first.date} to {last.date}"
+    lines = [Line(t) for t in wrap(f"{clean(found.hardware_key)}: {about}", width, hanging="  ")]
+    for revision, why in found.unreadable:
+        text = f"skipped {revision.short} ({revision.subject}): {why}"
+        lines += [Line(t, Tone.YELLOW) for t in wrap(text, width, hanging="  ")]
+    return lines
+
+
+def _overviews(found: Courses, width: int) -> Iterator[list[Line]]:
+    by_front: dict[tuple[str, str], list[Course]] = {}
+    for course in found.courses:
+        by_front.setdefault((course.metric.name, course.front), []).append(course)
+    for (_, front), courses in by_front.items():
+        yield _overview(courses, found, front_names(front, _ids(found, front)), width)
+
+
+def _overview(courses: Sequence[Course], found: Courses, names: Names, width: int) -> list[Line]:
+    """Write a metric of a front: first and last level of each case, and the course between."""
+    metric = courses[0].metric
+    ends = [_ends(course) for course in courses]
+    shown = levels([level for pair in ends for level in pair], metric.unit)
+    unit = f" ({clean(shown.scale.unit)})" if shown.scale.unit else ""
+    title = f"{names.title}: {clean(metric.name)}{unit}, {metric.better} is better"
+    cells = []
+    for number, course in enumerate(courses):
+        then, now = (text or _NOTHING for text in shown.texts[2 * number : 2 * number + 2])
+        newest = course.moments[-1]
+        cells.append((then, now, _change(newest.since_first, metric, shown.scale) or _NOTHING))
+    head = ("first", "now", "change", "course")
+    fixed = sum(
+        len(_GAP) + max(map(display_width, column)) for column in zip(head[:3], *cells, strict=True)
+    )
+    room = width - fixed - len(_GAP) - max(display_width(names.of(c.case_id)) for c in courses)
+    sparks = min(_SPARKS, max(_LEAST_SPARKS, room), max(len(found.revisions), len(head[3])))
+    rows = [
+        GridRow(
+            names.of(course.case_id),
+            (*cell, pad(sparkline(course, len(found.revisions), sparks), sparks)),
+        )
+        for course, cell in zip(courses, cells, strict=True)
+    ]
+    return [Line(clip(title, width), Tone.BOLD), *grid_lines(head, rows, width)]
+
+
+def _ends(course: Course) -> tuple[float | None, float | None]:
+    first = next((m.level for m in course.moments if m.level is not None), None)
+    return first, course.moments[-1].level
+
+
+def _ids(found: Courses, front: str) -> list[str]:
+    return [course.case_id for course in found.courses if course.front == front]
+
+
+def _told(course: Course, found: Courses, width: int) -> Iterator[list[Line]]:
+    """Write every commit that changed what the baseline says, and the picture."""
+    name = front_names(course.front, _ids(found, course.front)).of(course.case_id)
+    title = f"{clean(course.metric.name)} of {clean(course.case_id)}"
+    exact = course.metric.kind is Kind.EXACT
+    shown = levels([m.level for m in course.moments], course.metric.unit, exact=exact)
+    yield [
+        Line(clip(title, width), Tone.BOLD),
+        *(Line(text) for text in _table(course, shown, width)),
+        *(Line(text) for text in _closing(course, found, width)),
+    ]
+    yield [Line(text) for text in picture(course, found.revisions, name, width)]
+
+
+def _table(course: Course, shown: Levels, width: int) -> Iterator[str]:
+    unit = f", {clean(shown.scale.unit)}" if shown.scale.unit else ""
+    rows = [("commit", "date", f"level{unit}", "before", "first", "", "subject")]
+    for moment, text in zip(course.moments, shown.texts, strict=True):
+        before, first = (
+            _change(change, course.metric, shown.scale)
+            for change in (moment.since_before, moment.since_first)
+        )
+        accepted = "A" if moment.accepted else ""
+        rows.append((*_of(moment.revision), text or _NOTHING, before, first, accepted, ""))
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    room = width - sum(size + len(_GAP) for size in widths[:-1] if size)
+    subjects = ["subject", *(clean(m.revision.subject) for m in course.moments)]
+    below = [(), *(m.notes for m in course.moments)]
+    for row, subject, notes in zip(rows, subjects, below, strict=True):
+        cells = [
+            pad(cell, size, right=place in (2, 3, 4))
+            for place, (cell, size) in enumerate(zip(row[:-1], widths, strict=False))
+            if size
+        ]
+        if room >= _LEAST_SUBJECT:
+            cells.append(clip(subject, room))
+        yield clip(_GAP.join(cells).rstrip(), width)
+        for note in notes:
+            yield from wrap(note, width, indent="    ", hanging="      ")
+
+
+def _of(revision: Revision) -> tuple[str, str]:
+    return clean(revision.short), clean(revision.date)
+
+
+def _change(change: float | None, metric: Metric, scale: Scale) -> str:
+    if change is None:
+        return ""
+    if metric.relative:
+        return relative_change(change).text
+    # The unit stands above its column already.
+    return absolute_change(change, None, Scale(scale.factor, "")).text
+
+
+def _closing(course: Course, found: Courses, width: int) -> Iterator[str]:
+    texts = []
+    if any(moment.accepted for moment in course.moments):
+        texts.append("A: another level was accepted here")
+    left = len(found.revisions) - len(found.unreadable) - len(course.moments)
+    if left:
+        others = "1 other commit" if left == 1 else f"{left} other commits"
+        texts.append(f"{others} left it as it was, or came before it")
+    for text in texts:
+        yield from wrap(text, width, hanging="  ")

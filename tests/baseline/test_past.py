@@ -1,0 +1,128 @@
+"""Baselines of many commits: the same as the store reads, each file decoded once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.baseline.past import PastBaselines, machines_of
+from pytest_pareto.baseline.store import load, write
+from pytest_pareto.model.errors import BaselineError, ParetoError
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
+
+KEY = "nvidia-h200x1"
+
+
+class Kept:
+    """The files of a folder, named by their content; counts what is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(folder.rglob("*.json"))
+        self.files = {p.relative_to(folder).as_posix(): p.read_bytes().hex() for p in paths}
+        self.asked: list[str] = []
+
+    def content_of(self, name: str) -> bytes:
+        self.asked.append(name)
+        return bytes.fromhex(name)
+
+    def load(self, key: str = KEY) -> Baseline:
+        return PastBaselines(key, self.content_of).load(self.files)
+
+    def change(self, path: str, old: str, new: str) -> None:
+        text = bytes.fromhex(self.files[path]).decode()
+        assert old in text
+        self.files[path] = text.replace(old, new).encode().hex()
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path,
+    case: Callable[..., CaseHistory],
+    history: Callable[..., MetricHistory],
+    baseline: Callable[..., Baseline],
+) -> Path:
+    accuracy, flops = history("accuracy", (0.9,)), history("flops", (12.0,))
+    cases = (
+        case("deep/test_a.py::t[1]", latency=history("latency", (1.0, 1.1)), flops=flops),
+        case("test_a.v2.py::t", accuracy=accuracy),
+    )
+    write(tmp_path, KEY, Baseline(KEY, {}, {}), baseline(*cases))
+    return tmp_path
+
+
+def test_it_is_what_the_store_reads_but_for_the_scores(folder: Path) -> None:
+    there = load(folder, KEY)
+    expected = {
+        case_id: replace(
+            case, metrics={name: replace(h, samples=None) for name, h in case.metrics.items()}
+        )
+        for case_id, case in there.cases.items()
+    }
+    assert expected != there.cases
+    found = Kept(folder).load()
+    assert found.cases == expected
+    assert found.environments == there.environments
+
+
+def test_another_machine_is_not_read(folder: Path) -> None:
+    kept = Kept(folder)
+    kept.change(f"{KEY}/deep/test_a.json", "{", "<")
+    assert set(kept.load("cpu-other").cases) == {"deep/test_a.py::t[1]"}  # what is of any machine
+    with pytest.raises(BaselineError, match="not valid JSON"):
+        kept.load()
+
+
+def test_scores_are_not_even_asked_for(folder: Path) -> None:
+    kept = Kept(folder)
+    kept.load()
+    (samples,) = (name for path, name in kept.files.items() if path.endswith(".samples.json"))
+    assert samples not in kept.asked
+
+
+def test_files_that_stay_are_decoded_once(folder: Path) -> None:
+    kept = Kept(folder)
+    past = PastBaselines(KEY, kept.content_of)
+    first = past.load(kept.files)
+    asked = len(kept.asked)
+    assert past.load(kept.files) == first
+    assert len(kept.asked) == asked
+    kept.change(f"{KEY}/deep/test_a.json", "1.1", "1.2")
+    assert past.load(kept.files) != first
+    assert len(kept.asked) == asked + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"schema": 1', '"schema": 2', "schema 2 was written by a newer pytest-pareto"),
+        ('"env": "', '"env": "x', r"expected an environment of _env/, got 'x"),
+        ('"scope": "host"', '"scope": "anywhere"', "does not belong into"),
+        ("1.1", "NaN", "expected a finite number"),
+    ],
+)
+def test_what_cannot_be_used(folder: Path, old: str, new: str, message: str) -> None:
+    kept = Kept(folder)
+    kept.change(f"{KEY}/deep/test_a.json", old, new)
+    with pytest.raises(BaselineError, match=message) as raised:
+        kept.load()
+    assert str(raised.value).startswith(f"{KEY}/deep/test_a.json")
+
+
+def test_an_environment_that_is_gone_is_missed_although_it_was_known(folder: Path) -> None:
+    kept = Kept(folder)
+    past = PastBaselines(KEY, kept.content_of)
+    past.load(kept.files)
+    left = {path: name for path, name in kept.files.items() if not path.startswith("_env/")}
+    with pytest.raises(BaselineError, match="expected an environment"):
+        past.load(left)
+
+
+def test_machines_of_files(folder: Path) -> None:
+    files = [*Kept(folder).files, "cpu-x2/test_b.json", ".hidden/a.json", "README.md"]
+    assert machines_of(files) == {KEY, "cpu-x2"}
+
+
+def test_a_key_that_is_no_folder() -> None:
+    with pytest.raises(ParetoError, match="cannot name a hardware folder"):
+        PastBaselines("../elsewhere", bytes.fromhex)
