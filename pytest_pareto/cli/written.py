@@ -46,7 +46,7 @@ def _wants_colour() -> bool:
 
 
 def _encodable(text: str) -> str:
-    encoding = sys.stdout.encoding
+    encoding = sys.stdout.encoding or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
