@@ -80,14 +80,18 @@ def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResul
     try:
         if metric.kind.sampled:
             present = list(cut_to_one_look(present))
-        levels = tuple(_level(m) for m in present)
+        levels = tuple(run_level(m) for m in present)
         samples = mean_scores(present) if metric.kind.sampled else None
     except ParetoError as error:
         return MetricResult(metric, state=Outcome.BROKEN, reason=str(error))
     return Measured(metric, levels, samples, present[0].first, notes, looks=present[0].looks)
 
 
-def _level(measurement: Measurement) -> float:
+def run_level(measurement: Measurement) -> float:
+    """Return the level of one run, in the metric's unit.
+
+    Raises ParetoError where its readings have none.
+    """
     match measurement.metric.kind:
         case Kind.RUN:
             return summarise_run(measurement.values, relative=measurement.metric.relative)

@@ -5,15 +5,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_pareto.measure.awaiting import Awaited
 from pytest_pareto.measure.device import EventPair, ever_allocated, find_device
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.stages import NoStagesError, stages_of
 from pytest_pareto.measure.streaming import Consumed, Stream, consumed_of
+from pytest_pareto.measure.whereabouts import Whereabouts
 
 _NS_PER_S = 1_000_000_000
 _EMPTY_ROUNDS = 21
+_WARMING = "warming up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,14 @@ def warm_up(calls: Calls) -> None:
     if calls.warm:
         return
     stage, calls.stage = calls.stage, "warm-up"
-    for _ in _timed(calls, calls.plan.wants_warmup):
-        pass
+    calls.telling.border(_WARMING)
+    for done, (latest, _) in enumerate(_timed(calls, calls.plan.wants_warmup), start=1):
+        calls.telling.between(
+            latest.stop_ns,
+            partial(Whereabouts, _WARMING, done, calls.plan.warmup),
+        )
     calls.stage, calls.warm = stage, True
+    calls.telling.border(calls.doing)
 
 
 def call_for(
@@ -105,10 +113,15 @@ def steady_rounds(
     def wanted(done: int, so_far_s: float) -> bool:
         return calls.plan.wants_round(done, so_far_s) or so_far_s < at_least_s
 
+    def stands(done: int, elapsed_s: float) -> Whereabouts:
+        rest_s = calls.plan.rest_s(done, elapsed_s, at_least_s)
+        return Whereabouts(calls.doing, done, calls.plan.rounds, rest_s)
+
     with _first_items_timed(calls):
         for latest, elapsed_s in _timed(calls, wanted, events):
             rounds.append(latest)
             between(elapsed_s)
+            calls.telling.between(latest.stop_ns, partial(stands, len(rounds), elapsed_s))
     calls.stage = stage
     return tuple(rounds)
 

@@ -15,6 +15,7 @@ from pytest_pareto.measure.randomness import random_state_kept
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.streaming import Stream
 from pytest_pareto.measure.unfinished import refuse_unfinished
+from pytest_pareto.measure.whereabouts import Tell
 from pytest_pareto.model.metric import STREAMED
 from pytest_pareto.model.run import Measurement
 
@@ -44,6 +45,7 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     skip: frozenset[str] = frozenset(),
     clock: Callable[[], int] = time.perf_counter_ns,
     case_id: str = "",
+    tell: Tell | None = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
     """Call ``function`` once, then as often as the meters need.
 
@@ -54,7 +56,7 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     that hands out the same object each time has it overwritten by them.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
-    meters that ask.
+    meters that ask. ``tell`` hears where this stands: between calls, at most once a second.
 
     An exception of the function is raised unchanged, with a note on which call it was
     unless it was the first. Raises ParetoError if the first call returns a generator or an
@@ -63,7 +65,7 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     """
     __tracebackhide__ = True  # of a failing test pytest shows the user's frames, not ours
     source = argument_source(args, kwargs, setup)
-    calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id)
+    calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id, tell=tell)
     result = first_call(calls)
     refuse_unfinished(function, result)
     if not meters:

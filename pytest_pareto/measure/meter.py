@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pytest_pareto.measure.arguments import Arguments
 from pytest_pareto.measure.device import Device, find_device
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan
+from pytest_pareto.measure.whereabouts import Tell, Telling
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import Measurement
 
@@ -20,7 +21,8 @@ class Calls:
     in ``stage`` what it is doing; an exception of the function then carries these words.
     ``count``, ``warm``, ``raised`` and ``rounds`` belong to the loop: the calls prepared so
     far, whether warm-up is done, the last exception of the function or of its `setup`, and
-    the rounds of the steady state that latency was measured in.
+    the rounds of the steady state that latency was measured in; so do ``doing`` and ``telling``,
+    which tell who waits where it stands.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Calls:
         clock: Callable[[], int],
         plan: LoopPlan = DEFAULT_PLAN,
         case_id: str = "",
+        tell: Tell | None = None,
     ) -> None:
         self._function = function
         self._arguments = arguments
@@ -41,6 +44,8 @@ class Calls:
         self.device: Device = find_device()
         self.first_s: float | None = None
         self.stage = "first call"
+        self.doing = ""
+        self.telling = Telling(tell)
         self.count = 0
         self.warm = False
         self.raised: BaseException | None = None
@@ -54,6 +59,8 @@ class Calls:
     def begin(self, wanted: Sequence[Metric]) -> None:
         """Start a meter's pass: what was raised before is no longer the function's news."""
         self.stage = f"measuring {', '.join(metric.name for metric in wanted)}"
+        self.doing = f"measuring {_in_brief(wanted)}"
+        self.telling.border(self.doing)
         self.wanted = frozenset(metric.name for metric in wanted)
         self.raised = None
 
@@ -86,6 +93,12 @@ class Calls:
         # The first call is the test's own: nothing about it needs explaining.
         if self.count > 1:
             error.add_note(f"pytest-pareto: raised {where} {self.count} ({self.stage})")
+
+
+def _in_brief(metrics: Sequence[Metric]) -> str:
+    """Name the metrics that gate, if any of them does: who waits knows these."""
+    names = [metric.name for metric in metrics if metric.gates] or [m.name for m in metrics]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 class Meter(Protocol):

@@ -54,6 +54,19 @@ class LoopPlan:
         in_time = elapsed_s < self.max_seconds
         return done < self.min_rounds or (done < self.max_rounds and in_time)
 
+    def rest_s(self, done: int, elapsed_s: float, at_least_s: float = 0.0) -> float:
+        """Return the seconds that the other timed rounds will take, if they go on like the first.
+
+        ``at_least_s`` is how long the loop goes on whatever this plan says.
+        """
+        each_s = elapsed_s / done
+        if self.rounds is not None:
+            asked_s = (self.rounds - done) * each_s
+        else:
+            fewest_s, most_s = ((n - done) * each_s for n in (self.min_rounds, self.max_rounds))
+            asked_s = max(fewest_s, min(most_s, self.max_seconds - elapsed_s))
+        return max(0.0, asked_s, at_least_s - elapsed_s)
+
 
 def _check_count(name: str, value: object, *, least: int) -> None:
     if value is None:

@@ -11,6 +11,7 @@ from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.outputs.keeping import Keeper
 from pytest_pareto.plugin.collecting import why_uncollected
 from pytest_pareto.plugin.hooks import MeasuringHooks
+from pytest_pareto.plugin.progress import CHILD
 from pytest_pareto.plugin.recording import KEEPER, MEASURED
 
 _NEUTRAL: Mapping[str, object] = {
@@ -24,8 +25,6 @@ _NEUTRAL: Mapping[str, object] = {
     "log_file": None, "report_log": None, "json_report_file": None,
     "reruns": None, "basetemp": None, "pastebin": None, "collectonly": False,
 }  # fmt: skip
-CHILD = "pareto-child"
-"""The name of the plugin that talks to the parent."""
 _CHOSEN: Mapping[str, object] = {"keyword": "", "markexpr": "", "deselect": None}
 """What the parent's node ids have in them already."""
 

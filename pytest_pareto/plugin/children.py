@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -150,6 +151,10 @@ def child_arguments(  # noqa: PLR0913  (each is one thing that a child is told)
 def _revive(config: pytest.Config, data: dict[str, object]) -> pytest.TestReport:
     report = config.hook.pytest_report_from_serializable(config=config, data=data)
     assert isinstance(report, pytest.TestReport)
+    told: Any = report.longrepr
+    if isinstance(told, list):
+        # Why a test was skipped is a triple, and JSON knows lists alone.
+        report.longrepr = told[0], told[1], told[2]
     return report
 
 

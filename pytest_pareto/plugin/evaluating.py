@@ -1,7 +1,6 @@
 """An evaluation within a test: under its marker, with its progress, into its measurements."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -9,15 +8,11 @@ import pytest
 from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.run import Measurement
-from pytest_pareto.plugin.child import CHILD
 from pytest_pareto.plugin.deciding import decider
-from pytest_pareto.plugin.progress import Standing, rest_in_words
+from pytest_pareto.plugin.progress import rest_in_words, standing_of
 from pytest_pareto.plugin.recording import METERS, Recorder
 from pytest_pareto.scoring.evaluating import Decide, Plan, Progress, run_evaluation
 from pytest_pareto.scoring.evaluation import Evaluation
-
-_PAUSE_S = 1.0
-"""How often a process says where its evaluation stands."""
 
 
 def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluation:
@@ -66,25 +61,7 @@ def _decide(recorder: Recorder, name: str | None, plan: Plan) -> Decide | None:
 
 @contextmanager
 def _progress(item: pytest.Item) -> Iterator[Progress]:
-    tell = _teller(item.config)
-    began_s = told_s = time.monotonic()
-
-    def progress(done: int, total: int, elapsed_s: float) -> None:
-        nonlocal told_s
-        now_s = time.monotonic()
-        if now_s - told_s >= _PAUSE_S:
-            told_s = now_s
-            rest = rest_in_words(done, total, elapsed_s)
-            tell(f"{item.name}: {done} of {total} samples{rest}")
-
-    try:
-        yield progress
-    finally:
-        if told_s > began_s:
-            tell("")
-
-
-def _teller(config: pytest.Config) -> Callable[[str], None]:
-    """Return who tells: this process's terminal, or the parent's where it has none."""
-    child = config.pluginmanager.get_plugin(CHILD)
-    return Standing(config).tell if child is None else child.stand
+    with standing_of(item) as told:
+        yield lambda done, total, elapsed_s: told(
+            f"{done} of {total} samples{rest_in_words(done, total, elapsed_s)}"
+        )

@@ -8,6 +8,7 @@ from threading import Lock
 from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.measure.whereabouts import Tell
 from pytest_pareto.measure.work.meter import measure_work
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import STREAMED
@@ -28,6 +29,7 @@ class MeasuredCall:
     vocabulary: Vocabulary
     meters: Sequence[Meter] | None
     options: MeasureOptions
+    tell: Tell | None = None
 
     def make(
         self,
@@ -53,6 +55,7 @@ class MeasuredCall:
                 plan=self._plan,
                 skip=self._skipped,
                 case_id=self.names.case_id(self.options.name),
+                tell=self.tell,
             )
 
     @property

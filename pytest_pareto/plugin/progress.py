@@ -2,13 +2,19 @@
 
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
+from pytest_pareto.measure.whereabouts import Whereabouts
+
+CHILD = "pareto-child"
+"""The name of the plugin that talks to the parent."""
 _OFTEN_S = 1.0
 """How often a terminal hears of work within a test."""
+_PATIENCE_S = 3.0
+"""For how long nobody hears of a measurement: most tests end before."""
 _SELDOM_S = 60.0
 """How often a log hears of work that goes on; a terminal hears of every run."""
 
@@ -104,6 +110,49 @@ class Standing:
                     reporter.rewrite("")  # back to where the line begins
         self._drawn = reporter.isatty and bool(text)
         self._told_s = now_s
+
+
+@contextmanager
+def standing_of(
+    item: pytest.Item, patience_s: float = _OFTEN_S, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[str], None]]:
+    """Yield what tells where a test stands, at most once a second; nothing in the first ones."""
+    child = item.config.pluginmanager.get_plugin(CHILD)
+    # This process's terminal, or the parent's where it has none.
+    tell = Standing(item.config).tell if child is None else child.stand
+    due_s, drawn = clock() + patience_s, False
+
+    def told(text: str) -> None:
+        nonlocal due_s, drawn
+        now_s = clock()
+        if now_s >= due_s:
+            due_s, drawn = now_s + _OFTEN_S, True
+            tell(f"{item.name}: {text}")
+
+    try:
+        yield told
+    finally:
+        if drawn:
+            tell("")
+
+
+@contextmanager
+def whereabouts_of(
+    item: pytest.Item, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[Whereabouts], None]]:
+    """Yield what tells where a measurement within a test stands, if it is a long one."""
+    with standing_of(item, _PATIENCE_S, clock) as told:
+        yield lambda where: told(_where_in_words(where))
+
+
+def _where_in_words(where: Whereabouts) -> str:
+    parts = [where.doing]
+    if where.done:
+        of = f" of {where.total}" if where.total is not None else ""
+        parts.append(f"call {where.done}{of}")
+    if where.rest_s:
+        parts.append(f"about {_in_words(where.rest_s)} left")
+    return ", ".join(parts)
 
 
 def rest_in_words(done: int, total: int, elapsed_s: float) -> str:

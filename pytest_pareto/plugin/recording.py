@@ -1,6 +1,7 @@
 """What one test measured, from the fixture to the test report."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from pytest_pareto.plugin.case_names import CaseNames
 from pytest_pareto.plugin.marker import CaseOptions, read_marker
 from pytest_pareto.plugin.measured_call import MeasuredCall, check_call
 from pytest_pareto.plugin.options import MeasureOptions
+from pytest_pareto.plugin.progress import whereabouts_of
 from pytest_pareto.plugin.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -114,8 +116,9 @@ class Recorder:
     ) -> object:
         """Measure a call with every meter of this process, or make it once."""
         __tracebackhide__ = True
-        call = MeasuredCall(self._names, self._vocabulary, self._meters, options)
-        result, measurements = call.make(fn, args, kwargs)
+        with nullcontext() if self.idle else whereabouts_of(self._item) as tell:
+            call = MeasuredCall(self._names, self._vocabulary, self._meters, options, tell)
+            result, measurements = call.make(fn, args, kwargs)
         for measurement in measurements:
             wanted = options.metrics is None or measurement.metric.name in options.metrics
             if wanted:  # what a function says of its stages is not known before it was called

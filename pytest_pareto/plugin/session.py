@@ -11,6 +11,7 @@ from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.hooks import MeasuringHooks
 from pytest_pareto.plugin.kept_outputs import KeptOutputs
+from pytest_pareto.plugin.live import LiveFigures, wants_figures
 from pytest_pareto.plugin.own_runs import ManyRuns, OneRun
 from pytest_pareto.plugin.report_files import write_report_files
 from pytest_pareto.plugin.selection import Selection
@@ -46,6 +47,8 @@ def register_session(config: pytest.Config) -> None:
     config.pluginmanager.register(runs, "pareto-runs")
     if isinstance(runs, OneRun):
         config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
+    if wants_figures(config):
+        config.pluginmanager.register(LiveFigures(), "pareto-live")
     kept = KeptOutputs(config, here=isinstance(runs, OneRun))
     config.pluginmanager.register(
         ParetoSession(config, settings, selection, runs, kept), "pareto-session"
