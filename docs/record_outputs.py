@@ -5,7 +5,8 @@
 Each run is a real one, in three fresh processes, against the baseline that the example has for
 this machine (record one with `make example-baseline`); ``noise`` is the doctor's, of unchanged
 code in eight, and ``metrics`` what it says of that baseline. ``in_turn`` is of the little
-repository in ``docs/old_against_new.md``, which is made from that page. What it prints goes to
+repository in ``docs/old_against_new.md``, which is made from that page, ``show`` is of the
+example's baseline, and ``history`` of a repository with ten baselines, made here. Each goes to
 ``docs/outputs/<name>.txt``, and into every block of the documents that stands under a line
 ``<!-- output: <name> -->``. Outputs of a machine with a GPU are kept there too, and only put into
 place. The table of scores is made from the baseline.
@@ -19,7 +20,11 @@ import tempfile
 from pathlib import Path
 from statistics import fmean, stdev
 
-from pytest_pareto.baseline.store import load
+from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.baseline.store import load, write
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.model.metric import Better, Kind, Scope
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "example_project"
@@ -34,6 +39,8 @@ EXPECTED = {
     "heavier": 1,
     "noise": 0,
     "metrics": 0,
+    "show": 0,
+    "history": 0,
     "in_turn": 0,
     "in_turn_slower": 1,
 }
@@ -46,11 +53,11 @@ TABLE = re.compile(r"(<!-- scores -->\n).*?(<!-- /scores -->\n)", flags=re.DOTAL
 
 def run(name: str) -> str:
     """Run the example with a planted change and return what it prints."""
-    change = "" if name in ("unchanged", "noise", "metrics") else name
+    change = name if name in ("slower", "worse", "tradeoff", "better", "heavier") else ""
     env = os.environ | {"EXAMPLE_CHANGE": change, "COLUMNS": "80", "CI": ""}
     command = [sys.executable, "-m", *_arguments(name)]
     with tempfile.TemporaryDirectory() as folder:
-        cwd = _repository(Path(folder), name) if name.startswith("in_turn") else EXAMPLE
+        cwd = _project(Path(folder), name)
         done = subprocess.run(
             command, cwd=cwd, env=env, capture_output=True, text=True, check=False
         )
@@ -62,6 +69,10 @@ def run(name: str) -> str:
 def _arguments(name: str) -> list[str]:
     if name == "metrics":
         return ["pytest_pareto", "doctor", "--metrics"]
+    if name == "show":
+        return ["pytest_pareto", "show", "--plot"]
+    if name == "history":
+        return ["pytest_pareto", "history", "latency"]
     if name == "noise":
         return ["pytest_pareto", "doctor", "--noise", "-k", "bf16 or cached", "--no-header"]
     session = ["pytest", "--pareto", "--no-header"]
@@ -70,6 +81,55 @@ def _arguments(name: str) -> list[str]:
     # Failed tests are told twice, once by pytest and once by us: once is enough here.
     shown = "--pareto-plot" if name == "unchanged" else "--tb=no"
     return [*session, "--pareto-runs=3", shown]
+
+
+def _project(folder: Path, name: str) -> Path:
+    if name == "history":
+        return _past(folder)
+    return _repository(folder, name) if name.startswith("in_turn") else EXAMPLE
+
+
+def _past(folder: Path) -> Path:
+    """Make a repository in which a latency creeps, torch is upgraded, and a trade is accepted."""
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    torch = "2.12.1"
+    past = Baseline("nvidia-h200x1", {}, {})
+    for at, (level_s, subject) in enumerate(
+        (
+            (0.4120, "Record a baseline"),
+            (0.4138, "Another session"),
+            (0.4127, "Another session"),
+            (0.4171, "Cache the prompts"),
+            (0.4163, "Another session"),
+            (0.3702, "torch 2.13"),
+            (0.3719, "Another session"),
+            (0.3760, "A safety checker"),
+            (0.4305, "Accept a slower sampler: 2 points of accuracy"),
+            (0.4298, "Another session"),
+        )
+    ):
+        torch = "2.13.0" if subject == "torch 2.13" else torch
+        here = Environment("AMD EPYC", 16, 16, "NVIDIA H200", 1, software={"torch": torch})
+        runs = tuple(level_s * (1 + x / 400) for x in (-1, 0, 1, 0, 0))
+        session = Session(environment_key(here), (at > 4) + (at > 7), runs)
+        latency = MetricHistory("s", Better.LOWER, Kind.RUN, Scope.HOST, (session,))
+        case = CaseHistory("tests/test_sd.py::test_sd[20]", "sd", "s", {"latency": latency})
+        now = Baseline(past.hardware_key, {case.case_id: case}, {environment_key(here): here})
+        write(folder / "pareto_baselines", past.hardware_key, past, now)
+        past = now
+        date = f"2026-{at + 1:02d}-15T12:00:00+0000"
+        _git(folder, "init", "--quiet")
+        _git(folder, "add", "--all", "pareto_baselines")
+        _git(folder, "commit", "--quiet", "-m", subject, date=date)
+    return folder
+
+
+def _git(folder: Path, *arguments: str, date: str = "") -> None:
+    """Run git as nobody, so that every commit has the same name everywhere."""
+    env = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    env |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else {}
+    who = ["-c", "user.name=none", "-c", "user.email=none@example.org"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, env=env, check=True)
 
 
 def _repository(folder: Path, name: str) -> Path:
