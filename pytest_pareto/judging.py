@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from pytest_pareto.baseline.edits import UpdateMode, plan_update
+from pytest_pareto.baseline.rounded import as_stored
 from pytest_pareto.compare.condensed import condensed
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.facts import SessionFacts
@@ -61,6 +63,28 @@ def judge_record_in_turn(record: SessionRecord) -> Judged:
         flagged=record.flagged,
         again=again,
     )
+
+
+def accepted(record: SessionRecord) -> Baseline:
+    """Return the baseline that a session would have left, had there been none before.
+
+    As ``--pareto-update`` writes it: without cases that are broken or incomplete, and with the
+    digits that files keep.
+    """
+    environment = record.runs[-1].environment
+    empty = Baseline(environment.hardware_key, {}, {})
+    judged = judge_record(record, empty)
+    after, _ = plan_update(
+        empty,
+        judged.judgement,
+        judged.measured,
+        judged.levels,
+        judged.samples,
+        environment,
+        UpdateMode.ALL,
+        prune=frozenset(),
+    )
+    return as_stored(after)
 
 
 def without_calls(record: SessionRecord) -> SessionRecord:

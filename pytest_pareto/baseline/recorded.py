@@ -17,12 +17,7 @@ def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
     Without a key it is the only kind that there is. Raises BaselineError where there is no
     baseline, where it cannot be used, or where its machines are others or need a choice.
     """
-    _require_baseline(directory)
-    machines = [
-        folder.name
-        for folder in folders.hardware_folders(directory)
-        if folder.name != layout.ANYWHERE_FOLDER
-    ]
+    machines = recorded_machines(directory)
     if hardware_key is None and len(machines) > 1:
         raise BaselineError(
             f"{directory.as_posix()} holds results of {len(machines)} kinds of machine; choose one "
@@ -40,6 +35,19 @@ def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
             "pytest --pareto --pareto-update"
         )
     return baseline
+
+
+def recorded_machines(directory: Path) -> list[str]:
+    """Name the kinds of machine that a baseline has results of, each by its folder.
+
+    Raises BaselineError where there is no baseline.
+    """
+    _require_baseline(directory)
+    return [
+        folder.name
+        for folder in folders.hardware_folders(directory)
+        if folder.name != layout.ANYWHERE_FOLDER
+    ]
 
 
 def _require_baseline(directory: Path) -> None:

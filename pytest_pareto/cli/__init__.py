@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pytest_pareto import __version__
-from pytest_pareto.cli import doctor
+from pytest_pareto.cli import compare, doctor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     asked, others = parser.parse_known_args(own)
     if asked.command is None:
-        parser.error("say what to do: pytest-pareto doctor --noise, or --metrics")
+        parser.error(
+            "say what to do: pytest-pareto compare A B, or doctor --noise, or doctor --metrics"
+        )
     code: int = asked.run(asked, [*others, *passed_on])
     return code
 
@@ -39,6 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (doctor,):
+    for command in (compare, doctor):
         command.add(commands)
     return parser

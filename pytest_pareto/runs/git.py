@@ -66,7 +66,7 @@ def try_git(folder: Path, *arguments: str) -> Answer:
         )
     except FileNotFoundError:
         raise ParetoError(
-            "--pareto-against needs git, and there is none on the PATH; install it, or compare "
+            "another commit needs git, and there is none on the PATH; install it, or compare "
             "with a baseline instead."
         ) from None
     try:
