@@ -13,6 +13,7 @@ from pytest_pareto.cli.written import write_lines
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.verdict import Judgement, Verdict
 from pytest_pareto.report.lines import Line
+from pytest_pareto.report.summary import plural
 from pytest_pareto.report.terminal import render_terminal
 from pytest_pareto.report.text import wrap
 
@@ -150,6 +151,7 @@ def _exit_code(judgement: Judgement) -> int:
         return 1
     if not judgement.failed:
         return 0
-    what = f"{len(failing)} cases could not be judged" if failing else "the session had failed"
+    judged = f"{plural(len(failing), 'case')} could not be judged"
+    what = judged if failing else "the session had failed"
     sys.stderr.write(f"pytest-pareto compare: nothing is known to have regressed, but {what}\n")
     return CANNOT

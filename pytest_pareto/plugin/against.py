@@ -95,7 +95,7 @@ class AgainstRuns:
             notices=listed.notices,
             data=tuple(map(str, changed_data(ref.other, ref.tree, ref.project.ground))),
         )
-        judgement = judge_turns(self._turns, self._settings, self._selection)
+        judgement = judge_turns(self._turns, self._settings, self._selection).judgement
         suspects = flagged(judgement) if self._settings.confirm else frozenset()
         if not suspects:
             return

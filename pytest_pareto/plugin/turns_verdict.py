@@ -10,6 +10,7 @@ from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.run import Interleaved
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.pipeline import Judged
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.selection import Selection
@@ -72,9 +73,9 @@ def record_turns(
     )
 
 
-def judge_turns(turns: Turns, settings: Settings, selection: Selection) -> Judgement:
+def judge_turns(turns: Turns, settings: Settings, selection: Selection) -> Judged:
     """Judge the new code by its turns with the old."""
-    return judge_record_in_turn(record_turns(turns, settings, selection)).judgement
+    return judge_record_in_turn(record_turns(turns, settings, selection))
 
 
 def conclude_turns(

@@ -1,6 +1,7 @@
 """The whole file, and its published schema."""
 
 import json
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,11 +39,25 @@ class ResultsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the file, as `SCHEMA_FILE` holds it."""
+    generated = _described(msgspec.json.schema(ResultsFile))
+    assert isinstance(generated, dict)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{FORMAT}, version {VERSION}",
-        **msgspec.json.schema(ResultsFile),
+        **generated,
     }
+
+
+def _described(content: object) -> object:
+    """Return a schema whose descriptions are docstrings without the indentation of code."""
+    if isinstance(content, dict):
+        return {
+            name: cleandoc(part)
+            if name == "description" and isinstance(part, str)
+            else _described(part)
+            for name, part in content.items()
+        }
+    return [_described(part) for part in content] if isinstance(content, list) else content
 
 
 def schema_text() -> str:
