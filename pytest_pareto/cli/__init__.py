@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked, others = parser.parse_known_args(own)
     if asked.command is None:
         parser.error(
-            "say what to do: pytest-pareto compare A B, or doctor --noise, or doctor --metrics"
+            "say what to do: pytest-pareto doctor --noise, or --metrics"
         )
     code: int = asked.run(asked, [*others, *passed_on])
     return code
