@@ -18,9 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     asked, others = parser.parse_known_args(own)
     if asked.command is None:
-        parser.error(
-            "say what to do: pytest-pareto doctor --noise, or --metrics"
-        )
+        parser.error("say what to do: pytest-pareto doctor --noise, or --metrics")
     code: int = asked.run(asked, [*others, *passed_on])
     return code
 
