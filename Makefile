@@ -10,7 +10,7 @@ PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 RUN = $(VENV)/bin/python -m
 EXAMPLE = $(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
 
-.PHONY: test example example-baseline outputs lint check cover calibration gpu bench matrix clean
+.PHONY: test example example-baseline outputs schema lint check cover calibration gpu bench matrix clean
 
 test: $(VENV)/.test  ## install into a virtual environment and run the suite
 	$(RUN) pytest -n auto
@@ -23,6 +23,9 @@ example-baseline: $(VENV)/.example  ## record the example's baseline for this ma
 
 outputs: $(VENV)/.example  ## run every change of the example, and put its output into the docs
 	$(VENV)/bin/python docs/record_outputs.py
+
+schema: $(VENV)/.test  ## the published schema of JSON results, from the code
+	$(VENV)/bin/python -c "from pytest_pareto.results.form import *; SCHEMA_FILE.write_text(schema_text())"
 
 lint: $(VENV)/.lint  ## style, types, import rules
 	$(RUN) ruff check .

@@ -35,7 +35,8 @@ class Circumstances:
     have been, and ``skipped`` whether its test was. ``failures`` happened before judging
     and belong to no test; ``notices`` are told of the session. After failures, or where the
     session was ``cut_short``, it needs no saying that nothing was measured. ``gone`` are tests
-    that measure as of the old code, and are not among the new ones.
+    that measure as of the old code, and are not among the new ones. ``anchored`` is whether
+    alpha has a share for an anchor, also where that is not at hand.
     """
 
     expected: Callable[[str], bool]
@@ -44,6 +45,7 @@ class Circumstances:
     cut_short: bool = False
     notices: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    anchored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def judge_runs(
     shares = AlphaShares.of(
         has_rivals=_has_rivals(baseline, measured),
         has_budgets=budgets > 0,
-        has_anchor=anchor is not None,
+        has_anchor=anchor is not None or around.anchored,
     )
     tested = _tested(matched, confirmation, terms)
     family = expected_family(matched, tested, terms)

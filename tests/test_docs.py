@@ -1,8 +1,10 @@
 """What the documents say is run, and what they list is all there is."""
 
+import importlib.util
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +84,22 @@ def test_links_lead_somewhere() -> None:
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example_project/*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # one line is what it shows
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_examples_of_json_results_hold(pytester: pytest.Pytester) -> None:
+    with_pandas, without = python_blocks((ROOT / "docs" / "json_results.md").read_text("utf-8"))
+    (example,) = [block for block in python_blocks(README) if "def test_" in block]
+    pytester.makepyfile(test_digits=example)
+    assert pytester.runpytest_subprocess("--pareto", "--pareto-json=results.json").ret == 0
+    names: dict[str, Any] = {}
+    exec(compile(without, "json_results.md", "exec"), names)
+    assert names["rows"]
+    assert names["worse"] == []
+    if importlib.util.find_spec("pandas") is not None:
+        exec(compile(with_pandas, "json_results.md", "exec"), names)
+        assert len(names["table"]) == len(names["rows"])
 
 
 def test_the_example_of_scores_holds() -> None:

@@ -38,9 +38,9 @@ def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
 
 
 def recorded_machines(directory: Path) -> list[str]:
-    """Return the names of all kinds of machine that have results of their own in a baseline.
+    """Name the kinds of machine that a baseline has results of, each by its folder.
 
-    Raises BaselineError where there is none.
+    Raises BaselineError where there is no baseline.
     """
     _require_baseline(directory)
     return [

@@ -11,18 +11,19 @@ import sys
 from collections.abc import Collection, Sequence
 
 from pytest_pareto import __version__
-from pytest_pareto.cli import doctor, history, show
+from pytest_pareto.cli import compare, doctor, history, show
 from pytest_pareto.cli.exits import CANNOT, INTERRUPTED
 from pytest_pareto.cli.written import let_go_of_output
 from pytest_pareto.model.errors import ParetoError
 
-_COMMANDS = (show, history, doctor)
+_COMMANDS = (show, compare, history, doctor)
 _DESCRIPTION = """\
 Performance and quality of GPU models against a baseline. Tests are measured
 and judged by `pytest --pareto`; this is for what is around it."""
 _EXAMPLES = """\
 examples:
   pytest-pareto show --plot            where do the cases of each front stand?
+  pytest-pareto compare v1.0 HEAD      what moved between these two?
   pytest-pareto history latency        what was accepted when?
   pytest-pareto doctor --noise         how far can this machine be believed?
 

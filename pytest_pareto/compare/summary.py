@@ -27,6 +27,8 @@ def summarise_run(readings: Sequence[float], *, relative: bool) -> float:
 
 def mean_level(levels: Sequence[float], *, relative: bool) -> float:
     """Return the mean of levels on the scale on which they are compared, in their own unit."""
+    if len(levels) == 1:
+        return levels[0]  # to the last digit, which the logarithm would lose
     if relative:
         return math.exp(math.fsum(map(math.log, levels)) / len(levels))
     return math.fsum(levels) / len(levels)

@@ -40,7 +40,7 @@ def not_confirmed(
     why = None
     if runs and not any(case.case_id in run.cases for run in runs):
         why = f"its test {_did_not(case, runs)}"
-    elif any(_is_lost(case.metric(name)) for name in flagged):
+    elif old_runs and any(_is_lost(case.metric(name)) for name in flagged):
         failed = failure_of(case.nodeid, old_runs, "confirming run")
         why = f"with the old code {failed or f'its test {_did_not(case, old_runs)}'}"
     return f"it looked worse, and could not be measured again: {why}" if why else None

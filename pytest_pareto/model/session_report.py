@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import Judgement
 
 
@@ -23,10 +24,12 @@ class SessionReport:
     """A judged session as every report tells it.
 
     ``environment`` is the machine of this session's newest run, or None where nothing ran.
-    Node ids are as they can be typed where pytest was started.
+    Node ids are as they can be typed where pytest was started. ``record`` is what the verdict
+    rests on, without single calls; None where nothing could be compared.
     """
 
     judgement: Judgement
     facts: SessionFacts
     environment: Environment | None = None
     pictures: tuple[Picture, ...] = ()
+    record: SessionRecord | None = None

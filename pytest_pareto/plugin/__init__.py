@@ -22,7 +22,10 @@ MARKER = (
     "gate=True): how pytest-pareto measures and judges this test."
 )
 UPDATE_MODES = ("changed", "new", "runs", "all")
-REPORTS: dict[str, str] = {}
+REPORTS = {
+    "json": "write all that was found and measured to a JSON file, which `pytest-pareto compare` "
+    "reads too",
+}
 """The reports that are files: by option and ini key, what each is."""
 BASELINE_RUNS = 5
 """How many fresh processes record a baseline unless told otherwise."""

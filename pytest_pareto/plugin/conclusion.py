@@ -10,6 +10,7 @@ import pytest
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline, Samples
+from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.session_report import Picture, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.plugin.failures import report_failures, without_test
@@ -32,13 +33,17 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What a session came to. ``environment`` is the machine of its newest run."""
+    """What a session came to.
+
+    ``environment`` is the machine of its newest run, ``record`` what its verdict rests on.
+    """
 
     judgement: Judgement
     facts: SessionFacts
     sampled: Sampled | None = None
     environment: Environment | None = None
     pictures: tuple[Picture, ...] = ()
+    record: SessionRecord | None = None
 
     def report(self, session: pytest.Session, already_red: frozenset[str]) -> None:
         """Turn failing cases into failed tests; count what has no test to hang on."""
@@ -56,7 +61,7 @@ class Conclusion:
         """Return what every report tells, with node ids as the user would type them."""
         cases = tuple(_located(case, config) for case in self.judgement.cases)
         judgement = replace(self.judgement, cases=cases)
-        return SessionReport(judgement, self.facts, self.environment, self.pictures)
+        return SessionReport(judgement, self.facts, self.environment, self.pictures, self.record)
 
     def tell(self, reporter: pytest.TerminalReporter, *, plot: bool) -> None:
         """Write the section, or the one line of ``-q``."""

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_pareto.model.session_report import SessionReport
 
-KINDS: Mapping[str, str] = {}
+KINDS: Mapping[str, str] = {"json": "pytest_pareto.results.report:render_json"}
 """By kind, which is the option's name, the function that makes text of a `SessionReport`."""
 
 

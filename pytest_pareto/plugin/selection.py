@@ -1,10 +1,12 @@
 """Which cases of the baseline this session had to measure."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pytest_pareto.model.run import Run
+from pytest_pareto.model.asked import EVERYTHING, Asked
 
 
 class Selection:
@@ -36,33 +38,26 @@ class Selection:
         option = self._config.option
         return bool(getattr(option, "lf", False) or getattr(option, "stepwise", False))
 
-    def expects(self, case_id: str, runs: tuple[Run, ...]) -> bool:
-        """Whether a session that ran to its end should have measured this case.
+    @property
+    def asked(self) -> Asked:
+        """What the session was asked for, as its record keeps it."""
+        return Asked(
+            tuple(dict.fromkeys(self._covered())),
+            self.partial,
+            self.stopped,
+            tuple(sorted(self.skipped_modules)),
+        )
 
-        A test that was collected should have; so should one of a module that the
-        arguments cover, since it may be gone because it was renamed.
-        """
-        if any(_belongs(case_id, nodeid) for run in runs for nodeid in run.finished):
-            return self.stopped is None
-        return self.partial is None and self._covers(case_id.partition("::")[0])
-
-    def skipped(self, case_id: str, runs: tuple[Run, ...]) -> bool:
-        """Whether the case was not measured because its test, or its module, was skipped."""
-        skipped = self.skipped_modules.union(*(run.skipped for run in runs))
-        module = case_id.partition("::")[0]
-        return module in skipped or any(_belongs(case_id, nodeid) for nodeid in skipped)
-
-    def _covers(self, module: str) -> bool:
+    def _covered(self) -> Iterator[str]:
+        """Yield the files and folders that the arguments name whole, relative to the root."""
         base, root = self._config.invocation_params.dir, self._config.rootpath
-        path = (root / module).resolve()
         for argument in self._config.args:
             if "::" in argument:
                 continue
-            covered = Path(base, argument).resolve()
-            if path == covered or covered in path.parents:
-                return True
-        return False
-
-
-def _belongs(case_id: str, nodeid: str) -> bool:
-    return case_id == nodeid or case_id.startswith(f"{nodeid}#")
+            path = Path(os.path.normpath(Path(base, argument)))
+            # Node ids are of paths as they were typed, or of what these are links to.
+            for covered, top in ((path, root), (path.resolve(), root.resolve())):
+                if top.is_relative_to(covered):
+                    yield EVERYTHING
+                elif covered.is_relative_to(top):
+                    yield covered.relative_to(top).as_posix()

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from pytest_pareto.compare.recalled import baseline_of
-from pytest_pareto.compare.terms import Terms
+from pytest_pareto.judging import judge_record_in_turn, without_calls
 from pytest_pareto.model.blocks import PER_BLOCK
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.run import Interleaved
+from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.pipeline import Circumstances, Judged, judge_interleaved
+from pytest_pareto.pipeline import Judged
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.selection import Selection
@@ -37,44 +38,44 @@ class Turns:
     notices: tuple[str, ...] = ()
 
 
-def judge_turns(
+def record_turns(
     turns: Turns,
     settings: Settings,
     selection: Selection,
     failures: tuple[str, ...] = (),
-) -> Judged:
-    """Judge the new code by its turns with the old.
+) -> SessionRecord:
+    """Return what both legs measured, and how it is judged.
 
     A test that the old code has no result of is new, which is no failure in CI either: there
     is no baseline that somebody forgot to record.
     """
-    cut_short = selection.stopped is not None
-    return judge_interleaved(
-        turns.screen,
+    again = turns.again or Interleaved((), ())
+    return SessionRecord(
+        turns.screen.new,
         settings.policy.accepting_nothing().without_ci(),
-        Terms(
-            settings.policy.alpha,
-            settings.session_spreads,
-            PER_BLOCK * settings.confirm,
-        ),
-        Circumstances(
-            expected=lambda _: not cut_short,
-            skipped=lambda case_id: selection.skipped(case_id, turns.screen.new),
-            failures=failures,
-            cut_short=cut_short,
-            notices=(
-                *failed_before(turns.screen.old),
-                *failed_before(() if turns.again is None else turns.again.old, again=True),
-                *_other_conditions(turns.screen),
-                *_other_data(turns.data, settings),
-                *_without_anchor(settings),
-                *turns.notices,
-            ),
-            gone=() if cut_short else turns.gone,
-        ),
+        selection.asked,
+        settings.session_spreads,
+        PER_BLOCK * settings.confirm,
         flagged=turns.flagged,
-        again=turns.again,
+        again=again.new,
+        old_runs=turns.screen.old,
+        old_again=again.old,
+        failures=failures,
+        notices=(
+            *failed_before(turns.screen.old),
+            *failed_before(again.old, again=True),
+            *_other_conditions(turns.screen),
+            *_other_data(turns.data, settings),
+            *_without_anchor(settings),
+            *turns.notices,
+        ),
+        gone=() if selection.stopped is not None else turns.gone,
     )
+
+
+def judge_turns(turns: Turns, settings: Settings, selection: Selection) -> Judged:
+    """Judge the new code by its turns with the old."""
+    return judge_record_in_turn(record_turns(turns, settings, selection))
 
 
 def conclude_turns(
@@ -103,10 +104,12 @@ def conclude_turns(
         stopped = selection.stopped or "the session ended early"
         nothing = f"--pareto-against: nothing was compared with {commit}: {stopped}"
         return Conclusion(Judgement((), failures or (nothing,)), facts)
-    judged = judge_turns(turns, settings, selection, failures)
+    record = record_turns(turns, settings, selection, failures)
+    judged = judge_record_in_turn(record)
     before = baseline_of((turns.again or turns.screen).old)
     sampled = Sampled(judged.samples, before, before)
-    return Conclusion(judged.judgement, facts, sampled, turns.screen.new[-1].environment)
+    environment = turns.screen.new[-1].environment
+    return Conclusion(judged.judgement, facts, sampled, environment, record=without_calls(record))
 
 
 def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:

@@ -17,13 +17,19 @@ def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[
     counts = headline(judgement, facts)
     lines = [Line(text, tone) for text in pack(counts, width, indent=f"{word}  ", hanging=_INDENT)]
     lines += [Line(text) for text in pack([_against(facts)], width, indent=_INDENT)]
-    each = " of each" if facts.against is not None else ""
-    measured = f"{plural(facts.runs, 'run')}{each} in {duration(facts.duration_s)}"
     doubts = list(_doubts(judgement, facts))
     tone = Tone.YELLOW if doubts else Tone.PLAIN
     suspects = [clean(facts.suspects)] if facts.suspects else []
-    told = [measured, *suspects, *_saved(judgement), *doubts]
+    told = [_measured(facts), *suspects, *_saved(judgement), *doubts]
     return lines + [Line(text, tone) for text in pack(told, width, indent=_INDENT)]
+
+
+def _measured(facts: SessionFacts) -> str:
+    each = " of each" if facts.against is not None else ""
+    runs = f"{plural(facts.runs, 'run')}{each}"
+    if facts.candidate is not None:
+        return f"{clean(facts.candidate)}: {runs}"
+    return f"{runs} in {duration(facts.duration_s)}"
 
 
 def _saved(judgement: Judgement) -> list[str]:

@@ -37,8 +37,11 @@ def accept_step(nodeid: str) -> Step:
 def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
     """Say what to do about a session, unless it already updates the baseline.
 
-    What crept is told in any case: an update accepts nothing into the anchor.
+    What crept is told in any case: an update accepts nothing into the anchor. Where results are
+    compared that were measured at some time, nothing is said: they may be of another folder.
     """
+    if facts.candidate is not None:
+        return
     if facts.updating:
         yield from _about_creep(judgement.cases)
         return

@@ -93,6 +93,10 @@ class Snapshots:
             if part not in inside:
                 return {}
             tree = inside[part]
+        return self.files_of(tree)
+
+    def files_of(self, tree: str) -> dict[str, str]:
+        """Return the names of the objects of all files below a tree, by path below it."""
         return self._below(tree)
 
     def _read_below(self, tree: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_pareto.model.asked import Asked
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Interleaved, Run
@@ -52,7 +53,7 @@ def test_the_verdict_tells_it() -> None:
         again=Interleaved(tuple(runs({TWO: "y"})), tuple(new)),
     )
     settings = Settings(Path(), Policy())
-    selection: Any = SimpleNamespace(stopped=None, skipped=lambda *_: False)
+    selection: Any = SimpleNamespace(stopped=None, asked=Asked())
     told = "\n".join(judge_turns(turns, settings, selection).judgement.notices)
     assert f"with the old code {ONE} fails in 1 of 2 runs" in told
     assert "with the old code, measured again, 1 test fails" in told

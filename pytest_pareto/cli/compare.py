@@ -1,0 +1,151 @@
+"""``pytest-pareto compare``: two results of any kind, judged as a session would be."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_pareto.cli.exits import CANNOT
+from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.verdict import Judgement, Verdict
+from pytest_pareto.report.lines import Line
+from pytest_pareto.report.summary import plural
+from pytest_pareto.report.terminal import render_terminal
+from pytest_pareto.report.text import wrap
+
+if TYPE_CHECKING:
+    from pytest_pareto.model.session_record import SessionRecord
+    from pytest_pareto.model.session_report import SessionReport
+
+_COMPARE = """\
+Compare two results by the rules of `pytest --pareto`, and measure nothing: A is the old side, B
+the new one. Each is the folder of a baseline, a JSON file that --pareto-json wrote, or a git ref
+(REF, or REF:path/of/baseline), whose baseline is read as that commit has it.
+
+A JSON file as B is judged with its own settings; as A it is what --pareto-update would have
+accepted of it. Of a baseline as B, the newest sessions are compared. The file of a
+--pareto-against session can also stand alone: its old code is then A, and its new code B."""
+
+_EXAMPLES = """\
+examples:
+  pytest-pareto compare main.json pull_request.json
+  pytest-pareto compare pareto_baselines results.json -v
+  pytest-pareto compare v1.0 HEAD --hardware nvidia-h200x1
+  pytest-pareto compare v1.0:models/pareto_baselines results.json
+
+exit code: 0, 1 where something regressed, 2 where the sides cannot be compared"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    compare = commands.add_parser(
+        "compare",
+        help="compare two baselines, JSON results or git refs",
+        description=_COMPARE,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    compare.add_argument("old", metavar="A", help="the old side")
+    compare.add_argument("new", metavar="B", nargs="?", help="the new side")
+    compare.add_argument(
+        "--hardware", metavar="KEY", help="the kind of machine, where both sides have several"
+    )
+    compare.add_argument(
+        *("-v", "--verbose"), action="count", default=0, help="every case; -vv: p-values too"
+    )
+    compare.add_argument(*("-q", "--quiet"), action="store_true", help="one line")
+    compare.add_argument("--plot", action="store_true", help="draw the fronts")
+    compare.add_argument("--json", metavar="PATH", help="write what was found to a JSON file too")
+    compare.set_defaults(run=_compare, refuse=compare.error)
+
+
+def _compare(asked: argparse.Namespace, _: Sequence[str]) -> int:
+    report = _in_turn(asked) if asked.new is None else _two_sides(asked)
+    _tell(report, asked)
+    if asked.json:
+        _write(report, Path(asked.json))
+    return _exit_code(report.judgement)
+
+
+def _two_sides(asked: argparse.Namespace) -> "SessionReport":
+    # What needs scipy is imported where it is used.
+    from pytest_pareto.cli.sides import common_machine, opened  # noqa: PLC0415 - see above
+    from pytest_pareto.judging import facts_against, judge_record  # noqa: PLC0415 - see above
+    from pytest_pareto.model.session_report import SessionReport  # noqa: PLC0415 - see above
+
+    with opened(asked.old) as old, opened(asked.new) as new:
+        machine = common_machine(old, new, asked.hardware)
+        past, record = old.baseline(machine), new.record(machine, old)
+        judged = judge_record(record, past)
+        facts = replace(facts_against(record, past, old.name), candidate=new.name)
+        environment = record.runs[-1].environment
+        return SessionReport(judged.judgement, facts, environment, record=record)
+
+
+def _in_turn(asked: argparse.Namespace) -> "SessionReport":
+    from pytest_pareto.judging import judge_record_in_turn  # noqa: PLC0415 - as above
+    from pytest_pareto.model.session_report import SessionReport  # noqa: PLC0415 - as above
+    from pytest_pareto.results.file import load_record  # noqa: PLC0415 - as above
+
+    path = Path(asked.old)
+    if not path.is_file():
+        asked.refuse("name two sides, A and B; the file of a --pareto-against session holds both")
+    content, record = load_record(path)
+    if not record.in_turn:
+        raise ParetoError(
+            f"{asked.old} is not of a --pareto-against session, and has one side only: name B too"
+        )
+    judgement = judge_record_in_turn(record).judgement
+    facts = replace(content.session, candidate=asked.old)
+    return SessionReport(judgement, facts, record.runs[-1].environment, record=record)
+
+
+def _tell(report: "SessionReport", asked: argparse.Namespace) -> None:
+    assert report.record is not None
+    width = terminal_width()
+    verbosity = -1 if asked.quiet else asked.verbose
+    lines = render_terminal(
+        report.judgement, report.facts, verbosity=verbosity, plot=asked.plot, width=width
+    )
+    if verbosity >= 0:
+        lines += [Line(""), *map(Line, wrap(_terms(report.record), width, hanging="  "))]
+    write_lines(lines)
+
+
+def _terms(record: "SessionRecord") -> str:
+    """Say by which settings it was judged: those of the new side."""
+    policy, spreads = record.policy, record.spreads
+    inconclusive = "fail" if policy.fail_inconclusive else "pass"
+    return (
+        f"judged with: alpha {policy.alpha:g}, trade-offs {policy.trade_offs}, missing "
+        f"{policy.missing}{' (in CI)' if policy.ci else ''}, inconclusive {inconclusive}, "
+        f"{record.confirming} confirming runs, session spreads host {spreads.host:g}, "
+        f"host_adjusted {spreads.host_adjusted:g}, gpu {spreads.gpu:g}, "
+        f"gpu_other_board {spreads.gpu_other_board:g}"
+    )
+
+
+def _write(report: "SessionReport", path: Path) -> None:
+    from pytest_pareto.results.report import render_json  # noqa: PLC0415 - as above
+
+    try:
+        path.write_text(render_json(report), encoding="utf-8")
+    except OSError as error:
+        raise ParetoError(f"--json: {path} cannot be written: {error.strerror}") from error
+
+
+def _exit_code(judgement: Judgement) -> int:
+    """Return 1 where something regressed, and 2 where all that fails could not be judged."""
+    failing = [case for case in judgement.cases if case.fails]
+    if any(case.verdict is not Verdict.BROKEN for case in failing):
+        return 1
+    if not judgement.failed:
+        return 0
+    judged = f"{plural(len(failing), 'case')} could not be judged"
+    what = judged if failing else "the session had failed"
+    sys.stderr.write(f"pytest-pareto compare: nothing is known to have regressed, but {what}\n")
+    return CANNOT

@@ -1,0 +1,185 @@
+"""From the evidence in a file back to a session's record, with every fault told."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from functools import partial
+from typing import Protocol, TypeVar
+
+from pytest_pareto.model.budget import parse_budget
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.results.evidence import (
+    CaseEvidence,
+    Evidence,
+    MetricEvidence,
+    RunEvidence,
+    RunsEvidence,
+)
+
+T = TypeVar("T")
+
+
+class EvidenceError(Exception):
+    """Evidence that contradicts itself: where, and what was expected there."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.place = place
+        self.problem = problem
+
+
+def record_of(evidence: Evidence) -> SessionRecord:
+    """Return the record that was written; raises EvidenceError where it makes no sense."""
+    _check_terms(evidence)
+    return SessionRecord(
+        runs=_runs(evidence, "runs"),
+        policy=evidence.policy,
+        asked=evidence.asked,
+        spreads=evidence.spreads,
+        confirming=evidence.confirming,
+        flagged=frozenset(evidence.flagged),
+        again=_runs(evidence, "again"),
+        old_runs=_runs(evidence, "old"),
+        old_again=_runs(evidence, "old_again"),
+        failures=evidence.failures,
+        notices=evidence.notices,
+        gone=evidence.gone,
+        anchored=evidence.anchored,
+    )
+
+
+def _check_terms(evidence: Evidence) -> None:
+    alpha = evidence.policy.alpha
+    if not 0 < alpha < 0.5:
+        raise EvidenceError("policy.alpha", f"expected a number between 0 and 0.5, got {alpha}")
+    for spread in fields(evidence.spreads):
+        value = getattr(evidence.spreads, spread.name)
+        if not (math.isfinite(value) and value >= 0):
+            place = f"spreads.{spread.name}"
+            raise EvidenceError(place, f"expected a finite number >= 0, got {value}")
+    if evidence.confirming < 0:
+        raise EvidenceError("confirming", f"expected a count, got {evidence.confirming}")
+    if not evidence.runs.runs:
+        raise EvidenceError("runs.runs", "expected at least one run")
+
+
+def _runs(evidence: Evidence, side: str) -> tuple[Run, ...]:
+    group: RunsEvidence = getattr(evidence, side)
+    cases: list[dict[str, CaseRun]] = [{} for _ in group.runs]
+    for position, case in enumerate(group.cases):
+        place = f"{side}.cases[{position}]"
+        for number, run in _case_runs(evidence, case, len(cases), place):
+            if run.case_id in cases[number]:
+                problem = f"expected one case {run.case_id!r} in run {number}, got another"
+                raise EvidenceError(place, problem)
+            cases[number][run.case_id] = run
+    return tuple(
+        _run(evidence, run, found, f"{side}.runs[{number}]")
+        for number, (run, found) in enumerate(zip(group.runs, cases, strict=True))
+    )
+
+
+def _run(evidence: Evidence, run: RunEvidence, cases: dict[str, CaseRun], place: str) -> Run:
+    finished, skipped = (
+        frozenset(_held(evidence.lists, number, f"{place}.{name}"))
+        for name, number in (("finished", run.finished), ("skipped", run.skipped))
+    )
+    environment = _held(evidence.environments, run.environment, f"{place}.environment")
+    return Run(environment, cases, run.failed, finished, skipped)
+
+
+def _case_runs(
+    evidence: Evidence, case: CaseEvidence, runs: int, place: str
+) -> Iterator[tuple[int, CaseRun]]:
+    """Yield a case as each of its runs measured it, with the number of the run."""
+    readers = [
+        _Reader(evidence, metric, len(case.runs), f"{place}.metrics[{position}]")
+        for position, metric in enumerate(case.metrics)
+    ]
+    budgets = tuple(
+        _sound(partial(parse_budget, budget.metric, budget.text), f"{place}.budgets")
+        for budget in case.budgets
+    )
+    for at, number in enumerate(case.runs):
+        if not 0 <= number < runs:
+            raise EvidenceError(f"{place}.runs", f"expected numbers below {runs}, got {number}")
+        found = tuple(m for reader in readers if (m := reader.measurement(at)) is not None)
+        about = case.case, case.nodeid, case.front, case.source, found, case.gate, budgets
+        yield number, _sound(partial(CaseRun, *about, case.items), place)
+
+
+class _Reader:
+    """One metric of one case, asked run by run."""
+
+    def __init__(self, evidence: Evidence, content: MetricEvidence, runs: int, place: str) -> None:
+        self._evidence = evidence
+        self._content = content
+        self._place = place
+        self._metric: Metric = _held(evidence.metrics, content.metric, f"{place}.metric")
+        for name, column in (("levels", content.levels), ("first", content.first)):
+            if column and len(column) != runs:
+                problem = f"expected a number or null for each of {runs} runs, got {len(column)}"
+                raise EvidenceError(f"{place}.{name}", problem)
+        self._scores = _by_run(content.scores, runs, f"{place}.scores")
+        self._lacking = _by_run(content.lacking, runs, f"{place}.lacking")
+        self._notes = _by_run(content.notes, runs, f"{place}.notes")
+
+    def measurement(self, at: int) -> Measurement | None:
+        """Return what the run at a place of the case's runs has of it; None for nothing."""
+        make = partial(
+            Measurement,
+            self._metric,
+            first=_number(self._content.first, at),
+            notes=self._notes[at].notes if at in self._notes else (),
+        )
+        level = _number(self._content.levels, at)
+        if (lack := self._lacking.get(at)) is not None:
+            make = partial(make, absent=lack.why, broken=lack.broken)
+        elif (scored := self._scores.get(at)) is not None:
+            ids = _held(self._evidence.lists, scored.ids, f"{self._place}.scores")
+            whole = level if self._metric.kind is Kind.SET else None
+            make = partial(make, values=scored.values, ids=ids, whole=whole, looks=scored.looks)
+        elif level is not None:
+            make = partial(make, values=(level,))
+        else:
+            return None
+        return _sound(make, self._place)
+
+
+def _number(column: Sequence[float | None], at: int) -> float | None:
+    return column[at] if column else None
+
+
+class _OfRuns(Protocol):
+    @property
+    def runs(self) -> tuple[int, ...]: ...
+
+
+R = TypeVar("R", bound=_OfRuns)
+
+
+def _by_run(contents: Sequence[R], runs: int, place: str) -> dict[int, R]:
+    """Spread what is alike in several runs over each of these."""
+    found: dict[int, R] = {}
+    for content in contents:
+        for at in content.runs:
+            if not 0 <= at < runs or at in found:
+                raise EvidenceError(place, f"expected every place below {runs} once, got {at}")
+            found[at] = content
+    return found
+
+
+def _held(items: Sequence[T], place: int, where: str) -> T:
+    if not 0 <= place < len(items):
+        raise EvidenceError(where, f"expected a place in a list of {len(items)}, got {place}")
+    return items[place]
+
+
+def _sound(make: Callable[[], T], place: str) -> T:
+    try:
+        return make()
+    except ParetoError as error:
+        raise EvidenceError(place, str(error)) from error

@@ -1,0 +1,240 @@
+"""`pytest-pareto compare`: what it refuses, each with a clear error and exit code 2."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto import cli
+from pytest_pareto.baseline.store import write
+from pytest_pareto.judging import accepted, facts_against, judge_record
+from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.results.report import render_json
+from tests.sessions import HERE, case_runs, five, session
+
+OTHER = replace(HERE, gpu_product="NVIDIA A100")
+SCORES = [[0.5 + i % 5 / 100 for i in range(40)]] * 5
+
+
+def record(level: float = 1.0, samples: int = 40, **about: object) -> SessionRecord:
+    scores = [row[:samples] for row in SCORES]
+    case = case_runs("m.py::a", {"device": five(level), "score": scores}, **about)
+    return SessionRecord(tuple(session(case)), Policy())
+
+
+def on(environment: object, found: SessionRecord) -> SessionRecord:
+    runs = tuple(replace(run, environment=environment) for run in found.runs)  # type: ignore[arg-type]  # an Environment
+    return replace(found, runs=runs)
+
+
+def text_of(found: SessionRecord) -> str:
+    empty = Baseline(HERE.hardware_key, {}, {})
+    facts = facts_against(found, empty, "nowhere")
+    judgement = judge_record(found, empty).judgement
+    return render_json(SessionReport(judgement, facts, HERE, record=found))
+
+
+def store(folder: Path, *found: SessionRecord) -> Path:
+    for each in found:
+        after = accepted(each)
+        empty = Baseline(after.hardware_key, {}, {})
+        write(folder, after.hardware_key, empty, after)
+    return folder
+
+
+Ask = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    (tmp_path / "a.json").write_text(text_of(record()))
+    (tmp_path / "b.json").write_text(text_of(record(1.1)))
+
+    def asked(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main(["compare", *arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return asked
+
+
+def test_the_exit_code_says_whether_something_regressed(ask: Ask) -> None:
+    assert ask("a.json", "b.json")[0] == 1
+    assert ask("a.json", "a.json")[0] == 0
+    assert ask("b.json", "a.json")[0] == 0
+
+
+def test_the_report_names_both_sides_and_the_terms(ask: Ask) -> None:
+    _, out, err = ask("a.json", "b.json")
+    assert "against a.json (1 session, 5 runs)" in out
+    assert "b.json: 5 runs" in out
+    assert "judged with: alpha 0.05, trade-offs bounded" in out
+    assert "pytest --pareto" not in out.replace("--pareto-update", "")  # nothing can be accepted
+    assert "\x1b" not in out
+    assert not err
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert len(ask("a.json", "b.json", "-q")[1].splitlines()) == 1
+    assert len(ask("a.json", "a.json", "-v")[1]) > len(ask("a.json", "a.json")[1])
+
+
+def no_file(folder: Path) -> None:
+    """Nothing is there."""
+
+
+def no_json(folder: Path) -> None:
+    (folder / "x").write_text("not JSON")
+
+
+def other_json(folder: Path) -> None:
+    (folder / "x").write_text('{"cases": {}}')
+
+
+def newer(folder: Path) -> None:
+    text = (folder / "a.json").read_text()
+    (folder / "x").write_text(text.replace('"version": 1,', '"version": 2,', 1))
+
+
+def empty_folder(folder: Path) -> None:
+    (folder / "x").mkdir()
+
+
+def baseline_of_nothing(folder: Path) -> None:
+    (folder / "x" / "_env").mkdir(parents=True)
+
+
+def corrupt_baseline(folder: Path) -> None:
+    (store(folder / "x", record()) / HERE.hardware_key / "m.json").write_text("{")
+
+
+def all_broken(folder: Path) -> None:
+    found = record()
+    runs = tuple(replace(run, failed={"m.py::a": "died"}) for run in found.runs)
+    (folder / "x").write_text(text_of(replace(found, runs=runs)))
+
+
+def on_other_hardware(folder: Path) -> None:
+    (folder / "x").write_text(text_of(on(OTHER, record())))
+
+
+def on_two_machines(folder: Path) -> None:
+    found = record()
+    mixed = (*found.runs[:3], *on(OTHER, found).runs[3:])
+    (folder / "x").write_text(text_of(replace(found, runs=mixed)))
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (no_file, r"'x' is no folder, no file and no git ref: .* not inside a git repository"),
+        (no_json, r"x: not valid JSON"),
+        (other_json, r"x: no results of pytest-pareto: expected \"format\""),
+        (newer, r"x at version: 2 was written by a newer pytest-pareto; upgrade"),
+        (empty_folder, r"x is no baseline: it has no folder _env"),
+        (baseline_of_nothing, r"x holds no results: record some"),
+        (corrupt_baseline, r"x/nvidia-h200x1/m.json: not valid JSON"),
+        (all_broken, r"x holds no complete case"),
+        (on_other_hardware, r"x is of nvidia-a100x1, and a.json of nvidia-h200x1"),
+        (on_two_machines, r"x holds runs of several kinds of machine \(nvidia-a100x1, nvidia-h200"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(
+    ask: Ask, tmp_path: Path, make: Callable[[Path], None], told: str
+) -> None:
+    make(tmp_path)
+    code, out, err = ask("x", "a.json")
+    assert code == 2
+    assert not out
+    assert re.match(f"pytest-pareto compare: .*{told}", err), err
+
+
+def test_samples_of_other_ids_are_not_compared(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "fewer.json").write_text(text_of(record(samples=30)))
+    code, out, err = ask("a.json", "fewer.json")
+    assert code == 2
+    assert "10 of the baseline's ids are gone" in " ".join(out.split())
+    assert "nothing is known to have regressed, but 1 case could not be judged" in err
+    # What regressed beside that is told first.
+    (tmp_path / "slower.json").write_text(text_of(record(1.1, samples=40)))
+    assert ask("a.json", "slower.json")[0] == 1
+
+
+def test_of_several_machines_one_has_to_be_chosen(ask: Ask, tmp_path: Path) -> None:
+    both = [store(tmp_path / name, record(), on(OTHER, record())).name for name in ("p", "q")]
+    code, _, err = ask(*both)
+    assert code == 2
+    assert "choose one with --hardware KEY: nvidia-a100x1, nvidia-h200x1" in err
+    assert ask(*both, "--hardware", "nvidia-a100x1")[0] == 0
+    assert ask("p", "b.json")[0] == 1  # a file is of one machine
+    code, _, err = ask(*both, "--hardware=none")
+    assert code == 2
+    assert "have no hardware 'none' in common" in err
+
+
+def test_a_commit_without_a_baseline_says_so(ask: Ask, tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        command = ["git", "-c", "user.email=n@example.org", "-c", "user.name=n", *arguments]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "--message", "Nothing")
+    store(tmp_path / "base", record())
+    git("add", "base")
+    git("commit", "--quiet", "--message", "A baseline")
+    assert ask("HEAD:base", "b.json")[0] == 1
+    (tmp_path / "sub").mkdir()
+    for text, told in (
+        ("HEAD~1:base", r"has no folder base"),
+        ("HEAD:a.json", r"has no folder a.json"),
+        ("nowhere:base", r"no commit 'nowhere' in the repository"),
+        ("--", r""),
+        ("HEAD:", r"has no folder ./pareto_baselines"),
+    ):
+        if text == "--":
+            continue
+        code, _, err = ask(text, "b.json")
+        assert code == 2
+        assert re.search(told, err), err
+    main = tmp_path / "base" / HERE.hardware_key / "m.json"
+    main.write_text("{")
+    git("commit", "--quiet", "--all", "--message", "Broken")
+    code, _, err = ask("HEAD:base", "b.json")
+    assert code == 2
+    assert f"HEAD:base/{HERE.hardware_key}/m.json: not valid JSON" in err
+    assert ask("HEAD~1:base", "b.json")[0] == 1
+
+
+@pytest.mark.parametrize("arguments", [["a.json", "b.json", "tests"], ["a.json", "b.json", "-x"]])
+def test_other_arguments_are_refused(ask: Ask, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        ask(*arguments)
+    assert caught.value.code == 2
+
+
+def test_what_was_found_can_be_written(ask: Ask, tmp_path: Path) -> None:
+    assert ask("a.json", "b.json", "--json", "out.json")[0] == 1
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["session"]["candidate"] == "b.json"
+    assert found["gate"]["failed"] is True
+    assert ask("a.json", "out.json")[0] == 1
+    code, _, err = ask("a.json", "b.json", "--json", "no/where.json")
+    assert code == 2
+    assert "--json: no/where.json cannot be written" in err
+
+
+def test_an_anchors_share_of_alpha_stays_spent(ask: Ask, tmp_path: Path) -> None:
+    anchored = replace(record(1.1), anchored=True)
+    (tmp_path / "anchored.json").write_text(text_of(anchored))
+    assert ask("a.json", "anchored.json", "--json", "out.json")[0] == 1
+    shares = json.loads((tmp_path / "out.json").read_text())["gate"]["shares"]
+    assert shares["anchor"] == 0.1
+    assert "compared with an anchor too" in " ".join(ask("a.json", "anchored.json")[1].split())

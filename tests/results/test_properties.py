@@ -1,0 +1,65 @@
+"""Any text in ids, metrics and errors: the file is JSON, ASCII, and comes back."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.results.file import decode
+from pytest_pareto.results.recalling import record_of
+from pytest_pareto.results.report import render_json
+
+Judged = Callable[..., SessionReport]
+
+ANY_TEXT = st.text(st.characters(), min_size=1)
+"""Lone surrogates and control characters too."""
+HOSTILE = st.sampled_from(
+    ["</script>", "\x1b[31m", "\u202eabc", "\u2028", "\udc80", '"\\', "NaN", "x" * 300, "|\n`"]
+)
+
+
+def made_safe(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@given(text=ANY_TEXT | HOSTILE)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_text_is_safe_and_comes_back(judged: Judged, text: str) -> None:
+    report = judged()
+    assert report.record is not None
+    case = report.judgement.cases[0]
+    (result, *_) = case.comparison.metrics
+    named = replace(
+        result, metric=replace(result.metric, name=made_safe(text)), notes=(text,), reason=text
+    )
+    comparison = replace(case.comparison, case_id=text, nodeid=text, metrics=(named,), broken=text)
+    hostile = replace(case, comparison=comparison, fails=(text,))
+    run = report.record.runs[0]
+    runs = replace(
+        run,
+        cases={text: replace(run.cases["m.py::a"], case_id=text, front=text)},
+        failed={text: text},
+        finished=frozenset({text}),
+    )
+    judgement = Judgement((hostile,), (text,))
+    record = replace(report.record, runs=(runs,), notices=(text,))
+    written = render_json(replace(report, judgement=judgement, record=record))
+    assert written.isascii()
+    assert "\x1b" not in written
+    json.loads(written, parse_constant=lambda name: 1 / 0).keys()
+    written.encode("ascii").decode("utf-8")
+    content = decode(written, "file")
+    assert content.cases[0].case == made_safe(text)
+    assert content.metrics[0].notes == (made_safe(text),)
+    assert content.gate.failures == (made_safe(text),)
+    assert content.evidence is not None
+    (back,) = record_of(content.evidence).runs
+    assert list(back.cases) == [made_safe(text)]
+    assert back.failed == {made_safe(text): made_safe(text)}
+    json.loads(written)["cases"][0]["case"].encode("utf-8")  # no lone surrogate is left

@@ -1,0 +1,82 @@
+"""A record goes into a file and comes back as it was."""
+
+import json
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.results.evidence import Evidence
+from pytest_pareto.results.recalling import EvidenceError, record_of
+from pytest_pareto.results.recording import evidence_of
+
+
+def there_and_back(record: SessionRecord) -> SessionRecord:
+    written = json.dumps(msgspec.to_builtins(evidence_of(record)))
+    return record_of(msgspec.convert(json.loads(written), Evidence))
+
+
+def test_a_record_comes_back_to_the_last_digit(full_record: SessionRecord) -> None:
+    assert there_and_back(full_record) == full_record
+
+
+def test_a_record_that_differs_in_one_digit_is_another(full_record: SessionRecord) -> None:
+    """The negative control of the test above."""
+    run = full_record.runs[0]
+    case = next(iter(run.cases.values()))
+    slower = replace(case.measurements[0], values=(0.1 / 3 + 1e-17,))
+    other = replace(case, measurements=(slower, *case.measurements[1:]))
+    changed = replace(full_record, runs=(replace(run, cases={**run.cases, case.case_id: other}),))
+    assert there_and_back(changed) == changed
+    assert there_and_back(changed).runs[0] != full_record.runs[0]
+
+
+def test_what_repeats_is_held_once(full_record: SessionRecord) -> None:
+    evidence = evidence_of(full_record)
+    assert len(evidence.environments) == 1
+    assert len(set(evidence.lists)) == len(evidence.lists)
+    (x,) = [case for case in evidence.runs.cases if "test_x" in case.case]
+    (score,) = [m for m in x.metrics if evidence.metrics[m.metric].name == "score"]
+    assert [scored.runs for scored in score.scores] == [(0,), (1, 2)]
+
+
+def test_a_test_that_changes_between_runs_has_an_entry_for_each(
+    full_record: SessionRecord,
+) -> None:
+    first, second = full_record.runs[1:]
+    case = next(iter(second.cases.values()))
+    moved = {**second.cases, case.case_id: replace(case, source="other")}
+    changed = replace(full_record, runs=(first, Run(second.environment, moved)))
+    assert there_and_back(changed) == changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        (("policy", "alpha"), 0.7, "policy.alpha"),
+        (("spreads", "host"), -1.0, "spreads.host"),
+        (("confirming",), -1, "confirming"),
+        (("runs",), {"runs": [], "cases": []}, "runs.runs"),
+        (("runs", "runs", 0, "environment"), 9, "runs.runs[0].environment"),
+        (("runs", "runs", 0, "finished"), -1, "runs.runs[0].finished"),
+        (("runs", "cases", 0, "runs"), [0, 1, 7], "runs.cases[0].runs"),
+        (("runs", "cases", 0, "metrics", 0, "metric"), 99, "runs.cases[0].metrics[0].metric"),
+        (("runs", "cases", 0, "metrics", 0, "levels"), [1.0], "runs.cases[0].metrics[0].levels"),
+        (("runs", "cases", 0, "metrics", 0, "levels"), [-1.0] * 3, "runs.cases[0].metrics[0]"),
+        (("runs", "cases", 0, "budgets", 0, "text"), "fast", "runs.cases[0].budgets"),
+        (("runs", "cases", 1, "case"), "test_a.py::test_x[é#1]", "runs.cases[1]"),
+    ],
+)
+def test_evidence_that_contradicts_itself_is_refused(
+    full_record: SessionRecord, path: tuple[str | int, ...], value: object, place: str
+) -> None:
+    content = json.loads(json.dumps(msgspec.to_builtins(evidence_of(full_record))))
+    at = content
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    with pytest.raises(EvidenceError) as caught:
+        record_of(msgspec.convert(content, Evidence))
+    assert caught.value.place == place

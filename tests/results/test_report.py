@@ -1,0 +1,100 @@
+"""The table: one flat record per case and metric, with everything that reports show."""
+
+import json
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from pytest_pareto.model.change import Change
+from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.verdict import CaseComparison, CaseVerdict, Judgement, MetricResult
+from pytest_pareto.results.report import render_json
+from pytest_pareto.results.table import CaseRecord, MetricRecord
+
+Judged = Callable[..., SessionReport]
+LISTS = {"notes", "worst_ids"}
+
+
+def written(report: SessionReport) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(render_json(report))
+    return content
+
+
+def test_the_table_is_flat(judged: Judged) -> None:
+    for side in ("metrics", "anchor"):
+        rows = written(judged())[side]
+        assert rows
+        assert len({tuple(row) for row in rows}) == 1
+        for row in rows:
+            nested = {name for name, value in row.items() if isinstance(value, list | dict)}
+            assert nested <= LISTS
+            assert all(isinstance(text, str) for name in nested for text in row[name])
+
+
+def test_one_line_of_pandas_reads_the_table(judged: Judged) -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(written(judged())["metrics"])
+    assert list(table.query("outcome == 'WORSE'")["metric"]) == ["device"]
+    assert table["estimate"].dtype == float
+
+
+def test_the_numbers_are_those_of_the_judgement(judged: Judged) -> None:
+    report = judged()
+    rows = written(report)["metrics"]
+    results = [(c, r) for c in report.judgement.cases for r in c.comparison.metrics]
+    assert len(rows) == len(results)
+    for row, (case, result) in zip(rows, results, strict=True):
+        assert (row["case"], row["metric"]) == (case.case_id, result.metric.name)
+        assert row["outcome"] == result.outcome
+        assert (row["baseline"], row["candidate"]) == (result.baseline, result.candidate)
+        if result.change is not None:
+            for name in ("estimate", "low", "high", "p_worse", "p_convicting", "df", "pairs"):
+                assert row[name] == getattr(result.change, name), name
+            assert row["worst_ids"] == list(result.change.worst_ids)
+        else:
+            assert row["estimate"] is None
+            assert row["reason"] == result.reason
+    assert {row["outcome"] for row in rows} >= {"WORSE", "BETTER", "NEW"}
+
+
+def test_nothing_that_reports_show_is_left_out() -> None:
+    """A new field of a noun needs a place in the file."""
+    rows = {field.name for field in fields(Change)} | {f.name for f in fields(MetricResult)}
+    renamed = {"metric", "change", "state"}
+    assert rows - renamed <= set(MetricRecord.__struct_fields__)
+    cases = {f.name for f in fields(CaseVerdict)} | {f.name for f in fields(CaseComparison)}
+    renamed = {"comparison", "place", "case_id", "metrics", "anchor"}
+    assert cases - renamed <= set(CaseRecord.__struct_fields__)
+
+
+def test_the_gate_and_the_session_are_told(judged: Judged) -> None:
+    report = judged()
+    content = written(report)
+    gate = content["gate"]
+    assert gate["failed"] is True
+    assert gate["counts"] == {str(v): n for v, n in report.judgement.counts.items()}
+    assert content["session"]["baseline_path"] == "pareto_baselines/here"
+    assert content["environment"]["gpu_product"] == "NVIDIA H200"
+    assert content["pictures"] == [
+        {"case": "m.py::a", "metric": "score", "sample": "s1", "file": "art/a.png"}
+    ]
+    (a, *_) = [case for case in content["cases"] if case["case"] == "m.py::a"]
+    assert a["fails"]
+    assert a["budgets"][0]["broken"] is False
+
+
+def test_infinities_are_null(judged: Judged) -> None:
+    """JSON has no infinity, and Python's writer would write one all the same."""
+    report = judged()
+    case = report.judgement.cases[0]
+    (result, *_) = case.comparison.metrics
+    assert result.change is not None
+    blind = replace(result, change=replace(result.change, resolution=float("inf"), df=float("nan")))
+    cases = (replace(case, comparison=replace(case.comparison, metrics=(blind,))),)
+    text = render_json(replace(report, judgement=Judgement(cases)))
+    (row,) = json.loads(text, parse_constant=pytest.fail)["metrics"]
+    assert row["resolution"] is None
+    assert row["df"] is None
+    assert row["low"] is not None

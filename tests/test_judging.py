@@ -1,0 +1,86 @@
+"""A session judged by its record, now and from what was written of it."""
+
+from dataclasses import replace
+
+from pytest_pareto.judging import accepted, judge_record, judge_record_in_turn, without_calls
+from pytest_pareto.model.asked import Asked
+from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.model.verdict import Verdict
+from tests.sessions import HERE, baseline, by_case, case_runs, five, remembered, session
+
+PAST = baseline(remembered("m.py::a", {"device": five(1.0)}))
+
+
+def record(level: float, *, name: str = "m.py::a", **about: object) -> SessionRecord:
+    return SessionRecord(
+        tuple(session(case_runs(name, {"device": five(level)}))), Policy(), **about  # type: ignore[arg-type]  # whatever a test says
+    )  # fmt: skip
+
+
+def test_single_calls_decide_nothing() -> None:
+    runs = case_runs("m.py::a", {"device": five(1.1)})
+    many = [
+        replace(
+            run,
+            measurements=tuple(
+                replace(m, values=tuple(m.values[0] * x for x in (1, 0.99, 1.3, 1.02, 1)))
+                for m in run.measurements
+            ),
+        )
+        for run in runs
+    ]
+    whole = SessionRecord(tuple(session(many)), Policy())
+    assert without_calls(whole) != whole
+    assert judge_record(without_calls(whole), PAST).judgement == judge_record(whole, PAST).judgement
+
+
+def test_confirming_runs_decide_about_what_was_flagged() -> None:
+    again = tuple(session(case_runs("m.py::a", {"device": five(1.0)})))
+    flagged = frozenset({("m.py::a", "device")})
+    confirmed = record(1.1, flagged=flagged, again=again, confirming=5)
+    assert by_case(judge_record(confirmed, PAST))["m.py::a"].verdict is Verdict.UNCHANGED
+    assert by_case(judge_record(record(1.1), PAST))["m.py::a"].verdict is Verdict.DOMINATED
+
+
+def test_what_was_confirmed_need_not_be_known_to_another_baseline() -> None:
+    again = tuple(session(case_runs("m.py::b", {"device": five(1.0)})))
+    flagged = frozenset({("m.py::b", "device")})
+    confirmed = record(1.1, name="m.py::b", flagged=flagged, again=again, confirming=5)
+    assert by_case(judge_record(confirmed, PAST))["m.py::b"].verdict is Verdict.NEW
+
+
+def test_what_was_not_asked_for_is_not_missing() -> None:
+    other = record(1.0, name="n.py::b")
+    assert by_case(judge_record(other, PAST))["m.py::a"].verdict is Verdict.MISSING
+    asked = replace(other, asked=Asked(("n.py",)))
+    assert set(by_case(judge_record(asked, PAST))) == {"n.py::b"}
+    failed = replace(other, failures=("run 2 died",))
+    assert set(by_case(judge_record(failed, PAST))) == {"n.py::b"}
+
+
+def test_accepted_is_what_files_would_hold() -> None:
+    left = accepted(record(1 / 3))
+    (history,) = left.cases["m.py::a"].metrics.values()
+    assert history.newest.runs == tuple(float(f"{x:.7g}") for x in five(1 / 3))
+    assert left.environments[history.newest.env] == HERE
+
+
+def test_accepted_leaves_out_what_is_broken_or_incomplete() -> None:
+    runs = session(
+        case_runs("m.py::a", {"device": five(1.0)}),
+        case_runs("m.py::b", {"device": five(1.0)[:3]}),
+        case_runs("m.py::c", {"device": five(1.0)}),
+    )
+    died: list[Run] = [replace(run, failed={"m.py::c": "died"}) for run in runs]
+    assert set(accepted(SessionRecord(tuple(died), Policy())).cases) == {"m.py::a"}
+
+
+def test_in_turn_the_old_code_is_what_is_compared_with() -> None:
+    old = tuple(session(case_runs("m.py::a", {"device": five(1.0)[:4]})))
+    new = tuple(session(case_runs("m.py::a", {"device": five(1.2)[:4]})))
+    turns = SessionRecord(new, Policy(), old_runs=old)
+    assert by_case(judge_record_in_turn(turns))["m.py::a"].verdict is Verdict.DOMINATED
+    same = replace(turns, runs=old)
+    assert by_case(judge_record_in_turn(same))["m.py::a"].verdict is not Verdict.DOMINATED
