@@ -1,10 +1,12 @@
 """Whether telling where a measurement stands changes what is measured.
 
-    python benchmarks/telling.py [pairs] [seconds]
+    python benchmarks/telling.py [calls]
 
-Measures the same call with nobody listening and with a listener that appends a line to a file and
-writes one to the terminal, in turn, and prints the change of latency (and of energy, where there
-is a GPU) with its 95 % interval over the pairs: 0 should lie within, and the interval be narrow.
+Makes short calls, of which about every tenth comes right after something was told: a line
+appended to a file, as a fresh process does, and one written to the terminal. In a session that is
+one call in a second. Prints what the calls after telling took beside the nine others around them,
+which met the same machine, with a 95 % interval; and what telling costs, due or not, outside of
+them.
 """
 
 import json
@@ -12,6 +14,7 @@ import math
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,65 +22,90 @@ import numpy as np
 import torch
 from scipy.stats import t as student
 
-from pytest_pareto.compare.measured import run_level
-from pytest_pareto.measure.measuring import measure_call
-from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure import whereabouts
+from pytest_pareto.measure.loop import first_call, steady_rounds, warm_up
+from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.whereabouts import Tell, Whereabouts
-from pytest_pareto.model.metric import ENERGY, LATENCY
+from pytest_pareto.measure.whereabouts import Telling, Whereabouts
+from pytest_pareto.model.metric import LATENCY
 
-
-def listener(file: Path) -> Tell:
-    """Do what a fresh process and the terminal above it do, both in this process."""
-
-    def tell(where: Whereabouts) -> None:
-        text = f"pareto: test_it: {where.doing}, call {where.done}, about {where.rest_s} s left"
-        with file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"standing": text}) + "\n")
-        sys.stderr.write(f"\r{text}")
-        sys.stderr.flush()
-
-    return tell
+TENTH = 10
 
 
 def work() -> Callable[[], object]:
-    """Return a call of about two milliseconds, on the GPU if there is one."""
+    """Return a call of about a millisecond, on the GPU if there is one."""
     if torch.cuda.is_available():
         x = torch.randn(4096, 4096, device="cuda", dtype=torch.float16)
-        return lambda: [x @ x for _ in range(8)]
-    matrix = np.random.default_rng(0).standard_normal((400, 400))
+        return lambda: [x @ x for _ in range(4)]
+    matrix = np.random.default_rng(0).standard_normal((300, 300))
     return lambda: matrix @ matrix
 
 
-def main(pairs: int, seconds: float) -> None:
-    """Print the change that telling makes."""
+class Listener:
+    """Does what a fresh process and the terminal above it do, and remembers when."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.ended_ns: list[int] = []
+        self.costs_s: list[float] = []
+
+    def __call__(self, where: Whereabouts) -> None:
+        """Tell."""
+        began_ns = time.perf_counter_ns()
+        text = f"pareto: test_it: {where.doing}, call {where.done}, about {where.rest_s} s left"
+        with self._file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"standing": text}) + "\n")
+        sys.stderr.write(f"\r{text}")
+        sys.stderr.flush()
+        self.ended_ns.append(time.perf_counter_ns())
+        self.costs_s.append((self.ended_ns[-1] - began_ns) / 1e9)
+
+
+def main(count: int) -> None:
+    """Print what telling does to the next call, and what it costs."""
     call = work()
-    changes: dict[str, list[float]] = {LATENCY.name: [], ENERGY.name: []}
     with tempfile.TemporaryDirectory() as folder:
-        tell = listener(Path(folder, "lines.jsonl"))
-        plan = LoopPlan(max_seconds=seconds, max_rounds=10**6)
-        for pair in range(pairs):
-            found = {}
-            for heard in (True, False) if pair % 2 else (False, True):
-                _, measured = measure_call(
-                    call, (), {}, meters=[SteadyMeter()], plan=plan, tell=tell if heard else None
-                )
-                found[heard] = {m.metric.name: run_level(m) for m in measured if m.absent is None}
-            for name, logs in changes.items():
-                if name in found[True]:
-                    logs.append(math.log(found[True][name] / found[False][name]))
-        told = len(Path(folder, "lines.jsonl").read_text(encoding="utf-8").splitlines())
-    print(f"\n{pairs} pairs, {told / pairs:.1f} lines told in each telling half")
-    for name, logs in changes.items():
-        if logs:
-            half = (
-                float(student.ppf(0.975, len(logs) - 1)) * statistics.stdev(logs) / len(logs) ** 0.5
-            )
-            print(f"{name}: {100 * statistics.fmean(logs):+.3f} % ± {100 * half:.3f} %")
+        listener = Listener(Path(folder, "lines.jsonl"))
+        plan = LoopPlan(rounds=count, warmup=200)
+        calls = Calls(call, lambda: ((), {}), clock=time.perf_counter_ns, plan=plan, tell=listener)
+        first_call(calls)
+        calls.begin((LATENCY,))
+        warm_up(calls)
+        start_s = time.perf_counter()
+        for _ in range(100):
+            call()
+        calls.device.synchronize()
+        whereabouts.PAUSE_NS = round(1e7 * (time.perf_counter() - start_s)) * TENTH
+        told_before = len(listener.ended_ns)
+        rounds = steady_rounds(calls)
+    told = listener.ended_ns[told_before:]
+    starts = [each.start_ns for each in rounds]
+    after = set(np.searchsorted(starts, told).tolist()) - {0, len(rounds)}
+    logs = []
+    for place in sorted(after):
+        near = [n for n in range(place - 5, place + 6) if 0 <= n < len(rounds) and n not in after]
+        around_s = statistics.median(rounds[n].wall_s for n in near)
+        logs.append(math.log(rounds[place].wall_s / around_s))
+    # A call that something else on the machine stalled says nothing: the middle half does.
+    middle = sorted(logs)[len(logs) // 4 : -(len(logs) // 4)]
+    half = (
+        float(student.ppf(0.975, len(middle) - 1)) * statistics.stdev(middle) / len(middle) ** 0.5
+    )
+    typical_s = statistics.median(each.wall_s for each in rounds)
+    print(f"\n{len(rounds)} calls of {1e3 * typical_s:.3f} ms, {len(logs)} of them after telling")
+    print(f"these took {100 * statistics.fmean(middle):+.2f} % ± {100 * half:.2f} %")
+    print(f"telling took {1e6 * statistics.median(listener.costs_s):.0f} µs, between calls")
+    print(f"not telling took {1e9 * not_due_s():.0f} ns, between calls")
+
+
+def not_due_s(times: int = 100_000) -> float:
+    """Return the seconds that asking takes where it is not time to tell."""
+    telling = Telling(lambda _: None)
+    started_s = time.perf_counter()
+    for _ in range(times):
+        telling.between(0, Whereabouts)  # type: ignore[arg-type]  # it is never called
+    return (time.perf_counter() - started_s) / times
 
 
 if __name__ == "__main__":
-    main(
-        int(sys.argv[1]) if len(sys.argv) > 1 else 20,
-        float(sys.argv[2]) if len(sys.argv) > 2 else 3,
-    )
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5000)
