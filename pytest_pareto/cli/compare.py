@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from pytest_pareto.model.session_report import SessionReport
 
 _COMPARE = """\
-Compare two results by the rules of `pytest --pareto`, and measure nothing: A is the old side, B
-the new one. Each is the folder of a baseline, a JSON file that --pareto-json wrote, or a git ref
-(REF, or REF:path/of/baseline), whose baseline is read as that commit has it.
+Compare two results by the rules of `pytest --pareto`, and measure nothing: A is
+the old side, B the new one. Each is the folder of a baseline, a JSON file that
+--pareto-json wrote, or a git ref (REF, or REF:path/of/baseline), whose baseline
+is read as that commit has it.
 
-A JSON file as B is judged with its own settings; as A it is what --pareto-update would have
-accepted of it. Of a baseline as B, the newest sessions are compared. The file of a
---pareto-against session can also stand alone: its old code is then A, and its new code B."""
+A JSON file as B is judged with its own settings; as A it is what
+--pareto-update would have accepted of it. Of a baseline as B, the newest
+sessions are compared. The file of a --pareto-against session can also stand
+alone: its old code is then A, and its new code B."""
 
 _EXAMPLES = """\
 examples:
