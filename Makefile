@@ -10,7 +10,7 @@ PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 RUN = $(VENV)/bin/python -m
 EXAMPLE = $(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
 
-.PHONY: test example example-baseline outputs lint check cover calibration gpu bench matrix clean
+.PHONY: test example example-baseline outputs docs lint check cover calibration gpu bench matrix clean
 
 test: $(VENV)/.test  ## install into a virtual environment and run the suite
 	$(RUN) pytest -n auto
@@ -23,6 +23,10 @@ example-baseline: $(VENV)/.example  ## record the example's baseline for this ma
 
 outputs: $(VENV)/.example  ## run every change of the example, and put its output into the docs
 	$(VENV)/bin/python docs/record_outputs.py
+
+docs: $(VENV)/.docs  ## make the site in docs/_build/html; warnings and dead links are errors
+	$(RUN) sphinx -W --keep-going --nitpicky --quiet --fresh-env -d docs/_build/read docs docs/_build/html
+	$(VENV)/bin/python docs/check_site.py docs/_build/html
 
 lint: $(VENV)/.lint  ## style, types, import rules
 	$(RUN) ruff check .
@@ -71,6 +75,10 @@ $(VENV)/.lint: $(VENV)/.test
 	$(PIP) -e '.[test,lint]'
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) -e '.[docs]'
+	touch $@
+
 $(VENV)-pytest8/.test: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-pytest8
 	sed 's/^pytest==.*/pytest==8.4.2/' constraints.txt > $(VENV)-pytest8/constraints.txt
@@ -80,4 +88,4 @@ $(VENV)-pytest8/.test: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-pytest8 build dist .coverage .*_cache
+	rm -rf $(VENV) $(VENV)-pytest8 build dist docs/_build .coverage .*_cache
