@@ -1,5 +1,6 @@
 """What the documents say is run, and what they list is all there is."""
 
+import inspect
 import re
 import runpy
 from pathlib import Path
@@ -77,6 +78,19 @@ def test_the_reference_lists_the_marker() -> None:
     marker = REFERENCE.partition("## The marker")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.*?`) \|", marker, flags=re.MULTILINE)
     assert set(re.findall(r"(\w+)=", " ".join(rows))) == set(KEYWORDS)
+
+
+def test_the_reference_lists_the_fixture() -> None:
+    rows = dict(re.findall(r"^\| .*?`(?:await )?pareto\.(\w+)\((.*?)\)`", REFERENCE, re.MULTILINE))
+    for name, method in vars(pytest_pareto.Pareto).items():
+        if name.startswith("_"):
+            continue
+        known = {
+            parameter.name
+            for parameter in inspect.signature(method).parameters.values()
+            if parameter.name != "self"
+        }
+        assert set(re.findall(r"\b[a-z]\w+", re.sub(r"=\w+", "", rows[name]))) == known, name
 
 
 def test_the_api_has_every_public_name() -> None:

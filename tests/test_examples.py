@@ -174,6 +174,20 @@ def test_the_examples_are_found() -> None:
     assert sum(len(blocks(page)) for page in PAGES) > 60
 
 
+INDENTED = re.compile(r"^(?![ \-*]|\d+\.)[^\n]*\n\n {4,}\S[^\n]*", flags=re.MULTILINE)
+"""Code by indentation alone, behind a paragraph: nobody would know what it is in."""
+
+
+def test_no_code_goes_without_a_fence() -> None:
+    assert INDENTED.search("Run this:\n\n    make everything\n")
+    assert not INDENTED.search("- an entry\n\n    and more of it\n")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in blocks(page):
+            text = text.replace(block.text, "")
+        assert not INDENTED.search(text), page
+
+
 WRONG = {
     "no language": "```\npytest\n```\n",
     "unknown language": "```ruby\nputs 1\n```\n",
