@@ -51,6 +51,7 @@ def test_the_tables_are_those_of_the_code() -> None:
     assert sorted(made[1] for made in fill_tables.TABLE.findall(REFERENCE)) == sorted(
         fill_tables.TABLES
     )
+    assert fill_tables.WHAT.keys() == BUILT_IN.keys()
     by_hand = REFERENCE.replace("measure, compare with the baseline, and judge", "measure")
     assert fill_tables.filled(by_hand) != by_hand
 
