@@ -10,7 +10,7 @@ PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 RUN = $(VENV)/bin/python -m
 EXAMPLE = $(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
 
-.PHONY: test example example-baseline outputs schema lint check cover calibration gpu bench matrix clean
+.PHONY: test example example-baseline outputs schema docs lint check cover calibration gpu bench matrix clean
 
 test: $(VENV)/.test  ## install into a virtual environment and run the suite
 	$(RUN) pytest -n auto
@@ -26,6 +26,9 @@ outputs: $(VENV)/.example  ## run every change of the example, and put its outpu
 
 schema: $(VENV)/.test  ## the published schema of JSON results, from the code
 	$(VENV)/bin/python -c "from pytest_pareto.results.form import *; SCHEMA_FILE.write_text(schema_text())"
+docs: $(VENV)/.docs  ## make the site in docs/_build/html; warnings and dead links are errors
+	$(RUN) sphinx -W --keep-going --nitpicky --quiet --fresh-env -d docs/_build/read docs docs/_build/html
+	$(VENV)/bin/python docs/check_site.py docs/_build/html
 
 lint: $(VENV)/.lint  ## style, types, import rules
 	$(RUN) ruff check .
@@ -74,6 +77,10 @@ $(VENV)/.lint: $(VENV)/.test
 	$(PIP) -e '.[test,lint]'
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.made pyproject.toml constraints.txt
+	$(PIP) -e '.[docs]'
+	touch $@
+
 $(VENV)-pytest8/.test: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-pytest8
 	sed 's/^pytest==.*/pytest==8.4.2/' constraints.txt > $(VENV)-pytest8/constraints.txt
@@ -83,4 +90,4 @@ $(VENV)-pytest8/.test: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-pytest8 build dist .coverage .*_cache
+	rm -rf $(VENV) $(VENV)-pytest8 build dist docs/_build .coverage .*_cache

@@ -5,8 +5,9 @@
 Each run is a real one, in three fresh processes, against the baseline that the example has for
 this machine (record one with `make example-baseline`); ``noise`` is the doctor's, of unchanged
 code in eight, and ``metrics`` what it says of that baseline. ``in_turn`` is of the little
-repository in ``docs/old_against_new.md``, which is made from that page, ``show`` is of the
-example's baseline, and ``history`` of a repository with ten baselines, made here. Each goes to
+repository in ``docs/old_against_new.md``, which is made from that page, ``own_worse`` of the model
+in ``docs/getting_started.md``, whose baseline is recorded first, ``show`` of the example's
+baseline, and ``history`` of a repository with ten baselines, made here. What it prints goes to
 ``docs/outputs/<name>.txt``, and into every block of the documents that stands under a line
 ``<!-- output: <name> -->``. Outputs of a machine with a GPU are kept there too, and only put into
 place. The table of scores is made from the baseline.
@@ -27,6 +28,10 @@ from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Se
 from pytest_pareto.model.metric import Better, Kind, Scope
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # for a script, only its own folder is there
+
+from docs.page import apply_diff, blocks  # noqa: E402 - see above
+
 EXAMPLE = ROOT / "example_project"
 OUTPUTS = ROOT / "docs" / "outputs"
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -43,6 +48,7 @@ EXPECTED = {
     "history": 0,
     "in_turn": 0,
     "in_turn_slower": 1,
+    "own_worse": 1,
 }
 PAGE = ROOT / "docs" / "old_against_new.md"
 FILE = re.compile(r"```\w+\n# (\S+)\n(.*?)```", flags=re.DOTALL)
@@ -57,13 +63,21 @@ def run(name: str) -> str:
     env = os.environ | {"EXAMPLE_CHANGE": change, "COLUMNS": "80", "CI": ""}
     command = [sys.executable, "-m", *_arguments(name)]
     with tempfile.TemporaryDirectory() as folder:
-        cwd = _project(Path(folder), name)
+        cwd = _place(Path(folder), name)
         done = subprocess.run(
             command, cwd=cwd, env=env, capture_output=True, text=True, check=False
         )
     if done.returncode != EXPECTED[name]:
         sys.exit(f"{name}: exit code {done.returncode}, not {EXPECTED[name]}\n{done.stdout}")
     return done.stdout
+
+
+def _place(folder: Path, name: str) -> Path:
+    if name.startswith("in_turn"):
+        return _repository(folder, name)
+    if name == "history":
+        return _past(folder)
+    return _own_project(folder) if name.startswith("own") else EXAMPLE
 
 
 def _arguments(name: str) -> list[str]:
@@ -78,15 +92,11 @@ def _arguments(name: str) -> list[str]:
     session = ["pytest", "--pareto", "--no-header"]
     if name.startswith("in_turn"):
         return [*session, "--pareto-against=HEAD", "--tb=no", "-p", "no:cacheprovider"]
+    if name.startswith("own"):
+        return [*session, "--tb=no", "-p", "no:cacheprovider"]
     # Failed tests are told twice, once by pytest and once by us: once is enough here.
     shown = "--pareto-plot" if name == "unchanged" else "--tb=no"
     return [*session, "--pareto-runs=3", shown]
-
-
-def _project(folder: Path, name: str) -> Path:
-    if name == "history":
-        return _past(folder)
-    return _repository(folder, name) if name.startswith("in_turn") else EXAMPLE
 
 
 def _past(folder: Path) -> Path:
@@ -145,6 +155,18 @@ def _repository(folder: Path, name: str) -> Path:
         (slower,) = SLOWER.findall(page)
         text = files["mymodel.py"].replace("for layer in LAYERS:", slower)
         (folder / "mymodel.py").write_text(text, encoding="utf-8")
+    return folder
+
+
+def _own_project(folder: Path) -> Path:
+    shown = blocks(ROOT / "docs" / "getting_started.md")
+    for block in shown:
+        if block.file is not None:
+            (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+    record = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update"]
+    subprocess.run(record, cwd=folder, env=os.environ | {"CI": ""}, check=True)
+    apply_diff(next(block for block in shown if block.language == "diff"), folder)
     return folder
 
 

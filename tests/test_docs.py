@@ -1,6 +1,6 @@
 """What the documents say is run, and what they list is all there is."""
 
-import importlib.util
+import inspect
 import re
 import runpy
 from pathlib import Path
@@ -8,12 +8,18 @@ from typing import Any
 
 import pytest
 
+import pytest_pareto
+import pytest_pareto.testing
+from docs import fill_tables
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import BUILT_IN
 from pytest_pareto.model.verdict import Position, Verdict
+from pytest_pareto.plugin.marker import KEYWORDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
 
@@ -21,33 +27,34 @@ def python_blocks(text: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
-def test_there_are_examples() -> None:
-    assert len(python_blocks(README)) == 2
-
-
-@pytest.mark.parametrize("args", [(), ("--pareto",)])
-def test_the_readmes_test_passes(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
+def test_the_readmes_test_passes(pytester: pytest.Pytester) -> None:
+    """Under `--pareto` and with the real clock; `test_examples.py` runs it, and all others."""
     (example,) = [block for block in python_blocks(README) if "def test_" in block]
     pytester.makepyfile(test_digits=example)
-    result = pytester.runpytest_subprocess(*args)
+    result = pytester.runpytest_subprocess("--pareto")
     result.assert_outcomes(passed=2)
     assert result.ret == 0
 
 
-def test_the_readmes_script_runs() -> None:
-    (example,) = [block for block in python_blocks(README) if "def test_" not in block]
-    exec(compile(example, "README.md", "exec"), {})
-
-
-@pytest.mark.parametrize("args", [(), ("--pareto", "--pareto-confirm=0")])
-def test_the_streams_of_the_how_to_pass(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
+def test_the_streams_of_the_how_to_pass(pytester: pytest.Pytester) -> None:
     examples = python_blocks((ROOT / "docs" / "streams.md").read_text(encoding="utf-8"))
     names = [re.findall(r"^# test_(\w+)\.py", example)[0] for example in examples]
     assert names == ["tokens", "client"]
     pytester.makepyfile(**{f"test_{n}": e for n, e in zip(names, examples, strict=True)})
-    result = pytester.runpytest_subprocess(*args)
+    result = pytester.runpytest_subprocess("--pareto", "--pareto-confirm=0")
     result.assert_outcomes(passed=2)
     assert result.ret == 0
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    """By `python docs/fill_tables.py`."""
+    assert fill_tables.filled(REFERENCE) == REFERENCE
+    assert sorted(made[1] for made in fill_tables.TABLE.findall(REFERENCE)) == sorted(
+        fill_tables.TABLES
+    )
+    assert fill_tables.WHAT.keys() == BUILT_IN.keys()
+    by_hand = REFERENCE.replace("measure, compare with the baseline, and judge", "measure")
+    assert fill_tables.filled(by_hand) != by_hand
 
 
 def test_the_reference_lists_every_option(pytester: pytest.Pytester) -> None:
@@ -58,6 +65,43 @@ def test_the_reference_lists_every_option(pytester: pytest.Pytester) -> None:
     inis = set(re.findall(r"^  (pareto_\w+)", help_text, flags=re.MULTILINE))
     assert inis
     assert inis == set(re.findall(r"`(pareto_[a-z_]+)`", REFERENCE)) - {"pareto_baselines"}
+
+
+def test_no_page_names_an_option_or_a_key_that_there_is_not() -> None:
+    offered = fill_tables.offered()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert set(re.findall(r"(--pareto(?:-[a-z]+)*)", text)) <= set(offered.options), page
+        keys = set(re.findall(r"`(pareto_[a-z_]+)\b(?!/)", text)) - {"pareto_baselines"}
+        assert keys <= offered.inis.keys(), page
+
+
+def test_the_reference_lists_the_marker() -> None:
+    marker = REFERENCE.partition("## The marker")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?`) \|", marker, flags=re.MULTILINE)
+    assert set(re.findall(r"(\w+)=", " ".join(rows))) == set(KEYWORDS)
+
+
+def test_the_reference_lists_the_fixture() -> None:
+    rows = dict(re.findall(r"^\| .*?`(?:await )?pareto\.(\w+)\((.*?)\)`", REFERENCE, re.MULTILINE))
+    for name, method in vars(pytest_pareto.Pareto).items():
+        if name.startswith("_"):
+            continue
+        known = {
+            parameter.name
+            for parameter in inspect.signature(method).parameters.values()
+            if parameter.name != "self"
+        }
+        assert set(re.findall(r"\b[a-z]\w+", re.sub(r"=\w+", "", rows[name]))) == known, name
+
+
+def test_the_api_has_every_public_name() -> None:
+    documented = set(re.findall(r"auto\w+:: pytest_pareto\.([\w.]+)", API))
+    assert {name for name in pytest_pareto.__all__ if name != "__version__"} <= documented
+    assert {f"testing.{name}" for name in pytest_pareto.testing.__all__} <= documented
+    (members,) = re.findall(r"autoclass:: pytest_pareto\.Pareto\b.*\n   :members: (.*)\n", API)
+    public = {name for name in vars(pytest_pareto.Pareto) if not name.startswith("_")}
+    assert set(members.split(", ")) == public
 
 
 def test_the_reference_lists_every_name() -> None:
@@ -76,7 +120,7 @@ def test_the_documents_show_what_the_example_printed() -> None:
         blocks += len(recorder["BLOCK"].findall(text))
     recorded = list((ROOT / "docs" / "outputs").glob("*.txt"))
     assert {path.stem for path in recorded} >= set(recorder["EXPECTED"])
-    assert blocks == len(recorded) + 2  # two of them in the README too
+    assert blocks == len(recorded) + 3  # two of them in the README too, one explained again
     assert recorder["TABLE"].search((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
 
 
@@ -84,24 +128,3 @@ def test_links_lead_somewhere() -> None:
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example_project/*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # one line is what it shows
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_the_examples_of_json_results_hold(pytester: pytest.Pytester) -> None:
-    with_pandas, without = python_blocks((ROOT / "docs" / "json_results.md").read_text("utf-8"))
-    (example,) = [block for block in python_blocks(README) if "def test_" in block]
-    pytester.makepyfile(test_digits=example)
-    assert pytester.runpytest_subprocess("--pareto", "--pareto-json=results.json").ret == 0
-    names: dict[str, Any] = {}
-    exec(compile(without, "json_results.md", "exec"), names)
-    assert names["rows"]
-    assert names["worse"] == []
-    if importlib.util.find_spec("pandas") is not None:
-        exec(compile(with_pandas, "json_results.md", "exec"), names)
-        assert len(names["table"]) == len(names["rows"])
-
-
-def test_the_example_of_scores_holds() -> None:
-    (example,) = python_blocks((ROOT / "docs" / "scores.md").read_text(encoding="utf-8"))
-    exec(compile(example, "scores.md", "exec"), {})

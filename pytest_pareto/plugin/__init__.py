@@ -105,28 +105,54 @@ def _update_mode(text: str) -> str:
 
 
 def _add_ini(parser: pytest.Parser) -> None:
-    parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
-    parser.addini("pareto_anchor", "folder of the anchor, a frozen baseline", default="")
-    parser.addini("pareto_runs", "fresh processes of a session", default="")
-    parser.addini("pareto_timeout", "seconds that one fresh process may take", default="")
-    parser.addini("pareto_time_budget", "seconds for --pareto-runs auto", default="600")
-    parser.addini("pareto_confirm", "fresh processes that confirm what looks worse (5)", default="")
-    parser.addini("pareto_against_tests", "whose tests both legs run", default="candidate")
-    parser.addini("pareto_against_links", "untracked paths", type="linelist", default=[])
-    parser.addini("pareto_against_setup", "command that builds a leg in place", default="")
-    parser.addini("pareto_against_test_folders", "more test folders", type="linelist", default=[])
-    parser.addini("pareto_missing", "fail or warn", default="")
-    parser.addini("pareto_inconclusive", "pass or fail", default="pass")
-    parser.addini("pareto_tradeoff", "bounded, pass or fail", default="bounded")
-    parser.addini("pareto_plot", "draw the fronts", type="bool", default=False)
-    parser.addini("pareto_outputs_mb", "megabytes of outputs that are kept", default="256")
-    parser.addini(
-        "pareto_artifacts", "folder of the worst samples' pictures", default="pareto_artifacts"
+    add = parser.addini
+    add("pareto_baseline", "folder of the baseline", default="pareto_baselines")
+    add("pareto_anchor", "folder of the anchor, a frozen baseline", default="")
+    add("pareto_runs", "fresh processes of a session", default="")
+    add("pareto_timeout", "seconds that one fresh process may take (no limit)", default="")
+    add("pareto_time_budget", "seconds that --pareto-runs auto may take (600)", default="600")
+    add("pareto_confirm", "fresh processes that confirm what looks worse (5)", default="")
+    add(
+        "pareto_against_tests",
+        "of --pareto-against: whose tests measure both, candidate (default) or ref",
+        default="candidate",
+    )
+    add(
+        "pareto_against_links",
+        "of --pareto-against: untracked files and folders, a line each, that the old code needs",
+        type="linelist",
+        default=[],
+    )
+    add(
+        "pareto_against_setup",
+        "of --pareto-against: a shell command that builds a leg in place, run in each",
+        default="",
+    )
+    add(
+        "pareto_against_test_folders",
+        "of --pareto-against: folders of tests, a line each, whose names do not say so",
+        type="linelist",
+        default=[],
+    )
+    add("pareto_missing", "fail or warn", default="")
+    add("pareto_inconclusive", "pass or fail", default="pass")
+    add("pareto_tradeoff", "bounded, pass or fail", default="bounded")
+    add("pareto_plot", "draw the fronts", type="bool", default=False)
+    add(
+        "pareto_outputs_mb",
+        "megabytes of accepted outputs that are kept in .pareto_outputs, and of a running "
+        "session's in the temp folder (256; 0 for none)",
+        default="256",
+    )
+    add(
+        "pareto_artifacts",
+        "folder of the worst samples' pictures, before and now (pareto_artifacts)",
+        default="pareto_artifacts",
     )
     for kind, what in REPORTS.items():
-        parser.addini(f"pareto_{kind}", what, default="")
-    parser.addini("pareto_alpha", "chance of failing an unharmed build", default="0.05")
-    parser.addini(
+        add(f"pareto_{kind}", what, default="")
+    add("pareto_alpha", "chance of failing an unharmed build (0.05)", default="0.05")
+    add(
         "pareto_session_spread",
         "assumed spread between sessions, a line each: 'host = 0.04', 'host_adjusted = 0.015', "
         "'gpu = 0.0005', 'gpu_other_board = 0.0015' (fractions)",
