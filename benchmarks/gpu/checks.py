@@ -2,17 +2,22 @@
 
     python benchmarks/gpu/checks.py [latency] [overhead] [device_time] [energy]
 
-Prints ratios; the loops beside which the meters stand share nothing with them.
+Prints ratios. The loops beside which latency stands share nothing with the meter; device time
+stands beside torch's own sum of the same trace.
 """
 
+import os
 import random
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import torch
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import ProfilerActivity, profile, schedule
 from workloads import Call, block, ddim_small, sd15
 
 from pytest_pareto.measure.loop import one_round, steady_rounds, warm_up
@@ -60,13 +65,16 @@ def overhead() -> None:
 
 
 def device_time() -> None:
-    """Compare the meter with torch's own sums, in turn."""
+    """Compare the meter with torch's own sums of the very same windows."""
     for name, call in (("sd15", sd15()), ("ddim", ddim_small()), ("block", block())):
+        made = _Counted(call)
         ratios, kernels = [], []
         for _ in range(3):
-            _, (measured, counted, *_) = measure_call(call, (), {}, meters=[DeviceTimeMeter()])
-            time_s, number = _kernels_by_hand(call)
-            ratios.append(measured.values[0] / time_s - 1)
+            sums: list[tuple[float, float]] = []
+            meter = DeviceTimeMeter(profile=partial(_profile_and_sum, made, sums))
+            _, (measured, counted, *_) = measure_call(made, (), {}, meters=[meter])
+            time_s, number = sums[-1]
+            ratios.append(statistics.fmean(measured.values) / time_s - 1)
             kernels.append((counted.values[0], number))
         print(
             f"device_time {name}: ours / torch's own sum - 1: "
@@ -131,24 +139,54 @@ def _by_hand_loop(rounds: int) -> None:
         times.append((time.perf_counter() - start, first.elapsed_time(last)))
 
 
-def _kernels_by_hand(call: Call) -> tuple[float, float]:
-    _call_for(call, 1.5)  # under a power cap the clock falls for a second
-    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
-        calls = _call_for(call, 1.0)
-    on_gpu = [each for each in profiled.key_averages() if each.self_device_time_total]
-    kept = [each for each in on_gpu if "HtoD" not in each.key and "DtoH" not in each.key]
-    time_us = sum(each.self_device_time_total for each in kept)
-    kernels = sum(each.count for each in kept if not each.key.startswith("Mem"))
-    return time_us / calls / 1e6, kernels / calls
+class _Counted:
+    """A call that counts how often it is made."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+        self._call()
 
 
-def _call_for(call: Call, seconds: float) -> int:
-    done, until = 0, time.perf_counter() + seconds
-    while time.perf_counter() < until or done < 3:
-        call()
-        torch.cuda.synchronize()
-        done += 1
-    return done
+def _profile_and_sum(
+    made: _Counted,
+    sums: list[tuple[float, float]],
+    settle: Callable[[], None],
+    window: Callable[[], None],
+) -> bytes:
+    """Profile a window as the meter does, and sum up by torch's own averages what was seen.
+
+    One window for both: under a power cap the clock differs from one window to the next.
+    Adds seconds and kernels of a call to ``sums``.
+    """
+    os.environ.setdefault("TEARDOWN_CUPTI", "1")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "trace.json")
+        calls = 0
+
+        def ready(done: profile) -> None:
+            on_gpu = [each for each in done.key_averages() if each.self_device_time_total]
+            kept = [each for each in on_gpu if "HtoD" not in each.key and "DtoH" not in each.key]
+            time_us = sum(each.self_device_time_total for each in kept)
+            kernels = sum(each.count for each in kept if not each.key.startswith("Mem"))
+            sums.append((time_us / calls / 1e6, kernels / calls))
+            done.export_chrome_trace(str(file))
+
+        with profile(
+            activities=[ProfilerActivity.CUDA],
+            schedule=schedule(wait=0, warmup=1, active=1, repeat=1),
+            on_trace_ready=ready,
+        ) as active:
+            settle()
+            active.step()
+            before = made.count
+            window()
+            calls = made.count - before
+            active.step()
+        return file.read_bytes()
 
 
 def _middle(ratios: list[float]) -> str:
