@@ -6,7 +6,7 @@ from dataclasses import fields
 from pytest_pareto.baseline import layout, wire
 from pytest_pareto.baseline.emit import Tree, block, in_full, line
 from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
-from pytest_pareto.model.digits import RUN_DIGITS, significant
+from pytest_pareto.model.digits import RUN_DIGITS, round_samples, significant
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Kind
@@ -17,6 +17,7 @@ __all__ = [
     "encode_environment",
     "encode_module",
     "encode_samples",
+    "history_key",
 ]
 
 
@@ -54,7 +55,7 @@ def decode_module(
                 kind=content.kind,
                 scope=content.scope,
                 sessions=tuple(
-                    Session(s.env, s.epoch, s.runs, s.reference) for s in content.sessions
+                    Session(s.env, s.epoch, s.runs, s.reference, s.reason) for s in content.sessions
                 ),
                 samples=scores.take(rest, name) if content.kind.sampled else None,
                 gates=content.gates,
@@ -87,6 +88,15 @@ def decode_environment(text: str, file: str) -> Environment:
     return Environment(**facts | {"software": software})
 
 
+def history_key(history: MetricHistory) -> str:
+    """Return what stands for a metric's entry as it is written, with its samples."""
+    samples = history.samples
+    pairs = (
+        [] if samples is None else [*zip(samples.ids, round_samples(samples.values), strict=True)]
+    )
+    return layout.content_key([_metric_line(history), pairs])
+
+
 def _metric_line(history: MetricHistory) -> str:
     exact = history.kind is Kind.EXACT  # compared as they stand, so written in full
     sessions = [
@@ -95,6 +105,7 @@ def _metric_line(history: MetricHistory) -> str:
             "epoch": session.epoch,
             "runs": [in_full(r) if exact else significant(r, RUN_DIGITS) for r in session.runs],
             **_reference(session),
+            **({"reason": session.reason} if session.reason else {}),
         }
         for session in history.sessions
     ]

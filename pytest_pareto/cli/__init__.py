@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pytest_pareto import __version__
-from pytest_pareto.cli import doctor
+from pytest_pareto.cli import accept, doctor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +39,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (doctor,):
+    for command in (accept, doctor):
         command.add(commands)
     return parser

@@ -16,6 +16,8 @@ class SessionFacts:
     ``suspects`` says how many in how many runs: "1 case measured again in 5 fresh runs".
     ``ref`` is the git ref whose code took turns with this one, and ``against`` names its commit;
     then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
+    ``candidate_path`` is where the session left what could be accepted, and ``acceptable`` names
+    the cases that can be, wholly or in part.
     """
 
     baseline_path: str
@@ -35,6 +37,8 @@ class SessionFacts:
     against: str | None = None
     assumptions: tuple[str, ...] = ()
     anchor_path: str | None = None
+    candidate_path: str | None = None
+    acceptable: frozenset[str] = frozenset()
 
     @property
     def accepts(self) -> bool:

@@ -51,6 +51,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "changes that add up fail; never written, and an empty DIR is none",
     )
     add(
+        "--pareto-candidate",
+        metavar="DIR",
+        help="where a session that writes no baseline leaves what `pytest-pareto accept` copies "
+        "in (.pareto_candidate); an empty DIR is none",
+    )
+    add(
         "--pareto-runs",
         metavar="N",
         help="measure in N fresh processes, instead of once in this one; auto takes as many as "
@@ -104,6 +110,7 @@ def _update_mode(text: str) -> str:
 def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("pareto_baseline", "folder of the baseline", default="pareto_baselines")
     parser.addini("pareto_anchor", "folder of the anchor, a frozen baseline", default="")
+    parser.addini("pareto_candidate", "folder of the candidate", default=".pareto_candidate")
     parser.addini("pareto_runs", "fresh processes of a session", default="")
     parser.addini("pareto_timeout", "seconds that one fresh process may take", default="")
     parser.addini("pareto_time_budget", "seconds for --pareto-runs auto", default="600")
@@ -214,7 +221,7 @@ def _is_noise(config: pytest.Config) -> bool:
 def _refuse_orphans(config: pytest.Config) -> None:
     """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
     names = (
-        "update", "baseline", "anchor", "runs", "confirm", "against", "missing",
+        "update", "baseline", "anchor", "candidate", "runs", "confirm", "against", "missing",
         "inconclusive", "tradeoff", "plot", *REPORTS,
     )  # fmt: skip
     given = [f"--pareto-{name}" for name in names if config.getoption(f"pareto_{name}")]

@@ -10,6 +10,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
 from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_runs
+from pytest_pareto.plugin.candidates import discard, leave, offer
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.confirming import Confirming
 from pytest_pareto.plugin.past import Past, load_past
@@ -46,13 +47,27 @@ def conclude(
         judged = _judged(settings, selection, measured, past, writable, confirmation)
     rootpath = session.config.rootpath
     facts = _facts(settings, selection, measured, past.baseline, confirmation, rootpath)
-    if not writable:
+    environment = measured.runs[-1].environment
+    if writable:
+        conclusion = update(settings, judged, past.baseline, environment, facts)
+        discard(settings.candidate_dir)
+    else:
         facts = replace(facts, updating=settings.update is not None)
         sampled = Sampled(judged.samples, past.baseline, past.baseline)
+        refused = _cut_short(selection, measured)
+        candidate = offer(settings.candidate_dir, judged, past.baseline, environment, refused)
         conclusion = Conclusion(judged.judgement, facts, sampled)
-    else:
-        conclusion = update(settings, judged, past.baseline, measured.runs[-1].environment, facts)
-    return replace(conclusion, environment=measured.runs[-1].environment)
+        conclusion = leave(conclusion, settings.candidate_dir, candidate)
+    return replace(conclusion, environment=environment)
+
+
+def _cut_short(selection: Selection, measured: SessionRuns) -> str | None:
+    """Say why nothing of a session can be accepted, or None: not all that was asked for ran."""
+    if selection.stopped is not None:
+        return f"this session was cut short ({selection.stopped})"
+    if measured.failures:
+        return f"a process of this session failed ({measured.failures[0].partition(chr(10))[0]})"
+    return None
 
 
 def _judged(

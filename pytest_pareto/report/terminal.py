@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.report.accepting import trade_step
 from pytest_pareto.report.blocks import CaseBlock, FrontBlock, build_fronts
 from pytest_pareto.report.cases import case_lines, visible_rows
+from pytest_pareto.report.edits import edit_lines
 from pytest_pareto.report.header import header_lines
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.plot import plot_lines
 from pytest_pareto.report.quiet import quiet_line
-from pytest_pareto.report.steps import session_steps, step_lines
+from pytest_pareto.report.step import step_lines
+from pytest_pareto.report.steps import session_steps
 from pytest_pareto.report.summary import all_new, plural, quiet_cases, would_have_caught
 from pytest_pareto.report.table import before_now, fit_columns, header_text
 from pytest_pareto.report.text import clip, pack, wrap
@@ -37,7 +40,7 @@ def render_terminal(
         [] if told_above else undecided_lines(judgement, width),
         *(plot_lines(judgement, width) if plot else []),
         _closing(judgement, facts, verbosity, width),
-        _edits(facts, width),
+        edit_lines(facts.edits, width) if facts.updating else [],
         [Line(text) for text in step_lines([*session_steps(judgement, facts)], width)],
     ]
     return _joined([part for part in parts if part])
@@ -76,7 +79,8 @@ def _table(
         if cases:
             lines.append(Line(clip(front.title, width), Tone.BOLD))
         for case in cases:
-            lines += case_lines(case, columns, verbosity=verbosity, accept=facts.accepts)
+            accept = trade_step(case.case_id, case.nodeid, facts)
+            lines += case_lines(case, columns, verbosity=verbosity, accept=accept)
     return lines
 
 
@@ -96,13 +100,3 @@ def _closing(judgement: Judgement, facts: SessionFacts, verbosity: int, width: i
     texts = [f"{', '.join(facts.differences)} since the baseline"] if facts.differences else []
     texts += [f"assumed: {text}" for text in facts.assumptions if verbosity > 0]
     return lines + [Line(t) for text in texts for t in wrap(text, width, hanging="  ")]
-
-
-def _edits(facts: SessionFacts, width: int) -> list[Line]:
-    if not facts.updating:
-        return []
-    heading = "written to the baseline:" if facts.edits else "nothing was written to the baseline"
-    edits = (
-        line for edit in facts.edits for line in wrap(edit, width, indent="  ", hanging="    ")
-    )
-    return [Line(heading, Tone.BOLD), *(Line(line) for line in edits)]
