@@ -84,4 +84,7 @@ def _read(home: Path, text: str) -> Candidate:
 
 
 def _shown(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.name[0] != "."] if folder.is_dir() else []
+    """Return what lies in a folder beside what every folder of candidates has."""
+    if not folder.is_dir():
+        return []
+    return [path for path in folder.iterdir() if path.name[0] != "." and path.name != "README.md"]

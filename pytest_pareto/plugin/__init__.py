@@ -22,7 +22,10 @@ MARKER = (
     "gate=True): how pytest-pareto measures and judges this test."
 )
 UPDATE_MODES = ("changed", "new", "runs", "all")
-REPORTS: dict[str, str] = {}
+REPORTS: dict[str, str] = {
+    "markdown": "write what a pull request shows: what changed, and what to do (at most 60 kB)",
+    "openmetrics": "write levels and verdicts as OpenMetrics text, such as GitLab compares",
+}
 """The reports that are files: by option and ini key, what each is."""
 BASELINE_RUNS = 5
 """How many fresh processes record a baseline unless told otherwise."""

@@ -8,7 +8,10 @@ import pytest
 
 from pytest_pareto.model.session_report import SessionReport
 
-KINDS: Mapping[str, str] = {}
+KINDS: Mapping[str, str] = {
+    "markdown": "pytest_pareto.report.markdown:render_markdown",
+    "openmetrics": "pytest_pareto.report.openmetrics:render_openmetrics",
+}
 """By kind, which is the option's name, the function that makes text of a `SessionReport`."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.verdict import CaseVerdict
+from pytest_pareto.model.verdict import CaseVerdict, Verdict
 from pytest_pareto.report.step import Step
 
 _ALONE_UPDATE = "run this test with --pareto --pareto-update"
@@ -47,6 +47,16 @@ def trade_step(case_id: str, nodeid: str, facts: SessionFacts) -> Step | None:
         return None
     path = facts.candidate_path
     return accept_step(nodeid, Offered(path) if path and case_id in facts.acceptable else None)
+
+
+def trades_step(cases: Sequence[CaseVerdict], facts: SessionFacts) -> Step | None:
+    """Say how to accept, together, what was let through; None where there is nothing or no way."""
+    traded = [c for c in cases if c.verdict is Verdict.TRADE_OFF and not c.fails]
+    offered = offered_of(traded, facts)
+    nodeids = list(dict.fromkeys(case.comparison.nodeid for case in traded))
+    if offered is None or len(nodeids) > _MOST_NAMED:
+        return None
+    return Step("to accept what was traded:", offered.command(nodeids), _NAMED_ACCEPT)
 
 
 def accept_steps(changed: Sequence[CaseVerdict], offered: Offered | None) -> Iterator[Step]:

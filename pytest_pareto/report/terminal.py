@@ -14,7 +14,7 @@ from pytest_pareto.report.plot import plot_lines
 from pytest_pareto.report.quiet import quiet_line
 from pytest_pareto.report.step import step_lines
 from pytest_pareto.report.steps import session_steps
-from pytest_pareto.report.summary import all_new, plural, quiet_cases, would_have_caught
+from pytest_pareto.report.summary import all_new, caught_by_quiet, since_baseline
 from pytest_pareto.report.table import before_now, fit_columns, header_text
 from pytest_pareto.report.text import clip, pack, wrap
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
@@ -90,13 +90,9 @@ def _has_block(case: CaseBlock, verbosity: int) -> bool:
 
 def _closing(judgement: Judgement, facts: SessionFacts, verbosity: int, width: int) -> list[Line]:
     lines: list[Line] = []
-    quiet = quiet_cases(judgement)
-    for lead, caught in (
-        (f"{plural(len(quiet), 'unchanged case')} would have caught: ", would_have_caught(quiet)),
-        ("  and since the anchor: ", would_have_caught(quiet, since_anchor=True)),
-    ):
+    for lead, caught in caught_by_quiet(judgement):
         parts = [*(f"{text}," for text in caught[:-1]), *caught[-1:]]
         lines += [Line(t) for t in pack(parts, width, separator=" ", indent=lead, hanging="  ")]
-    texts = [f"{', '.join(facts.differences)} since the baseline"] if facts.differences else []
+    texts = [*since_baseline(facts)]
     texts += [f"assumed: {text}" for text in facts.assumptions if verbosity > 0]
     return lines + [Line(t) for text in texts for t in wrap(text, width, hanging="  ")]
