@@ -1,5 +1,6 @@
 """What a session leaves to be accepted: a candidate, in a folder that git does not see."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,10 +43,12 @@ def offer(
     return plan_candidate(baseline, measured)
 
 
-def leave(conclusion: Conclusion, folder: Path | None, candidate: Candidate | None) -> Conclusion:
+def leave(
+    conclusion: Conclusion, folder: Path | None, candidate: Candidate | None, cwd: Path
+) -> Conclusion:
     """Replace the last session's candidate by this one's; where that fails, it is a notice.
 
-    The facts say where it is, as it can be typed where pytest was started.
+    The facts say where it is, as it can be typed in ``cwd``.
     """
     if folder is None or candidate is None:
         return conclusion
@@ -63,7 +66,7 @@ def leave(conclusion: Conclusion, folder: Path | None, candidate: Candidate | No
     if candidate.refused:
         return conclusion
     acceptable = frozenset(case for case, it in candidate.offers.items() if it.changes)
-    facts = replace(conclusion.facts, candidate_path=_typed(folder), acceptable=acceptable)
+    facts = replace(conclusion.facts, candidate_path=_typed(folder, cwd), acceptable=acceptable)
     return replace(conclusion, facts=facts)
 
 
@@ -74,6 +77,8 @@ def discard(folder: Path | None) -> None:
             remove(folder / SESSION)
 
 
-def _typed(folder: Path) -> str:
-    here = Path.cwd()
-    return (folder.relative_to(here) if folder.is_relative_to(here) else folder).as_posix()
+def _typed(folder: Path, cwd: Path) -> str:
+    try:
+        return Path(os.path.relpath(folder, cwd)).as_posix()
+    except ValueError:  # on another drive
+        return folder.as_posix()

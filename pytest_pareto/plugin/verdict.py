@@ -57,7 +57,8 @@ def conclude(
         refused = _cut_short(selection, measured)
         candidate = offer(settings.candidate_dir, judged, past.baseline, environment, refused)
         conclusion = Conclusion(judged.judgement, facts, sampled)
-        conclusion = leave(conclusion, settings.candidate_dir, candidate)
+        cwd = session.config.invocation_params.dir
+        conclusion = leave(conclusion, settings.candidate_dir, candidate, cwd)
     return replace(conclusion, environment=environment)
 
 

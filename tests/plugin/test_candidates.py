@@ -78,19 +78,29 @@ def test_what_several_begin_with(slower: "Toy", name: str) -> None:
     assert slower.run("--pareto").exit_code == 0
 
 
-def test_a_node_id_as_it_is_typed_in_a_folder(
-    slower: "Toy", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (slower.path / "pytest.ini").write_text("[pytest]\n")
-    (slower.path / "sub").mkdir()
-    monkeypatch.chdir(slower.path / "sub")
-    assert cli.main(["accept", f"../{FOLDER}", f"../{LARGE}", "--reason", "x"]) == 0
-
-
 def test_another_folder_is_a_baseline_too(slower: "Toy") -> None:
     shutil.move(slower.path / "pareto_baselines", slower.path / "elsewhere")
     assert accept(LARGE, "--reason", "x", "--baseline", "elsewhere") == 0
     assert not (slower.path / "pareto_baselines").exists()
+
+
+def test_what_is_new_needs_no_reason(fresh_toy: "Toy", capsys: pytest.CaptureFixture[str]) -> None:
+    fresh_toy.run("--pareto")
+    assert accept() == 0
+    assert f"add: {SMALL} accuracy, latency (1 run)" in capsys.readouterr().out
+    assert fresh_toy.run("--pareto", "--pareto-missing=fail").exit_code == 0
+
+
+def test_from_a_folder_below_it_is_told_as_it_is_typed_there(
+    toy: "Toy", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (toy.path / "pytest.ini").write_text("[pytest]\n")
+    (toy.path / "sub").mkdir()
+    toy.change(large={"seconds": 0.08})
+    monkeypatch.chdir(toy.path / "sub")
+    session = toy.run("--pareto", "..")
+    assert f"pytest-pareto accept ../{FOLDER} '../{LARGE}'" in session.text.replace("\\\n", "")
+    assert cli.main(["accept", f"../{FOLDER}", f"../{LARGE}", "--reason", "x"]) == 0
 
 
 def test_each_session_replaces_the_last_ones(slower: "Toy") -> None:
