@@ -22,6 +22,7 @@ from pytest_pareto.baseline.edits import Action, UpdateMode, plan_update
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.verdict import Verdict
 from tests.sessions import HERE, baseline, case_runs, five, judged, remembered, session
@@ -179,6 +180,29 @@ def test_a_failed_and_an_incomplete_case_have_nothing_to_accept() -> None:
     assert not offers[GONE].changes
     assert "it raised" in offers[GONE].lack
     assert offers[GONE].verdict is Verdict.BROKEN
+
+
+def test_what_has_no_level_is_left_out_and_told(stored: tuple[Path, Baseline]) -> None:
+    before = stored[1]
+    now = slower_session(before)
+    known = {key: runs for key, runs in now.levels.items() if key != (A, "device")}
+    offer = plan_candidate(before, replace(now, levels=known)).offers[A]
+    assert not offer.changes
+    assert offer.left_out == {"device": "it has no level to be compared with later"}
+    early = Looks(samples=100, planned=2, at=1, seed=0)
+    cases = tuple(
+        replace(
+            case,
+            comparison=replace(
+                case.comparison,
+                metrics=tuple(replace(r, looks=early) for r in case.comparison.metrics),
+            ),
+        )
+        for case in now.judgement.cases
+    )
+    stopped = replace(now, levels=known, judgement=replace(now.judgement, cases=cases))
+    left_out = plan_candidate(before, stopped).offers[A].left_out
+    assert left_out == {"device": "it stopped early, with 50 of 100 samples"}
 
 
 def test_a_reason_outlives_the_session_that_it_was_given_with(

@@ -88,7 +88,7 @@ def plan_candidate(baseline: Baseline, measured: Measured) -> Candidate:
             )
             for edit in own
         }
-        offers[case_id] = _offer(verdict, changes, measured)
+        offers[case_id] = _offer(verdict, changes)
         written = [edit.metric for edit in own if edit.action is not Action.DROP]
         if written:
             cases[case_id] = _part(after.cases[case_id], written)
@@ -129,13 +129,9 @@ def _part(case: CaseHistory, metrics: list[str]) -> CaseHistory:
     return replace(case, metrics={name: case.metrics[name] for name in metrics})
 
 
-def _offer(verdict: CaseVerdict, changes: Mapping[str, OfferedChange], measured: Measured) -> Offer:
+def _offer(verdict: CaseVerdict, changes: Mapping[str, OfferedChange]) -> Offer:
     comparison = verdict.comparison
     lack = comparison.broken or comparison.skipped or ""
-    if not lack and not changes:
-        runs = max(map(len, measured.runs.values()), default=0)
-        if len(measured.runs.get(verdict.case_id, ())) < runs:
-            lack = comparison.missing or "it was not measured in every run"
     left_out = {} if lack else dict(_left_out(verdict, changes))
     fails = bool(verdict.fails)
     return Offer(comparison.nodeid, verdict.verdict, fails, changes, left_out, lack)

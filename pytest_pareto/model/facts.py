@@ -17,7 +17,7 @@ class SessionFacts:
     ``ref`` is the git ref whose code took turns with this one, and ``against`` names its commit;
     then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
     ``candidate_path`` is where the session left what could be accepted, and ``acceptable`` names
-    the cases that can be, wholly or in part.
+    the cases of which all that changed can be.
     """
 
     baseline_path: str

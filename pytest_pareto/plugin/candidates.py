@@ -65,7 +65,9 @@ def leave(
         return replace(conclusion, judgement=told)
     if candidate.refused:
         return conclusion
-    acceptable = frozenset(case for case, it in candidate.offers.items() if it.changes)
+    acceptable = frozenset(
+        case for case, told in candidate.offers.items() if told.changes and not told.left_out
+    )
     facts = replace(conclusion.facts, candidate_path=_typed(folder, cwd), acceptable=acceptable)
     return replace(conclusion, facts=facts)
 

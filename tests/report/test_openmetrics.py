@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.model.verdict import (
     CaseComparison,
@@ -81,13 +83,18 @@ def test_noise_changes_no_line(passing_run: Run) -> None:
 names = st.text(st.one_of(st.sampled_from('"\\\n{},= \u202e\x1b'), st.characters()), min_size=1)
 
 
-@given(st.lists(names, min_size=1, max_size=3, unique=True))
-def test_hostile_names_are_labels(
-    ids: list[str],
-) -> None:
+@given(st.lists(names, min_size=1, max_size=3, unique=True), names, names)
+def test_hostile_names_are_labels(ids: list[str], metric: str, unit: str) -> None:
+    asked = Metric("x", "", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
+    # What no file could hold never gets as far as a metric; a report still shows what it is given.
+    for name, text in (("name", metric), ("unit", unit)):
+        object.__setattr__(asked, name, text)
+    result = MetricResult(asked, candidate=0.5, state=Outcome.NEW)
     place = Place(Position.OFF)
-    cases = [CaseVerdict(CaseComparison(i, i, "f", ()), Verdict.NEW, place) for i in ids]
+    cases = [CaseVerdict(CaseComparison(i, i, "f", (result,)), Verdict.NEW, place) for i in ids]
     facts = SessionFacts("pareto_baselines/x", "x", 2, 10, 1, 1.0)
     found = read(render_openmetrics(SessionReport(Judgement(tuple(cases)), facts)))
     for name in ids:
         assert ("pareto_case_failed", clean(name)) in found
+        labels = sorted((clean(name), clean(metric)))
+        assert ("pareto_metric_worse", *labels) in found
