@@ -247,6 +247,7 @@ def test_of_a_session_that_was_cut_short_nothing_is_offered(tmp_path: Path) -> N
     [
         (lambda about: about.update(schema=2), "newer pytest-pareto"),
         (lambda about: about.update(more=1), "unknown field"),
+        (lambda about: about.update(hardware_key="../up"), "cannot name a hardware folder"),
         (lambda about: about["offers"][A]["changes"].update(extra={}), "cannot be used"),
     ],
 )
