@@ -50,6 +50,12 @@ EXPECTED = {
     "in_turn_slower": 1,
     "own_worse": 1,
 }
+COMMANDS = {
+    "metrics": ["doctor", "--metrics"],
+    "show": ["show", "--plot"],
+    "history": ["history", "latency"],
+    "noise": ["doctor", "--noise", "-k", "bf16 or cached", "--no-header"],
+}
 PAGE = ROOT / "docs" / "old_against_new.md"
 FILE = re.compile(r"```\w+\n# (\S+)\n(.*?)```", flags=re.DOTALL)
 SLOWER = re.compile(r"`(for layer in \[.*?:)`")
@@ -81,14 +87,8 @@ def _place(folder: Path, name: str) -> Path:
 
 
 def _arguments(name: str) -> list[str]:
-    if name == "metrics":
-        return ["pytest_pareto", "doctor", "--metrics"]
-    if name == "show":
-        return ["pytest_pareto", "show", "--plot"]
-    if name == "history":
-        return ["pytest_pareto", "history", "latency"]
-    if name == "noise":
-        return ["pytest_pareto", "doctor", "--noise", "-k", "bf16 or cached", "--no-header"]
+    if name in COMMANDS:
+        return ["pytest_pareto", *COMMANDS[name]]
     session = ["pytest", "--pareto", "--no-header"]
     if name.startswith("in_turn"):
         return [*session, "--pareto-against=HEAD", "--tb=no", "-p", "no:cacheprovider"]

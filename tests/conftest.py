@@ -8,7 +8,8 @@ import pytest
 @pytest.fixture(autouse=True)
 def not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test say that it is in CI; the machine that runs the suite does not decide."""
-    for name in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS"):
+    of_github = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_WORKSPACE")
+    for name in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS", *of_github):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -4,7 +4,6 @@ import inspect
 import re
 import runpy
 from pathlib import Path
-from typing import Any
 
 import pytest
 

@@ -1,6 +1,6 @@
 """What an update does to one metric: which action its outcome asks for, and what is left then."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pytest_pareto.baseline.emit import in_full
@@ -119,10 +119,25 @@ def next_history(
     session = Session(recorded.env, epoch, levels, recorded.reference)
     alone = exact and choice.action is not Action.ADD
     sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
+    sessions = _still_explained(sessions, None if choice.afresh else history)
     samples = recorded.samples if metric.kind.sampled else None
     return MetricHistory(
         metric.unit, metric.better, metric.kind, metric.scope, sessions, samples, metric.gates
     )
+
+
+def _still_explained(
+    sessions: tuple[Session, ...], history: MetricHistory | None
+) -> tuple[Session, ...]:
+    """Keep why the level was accepted, as long as it is the level: also past its session."""
+    epoch = sessions[-1].epoch
+    if history is None or not history.reason or history.newest.epoch != epoch:
+        return sessions
+    if any(s.reason for s in sessions if s.epoch == epoch):
+        return sessions
+    first = next(at for at, s in enumerate(sessions) if s.epoch == epoch)
+    explained = replace(sessions[first], reason=history.reason)
+    return (*sessions[:first], explained, *sessions[first + 1 :])
 
 
 def describe(choice: Choice, result: MetricResult, recorded: Recorded | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pytest_pareto.baseline import layout, wire
 from pytest_pareto.baseline.emit import Tree, block, in_full, line
 from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
-from pytest_pareto.model.digits import RUN_DIGITS, significant
+from pytest_pareto.model.digits import RUN_DIGITS, round_samples, significant
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Kind
@@ -18,6 +18,7 @@ __all__ = [
     "encode_environment",
     "encode_module",
     "encode_samples",
+    "history_key",
 ]
 
 
@@ -100,10 +101,21 @@ def _history(content: wire.MetricLine, samples: Samples | None) -> MetricHistory
         better=content.better,
         kind=content.kind,
         scope=content.scope,
-        sessions=tuple(Session(s.env, s.epoch, s.runs, s.reference) for s in content.sessions),
+        sessions=tuple(
+            Session(s.env, s.epoch, s.runs, s.reference, s.reason) for s in content.sessions
+        ),
         samples=samples,
         gates=content.gates,
     )
+
+
+def history_key(history: MetricHistory) -> str:
+    """Return what stands for a metric's entry as it is written, with its samples."""
+    samples = history.samples
+    pairs = (
+        [] if samples is None else [*zip(samples.ids, round_samples(samples.values), strict=True)]
+    )
+    return layout.content_key([_metric_line(history), pairs])
 
 
 def _metric_line(history: MetricHistory) -> str:
@@ -114,6 +126,7 @@ def _metric_line(history: MetricHistory) -> str:
             "epoch": session.epoch,
             "runs": [in_full(r) if exact else significant(r, RUN_DIGITS) for r in session.runs],
             **_reference(session),
+            **({"reason": session.reason} if session.reason else {}),
         }
         for session in history.sessions
     ]

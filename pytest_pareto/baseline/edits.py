@@ -1,6 +1,6 @@
 """The plan of an update, as data: made after judging, shown to the reader, applied by `store`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pytest_pareto.baseline.actions import (
@@ -19,7 +19,7 @@ from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Metric
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult
 
-__all__ = ["Action", "Edit", "UpdateMode", "plan_update"]
+__all__ = ["Action", "Edit", "UpdateMode", "plan_update", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,17 @@ class Edit:
     metric: str
     action: Action
     detail: str
+
+
+def told(edits: Iterable[Edit]) -> tuple[str, ...]:
+    """Say what was written, a line for all metrics of a case that went the same way."""
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for edit in edits:
+        together.setdefault((edit.action, edit.case_id, edit.detail), []).append(edit.metric)
+    return tuple(
+        f"{action}: {case_id} {', '.join(metrics)} ({detail})"
+        for (action, case_id, detail), metrics in together.items()
+    )
 
 
 def plan_update(

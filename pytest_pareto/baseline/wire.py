@@ -30,6 +30,7 @@ class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epoch: Annotated[int, msgspec.Meta(ge=0)]
     runs: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
     reference: tuple[float, ...] = ()
+    reason: str = ""
 
 
 class MetricLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

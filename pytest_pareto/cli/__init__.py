@@ -11,12 +11,13 @@ import sys
 from collections.abc import Collection, Sequence
 
 from pytest_pareto import __version__
-from pytest_pareto.cli import compare, doctor, history, show
+from pytest_pareto.cli import accept, compare, doctor, history, show
 from pytest_pareto.cli.exits import CANNOT, INTERRUPTED
 from pytest_pareto.cli.written import let_go_of_output
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.report.text import clean
 
-_COMMANDS = (show, compare, history, doctor)
+_COMMANDS = (show, compare, history, accept, doctor)
 _DESCRIPTION = """\
 Performance and quality of GPU models against a baseline. Tests are measured
 and judged by `pytest --pareto`; this is for what is around it."""
@@ -25,6 +26,7 @@ examples:
   pytest-pareto show --plot            where do the cases of each front stand?
   pytest-pareto compare v1.0 HEAD      what moved between these two?
   pytest-pareto history latency        what was accepted when?
+  pytest-pareto accept .pareto_candidate --reason 'half the steps, as agreed'
   pytest-pareto doctor --noise         how far can this machine be believed?
 
 `pytest-pareto COMMAND --help` tells more of each.
@@ -61,7 +63,8 @@ def _run(argv: Sequence[str]) -> int:
     try:
         code: int = asked.run(asked, others)
     except ParetoError as error:
-        sys.stderr.write(f"pytest-pareto {asked.command}: {error}\n")
+        told = "\n".join(map(clean, str(error).splitlines()))
+        sys.stderr.write(f"pytest-pareto {asked.command}: {told}\n")
         return CANNOT
     return code
 

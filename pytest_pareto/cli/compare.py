@@ -83,7 +83,7 @@ def _two_sides(asked: argparse.Namespace) -> "SessionReport":
         machine = common_machine(old, new, asked.hardware)
         past, record = old.baseline(machine), new.record(machine, old)
         judged = judge_record(record, past)
-        facts = replace(facts_against(record, past, old.name), candidate=new.name)
+        facts = replace(facts_against(record, past, old.name), new_side=new.name)
         environment = record.runs[-1].environment
         return SessionReport(judged.judgement, facts, environment, record=record)
 
@@ -102,7 +102,7 @@ def _in_turn(asked: argparse.Namespace) -> "SessionReport":
             f"{asked.old} is not of a --pareto-against session, and has one side only: name B too"
         )
     judgement = judge_record_in_turn(record).judgement
-    facts = replace(content.session, candidate=asked.old)
+    facts = replace(content.session, new_side=asked.old)
     return SessionReport(judgement, facts, record.runs[-1].environment, record=record)
 
 

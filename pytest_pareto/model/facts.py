@@ -16,7 +16,9 @@ class SessionFacts:
     ``suspects`` says how many in how many runs: "1 case measured again in 5 fresh runs".
     ``ref`` is the git ref whose code took turns with this one, and ``against`` names its commit;
     then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
-    ``candidate`` is what `pytest-pareto compare` took for the new side, and None in a session.
+    ``new_side`` is what `pytest-pareto compare` took for the new side, and None in a session.
+    ``candidate_path`` is where the session left what could be accepted, and ``acceptable`` names
+    the cases of which all that changed can be.
     """
 
     baseline_path: str
@@ -36,9 +38,11 @@ class SessionFacts:
     against: str | None = None
     assumptions: tuple[str, ...] = ()
     anchor_path: str | None = None
-    candidate: str | None = None
+    new_side: str | None = None
+    candidate_path: str | None = None
+    acceptable: frozenset[str] = frozenset()
 
     @property
     def accepts(self) -> bool:
         """Whether a next session could accept what this one found."""
-        return not self.updating and self.ref is None and self.candidate is None
+        return not self.updating and self.ref is None and self.new_side is None

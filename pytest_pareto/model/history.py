@@ -14,12 +14,14 @@ class Session:
     ``env`` names an `Environment` of the baseline. Sessions of one ``epoch`` measured the
     same accepted level; an accepted change starts the next epoch. ``reference`` holds, of a
     latency, what the host reference took beside it (s), one number per run, or nothing.
+    ``reason`` is why a person accepted this level, "" where nobody said.
     """
 
     env: str
     epoch: int
     runs: tuple[float, ...]
     reference: tuple[float, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class MetricHistory:
     def level_sessions(self) -> tuple[Session, ...]:
         """The sessions that measured the level accepted now."""
         return tuple(s for s in self.sessions if s.epoch == self.newest.epoch)
+
+    @property
+    def reason(self) -> str:
+        """Why the level accepted now was accepted, "" where nobody said."""
+        return next((s.reason for s in reversed(self.level_sessions) if s.reason), "")
 
     def disagreement(self, metric: Metric) -> str | None:
         """Say how a metric measured now differs in nature from the one remembered, or None."""

@@ -25,6 +25,8 @@ UPDATE_MODES = ("changed", "new", "runs", "all")
 REPORTS = {
     "json": "write all that was found and measured to a JSON file, which `pytest-pareto compare` "
     "reads too",
+    "markdown": "write what a pull request shows: what changed, and what to do (at most 60 kB)",
+    "openmetrics": "write levels and verdicts as OpenMetrics text, such as GitLab compares",
 }
 """The reports that are files: by option and ini key, what each is."""
 BASELINE_RUNS = 5
@@ -52,6 +54,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="a copy of the baseline, frozen at the last release, to compare with too: small "
         "changes that add up fail; never written, and an empty DIR is none",
+    )
+    add(
+        "--pareto-candidate",
+        metavar="DIR",
+        help="where a session that writes no baseline leaves what `pytest-pareto accept` copies "
+        "in (.pareto_candidate); an empty DIR is none",
     )
     add(
         "--pareto-runs",
@@ -108,6 +116,7 @@ def _add_ini(parser: pytest.Parser) -> None:
     add = parser.addini
     add("pareto_baseline", "folder of the baseline", default="pareto_baselines")
     add("pareto_anchor", "folder of the anchor, a frozen baseline", default="")
+    add("pareto_candidate", "folder of the candidate", default=".pareto_candidate")
     add("pareto_runs", "fresh processes of a session", default="")
     add("pareto_timeout", "seconds that one fresh process may take (no limit)", default="")
     add("pareto_time_budget", "seconds that --pareto-runs auto may take (600)", default="600")
@@ -243,7 +252,7 @@ def _is_noise(config: pytest.Config) -> bool:
 def _refuse_orphans(config: pytest.Config) -> None:
     """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
     names = (
-        "update", "baseline", "anchor", "runs", "confirm", "against", "missing",
+        "update", "baseline", "anchor", "candidate", "runs", "confirm", "against", "missing",
         "inconclusive", "tradeoff", "plot", *REPORTS,
     )  # fmt: skip
     given = [f"--pareto-{name}" for name in names if config.getoption(f"pareto_{name}")]

@@ -52,7 +52,7 @@ class Conclusion:
             session,
             self.judgement.cases,
             already_red,
-            lambda case: failure_text(_located(case, config), self.facts.ref),
+            lambda case: failure_text(_located(case, config), self.facts),
         )
         session.testsfailed += len(self.judgement.failures)
         session.testsfailed += without_test(session, self.judgement.cases)

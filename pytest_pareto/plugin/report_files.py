@@ -8,7 +8,11 @@ import pytest
 
 from pytest_pareto.model.session_report import SessionReport
 
-KINDS: Mapping[str, str] = {"json": "pytest_pareto.results.report:render_json"}
+KINDS: Mapping[str, str] = {
+    "json": "pytest_pareto.results.report:render_json",
+    "markdown": "pytest_pareto.report.markdown:render_markdown",
+    "openmetrics": "pytest_pareto.report.openmetrics:render_openmetrics",
+}
 """By kind, which is the option's name, the function that makes text of a `SessionReport`."""
 
 

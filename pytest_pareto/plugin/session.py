@@ -9,6 +9,7 @@ import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.plugin.github import append_summary, write_annotations
 from pytest_pareto.plugin.hooks import MeasuringHooks
 from pytest_pareto.plugin.kept_outputs import KeptOutputs
 from pytest_pareto.plugin.live import LiveFigures, wants_figures
@@ -151,8 +152,21 @@ class ParetoSession:
         """Write the reports that are files; one that cannot be written fails the session."""
         report = conclusion.located(self._config)
         failures = write_report_files(report, self._settings.report_paths)
-        told = (*conclusion.judgement.failures, *failures)
-        return replace(conclusion, judgement=replace(conclusion.judgement, failures=told))
+        judgement = conclusion.judgement
+        lack = append_summary(report)
+        told = replace(
+            judgement,
+            failures=(*judgement.failures, *failures),
+            notices=(*judgement.notices, *([lack] if lack is not None else [])),
+        )
+        return replace(conclusion, judgement=told)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Annotate below everything else: also where pytest shows no summary."""
+        yield
+        if self._conclusion is not None:
+            write_annotations(session, self._conclusion.located(self._config))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell the verdict."""

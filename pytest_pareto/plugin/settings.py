@@ -16,7 +16,7 @@ from pytest_pareto.plugin.counts import (
     time_budget_s,
     timeout_s,
 )
-from pytest_pareto.plugin.folders import anchor_dir, baseline_dir
+from pytest_pareto.plugin.folders import anchor_dir, baseline_dir, candidate_dir
 from pytest_pareto.plugin.report_files import report_paths
 from pytest_pareto.plugin.turns_settings import Against, read_against
 from pytest_pareto.plugin.values import choice, fraction
@@ -43,6 +43,7 @@ class Settings:
     session_spreads: SessionSpreads = field(default_factory=SessionSpreads)
     against: Against | None = None
     anchor_dir: Path | None = None
+    candidate_dir: Path | None = None
     report_paths: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -62,6 +63,7 @@ def read_settings(config: pytest.Config) -> Settings:
     return Settings(
         baseline_dir=baseline_dir(config),
         anchor_dir=anchor_dir(config),
+        candidate_dir=candidate_dir(config),
         policy=_policy(config, update),
         update=update,
         runs=run_count(config, updating=update is not None),

@@ -14,6 +14,7 @@ _EXCLUDED = {
     "update": _STORED,
     "baseline": f"{_STORED}; leave one of them away",
     "anchor": f"{_STORED}; to compare with a release in turn, give its tag to --pareto-against",
+    "candidate": f"{_STORED}, so that there is nothing to accept; leave one of them away",
 }
 
 

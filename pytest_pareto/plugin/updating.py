@@ -1,9 +1,8 @@
 """``--pareto-update``: the baseline, written after judging and told of."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
-from pytest_pareto.baseline.edits import Edit, UpdateMode, plan_update
+from pytest_pareto.baseline.edits import UpdateMode, plan_update, told
 from pytest_pareto.baseline.store import write
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
@@ -46,7 +45,7 @@ def update(
         failed = replace(judgement, failures=(*judgement.failures, str(error)))
         unwritten = Sampled(judged.samples, baseline, baseline)
         return Conclusion(failed, replace(facts, updating=True), unwritten)
-    facts = replace(facts, updating=True, edits=_told(edits), written=len(edits))
+    facts = replace(facts, updating=True, edits=told(edits), written=len(edits))
     return Conclusion(judgement, facts, Sampled(judged.samples, baseline, after))
 
 
@@ -67,14 +66,3 @@ def _forgiven(judgement: Judgement, dropped: frozenset[str]) -> Judgement:
         for case in judgement.cases
     )
     return replace(judgement, cases=cases)
-
-
-def _told(edits: Iterable[Edit]) -> tuple[str, ...]:
-    """Say what was written, a line for all metrics of a case that went the same way."""
-    together: dict[tuple[str, str, str], list[str]] = {}
-    for edit in edits:
-        together.setdefault((edit.action, edit.case_id, edit.detail), []).append(edit.metric)
-    return tuple(
-        f"{action}: {case_id} {', '.join(metrics)} ({detail})"
-        for (action, case_id, detail), metrics in together.items()
-    )

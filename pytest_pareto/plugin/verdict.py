@@ -10,6 +10,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.plugin.candidates import discard, leave, offer
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.confirming import Confirming
 from pytest_pareto.plugin.past import load_past
@@ -49,13 +50,27 @@ def conclude(
         judged = judge_record(record, past.baseline, past.anchor)
     facts = _facts(settings, record, past.baseline, session.config.rootpath)
     facts = replace(facts, duration_s=measured.duration_s)
-    if not writable:
+    if writable:
+        conclusion = update(settings, judged, past.baseline, environment, facts)
+        discard(settings.candidate_dir)
+    else:
         facts = replace(facts, updating=settings.update is not None)
         sampled = Sampled(judged.samples, past.baseline, past.baseline)
+        refused = _cut_short(selection, record.failures)
+        candidate = offer(settings.candidate_dir, judged, past.baseline, environment, refused)
         conclusion = Conclusion(judged.judgement, facts, sampled)
-    else:
-        conclusion = update(settings, judged, past.baseline, environment, facts)
+        cwd = session.config.invocation_params.dir
+        conclusion = leave(conclusion, settings.candidate_dir, candidate, cwd)
     return replace(conclusion, environment=environment, record=without_calls(record))
+
+
+def _cut_short(selection: Selection, failures: tuple[str, ...]) -> str | None:
+    """Say why nothing of a session can be accepted, or None: not all that was asked for ran."""
+    if selection.stopped is not None:
+        return f"this session was cut short ({selection.stopped})"
+    if failures:
+        return f"a process of this session failed ({failures[0].partition(chr(10))[0]})"
+    return None
 
 
 def _record(

@@ -8,7 +8,7 @@ from pytest_pareto.report.blocks import CaseBlock
 from pytest_pareto.report.creep import creep_lines
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.rows import Row
-from pytest_pareto.report.steps import accept_step, step_lines
+from pytest_pareto.report.step import Step, step_lines
 from pytest_pareto.report.table import INDENT, Columns, moved_out, row_text
 from pytest_pareto.report.text import display_width, pack, pad, shorten, wrap
 
@@ -17,9 +17,9 @@ _ALARMING = {Outcome.WORSE, Outcome.BROKEN, Outcome.MISSING}
 
 
 def case_lines(
-    case: CaseBlock, columns: Columns, *, verbosity: int = 0, accept: bool = True
+    case: CaseBlock, columns: Columns, *, verbosity: int = 0, accept: Step | None = None
 ) -> list[Line]:
-    """Write one case; ``accept`` offers the command that accepts a trade let through."""
+    """Write one case; ``accept`` is how a trade that was let through is accepted."""
     width = columns.width
     lines = [Line(_headed(case, columns), _tone(case))]
     for row in visible_rows(case, verbosity):
@@ -38,8 +38,8 @@ def case_lines(
             for line in wrap(f"{lead}: {text}", width, indent=INDENT, hanging=_BELOW)
         ]
     lines += [Line(text) for text in _asides(case, width, verbosity)]
-    if accept and not case.failing and case.verdict is Verdict.TRADE_OFF:
-        lines += [Line(text) for text in step_lines([accept_step(case.nodeid)], width, INDENT)]
+    if accept is not None and not case.failing and case.verdict is Verdict.TRADE_OFF:
+        lines += [Line(text) for text in step_lines([accept], width, INDENT)]
     return lines
 
 

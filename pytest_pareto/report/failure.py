@@ -1,22 +1,30 @@
 """One failed case as pytest shows it: a line for the summary, a text for the report."""
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Position
 from pytest_pareto.report.blocks import CaseBlock, build_case
 from pytest_pareto.report.cases import case_lines, visible_rows
 from pytest_pareto.report.creep import creep_text, crept_rows
 from pytest_pareto.report.rows import Row
-from pytest_pareto.report.steps import case_steps, step_lines
+from pytest_pareto.report.step import step_lines
+from pytest_pareto.report.steps import case_steps
 from pytest_pareto.report.table import before_now, fit_columns, header_text
 
 _WIDTH = 80
 
 
-def failure_text(case: CaseVerdict, ref: str | None = None) -> tuple[str, str]:
+def failure_message(case: CaseVerdict) -> str:
+    """Return what one failed case comes to, in a line."""
+    return _message(case, build_case(case))
+
+
+def failure_text(case: CaseVerdict, facts: SessionFacts | None = None) -> tuple[str, str]:
     """Return the one-line message and the long text of the report of a failed case.
 
-    ``ref`` is the git ref whose code was measured in turn, if that was compared with.
+    ``facts`` tell what was compared with, and how the case can be accepted.
     """
+    ref = None if facts is None else facts.ref
     block = build_case(case)
     rows = visible_rows(block, 0)
     columns = fit_columns(rows, _WIDTH)
@@ -25,7 +33,7 @@ def failure_text(case: CaseVerdict, ref: str | None = None) -> tuple[str, str]:
         levels = {row.level for row in rows if row.level}
         lines.insert(0, header_text(columns, levels, before_now(ref)))
     # Of a shared movement, accepting the case that speaks for it would settle nothing.
-    steps = [] if case.common else step_lines([*case_steps(case, ref)], _WIDTH)
+    steps = [] if case.common else step_lines([*case_steps(case, facts)], _WIDTH)
     return _message(case, block), "\n".join([*lines, *([""] if steps else []), *steps])
 
 

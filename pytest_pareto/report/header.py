@@ -13,22 +13,27 @@ _INDENT = " " * len("FAIL  ")
 
 def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
     """Say whether the session failed, what became of how many cases, and what was compared."""
-    word, tone = _result(judgement, facts)
+    word, tone = result_word(judgement, facts)
     counts = headline(judgement, facts)
     lines = [Line(text, tone) for text in pack(counts, width, indent=f"{word}  ", hanging=_INDENT)]
-    lines += [Line(text) for text in pack([_against(facts)], width, indent=_INDENT)]
-    doubts = list(_doubts(judgement, facts))
+    lines += [Line(text) for text in pack([against_text(facts)], width, indent=_INDENT)]
+    doubts = doubts_of(judgement, facts)
     tone = Tone.YELLOW if doubts else Tone.PLAIN
-    suspects = [clean(facts.suspects)] if facts.suspects else []
-    told = [_measured(facts), *suspects, *_saved(judgement), *doubts]
+    told = [*measured_texts(judgement, facts), *doubts]
     return lines + [Line(text, tone) for text in pack(told, width, indent=_INDENT)]
+
+
+def measured_texts(judgement: Judgement, facts: SessionFacts) -> list[str]:
+    """Say in how many runs what was measured, what of it again, and what could be spared."""
+    suspects = [clean(facts.suspects)] if facts.suspects else []
+    return [_measured(facts), *suspects, *_saved(judgement)]
 
 
 def _measured(facts: SessionFacts) -> str:
     each = " of each" if facts.against is not None else ""
     runs = f"{plural(facts.runs, 'run')}{each}"
-    if facts.candidate is not None:
-        return f"{clean(facts.candidate)}: {runs}"
+    if facts.new_side is not None:
+        return f"{clean(facts.new_side)}: {runs}"
     return f"{runs} in {duration(facts.duration_s)}"
 
 
@@ -43,7 +48,8 @@ def _saved(judgement: Judgement) -> list[str]:
     return [f"{saved} of {plural(samples, 'sample')} saved by stopping early"] if saved else []
 
 
-def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
+def result_word(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
+    """Name the result in four letters at most, and how it should stand out."""
     if judgement.failed:
         return "FAIL", Tone.RED
     if not facts.baseline_sessions:
@@ -51,7 +57,8 @@ def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
     return "PASS", Tone.GREEN if judgement.cases else Tone.YELLOW
 
 
-def _against(facts: SessionFacts) -> str:
+def against_text(facts: SessionFacts) -> str:
+    """Say what the session was compared with."""
     if facts.against is not None:
         return f"against {clean(facts.against)}, measured in turn"
     if not facts.baseline_sessions:
@@ -62,7 +69,8 @@ def _against(facts: SessionFacts) -> str:
     return f"against {clean(facts.baseline_path)} ({held}){anchor}"
 
 
-def _doubts(judgement: Judgement, facts: SessionFacts) -> list[str]:
+def doubts_of(judgement: Judgement, facts: SessionFacts) -> list[str]:
+    """Say what the verdict has to be read with: that it is unconfirmed, or incomplete."""
     doubts = []
     if not facts.confirmed and _has_worse(judgement):
         doubts.append("unconfirmed: judged on this session's runs alone")

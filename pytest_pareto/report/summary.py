@@ -86,6 +86,20 @@ def would_have_caught(
     )
 
 
+def caught_by_quiet(judgement: Judgement) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Say what the unchanged cases would have caught: a lead, and a part for each metric."""
+    quiet = quiet_cases(judgement)
+    return (
+        (f"{plural(len(quiet), 'unchanged case')} would have caught: ", would_have_caught(quiet)),
+        ("  and since the anchor: ", would_have_caught(quiet, since_anchor=True)),
+    )
+
+
+def since_baseline(facts: SessionFacts) -> tuple[str, ...]:
+    """Name the software that is another than the baseline's, in one text or none."""
+    return (f"{', '.join(facts.differences)} since the baseline",) if facts.differences else ()
+
+
 def _span(metric: Metric, resolutions: list[float]) -> str:
     finite = [value for value in resolutions if math.isfinite(value)]
     if not finite:

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.report.accepting import trade_step
 from pytest_pareto.report.blocks import CaseBlock, FrontBlock, build_fronts
 from pytest_pareto.report.cases import case_lines, visible_rows
+from pytest_pareto.report.edits import edit_lines
 from pytest_pareto.report.header import header_lines
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.plot import plot_lines
 from pytest_pareto.report.quiet import quiet_line
-from pytest_pareto.report.steps import session_steps, step_lines
-from pytest_pareto.report.summary import all_new, plural, quiet_cases, would_have_caught
+from pytest_pareto.report.step import step_lines
+from pytest_pareto.report.steps import session_steps
+from pytest_pareto.report.summary import all_new, caught_by_quiet, since_baseline
 from pytest_pareto.report.table import before_now, fit_columns, header_text
 from pytest_pareto.report.text import clip, pack, wrap
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
@@ -37,7 +40,7 @@ def render_terminal(
         [] if told_above else undecided_lines(judgement, width),
         *(plot_lines(judgement, width) if plot else []),
         _closing(judgement, facts, verbosity, width),
-        _edits(facts, width),
+        edit_lines(facts.edits, width) if facts.updating else [],
         [Line(text) for text in step_lines([*session_steps(judgement, facts)], width)],
     ]
     return _joined([part for part in parts if part])
@@ -76,7 +79,8 @@ def _table(
         if cases:
             lines.append(Line(clip(front.title, width), Tone.BOLD))
         for case in cases:
-            lines += case_lines(case, columns, verbosity=verbosity, accept=facts.accepts)
+            accept = trade_step(case.case_id, case.nodeid, facts)
+            lines += case_lines(case, columns, verbosity=verbosity, accept=accept)
     return lines
 
 
@@ -86,23 +90,9 @@ def _has_block(case: CaseBlock, verbosity: int) -> bool:
 
 def _closing(judgement: Judgement, facts: SessionFacts, verbosity: int, width: int) -> list[Line]:
     lines: list[Line] = []
-    quiet = quiet_cases(judgement)
-    for lead, caught in (
-        (f"{plural(len(quiet), 'unchanged case')} would have caught: ", would_have_caught(quiet)),
-        ("  and since the anchor: ", would_have_caught(quiet, since_anchor=True)),
-    ):
+    for lead, caught in caught_by_quiet(judgement):
         parts = [*(f"{text}," for text in caught[:-1]), *caught[-1:]]
         lines += [Line(t) for t in pack(parts, width, separator=" ", indent=lead, hanging="  ")]
-    texts = [f"{', '.join(facts.differences)} since the baseline"] if facts.differences else []
+    texts = [*since_baseline(facts)]
     texts += [f"assumed: {text}" for text in facts.assumptions if verbosity > 0]
     return lines + [Line(t) for text in texts for t in wrap(text, width, hanging="  ")]
-
-
-def _edits(facts: SessionFacts, width: int) -> list[Line]:
-    if not facts.updating:
-        return []
-    heading = "written to the baseline:" if facts.edits else "nothing was written to the baseline"
-    edits = (
-        line for edit in facts.edits for line in wrap(edit, width, indent="  ", hanging="    ")
-    )
-    return [Line(heading, Tone.BOLD), *(Line(line) for line in edits)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.baseline.edits import Action, Edit, UpdateMode, plan_update
+from pytest_pareto.baseline.edits import Action, Edit, UpdateMode, plan_update, told
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
@@ -554,3 +554,15 @@ def test_a_latency_of_another_mood_moves_the_level_if_all_is_accepted(
     setting = scene(latency=history("latency", OLD[1])).ran(apart)
     _, edits = setting.plan(mode)
     assert [edit.action for edit in edits] == [CHANGE] * (mode is A)
+
+
+def test_what_went_the_same_way_is_told_together() -> None:
+    edits = (
+        Edit(CASE, "accuracy", Action.ADD, "1 run"),
+        Edit(CASE, "latency", Action.ADD, "1 run"),
+        Edit(CASE, "energy", Action.DROP, "no longer measured"),
+    )
+    assert told(edits) == (
+        f"add: {CASE} accuracy, latency (1 run)",
+        f"drop: {CASE} energy (no longer measured)",
+    )

@@ -11,7 +11,9 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.steps import Step, accept_step, case_steps, session_steps, step_lines
+from pytest_pareto.report.accepting import accept_step
+from pytest_pareto.report.step import Step, step_lines
+from pytest_pareto.report.steps import case_steps, session_steps
 from pytest_pareto.report.text import clean, display_width
 
 Run = tuple[Judgement, SessionFacts]

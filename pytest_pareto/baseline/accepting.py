@@ -1,0 +1,114 @@
+"""A candidate accepted: the chosen cases' entries take their place, each with the reason."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
+from pytest_pareto.baseline.codec import history_key
+from pytest_pareto.baseline.edits import Action, Edit
+from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
+
+_NEEDS_A_REASON = (Action.ACCEPT_WORSE, Action.ACCEPT_CHANGE, Action.DROP)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A baseline with what was accepted, and what that changed; ``already`` was in it before."""
+
+    after: Baseline
+    edits: tuple[Edit, ...]
+    already: tuple[str, ...] = ()
+
+
+def chosen_changes(offer: Offer, *, named: bool) -> dict[str, OfferedChange]:
+    """Return what is accepted of a case; ``named`` is whether it was asked for by its own id."""
+    return {name: c for name, c in offer.changes.items() if named or not c.only_named}
+
+
+def needs_reason(changes: Iterable[OfferedChange]) -> bool:
+    """Whether somebody has to say why: for what got worse, was contradicted, or is forgotten."""
+    return any(change.action in _NEEDS_A_REASON for change in changes)
+
+
+def accept(
+    baseline: Baseline,
+    candidate: Candidate,
+    chosen: Mapping[str, Mapping[str, OfferedChange]],
+    reason: str,
+) -> Accepted:
+    """Put the changes that were ``chosen``, by case id and metric, into a baseline.
+
+    Raises BaselineError where an entry is not the one that the session was judged by: then
+    nothing is known of the step from this one.
+    """
+    cases = dict(baseline.cases)
+    edits: list[Edit] = []
+    already: list[str] = []
+    stale: list[str] = []
+    for case_id, changes in chosen.items():
+        old = baseline.cases.get(case_id)
+        for name, change in changes.items():
+            here = None if old is None else old.metrics.get(name)
+            new = _entry(candidate, case_id, name, change)
+            if _same(here, new):
+                already.append(f"{case_id} {name}")
+            elif (None if here is None else history_key(here)) != change.against:
+                stale.append(f"{case_id} {name}")
+            else:
+                _put(cases, candidate, case_id, name, _explained(new, reason))
+                edits.append(Edit(case_id, name, change.action, change.detail))
+    if stale:
+        more = f" and {len(stale) - 5} more" if len(stale) > 5 else ""
+        raise BaselineError(
+            "the baseline is not the one that this candidate was judged by, in "
+            f"{', '.join(stale[:5])}{more}: run `pytest --pareto` on this baseline (in CI: on the "
+            "merged branch), and accept from its candidate; nothing was written"
+        )
+    environments = {**baseline.environments, **candidate.content.environments}
+    after = replace(baseline, cases=cases, environments=environments)
+    return Accepted(after, tuple(edits), tuple(already))
+
+
+def _entry(
+    candidate: Candidate, case_id: str, name: str, change: OfferedChange
+) -> MetricHistory | None:
+    if change.action is Action.DROP:
+        return None
+    return candidate.content.cases[case_id].metrics[name]
+
+
+def _explained(history: MetricHistory | None, reason: str) -> MetricHistory | None:
+    if history is None or not reason:
+        return history
+    newest = replace(history.newest, reason=reason)
+    return replace(history, sessions=(*history.sessions[:-1], newest))
+
+
+def _same(here: MetricHistory | None, new: MetricHistory | None) -> bool:
+    """Whether the baseline has what is offered, whatever the reason that was given then."""
+    if here is None or new is None:
+        return here is new
+    unexplained = replace(here.newest, reason=new.newest.reason)
+    return replace(here, sessions=(*here.sessions[:-1], unexplained)) == new
+
+
+def _put(
+    cases: dict[str, CaseHistory],
+    candidate: Candidate,
+    case_id: str,
+    name: str,
+    history: MetricHistory | None,
+) -> None:
+    case = cases.get(case_id)
+    metrics = {} if case is None else dict(case.metrics)
+    if history is None:
+        metrics.pop(name, None)
+    else:
+        metrics[name] = history
+    fresh = candidate.content.cases.get(case_id, case)
+    assert fresh is not None  # what is neither here nor offered is not chosen
+    if metrics:
+        cases[case_id] = CaseHistory(case_id, fresh.front, fresh.source, metrics)
+    else:
+        cases.pop(case_id, None)

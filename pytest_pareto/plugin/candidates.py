@@ -1,0 +1,86 @@
+"""What a session leaves to be accepted: a candidate, in a folder that git does not see."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_pareto.baseline.candidate import (
+    Candidate,
+    Measured,
+    plan_candidate,
+    refused_candidate,
+)
+from pytest_pareto.baseline.candidate_files import SESSION, write_candidate
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.history import Baseline
+from pytest_pareto.outputs.disk import being_made, locked, open_folder, put_in_place, remove
+from pytest_pareto.pipeline import Judged
+from pytest_pareto.plugin.conclusion import Conclusion
+
+_README = """\
+What the last `pytest --pareto` would have written into the baseline, in its own format, and in
+`session/candidate.json` what of it is what. `pytest-pareto accept` copies in what you name:
+
+    pytest-pareto accept .pareto_candidate 'test_file.py::test_name[case]' --reason 'say why'
+
+Replaced by each session. It can be deleted at any time.
+"""
+
+
+def offer(
+    folder: Path | None, judged: Judged, baseline: Baseline, now: Environment, refused: str | None
+) -> Candidate | None:
+    """Return what a session leaves; None where it leaves none.
+
+    ``refused`` says why nothing of it can be accepted, where it was cut short.
+    """
+    if folder is None:
+        return None
+    if refused is not None:
+        return refused_candidate(baseline.hardware_key, refused)
+    measured = Measured(judged.judgement, judged.measured, judged.levels, judged.samples, now)
+    return plan_candidate(baseline, measured)
+
+
+def leave(
+    conclusion: Conclusion, folder: Path | None, candidate: Candidate | None, cwd: Path
+) -> Conclusion:
+    """Replace the last session's candidate by this one's; where that fails, it is a notice.
+
+    The facts say where it is, as it can be typed in ``cwd``.
+    """
+    if folder is None or candidate is None:
+        return conclusion
+    try:
+        open_folder(folder, _README)
+        with locked(folder):
+            made = being_made(folder / SESSION)
+            write_candidate(made, candidate)
+            put_in_place(made, folder / SESSION)
+    except (OSError, ParetoError, UnicodeError) as error:
+        notice = f"no candidate is left for `pytest-pareto accept`: {error}"
+        judgement = conclusion.judgement
+        told = replace(judgement, notices=(*judgement.notices, notice))
+        return replace(conclusion, judgement=told)
+    if candidate.refused:
+        return conclusion
+    acceptable = frozenset(
+        case for case, told in candidate.offers.items() if told.changes and not told.left_out
+    )
+    facts = replace(conclusion.facts, candidate_path=_typed(folder, cwd), acceptable=acceptable)
+    return replace(conclusion, facts=facts)
+
+
+def discard(folder: Path | None) -> None:
+    """Remove the last session's candidate: it is of a baseline that is not the one any more."""
+    if folder is not None and (folder / SESSION).is_dir():
+        with locked(folder):
+            remove(folder / SESSION)
+
+
+def _typed(folder: Path, cwd: Path) -> str:
+    try:
+        return Path(os.path.relpath(folder, cwd)).as_posix()
+    except ValueError:  # on another drive
+        return folder.as_posix()

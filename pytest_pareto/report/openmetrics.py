@@ -1,0 +1,114 @@
+"""``--pareto-openmetrics``: levels and verdicts for whoever compares numbers as they are written.
+
+GitLab shows a line as changed where its text is another one. So a metric that did not change
+shows the level of its baseline, and what changed is rounded to four digits.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.digits import significant
+from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Verdict
+from pytest_pareto.report.text import clean
+
+_DIGITS = 4
+_STILL = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.INCONCLUSIVE}
+_UNITS = {"s": "seconds", "J": "joules", "B": "bytes"}
+
+Labels = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """Gauges of one name; ``unit`` ends the name where there is one."""
+
+    name: str
+    help: str
+    samples: Sequence[tuple[Labels, str]]
+    unit: str = ""
+
+    def lines(self) -> Iterator[str]:
+        yield f"# TYPE {self.name} gauge"
+        if self.unit:
+            yield f"# UNIT {self.name} {self.unit}"
+        yield f"# HELP {self.name} {self.help}"
+        values: dict[str, str] = {}
+        for labels, value in self.samples:
+            told = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+            # Ids that read alike once they are shown would be one series told twice.
+            values.setdefault(f"{self.name}{{{told}}}" if told else self.name, value)
+        yield from (f"{series} {value}" for series, value in values.items())
+
+
+def render_openmetrics(report: SessionReport) -> str:
+    """Write the session as OpenMetrics text."""
+    judgement = report.judgement
+    cases = sorted(judgement.cases, key=lambda case: case.case_id)
+    tally = judgement.counts
+    found = [(case, r) for case in cases for r in case.comparison.metrics if r.metric.gates]
+    families = [
+        _Family(
+            "pareto_failed", "Whether the session fails the build.", [({}, _flag(judgement.failed))]
+        ),
+        _Family(
+            "pareto_cases",
+            "How many cases have a verdict.",
+            [({"verdict": str(verdict)}, str(tally.get(verdict, 0))) for verdict in Verdict],
+        ),
+        _Family(
+            "pareto_case_failed",
+            "Whether a case fails the build.",
+            [({"case": clean(case.case_id)}, _flag(case.fails)) for case in cases],
+        ),
+        _Family(
+            "pareto_metric_worse",
+            "Whether a metric got worse beyond its limit.",
+            [(_labels(c, r.metric), _flag(r.outcome is Outcome.WORSE)) for c, r in found],
+        ),
+        *_levels(found),
+    ]
+    lines = [line for family in families if family.samples for line in family.lines()]
+    return "\n".join([*lines, "# EOF"]) + "\n"
+
+
+def _flag(value: object) -> str:
+    return "1" if value else "0"
+
+
+def _labels(case: CaseVerdict, metric: Metric) -> Labels:
+    return {"case": clean(case.case_id), "metric": clean(metric.name)}
+
+
+def _levels(found: Sequence[tuple[CaseVerdict, MetricResult]]) -> Iterator[_Family]:
+    """Return a family for each unit; a unit that is no SI one is a label."""
+    by_unit: dict[str, list[tuple[Labels, str]]] = {}
+    for case, result in found:
+        value = _level(result)
+        if value is not None:
+            unit = _UNITS.get(result.metric.unit, "")
+            labels = _labels(case, result.metric)
+            if not unit and result.metric.unit:
+                labels["unit"] = clean(result.metric.unit)
+            by_unit.setdefault(unit, []).append((labels, value))
+    for unit, samples in sorted(by_unit.items()):
+        name = f"pareto_level_{unit}" if unit else "pareto_level"
+        told = "What a metric measured, or where it did not change, its baseline."
+        yield _Family(name, told, samples, unit)
+
+
+def _level(result: MetricResult) -> str | None:
+    still = result.outcome in _STILL and result.baseline is not None
+    level = result.baseline if still else result.candidate
+    if level is None:
+        return None
+    if result.metric.kind is Kind.EXACT and math.isfinite(level) and level == int(level):
+        return str(int(level))
+    return repr(significant(level, _DIGITS))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,159 @@
+"""What a session leaves to be accepted, and ``pytest-pareto accept`` at the shell."""
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_pareto import cli
+from pytest_pareto.baseline.candidate_files import SESSION, read_candidate
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Toy
+
+LARGE, SMALL = "test_toy.py::test_generate[large]", "test_toy.py::test_generate[small]"
+FOLDER = ".pareto_candidate"
+
+
+@pytest.fixture
+def slower(toy: "Toy") -> "Toy":
+    """The toy after a session that found one case slower."""
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto")
+    assert session.exit_code == 1
+    assert f"pytest-pareto accept {FOLDER} '{LARGE}' --reason 'say why'" in session.text
+    assert "or, measured anew:" in session.text
+    return toy
+
+
+def accept(*args: str) -> int:
+    return cli.main(["accept", FOLDER, *args])
+
+
+def test_accepted_and_green(slower: "Toy", capsys: pytest.CaptureFixture[str]) -> None:
+    assert accept(LARGE, "--reason", "more steps,\n on purpose") == 0
+    out = capsys.readouterr().out
+    assert f"accept-worse: {LARGE} latency" in out
+    assert "reason: more steps, on purpose" in out
+    (line,) = [
+        line
+        for text in slower.baseline_files.values()
+        for line in text.splitlines()
+        if '"reason"' in line
+    ]
+    assert '"reason": "more steps, on purpose"' in line
+    assert slower.run("--pareto").exit_code == 0
+
+
+def test_not_accepted_and_red(slower: "Toy", capsys: pytest.CaptureFixture[str]) -> None:
+    before = slower.baseline_files
+    assert accept(SMALL, "--reason", "another one") == 2
+    assert "nothing of it changed" in capsys.readouterr().out
+    assert slower.baseline_files == before
+    assert slower.run("--pareto").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "got worse, is gone or contradicts the baseline: say why"),
+        (["--reason", "..."], "stands for a reason"),
+        (["--reason", "say why"], "stands for a reason"),
+        (["test_toy.py::test_generate[larg]", "--reason", "x"], f"close to it: {LARGE}"),
+        (["other.py", "--reason", "x"], "has no case 'other.py'"),
+    ],
+)
+def test_what_cannot_be_accepted(
+    slower: "Toy", capsys: pytest.CaptureFixture[str], args: list[str], message: str
+) -> None:
+    before = slower.baseline_files
+    assert accept(*args) == 2
+    assert message in capsys.readouterr().err
+    assert slower.baseline_files == before
+
+
+@pytest.mark.parametrize("name", ["test_toy.py", "./test_toy.py::test_generate"])
+def test_what_several_begin_with(slower: "Toy", name: str) -> None:
+    assert accept(name, "--reason", "x") == 0
+    assert slower.run("--pareto").exit_code == 0
+
+
+def test_another_folder_is_a_baseline_too(slower: "Toy") -> None:
+    shutil.move(slower.path / "pareto_baselines", slower.path / "elsewhere")
+    assert accept(LARGE, "--reason", "x", "--baseline", "elsewhere") == 0
+    assert not (slower.path / "pareto_baselines").exists()
+
+
+def test_what_is_new_needs_no_reason(fresh_toy: "Toy", capsys: pytest.CaptureFixture[str]) -> None:
+    fresh_toy.run("--pareto")
+    assert accept() == 0
+    assert f"add: {SMALL} accuracy, latency (1 run)" in capsys.readouterr().out
+    assert fresh_toy.run("--pareto", "--pareto-missing=fail").exit_code == 0
+
+
+def test_from_a_folder_below_it_is_told_as_it_is_typed_there(
+    toy: "Toy", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (toy.path / "pytest.ini").write_text("[pytest]\n")
+    (toy.path / "sub").mkdir()
+    toy.change(large={"seconds": 0.08})
+    monkeypatch.chdir(toy.path / "sub")
+    session = toy.run("--pareto", "..")
+    assert f"pytest-pareto accept ../{FOLDER} '../{LARGE}'" in session.text.replace("\\\n", "")
+    assert cli.main(["accept", f"../{FOLDER}", f"../{LARGE}", "--reason", "x"]) == 0
+
+
+def test_each_session_replaces_the_last_ones(slower: "Toy") -> None:
+    assert read_candidate(slower.path / FOLDER).offers[LARGE].changes
+    slower.change(large={"seconds": 0.04})
+    slower.run("--pareto")
+    assert not read_candidate(slower.path / FOLDER).offers[LARGE].changes
+    assert (slower.path / FOLDER / ".gitignore").read_text() == "*\n"
+
+
+def test_an_update_leaves_none(slower: "Toy") -> None:
+    slower.run("--pareto", "--pareto-update", "--pareto-runs=1")
+    assert not (slower.path / FOLDER / SESSION).exists()
+    assert slower.run("--pareto").exit_code == 0
+
+
+def test_none_is_left_where_none_is_wanted(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto", "--pareto-candidate=")
+    assert not (toy.path / FOLDER).exists()
+    assert "pytest-pareto accept" not in session.text
+    assert "to accept:" in session.text
+
+
+def test_of_a_session_that_was_cut_short_nothing_is_accepted(
+    toy: "Toy", capsys: pytest.CaptureFixture[str]
+) -> None:
+    (toy.path / "test_zero.py").write_text("def test_fails(): assert False\n")
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto", "--maxfail=1", "test_toy.py", "test_zero.py")
+    assert session.exit_code == 1
+    capsys.readouterr()
+    assert accept("--reason", "x") == 2
+    assert "cut short" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", [".", "pareto_baselines", "pareto_baselines/inner"])
+def test_a_folder_that_holds_something_else_is_refused(toy: "Toy", folder: str) -> None:
+    before = toy.baseline_files
+    session = toy.run("--pareto", f"--pareto-candidate={folder}")
+    assert session.exit_code == 4
+    assert "each session replaces the candidate" in session.text
+    assert toy.baseline_files == before
+
+
+def test_where_none_can_be_left_a_notice_says_so(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto", "--pareto-candidate=world.json/x")
+    assert "no candidate is left for `pytest-pareto accept`" in session.text
+    assert "pytest-pareto accept world.json" not in session.text
+
+
+def test_taking_turns_it_is_refused(toy: "Toy") -> None:
+    session = toy.run("--pareto", "--pareto-against=HEAD", "--pareto-candidate=x")
+    assert session.exit_code == 4
+    assert "--pareto-candidate does not go with --pareto-against" in session.text

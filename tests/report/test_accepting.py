@@ -1,0 +1,87 @@
+"""How to accept: from the candidate where there is one, and by measuring anew in any case."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
+from pytest_pareto.report.accepting import REASON, trades_step
+from pytest_pareto.report.failure import failure_text
+from pytest_pareto.report.steps import session_steps
+from pytest_pareto.report.terminal import render_terminal
+
+Run = tuple[Judgement, SessionFacts]
+Cases = Callable[..., CaseVerdict]
+FOLDER = ".pareto_candidate"
+
+
+def offering(facts: SessionFacts, *cases: CaseVerdict) -> SessionFacts:
+    ids = frozenset(case.case_id for case in cases)
+    return replace(facts, candidate_path=FOLDER, acceptable=ids)
+
+
+@pytest.fixture
+def red(case: Cases, compared: Callable[..., object]) -> Callable[[str], CaseVerdict]:
+    return lambda name: case(name, Verdict.DOMINATED, fails=("it got worse",))
+
+
+def commands(run: Run) -> dict[str, tuple[str, ...]]:
+    return {step.purpose: step.command for step in session_steps(*run)}
+
+
+def test_one_case_is_accepted_as_it_was_measured_or_anew(
+    red: Callable[[str], CaseVerdict], facts: Callable[..., SessionFacts]
+) -> None:
+    one = red("[a b]")
+    told = commands((Judgement((one,)), offering(facts(), one)))
+    nodeid = one.comparison.nodeid
+    assert told["to accept:"] == ("pytest-pareto", "accept", FOLDER, nodeid, "--reason", REASON)
+    assert told["or, measured anew:"] == ("pytest", nodeid, "--pareto", "--pareto-update")
+
+
+def test_what_is_not_in_the_candidate_is_only_accepted_anew(
+    red: Callable[[str], CaseVerdict], facts: Callable[..., SessionFacts]
+) -> None:
+    one = red("[a]")
+    told = commands((Judgement((one,)), offering(facts())))
+    assert told["to accept:"] == ("pytest", one.comparison.nodeid, "--pareto", "--pareto-update")
+
+
+def test_a_few_are_named_and_many_are_all(
+    red: Callable[[str], CaseVerdict], facts: Callable[..., SessionFacts]
+) -> None:
+    for count, purpose in ((5, "to accept:"), (6, "to accept all that changed:")):
+        cases = [red(f"[{i}]") for i in range(count)]
+        told = commands((Judgement(tuple(cases)), offering(facts(), *cases)))
+        named = {case.comparison.nodeid for case in cases} & set(told[purpose])
+        assert len(named) == (count if count == 5 else 0)
+        assert "--lf" in told["or, measured anew:"]
+
+
+def test_the_failed_test_and_the_section_say_the_same(
+    red: Callable[[str], CaseVerdict], facts: Callable[..., SessionFacts]
+) -> None:
+    one = red("[a]")
+    session = offering(facts(), one)
+    _, text = failure_text(one, session)
+    lines = render_terminal(Judgement((one,)), session, verbosity=0, plot=False, width=80)
+    for told in (text, "\n".join(line.text for line in lines)):
+        words = shlex.split(told[told.index("pytest-pareto") :].replace("\\\n", " "))
+        assert words[:4] == ["pytest-pareto", "accept", FOLDER, one.comparison.nodeid]
+        assert words[4:6] == ["--reason", REASON]
+    assert "pytest-pareto" not in failure_text(one)[1]
+
+
+def test_a_trade_that_was_let_through_is_offered_once(failing_run: Run) -> None:
+    judgement, facts = failing_run
+    (traded,) = [case for case in judgement.cases if case.verdict is Verdict.TRADE_OFF]
+    session = offering(facts, traded)
+    step = trades_step(judgement.cases, session)
+    assert step is not None
+    assert traded.comparison.nodeid in step.command
+    lines = render_terminal(Judgement((traded,)), session, verbosity=0, plot=False, width=120)
+    assert sum("pytest-pareto accept" in line.text for line in lines) == 1
+    assert trades_step(judgement.cases, facts) is None

@@ -1,0 +1,199 @@
+"""The Markdown report: what it says, in which order, how long, and what no name can do to it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
+from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.verdict import (
+    CaseComparison,
+    CaseVerdict,
+    Judgement,
+    MetricResult,
+    Place,
+    Position,
+    Verdict,
+)
+from pytest_pareto.report.markdown import MOST_BYTES, render_markdown
+from pytest_pareto.report.text import clean
+
+Run = tuple[Judgement, SessionFacts]
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+WORSE = Change(0.5, 0.4, 0.6, 0.05, True, 0.05, 0.0001, 0.999, 0.1)  # fmt: skip
+BETTER = Change(-0.3, -0.4, -0.2, 0.05, True, 0.05, 0.999, 0.0001, 0.1)
+FRONTS = 20
+FOREIGN = {"html_block", "html_inline", "link_open", "image", "em_open", "s_open"}
+
+
+def rendered(run: Run, **facts: Any) -> str:
+    return render_markdown(SessionReport(run[0], replace(run[1], **facts)))
+
+
+def offered(run: Run) -> dict[str, Any]:
+    ids = frozenset(case.case_id for case in run[0].cases)
+    return {"candidate_path": ".pareto_candidate", "acceptable": ids}
+
+
+def columns(text: str) -> list[set[int]]:
+    """How many cells the rows of each table have."""
+    tables: list[set[int]] = []
+    count = 0
+    for token in MARKDOWN.parse(text):
+        if token.type == "table_open":
+            tables.append(set())
+        elif token.type == "tr_open":
+            count = 0
+        elif token.type in ("td_open", "th_open"):
+            count += 1
+        elif token.type == "tr_close":
+            tables[-1].add(count)
+    return tables
+
+
+def kinds(text: str) -> set[str]:
+    tokens = MARKDOWN.parse(text)
+    return {t.type for t in tokens} | {c.type for t in tokens for c in t.children or []}
+
+
+def test_a_failing_session(failing_run: Run) -> None:
+    text = rendered(failing_run, **offered(failing_run))
+    assert text.startswith("## pareto: FAIL\n\n**2 of 9 cases regressed** · 1 traded")
+    lines = text.splitlines()
+    led = next(line for line in lines if line.startswith("| `["))
+    assert led.startswith("| `[int8-20]` **LOST ITS PLACE** | `device_time` | 231.4 | 246.0 ms |")
+    assert led.endswith("| +6.3 % [+6.2, +6.4] | 1 % | **WORSE** |")
+    assert "[q0]" not in text
+    assert "5 unchanged cases would have caught: latency 9-13 %" in text
+    assert "pytest-pareto accept .pareto_candidate " in text
+    assert "- unconfirmed: judged on this session's runs alone" in text
+    assert "- torch 2.12.0 → 2.13.0 since the baseline" in text
+    assert columns(text) == [{7}]
+
+
+def test_without_a_candidate_nothing_is_copied_from_it(failing_run: Run) -> None:
+    text = rendered(failing_run)
+    assert "pytest-pareto accept" not in text
+    assert "pytest --lf --pareto --pareto-update" in text
+
+
+def test_a_passing_session_has_no_table(passing_run: Run) -> None:
+    text = rendered(passing_run, confirmed=True)
+    assert text.startswith("## pareto: PASS")
+    assert "|" not in text
+    assert "9 unchanged cases would have caught" in text
+
+
+def test_a_trade_that_was_let_through_can_be_accepted(failing_run: Run) -> None:
+    judgement, facts = failing_run
+    traded = Judgement(tuple(c for c in judgement.cases if c.verdict is Verdict.TRADE_OFF))
+    text = rendered((traded, facts), **offered(failing_run))
+    assert "# to accept what was traded\npytest-pareto accept .pareto_candidate" in text
+
+
+def test_what_failed_of_the_session_leads(incomplete_run: Run) -> None:
+    text = rendered(incomplete_run)
+    assert text.index("the worker gw1 crashed") < text.index("| case |")
+    assert "- incomplete: 1 of 2 workers crashed" in text
+    assert "`test_sd.py::test_generate[gone]`" in text
+
+
+def test_what_a_process_said_stays_in_its_block(passing_run: Run) -> None:
+    said = "a process died:\n```\n</pre><b>x\n" + "y" * 500
+    judgement = Judgement(passing_run[0].cases, failures=(said,) * 30)
+    text = rendered((judgement, passing_run[1]))
+    assert not kinds(text) & {"html_block", "html_inline"}
+    assert "**FAIL** and 10 more" in text
+    assert len(text.encode()) <= MOST_BYTES
+
+
+def test_every_session_is_told(any_run: Run) -> None:
+    text = rendered(any_run)
+    assert len(text.encode()) <= MOST_BYTES
+    assert not kinds(text) & {"html_block", "html_inline"}
+    assert all(widths == {7} for widths in columns(text))
+
+
+def changed(index: int, verdict: Verdict, change: Change, name: str = "") -> CaseVerdict:
+    front = f"tests/test_{index % FRONTS}.py::test_generate"
+    case_id = f"{front}[variant-{index}{name}]"
+    result = MetricResult(LATENCY, 0.4, 0.6, change=change)
+    fails = ("latency got worse beyond its limit",) if verdict is Verdict.DOMINATED else ()
+    comparison = CaseComparison(case_id, case_id, front, (result,))
+    return CaseVerdict(comparison, verdict, Place(Position.OFF, on_front=False), fails)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 300, "模" * 300, "|" * 100, "`" * 100])
+def test_a_thousand_changed_cases_fit_and_the_worst_lead(
+    facts: Callable[..., SessionFacts], name: str
+) -> None:
+    better = [changed(i, Verdict.IMPROVED, BETTER, name) for i in range(990)]
+    worse = [changed(990 + i, Verdict.DOMINATED, WORSE, name) for i in range(10)]
+    run = Judgement((*better, *worse)), facts()
+    text = rendered(run, **offered(run))
+    assert 45_000 < len(text.encode()) <= MOST_BYTES
+    assert text.count("**DOMINATED**") == 10
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert "**DOMINATED**" in rows[0]
+    assert f"{1000 - len(rows)} changed cases less grave than these left out" in text
+    assert all(widths == {7} for widths in columns(text))
+    # In listing order alone, the room would be spent on the first fronts' improvements.
+    assert len({line for line in text.splitlines() if line.startswith("**`tests/")}) >= 10
+
+
+odd = st.sampled_from("|`\\<>*_[]()@#!~$&:{}-+=.\n\r\t \u202e'\"é模\x1b")
+names = st.text(st.one_of(odd, st.characters(exclude_categories=["Cs"])), min_size=1, max_size=40)
+long_names = st.one_of(names, names.map(lambda n: (n * 300)[:300]))
+texts = st.lists(st.text(st.one_of(odd, st.characters()), max_size=60), max_size=2).map(tuple)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> CaseVerdict:
+    name, unit = draw(long_names), draw(names)
+    metric = Metric(
+        draw(long_names),
+        unit,
+        Better.LOWER,
+        Kind.RUN,
+        Scope.HOST,
+        0.05,
+        relative=draw(st.booleans()),
+    )
+    result = MetricResult(
+        metric, 0.4, 0.6, change=replace(WORSE, worst_ids=draw(texts), relative=metric.relative)
+    )
+    broken = MetricResult(replace(metric, name="other"), state=Outcome.BROKEN, reason=draw(names))
+    front = draw(st.sampled_from(["t.py::test_x", "a|b`c", "<b>"]))
+    comparison = CaseComparison(
+        f"t.py::test_x[{name}]", f"t.py::test_x[{name}]", front, (result, broken)
+    )
+    verdict = draw(st.sampled_from([Verdict.DOMINATED, Verdict.TRADE_OFF, Verdict.BROKEN]))
+    fails = draw(texts) if verdict is not Verdict.TRADE_OFF else ()
+    return CaseVerdict(comparison, verdict, Place(Position.OFF, on_front=False), fails, draw(texts))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(cases(), min_size=1, max_size=4, unique_by=lambda c: c.case_id), texts, texts)
+def test_no_name_breaks_a_table_or_becomes_html(
+    found: list[CaseVerdict], failures: tuple[str, ...], notices: tuple[str, ...]
+) -> None:
+    facts = SessionFacts("pareto_baselines/x", "x", 2, 10, 1, 1.0)
+    run = Judgement(tuple(found), failures, notices), facts
+    text = rendered(run, **offered(run))
+    assert len(text.encode()) <= MOST_BYTES
+    assert columns(text)
+    assert all(widths == {7} for widths in columns(text))
+    assert not kinds(text) & FOREIGN
+    visible = " ".join(
+        child.content for t in MARKDOWN.parse(text) for child in t.children or []
+    ).replace("\u200b", "")
+    for case in found:
+        name = clean(case.case_id.removeprefix("t.py::test_x"))[-6:]
+        assert name.replace(" ", "") in visible.replace(" ", "")

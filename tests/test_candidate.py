@@ -1,0 +1,280 @@
+"""From a judged session to an accepted baseline, without pytest: what gets in, what does not."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_pareto.baseline.accepting import accept, chosen_changes, needs_reason
+from pytest_pareto.baseline.actions import KEPT_SESSIONS
+from pytest_pareto.baseline.candidate import Candidate, Measured, plan_candidate, refused_candidate
+from pytest_pareto.baseline.candidate_files import (
+    ABOUT,
+    SESSION,
+    holds_candidate,
+    read_candidate,
+    write_candidate,
+)
+from pytest_pareto.baseline.edits import Action, UpdateMode, plan_update
+from pytest_pareto.baseline.store import load, write
+from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Run
+from pytest_pareto.model.verdict import Verdict
+from tests.sessions import HERE, baseline, case_runs, five, judged, remembered, session
+
+A, B, GONE = "test_m.py::test_f[a]", "test_m.py::test_f[b]", "test_m.py::test_gone"
+KEY = HERE.hardware_key
+
+
+def past() -> Baseline:
+    levels = {"device": five(1.0), "accuracy": [0.9] * 5}
+    return baseline(*(remembered(case, levels, front=case) for case in (A, B, GONE)))
+
+
+def levels(device: float) -> dict[str, Any]:
+    return {"device": five(device), "accuracy": [0.9] * 5}
+
+
+def measured(runs: Sequence[Run], before: Baseline) -> Measured:
+    found = judged(runs, before)
+    return Measured(found.judgement, found.measured, found.levels, found.samples, HERE)
+
+
+def slower_session(before: Baseline) -> Measured:
+    """``a`` got slower, ``b`` faster, and a third case is gone."""
+    runs = session(case_runs(A, levels(1.5), front=A), case_runs(B, levels(0.5), front=B))
+    return measured(runs, before)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> tuple[Path, Baseline]:
+    """The past as it lies on disk, read back."""
+    folder = tmp_path / "pareto_baselines"
+    write(folder, KEY, Baseline(KEY, {}, {}), past())
+    return folder, load(folder, KEY)
+
+
+@pytest.fixture
+def candidate(stored: tuple[Path, Baseline], tmp_path: Path) -> Candidate:
+    """What the slower session leaves, through its files."""
+    home = tmp_path / ".pareto_candidate" / SESSION
+    write_candidate(home, plan_candidate(stored[1], slower_session(stored[1])))
+    return read_candidate(home.parent)
+
+
+def all_of(candidate: Candidate, *case_ids: str, named: bool = False) -> dict[str, Any]:
+    chosen = {c: chosen_changes(candidate.offers[c], named=named) for c in case_ids}
+    return {case: changes for case, changes in chosen.items() if changes}
+
+
+def test_it_has_what_changed_and_no_more(candidate: Candidate) -> None:
+    actions = {
+        (case, name): change.action
+        for case, offer in candidate.offers.items()
+        for name, change in offer.changes.items()
+    }
+    assert actions == {
+        (A, "device"): Action.ACCEPT_WORSE,
+        (B, "device"): Action.ACCEPT_BETTER,
+        (GONE, "device"): Action.DROP,
+        (GONE, "accuracy"): Action.DROP,
+    }
+    assert {c: set(case.metrics) for c, case in candidate.content.cases.items()} == {
+        A: {"device"},
+        B: {"device"},
+    }
+
+
+def test_accepting_one_case_is_what_an_update_writes_of_it(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    folder, before = stored
+    accepted = accept(before, candidate, all_of(candidate, A), "more steps")
+    write(folder, KEY, before, accepted.after)
+    after, now = load(folder, KEY), slower_session(before)
+    updated, _ = plan_update(
+        before, now.judgement, now.runs, now.levels, now.samples, HERE, UpdateMode.CHANGED,
+        prune=frozenset(),
+    )  # fmt: skip
+    device = after.cases[A].metrics["device"]
+    assert device.reason == "more steps"
+    assert device.newest.runs == pytest.approx(updated.cases[A].metrics["device"].newest.runs)
+    assert [s.epoch for s in device.sessions] == [0, 1]
+    assert after.cases[A].metrics["accuracy"] == before.cases[A].metrics["accuracy"]
+    assert after.cases[B] == before.cases[B]
+
+
+def test_what_is_accepted_is_green_and_what_is_not_stays_red(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    before = stored[1]
+    runs = session(
+        *(case_runs(case, levels(1.5 if case == A else 1.0), front=case) for case in (A, B, GONE))
+    )
+    red = {c.case_id for c in measured(runs, before).judgement.cases if c.fails}
+    assert red == {A}
+    after = accept(before, candidate, all_of(candidate, A), "more steps").after
+    assert not measured(runs, after).judgement.failed
+    other = accept(before, candidate, all_of(candidate, B), "more steps").after
+    assert measured(runs, other).judgement.failed
+
+
+def test_what_is_gone_goes_only_by_its_name(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    before = stored[1]
+    unnamed = accept(before, candidate, all_of(candidate, A, B, GONE), "why").after
+    assert GONE in unnamed.cases
+    named = accept(before, candidate, all_of(candidate, GONE, named=True), "why")
+    assert GONE not in named.after.cases
+    assert {edit.action for edit in named.edits} == {Action.DROP}
+
+
+def test_a_baseline_that_changed_since_is_refused(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    before = stored[1]
+    moved = accept(before, candidate, all_of(candidate, A), "first").after
+    history = moved.cases[A].metrics["device"]
+    other = replace(history, sessions=(*history.sessions, replace(history.newest, epoch=2)))
+    case = replace(moved.cases[A], metrics={**moved.cases[A].metrics, "device": other})
+    changed = replace(moved, cases={**moved.cases, A: case})
+    with pytest.raises(BaselineError, match="not the one that this candidate was judged by"):
+        accept(changed, candidate, all_of(candidate, A), "second")
+    # Another case's change is in nobody's way.
+    assert accept(changed, candidate, all_of(candidate, B), "second").edits
+
+
+def test_accepting_twice_changes_nothing(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    once = accept(stored[1], candidate, all_of(candidate, A), "why").after
+    twice = accept(once, candidate, all_of(candidate, A), "because")
+    assert twice.edits == ()
+    assert twice.already == (f"{A} device",)
+    assert twice.after.cases == once.cases
+
+
+def test_what_got_worse_takes_a_reason_and_what_got_better_none(candidate: Candidate) -> None:
+    assert needs_reason(candidate.offers[A].changes.values())
+    assert needs_reason(candidate.offers[GONE].changes.values())
+    assert not needs_reason(candidate.offers[B].changes.values())
+
+
+def test_a_failed_and_an_incomplete_case_have_nothing_to_accept() -> None:
+    before = past()
+    runs = session(
+        case_runs(A, levels(1.5), front=A),
+        case_runs(B, {"device": five(1.5)[:2], "accuracy": [0.9] * 2}, front=B),
+        failed={GONE: "it raised"},
+    )
+    offers = plan_candidate(before, measured(runs, before)).offers
+    assert offers[A].changes
+    assert not offers[B].changes
+    assert offers[B].lack
+    assert not offers[GONE].changes
+    assert "it raised" in offers[GONE].lack
+    assert offers[GONE].verdict is Verdict.BROKEN
+
+
+def test_what_has_no_level_is_left_out_and_told(stored: tuple[Path, Baseline]) -> None:
+    before = stored[1]
+    now = slower_session(before)
+    known = {key: runs for key, runs in now.levels.items() if key != (A, "device")}
+    offer = plan_candidate(before, replace(now, levels=known)).offers[A]
+    assert not offer.changes
+    assert offer.left_out == {"device": "it has no level to be compared with later"}
+    early = Looks(samples=100, planned=2, at=1, seed=0)
+    cases = tuple(
+        replace(
+            case,
+            comparison=replace(
+                case.comparison,
+                metrics=tuple(replace(r, looks=early) for r in case.comparison.metrics),
+            ),
+        )
+        for case in now.judgement.cases
+    )
+    stopped = replace(now, levels=known, judgement=replace(now.judgement, cases=cases))
+    left_out = plan_candidate(before, stopped).offers[A].left_out
+    assert left_out == {"device": "it stopped early, with 50 of 100 samples"}
+
+
+def test_a_reason_outlives_the_session_that_it_was_given_with(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    now = accept(stored[1], candidate, all_of(candidate, A), "more steps").after
+    for _ in range(KEPT_SESSIONS + 1):
+        found = measured(session(case_runs(A, levels(1.5), front=A)), now)
+        now, edits = plan_update(
+            now, found.judgement, found.runs, found.levels, found.samples, HERE, UpdateMode.RUNS,
+            prune=frozenset(),
+        )  # fmt: skip
+        assert edits
+    history = now.cases[A].metrics["device"]
+    assert len(history.sessions) == KEPT_SESSIONS
+    assert history.reason == "more steps"
+    assert sum(bool(s.reason) for s in history.sessions) == 1
+
+
+def test_the_next_level_has_a_reason_of_its_own(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    now = accept(stored[1], candidate, all_of(candidate, A), "more steps").after
+    found = measured(session(case_runs(A, levels(3.0), front=A)), now)
+    after, _ = plan_update(
+        now, found.judgement, found.runs, found.levels, found.samples, HERE, UpdateMode.CHANGED,
+        prune=frozenset(),
+    )  # fmt: skip
+    history = after.cases[A].metrics["device"]
+    assert history.newest.epoch == 2
+    assert history.reason == ""
+
+
+def test_of_a_session_that_was_cut_short_nothing_is_offered(tmp_path: Path) -> None:
+    write_candidate(tmp_path / SESSION, refused_candidate(KEY, "it was cut short"))
+    assert read_candidate(tmp_path).refused == "it was cut short"
+    assert not read_candidate(tmp_path).offers
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda about: about.update(schema=2), "newer pytest-pareto"),
+        (lambda about: about.update(more=1), "unknown field"),
+        (lambda about: about.update(hardware_key="../up"), "cannot name a hardware folder"),
+        (lambda about: about["offers"][A]["changes"].update(extra={}), "cannot be used"),
+    ],
+)
+def test_a_spoilt_candidate_is_refused(
+    candidate: Candidate, tmp_path: Path, harm: Any, message: str
+) -> None:
+    file = tmp_path / ".pareto_candidate" / SESSION / ABOUT
+    about = json.loads(file.read_text())
+    harm(about)
+    file.write_text(json.dumps(about))
+    with pytest.raises(BaselineError, match=message):
+        read_candidate(tmp_path / ".pareto_candidate")
+
+
+def test_an_entry_that_is_lacking_is_told(candidate: Candidate, tmp_path: Path) -> None:
+    for file in (tmp_path / ".pareto_candidate" / SESSION / KEY).rglob("*.json"):
+        file.unlink()
+    with pytest.raises(BaselineError, match="lacks its entry of 'device'"):
+        read_candidate(tmp_path / ".pareto_candidate")
+
+
+def test_where_there_is_none_the_way_to_one_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BaselineError, match="there is no candidate in"):
+        read_candidate(tmp_path / "nowhere")
+
+
+def test_only_a_folder_of_candidates_is_taken_for_one(candidate: Candidate, tmp_path: Path) -> None:
+    assert holds_candidate(tmp_path / ".pareto_candidate")
+    assert holds_candidate(tmp_path / "nowhere")
+    assert not holds_candidate(tmp_path)

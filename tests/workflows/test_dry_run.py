@@ -1,0 +1,166 @@
+"""The dry run of a pull request, step by step; and what the workflows must not do."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.plugin.conftest import SIMULATED_CLOCK, record_toy_baseline
+from tests.workflows.dry_run import (
+    CANDIDATE,
+    FASTER,
+    TRADED,
+    Repository,
+    make_repository,
+    plant_a_trade,
+)
+from tests.workflows.runner import OURS, ROOT, Job, filled, true
+
+WORKFLOWS = sorted((ROOT / "docs" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"[\w./-]+@[0-9a-f]{40}")
+
+
+@pytest.fixture(scope="module")
+def red(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repository, Job]:
+    """A branch with a trade beyond its bound, after its job."""
+    baseline = record_toy_baseline(tmp_path_factory.mktemp("recorded"), SIMULATED_CLOCK)
+    repository = make_repository(tmp_path_factory.mktemp("dry"), baseline)
+    plant_a_trade(repository)
+    return repository, repository.job()
+
+
+@pytest.fixture
+def branch(red: tuple[Repository, Job], tmp_path: Path) -> tuple[Repository, Job]:
+    """The same branch, to be changed at will."""
+    home = tmp_path / "home"
+    shutil.copytree(red[0].home, home)
+    return Repository(home / "project", home, jobs=red[0].jobs), red[1]
+
+
+def test_a_trade_beyond_its_bound_is_red_with_all_there_is_to_see(
+    red: tuple[Repository, Job],
+) -> None:
+    repository, job = red
+    assert job.failed
+    assert job.context["steps.pareto.outputs.verdict"] == "fail"
+    assert job.summary.startswith("## pareto: FAIL\n\n**1 of 3 cases regressed**")
+    assert job.summary.count("## pareto") == 1
+    (annotation,) = job.annotations
+    assert annotation.startswith("::error file=test_toy.py,line=")
+    assert TRADED in annotation
+    kept = {p.relative_to(job.artifacts).as_posix() for p in job.artifacts.rglob("*.*")}
+    assert {
+        "pareto/pareto_reports/comment.md",
+        "pareto/pareto_reports/junit.xml",
+        f"pareto/{CANDIDATE}/session/candidate.json",
+    } <= kept
+    comment = (job.artifacts / "pareto" / "pareto_reports" / "comment.md").read_text()
+    assert comment in job.summary
+    asked = repository.asked()
+    assert "pip -m pip install -r requirements.txt pytest-pareto" in asked
+    assert any(line.startswith("gh api repos/somebody/project/issues/7/comments") for line in asked)
+
+
+def test_nothing_of_a_job_is_to_be_committed(red: tuple[Repository, Job]) -> None:
+    repository, job = red
+    assert Repository(job.workspace, repository.home).git("status", "--porcelain") == ""
+
+
+def test_accepted_from_the_artifact_it_is_green(branch: tuple[Repository, Job]) -> None:
+    repository, job = branch
+    done = repository.accept(job, TRADED, "--reason", "half the steps, as agreed")
+    assert done.returncode == 0, done.stderr
+    assert f"accept-worse: {TRADED} accuracy (0.95 → 0.85)" in done.stdout
+    changed = repository.git("diff", "--unified=0")
+    assert changed.count('"reason": "half the steps, as agreed"') == 2  # accuracy and latency
+    assert repository.git("status", "--porcelain").count("\n") == 2  # the module, the environment
+    repository.commit("Accept the trade")
+    again = repository.job()
+    assert not again.failed, again.stdout
+    assert again.context["steps.pareto.outputs.verdict"] == "pass"
+    assert again.annotations == []
+
+
+def test_with_nothing_or_another_case_accepted_it_stays_red(
+    branch: tuple[Repository, Job],
+) -> None:
+    repository, job = branch
+    done = repository.accept(job, FASTER, "--reason", "half the steps")
+    assert done.returncode == 0, done.stderr
+    assert "accept-better" in done.stdout
+    repository.commit("Accept another case")
+    again = repository.job()
+    assert again.failed
+    assert TRADED in again.stdout
+    assert FASTER not in "".join(again.annotations)
+
+
+def test_quotes_that_do_not_match_run_no_test(branch: tuple[Repository, Job]) -> None:
+    repository, _ = branch
+    run = repository.job(args="-k 'open")
+    assert run.failed
+    assert "No closing quotation" in run.stdout
+    assert "test session starts" not in run.stdout
+
+
+def test_what_an_input_holds_is_never_run(branch: tuple[Repository, Job]) -> None:
+    repository, _ = branch
+    run = repository.job(args='-k "$(touch hacked)" `touch hacked`; touch hacked')
+    assert not (run.workspace / "hacked").exists()
+    assert run.context["steps.pareto.outputs.verdict"] == "error"
+
+
+def steps_of(document: dict[str, Any]) -> list[dict[str, Any]]:
+    if "runs" in document:
+        return list(document["runs"]["steps"])
+    jobs = [job for job in document.get("jobs", {}).values() if isinstance(job, dict)]
+    return [step for job in jobs for step in job["steps"]]
+
+
+@pytest.mark.parametrize("file", [ROOT / "action.yml", *WORKFLOWS], ids=lambda file: file.name)
+def test_actions_are_pinned_and_scripts_hold_no_expression(file: Path) -> None:
+    for step in steps_of(yaml.safe_load(file.read_text())):
+        used = step.get("uses", "")
+        assert not used or PINNED.fullmatch(used) or used.startswith(f"{OURS}@")
+        assert "${{" not in step.get("run", "")
+
+
+def test_what_has_a_token_to_write_runs_nothing_of_a_fork() -> None:
+    measure, comment = (
+        yaml.safe_load((ROOT / "docs" / "workflows" / f"fork_{name}.yml").read_text())
+        for name in ("measure", "comment")
+    )
+    assert measure["permissions"] == {"contents": "read"}
+    assert "permissions" not in measure["jobs"]["measure"]
+    assert comment["permissions"] == {}
+    assert comment["jobs"]["comment"]["permissions"] == {
+        "actions": "read",
+        "pull-requests": "write",
+    }
+    used = [step.get("uses", "") for step in steps_of(comment)]
+    assert not any("checkout" in name or name.startswith(OURS) for name in used)
+    same = yaml.safe_load((ROOT / "docs" / "workflows" / "pull_request.yml").read_text())
+    context = {
+        "github.event.pull_request.head.repo.full_name": "a-fork/project",
+        "github.repository": "somebody/project",
+    }
+    assert not true(same["jobs"]["measure"]["if"], context)
+
+
+def test_the_plugin_and_the_action_call_no_forge() -> None:
+    files = [ROOT / "action.yml", *(ROOT / "pytest_pareto").rglob("*.py")]
+    for file in files:
+        assert not re.search(r"\bgh api\b|api\.github|urlopen|requests\.|httpx", file.read_text())
+
+
+def test_the_runner_reads_expressions() -> None:
+    context = {"a.b": "x", "c": ""}
+    assert filled("-${{ a.b }}-${{ steps.no.outputs.y }}-", context) == "-x--"
+    assert true("always() && a.b == 'x'", context)
+    assert not true("a.b != 'x'", context)
+    assert filled("${{ c && 'yes' || 'no' }}", context) == "no"
+    with pytest.raises(AssertionError, match="unknown name"):
+        true("d == ''", context)
