@@ -223,7 +223,7 @@ def test_other_arguments_are_refused(ask: Ask, arguments: list[str]) -> None:
 def test_what_was_found_can_be_written(ask: Ask, tmp_path: Path) -> None:
     assert ask("a.json", "b.json", "--json", "out.json")[0] == 1
     found = json.loads((tmp_path / "out.json").read_text())
-    assert found["session"]["candidate"] == "b.json"
+    assert found["session"]["new_side"] == "b.json"
     assert found["gate"]["failed"] is True
     assert ask("a.json", "out.json")[0] == 1
     code, _, err = ask("a.json", "b.json", "--json", "no/where.json")
