@@ -2,7 +2,7 @@
 
     python -m tests.workflows.dry_run
 
-The steps of `docs/workflows/pull_request.yml` and `action.yml` are run in order, here, in a git
+The steps of `docs/workflows/pull_request.yml` and of `action.yml` are run in order, here, in a git
 repository that is made for it. `gh` and `pip install` only write down what they were asked.
 """
 
@@ -19,16 +19,19 @@ from pytest_pareto.plugin import REPORTS
 from tests.plugin.conftest import SIMULATED_CLOCK, WORLD, write_toy
 from tests.workflows.runner import ROOT, Job, run_job
 
-WORKFLOW = ROOT / "docs" / "workflows" / "pull_request.yml"
+WORKFLOWS = ROOT / "docs" / "workflows"
 TRADED, FASTER = "test_toy.py::test_generate[large]", "test_toy.py::test_generate[medium]"
 CANDIDATE = ".pareto_candidate"
 _CONFIGURED = "[pytest]\npareto_confirm = 2\naddopts = -p no:cov -p no:cacheprovider\n"
 _PYTHON = """#!/usr/bin/env bash
-if [ "$1 $2 $3" = "-m pip install" ]; then echo "pip $*" >> "{log}"; exit 0; fi
-exec "{python}" "$@"
+asked="$(dirname "$0")/../asked.log"
+if [ "$1 $2 $3" = "-m pip install" ]; then echo "pip $*" >> "$asked"; exit 0; fi
+exec "PYTHON" "$@"
 """
 _GH = """#!/usr/bin/env bash
-echo "gh $*" >> "{log}"
+echo "gh $*" >> "$(dirname "$0")/../asked.log"
+# Which pull request is at a commit; there are no comments yet.
+[[ "$*" != *"-X GET"* ]] || echo "$FAKE_PR"
 """
 
 
@@ -63,8 +66,8 @@ class Repository:
         path = [str(self.home / "bin"), str(Path(sys.executable).parent), kept.get("PATH", "")]
         return {**kept, "PATH": os.pathsep.join(path), "PYTHONPATH": str(ROOT)}
 
-    def job(self, args: str = ".") -> Job:
-        """Run the workflow's job on a fresh clone of the newest commit; ``args`` are pytest's."""
+    def job(self, args: str = ".", name: str = "pull_request", **more: str) -> Job:
+        """Run a workflow's job on a fresh clone of the newest commit; ``args`` are pytest's."""
         self.jobs += 1
         workspace = self.home / f"checkout-{self.jobs}"
         self.git("clone", "--quiet", str(self.path), str(workspace))
@@ -73,9 +76,10 @@ class Repository:
             "github.repository": "somebody/project",
             "github.event.pull_request.number": "7",
             "github.token": "none",
+            **more,
         }
         temp = self.home / f"runner-{self.jobs}"
-        workflow = _workflow(self.home, args)
+        workflow = _workflow(WORKFLOWS / f"{name}.yml", self.home, args)
         return run_job(workflow, workspace, temp, self.environment, context)
 
     def asked(self) -> list[str]:
@@ -96,13 +100,13 @@ class Repository:
         )
 
 
-def _workflow(home: Path, args: str) -> Path:
-    """Return the workflow with other arguments, asking for the reports that this version has."""
+def _workflow(file: Path, home: Path, args: str) -> Path:
+    """Return a workflow with other arguments, asking for the reports that this version has."""
     known = " ".join(
         kind for kind in ("html", "json", "markdown", "openmetrics") if kind in REPORTS
     )
     given = f"args: {json.dumps(args)}\n          reports: {known}"
-    text = WORKFLOW.read_text().replace("args: tests", given)
+    text = file.read_text().replace("args: tests", given)
     workflow = home / "workflow.yml"
     workflow.write_text(text)
     return workflow
@@ -113,11 +117,10 @@ def make_repository(home: Path, baseline: Path | None = None) -> Repository:
     project = home / "project"
     (home / "bin").mkdir(parents=True)
     project.mkdir()
-    log = home / "asked.log"
-    log.touch()
+    (home / "asked.log").touch()
     for name, text in (("python", _PYTHON), ("gh", _GH)):
         file = home / "bin" / name
-        file.write_text(text.format(log=log, python=sys.executable))
+        file.write_text(text.replace("PYTHON", sys.executable))
         file.chmod(0o755)
     write_toy(project, SIMULATED_CLOCK)
     (project / "pytest.ini").write_text(_CONFIGURED)

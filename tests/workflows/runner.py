@@ -118,6 +118,11 @@ def _use(job: Job, step: dict[str, Any], context: Context) -> None:
     assert _PINNED.fullmatch(step["uses"]), f"not pinned: {step['uses']}"
     if action == "actions/upload-artifact":
         _keep(job, given)
+    elif action == "actions/download-artifact":
+        kept = Path(context["artifacts"], given["name"])
+        assert kept.is_dir() or step.get("continue-on-error") is True
+        if kept.is_dir():
+            shutil.copytree(kept, given["path"])
     else:
         assert action in _QUIET, f"unknown action {action}"
 

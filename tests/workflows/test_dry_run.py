@@ -98,6 +98,39 @@ def test_with_nothing_or_another_case_accepted_it_stays_red(
     assert FASTER not in "".join(again.annotations)
 
 
+@pytest.mark.parametrize("number", ["7", ""])
+def test_a_forks_comment_is_posted_where_github_says(
+    branch: tuple[Repository, Job], monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    """``number`` is the open pull request at the commit that was measured, if there is one."""
+    repository, _ = branch
+    measured = repository.job(name="fork_measure")
+    assert measured.failed
+    before = len(repository.asked())
+    monkeypatch.setenv("FAKE_PR", number)
+    told = repository.job(
+        name="fork_comment",
+        artifacts=str(measured.artifacts),
+        **{
+            "github.event.workflow_run.event": "pull_request",
+            "github.event.workflow_run.id": "1",
+            "github.event.workflow_run.head_repository.owner.login": "a-fork",
+            "github.event.workflow_run.head_branch": "faster",
+            "github.event.workflow_run.head_sha": "0" * 40,
+        },
+    )
+    assert not told.failed, told.stdout
+    asked = repository.asked()[before:]
+    assert asked[0].startswith("gh api -X GET repos/somebody/project/pulls -f state=open")
+    assert "head=a-fork:faster" in asked[0]
+    posted = [line for line in asked if "-F body=@" in line]
+    assert len(posted) == bool(number)
+    if number:
+        assert posted[0].startswith("gh api repos/somebody/project/issues/7/comments ")
+        comment = (told.temp / "comment.md").read_text()
+        assert comment.startswith("<!-- pytest-pareto -->\n## pareto: FAIL")
+
+
 def test_quotes_that_do_not_match_run_no_test(branch: tuple[Repository, Job]) -> None:
     repository, _ = branch
     run = repository.job(args="-k 'open")
