@@ -21,11 +21,11 @@ def case_lines(
 ) -> list[Line]:
     """Write one case; ``accept`` offers the command that accepts a trade let through."""
     width = columns.width
-    lines = [Line(_headed(case, columns), _tone(case))]
+    lines = [Line(_headed(case, columns), case_tone(case))]
     for row in visible_rows(case, verbosity):
-        lines.append(Line(row_text(row, columns), _row_tone(row, case)))
+        lines.append(Line(row_text(row, columns), row_tone(row, case)))
         lines += [Line(text) for text in _below(row, columns, verbosity)]
-    tone = _tone(case) if case.crept else Tone.PLAIN
+    tone = case_tone(case) if case.crept else Tone.PLAIN
     lines += [Line(text, tone) for text in creep_lines(case, width, INDENT, verbosity)]
     lines += [Line(text) for text in _rest(case, width, verbosity)]
     for lead, texts, tone in (
@@ -64,7 +64,8 @@ def _headed(case: CaseBlock, columns: Columns) -> str:
     return pad(f"  {name}", start) + label
 
 
-def _tone(case: CaseBlock) -> Tone:
+def case_tone(case: CaseBlock) -> Tone:
+    """Tell how a case stands out: red fails, yellow asks for a look, green is better."""
     if case.failing:
         return Tone.RED
     if case.notices or case.verdict is Verdict.INCONCLUSIVE:
@@ -72,7 +73,8 @@ def _tone(case: CaseBlock) -> Tone:
     return Tone.GREEN if case.verdict is Verdict.IMPROVED else Tone.PLAIN
 
 
-def _row_tone(row: Row, case: CaseBlock) -> Tone:
+def row_tone(row: Row, case: CaseBlock) -> Tone:
+    """Tell how a metric of a case stands out."""
     if not row.gates:
         return Tone.PLAIN
     if row.outcome in _ALARMING:

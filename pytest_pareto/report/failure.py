@@ -26,10 +26,11 @@ def failure_text(case: CaseVerdict, ref: str | None = None) -> tuple[str, str]:
         lines.insert(0, header_text(columns, levels, before_now(ref)))
     # Of a shared movement, accepting the case that speaks for it would settle nothing.
     steps = [] if case.common else step_lines([*case_steps(case, ref)], _WIDTH)
-    return _message(case, block), "\n".join([*lines, *([""] if steps else []), *steps])
+    return failure_line(case, block), "\n".join([*lines, *([""] if steps else []), *steps])
 
 
-def _message(case: CaseVerdict, block: CaseBlock) -> str:
+def failure_line(case: CaseVerdict, block: CaseBlock) -> str:
+    """Say in one line what is worse in a failing case, or for what else it fails."""
     convicted = [row for row in block.rows if row.gates and row.outcome is Outcome.WORSE]
     worse = [row for row in convicted if row.metric not in block.crept]
     crept = [creep_text(row) for row in crept_rows(block)]

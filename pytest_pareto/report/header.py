@@ -1,5 +1,7 @@
 """The first lines of the section: the result in words, against what, and how sure."""
 
+from dataclasses import dataclass
+
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
@@ -11,18 +13,42 @@ from pytest_pareto.report.units import duration
 _INDENT = " " * len("FAIL  ")
 
 
-def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is said first of a session: ``word`` is its result, ``doubts`` qualify it."""
+
+    word: str
+    tone: Tone
+    counts: tuple[str, ...]
+    against: str
+    measured: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def build_header(judgement: Judgement, facts: SessionFacts) -> Header:
     """Say whether the session failed, what became of how many cases, and what was compared."""
     word, tone = _result(judgement, facts)
-    counts = headline(judgement, facts)
-    lines = [Line(text, tone) for text in pack(counts, width, indent=f"{word}  ", hanging=_INDENT)]
-    lines += [Line(text) for text in pack([_against(facts)], width, indent=_INDENT)]
     each = " of each" if facts.against is not None else ""
     measured = f"{plural(facts.runs, 'run')}{each} in {duration(facts.duration_s)}"
-    doubts = list(_doubts(judgement, facts))
-    tone = Tone.YELLOW if doubts else Tone.PLAIN
     suspects = [clean(facts.suspects)] if facts.suspects else []
-    told = [measured, *suspects, *_saved(judgement), *doubts]
+    return Header(
+        word,
+        tone,
+        headline(judgement, facts),
+        _against(facts),
+        (measured, *suspects, *_saved(judgement)),
+        tuple(_doubts(judgement, facts)),
+    )
+
+
+def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
+    """Lay out what is said first."""
+    head = build_header(judgement, facts)
+    first = pack(head.counts, width, indent=head.word.ljust(len(_INDENT)), hanging=_INDENT)
+    lines = [Line(text, head.tone) for text in first]
+    lines += [Line(text) for text in pack([head.against], width, indent=_INDENT)]
+    tone = Tone.YELLOW if head.doubts else Tone.PLAIN
+    told = [*head.measured, *head.doubts]
     return lines + [Line(text, tone) for text in pack(told, width, indent=_INDENT)]
 
 
@@ -41,7 +67,7 @@ def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
     if judgement.failed:
         return "FAIL", Tone.RED
     if not facts.baseline_sessions:
-        return "NEW ", Tone.YELLOW
+        return "NEW", Tone.YELLOW
     return "PASS", Tone.GREEN if judgement.cases else Tone.YELLOW
 
 
