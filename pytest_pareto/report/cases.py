@@ -38,9 +38,14 @@ def case_lines(
             for line in wrap(f"{lead}: {text}", width, indent=INDENT, hanging=_BELOW)
         ]
     lines += [Line(text) for text in _asides(case, width, verbosity)]
-    if accept and not case.failing and case.verdict is Verdict.TRADE_OFF:
+    if accept and is_let_through(case):
         lines += [Line(text) for text in step_lines([accept_step(case.nodeid)], width, INDENT)]
     return lines
+
+
+def is_let_through(case: CaseBlock) -> bool:
+    """Whether a case is a trade that passes: what was given up for it may be accepted."""
+    return not case.failing and case.verdict is Verdict.TRADE_OFF
 
 
 def visible_rows(case: CaseBlock, verbosity: int) -> list[Row]:
@@ -105,18 +110,18 @@ def _rest(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
                 told.setdefault(f"{row.word}: ", []).append(row.metric)
     lines = [f"{word}{', '.join(names)}" for word, names in told.items()]
     if verbosity == 1:
-        lines += _diagnostics(case.rows)
+        lines += quiet_diagnostics(case.rows)
     if verbosity > 0 or not (visible_rows(case, verbosity) or case.crept):
-        lines += _absences(case.rows)
+        lines += absences(case.rows)
     for line in lines:
         yield from wrap(line, width, indent=INDENT, hanging=_BELOW)
 
 
-def _diagnostics(rows: Sequence[Row]) -> Iterator[str]:
+def quiet_diagnostics(rows: Sequence[Row]) -> Iterator[str]:
     """Tell what the diagnostics without news read, in one line for those that fared alike."""
     by_word: dict[str, list[str]] = {}
     for row in rows:
-        if not (row.gates or row.remarkable or row.outcome is Outcome.ABSENT):
+        if is_quiet_diagnostic(row):
             moved = f" ({row.change})" if row.outcome is Outcome.INCONCLUSIVE else ""
             told = f"{row.metric} {row.candidate} {row.unit}".rstrip() + moved
             by_word.setdefault(row.word, []).append(told)
@@ -124,7 +129,12 @@ def _diagnostics(rows: Sequence[Row]) -> Iterator[str]:
         yield f"diagnostics, {word}: {', '.join(readings)}"
 
 
-def _absences(rows: Sequence[Row]) -> Iterator[str]:
+def is_quiet_diagnostic(row: Row) -> bool:
+    """Whether a row is a diagnostic that was measured and has no news."""
+    return not (row.gates or row.remarkable or row.outcome is Outcome.ABSENT)
+
+
+def absences(rows: Sequence[Row]) -> Iterator[str]:
     """Say which metrics are absent, together where the reason is the same."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:
