@@ -22,7 +22,9 @@ MARKER = (
     "gate=True): how pytest-pareto measures and judges this test."
 )
 UPDATE_MODES = ("changed", "new", "runs", "all")
-REPORTS: dict[str, str] = {}
+REPORTS: dict[str, str] = {
+    "html": "write what the session found as one HTML page: fronts to explore, tables, reasons",
+}
 """The reports that are files: by option and ini key, what each is."""
 BASELINE_RUNS = 5
 """How many fresh processes record a baseline unless told otherwise."""

@@ -8,7 +8,9 @@ import pytest
 
 from pytest_pareto.model.session_report import SessionReport
 
-KINDS: Mapping[str, str] = {}
+KINDS: Mapping[str, str] = {
+    "html": "pytest_pareto.plugin.html_file:html_file",
+}
 """By kind, which is the option's name, the function that makes text of a `SessionReport`."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, LATENCY
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
-from pytest_pareto.report.digits import trimmed
+from pytest_pareto.report.digits import decimals_for, fixed, trimmed
 from pytest_pareto.report.lines import Tone
 from pytest_pareto.report.units import Scale, levels
 
@@ -111,13 +111,8 @@ def _charge(result: MetricResult, scale: Scale) -> Charge:
         share = change.estimate
         extra = share * before if change.relative else per_thousand(share, result.items)
         tone = _TONES[result.outcome]
-    return Charge(
-        _written(before, scale, 4),
-        _written(now, scale, 4),
-        "" if extra is None else trimmed(extra / scale.factor, 3, sign=True),
-        tone,
-    )
-
-
-def _written(value: float | None, scale: Scale, digits: int) -> str:
-    return "" if value is None else trimmed(value / scale.factor, digits)
+    known = [abs(value) / scale.factor for value in (before, now) if value is not None]
+    decimals = decimals_for(max(known), 4)
+    was, is_now = ("" if v is None else fixed(v / scale.factor, decimals) for v in (before, now))
+    more = "" if extra is None else trimmed(extra / scale.factor, 3, sign=True)
+    return Charge(was, is_now, more, tone)

@@ -7,20 +7,14 @@ from dataclasses import dataclass
 from pytest_pareto.model.verdict import CaseVerdict
 from pytest_pareto.report.axes import position
 from pytest_pareto.report.html.axis import Axis, Span
+from pytest_pareto.report.html.case import Case, Mark
 from pytest_pareto.report.html.front_line import front_line
-from pytest_pareto.report.html.section import CROWD, Case, Mark, Section, around_now, level
-from pytest_pareto.report.text import display_width, shorten
+from pytest_pareto.report.html.labels import Label, place_labels
+from pytest_pareto.report.html.levels import around_now, level
+from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Spot
+from pytest_pareto.report.html.section import CROWD, Section
 
-WIDTH, HEIGHT = 720, 460
-LEFT, RIGHT, TOP, BOTTOM = 74, 16, 34, 52
-NAMES_FOR = 12
-"""With more cases than this, only those with news have their name beside them."""
 _GAP = 9
-_LETTER = 6.3
-_LINE = 13
-_LONGEST = 26
-
-Spot = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +23,6 @@ class Tick:
 
     at: float
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A name beside a point, which ends there where ``ends``."""
-
-    case: int
-    x: float
-    y: float
-    text: str
-    ends: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +86,7 @@ def draw(section: Section) -> Drawing:
             Dot(n, c.mark, c.block.name, c.block.label, c.on_front, new[n] is None, at[n])
             for n, c in _backmost_first(section.cases)
         ),
-        tuple(_labels(section, at)),
+        tuple(place_labels(section, at)),
         tuple(mark for mark in Mark if any(case.mark is mark for case in section.cases)),
     )
 
@@ -111,11 +94,6 @@ def draw(section: Section) -> Drawing:
 def has_bars(section: Section, case: Case) -> bool:
     """Whether the uncertainty of a case is drawn."""
     return case.block.changed or len(section.cases) <= CROWD
-
-
-def is_named(section: Section, case: Case) -> bool:
-    """Whether a case has its name beside it, room allowing."""
-    return case.block.changed or len(section.cases) <= NAMES_FOR
 
 
 def _backmost_first(cases: Sequence[Case]) -> list[tuple[int, Case]]:
@@ -202,37 +180,3 @@ def _shortened(start: Spot, end: Spot) -> tuple[Spot, Spot] | None:
     share = 1 - _GAP / length
     x, y = (round(a + share * (b - a), 1) for a, b in zip(start, end, strict=True))
     return start, (x, y)
-
-
-def _labels(section: Section, at: Sequence[Spot | None]) -> Iterator[Label]:
-    """Name cases, the gravest first, as long as no name covers another or a point with news."""
-    spots = [spot for spot, case in zip(at, section.cases, strict=True) if spot is not None]
-    taken = [(x - 7, y - 7, x + 7, y + 7) for x, y in spots]
-    for number, case in enumerate(section.cases):
-        spot = at[number]
-        if spot is None or not is_named(section, case):
-            continue
-        text = shorten(case.block.name, _LONGEST)
-        for label, box in _places(number, spot, text):
-            if not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                yield label
-                break
-
-
-Box = tuple[float, float, float, float]
-
-
-def _places(number: int, spot: Spot, text: str) -> Iterator[tuple[Label, Box]]:
-    """Try to the right, to the left, above and below, within the picture."""
-    width = _LETTER * display_width(text)
-    for dx, dy in ((13, 4), (-13, 4), (10, -9), (-10, -9), (10, 18), (-10, 18)):
-        x, y, ends = round(spot[0] + dx, 1), round(spot[1] + dy, 1), dx < 0
-        box = (x - width * ends, y - _LINE + 3, x + width * (not ends), y + 3)
-        inside = min(box[0] - LEFT, WIDTH - box[2], box[1] - TOP, HEIGHT - BOTTOM - box[3])
-        if inside > 0:
-            yield Label(number, x, y, text, ends), box
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -7,18 +7,11 @@ from itertools import combinations
 from typing import Any
 
 from pytest_pareto.report.html.axis import Axis, Span
-from pytest_pareto.report.html.drawing import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    has_bars,
-    is_named,
-    lines_of,
-)
-from pytest_pareto.report.html.section import Section, around_now, level
+from pytest_pareto.report.html.drawing import has_bars, lines_of
+from pytest_pareto.report.html.labels import is_named
+from pytest_pareto.report.html.levels import around_now, level
+from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from pytest_pareto.report.html.section import Section
 
 _DIGITS = 4
 _MOST_DIGITS = 15

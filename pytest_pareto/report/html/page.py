@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_pareto import __version__
 from pytest_pareto.model.session_report import SessionReport
-from pytest_pareto.report.html.drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw
+from pytest_pareto.report.html.case import MARK_WORDS
+from pytest_pareto.report.html.drawing import draw
 from pytest_pareto.report.html.island import island_text
-from pytest_pareto.report.html.section import MARK_WORDS, Mark
+from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from pytest_pareto.report.html.view import anchor, build_page
 from pytest_pareto.report.text import clean
 
@@ -64,10 +64,8 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
         policy=_policy(style, _EARLY, script),
         anchor=anchor,
         marks=MARK_WORDS,
-        Mark=Mark,
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT,
               "top": TOP, "bottom": HEIGHT - BOTTOM},
-        version=__version__,
     )  # fmt: skip
 
 

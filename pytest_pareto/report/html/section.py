@@ -1,103 +1,29 @@
 """The cases of one front as the page shows them: a table, and what a picture needs."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import Kind, Metric
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.axes import default_axes, position, shown_on_front
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.verdict import CaseVerdict, Judgement
+from pytest_pareto.report.axes import default_axes, position
 from pytest_pareto.report.blocks import CaseBlock, build_fronts, by_front
-from pytest_pareto.report.cases import (
-    absences,
-    case_tone,
-    is_quiet_diagnostic,
-    quiet_diagnostics,
-    row_tone,
-)
-from pytest_pareto.report.creep import creep_text, crept_rows
 from pytest_pareto.report.html.axis import Axis, build_axis
-from pytest_pareto.report.lines import Tone
-from pytest_pareto.report.rows import DIAGNOSTIC, Row, caught_text, own_direction
+from pytest_pareto.report.html.case import Case, build_case_view
+from pytest_pareto.report.html.levels import level
 from pytest_pareto.report.text import clean
 
 CROWD = 60
 """In a section of more cases than this, those without news have no bars, and are told in brief."""
 
 
-class Mark(StrEnum):
-    """How a case is drawn: by a shape of its own, since colours are not for everybody."""
-
-    FAILS = "fails"
-    NOTED = "noted"
-    UNDECIDED = "undecided"
-    IMPROVED = "improved"
-    MOVED = "moved"
-    QUIET = "quiet"
-
-
-MARK_WORDS = {
-    Mark.FAILS: "fails",
-    Mark.NOTED: "passes, with a notice",
-    Mark.UNDECIDED: "undecided",
-    Mark.IMPROVED: "improved",
-    Mark.MOVED: "has news, and does not fail",
-    Mark.QUIET: "unchanged or not worse",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What the table of cases shows of one metric: ``sure`` is how sure its change is."""
-
-    now: str = ""
-    change: str = ""
-    tone: Tone = Tone.PLAIN
-    before: str = ""
-    sure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MetricLine:
-    """One metric among the details of a case; ``more`` stands below it."""
-
-    row: Row
-    tone: Tone
-    more: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One case of a section; ``anchor`` are its rows beside the anchor."""
-
-    block: CaseBlock
-    verdict: CaseVerdict
-    mark: Mark
-    tone: Tone
-    cells: tuple[Cell, ...]
-    lines: tuple[MetricLine, ...]
-    facts: tuple[str, ...]
-    reasons: tuple[tuple[str, str], ...]
-    anchor: tuple[MetricLine, ...]
-    on_front: bool
-    brief: bool
-
-    @property
-    def level(self) -> str:
-        """The coverage of the intervals of its changes, "" where they do not share one."""
-        levels = {line.row.level for line in self.lines if line.row.level}
-        return levels.pop() if len(levels) == 1 else ""
-
-
 @dataclass(frozen=True, slots=True)
 class Section:
     """A front, or the cases that have no rivals; ``number`` makes the ids of its elements.
 
-    ``names`` are those of the metrics that gate, ``columns`` as they are shown. ``axes`` is what a
-    picture can have along its sides, ``start`` the two that it has at first, and ``why_not`` why
-    there is no picture.
+    ``names`` are those of the metrics that gate, ``columns`` as they are shown, and ``shared`` is
+    what is to be said of all cases. ``axes`` is what a picture can have along its sides, ``start``
+    the two that it has at first, and ``why_not`` why there is no picture.
     """
 
     number: int
@@ -105,6 +31,7 @@ class Section:
     cases: tuple[Case, ...]
     names: tuple[str, ...]
     columns: tuple[str, ...]
+    shared: tuple[str, ...] = ()
     axes: tuple[Axis, ...] = ()
     start: tuple[int, int] = (0, 0)
     why_not: str = ""
@@ -131,40 +58,9 @@ def build_sections(judgement: Judgement) -> tuple[Section, ...]:
         title = "Cases without rivals" if sections else "Cases"
         columns = _columns([verdict for _, verdict in alone])
         crowd = len(alone) > CROWD
-        cases = tuple(_case(b, v, columns, brief=crowd and not b.changed) for b, v in alone)
-        made.append(Section(len(made), title, cases, tuple(columns), tuple(map(clean, columns))))
+        cases = [build_case_view(b, v, columns, brief=crowd and not b.changed) for b, v in alone]
+        made.append(_table(len(made), title, cases, columns))
     return tuple(made)
-
-
-def level(result: MetricResult | None, metric: Metric, side: str) -> float | None:
-    """Return a level that can be drawn beside those of other cases, or None."""
-    if result is None or (result.metric.unit, result.metric.better) != (metric.unit, metric.better):
-        return None
-    value: float | None = getattr(result, side)
-    return value if value is not None and math.isfinite(value) else None
-
-
-def around_now(result: MetricResult | None) -> tuple[float, float] | None:
-    """Lay the interval of a change around the level now; None where it has no width to show.
-
-    The estimate may be adjusted where levels are raw, so only its distance from the ends is used.
-    """
-    if result is None or result.change is None or result.candidate is None:
-        return None
-    change, metric, now = result.change, result.metric, result.candidate
-    if metric.kind is Kind.EXACT or not change.low < change.high:
-        return None
-    ends = _ends(change, metric, now)
-    return ends if all(map(math.isfinite, ends)) else None
-
-
-def _ends(change: Change, metric: Metric, now: float) -> tuple[float, float]:
-    estimate, (low, high) = own_direction(change, metric)
-    if not change.relative:
-        return now + low - estimate, now + high - estimate
-    if not 0 < 1 + estimate < math.inf:
-        return math.inf, math.inf
-    return now * (1 + low) / (1 + estimate), now * (1 + high) / (1 + estimate)
 
 
 def _section(
@@ -172,11 +68,11 @@ def _section(
 ) -> Section:
     columns = _columns(verdicts)
     brief = [len(verdicts) > CROWD and not block.changed for block in blocks]
-    cases = (
-        _case(block, verdict, columns, brief=short)
+    cases = [
+        build_case_view(block, verdict, columns, brief=short)
         for block, verdict, short in zip(blocks, verdicts, brief, strict=True)
-    )
-    plain = Section(number, title, tuple(cases), tuple(columns), tuple(map(clean, columns)))
+    ]
+    plain = _table(number, title, cases, columns)
     known: dict[str, Metric] = {}
     for verdict in verdicts:
         for result in verdict.comparison.metrics:
@@ -190,6 +86,14 @@ def _section(
         why = "Not drawn: a picture needs two metrics measured in two cases."
         return replace(plain, why_not=why)
     return replace(plain, axes=tuple(axes), start=(start[0], start[1]))
+
+
+def _table(number: int, title: str, cases: Sequence[Case], columns: Sequence[str]) -> Section:
+    """Make a section without a picture; what is said of every one of its cases is said once."""
+    first = cases[0].facts if len(cases) > 1 else ()
+    shared = tuple(text for text in first if all(text in case.facts for case in cases))
+    told = (replace(c, facts=tuple(t for t in c.facts if t not in shared)) for c in cases)
+    return Section(number, title, tuple(told), tuple(columns), tuple(map(clean, columns)), shared)
 
 
 def _axis(metric: Metric, verdicts: Sequence[CaseVerdict]) -> Axis | None:
@@ -213,68 +117,3 @@ def _columns(verdicts: Sequence[CaseVerdict]) -> list[str]:
     results = (r for v in verdicts for r in v.comparison.metrics)
     found = (r for r in results if r.metric.gates and r.outcome is not Outcome.ABSENT)
     return list(dict.fromkeys(result.metric.name for result in found))
-
-
-def _case(block: CaseBlock, verdict: CaseVerdict, columns: Sequence[str], *, brief: bool) -> Case:
-    metrics = [result.metric.name for result in verdict.comparison.metrics]
-    rows = dict(zip(metrics, block.rows, strict=True))
-    return Case(
-        block,
-        verdict,
-        _mark(block),
-        case_tone(block),
-        tuple(_cell(rows[name], block) if name in rows else Cell() for name in columns),
-        tuple(
-            _line(row, block)
-            for row in block.rows
-            if row.outcome is not Outcome.ABSENT and not is_quiet_diagnostic(row)
-        ),
-        (*quiet_diagnostics(block.rows), *absences(block.rows)),
-        tuple(_reasons(block)),
-        tuple(_line(row, block) for row in block.anchor if row.gates),
-        shown_on_front(verdict),
-        brief,
-    )
-
-
-def _mark(block: CaseBlock) -> Mark:
-    if block.failing:
-        return Mark.FAILS
-    if block.notices:
-        return Mark.NOTED
-    if block.verdict is Verdict.INCONCLUSIVE:
-        return Mark.UNDECIDED
-    if block.verdict is Verdict.IMPROVED:
-        return Mark.IMPROVED
-    return Mark.MOVED if block.changed else Mark.QUIET
-
-
-def _line(row: Row, block: CaseBlock) -> MetricLine:
-    # Columns say these; a page of a hundred cases would say them a thousand times.
-    told = {DIAGNOSTIC, caught_text(row.resolution)}
-    more = [text for text in (*row.facts, *row.details) if text not in told]
-    if row.worst:
-        more.append(f"worst samples: {', '.join(row.worst)}")
-    if block.changed and row.remarkable and row.statistics:
-        more.append(row.statistics)
-    return MetricLine(row, row_tone(row, block), tuple(more))
-
-
-def _reasons(block: CaseBlock) -> list[tuple[str, str]]:
-    """Return what is said of a case beside its metrics, each with the word it begins with."""
-    return [
-        *(("fails", text) for text in block.fails),
-        *(("note", text) for text in block.notices),
-        *(("since the anchor", creep_text(row)) for row in crept_rows(block)),
-        *(("", text) for text in (*block.notes, block.place, *block.budgets) if text),
-    ]
-
-
-def _cell(row: Row, block: CaseBlock) -> Cell:
-    now = f"{row.candidate} {row.unit}".rstrip() if row.candidate else ""
-    silent = row.outcome is Outcome.UNCHANGED and row.change
-    change = row.change if silent else f"{row.change} {row.word}".lstrip()
-    before = f"{row.baseline} {row.unit}".rstrip() if row.baseline else ""
-    caught = caught_text(row.resolution) if row.resolution else ""
-    sure = " ".join(part for part in (row.interval, caught) if part)
-    return Cell(now, change, row_tone(row, block) if row.remarkable else Tone.PLAIN, before, sure)

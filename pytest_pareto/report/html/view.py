@@ -10,13 +10,14 @@ from pytest_pareto.report.blocks import FrontBlock, build_fronts
 from pytest_pareto.report.cases import is_let_through
 from pytest_pareto.report.failure import failure_line
 from pytest_pareto.report.header import Header, build_header
+from pytest_pareto.report.html.case import Case
 from pytest_pareto.report.html.circumstances import (
     Fact,
     conditions,
     machine_facts,
     session_facts,
 )
-from pytest_pareto.report.html.section import Case, Section, build_sections
+from pytest_pareto.report.html.section import Section, build_sections
 from pytest_pareto.report.lines import Line
 from pytest_pareto.report.steps import Step, accept_step, session_steps, shown_command
 from pytest_pareto.report.summary import title, would_have_caught
@@ -24,8 +25,7 @@ from pytest_pareto.report.text import clean
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
 
 _NEVER_WRAPPED = 10**9
-_FINDINGS = 8
-_ACCEPTED = 3
+_ACCEPTED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,14 @@ class Finding:
     name: str
     label: str
     text: str
-    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the first screen names; ``more`` is how many did not fit."""
+
+    shown: tuple[Finding, ...]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +67,14 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the page says. ``fold`` is how many findings did not fit the first screen."""
+    """What the page says; ``billed`` are the units of what is charged, by kind."""
 
     title: str
     header: Header
     failures: tuple[str, ...]
     notices: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    fold: int
+    failed: Findings
+    noted: Findings
     commands: tuple[Command, ...]
     together: tuple[tuple[Line, ...], ...]
     sections: tuple[Section, ...]
@@ -81,20 +88,24 @@ class Page:
     edits: tuple[str, ...]
     updating: bool
 
+    @property
+    def bills_calls(self) -> bool:
+        """Whether some of the bill is of calls, since their test names no number of items."""
+        return any(line.item.per == "calls" for _, lines in self.bill for line in lines)
+
 
 def build_page(report: SessionReport) -> Page:
     """Put a session into the words of the page; nothing here decides anything."""
     judgement, facts = report.judgement, report.facts
     sections = build_sections(judgement)
-    findings = list(_findings(sections))
     charged = build_bill(judgement.cases)
     return Page(
         title=title(judgement),
         header=build_header(judgement, facts),
         failures=tuple(_lines_kept(text) for text in judgement.failures),
         notices=tuple(map(clean, judgement.notices)),
-        findings=tuple(findings[:_FINDINGS]),
-        fold=max(0, len(findings) - _FINDINGS),
+        failed=_findings(sections, 6, failing=True),
+        noted=_findings(sections, 3, failing=False),
         commands=tuple(_command(step) for step in _steps(report, sections)),
         together=tuple(_together(judgement, build_fronts(judgement))),
         sections=sections,
@@ -115,18 +126,16 @@ def anchor(section: Section, case: int) -> str:
     return f"f{section.number}c{case}"
 
 
-def _findings(sections: Sequence[Section]) -> Iterator[Finding]:
-    """Name what fails, and after it what has a notice of its own."""
-    told = [
-        (section, number, case)
+def _findings(sections: Sequence[Section], room: int, *, failing: bool) -> Findings:
+    """Name what fails, or else what passes with a notice that is not told of many at once."""
+    found = [
+        Finding(anchor(section, number), case.block.case_id, case.block.label, _said(case))
         for section in sections
         for number, case in enumerate(section.cases)
-        if case.block.failing or (case.block.notices and not case.block.uncompared)
+        if case.block.failing is failing
+        and (failing or (case.block.notices and not case.block.uncompared))
     ]
-    for section, number, case in sorted(told, key=lambda one: not one[2].block.failing):
-        yield Finding(
-            anchor(section, number), case.block.case_id, case.block.label, _said(case), case.tone
-        )
+    return Findings(tuple(found[:room]), max(0, len(found) - room))
 
 
 def _said(case: Case) -> str:
@@ -162,6 +171,8 @@ def _steps(report: SessionReport, sections: Sequence[Section]) -> Iterator[Step]
     passing = [c.block for s in sections for c in s.cases if is_let_through(c.block)]
     if report.facts.accepts:
         yield from (accept_step(block.nodeid) for block in passing[:_ACCEPTED])
+        if len(passing) > _ACCEPTED:
+            yield Step("the other trades:", instead="the same, each with its own test")
 
 
 def _bill(sections: Sequence[Section], bill: Bill) -> Iterator[tuple[Section, tuple[Charged, ...]]]:
