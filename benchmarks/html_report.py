@@ -61,7 +61,9 @@ MOVED = {
 def synthetic_session(cases: int, seed: int = 7) -> SessionReport:
     """Make a session of so many cases on one front, seven metrics each."""
     draw = random.Random(seed)
-    verdicts = [verdict for verdict, share in SHARES for _ in range(round(share * cases))]
+    verdicts = [verdict for verdict, share in SHARES for _ in range(max(1, round(share * cases)))][
+        :cases
+    ]
     verdicts += [Verdict.UNCHANGED] * (cases - len(verdicts))
     draw.shuffle(verdicts)
     judged = tuple(_case(number, verdict, draw) for number, verdict in enumerate(verdicts))
@@ -97,7 +99,8 @@ def _case(number: int, verdict: Verdict, draw: random.Random) -> CaseVerdict:
         _exact(FLOPS, 6.7e12 * steps),
         _exact(KERNELS, 412 * steps),
     ]
-    fails, notices = (), ()
+    fails: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     if verdict is Verdict.DOMINATED:
         fails = ("latency, device_time and energy got worse beyond their limits",)
     if verdict is Verdict.TRADE_OFF:
@@ -145,15 +148,15 @@ def ready_ms(page: Path) -> float | None:
         return None
     if chromium is None:
         return None
-    script = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(" \
-             "() => done(performance.now()))))"  # fmt: skip
+    drawn = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         times = []
         for _ in range(OPENINGS):
             opened = browser.new_page()
             opened.goto(page.as_uri())
-            times.append(float(opened.evaluate(script)))
+            opened.evaluate(drawn)
+            times.append(float(opened.evaluate("performance.now()")))
             opened.close()
         browser.close()
     return statistics.median(times)

@@ -1,6 +1,7 @@
 """What a picture of a front shows along its sides, and what it marks: for terminals and pages."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from pytest_pareto.model.metric import Better, Metric
@@ -13,13 +14,15 @@ _LOG_FROM = 20.0
 
 
 def default_axes(cases: Sequence[CaseVerdict]) -> tuple[Metric, Metric] | None:
-    """Choose a cost and a quality, or else the first two metrics that gate."""
+    """Choose a cost and a quality, or else two metrics that gate: those that most cases have."""
     known: dict[str, Metric] = {}
+    having: Counter[str] = Counter()
     for case in cases:
         for result in case.comparison.metrics:
             if result.metric.gates and result.candidate is not None:
                 known.setdefault(result.metric.name, result.metric)
-    gated = list(known.values())
+                having[result.metric.name] += 1
+    gated = sorted(known.values(), key=lambda metric: -having[metric.name])
     costs = [metric for metric in gated if metric.better is Better.LOWER]
     qualities = [metric for metric in gated if metric.better is Better.HIGHER]
     if costs and qualities:
@@ -29,7 +32,7 @@ def default_axes(cases: Sequence[CaseVerdict]) -> tuple[Metric, Metric] | None:
 
 def is_logarithmic(low: float, high: float) -> bool:
     """Whether equal distances are to be equal ratios, unless the reader wants it otherwise."""
-    return low > 0 and high / low > _LOG_FROM
+    return low > 0 and high > _LOG_FROM * low
 
 
 def axis_label(metric: Metric, scale: Scale) -> str:

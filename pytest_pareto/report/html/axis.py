@@ -11,8 +11,9 @@ from pytest_pareto.report.units import Scale, levels
 
 _ROOM = 0.07
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-_TICKS = 5
+_TICKS = 6
 _MOST_TICKS = 12
+_LEAST = 1e-300  # below, floats lose their digits, and ratios of them overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Span:
     def share(self, value: float) -> float:
         """How far along the axis a value is: 0 at the low end, 1 at the high one."""
         if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
+            low, high = math.log(self.low), math.log(self.high)
+            return (math.log(value) - low) / (high - low)
         return (value - self.low) / (self.high - self.low)
 
 
@@ -88,10 +90,10 @@ def _even_ticks(low: float, high: float, scale: Scale) -> Iterator[tuple[float, 
 
 
 def _logarithmic(low: float, high: float, scale: Scale) -> Span | None:
-    decades = math.log10(high / low) if low < high else 0.0
+    decades = math.log10(high) - math.log10(low)
     room = 10 ** (_ROOM * decades) if decades else 1.1
     ends = low / room, high * room
-    if not (0 < ends[0] < low and high < ends[1] < math.inf):
+    if not (_LEAST < ends[0] < low and high < ends[1] < math.inf):
         return None
     if decades < 1:
         return Span(*ends, tuple(_even_ticks(*ends, scale)), log=True)
@@ -101,7 +103,7 @@ def _logarithmic(low: float, high: float, scale: Scale) -> Span | None:
 def _uneven_ticks(low: float, high: float, scale: Scale) -> Iterator[tuple[float, str]]:
     low, high = low / scale.factor, high / scale.factor
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    sizes = (1, 2, 5) if last - first <= 3 else (1,)
+    sizes = (1, 2, 5) if math.log10(high) - math.log10(low) <= 3 else (1,)
     stride = max(1, math.ceil((last - first) / _MOST_TICKS))
     for exponent in range(first, last + 1, stride):
         for size in sizes:

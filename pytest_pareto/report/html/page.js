@@ -162,7 +162,7 @@
   // Pictures: what the static drawing shows is moved to other axes, nothing is decided anew.
   const share = (axis, log, value) => {
     const [low, high] = axis[log ? "log" : "linear"].ends;
-    return log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
+    return log ? (Math.log(value) - Math.log(low)) / (Math.log(high) - Math.log(low)) : (value - low) / (high - low);
   };
   const within = (axis, log, value) => {
     const [low, high] = axis[log ? "log" : "linear"].ends;
