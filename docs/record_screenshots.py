@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "example_project"
@@ -46,8 +47,6 @@ def write_page(folder: Path) -> Path:
 
 def take(page: Path) -> None:
     """Take the pictures, in light and in dark, of the first screens of a page."""
-    from playwright.sync_api import sync_playwright
-
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")

@@ -14,7 +14,8 @@ from pytest_pareto.report.html.levels import around_now, level
 from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Spot
 from pytest_pareto.report.html.section import CROWD, Section
 
-_GAP = 9
+_GAP = 12
+_SHORTEST = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def _arrows(
 def _shortened(start: Spot, end: Spot) -> tuple[Spot, Spot] | None:
     """End an arrow before the mark that it leads to; None where it would have no length."""
     length = math.hypot(end[0] - start[0], end[1] - start[1])
-    if length < 2 * _GAP:
+    if length < _SHORTEST:
         return None
     share = 1 - _GAP / length
     x, y = (round(a + share * (b - a), 1) for a, b in zip(start, end, strict=True))

@@ -229,7 +229,7 @@
       const [a, b] = ["old", "new"].map((when) => spot(when, number(line, "arrow")));
       const length = a && b ? Math.hypot(b[0] - a[0], b[1] - a[1]) : 0;
       if (length < 18) return line.setAttribute("visibility", "hidden");
-      const to = 1 - 9 / length;
+      const to = 1 - 12 / length;
       line.removeAttribute("visibility");
       const ends = { x1: a[0], y1: a[1], x2: a[0] + to * (b[0] - a[0]), y2: a[1] + to * (b[1] - a[1]) };
       for (const [name, value] of Object.entries(ends)) line.setAttribute(name, value);
