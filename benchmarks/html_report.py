@@ -148,7 +148,7 @@ def ready_ms(page: Path) -> float | None:
         return None
     if chromium is None:
         return None
-    drawn = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))"
+    drawn = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         times = []

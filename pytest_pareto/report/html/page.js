@@ -35,9 +35,11 @@
     fold.setAttribute("aria-expanded", "false");
     head.replaceChildren(fold);
   }
-  const show = (id) => {
+  const caseBelow = (id) => {
     const body = document.getElementById(id);
-    if (!body || !body.matches(".cases > tbody")) return;
+    return body && body.matches(".cases > tbody") ? body : null;
+  };
+  const show = (body) => {
     if (body.hidden) reset();
     unfold(body, true);
     body.scrollIntoView({ block: "nearest" });
@@ -45,10 +47,10 @@
   };
   document.addEventListener("click", (event) => {
     const link = event.target.closest && event.target.closest('a[href^="#f"]');
-    const id = link && link.getAttribute("href").slice(1);
-    if (!id || id === "fronts") return;
+    const body = link && caseBelow(link.getAttribute("href").slice(1));
+    if (!body) return;
     event.preventDefault();
-    show(id);
+    show(body);
   });
 
   // Tables sort by their heads; what has no value stays at the end.
@@ -374,6 +376,7 @@
   };
   for (const front of all(".front")) if (front.querySelector(".picture")) draw(front);
 
-  if (location.hash) show(location.hash.slice(1));
+  const linked = caseBelow(location.hash.slice(1));
+  if (linked) show(linked);
   document.documentElement.dataset.ready = "";
 })();

@@ -37,6 +37,11 @@ class Section:
     why_not: str = ""
 
     @property
+    def failing(self) -> int:
+        """How many of its cases fail."""
+        return sum(case.block.failing for case in self.cases)
+
+    @property
     def is_crowd(self) -> bool:
         """Whether it has too many cases to tell everything of those without news."""
         return len(self.cases) > CROWD

@@ -25,7 +25,7 @@ from pytest_pareto.report.text import clean
 Parse = Callable[[str], Any]
 LARGEST_B = 150_000
 ELEMENTS = """
-    html head meta title link style script body a svg defs path circle rect line marker g use
+    nav html head meta title link style script body a svg defs path circle rect line marker g use
     text header h1 h2 h3 strong p main section div ul li b br pre dl dt dd code form label input
     output select option table caption thead tbody tr th td figure figcaption span aside img
     footer i
@@ -37,7 +37,7 @@ ATTRIBUTES = """
     data-side data-log data-ticks data-title data-line data-bar data-arrow data-sort data-column
     border cellpadding colspan rowspan scope selected value x y x1 x2 y1 y2 text-anchor
     font-weight font-family font-size stroke-dasharray stroke-opacity visibility opacity marker-end
-    aria-live src alt loading
+    src alt loading
 """
 
 
