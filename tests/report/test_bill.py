@@ -30,7 +30,7 @@ def test_a_thousand_items_are_charged_in_one_unit(billed: Bill) -> None:
     item = billed.items["test_sd.py::test_generate[a]"]
     assert item.per == "items"
     assert (item.charges["time"].before, item.charges["time"].now) == ("50.00", "62.50")
-    assert (item.charges["energy"].before, item.charges["energy"].now) == ("12.500", "6.250")
+    assert (item.charges["energy"].before, item.charges["energy"].now) == ("12.50", "6.25")
 
 
 def test_a_change_adds_its_estimate_and_not_the_difference_of_raw_levels(billed: Bill) -> None:

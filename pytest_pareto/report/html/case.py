@@ -1,6 +1,6 @@
 """One case as the page shows it: a row, a mark in a picture, and what unfolds below the row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,9 +15,11 @@ from pytest_pareto.report.cases import (
     quiet_diagnostics,
     row_tone,
 )
-from pytest_pareto.report.creep import creep_text, crept_rows
+from pytest_pareto.report.creep import creep_lines, creep_text, crept_rows
 from pytest_pareto.report.lines import Tone
 from pytest_pareto.report.rows import DIAGNOSTIC, Row, caught_text
+
+_NEVER_WRAPPED = 10**9
 
 
 class Mark(StrEnum):
@@ -101,12 +103,20 @@ def build_case_view(
             for row in block.rows
             if row.outcome is not Outcome.ABSENT and not is_quiet_diagnostic(row)
         ),
-        (*quiet_diagnostics(block.rows), *absences(block.rows)),
+        tuple(_facts(block, brief=brief)),
         tuple(_reasons(block)),
         tuple(_line(row, block) for row in block.anchor if row.gates),
         shown_on_front(verdict),
         brief,
     )
+
+
+def _facts(block: CaseBlock, *, brief: bool) -> Iterator[str]:
+    """Say what needs no row of its own; in brief that is also how it is beside the anchor."""
+    yield from quiet_diagnostics(block.rows)
+    yield from absences(block.rows)
+    if brief:
+        yield from creep_lines(block, _NEVER_WRAPPED, "", 1)
 
 
 def _mark(block: CaseBlock) -> Mark:

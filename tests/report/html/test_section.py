@@ -83,6 +83,23 @@ def test_a_crowd_is_told_in_brief(passing_run: Run, count: int, brief: int) -> N
     assert section.is_crowd is bool(brief)
 
 
+def test_a_case_in_brief_still_says_how_it_is_beside_the_anchor(passing_run: Run) -> None:
+    (pattern, *_) = passing_run[0].cases
+    cases = []
+    for n in range(CROWD + 1):
+        # One after another differs, so that what is said is not said of all at once.
+        anchor = pattern.comparison.metrics[n % 2 :: 2]
+        about = replace(
+            pattern.comparison, case_id=f"test_sd.py::test_generate[{n}]", anchor=anchor
+        )
+        cases.append(replace(pattern, comparison=about))
+    (section,) = build_sections(Judgement(tuple(cases)))
+    assert section.cases[1].brief
+    assert section.cases[1].facts == (
+        "since the anchor: peak_memory unchanged (0 %, would have caught 1 %)",
+    )
+
+
 def test_one_metric_makes_no_picture(case: Callable[..., CaseVerdict]) -> None:
     had = MetricResult(LATENCY, candidate=0.4, state=Outcome.NEW, reason="new")
     (section,) = build_sections(Judgement(tuple(case(f"[{n}]", Verdict.NEW, had) for n in "ab")))
