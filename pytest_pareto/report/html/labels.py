@@ -54,7 +54,7 @@ def place_labels(section: Section, at: Sequence[Spot | None]) -> Iterator[Label]
 def _places(number: int, spot: Spot, text: str) -> Iterator[tuple[Label, Box]]:
     """Try to the right, to the left, above and below, within the picture."""
     width = _LETTER * display_width(text)
-    for dx, dy in ((13, 4), (-13, 4), (10, -9), (-10, -9), (10, 18), (-10, 18)):
+    for dx, dy in ((17, 4), (-17, 4), (12, -11), (-12, -11), (12, 20), (-12, 20)):
         x, y, ends = round(spot[0] + dx, 1), round(spot[1] + dy, 1), dx < 0
         box = (x - width * ends, y - _LINE + 3, x + width * (not ends), y + 3)
         inside = min(box[0] - LEFT, WIDTH - box[2], box[1] - TOP, HEIGHT - BOTTOM - box[3])

@@ -246,7 +246,7 @@
         const name = [...names[index]];
         const short = name.length > 26 ? `${name.slice(0, 13).join("")}…${name.slice(-12).join("")}` : names[index];
         const width = 6.3 * Math.min(name.length, 26);
-        for (const [dx, dy] of [[13, 4], [-13, 4], [10, -9], [-10, -9], [10, 18], [-10, 18]]) {
+        for (const [dx, dy] of [[17, 4], [-17, 4], [12, -11], [-12, -11], [12, 20], [-12, 20]]) {
           const [x, y] = [px + dx, py + dy];
           const box = [dx < 0 ? x - width : x, y - 10, dx < 0 ? x : x + width, y + 3];
           if (box[0] < left || box[2] > right || box[1] < top || box[3] > bottom || !apart(box)) continue;

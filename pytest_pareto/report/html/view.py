@@ -159,7 +159,7 @@ def _together(judgement: Judgement, fronts: Sequence[FrontBlock]) -> Iterator[tu
         yield tuple(common_lines(mode, judgement, fronts, _NEVER_WRAPPED))
     for lines in (
         uncompared_lines(fronts, _NEVER_WRAPPED),
-        undecided_lines(judgement, _NEVER_WRAPPED),
+        undecided_lines(judgement, _NEVER_WRAPPED, "which unfold below"),
     ):
         if lines:
             yield tuple(lines)
