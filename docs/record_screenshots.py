@@ -53,7 +53,13 @@ def take(page: Path) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             opened = browser.new_page(viewport=SIZE, color_scheme=scheme)
+            heard: list[str] = []
+            opened.on("request", lambda request, heard=heard: heard.append(request.url))
+            opened.on("console", lambda message, heard=heard: heard.append(message.text))
+            opened.on("pageerror", lambda error, heard=heard: heard.append(str(error)))
             opened.goto(page.resolve().as_uri())
+            outside = [text for text in heard[1:] if not text.startswith("data:")]
+            assert not outside, f"the page asked for, or complained of: {outside}"
             file = IMAGES / f"html_report_{scheme}.png"
             opened.screenshot(path=file)
             _shrink(file)
