@@ -10,7 +10,7 @@ PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 RUN = $(VENV)/bin/python -m
 EXAMPLE = $(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
 
-.PHONY: test example example-baseline outputs schema docs lint check cover calibration gpu bench matrix clean
+.PHONY: test example example-baseline outputs screenshots schema docs lint check cover calibration gpu bench matrix clean
 
 test: $(VENV)/.test  ## install into a virtual environment and run the suite
 	$(RUN) pytest -n auto
@@ -26,9 +26,14 @@ outputs: $(VENV)/.example  ## run every change of the example, and put its outpu
 
 schema: $(VENV)/.test  ## the published schema of JSON results, from the code
 	$(VENV)/bin/python -c "from pytest_pareto.results.form import *; SCHEMA_FILE.write_text(schema_text())"
+
 docs: $(VENV)/.docs  ## make the site in docs/_build/html; warnings and dead links are errors
 	$(RUN) sphinx -W --keep-going --nitpicky --quiet --fresh-env -d docs/_build/read docs docs/_build/html
 	$(VENV)/bin/python docs/check_site.py docs/_build/html
+
+screenshots: $(VENV)/.example  ## take the pictures of the HTML report; needs chromium
+	$(PIP) -e '.[browser]'
+	$(VENV)/bin/python docs/record_screenshots.py
 
 lint: $(VENV)/.lint  ## style, types, import rules
 	$(RUN) ruff check .
@@ -51,9 +56,10 @@ calibration: $(VENV)/.test  ## long simulations of the statistics, and the table
 gpu: $(VENV)/.test  ## what needs a CUDA device
 	$(RUN) pytest -m gpu
 
-bench: $(VENV)/.test  ## start-up cost, and the time that judging takes
+bench: $(VENV)/.test  ## start-up cost, the time that judging takes, the size of a page
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/judging.py
+	$(VENV)/bin/python benchmarks/html_report.py
 
 matrix: $(VENV)-pytest8/.test  ## the plugin's tests on the oldest pytest that is supported
 	$(VENV)-pytest8/bin/python -m pytest -n auto tests/plugin

@@ -24,8 +24,13 @@ def write_artifacts(folder: Path, case_id: str, pairs: Sequence[Pair]) -> Path:
     with locked(folder):
         made = being_made(target)
         for pair in pairs:
-            home = made / file_name(pair.metric)
-            home.mkdir(exist_ok=True)
-            compose(pair).save(home / f"{pair.rank}-{file_name(pair.sample)}.png")
+            picture = picture_file(made, pair)
+            picture.parent.mkdir(exist_ok=True)
+            compose(pair).save(picture)
         put_in_place(made, target)
     return target
+
+
+def picture_file(case_folder: Path, pair: Pair) -> Path:
+    """Return where in the folder of its case a pair is drawn."""
+    return case_folder / file_name(pair.metric) / f"{pair.rank}-{file_name(pair.sample)}.png"

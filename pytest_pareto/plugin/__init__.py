@@ -23,6 +23,7 @@ MARKER = (
 )
 UPDATE_MODES = ("changed", "new", "runs", "all")
 REPORTS = {
+    "html": "write what the session found as one HTML page: fronts to explore, tables, reasons",
     "json": "write all that was found and measured to a JSON file, which `pytest-pareto compare` "
     "reads too",
     "markdown": "write what a pull request shows: what changed, and what to do (at most 60 kB)",

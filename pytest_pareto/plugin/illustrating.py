@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Baseline, Samples
+from pytest_pareto.model.session_report import Picture
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
 from pytest_pareto.outputs.accepted import FOLDER, accept, scores_key
 from pytest_pareto.outputs.album import FULL, Album
-from pytest_pareto.outputs.artifacts import write_artifacts
+from pytest_pareto.outputs.artifacts import picture_file, write_artifacts
 from pytest_pareto.outputs.beside import Pair
 from pytest_pareto.outputs.beside import Side as Half
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
@@ -40,13 +41,16 @@ def illustrate(conclusion: Conclusion, kept: KeptOutputs) -> Conclusion:
         return conclusion
     judgement = conclusion.judgement
     notices: list[str] = []
-    cases = tuple(_illustrated(case, sides, kept, notices.append) for case in judgement.cases)
+    pictures: list[Picture] = []
+    cases = tuple(
+        _illustrated(case, sides, kept, notices.append, pictures) for case in judgement.cases
+    )
     left_out = 0 if in_turn else _accept(sides, kept, notices.append)
     if conclusion.facts.updating or any(_worst(case) for case in judgement.cases):
         notices += _lacking(sides, kept, left_out)
     notices = list(dict.fromkeys(notices))
     judgement = replace(judgement, cases=cases, notices=(*judgement.notices, *notices))
-    return replace(conclusion, judgement=judgement)
+    return replace(conclusion, judgement=judgement, pictures=tuple(pictures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,11 @@ def _worst(case: CaseVerdict) -> list[tuple[MetricResult, tuple[str, ...]]]:
 
 
 def _illustrated(
-    case: CaseVerdict, sides: _Sides, kept: KeptOutputs, notice: Callable[[str], None]
+    case: CaseVerdict,
+    sides: _Sides,
+    kept: KeptOutputs,
+    notice: Callable[[str], None],
+    pictures: list[Picture],
 ) -> CaseVerdict:
     pairs = [
         pair
@@ -124,6 +132,10 @@ def _illustrated(
     except OSError as error:
         notice(f"the worst samples could not be drawn ({error}); pareto_artifacts names the folder")
         return case
+    pictures += [
+        Picture(case.case_id, pair.metric, pair.sample, picture_file(folder, pair))
+        for pair in pairs
+    ]
     what = "worst samples, before and now"
     if all(pair.before.file is None for pair in pairs):
         what = "worst samples, now (nothing is kept of before; --pareto-against shows both)"

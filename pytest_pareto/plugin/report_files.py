@@ -9,6 +9,7 @@ import pytest
 from pytest_pareto.model.session_report import SessionReport
 
 KINDS: Mapping[str, str] = {
+    "html": "pytest_pareto.plugin.html_file:html_file",
     "json": "pytest_pareto.results.report:render_json",
     "markdown": "pytest_pareto.report.markdown:render_markdown",
     "openmetrics": "pytest_pareto.report.openmetrics:render_openmetrics",

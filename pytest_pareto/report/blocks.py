@@ -62,10 +62,15 @@ class FrontBlock:
 
 def build_fronts(judgement: Judgement) -> tuple[FrontBlock, ...]:
     """Write every case of a session, fronts and cases with the gravest first."""
+    return tuple(_front(front, cases, judgement) for front, cases in by_front(judgement).items())
+
+
+def by_front(judgement: Judgement) -> dict[str, list[CaseVerdict]]:
+    """Gather the cases of each front, in the order of `build_fronts`."""
     fronts: dict[str, list[CaseVerdict]] = {}
     for case in sorted(judgement.cases, key=severity):
         fronts.setdefault(case.comparison.front, []).append(case)
-    return tuple(_front(front, cases, judgement) for front, cases in fronts.items())
+    return fronts
 
 
 def _front(front: str, cases: Sequence[CaseVerdict], judgement: Judgement) -> FrontBlock:

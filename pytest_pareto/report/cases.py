@@ -21,11 +21,11 @@ def case_lines(
 ) -> list[Line]:
     """Write one case; ``accept`` is how a trade that was let through is accepted."""
     width = columns.width
-    lines = [Line(_headed(case, columns), _tone(case))]
+    lines = [Line(_headed(case, columns), case_tone(case))]
     for row in visible_rows(case, verbosity):
-        lines.append(Line(row_text(row, columns), _row_tone(row, case)))
+        lines.append(Line(row_text(row, columns), row_tone(row, case)))
         lines += [Line(text) for text in _below(row, columns, verbosity)]
-    tone = _tone(case) if case.crept else Tone.PLAIN
+    tone = case_tone(case) if case.crept else Tone.PLAIN
     lines += [Line(text, tone) for text in creep_lines(case, width, INDENT, verbosity)]
     lines += [Line(text) for text in _rest(case, width, verbosity)]
     for lead, texts, tone in (
@@ -38,9 +38,14 @@ def case_lines(
             for line in wrap(f"{lead}: {text}", width, indent=INDENT, hanging=_BELOW)
         ]
     lines += [Line(text) for text in _asides(case, width, verbosity)]
-    if accept is not None and not case.failing and case.verdict is Verdict.TRADE_OFF:
+    if accept is not None and is_let_through(case):
         lines += [Line(text) for text in step_lines([accept], width, INDENT)]
     return lines
+
+
+def is_let_through(case: CaseBlock) -> bool:
+    """Whether a case is a trade that passes: what was given up for it may be accepted."""
+    return not case.failing and case.verdict is Verdict.TRADE_OFF
 
 
 def visible_rows(case: CaseBlock, verbosity: int) -> list[Row]:
@@ -64,7 +69,8 @@ def _headed(case: CaseBlock, columns: Columns) -> str:
     return pad(f"  {name}", start) + label
 
 
-def _tone(case: CaseBlock) -> Tone:
+def case_tone(case: CaseBlock) -> Tone:
+    """Tell how a case stands out: red fails, yellow asks for a look, green is better."""
     if case.failing:
         return Tone.RED
     if case.notices or case.verdict is Verdict.INCONCLUSIVE:
@@ -72,7 +78,8 @@ def _tone(case: CaseBlock) -> Tone:
     return Tone.GREEN if case.verdict is Verdict.IMPROVED else Tone.PLAIN
 
 
-def _row_tone(row: Row, case: CaseBlock) -> Tone:
+def row_tone(row: Row, case: CaseBlock) -> Tone:
+    """Tell how a metric of a case stands out."""
     if not row.gates:
         return Tone.PLAIN
     if row.outcome in _ALARMING:
@@ -103,18 +110,18 @@ def _rest(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
                 told.setdefault(f"{row.word}: ", []).append(row.metric)
     lines = [f"{word}{', '.join(names)}" for word, names in told.items()]
     if verbosity == 1:
-        lines += _diagnostics(case.rows)
+        lines += quiet_diagnostics(case.rows)
     if verbosity > 0 or not (visible_rows(case, verbosity) or case.crept):
-        lines += _absences(case.rows)
+        lines += absences(case.rows)
     for line in lines:
         yield from wrap(line, width, indent=INDENT, hanging=_BELOW)
 
 
-def _diagnostics(rows: Sequence[Row]) -> Iterator[str]:
+def quiet_diagnostics(rows: Sequence[Row]) -> Iterator[str]:
     """Tell what the diagnostics without news read, in one line for those that fared alike."""
     by_word: dict[str, list[str]] = {}
     for row in rows:
-        if not (row.gates or row.remarkable or row.outcome is Outcome.ABSENT):
+        if is_quiet_diagnostic(row):
             moved = f" ({row.change})" if row.outcome is Outcome.INCONCLUSIVE else ""
             told = f"{row.metric} {row.candidate} {row.unit}".rstrip() + moved
             by_word.setdefault(row.word, []).append(told)
@@ -122,7 +129,12 @@ def _diagnostics(rows: Sequence[Row]) -> Iterator[str]:
         yield f"diagnostics, {word}: {', '.join(readings)}"
 
 
-def _absences(rows: Sequence[Row]) -> Iterator[str]:
+def is_quiet_diagnostic(row: Row) -> bool:
+    """Whether a row is a diagnostic that was measured and has no news."""
+    return not (row.gates or row.remarkable or row.outcome is Outcome.ABSENT)
+
+
+def absences(rows: Sequence[Row]) -> Iterator[str]:
     """Say which metrics are absent, together where the reason is the same."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:

@@ -16,7 +16,7 @@ _WIDTH = 80
 
 def failure_message(case: CaseVerdict) -> str:
     """Return what one failed case comes to, in a line."""
-    return _message(case, build_case(case))
+    return failure_line(case, build_case(case))
 
 
 def failure_text(case: CaseVerdict, facts: SessionFacts | None = None) -> tuple[str, str]:
@@ -34,10 +34,11 @@ def failure_text(case: CaseVerdict, facts: SessionFacts | None = None) -> tuple[
         lines.insert(0, header_text(columns, levels, before_now(ref)))
     # Of a shared movement, accepting the case that speaks for it would settle nothing.
     steps = [] if case.common else step_lines([*case_steps(case, facts)], _WIDTH)
-    return _message(case, block), "\n".join([*lines, *([""] if steps else []), *steps])
+    return failure_line(case, block), "\n".join([*lines, *([""] if steps else []), *steps])
 
 
-def _message(case: CaseVerdict, block: CaseBlock) -> str:
+def failure_line(case: CaseVerdict, block: CaseBlock) -> str:
+    """Say in one line what is worse in a failing case, or for what else it fails."""
     convicted = [row for row in block.rows if row.gates and row.outcome is Outcome.WORSE]
     worse = [row for row in convicted if row.metric not in block.crept]
     crept = [creep_text(row) for row in crept_rows(block)]

@@ -1,5 +1,7 @@
 """The first lines of the section: the result in words, against what, and how sure."""
 
+from dataclasses import dataclass
+
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
@@ -11,22 +13,41 @@ from pytest_pareto.report.units import duration
 _INDENT = " " * len("FAIL  ")
 
 
-def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is said first of a session: ``word`` is its result, ``doubts`` qualify it."""
+
+    word: str
+    tone: Tone
+    counts: tuple[str, ...]
+    against: str
+    measured: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def build_header(judgement: Judgement, facts: SessionFacts) -> Header:
     """Say whether the session failed, what became of how many cases, and what was compared."""
-    word, tone = result_word(judgement, facts)
-    counts = headline(judgement, facts)
-    lines = [Line(text, tone) for text in pack(counts, width, indent=f"{word}  ", hanging=_INDENT)]
-    lines += [Line(text) for text in pack([against_text(facts)], width, indent=_INDENT)]
-    doubts = doubts_of(judgement, facts)
-    tone = Tone.YELLOW if doubts else Tone.PLAIN
-    told = [*measured_texts(judgement, facts), *doubts]
-    return lines + [Line(text, tone) for text in pack(told, width, indent=_INDENT)]
-
-
-def measured_texts(judgement: Judgement, facts: SessionFacts) -> list[str]:
-    """Say in how many runs what was measured, what of it again, and what could be spared."""
+    word, tone = _result(judgement, facts)
     suspects = [clean(facts.suspects)] if facts.suspects else []
-    return [_measured(facts), *suspects, *_saved(judgement)]
+    return Header(
+        word,
+        tone,
+        headline(judgement, facts),
+        _against(facts),
+        (_measured(facts), *suspects, *_saved(judgement)),
+        tuple(_doubts(judgement, facts)),
+    )
+
+
+def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
+    """Lay out what is said first."""
+    head = build_header(judgement, facts)
+    first = pack(head.counts, width, indent=head.word.ljust(len(_INDENT)), hanging=_INDENT)
+    lines = [Line(text, head.tone) for text in first]
+    lines += [Line(text) for text in pack([head.against], width, indent=_INDENT)]
+    tone = Tone.YELLOW if head.doubts else Tone.PLAIN
+    told = [*head.measured, *head.doubts]
+    return lines + [Line(text, tone) for text in pack(told, width, indent=_INDENT)]
 
 
 def _measured(facts: SessionFacts) -> str:
@@ -48,17 +69,15 @@ def _saved(judgement: Judgement) -> list[str]:
     return [f"{saved} of {plural(samples, 'sample')} saved by stopping early"] if saved else []
 
 
-def result_word(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
-    """Name the result in four letters at most, and how it should stand out."""
+def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
     if judgement.failed:
         return "FAIL", Tone.RED
     if not facts.baseline_sessions:
-        return "NEW ", Tone.YELLOW
+        return "NEW", Tone.YELLOW
     return "PASS", Tone.GREEN if judgement.cases else Tone.YELLOW
 
 
-def against_text(facts: SessionFacts) -> str:
-    """Say what the session was compared with."""
+def _against(facts: SessionFacts) -> str:
     if facts.against is not None:
         return f"against {clean(facts.against)}, measured in turn"
     if not facts.baseline_sessions:
@@ -69,8 +88,7 @@ def against_text(facts: SessionFacts) -> str:
     return f"against {clean(facts.baseline_path)} ({held}){anchor}"
 
 
-def doubts_of(judgement: Judgement, facts: SessionFacts) -> list[str]:
-    """Say what the verdict has to be read with: that it is unconfirmed, or incomplete."""
+def _doubts(judgement: Judgement, facts: SessionFacts) -> list[str]:
     doubts = []
     if not facts.confirmed and _has_worse(judgement):
         doubts.append("unconfirmed: judged on this session's runs alone")

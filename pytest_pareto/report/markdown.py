@@ -1,18 +1,17 @@
 """``--pareto-markdown``: what a pull request shows of a session, in at most 60 kB."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.report.accepting import trades_step
 from pytest_pareto.report.blocks import build_fronts
-from pytest_pareto.report.header import against_text, doubts_of, measured_texts, result_word
+from pytest_pareto.report.header import build_header
 from pytest_pareto.report.lines import Line
 from pytest_pareto.report.markdown_table import changed_tables
 from pytest_pareto.report.markup import code, prose
-from pytest_pareto.report.step import Step
+from pytest_pareto.report.step import Step, shown_command
 from pytest_pareto.report.steps import session_steps
-from pytest_pareto.report.summary import caught_by_quiet, headline, since_baseline
+from pytest_pareto.report.summary import caught_by_quiet, since_baseline
 from pytest_pareto.report.text import clean, clip
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
 
@@ -29,11 +28,12 @@ def render_markdown(report: SessionReport) -> str:
     """Write what changed, gravest first; what does not fit is counted."""
     judgement, facts = report.judgement, report.facts
     fronts = build_fronts(judgement)
-    lead, *rest = headline(judgement, facts)
+    first = build_header(judgement, facts)
+    lead, *rest = first.counts
     head = [
-        f"## pareto: {result_word(judgement, facts)[0].strip()}",
+        f"## pareto: {first.word}",
         " · ".join([f"**{_line(lead)}**", *map(_line, rest)]),
-        " · ".join(map(_line, [against_text(facts), *measured_texts(judgement, facts)])),
+        " · ".join(map(_line, [first.against, *first.measured])),
         *_failures(judgement.failures),
         _listed(judgement.notices),
         *(
@@ -47,7 +47,7 @@ def render_markdown(report: SessionReport) -> str:
         " ".join(_line(t + ", ".join(parts)) for t, parts in caught_by_quiet(judgement) if parts),
         *_written(report),
         *_steps(report),
-        _listed([*doubts_of(judgement, facts), *since_baseline(facts)]),
+        _listed([*first.doubts, *since_baseline(facts)]),
     ]
     around = _joined([*head, *tail])
     room = MOST_BYTES - len(around.encode()) - len("\n\n")
@@ -103,8 +103,8 @@ def _steps(report: SessionReport) -> Iterator[str]:
         steps.append(trade)
     commands: list[str] = []
     for step in steps:
-        command = shlex.join(step.command)
-        if not step.command or clean(command) != command or len(command) > _LONGEST_COMMAND:
+        command = shown_command(step)
+        if not command or len(command) > _LONGEST_COMMAND:
             yield _line(f"{step.purpose} {step.instead or 'see the report in the terminal'}")
         else:
             commands += [f"# {step.purpose.rstrip(':')}", command]

@@ -7,16 +7,21 @@ from string import ascii_uppercase
 
 from pytest_pareto.model.metric import Better, Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
+from pytest_pareto.report.axes import (
+    axis_label,
+    default_axes,
+    is_logarithmic,
+    position,
+    shown_on_front,
+)
 from pytest_pareto.report.blocks import build_case
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.names import Names, front_names
-from pytest_pareto.report.text import clean, clip, pad, shorten, wrap
+from pytest_pareto.report.text import clip, pad, shorten, wrap
 from pytest_pareto.report.units import Levels, levels
 
 _COLUMNS, _ROWS = 60, 16
 _DOT = "·"
-_LOG_FROM = 20.0
-"""Beyond this ratio of the largest value to the smallest, an axis is logarithmic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Axis:
     @property
     def log(self) -> bool:
         """Whether equal distances are equal ratios."""
-        return self.low > 0 and self.high / self.low > _LOG_FROM
+        return is_logarithmic(self.low, self.high)
 
     def place(self, value: float, cells: int) -> int:
         """The cell of a value, counted from the low end."""
@@ -55,9 +60,7 @@ class Axis:
 
     def label(self) -> str:
         """Name the metric, its unit, and the direction in which it improves."""
-        unit = f" ({clean(self.ticks.scale.unit)})" if self.ticks.scale.unit else ""
-        log = ", logarithmic" if self.log else ""
-        return f"{clean(self.metric.name)}{unit}, {self.metric.better} is better{log}"
+        return axis_label(self.metric, self.ticks.scale) + (", logarithmic" if self.log else "")
 
 
 def plot_lines(judgement: Judgement, width: int) -> list[list[Line]]:
@@ -70,7 +73,7 @@ def plot_lines(judgement: Judgement, width: int) -> list[list[Line]]:
 
 def _front_lines(front: str, cases: Sequence[CaseVerdict], width: int) -> list[Line]:
     names = front_names(front, [case.case_id for case in cases])
-    metrics = _axes(cases)
+    metrics = default_axes(cases)
     points = [] if metrics is None else _points(cases, names, metrics)
     if metrics is None or len(points) < 2:
         why = "not drawn: a picture needs two gated metrics measured in two cases"
@@ -79,21 +82,6 @@ def _front_lines(front: str, cases: Sequence[CaseVerdict], width: int) -> list[L
     lines = [clip(names.title, width), *_picture(points, x, y, width)]
     tones = [Tone.BOLD] + [Tone.PLAIN] * (len(lines) - 1)
     return [Line(text, tone) for text, tone in zip(lines, tones, strict=True)]
-
-
-def _axes(cases: Sequence[CaseVerdict]) -> tuple[Metric, Metric] | None:
-    """Choose a cost and a quality, or else the first two metrics that gate."""
-    known: dict[str, Metric] = {}
-    for case in cases:
-        for result in case.comparison.metrics:
-            if result.metric.gates and result.candidate is not None:
-                known.setdefault(result.metric.name, result.metric)
-    gated = list(known.values())
-    costs = [metric for metric in gated if metric.better is Better.LOWER]
-    qualities = [metric for metric in gated if metric.better is Better.HIGHER]
-    if costs and qualities:
-        return costs[0], qualities[0]
-    return (gated[0], gated[1]) if len(gated) > 1 else None
 
 
 def _points(
@@ -105,20 +93,14 @@ def _points(
         x, y = (case.comparison.metric(metric.name) for metric in metrics)
         if x is None or y is None:
             continue
-        new = _position(x.candidate, y.candidate)
+        new = position(x.candidate, y.candidate)
         changed = blocks[case.case_id].changed
-        old = _position(x.baseline, y.baseline) if changed else None
+        old = position(x.baseline, y.baseline) if changed else None
         if new or old:
             letter = ascii_uppercase[len(points)] if len(points) < len(ascii_uppercase) else _DOT
-            on_front = case.place.on_front is True
+            on_front = shown_on_front(case)
             points.append(Point(letter, names.of(case.case_id), on_front, old, new))
     return points
-
-
-def _position(x: float | None, y: float | None) -> tuple[float, float] | None:
-    if x is None or y is None or not (math.isfinite(x) and math.isfinite(y)):
-        return None
-    return x, y
 
 
 def _axis(metric: Metric, points: Sequence[Point], dimension: int) -> Axis:

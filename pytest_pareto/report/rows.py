@@ -8,13 +8,13 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
+from pytest_pareto.report.bill import energy_text, per_thousand
 from pytest_pareto.report.changes import Ends, Figure, absolute_change, relative_change
-from pytest_pareto.report.digits import trimmed
 from pytest_pareto.report.text import clean
 from pytest_pareto.report.units import Levels, amount, fraction, levels
 from pytest_pareto.report.words import outcome_word
 
-_J_PER_WH = 3600.0
+DIAGNOSTIC = "a diagnostic: it decides nothing"
 _SAID_IN_BRIEF = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.ABSENT}
 
 
@@ -86,6 +86,11 @@ def resolution_text(metric: Metric, value: float) -> str:
     return on_scale_of(metric, value, 2) if value else "any change"
 
 
+def caught_text(resolution: str) -> str:
+    """Say the resolution where no column says it."""
+    return f"would have caught {resolution}"
+
+
 def change_figure(change: Change, metric: Metric, sides: Levels) -> Figure:
     """Write what happened to a metric, on the scale of its ``sides`` where it is absolute."""
     unbounded = math.isinf(change.low) and math.isinf(change.high)
@@ -111,13 +116,13 @@ def _inverse(harm: float) -> float:
 def _facts(result: MetricResult, *, traded: bool) -> Iterator[str]:
     change, metric = result.change, result.metric
     if not metric.gates and result.outcome is not Outcome.ABSENT:
-        yield "a diagnostic: it decides nothing"
+        yield DIAGNOSTIC
     if change is not None and change.pairs is not None:
         yield f"{change.pairs} pairs"
     if result.outcome is Outcome.INCONCLUSIVE and change is not None:
         if change.suspected:
             yield "suspected: alone it would be WORSE, among all that was tested it is not proven"
-        yield f"would have caught {resolution_text(metric, change.resolution)}"
+        yield caught_text(resolution_text(metric, change.resolution))
     if traded:
         yield f"a trade may give up {on_scale_of(metric, metric.trade_bound)}"
     if change is not None and change.reason:
@@ -133,7 +138,7 @@ def _reason_is_its_own(result: MetricResult) -> bool:
 
 def _details(result: MetricResult) -> Iterator[str]:
     if result.change is not None and result.outcome is not Outcome.INCONCLUSIVE:
-        yield f"would have caught {resolution_text(result.metric, result.change.resolution)}"
+        yield caught_text(resolution_text(result.metric, result.change.resolution))
     if result.reason and not _reason_is_its_own(result):
         yield result.reason
     if result.candidate is not None:
@@ -157,13 +162,11 @@ def _where_it_stopped(looks: Looks) -> str:
 
 def _each(value: float, metric: Metric, items: int | None) -> Iterator[str]:
     """Tell what one item takes of what a call takes, and of energy what the meter charges."""
-    value /= items or 1
     if items is not None and items > 1:
-        each = levels((value,), metric.unit)
+        each = levels((value / items,), metric.unit)
         yield f"{each.texts[0]} {each.scale.unit} per item ({items} items)"
     if metric.unit == "J":
-        what = "calls" if items is None else "items"
-        yield f"{trimmed(1000 * value / _J_PER_WH, 3)} Wh per 1,000 {what}"
+        yield energy_text(per_thousand(value, items), items)
 
 
 def _statistics(change: Change) -> str:

@@ -26,9 +26,15 @@ def step_lines(steps: Sequence[Step], width: int, indent: str = "") -> list[str]
     return lines
 
 
+def shown_command(step: Step) -> str:
+    """Return a step's command as it can be typed, "" where there is none or it cannot be shown."""
+    command = shlex.join(step.command)
+    return command if clean(command) == command else ""
+
+
 def _fits(step: Step, width: int, indent: str, label: int) -> bool:
     line = _on_one_line(step, indent, label)
-    return not step.command or (display_width(line) <= width and clean(line) == line)
+    return not step.command or (display_width(line) <= width and bool(shown_command(step)))
 
 
 def _on_one_line(step: Step, indent: str, label: int) -> str:

@@ -74,10 +74,13 @@ def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
     return lines
 
 
-def undecided_lines(judgement: Judgement, width: int) -> list[Line]:
+def undecided_lines(
+    judgement: Judgement, width: int, reasons_shown: str = "which -v shows"
+) -> list[Line]:
     """Tell of each metric in how many cases it is undecided, how blind that is, and why.
 
-    Of cases that have a block of their own nothing is told here.
+    Of cases that have a block of their own nothing is told here. ``reasons_shown`` is where the
+    reasons can be read where they differ.
     """
     cases = [c for c in judgement.cases if is_merely_undecided(c)]
     found: dict[str, list[CaseVerdict]] = {}
@@ -100,7 +103,7 @@ def undecided_lines(judgement: Judgement, width: int) -> list[Line]:
         lines += [Line(line, Tone.YELLOW) for line in wrap(text, width, hanging="  ")]
         told = list(reasons.get(name, ()))
         if told:
-            why = told[0] if len(told) == 1 else "for different reasons, which -v shows"
+            why = told[0] if len(told) == 1 else f"for different reasons, {reasons_shown}"
             lines += [Line(line) for line in wrap(clean(why), width, indent="  ")]
     return lines
 

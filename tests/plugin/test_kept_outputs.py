@@ -1,5 +1,6 @@
 """Outputs of samples: kept, accepted with the baseline, and shown where a case got worse."""
 
+import base64
 import json
 import os
 import re
@@ -167,6 +168,19 @@ def test_only_the_first_run_keeps(pytester: pytest.Pytester, run: Run, temp: Pat
     assert (pytester.path / "starts").read_text() == "xx"
     with Image.open(next((pytester.path / FOLDER).rglob("digit-93-*.png"))) as image:
         assert image.getpixel((0, 0)) == 93
+
+
+def test_the_page_has_the_pictures_in_it(recorded: Path, run: Run) -> None:
+    plant(recorded, BAD)
+    run("--pareto", "--pareto-html=report.html")
+    page = (recorded / "report.html").read_text(encoding="utf-8")
+    shown = re.findall(r'<img src="data:image/png;base64,([^"]+)"', page)
+    files = [file.read_bytes() for file in recorded.rglob("pareto_artifacts/**/*.png")]
+    assert len(shown) == len(WORST)
+    assert {base64.b64decode(data) for data in shown} == set(files)
+    # The gravest first, under the name of its sample with nothing of it obeyed.
+    first = page.index(shown[0])
+    assert f"1. digit {WORST[0]}/\\u202e\\x1b<" in page[first:]
 
 
 def test_outputs_of_another_baseline_are_not_shown(recorded: Path, run: Run, temp: Path) -> None:

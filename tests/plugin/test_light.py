@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
-    *("numpy", "scipy", "torch", "pynvml", "msgspec", "PIL", "greenlet"),
+    *("numpy", "scipy", "torch", "pynvml", "msgspec", "PIL", "greenlet", "jinja2"),
     *(f"pytest_pareto.{room}" for room in ("measure", "scoring", "outputs", "compare", "report")),
 )
 

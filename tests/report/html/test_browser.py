@@ -1,0 +1,266 @@
+"""The page in a browser: Debian's chromium, driven by playwright (the extra ``browser``)."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.html_report import synthetic_session
+from pytest_pareto.report.html.page import Image, render_page
+
+CHROMIUM = shutil.which("chromium")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: pip install pytest-pareto[browser]"
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no chromium: apt install chromium"
+)
+GENEROUS_MS = 5_000
+"""What a busy machine may take; benchmarks/html_report.py says what a quiet one does."""
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360606060000000050001a5f64540"
+    "0000000049454e44ae426082"
+)
+
+
+@dataclass
+class Opened:
+    """A page, with what it asked for and what it complained of."""
+
+    page: Any
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    pages = []
+
+    def open_page(text: str, **context: Any) -> Opened:
+        file = tmp_path / "report.html"
+        file.write_text(text, encoding="utf-8")
+        found = Opened(browser.new_page(**context))
+        pages.append(found.page)
+        page = found.page
+        page.on("request", lambda request: found.requests.append(request.url))
+        page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        page.on("console", lambda message: found.complaints.append(message.text))
+        page.goto(file.as_uri())
+        return found
+
+    yield open_page
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return render_page(synthetic_session(100))
+
+
+def spots(page: Any) -> list[tuple[str, str]]:
+    script = "all => all.map(u => [u.getAttribute('x'), u.getAttribute('y')])"
+    return [tuple(spot) for spot in page.eval_on_selector_all(".dot > use:last-child", script)]
+
+
+def first_column(page: Any) -> list[str]:
+    script = "all => all.map(cell => cell.textContent)"
+    found: list[str] = page.eval_on_selector_all(".cases > tbody > tr:first-child > th", script)
+    return found
+
+
+def asks_nobody(found: Opened) -> bool:
+    outside = [url for url in found.requests if not url.startswith("data:")]
+    return outside == found.requests[:1] and outside[0].startswith("file:")
+
+
+def test_it_asks_nobody_and_complains_of_nothing(opened: Callable[..., Opened], text: str) -> None:
+    found = opened(text)
+    assert found.page.evaluate("document.documentElement.dataset.ready") == ""
+    assert found.page.evaluate("performance.now()") < GENEROUS_MS
+    assert asks_nobody(found)
+    assert found.complaints == []
+
+
+def test_an_image_from_elsewhere_would_be_noticed(opened: Callable[..., Opened], text: str) -> None:
+    planted = text.replace("<main>", '<main><img src="http://127.0.0.1:9/x.png">')
+    found = opened(planted)
+    assert not asks_nobody(found)
+    # And the policy keeps it from being asked for at all.
+    assert any("Content Security Policy" in complaint for complaint in found.complaints)
+
+
+def test_a_script_that_is_not_ours_does_not_run(opened: Callable[..., Opened], text: str) -> None:
+    planted = text.replace("<main>", "<main><script>window.evil = 1</script>")
+    assert opened(planted).page.evaluate("window.evil") is None
+
+
+def test_other_axes_move_the_points_and_the_line(opened: Callable[..., Opened], text: str) -> None:
+    page = opened(text).page
+    before, line = spots(page), page.get_attribute("[data-line=new]", "d")
+    page.select_option("[data-side=x]", "2")
+    after = spots(page)
+    assert sum(a[0] != b[0] for a, b in zip(before, after, strict=True)) > 90
+    assert [spot[1] for spot in before] == [spot[1] for spot in after]
+    assert page.get_attribute("[data-line=new]", "d") != line
+    assert "energy" in page.text_content("[data-title=x]")
+    page.set_checked("[data-log=x]", checked=not page.is_checked("[data-log=x]"))
+    assert spots(page) != after
+
+
+def test_the_script_draws_what_the_static_picture_shows(
+    opened: Callable[..., Opened], text: str
+) -> None:
+    plain = opened(text, java_script_enabled=False).page.content()
+    page = opened(text).page
+    drawn = [(float(x), float(y)) for x, y in spots(page)]
+    static = re.findall(r'<use href="#m-[a-z]+" x="([\d.]+)" y="([\d.]+)"/?></use></a>', plain)
+    assert len(static) == len(drawn) == 100
+    for (x, y), (sx, sy) in zip(drawn, static, strict=True):
+        assert abs(x - float(sx)) < 1
+        assert abs(y - float(sy)) < 1
+
+
+def test_pointing_at_a_case_shows_every_metric_of_it(
+    opened: Callable[..., Opened], text: str
+) -> None:
+    page = opened(text).page
+    page.locator(".dot").nth(3).dispatch_event("pointerenter")
+    name = page.locator(".dot").nth(3).get_attribute("aria-label").partition(",")[0]
+    card = page.text_content(".card")
+    assert name in card
+    for metric in ("latency", "device_time", "energy", "peak_memory", "clip_score"):
+        assert metric in card
+
+
+def test_tables_sort_by_keyboard(opened: Callable[..., Opened], text: str) -> None:
+    page = opened(text).page
+    gravest = first_column(page)
+    head = page.locator("th[data-sort=now][data-column='0']")
+    head.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    fastest = first_column(page)
+    page.keyboard.press("Space")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert first_column(page) == fastest[::-1] != gravest
+    change = page.locator("th[data-sort=change][data-column='0']")
+    change.locator("button").press("Enter")
+    assert head.get_attribute("aria-sort") == "none"
+    assert set(first_column(page)[:4]) == set(gravest[:4])  # the worst first
+    page.locator("th[data-sort=verdict] button").press("Enter")
+    assert first_column(page) == gravest
+
+
+def test_the_bill_sorts_by_number(opened: Callable[..., Opened], text: str) -> None:
+    page = opened(text).page
+    page.locator(".bill th[data-sort=number] button").first.click()
+    script = "all => all.map(cell => parseFloat(cell.textContent.split('→')[1]))"
+    charges = page.eval_on_selector_all(".bill tbody td:nth-child(2)", script)
+    assert len(charges) == 100
+    assert charges == sorted(charges)
+
+
+def test_filters_hide_rows_and_fade_points(opened: Callable[..., Opened], text: str) -> None:
+    page = opened(text).page
+    page.fill("#filter", "INT8-1")
+    shown = page.locator(".cases > tbody:not([hidden]) > tr:first-child > th").all_text_contents()
+    assert shown
+    assert all("int8-1" in page.text_content(f".cases > tbody:has-text('{s}')") for s in shown)
+    assert page.locator(".dot.off").count() == 100 - len(shown)
+    assert page.text_content("#shown") == f"{len(shown)} of 100 cases"
+    page.fill("#filter", "")
+    page.check("#changed")
+    assert page.locator(".cases > tbody:not([hidden])").count() == 12
+
+
+def test_the_keyboard_reaches_everything(opened: Callable[..., Opened]) -> None:
+    report = synthetic_session(12)
+    image = Image(report.judgement.cases[0].case_id, "clip_score", "p1", "image/png", PNG)
+    page = opened(render_page(report, [image])).page
+    focusable = page.locator(
+        "a[href]:not(.dot), button, input:not([disabled]), select, .wide"
+    ).evaluate_all("all => all.filter(e => e.getClientRects().length).length")
+    reached, dots = set(), 0
+    for _ in range(focusable + 20):
+        page.keyboard.press("Tab")
+        where = page.evaluate(
+            "(() => { const e = document.activeElement; if (e === document.body) return null;"
+            "e.dataset.seen = ''; return [e.className.baseVal || e.className, e.tagName]; })()"
+        )
+        dots += where is not None and "dot" in where[0]
+        reached.add(str(where))
+    assert page.locator("[data-seen]").count() == focusable + 1  # all the points are one stop
+    assert dots >= 1
+
+
+def test_arrows_go_from_point_to_point_and_enter_opens_the_case(
+    opened: Callable[..., Opened], text: str
+) -> None:
+    page = opened(text).page
+    page.locator(".dot[tabindex='0']").focus()
+    names = []
+    for key in ("End", "ArrowRight", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(key)
+        names.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+    assert len(set(names)) == 3
+    assert names[1] == names[3]  # around the end, one on, and back
+    assert "latency" in names[0]
+    assert page.locator(".dot[tabindex='0']").count() == 1
+    target = page.evaluate("document.activeElement.getAttribute('href')")
+    page.keyboard.press("Enter")
+    assert page.locator(f"{target} .more").is_visible()
+    assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
+
+
+def test_images_are_enlarged_and_escape_closes(opened: Callable[..., Opened]) -> None:
+    report = synthetic_session(3)
+    image = Image(report.judgement.cases[0].case_id, "clip_score", "p1", "image/png", PNG)
+    found = opened(render_page(report, [image]))
+    found.page.locator(".images button").press("Enter")
+    assert found.page.locator("dialog img").is_visible()
+    found.page.keyboard.press("Escape")
+    found.page.locator("dialog").wait_for(state="detached")
+    assert found.complaints == []
+
+
+@pytest.mark.parametrize("width", [320, 400, 768, 1280])
+def test_nothing_is_wider_than_the_screen(opened: Callable[..., Opened], width: int) -> None:
+    report = synthetic_session(12)
+    long = [
+        replace(c, comparison=replace(c.comparison, case_id=f"{c.case_id}{'x' * 300}", front="f"))
+        for c in report.judgement.cases
+    ]
+    judgement = replace(report.judgement, cases=tuple(long), failures=("y" * 300,))
+    viewport = {"width": width, "height": 800}
+    page = opened(render_page(replace(report, judgement=judgement)), viewport=viewport).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_scripts_the_picture_and_every_row_remain(
+    opened: Callable[..., Opened], text: str
+) -> None:
+    page = opened(text, java_script_enabled=False).page
+    assert page.locator(".dot").first.is_visible()
+    assert page.locator(".more").count() == 100
+    assert page.locator(".more").first.is_visible()
+    assert not page.locator(".tools").is_visible()
+
+
+def test_dark_is_dark(opened: Callable[..., Opened], text: str) -> None:
+    script = "getComputedStyle(document.body).backgroundColor"
+    shades = [opened(text, color_scheme=s).page.evaluate(script) for s in ("light", "dark")]
+    assert shades == ["rgb(255, 255, 255)", "rgb(15, 20, 25)"]

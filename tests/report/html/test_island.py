@@ -1,0 +1,68 @@
+"""What the script is told is JSON that cannot leave its element."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.html_report import synthetic_session
+from pytest_pareto.model.verdict import CaseVerdict
+from pytest_pareto.report.html.island import island_text
+from pytest_pareto.report.html.section import build_sections
+
+HOSTILE = "</script><script>alert(1)</script><!--&\u2028\u2029"
+
+
+def renamed(case: CaseVerdict, name: str) -> CaseVerdict:
+    results = list(case.comparison.metrics)
+    results[0] = replace(results[0], metric=replace(results[0].metric, name=name))
+    return replace(case, comparison=replace(case.comparison, metrics=tuple(results)))
+
+
+def test_nothing_in_it_can_end_its_element() -> None:
+    judgement = synthetic_session(12).judgement
+    cases = tuple(renamed(case, HOSTILE) for case in judgement.cases)
+    text = island_text(build_sections(replace(judgement, cases=cases)))
+    assert not {"<", ">", "&", "\u2028", "\u2029"} & set(text)
+    (section,) = json.loads(text)["sections"]
+    # Line separators are made visible by `clean`; all else is what it was.
+    shown = HOSTILE.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    assert section["axes"][0]["label"] == f"{shown} (ms), lower is better"
+
+
+def test_it_holds_the_numbers_of_the_judgement() -> None:
+    judgement = synthetic_session(12).judgement
+    sections = build_sections(judgement)
+    (section,) = json.loads(island_text(sections))["sections"]
+    for number, case in enumerate(sections[0].cases):
+        latency = case.verdict.comparison.metric("latency")
+        assert latency is not None
+        assert section["axes"][0]["new"][number] == pytest.approx(latency.candidate, rel=1e-3)
+        assert section["axes"][0]["old"][number] == pytest.approx(latency.baseline, rel=1e-3)
+        assert latency.change is not None
+        harm = section["columns"][0]["harm"][number]
+        assert harm == pytest.approx(latency.change.estimate, rel=0.01)
+
+
+def test_every_pair_of_axes_has_its_lines() -> None:
+    (section,) = json.loads(island_text(build_sections(synthetic_session(12).judgement)))[
+        "sections"
+    ]
+    count = len(section["axes"])
+    assert set(section["lines"]) == {f"{a},{b}" for b in range(count) for a in range(b)}
+    assert [axis["higher"] for axis in section["axes"]] == [False] * 4 + [True] + [False] * 2
+
+
+def test_levels_that_are_close_together_keep_the_digits_that_tell_them_apart() -> None:
+    judgement = synthetic_session(3).judgement
+
+    def close(case: CaseVerdict, number: int) -> CaseVerdict:
+        results = list(case.comparison.metrics)
+        level = 1.0 + number * 1e-6
+        results[0] = replace(results[0], baseline=level, candidate=level)
+        return replace(case, comparison=replace(case.comparison, metrics=tuple(results)))
+
+    cases = tuple(close(case, number) for number, case in enumerate(judgement.cases))
+    text = island_text(build_sections(replace(judgement, cases=cases)))
+    (section,) = json.loads(text)["sections"]
+    assert len(set(section["axes"][0]["new"])) == 3

@@ -1,0 +1,237 @@
+"""The page as a whole: one file, ours alone, the same every time, and small."""
+
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.html_report import synthetic_session
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, Place
+from pytest_pareto.report.blocks import all_cases, build_fronts
+from pytest_pareto.report.html.page import Image, render_page
+from pytest_pareto.report.text import clean
+
+Parse = Callable[[str], Any]
+LARGEST_B = 150_000
+ELEMENTS = """
+    nav html head meta title link style script body a svg defs path circle rect line marker g use
+    text header h1 h2 h3 strong p main section div ul li b br pre dl dt dd code form label input
+    output select option table caption thead tbody tr th td figure figcaption span aside img
+    footer i
+"""
+ATTRIBUTES = """
+    lang charset http-equiv content name rel href class width height aria-hidden focusable id d
+    fill stroke r stroke-width viewbox refx refy markerwidth markerheight markerunits orient
+    aria-labelledby aria-label role tabindex hidden type placeholder autocomplete for data-front
+    data-side data-log data-ticks data-title data-line data-bar data-arrow data-sort data-column
+    border cellpadding colspan rowspan scope selected value x y x1 x2 y1 y2 text-anchor
+    font-weight font-family font-size stroke-dasharray stroke-opacity visibility opacity marker-end
+    src alt loading
+"""
+
+
+def check_ours(document: Any) -> None:
+    """Raise where something is on the page that its template has not put there."""
+    assert set(document.elements) <= set(ELEMENTS.split())
+    assert {name.partition(".")[2] for name in document.attributes} <= set(ATTRIBUTES.split())
+    assert (document.elements["script"], document.elements["style"]) == (3, 1)
+    for name, value in document.values:
+        if name in ("href", "src"):
+            assert value.startswith(("#", "data:image/png;base64,")) or value == "data:,"
+    for source in (*document.scripts[::2], *document.styles):
+        digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in document.policy
+
+
+def test_a_page_is_ours_and_asks_nobody(any_report: SessionReport, parse: Parse) -> None:
+    check_ours(parse(render_page(any_report)))
+
+
+def test_it_names_every_case_and_what_failed(any_report: SessionReport, parse: Parse) -> None:
+    text = parse(render_page(any_report)).text
+    for case in all_cases(build_fronts(any_report.judgement)):
+        assert case.name in text
+        assert case.label in text
+        for reason in (*case.fails, *case.notices):
+            assert reason in text
+    for failure in any_report.judgement.failures:
+        assert failure in text
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        '<img src="https://example.org/x.png">',
+        "<script>alert(1)</script>",
+        '<p onclick="alert(1)">',
+        '<a href="https://example.org">',
+        "<iframe>",
+        "<style>*{color:red}</style>",
+    ],
+)
+def test_the_check_sees_what_is_not_ours(planted: str, parse: Parse) -> None:
+    text = render_page(synthetic_session(3)).replace("<main>", f"<main>{planted}")
+    with pytest.raises(AssertionError):
+        check_ours(parse(text))
+
+
+def test_a_policy_forbids_all_but_its_own_style_and_scripts(parse: Parse) -> None:
+    policy = parse(render_page(synthetic_session(3))).policy
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+def test_a_hundred_cases_stay_small() -> None:
+    text = render_page(synthetic_session(100))
+    assert len(text.encode()) <= LARGEST_B
+    assert text.count('class="quiet"') == 85
+    # The bound is not one that any number of cases keeps.
+    assert len(render_page(synthetic_session(140)).encode()) > LARGEST_B
+
+
+def test_the_same_session_makes_the_same_page() -> None:
+    first, second = (render_page(synthetic_session(12)) for _ in range(2))
+    assert first == second
+    assert first != render_page(synthetic_session(12, seed=8))
+
+
+def test_it_says_under_which_circumstances(parse: Parse) -> None:
+    text = parse(render_page(synthetic_session(12))).text
+    for told in (
+        "AMD EPYC 9654",
+        "1 × NVIDIA H200",
+        "700 W",
+        "torch 2.12.0 → 2.13.0",
+        "11 cases measured again in 5 fresh runs",
+        "sessions on one host differ by 4 %",
+    ):
+        assert told in text
+
+
+def test_pictures_are_in_the_file_and_what_is_left_out_is_said(parse: Parse) -> None:
+    report = synthetic_session(3)
+    image = Image(report.judgement.cases[0].case_id, "clip_score", "p<1>", "image/png", b"\x89PNG")
+    document = parse(render_page(report, [image], "2 pictures could not be read"))
+    check_ours(document)
+    assert ("src", "data:image/png;base64,iVBORw==") in document.values
+    assert "1. p<1>" in document.text
+    assert "2 pictures could not be read" in document.text
+
+
+def test_a_case_that_is_read_without_scripts_is_whole(parse: Parse) -> None:
+    """Scripts hide and move; all that they show is in the document."""
+    text = parse(render_page(synthetic_session(12))).text
+    for told in ("would catch", "first call", "degrees of freedom", "[+11.0, +17.0]"):
+        assert told in text
+
+
+odd = st.sampled_from("<>&\"'`/\\|\n\r\t\x00\x1b\u2028\u202e\u0301模한אב{}%# ")
+names = st.one_of(
+    st.sampled_from([
+        "<script>alert(1)</script>", "</script>", "</style></title>", "<!--", "]]>", "a" * 300,
+        "{{ 7 * 7 }}", "{% raw %}", '"><img src=x onerror=alert(1)>', "' onload='x", "\u202eabc",
+        "javascript:alert(1)", "&lt;b&gt;", "a|b",
+    ]),
+    st.text(odd, min_size=1, max_size=300),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60),
+)  # fmt: skip
+
+
+def hostile(report: SessionReport, name: Callable[[], str]) -> SessionReport:
+    """Give everything that has a name another one."""
+    metrics: dict[str, Metric] = {}
+
+    def case(one: CaseVerdict) -> CaseVerdict:
+        results = []
+        for result in one.comparison.metrics:
+            metric = result.metric
+            if metric.name not in metrics:
+                metrics[metric.name] = replace(metric, name=name(), unit=metric.unit or name())
+            change = result.change
+            assert change is not None
+            results.append(
+                replace(
+                    result,
+                    metric=metrics[metric.name],
+                    notes=(name(),),
+                    change=replace(change, reason=name(), worst_ids=(name(), name())),
+                )
+            )
+        own = name()
+        comparison = replace(
+            one.comparison,
+            case_id=own,
+            nodeid=own,
+            front="f",
+            metrics=tuple(results),
+            notes=(name(),),
+        )
+        place = Place(one.place.position, on_front=None, rivals=(name(),), reason=name())
+        return replace(one, comparison=comparison, place=place, fails=(name(),), notices=(name(),))
+
+    judgement = Judgement(tuple(map(case, report.judgement.cases)), (name(),), (name(),))
+    facts = replace(
+        report.facts,
+        baseline_path=name(),
+        hardware_key=name(),
+        partial=name(),
+        differences=(name(),),
+        assumptions=(name(),),
+        updating=True,
+        edits=(name(),),
+    )
+    machine = Environment(name(), 1, 1, name(), 1, name(), (), (name(),), {name(): name()})
+    return SessionReport(judgement, facts, machine)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_no_name_is_ever_markup(parse: Parse, data: st.DataObject) -> None:
+    report = hostile(synthetic_session(3), lambda: data.draw(names))
+    images = [
+        Image(c.case_id, "m", data.draw(names), "image/png", b"x") for c in report.judgement.cases
+    ]
+    text = render_page(report, images, data.draw(names))
+    document = parse(text)
+    check_ours(document)
+    said = re.sub(r"\s+", " ", document.text)
+    for case in report.judgement.cases:
+        assert re.sub(r"\s+", " ", clean(case.fails[0])) in said
+        assert re.sub(r"\s+", " ", clean(case.comparison.metrics[0].metric.name)).strip() in said
+    assert not [c for c in text if c != "\n" and clean(c) != c]
+
+
+def test_a_page_that_did_not_escape_would_be_seen(parse: Parse) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    text = render_page(hostile(synthetic_session(3), lambda: evil))
+    check_ours(parse(text))
+    with pytest.raises(AssertionError):
+        check_ours(parse(text.replace("&lt;", "<").replace("&gt;", ">")))
+
+
+def test_a_session_without_the_option_does_not_import_jinja() -> None:
+    script = (
+        "import sys, pytest_pareto.plugin, pytest_pareto.plugin.session, "
+        "pytest_pareto.plugin.illustrating, pytest_pareto.plugin.conclusion\n"
+        "print('jinja2' in sys.modules)\n"
+        "import pytest_pareto.plugin.html_file\n"
+        "print('jinja2' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]

@@ -1,0 +1,107 @@
+"""What the page shows of cases: rows, marks, and which of them make a picture."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
+from pytest_pareto.report.html.case import Mark
+from pytest_pareto.report.html.section import CROWD, build_sections
+
+Run = tuple[Judgement, SessionFacts]
+
+
+def test_a_front_is_a_section_with_its_two_axes(failing_run: Run) -> None:
+    (section,) = build_sections(failing_run[0])
+    x, y = (section.axes[place] for place in section.start)
+    assert (x.metric.name, y.metric.name) == ("latency", "label_accuracy")
+    assert section.columns == ("device_time", "latency", "label_accuracy", "peak_memory")
+
+
+def test_every_sort_of_news_has_a_mark_of_its_own(failing_run: Run) -> None:
+    (section,) = build_sections(failing_run[0])
+    marks = {case.block.name: case.mark for case in section.cases}
+    assert marks["[int8-20]"] is marks["[cached-20]"] is Mark.FAILS
+    assert marks["[fp16-10]"] is Mark.NOTED
+    assert marks["[ddim-4]"] is Mark.UNDECIDED
+    assert marks["[q0]"] is Mark.QUIET
+
+
+def test_cells_say_what_is_now_and_what_moved(failing_run: Run) -> None:
+    (section,) = build_sections(failing_run[0])
+    lost = section.cases[0]
+    cells = dict(zip(section.columns, lost.cells, strict=True))
+    assert (cells["device_time"].now, cells["device_time"].change) == ("246.0 ms", "+6.3 % WORSE")
+    assert cells["device_time"].before == "231.4 ms"
+    assert cells["device_time"].sure == "[+6.2, +6.4] catches 1.1 %"
+    assert cells["peak_memory"].now == ""
+
+
+def test_a_metric_that_no_case_has_gets_no_column(case: Callable[..., CaseVerdict]) -> None:
+    absent = MetricResult(ENERGY, state=Outcome.ABSENT, reason="no GPU")
+    had = MetricResult(LATENCY, candidate=0.4, state=Outcome.NEW, reason="new")
+    cases = tuple(case(f"[{n}]", Verdict.NEW, had, absent) for n in range(2))
+    (section,) = build_sections(Judgement(cases))
+    assert section.columns == ("latency",)
+    assert section.shared == ("absent: energy (no GPU)",)
+    assert all(case.facts == () for case in section.cases)
+    once = replace(absent, metric=FLOPS)
+    cases = (case("[0]", Verdict.NEW, had, absent), case("[1]", Verdict.NEW, had, once))
+    assert build_sections(Judgement(cases))[0].shared == ()
+
+
+def test_cases_without_rivals_share_a_table_and_are_not_drawn(
+    case: Callable[..., CaseVerdict], failing_run: Run
+) -> None:
+    had = MetricResult(LATENCY, candidate=0.4, state=Outcome.NEW, reason="new")
+    alone = [case("", Verdict.NEW, had, front=f"test_{n}.py::test_it") for n in range(3)]
+    sections = build_sections(Judgement((*failing_run[0].cases, *alone)))
+    assert [section.title for section in sections] == [
+        "test_sd.py::test_generate",
+        "Cases without rivals",
+    ]
+    assert [c.block.name for c in sections[1].cases] == [f"test_{n}.py::test_it" for n in range(3)]
+    assert not sections[1].axes
+
+
+@pytest.mark.parametrize(("count", "brief"), [(CROWD, 0), (CROWD + 1, CROWD + 1)])
+def test_a_crowd_is_told_in_brief(passing_run: Run, count: int, brief: int) -> None:
+    (pattern, *_) = passing_run[0].cases
+    cases = tuple(
+        replace(
+            pattern,
+            comparison=replace(pattern.comparison, case_id=f"test_sd.py::test_generate[{n}]"),
+        )
+        for n in range(count)
+    )
+    (section,) = build_sections(Judgement(cases))
+    assert sum(case.brief for case in section.cases) == brief
+    assert section.is_crowd is bool(brief)
+
+
+def test_a_case_in_brief_still_says_how_it_is_beside_the_anchor(passing_run: Run) -> None:
+    (pattern, *_) = passing_run[0].cases
+    cases = []
+    for n in range(CROWD + 1):
+        # One after another differs, so that what is said is not said of all at once.
+        anchor = pattern.comparison.metrics[n % 2 :: 2]
+        about = replace(
+            pattern.comparison, case_id=f"test_sd.py::test_generate[{n}]", anchor=anchor
+        )
+        cases.append(replace(pattern, comparison=about))
+    (section,) = build_sections(Judgement(tuple(cases)))
+    assert section.cases[1].brief
+    assert section.cases[1].facts == (
+        "since the anchor: peak_memory unchanged (0 %, would have caught 1 %)",
+    )
+
+
+def test_one_metric_makes_no_picture(case: Callable[..., CaseVerdict]) -> None:
+    had = MetricResult(LATENCY, candidate=0.4, state=Outcome.NEW, reason="new")
+    (section,) = build_sections(Judgement(tuple(case(f"[{n}]", Verdict.NEW, had) for n in "ab")))
+    assert not section.axes
+    assert "two metrics" in section.why_not

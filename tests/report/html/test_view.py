@@ -1,0 +1,109 @@
+"""What the page says first, and where it sends the reader."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.html_report import synthetic_session
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
+from pytest_pareto.report.html.circumstances import conditions, machine_facts, session_facts
+from pytest_pareto.report.html.view import build_page
+
+Run = tuple[Judgement, SessionFacts]
+
+
+def test_what_fails_comes_first_and_what_passes_with_a_notice_apart(failing_run: Run) -> None:
+    page = build_page(SessionReport(*failing_run))
+    assert page.header.word == "FAIL"
+    assert [finding.label for finding in page.failed.shown] == ["LOST ITS PLACE", "DOMINATED"]
+    assert page.failed.shown[0].text.startswith("LOST its place: device_time WORSE: 231.4 → 246.0")
+    assert [finding.label for finding in page.noted.shown] == ["trade-off"]
+    assert page.failed.shown[0].anchor == "f0c0"
+    assert page.sections[0].cases[0].block.case_id == page.failed.shown[0].name
+
+
+def test_the_first_screen_has_room_for_a_few_and_counts_the_rest() -> None:
+    page = build_page(synthetic_session(200))
+    assert (len(page.failed.shown), page.failed.more) == (6, 2)
+    assert (len(page.noted.shown), page.noted.more) == (3, 5)
+    assert build_page(synthetic_session(12)).failed.more == 0
+
+
+def test_steps_are_those_of_the_terminal_and_trades_can_be_accepted(failing_run: Run) -> None:
+    page = build_page(SessionReport(*failing_run))
+    commands = [step.command for step in page.commands]
+    assert commands[:2] == [
+        "pytest --lf --pareto --pareto-runs=5 -v",
+        "pytest --lf --pareto --pareto-update",
+    ]
+    assert commands[2] == "pytest 'test_sd.py::test_generate[fp16-10]' --pareto --pareto-update"
+
+
+def test_against_a_ref_nothing_can_be_accepted(failing_run: Run) -> None:
+    judgement, facts = failing_run
+    page = build_page(SessionReport(judgement, replace(facts, ref="main", against="main at 1a2b")))
+    assert not any("--pareto-update" in step.command for step in page.commands)
+
+
+def test_a_command_that_cannot_be_typed_is_said_in_words(
+    case: Callable[..., CaseVerdict], failing_run: Run
+) -> None:
+    odd = case("[\x1b]", Verdict.WORSE, fails=("worse",))
+    page = build_page(SessionReport(Judgement((odd,)), failing_run[1]))
+    assert page.commands
+    assert all(
+        step.command == "" and "run this test with" in step.instead for step in page.commands
+    )
+
+
+def test_a_movement_of_many_is_told_once(common_run: Run) -> None:
+    page = build_page(SessionReport(*common_run))
+    (lines,) = page.together
+    assert lines[0].text.startswith("latency is worse in 40 of 45 cases together, by about +8")
+    assert len(page.failed.shown) == 1
+
+
+def test_the_last_words_of_a_process_keep_their_lines(incomplete_run: Run) -> None:
+    judgement, facts = incomplete_run
+    page = build_page(SessionReport(replace(judgement, failures=("died:\n  \x1b[31mline",)), facts))
+    assert page.failures == ("died:\n  \\x1b[31mline",)
+    assert page.header.doubts == ("incomplete: 1 of 2 workers crashed",)
+
+
+def test_the_bill_is_of_the_cases_on_the_page() -> None:
+    page = build_page(synthetic_session(12))
+    ((section, lines),) = page.bill
+    assert section is page.sections[0]
+    assert [line.name for line in lines] == [case.block.name for case in section.cases]
+    assert dict(page.billed) == {"time": "s", "energy": "Wh"}
+    assert not page.bills_calls
+
+
+def test_circumstances_name_what_differs_and_how_alpha_was_spent(failing_run: Run) -> None:
+    facts = dict(session_facts(SessionReport(*failing_run)))
+    assert facts["differs from the baseline"] == "torch 2.12.0 → 2.13.0"
+    assert facts["confirmed"] == "no: judged on this session's runs alone"
+    assert facts["alpha is spent on"] == "changes 100 %"
+
+
+def test_notes_of_meters_are_gathered(failing_run: Run) -> None:
+    report = SessionReport(*failing_run)
+    assert conditions(report) == ["the host drifts between runs"]
+    twice = replace(failing_run[0], cases=failing_run[0].cases * 2)
+    assert conditions(SessionReport(twice, failing_run[1])) == [
+        "the host drifts between runs (2 readings)"
+    ]
+
+
+@pytest.mark.parametrize("gpu", ["NVIDIA H200", None])
+def test_a_machine_is_told_with_or_without_a_gpu(gpu: str | None) -> None:
+    machine = Environment("EPYC", 16, 8, gpu, 2 if gpu else 0, software={"torch": "2.13.0"})
+    facts = dict(machine_facts(machine))
+    assert facts["GPU"] == ("2 × NVIDIA H200" if gpu else "none")
+    assert facts["torch"] == "2.13.0"
+    assert "MIG profile" not in facts
+    assert machine_facts(None) == []
