@@ -235,3 +235,11 @@ def test_a_session_without_the_option_does_not_import_jinja() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_the_legend_tells_of_what_there_is(first_run: Any, failing_run: Any) -> None:
+    fresh, compared = (render_page(SessionReport(*run)) for run in (first_run, failing_run))
+    assert "before to now" in compared
+    assert "before to now" not in fresh
+    assert "the interval of the change" in compared
+    assert "the interval of the change" not in fresh
