@@ -122,16 +122,21 @@ def _font() -> Any:
 def _fitted(text: str, width: int, font: Any) -> str:
     """Return a text that fits, without its middle if need be: ids differ at their ends."""
     readable = "".join(map(_drawable, text if len(text) <= _LONG else _cut(text, _LONG // 2)))
-    if font.getlength(readable) <= width:
+    if _ends(readable, font) <= width:
         return readable
     low, high = 0, len(readable) // 2  # characters kept at either end
     while low < high:
         middle = (low + high + 1) // 2
-        if font.getlength(_cut(readable, middle)) <= width:
+        if _ends(_cut(readable, middle), font) <= width:
             low = middle
         else:
             high = middle - 1
     return _cut(readable, low)
+
+
+def _ends(text: str, font: Any) -> float:
+    """Return where a text ends (px): the ink of its last letter may go beyond its advance."""
+    return float(max(font.getlength(text), font.getbbox(text)[2]))
 
 
 def _cut(text: str, kept: int) -> str:

@@ -91,6 +91,9 @@ def test_the_caption_says_which_sample_and_both_scores(save: Save) -> None:
 @given(st.text(st.characters(), max_size=300))
 @example("\u202eعربى\x00\n\ud800" * 60)
 @example("x" * 100_000)
+@example(
+    "0T.!\x1e\x1e\x1e\x1e[itt\xcf\xd0\u02cb\U00010000\U000fb47f\U000dbfd0"
+)  # ink beyond its advance
 def test_any_id_fits_into_its_line(sample: str) -> None:
     sheet = np.asarray(compose(Pair("m", 1, sample, Side(), Side())))
     assert (sheet[:STRIP, -GAP:] == 255).all()  # nothing runs over the edge
