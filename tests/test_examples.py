@@ -21,9 +21,8 @@ import torchmetrics.classification
 import torchmetrics.image
 
 from docs.page import Block, apply_diff, blocks
-from pytest_pareto import plugin
 from pytest_pareto.cli import main
-from pytest_pareto.plugin import child, fixture, verdict
+from pytest_pareto.plugin import child, fixture, offered, verdict
 
 KEPT_LOADED = (np, torch, torchmetrics, child, fixture, verdict)
 """pytester forgets what an in-process session imported, and these cannot be imported twice."""
@@ -133,7 +132,7 @@ def check_ini(block: Block) -> None:
             self.append(name)
 
     known = Keys()
-    plugin._add_ini(known)  # type: ignore[arg-type]  # all that is asked of a parser here
+    offered.add_ini(known)  # type: ignore[arg-type]  # all that is asked of a parser here
     parser = configparser.ConfigParser()
     parser.read_string(block.text)
     for key in parser["pytest"]:

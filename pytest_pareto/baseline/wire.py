@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.keys import unique_keys
 from pytest_pareto.model.metric import Better, Kind, Scope
 
 SCHEMA = 1
@@ -108,7 +109,7 @@ def parse(text: str, file: str) -> dict[str, object]:
             "for example with `git checkout --ours` or `--theirs` on this file."
         )
     try:
-        content = json.loads(text, object_pairs_hook=_object)
+        content = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         raise corrupt(file, "", f"not valid JSON ({error})") from error
     if not isinstance(content, dict):
@@ -188,12 +189,3 @@ def _check_reference(session: SessionLine, file: str, place: str) -> None:
     for position, value in enumerate(session.reference):
         if value <= 0:
             raise corrupt(file, f"{place}[{position}]", f"expected seconds above 0, got {value}")
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        again = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {again!r} appears twice in one object")
-    return content

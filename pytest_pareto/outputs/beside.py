@@ -1,9 +1,10 @@
 """One picture of one sample: what it was on the left, what it is on the right."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_pareto.outputs.png import open_png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -90,21 +91,8 @@ def _read(file: Path | None) -> "Image | None":
     """Read an image as RGB, on white; None where there is none, or it is damaged."""
     from PIL import Image
 
-    if file is None:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=["PNG"]) as found:
-                image = found.convert("RGBA")
-    # SyntaxError is what Pillow raises of a broken PNG.
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):
+    image = None if file is None else open_png(file, "RGBA")
+    if image is None:
         return None
     paper = Image.new("RGBA", image.size, (*_PAPER, 255))
     return Image.alpha_composite(paper, image).convert("RGB")

@@ -1,10 +1,11 @@
 """Pictures small enough to be put into a page, within a budget for all of them."""
 
 import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_pareto.outputs.png import open_png
 
 BUDGET_B = 2_000_000
 """What all thumbnails of a session may take together, in bytes."""
@@ -53,25 +54,11 @@ def make_thumbnails(files: Sequence[Path], budget_b: int = BUDGET_B) -> Thumbnai
 
 def _thumbnail(file: Path) -> Thumbnail | None:
     """Return a file's thumbnail, or None where it cannot be read."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=["PNG"]) as found:
-                image = found.convert("RGB")
-        size_b = file.stat().st_size
-        if size_b <= _AS_IT_IS_B:
-            return Thumbnail("image/png", file.read_bytes())
-    # SyntaxError is what Pillow raises of a broken PNG.
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):
+    image = open_png(file, "RGB")
+    if image is None:
         return None
+    if file.stat().st_size <= _AS_IT_IS_B:
+        return Thumbnail("image/png", file.read_bytes())
     image.thumbnail((_WIDEST, _WIDEST))
     written = io.BytesIO()
     image.save(written, "JPEG", quality=_QUALITY, optimize=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_pareto.plugin import BASELINE_RUNS
+from pytest_pareto.plugin.offered import BASELINE_RUNS
 from pytest_pareto.plugin.values import given, seconds
 
 AUTO = "auto"

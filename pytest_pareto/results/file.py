@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.keys import unique_keys
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.results.form import FORMAT, VERSION, ResultsFile
 from pytest_pareto.results.recalling import EvidenceError, record_of
@@ -55,7 +56,7 @@ def decode(text: str, file: str) -> ResultsFile:
     try:
         content = json.loads(
             text,
-            object_pairs_hook=_object,
+            object_pairs_hook=unique_keys,
             parse_constant=_no_constant,
             parse_float=_finite,
         )
@@ -98,15 +99,6 @@ def _text(path: Path) -> str:
 def _corrupt(file: str, place: str, problem: str) -> ParetoError:
     where = f" at {place}" if place else ""
     return ParetoError(f"{file}{where}: {problem}. {_WAY_OUT}")
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        again = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {again!r} appears twice in one object")
-    return content
 
 
 def _no_constant(name: str) -> float:
