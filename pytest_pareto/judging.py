@@ -24,7 +24,9 @@ def judge_record(
     record: SessionRecord, baseline: Baseline, anchor: Baseline | None = None
 ) -> Judged:
     """Judge what a session measured against a stored baseline, and beside the anchor."""
-    runs, asked, failed = record.runs, record.asked, bool(record.failures)
+    runs, asked = record.runs, record.asked
+    # What failed while suspects were measured again says nothing of the session's own runs.
+    failed = bool(record.failures) and not record.flagged
     return judge_runs(
         runs,
         baseline,
@@ -114,6 +116,7 @@ def facts_against(record: SessionRecord, baseline: Baseline, path: str) -> Sessi
         duration_s=0.0,
         differences=_differences(baseline, record.runs[-1]),
         partial=record.asked.partial,
+        stopped=record.asked.stopped,
         confirmed=record.confirms,
         suspects=_suspects(record),
         assumptions=(f"sessions on one host differ by {100 * record.spreads.host:g} % in latency",),

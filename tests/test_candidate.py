@@ -278,3 +278,27 @@ def test_only_a_folder_of_candidates_is_taken_for_one(candidate: Candidate, tmp_
     assert holds_candidate(tmp_path / ".pareto_candidate")
     assert holds_candidate(tmp_path / "nowhere")
     assert not holds_candidate(tmp_path)
+
+
+def test_of_a_candidate_only_its_newest_session_is_believed(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    """It may come from a pull request, whose code could have written anything into it."""
+    before, content = stored[1], candidate.content
+    history = content.cases[A].metrics["device"]
+    (name,) = before.environments
+    evil = replace(HERE, cpu_model="Evil")
+    forged = replace(content, environments={name: evil})
+    after = accept(before, replace(candidate, content=forged), all_of(candidate, A), "x").after
+    assert after.environments[name] == before.environments[name]
+
+    first = replace(history.sessions[0], runs=(9.0,) * 5)
+    past = replace(history, sessions=(first, *history.sessions[1:]))
+    cases = {A: replace(content.cases[A], metrics={"device": past})}
+    other = replace(candidate, content=replace(content, cases=cases))
+    with pytest.raises(BaselineError, match="another past than the baseline"):
+        accept(before, other, all_of(candidate, A), "x")
+
+    named = replace(candidate, content=replace(content, environments={"ab12": evil}))
+    with pytest.raises(BaselineError, match="is not what its name stands for"):
+        accept(before, named, all_of(candidate, A), "x")

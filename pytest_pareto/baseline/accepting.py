@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 from pytest_pareto.baseline.codec import history_key
 from pytest_pareto.baseline.edits import Action, Edit
+from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
 
@@ -39,9 +40,13 @@ def accept(
 ) -> Accepted:
     """Put the changes that were ``chosen``, by case id and metric, into a baseline.
 
+    Of a candidate, which may come from a pull request, only the newest session of each entry is
+    believed: its past and the environments that the baseline has stay as they are here.
+
     Raises BaselineError where an entry is not the one that the session was judged by: then
     nothing is known of the step from this one.
     """
+    _check_environments(candidate, baseline)
     cases = dict(baseline.cases)
     edits: list[Edit] = []
     already: list[str] = []
@@ -55,6 +60,11 @@ def accept(
                 already.append(f"{case_id} {name}")
             elif (None if here is None else history_key(here)) != change.against:
                 stale.append(f"{case_id} {name}")
+            elif new is not None and not _goes_on(here, new):
+                raise BaselineError(
+                    f"the candidate's {case_id} {name} has another past than the baseline: it was "
+                    "changed after its session wrote it; nothing was written"
+                )
             else:
                 _put(cases, candidate, case_id, name, _explained(new, reason))
                 edits.append(Edit(case_id, name, change.action, change.detail))
@@ -65,9 +75,25 @@ def accept(
             f"{', '.join(stale[:5])}{more}: run `pytest --pareto` on this baseline (in CI: on the "
             "merged branch), and accept from its candidate; nothing was written"
         )
-    environments = {**baseline.environments, **candidate.content.environments}
+    environments = {**candidate.content.environments, **baseline.environments}
     after = replace(baseline, cases=cases, environments=environments)
     return Accepted(after, tuple(edits), tuple(already))
+
+
+def _check_environments(candidate: Candidate, baseline: Baseline) -> None:
+    for name, environment in candidate.content.environments.items():
+        if name not in baseline.environments and environment_key(environment) != name:
+            raise BaselineError(
+                f"the candidate's environment {name} is not what its name stands for: it was "
+                "changed after its session wrote it; nothing was written"
+            )
+
+
+def _goes_on(here: MetricHistory | None, new: MetricHistory) -> bool:
+    """Whether a new entry is what is here with one session more, as far back as it goes."""
+    past = [replace(session, reason="") for session in new.sessions[:-1]]
+    known = [replace(session, reason="") for session in (() if here is None else here.sessions)]
+    return past == known[len(known) - len(past) :] if len(past) <= len(known) else False
 
 
 def _entry(

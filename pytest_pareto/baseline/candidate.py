@@ -46,12 +46,14 @@ class Candidate:
     """What could be accepted of a session: ``content`` has the new entries, and no others.
 
     ``refused`` says why nothing can: what was cut short measured something else than asked.
+    ``of`` is the folder of the baseline that it was judged by, relative to the root.
     """
 
     hardware_key: str
     offers: Mapping[str, Offer]
     content: Baseline
     refused: str = ""
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Measured:
     environment: Environment
 
 
-def plan_candidate(baseline: Baseline, measured: Measured) -> Candidate:
+def plan_candidate(baseline: Baseline, measured: Measured, of: str = "") -> Candidate:
     """Return what an update would write, case by case, without another session of the unchanged."""
     judgement = measured.judgement
     gone = frozenset(c.case_id for c in judgement.cases if c.comparison.missing is not None)
@@ -93,12 +95,12 @@ def plan_candidate(baseline: Baseline, measured: Measured) -> Candidate:
         if written:
             cases[case_id] = _part(after.cases[case_id], written)
     content = replace(after, cases=cases, elsewhere={})
-    return Candidate(baseline.hardware_key, offers, content)
+    return Candidate(baseline.hardware_key, offers, content, of=of)
 
 
-def refused_candidate(hardware_key: str, why: str) -> Candidate:
+def refused_candidate(hardware_key: str, why: str, of: str = "") -> Candidate:
     """Return the candidate of a session of which nothing can be accepted."""
-    return Candidate(hardware_key, {}, Baseline(hardware_key, {}, {}), why)
+    return Candidate(hardware_key, {}, Baseline(hardware_key, {}, {}), why, of)
 
 
 def _plan(

@@ -25,6 +25,7 @@ class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hardware_key: str
     offers: dict[str, Offer]
     refused: str = ""
+    of: str = ""
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -35,7 +36,9 @@ def write_candidate(folder: Path, candidate: Candidate) -> None:
     """Write a candidate into an empty folder. Raises BaselineError."""
     nothing = Baseline(candidate.hardware_key, {}, {})
     write(folder, candidate.hardware_key, nothing, candidate.content)
-    about = _About(_SCHEMA, candidate.hardware_key, dict(candidate.offers), candidate.refused)
+    about = _About(
+        _SCHEMA, candidate.hardware_key, dict(candidate.offers), candidate.refused, candidate.of
+    )
     text = msgspec.json.format(msgspec.json.encode(about, order="sorted"), indent=1).decode()
     replace_all({folder / ABOUT: text + "\n"})
 
@@ -80,7 +83,7 @@ def _read(home: Path, text: str) -> Candidate:
         for name, change in offer.changes.items():
             if change.action is not Action.DROP and (case is None or name not in case.metrics):
                 raise BaselineError(f"{file}: {case_id} lacks its entry of {name!r}; {_AGAIN}")
-    return Candidate(about.hardware_key, about.offers, content, about.refused)
+    return Candidate(about.hardware_key, about.offers, content, about.refused, about.of)
 
 
 def _shown(folder: Path) -> list[Path]:

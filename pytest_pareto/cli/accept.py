@@ -1,6 +1,7 @@
 """``pytest-pareto accept``: what a session measured becomes the baseline, with the reason why."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,6 +77,11 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     if project is None:
         return CANNOT
     directory = project.baseline if asked.baseline is None else asked.baseline
+    if asked.baseline is None and candidate.of and project.root / candidate.of != directory:
+        raise ParetoError(
+            f"the candidate was judged by the baseline {candidate.of}, and this project's is "
+            f"{directory.as_posix()}: name the one to write with --baseline DIR"
+        )
     chosen = choose(candidate, asked.nodeids, project.root)
     changes = [change for metrics in chosen.changes.values() for change in metrics.values()]
     if needs_reason(changes) and not reason:
@@ -98,7 +104,14 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     for text in chosen.left_out:
         lines += _wrapped(f"not accepted: {text}", width, Tone.YELLOW)
     write_lines(lines)
-    return CANNOT if chosen.left_out and not (accepted.edits or accepted.already) else 0
+    nothing = not (accepted.edits or accepted.already)
+    if nothing and not chosen.left_out:
+        sys.stderr.write(
+            "pytest-pareto accept: nothing to accept: the session of this candidate found nothing "
+            f"changed in its {len(candidate.offers)} cases\n"
+        )
+    # What was named and refused is not done, whatever else was.
+    return CANNOT if nothing or (chosen.left_out and asked.nodeids) else 0
 
 
 def _wrapped(text: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:

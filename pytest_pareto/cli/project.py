@@ -1,5 +1,6 @@
 """What a project's own configuration says to a command that runs no tests."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,5 +41,10 @@ def own_project() -> Project | None:
     Neither the project's conftest files nor its own options are needed for that.
     """
     asking = _Asking()
-    pytest.main(["--noconftest", "--override-ini=addopts="], plugins=[asking])
+    own = os.environ.pop("PYTEST_ADDOPTS", None)  # options are for sessions
+    try:
+        pytest.main(["--noconftest", "--override-ini=addopts="], plugins=[asking])
+    finally:
+        if own is not None:
+            os.environ["PYTEST_ADDOPTS"] = own
     return asking.project

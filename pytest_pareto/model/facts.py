@@ -9,7 +9,8 @@ class SessionFacts:
 
     ``baseline_path`` is what the user would type: the folder of this hardware, relative
     to the root directory. ``differences`` names software that changed since the baseline,
-    as "torch 2.12.0 → 2.13.0". ``partial`` says why the session is incomplete, or is None.
+    as "torch 2.12.0 → 2.13.0". ``partial`` says why the session is incomplete, or is
+    None; ``stopped`` does where it was cut short, so that not all that was asked for ran.
     ``edits`` tells what an update wrote, and ``written`` of how many metrics; with
     ``updating`` false both are empty.
     ``confirmed`` is whether suspects were measured again before they were called worse, and
@@ -18,7 +19,8 @@ class SessionFacts:
     then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
     ``new_side`` is what `pytest-pareto compare` took for the new side, and None in a session.
     ``candidate_path`` is where the session left what could be accepted, and ``acceptable`` names
-    the cases of which all that changed can be.
+    the cases of which all that changed can be. ``other_baseline`` is the baseline's folder as it
+    can be typed, where it is not the one that the project's ini file names.
     """
 
     baseline_path: str
@@ -41,6 +43,8 @@ class SessionFacts:
     new_side: str | None = None
     candidate_path: str | None = None
     acceptable: frozenset[str] = frozenset()
+    other_baseline: str | None = None
+    stopped: str | None = None
 
     @property
     def accepts(self) -> bool:

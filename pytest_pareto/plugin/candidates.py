@@ -29,26 +29,37 @@ Replaced by each session. It can be deleted at any time.
 
 
 def offer(
-    folder: Path | None, judged: Judged, baseline: Baseline, now: Environment, refused: str | None
+    folder: Path | None,
+    judged: Judged,
+    baseline: Baseline,
+    now: Environment,
+    refused: str | None,
+    of: str,
 ) -> Candidate | None:
     """Return what a session leaves; None where it leaves none.
 
-    ``refused`` says why nothing of it can be accepted, where it was cut short.
+    ``refused`` says why nothing of it can be accepted, where it was cut short. ``of`` is the
+    baseline's folder, relative to the root.
     """
     if folder is None:
         return None
     if refused is not None:
-        return refused_candidate(baseline.hardware_key, refused)
+        return refused_candidate(baseline.hardware_key, refused, of)
     measured = Measured(judged.judgement, judged.measured, judged.levels, judged.samples, now)
-    return plan_candidate(baseline, measured)
+    return plan_candidate(baseline, measured, of)
 
 
 def leave(
-    conclusion: Conclusion, folder: Path | None, candidate: Candidate | None, cwd: Path
+    conclusion: Conclusion,
+    folder: Path | None,
+    candidate: Candidate | None,
+    cwd: Path,
+    other_baseline: Path | None = None,
 ) -> Conclusion:
     """Replace the last session's candidate by this one's; where that fails, it is a notice.
 
-    The facts say where it is, as it can be typed in ``cwd``.
+    The facts say where it is, as it can be typed in ``cwd``, and so its baseline where that is
+    not the project's own (``other_baseline``).
     """
     if folder is None or candidate is None:
         return conclusion
@@ -68,15 +79,28 @@ def leave(
     acceptable = frozenset(
         case for case, told in candidate.offers.items() if told.changes and not told.left_out
     )
-    facts = replace(conclusion.facts, candidate_path=_typed(folder, cwd), acceptable=acceptable)
+    facts = replace(
+        conclusion.facts,
+        candidate_path=_typed(folder, cwd),
+        acceptable=acceptable,
+        other_baseline=None if other_baseline is None else _typed(other_baseline, cwd),
+    )
     return replace(conclusion, facts=facts)
 
 
-def discard(folder: Path | None) -> None:
-    """Remove the last session's candidate: it is of a baseline that is not the one any more."""
-    if folder is not None and (folder / SESSION).is_dir():
+def discard(folder: Path | None) -> str | None:
+    """Remove the last session's candidate; return why that failed, if it did.
+
+    It would be taken for this session's, and for one of the baseline as it is now.
+    """
+    if folder is None or not (folder / SESSION).is_dir():
+        return None
+    try:
         with locked(folder):
             remove(folder / SESSION)
+    except OSError as error:
+        return f"the last session's candidate could not be removed from {folder}: {error}"
+    return None
 
 
 def _typed(folder: Path, cwd: Path) -> str:

@@ -12,6 +12,11 @@ def baseline_dir(config: pytest.Config) -> Path:
     return folder
 
 
+def own_dir(config: pytest.Config) -> Path:
+    """Return the folder of the baseline that the project itself names."""
+    return Path(config.rootpath, str(config.getini("pareto_baseline")).strip())
+
+
 def anchor_dir(config: pytest.Config) -> Path | None:
     """Return the folder of the anchor, or None where none is asked for.
 

@@ -14,7 +14,7 @@ from pytest_pareto.plugin.hooks import MeasuringHooks
 from pytest_pareto.plugin.kept_outputs import KeptOutputs
 from pytest_pareto.plugin.live import LiveFigures, wants_figures
 from pytest_pareto.plugin.own_runs import ManyRuns, OneRun
-from pytest_pareto.plugin.report_files import write_report_files
+from pytest_pareto.plugin.report_files import remove_report_files, write_report_files
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
 from pytest_pareto.plugin.termination import terminated_as_interrupted
@@ -84,7 +84,17 @@ class ParetoSession:
         self._kept = kept
         self._red: set[str] = set()
         self._reported = False
+        self._summarised = False
+        self._lack: str | None = None
         self._conclusion: Conclusion | None = None
+
+    def pytest_sessionstart(self) -> None:
+        """Take away what the last session left: it must not be taken for this one's."""
+        if not self._config.option.collectonly:
+            from pytest_pareto.plugin.candidates import discard
+
+            remove_report_files(self._settings.report_paths)
+            self._lack = discard(self._settings.candidate_dir)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Remember that not everything was asked for."""
@@ -133,8 +143,10 @@ class ParetoSession:
         try:
             self._conclude(session, duration_s)
         except KeyboardInterrupt:
-            # What the session measured is told all the same.
-            self._selection.stopped = "interrupted while measuring again"
+            # What the session measured is told all the same; what was judged is not judged anew,
+            # since an update may have written it.
+            if self._conclusion is None:
+                self._selection.stopped = "interrupted while measuring again"
             self._conclude(session, duration_s)
             raise
         return result
@@ -142,10 +154,12 @@ class ParetoSession:
     def _conclude(self, session: pytest.Session, duration_s: float) -> None:
         if not session.items or (self._selection.stopped and not self._reported):
             return  # nothing ran, and pytest says why
-        from pytest_pareto.plugin.illustrating import illustrate
+        if self._conclusion is None:
+            from pytest_pareto.plugin.illustrating import illustrate
 
-        conclusion = illustrate(self._runs.conclude(session, duration_s), self._kept)
-        self._conclusion = self._written(conclusion)
+            self._conclusion = self._runs.conclude(session, duration_s)
+            self._conclusion = illustrate(self._conclusion, self._kept)
+        self._conclusion = self._written(self._conclusion)
         self._conclusion.report(session, frozenset(self._red))
 
     def _written(self, conclusion: "Conclusion") -> "Conclusion":
@@ -153,11 +167,14 @@ class ParetoSession:
         report = conclusion.located(self._config)
         failures = write_report_files(report, self._settings.report_paths)
         judgement = conclusion.judgement
-        lack = append_summary(report)
+        lack = None
+        if not self._summarised:
+            self._summarised = True  # before it is: what is appended twice cannot be taken back
+            lack = append_summary(report)
         told = replace(
             judgement,
             failures=(*judgement.failures, *failures),
-            notices=(*judgement.notices, *([lack] if lack is not None else [])),
+            notices=(*judgement.notices, *(text for text in (self._lack, lack) if text)),
         )
         return replace(conclusion, judgement=told)
 

@@ -95,6 +95,7 @@ def conclude_turns(
         runs=0 if turns is None else len(turns.screen.new),
         duration_s=duration_s,
         partial=selection.partial,
+        stopped=selection.stopped,
         confirmed=settings.confirm > 0 and selection.stopped is None and not failures,
         suspects=None if turns is None else _suspects(turns),
         ref=commit.short,

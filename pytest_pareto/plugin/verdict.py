@@ -10,9 +10,10 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
-from pytest_pareto.plugin.candidates import discard, leave, offer
+from pytest_pareto.plugin.candidates import leave, offer
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.confirming import Confirming
+from pytest_pareto.plugin.folders import own_dir
 from pytest_pareto.plugin.past import load_past
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
@@ -52,15 +53,17 @@ def conclude(
     facts = replace(facts, duration_s=measured.duration_s)
     if writable:
         conclusion = update(settings, judged, past.baseline, environment, facts)
-        discard(settings.candidate_dir)
     else:
         facts = replace(facts, updating=settings.update is not None)
         sampled = Sampled(judged.samples, past.baseline, past.baseline)
         refused = _cut_short(selection, record.failures)
-        candidate = offer(settings.candidate_dir, judged, past.baseline, environment, refused)
+        rootpath = session.config.rootpath
+        of = _shown(settings.baseline_dir, rootpath)
+        candidate = offer(settings.candidate_dir, judged, past.baseline, environment, refused, of)
         conclusion = Conclusion(judged.judgement, facts, sampled)
         cwd = session.config.invocation_params.dir
-        conclusion = leave(conclusion, settings.candidate_dir, candidate, cwd)
+        other = settings.baseline_dir if settings.baseline_dir != own_dir(session.config) else None
+        conclusion = leave(conclusion, settings.candidate_dir, candidate, cwd, other)
     return replace(conclusion, environment=environment, record=without_calls(record))
 
 

@@ -17,13 +17,18 @@ REASON = "say why"
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Where the session left what can be accepted."""
+    """Where the session left what can be accepted, and into which baseline.
+
+    ``baseline`` is None for the project's own.
+    """
 
     folder: str
+    baseline: str | None = None
 
     def command(self, nodeids: Sequence[str]) -> tuple[str, ...]:
         """Return the command that accepts tests; without any it accepts all that changed."""
-        return ("pytest-pareto", "accept", self.folder, *nodeids, "--reason", REASON)
+        into = () if self.baseline is None else ("--baseline", self.baseline)
+        return ("pytest-pareto", "accept", self.folder, *nodeids, *into, "--reason", REASON)
 
 
 def offered_of(cases: Sequence[CaseVerdict], facts: SessionFacts | None) -> Offered | None:
@@ -31,7 +36,7 @@ def offered_of(cases: Sequence[CaseVerdict], facts: SessionFacts | None) -> Offe
     if facts is None or facts.candidate_path is None:
         return None
     some = any(case.case_id in facts.acceptable for case in cases)
-    return Offered(facts.candidate_path) if some else None
+    return Offered(facts.candidate_path, facts.other_baseline) if some else None
 
 
 def accept_step(nodeid: str, offered: Offered | None = None) -> Step:
@@ -46,7 +51,9 @@ def trade_step(case_id: str, nodeid: str, facts: SessionFacts) -> Step | None:
     if not facts.accepts:
         return None
     path = facts.candidate_path
-    return accept_step(nodeid, Offered(path) if path and case_id in facts.acceptable else None)
+    if not path or case_id not in facts.acceptable:
+        return accept_step(nodeid)
+    return accept_step(nodeid, Offered(path, facts.other_baseline))
 
 
 def trades_step(cases: Sequence[CaseVerdict], facts: SessionFacts) -> Step | None:

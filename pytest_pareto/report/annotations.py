@@ -65,7 +65,9 @@ def _found(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annota
 
 
 def _of_case(level: str, case: CaseVerdict, message: str, spots: Mapping[str, Spot]) -> _Annotation:
-    title = f"pareto: {case.case_id.rpartition('::')[2]} {case_label(case)}"
+    # A parameter may hold colons too.
+    test = case.case_id.partition("[")[0].rpartition("::")[0]
+    title = f"pareto: {case.case_id.removeprefix(f'{test}::')} {case_label(case)}"
     return _Annotation(level, title, f"{case.case_id}: {message}", spots.get(case.case_id))
 
 

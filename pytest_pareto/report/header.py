@@ -72,6 +72,8 @@ def _saved(judgement: Judgement) -> list[str]:
 def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
     if judgement.failed:
         return "FAIL", Tone.RED
+    if facts.stopped is not None:
+        return "PART", Tone.YELLOW
     if not facts.baseline_sessions:
         return "NEW", Tone.YELLOW
     return "PASS", Tone.GREEN if judgement.cases else Tone.YELLOW
@@ -90,17 +92,24 @@ def _against(facts: SessionFacts) -> str:
 
 def _doubts(judgement: Judgement, facts: SessionFacts) -> list[str]:
     doubts = []
-    if not facts.confirmed and _has_worse(judgement):
+    if not _is_confirmed(judgement, facts):
         doubts.append("unconfirmed: judged on this session's runs alone")
     if facts.partial:
         doubts.append(f"incomplete: {clean(facts.partial)}")
     return doubts
 
 
-def _has_worse(judgement: Judgement) -> bool:
-    """Whether something is called worse; a case that another metric rescued is one of these."""
-    return any(case.crept for case in judgement.cases) or any(
-        result.metric.gates and result.outcome is Outcome.WORSE
+def _is_confirmed(judgement: Judgement, facts: SessionFacts) -> bool:
+    """Whether all that is called worse was measured again; what was rescued is worse too.
+
+    A session that is compared with something else may find worse what it had not suspected.
+    """
+    worse = [
+        result.metric.name in case.comparison.confirmed
         for case in judgement.cases
         for result in case.comparison.metrics
-    )
+        if result.metric.gates and result.outcome is Outcome.WORSE
+    ]
+    if facts.new_side is not None:
+        return all(worse)
+    return facts.confirmed or not (worse or any(case.crept for case in judgement.cases))

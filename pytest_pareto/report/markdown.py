@@ -19,6 +19,7 @@ MOST_BYTES = 60_000
 """GitHub takes 65,536 characters in a comment."""
 
 _UNBROKEN = 1_000_000
+_REASONS_SHOWN = "which the HTML report shows"
 _LONGEST_LINE = 400
 _LONGEST_COMMAND = 1_500
 _MOST_LINES = 20
@@ -34,6 +35,7 @@ def render_markdown(report: SessionReport) -> str:
         f"## pareto: {first.word}",
         " · ".join([f"**{_line(lead)}**", *map(_line, rest)]),
         " · ".join(map(_line, [first.against, *first.measured])),
+        _listed(first.doubts),
         *_failures(judgement.failures),
         _listed(judgement.notices),
         *(
@@ -43,11 +45,11 @@ def render_markdown(report: SessionReport) -> str:
     ]
     tail = [
         _nested(uncompared_lines(fronts, _UNBROKEN)),
-        _nested(undecided_lines(judgement, _UNBROKEN)),
+        _nested(undecided_lines(judgement, _UNBROKEN, _REASONS_SHOWN)),
         " ".join(_line(t + ", ".join(parts)) for t, parts in caught_by_quiet(judgement) if parts),
         *_written(report),
         *_steps(report),
-        _listed([*first.doubts, *since_baseline(facts)]),
+        _listed(since_baseline(facts)),
     ]
     around = _joined([*head, *tail])
     room = MOST_BYTES - len(around.encode()) - len("\n\n")

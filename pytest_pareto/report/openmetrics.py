@@ -52,7 +52,12 @@ def render_openmetrics(report: SessionReport) -> str:
     found = [(case, r) for case in cases for r in case.comparison.metrics if r.metric.gates]
     families = [
         _Family(
-            "pareto_failed", "Whether the session fails the build.", [({}, _flag(judgement.failed))]
+            "pareto_failed", "Whether the gate fails the build.", [({}, _flag(judgement.failed))]
+        ),
+        _Family(
+            "pareto_incomplete",
+            "Whether the session was cut short, so that not all was judged.",
+            [({}, _flag(report.facts.stopped is not None))],
         ),
         _Family(
             "pareto_cases",
@@ -68,6 +73,11 @@ def render_openmetrics(report: SessionReport) -> str:
             "pareto_metric_worse",
             "Whether a metric got worse beyond its limit.",
             [(_labels(c, r.metric), _flag(r.outcome is Outcome.WORSE)) for c, r in found],
+        ),
+        _Family(
+            "pareto_metric_undecided",
+            "Whether too little is known to say that a metric did not get worse.",
+            [(_labels(c, r.metric), _flag(r.outcome is Outcome.INCONCLUSIVE)) for c, r in found],
         ),
         *_levels(found),
     ]
@@ -96,7 +106,7 @@ def _levels(found: Sequence[tuple[CaseVerdict, MetricResult]]) -> Iterator[_Fami
             by_unit.setdefault(unit, []).append((labels, value))
     for unit, samples in sorted(by_unit.items()):
         name = f"pareto_level_{unit}" if unit else "pareto_level"
-        told = "What a metric measured, or where it did not change, its baseline."
+        told = "What a metric measured, or where it is not shown to have changed, its baseline."
         yield _Family(name, told, samples, unit)
 
 

@@ -157,3 +157,31 @@ def test_taking_turns_it_is_refused(toy: "Toy") -> None:
     session = toy.run("--pareto", "--pareto-against=HEAD", "--pareto-candidate=x")
     assert session.exit_code == 4
     assert "--pareto-candidate does not go with --pareto-against" in session.text
+
+
+def test_another_baseline_is_named(toy: "Toy", capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.move(toy.path / "pareto_baselines", toy.path / "elsewhere")
+    toy.change(large={"seconds": 0.08})
+    told = " ".join(toy.run("--pareto", "--pareto-baseline=elsewhere").text.split())
+    assert "--baseline elsewhere" in told
+    capsys.readouterr()
+    assert accept(LARGE, "--reason", "more steps") == 2
+    assert "judged by the baseline elsewhere" in capsys.readouterr().err
+    assert not (toy.path / "pareto_baselines").exists()
+    assert accept(LARGE, "--baseline", "elsewhere", "--reason", "more steps") == 0
+    assert toy.run("--pareto", "--pareto-baseline=elsewhere").exit_code == 0
+
+
+def test_what_was_named_and_refused_is_not_done(
+    slower: "Toy", capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert accept(LARGE, SMALL, "--reason", "more steps") == 2
+    assert f"accept-worse: {LARGE}" in capsys.readouterr().out
+    assert slower.run("--pareto").exit_code == 0
+
+
+def test_nothing_to_accept_is_said(toy: "Toy", capsys: pytest.CaptureFixture[str]) -> None:
+    assert toy.run("--pareto").exit_code == 0
+    capsys.readouterr()
+    assert accept("--reason", "x") == 2
+    assert "nothing changed in its 3 cases" in capsys.readouterr().err
