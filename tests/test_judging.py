@@ -60,6 +60,12 @@ def test_what_was_not_asked_for_is_not_missing() -> None:
     assert set(by_case(judge_record(failed, PAST))) == {"n.py::b"}
 
 
+def test_what_is_missing_stays_so_where_a_confirming_run_fails() -> None:
+    flagged = frozenset({("n.py::b", "device")})
+    died = record(1.0, name="n.py::b", flagged=flagged, failures=("run 2 died",), confirming=5)
+    assert by_case(judge_record(died, PAST))["m.py::a"].verdict is Verdict.MISSING
+
+
 def test_accepted_is_what_files_would_hold() -> None:
     left = accepted(record(1 / 3))
     (history,) = left.cases["m.py::a"].metrics.values()

@@ -70,18 +70,20 @@ def _compare(asked: argparse.Namespace, _: Sequence[str]) -> int:
     _tell(report, asked)
     if asked.json:
         _write(report, Path(asked.json))
-    return _exit_code(report.judgement)
+    return _exit_code(report.judgement, report.facts.stopped)
 
 
 def _two_sides(asked: argparse.Namespace) -> "SessionReport":
     # What needs scipy is imported where it is used.
-    from pytest_pareto.cli.sides import common_machine, opened  # noqa: PLC0415 - see above
+    from pytest_pareto.cli.sides import Written, common_machine, opened  # noqa: PLC0415 - see above
     from pytest_pareto.judging import facts_against, judge_record  # noqa: PLC0415 - see above
     from pytest_pareto.model.session_report import SessionReport  # noqa: PLC0415 - see above
 
     with opened(asked.old) as old, opened(asked.new) as new:
         machine = common_machine(old, new, asked.hardware)
         past, record = old.baseline(machine), new.record(machine, old)
+        lacks = tuple(old.lacks()) if isinstance(old, Written) else ()
+        record = replace(record, notices=(*record.notices, *lacks))
         judged = judge_record(record, past)
         facts = replace(facts_against(record, past, old.name), new_side=new.name)
         environment = record.runs[-1].environment
@@ -140,13 +142,19 @@ def _write(report: "SessionReport", path: Path) -> None:
         raise ParetoError(f"--json: {path} cannot be written: {error.strerror}") from error
 
 
-def _exit_code(judgement: Judgement) -> int:
-    """Return 1 where something regressed, and 2 where all that fails could not be judged."""
+def _exit_code(judgement: Judgement, stopped: str | None) -> int:
+    """Return 1 where something regressed, and 2 where not all could be judged."""
     failing = [case for case in judgement.cases if case.fails]
     if any(case.verdict is not Verdict.BROKEN for case in failing):
         return 1
-    if not judgement.failed:
+    if not judgement.failed and stopped is None:
         return 0
+    if not judgement.failed:
+        sys.stderr.write(
+            f"pytest-pareto compare: nothing is known to have regressed, but the session was cut "
+            f"short ({stopped})\n"
+        )
+        return CANNOT
     judged = f"{plural(len(failing), 'case')} could not be judged"
     what = judged if failing else "the session had failed"
     sys.stderr.write(f"pytest-pareto compare: nothing is known to have regressed, but {what}\n")

@@ -87,6 +87,14 @@ class Written:
         notices = (*alone(self.session).notices, *self._left_out())
         return replace(alone(self.session), policy=policy, notices=notices)
 
+    def lacks(self) -> Iterator[str]:
+        """Say why cases may be absent, so that on the other side they look new."""
+        stopped = self.session.asked.stopped
+        if stopped is not None:
+            yield f"{self.name} was cut short ({stopped}): what it did not measure is new here"
+        for nodeid in sorted({n for run in self.session.runs for n in run.failed}):
+            yield f"in {self.name} {nodeid} failed: what it lacks of that is new here"
+
     def _left_out(self) -> Iterator[str]:
         if self.session.anchored:
             yield f"{self.name} was compared with an anchor too, which is not done again here"

@@ -12,6 +12,7 @@ import pytest
 from pytest_pareto import cli
 from pytest_pareto.baseline.store import write
 from pytest_pareto.judging import accepted, facts_against, judge_record
+from pytest_pareto.model.asked import Asked
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import SessionRecord
@@ -238,3 +239,28 @@ def test_an_anchors_share_of_alpha_stays_spent(ask: Ask, tmp_path: Path) -> None
     shares = json.loads((tmp_path / "out.json").read_text())["gate"]["shares"]
     assert shares["anchor"] == 0.1
     assert "compared with an anchor too" in " ".join(ask("a.json", "anchored.json")[1].split())
+
+
+def test_what_was_cut_short_is_no_pass(ask: Ask, tmp_path: Path) -> None:
+    asked = Asked(partial="interrupted", stopped="interrupted")
+    (tmp_path / "cut.json").write_text(text_of(replace(record(), asked=asked)))
+    code, out, err = ask("a.json", "cut.json")
+    assert (code, out[:4]) == (2, "PART")
+    assert "the session was cut short (interrupted)" in err
+    code, out, _ = ask("cut.json", "a.json")
+    assert code == 0
+    assert "cut.json was cut short (interrupted)" in " ".join(out.split())
+
+
+def test_what_failed_on_the_old_side_is_named(ask: Ask, tmp_path: Path) -> None:
+    runs = tuple(replace(run, failed={"m.py::b": "it raised"}) for run in record().runs)
+    (tmp_path / "red.json").write_text(text_of(replace(record(), runs=runs)))
+    assert "in red.json m.py::b failed" in " ".join(ask("red.json", "a.json")[1].split())
+
+
+def test_worse_without_confirmation_is_called_so(ask: Ask, tmp_path: Path) -> None:
+    """Also of a session that confirms, and had no reason to against its own baseline."""
+    (tmp_path / "sure.json").write_text(text_of(replace(record(1.1), confirming=5)))
+    code, out, _ = ask("a.json", "sure.json")
+    assert code == 1
+    assert "unconfirmed" in out
