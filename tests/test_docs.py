@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+import yaml
 
 import pytest_pareto
 import pytest_pareto.testing
@@ -123,6 +124,33 @@ def test_the_documents_show_what_the_example_printed() -> None:
     assert {path.stem for path in recorded} >= set(recorder["EXPECTED"])
     assert blocks == len(recorded) + 3  # two of them in the README too, one explained again
     assert recorder["TABLE"].search((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
+
+
+BARE = re.compile(r"\bpip install\b.*(?<![\w/.-])pytest-pareto(?![\w/-])")
+"""A name that is nobody's on PyPI yet, so that anybody could take it."""
+
+
+def test_nobody_is_told_to_install_a_name_that_anybody_could_register() -> None:
+    assert BARE.search("- python -m pip install -r requirements.txt pytest-pareto")
+    assert BARE.search("pip install 'pytest-pareto[async]'")
+    assert not BARE.search("pip install numpy git+https://FORGE/OWNER/pytest-pareto@SHA")
+    for page in (*PAGES, ROOT / "action.yml", *ROOT.glob("docs/workflows/*.yml")):
+        assert not BARE.search(page.read_text(encoding="utf-8")), page
+
+
+def test_the_workflows_of_pages_may_only_read_and_pin_what_they_use() -> None:
+    found = 0
+    for page in PAGES:
+        for text in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            workflow = yaml.safe_load(text)
+            if "jobs" not in workflow:
+                continue
+            found += 1
+            assert workflow["permissions"] == {"contents": "read"}, page
+            for job in workflow["jobs"].values():
+                used = [step["uses"] for step in job["steps"] if "uses" in step]
+                assert all(re.search(r"@[0-9a-f]{40}$", name) for name in used), page
+    assert found
 
 
 def test_links_lead_somewhere() -> None:

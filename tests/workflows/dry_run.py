@@ -30,8 +30,9 @@ exec "PYTHON" "$@"
 """
 _GH = """#!/usr/bin/env bash
 echo "gh $*" >> "$(dirname "$0")/../asked.log"
-# Which pull request is at a commit; there are no comments yet.
+# Which pull request is at a commit, and which comment is there already.
 [[ "$*" != *"-X GET"* ]] || echo "$FAKE_PR"
+[[ "$*" != *"--paginate"* ]] || echo "$FAKE_OLD"
 """
 
 
@@ -66,7 +67,9 @@ class Repository:
         path = [str(self.home / "bin"), str(Path(sys.executable).parent), kept.get("PATH", "")]
         return {**kept, "PATH": os.pathsep.join(path), "PYTHONPATH": str(ROOT)}
 
-    def job(self, args: str = ".", name: str = "pull_request", **more: str) -> Job:
+    def job(
+        self, args: str = ".", name: str = "pull_request", install: str = "", **more: str
+    ) -> Job:
         """Run a workflow's job on a fresh clone of the newest commit; ``args`` are pytest's."""
         self.jobs += 1
         workspace = self.home / f"checkout-{self.jobs}"
@@ -75,11 +78,17 @@ class Repository:
             "github.event.pull_request.head.repo.full_name": "somebody/project",
             "github.repository": "somebody/project",
             "github.event.pull_request.number": "7",
+            "github.event.pull_request.head.sha": "1" * 40,
+            "github.server_url": "https://forge.example",
+            "github.run_id": "11",
+            "github.run_attempt": "1",
             "github.token": "none",
             **more,
         }
         temp = self.home / f"runner-{self.jobs}"
-        workflow = _workflow(WORKFLOWS / f"{name}.yml", self.home, args)
+        workflow = _workflow(
+            WORKFLOWS / f"{name}.yml", self.home, {"args": args, "install": install}
+        )
         return run_job(workflow, workspace, temp, self.environment, context)
 
     def asked(self) -> list[str]:
@@ -100,13 +109,13 @@ class Repository:
         )
 
 
-def _workflow(file: Path, home: Path, args: str) -> Path:
-    """Return a workflow with other arguments, asking for the reports that this version has."""
+def _workflow(file: Path, home: Path, inputs: dict[str, str]) -> Path:
+    """Return a workflow with other inputs, asking for the reports that this version has."""
     known = " ".join(
         kind for kind in ("html", "json", "markdown", "openmetrics") if kind in REPORTS
     )
-    given = f"args: {json.dumps(args)}\n          reports: {known}"
-    text = file.read_text().replace("args: tests", given)
+    given = (f"{name}: {json.dumps(text)}" for name, text in {**inputs, "reports": known}.items())
+    text = file.read_text().replace("args: tests", "\n          ".join(given))
     workflow = home / "workflow.yml"
     workflow.write_text(text)
     return workflow

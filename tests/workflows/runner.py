@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 OURS = "OWNER/pytest-pareto"
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _QUIET = ("actions/checkout", "actions/setup-python")
+_QUOTED = re.compile(r"(?:fromJSON\()?'([^']*)'\)?")
 _PINNED = re.compile(r"[\w./-]+@[0-9a-f]{40}")
 
 Context = dict[str, str]
@@ -26,7 +27,7 @@ Context = dict[str, str]
 
 @dataclass
 class Job:
-    """What a job did: whether it failed, what it printed, and what it left."""
+    """What a job did: where it ran, whether it failed, what it printed, and what it left."""
 
     workspace: Path
     temp: Path
@@ -35,6 +36,8 @@ class Job:
     failed: bool = False
     stdout: str = ""
     ran: list[str] = field(default_factory=list)
+    runs_on: str = ""
+    """The labels of its runner; empty where the job was skipped."""
 
     @property
     def artifacts(self) -> Path:
@@ -59,6 +62,7 @@ def run_job(
     done = Job(workspace, temp, environment, {"runner.temp": str(temp), **context})
     if "if" in job and not true(job["if"], done.context):
         return done
+    done.runs_on = filled(str(job["runs-on"]), done.context)
     _run_steps(done, job["steps"], done.context)
     return done
 
@@ -122,7 +126,7 @@ def _use(job: Job, step: dict[str, Any], context: Context) -> None:
         kept = Path(context["artifacts"], given["name"])
         assert kept.is_dir() or step.get("continue-on-error") is True
         if kept.is_dir():
-            shutil.copytree(kept, given["path"])
+            shutil.copytree(kept, given["path"], symlinks=True)
     else:
         assert action in _QUIET, f"unknown action {action}"
 
@@ -141,7 +145,7 @@ def _keep(job: Job, given: dict[str, str]) -> None:
     """Copy what an artifact holds, below what its paths have in common, hidden files as told."""
     paths = [Path(line.strip()) for line in given["path"].splitlines() if line.strip()]
     there = [path for path in paths if path.exists()]
-    top = Path(os.path.commonpath(there)) if len(there) > 1 else None
+    top = Path(os.path.commonpath(paths)) if len(paths) > 1 else None
     hidden = given.get("include-hidden-files") == "true"
     for path in there:
         for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
@@ -184,8 +188,8 @@ def value(expression: str, context: Context) -> str:
             return str(same == (sign == "==")).lower()
     if text in ("always()", "success()"):
         return "true"
-    if text[:1] == "'":
-        return text[1:-1]
+    if found := _QUOTED.fullmatch(text):
+        return found[1]
     assert re.fullmatch(r"[\w.-]+", text), f"unknown expression {text}"
     assert text.startswith("steps.") or text in context, f"unknown name {text}"
     return context.get(text, "")

@@ -20,6 +20,9 @@ from tests.workflows.dry_run import (
 from tests.workflows.runner import OURS, ROOT, Job, filled, true
 
 WORKFLOWS = sorted((ROOT / "docs" / "workflows").glob("*.yml"))
+MARK = "<!-- pytest-pareto -->"
+RUN = "https://forge.example/somebody/project/actions/runs"
+FORK = {"github.event.pull_request.head.repo.full_name": "a-fork/project"}
 PINNED = re.compile(r"[\w./-]+@[0-9a-f]{40}")
 
 
@@ -60,8 +63,10 @@ def test_a_trade_beyond_its_bound_is_red_with_all_there_is_to_see(
     comment = (job.artifacts / "pareto" / "pareto_reports" / "comment.md").read_text()
     assert comment in job.summary
     asked = repository.asked()
-    assert "pip -m pip install -r requirements.txt pytest-pareto" in asked
+    assert f"pip -m pip install -r requirements.txt git+https://github.com/{OURS}@SHA" in asked
     assert any(line.startswith("gh api repos/somebody/project/issues/7/comments") for line in asked)
+    posted = (job.temp / "comment.md").read_text()
+    assert posted == f"{MARK}\nOf {'1' * 40}, by [this run]({RUN}/11).\n\n{comment}"
 
 
 def test_nothing_of_a_job_is_to_be_committed(red: tuple[Repository, Job]) -> None:
@@ -98,37 +103,135 @@ def test_with_nothing_or_another_case_accepted_it_stays_red(
     assert FASTER not in "".join(again.annotations)
 
 
-@pytest.mark.parametrize("number", ["7", ""])
-def test_a_forks_comment_is_posted_where_github_says(
-    branch: tuple[Repository, Job], monkeypatch: pytest.MonkeyPatch, number: str
+def test_a_fork_fails_unmeasured_where_nothing_of_this_machine_runs(
+    branch: tuple[Repository, Job],
 ) -> None:
-    """``number`` is the open pull request at the commit that was measured, if there is one."""
+    """Neither on a runner of one's own, nor green: a skipped job would pass a required check."""
+    repository, own = branch
+    assert own.runs_on == '["self-hosted", "gpu"]'
+    before = repository.asked()
+    job = repository.job(**FORK)
+    assert job.runs_on == "ubuntu-latest"
+    assert job.failed
+    assert job.ran == ["Fail for a fork"]
+    assert job.stdout.startswith("::error::Nothing was measured: this pull request is from a fork.")
+    assert repository.asked() == before
+
+
+def forks_comment(repository: Repository, measured: Job, **more: str) -> Job:
+    context = {
+        "artifacts": str(measured.artifacts),
+        "github.event.workflow_run.event": "pull_request",
+        "github.event.workflow_run.id": "5",
+        "github.event.workflow_run.run_attempt": "1",
+        "github.event.workflow_run.conclusion": "failure",
+        "github.event.workflow_run.head_repository.full_name": "a-fork/project",
+        "github.event.workflow_run.head_repository.owner.login": "a-fork",
+        "github.event.workflow_run.head_branch": "faster",
+        "github.event.workflow_run.head_sha": "0" * 40,
+    }
+    return repository.job(name="fork_comment", **{**context, **more})
+
+
+def test_a_forks_comment_is_posted_where_github_says(
+    branch: tuple[Repository, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the open pull request at the commit that was measured, if there is one."""
     repository, _ = branch
-    measured = repository.job(name="fork_measure")
+    measured = repository.job(name="fork_measure", **FORK)
     assert measured.failed
-    before = len(repository.asked())
-    monkeypatch.setenv("FAKE_PR", number)
-    told = repository.job(
-        name="fork_comment",
-        artifacts=str(measured.artifacts),
-        **{
-            "github.event.workflow_run.event": "pull_request",
-            "github.event.workflow_run.id": "1",
-            "github.event.workflow_run.head_repository.owner.login": "a-fork",
-            "github.event.workflow_run.head_branch": "faster",
-            "github.event.workflow_run.head_sha": "0" * 40,
-        },
-    )
+    for number in ("7", ""):
+        before = len(repository.asked())
+        monkeypatch.setenv("FAKE_PR", number)
+        told = forks_comment(repository, measured)
+        assert not told.failed, told.stdout
+        asked = repository.asked()[before:]
+        assert asked[0].startswith("gh api -X GET repos/somebody/project/pulls -f state=open")
+        assert "head=a-fork:faster" in asked[0]
+        posted = [line for line in asked if "-F body=@" in line]
+        assert len(posted) == bool(number)
+        if number:
+            assert posted[0].startswith("gh api repos/somebody/project/issues/7/comments ")
+            assert (
+                (told.temp / "comment.md")
+                .read_text()
+                .startswith(
+                    f"{MARK}\nOf {'0' * 40}, as the fork's own code reports it in "
+                    f"[this run]({RUN}/5).\n\n## pareto: FAIL"
+                )
+            )
+
+
+def test_only_forks_are_measured_and_told_by_their_workflows(
+    branch: tuple[Repository, Job],
+) -> None:
+    repository, job = branch
+    before = repository.asked()
+    assert repository.job(name="fork_measure").ran == []
+    same = {"github.event.workflow_run.head_repository.full_name": "somebody/project"}
+    for more in (
+        same,
+        {"github.event.workflow_run.conclusion": "skipped"},
+        {"github.event.workflow_run.conclusion": "action_required"},
+        {"github.event.workflow_run.event": "push"},
+    ):
+        assert forks_comment(repository, job, **more).ran == []
+    assert repository.asked() == before
+
+
+def test_a_forks_link_is_not_followed(
+    branch: tuple[Repository, Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, job = branch
+    monkeypatch.setenv("FAKE_PR", "7")
+    (tmp_path / "secret").write_text("## pareto: PASS")
+    kept = tmp_path / "artifacts" / "pareto-comment-1"
+    kept.mkdir(parents=True)
+    (kept / "comment.md").symlink_to(tmp_path / "secret")
+    told = forks_comment(repository, job, artifacts=str(kept.parent))
     assert not told.failed, told.stdout
-    asked = repository.asked()[before:]
-    assert asked[0].startswith("gh api -X GET repos/somebody/project/pulls -f state=open")
-    assert "head=a-fork:faster" in asked[0]
-    posted = [line for line in asked if "-F body=@" in line]
-    assert len(posted) == bool(number)
-    if number:
-        assert posted[0].startswith("gh api repos/somebody/project/issues/7/comments ")
-        comment = (told.temp / "comment.md").read_text()
-        assert comment.startswith("<!-- pytest-pareto -->\n## pareto: FAIL")
+    posted = (told.temp / "comment.md").read_text()
+    assert "PASS" not in posted
+    assert posted.endswith(f"Nothing was judged at {'0' * 40}: see [the run]({RUN}/5).\n")
+
+
+@pytest.mark.parametrize("fork", [False, True])
+def test_an_older_verdict_does_not_stand_where_nothing_was_judged(
+    branch: tuple[Repository, Job], monkeypatch: pytest.MonkeyPatch, fork: bool
+) -> None:
+    """Also where an earlier run left its reports in the checkout, as on a runner that is kept."""
+    repository, _ = branch
+    monkeypatch.setenv("FAKE_PR", "7")
+    monkeypatch.setenv("FAKE_OLD", "99")
+    for name, text in (("pareto_reports/comment.md", "## pareto: PASS"), ("conftest.py", "1 +")):
+        file = repository.path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    repository.commit("Break the tests")
+    job = repository.job(**FORK, name="fork_measure") if fork else repository.job()
+    assert job.failed
+    assert job.context["steps.pareto.outputs.verdict"] == "error"
+    told = forks_comment(repository, job) if fork else job
+    sha, run = ("0" * 40, "5") if fork else ("1" * 40, "11")
+    assert (told.temp / "comment.md").read_text() == (
+        f"{MARK}\n## pareto: nothing was judged\n\n"
+        f"Nothing was judged at {sha}: see [the run]({RUN}/{run}).\n"
+    )
+    assert repository.asked()[-1].startswith("gh api -X PATCH repos/somebody/project/issues/comm")
+
+
+def test_older_reports_are_gone_where_not_even_pip_comes_to_an_end(
+    branch: tuple[Repository, Job],
+) -> None:
+    repository, _ = branch
+    (repository.path / "pareto_reports").mkdir()
+    (repository.path / "pareto_reports" / "comment.md").write_text("## pareto: PASS")
+    repository.commit("Stand for a runner that is kept")
+    job = repository.job(install="'open")
+    assert job.failed
+    assert job.ran[-2:] == ["Install", "Comment"]
+    assert not (job.workspace / "pareto_reports").exists()
+    assert "nothing was judged" in (job.temp / "comment.md").read_text()
 
 
 def test_quotes_that_do_not_match_run_no_test(branch: tuple[Repository, Job]) -> None:
@@ -161,13 +264,18 @@ def test_actions_are_pinned_and_scripts_hold_no_expression(file: Path) -> None:
         assert "${{" not in step.get("run", "")
 
 
-def test_what_has_a_token_to_write_runs_nothing_of_a_fork() -> None:
+def test_the_workflow_that_writes_comments_on_forks_runs_nothing_of_them() -> None:
+    """It comes from the default branch; the one that measures comes from the fork itself.
+
+    Of that one only what GitHub gives a fork's run holds, and what the repository's settings say.
+    """
     measure, comment = (
         yaml.safe_load((ROOT / "docs" / "workflows" / f"fork_{name}.yml").read_text())
         for name in ("measure", "comment")
     )
     assert measure["permissions"] == {"contents": "read"}
-    assert "permissions" not in measure["jobs"]["measure"]
+    assert "permissions" not in measure["jobs"]["measure-fork"]
+    assert list(comment[True]) == ["workflow_run"]  # YAML reads `on` as true
     assert comment["permissions"] == {}
     assert comment["jobs"]["comment"]["permissions"] == {
         "actions": "read",
@@ -176,11 +284,8 @@ def test_what_has_a_token_to_write_runs_nothing_of_a_fork() -> None:
     used = [step.get("uses", "") for step in steps_of(comment)]
     assert not any("checkout" in name or name.startswith(OURS) for name in used)
     same = yaml.safe_load((ROOT / "docs" / "workflows" / "pull_request.yml").read_text())
-    context = {
-        "github.event.pull_request.head.repo.full_name": "a-fork/project",
-        "github.repository": "somebody/project",
-    }
-    assert not true(same["jobs"]["measure"]["if"], context)
+    jobs = [*same["jobs"], *measure["jobs"], *comment["jobs"]]
+    assert len(set(jobs)) == len(jobs)  # a required check is chosen by its job's name
 
 
 def test_the_plugin_and_the_action_call_no_forge() -> None:
@@ -194,6 +299,7 @@ def test_the_runner_reads_expressions() -> None:
     assert filled("-${{ a.b }}-${{ steps.no.outputs.y }}-", context) == "-x--"
     assert true("always() && a.b == 'x'", context)
     assert not true("a.b != 'x'", context)
+    assert filled("${{ c && 'yes' || fromJSON('[1, 2]') }}", context) == "[1, 2]"
     assert filled("${{ c && 'yes' || 'no' }}", context) == "no"
     with pytest.raises(AssertionError, match="unknown name"):
         true("d == ''", context)
