@@ -1,4 +1,4 @@
-"""What the page's script knows of the pictures: numbers, and no texts but those of axes."""
+"""What the page's script knows of the pictures: numbers, and the texts of axes and labels."""
 
 import json
 import math
@@ -7,11 +7,12 @@ from itertools import combinations
 from typing import Any
 
 from pytest_pareto.report.html.axis import Axis, Span
-from pytest_pareto.report.html.drawing import has_bars, lines_of
-from pytest_pareto.report.html.labels import is_named
+from pytest_pareto.report.html.drawing import GAP, SHORTEST, has_bars, lines_of
+from pytest_pareto.report.html.labels import LETTER, LINE, POINT, TRIES, is_named, label_text
 from pytest_pareto.report.html.levels import around_now, level
 from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from pytest_pareto.report.html.section import Section
+from pytest_pareto.report.text import display_width
 
 _DIGITS = 4
 _MOST_DIGITS = 15
@@ -22,7 +23,13 @@ _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 def island_text(sections: Sequence[Section]) -> str:
     """Write what the script needs as JSON that is safe within a script element."""
     box = [LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM]
-    data = {"box": box, "sections": [_section(section) for section in sections]}
+    data = {
+        "box": box,
+        "width": WIDTH,
+        "labels": {"tries": TRIES, "line": LINE, "point": POINT, "letter": LETTER},
+        "arrows": {"gap": GAP, "shortest": SHORTEST},
+        "sections": [_section(section) for section in sections],
+    }
     text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return text.translate(_ESCAPES)
 
@@ -36,7 +43,11 @@ def _section(section: Section) -> dict[str, Any]:
             f"{a},{b}": [lines_of(section, side, a, b) for side in ("baseline", "candidate")]
             for a, b in combinations(range(len(section.axes)), 2)
         },
-        "named": [n for n, case in enumerate(section.cases) if is_named(section, case)],
+        "named": [
+            [n, display_width(text := label_text(case)), text]
+            for n, case in enumerate(section.cases)
+            if is_named(section, case)
+        ],
         "columns": [_column(section, place) for place in range(len(section.columns))],
     }
 
