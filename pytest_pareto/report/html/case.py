@@ -156,7 +156,9 @@ def _cell(row: Row, block: CaseBlock) -> Cell:
     now = f"{row.candidate} {row.unit}".rstrip() if row.candidate else ""
     silent = row.outcome is Outcome.UNCHANGED and row.change
     change = row.change if silent else f"{row.change} {row.word}".lstrip()
-    before = f"{row.baseline} {row.unit}".rstrip() if row.baseline else ""
-    caught = f"catches {row.resolution}" if row.resolution else ""
+    # Beside a level now, which has the unit, that before needs none.
+    unit = "" if row.candidate else row.unit
+    before = f"{row.baseline} {unit}".rstrip() if row.baseline else ""
+    caught = f"≥{row.resolution}" if row.resolution else ""
     sure = " ".join(part for part in (row.interval, caught) if part)
     return Cell(now, change, row_tone(row, block) if row.remarkable else Tone.PLAIN, before, sure)

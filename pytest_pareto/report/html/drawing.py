@@ -31,7 +31,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A case as it is drawn; ``gone`` is whether it has no place now, and is where it was."""
+    """A case as it is drawn; ``gone`` is whether it has no place now, and is where it was.
+
+    ``name`` is "" where a case is told in brief: its row has it, and a script says it.
+    """
 
     case: int
     mark: Mark
@@ -85,7 +88,15 @@ def draw(section: Section) -> Drawing:
     )
     arrows = tuple(_arrows(section.cases, old, new))
     dots = tuple(
-        Dot(n, c.mark, c.block.name, c.block.label, c.on_front, new[n] is None, at[n])
+        Dot(
+            n,
+            c.mark,
+            "" if c.brief else c.block.name,
+            c.block.label,
+            c.on_front,
+            new[n] is None,
+            at[n],
+        )
         for n, c in _backmost_first(section.cases)
     )
     shown = {

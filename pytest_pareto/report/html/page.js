@@ -6,7 +6,10 @@ const number = (element, key) => Number(element.dataset[key]);
 // The number of each case within its section, as the tables have them at first.
 const caseOf = new Map();
 for (const table of all("table.cases")) [...table.tBodies].forEach((body, index) => caseOf.set(body, index));
-for (const dot of all(".dot")) caseOf.set(dot, caseOf.get(document.getElementById(dot.getAttribute("href").slice(1))));
+for (const dot of all(".dots > a")) {
+  dot.classList.add("dot");
+  caseOf.set(dot, caseOf.get(document.getElementById(dot.getAttribute("href").slice(1))));
+}
 
 const make = (name, attributes = {}, text) => {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);

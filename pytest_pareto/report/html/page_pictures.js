@@ -134,7 +134,7 @@ const draw = (front) => {
     columns.forEach((name, at) => {
       const [now, change] = [first.cells[2 + 2 * at], first.cells[3 + 2 * at]].map((cell) => cell.textContent);
       const [before, sure] = [second.cells[1 + 2 * at], second.cells[2 + 2 * at]].map((cell) => cell.textContent);
-      add(name, `${before} → ${now}`, `${change} ${sure}`, "", "", "");
+      add(name, `${before} → ${now}`, `${change} ${sure.replace("≥", "catches ")}`, "", "", "");
     });
     return table;
   };

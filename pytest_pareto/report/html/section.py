@@ -11,10 +11,12 @@ from pytest_pareto.report.blocks import CaseBlock, build_fronts, by_front
 from pytest_pareto.report.html.axis import Axis, build_axis
 from pytest_pareto.report.html.case import Case, build_case_view
 from pytest_pareto.report.html.levels import level
-from pytest_pareto.report.text import clean
+from pytest_pareto.report.text import clean, display_width
 
 CROWD = 60
 """In a section of more cases than this, those without news have no bars, and are told in brief."""
+
+_LONG = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Section:
     def failing(self) -> int:
         """How many of its cases fail."""
         return sum(case.block.failing for case in self.cases)
+
+    @property
+    def has_long_names(self) -> bool:
+        """Whether the column of names is better wrapped."""
+        return any(display_width(case.block.name) > _LONG for case in self.cases)
 
     @property
     def is_crowd(self) -> bool:

@@ -145,6 +145,8 @@ def test_pointing_at_a_case_shows_every_metric_of_it(
     assert name in card
     for metric in ("latency", "device_time", "energy", "peak_memory", "clip_score"):
         assert metric in card
+    assert card.count(" catches ") == 5
+    assert "≥" not in card
 
 
 def test_tables_sort_by_keyboard(opened: Callable[..., Opened], text: str) -> None:
@@ -255,7 +257,7 @@ def test_without_scripts_the_picture_and_every_row_remain(
     opened: Callable[..., Opened], text: str
 ) -> None:
     page = opened(text, java_script_enabled=False).page
-    assert page.locator(".dot").first.is_visible()
+    assert page.locator(".dots > a").first.is_visible()
     assert page.locator(".more").count() == 100
     assert page.locator(".more").first.is_visible()
     assert not page.locator(".tools").is_visible()
