@@ -65,7 +65,10 @@ class MetricLine:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case of a section; ``anchor`` are its rows beside the anchor."""
+    """One case of a section; ``anchor`` are its rows beside the anchor.
+
+    ``others`` is what moved of its metrics that gate and have no column, None where it has none.
+    """
 
     block: CaseBlock
     verdict: CaseVerdict
@@ -78,6 +81,7 @@ class Case:
     anchor: tuple[MetricLine, ...]
     on_front: bool
     brief: bool
+    others: str | None = None
 
     @property
     def level(self) -> str:
@@ -108,7 +112,20 @@ def build_case_view(
         tuple(_line(row, block) for row in block.anchor if row.gates),
         shown_on_front(verdict),
         brief,
+        _others([row for name, row in rows.items() if name not in columns]),
     )
+
+
+def _others(rows: Sequence[Row]) -> str | None:
+    gating = [row for row in rows if row.gates and row.outcome is not Outcome.ABSENT]
+    if not gating:
+        return None
+    told = (
+        " ".join(part for part in (row.metric, row.change, row.word) if part)
+        for row in gating
+        if row.remarkable
+    )
+    return ", ".join(told)
 
 
 def _facts(block: CaseBlock, *, brief: bool) -> Iterator[str]:
@@ -156,7 +173,9 @@ def _cell(row: Row, block: CaseBlock) -> Cell:
     now = f"{row.candidate} {row.unit}".rstrip() if row.candidate else ""
     silent = row.outcome is Outcome.UNCHANGED and row.change
     change = row.change if silent else f"{row.change} {row.word}".lstrip()
-    before = f"{row.baseline} {row.unit}".rstrip() if row.baseline else ""
-    caught = f"catches {row.resolution}" if row.resolution else ""
+    # Beside a level now, which has the unit, that before needs none.
+    unit = "" if row.candidate else row.unit
+    before = f"{row.baseline} {unit}".rstrip() if row.baseline else ""
+    caught = f"≥{row.resolution}" if row.resolution else ""
     sure = " ".join(part for part in (row.interval, caught) if part)
     return Cell(now, change, row_tone(row, block) if row.remarkable else Tone.PLAIN, before, sure)

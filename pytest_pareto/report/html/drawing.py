@@ -1,8 +1,9 @@
 """Where everything of a front's picture stands before a script moves it: a static drawing."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from pytest_pareto.model.verdict import CaseVerdict
 from pytest_pareto.report.axes import position
@@ -14,8 +15,10 @@ from pytest_pareto.report.html.levels import around_now, level
 from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Spot
 from pytest_pareto.report.html.section import CROWD, Section
 
-_GAP = 12
-_SHORTEST = 18
+GAP = 12
+"""How far before a mark an arrow ends."""
+SHORTEST = 18
+"""What moved less than this has no arrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A case as it is drawn; ``gone`` is whether it has no place now, and is where it was."""
+    """A case as it is drawn; ``gone`` is whether it has no place now, and is where it was.
+
+    ``name`` is "" where a case is told in brief: its row has it, and a script says it.
+    """
 
     case: int
     mark: Mark
@@ -49,7 +55,10 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A picture in pixels. What has no place on these axes has None, and a script may move it."""
+    """A picture in pixels. What has no place on these axes has None, and a script may move it.
+
+    ``legend`` names what may be drawn beside the marks, and whether it is on these axes.
+    """
 
     x: Axis
     y: Axis
@@ -62,6 +71,7 @@ class Drawing:
     dots: tuple[Dot, ...]
     labels: tuple[Label, ...]
     marks: tuple[Mark, ...]
+    legend: Mapping[str, bool]
 
 
 def draw(section: Section) -> Drawing:
@@ -70,26 +80,68 @@ def draw(section: Section) -> Drawing:
     old = [_spot(case.verdict, x, y, "baseline") for case in section.cases]
     new = [_spot(case.verdict, x, y, "candidate") for case in section.cases]
     at = [b or a for a, b in zip(old, new, strict=True)]
+    lines = _stairs(section, old, "baseline"), _stairs(section, new, "candidate")
+    bars = tuple(
+        (number, _cross(case.verdict, x, y) if new[number] else "")
+        for number, case in enumerate(section.cases)
+        if has_bars(section, case)
+    )
+    arrows = tuple(_arrows(section.cases, old, new))
+    dots = tuple(
+        Dot(
+            n,
+            c.mark,
+            "" if c.brief else c.block.name,
+            c.block.label,
+            c.on_front,
+            new[n] is None,
+            at[n],
+        )
+        for n, c in _backmost_first(section.cases)
+    )
+    shown = {
+        "ring": any(dot.on_front and dot.at for dot in dots),
+        "new": bool(lines[1]),
+        "old": bool(lines[0]),
+        "moved": any(arrow.at for arrow in arrows),
+        "bars": any(path for _, path in bars),
+    }
     return Drawing(
         x,
         y,
         tuple(Tick(_across(x.span, value), text) for value, text in x.span.ticks),
         tuple(Tick(_up(y.span, value), text) for value, text in y.span.ticks),
-        _stairs(section, old, "baseline"),
-        _stairs(section, new, "candidate"),
-        tuple(
-            (number, _cross(case.verdict, x, y) if new[number] else "")
-            for number, case in enumerate(section.cases)
-            if has_bars(section, case)
-        ),
-        tuple(_arrows(section.cases, old, new)),
-        tuple(
-            Dot(n, c.mark, c.block.name, c.block.label, c.on_front, new[n] is None, at[n])
-            for n, c in _backmost_first(section.cases)
-        ),
+        *lines,
+        bars,
+        arrows,
+        dots,
         tuple(place_labels(section, at)),
         tuple(mark for mark in Mark if any(case.mark is mark for case in section.cases)),
+        {name: shown[name] for name in _possible(section)},
     )
+
+
+def _possible(section: Section) -> Iterator[str]:
+    """Name what some pair of axes would show, as the legend has it."""
+    pairs = list(combinations(range(len(section.axes)), 2))
+    old, new = (
+        any(lines_of(section, side, *pair) for pair in pairs) for side in ("baseline", "candidate")
+    )
+    if any(case.on_front for case in section.cases):
+        yield "ring"
+    if new:
+        yield "new"
+    if old:
+        yield "old"
+    if old and new and any(case.block.changed for case in section.cases):
+        yield "moved"
+    if any(
+        around_now(case.verdict.comparison.metric(axis.metric.name))
+        for case in section.cases
+        if has_bars(section, case)
+        for axis in section.axes
+    ):
+        yield "bars"
 
 
 def has_bars(section: Section, case: Case) -> bool:
@@ -176,8 +228,8 @@ def _arrows(
 def _shortened(start: Spot, end: Spot) -> tuple[Spot, Spot] | None:
     """End an arrow before the mark that it leads to; None where it would have no length."""
     length = math.hypot(end[0] - start[0], end[1] - start[1])
-    if length < _SHORTEST:
+    if length < SHORTEST:
         return None
-    share = 1 - _GAP / length
+    share = 1 - GAP / length
     x, y = (round(a + share * (b - a), 1) for a, b in zip(start, end, strict=True))
     return start, (x, y)

@@ -10,10 +10,12 @@ from pytest_pareto.report.text import display_width, shorten
 
 NAMES_FOR = 12
 """With more cases than this, only those with news have their name beside them."""
-_LETTER = 6.3
-_LINE = 13
-_LONGEST = 26
-_POINT = 7
+LETTER = 6.3
+LINE = 13
+LONGEST = 26
+POINT = 7
+TRIES = ((17, 4), (-17, 4), (12, -11), (-12, -11), (12, 20), (-12, 20))
+"""Where a name may begin, or end where it is to the left, from its point."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""
@@ -35,15 +37,20 @@ def is_named(section: Section, case: Case) -> bool:
     return case.block.changed or len(section.cases) <= NAMES_FOR
 
 
+def label_text(case: Case) -> str:
+    """Name a case beside its point."""
+    return shorten(case.block.name, LONGEST)
+
+
 def place_labels(section: Section, at: Sequence[Spot | None]) -> Iterator[Label]:
     """Name cases, the gravest first, as long as no name covers another or a point with news."""
     spots = [spot for spot in at if spot is not None]
-    taken = [(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y in spots]
+    taken = [(x - POINT, y - POINT, x + POINT, y + POINT) for x, y in spots]
     for number, case in enumerate(section.cases):
         spot = at[number]
         if spot is None or not is_named(section, case):
             continue
-        text = shorten(case.block.name, _LONGEST)
+        text = label_text(case)
         for label, box in _places(number, spot, text):
             if not any(_overlap(box, other) for other in taken):
                 taken.append(box)
@@ -53,10 +60,10 @@ def place_labels(section: Section, at: Sequence[Spot | None]) -> Iterator[Label]
 
 def _places(number: int, spot: Spot, text: str) -> Iterator[tuple[Label, Box]]:
     """Try to the right, to the left, above and below, within the picture."""
-    width = _LETTER * display_width(text)
-    for dx, dy in ((17, 4), (-17, 4), (12, -11), (-12, -11), (12, 20), (-12, 20)):
+    width = LETTER * display_width(text)
+    for dx, dy in TRIES:
         x, y, ends = round(spot[0] + dx, 1), round(spot[1] + dy, 1), dx < 0
-        box = (x - width * ends, y - _LINE + 3, x + width * (not ends), y + 3)
+        box = (x - width * ends, y - LINE + 3, x + width * (not ends), y + 3)
         inside = min(box[0] - LEFT, WIDTH - box[2], box[1] - TOP, HEIGHT - BOTTOM - box[3])
         if inside > 0:
             yield Label(number, x, y, text, ends), box

@@ -18,6 +18,8 @@ from pytest_pareto.report.text import clean
 
 _EARLY = 'document.documentElement.className="js"'
 """Run in the head, so that what a script will fold is not seen unfolded."""
+_SCRIPTS = ("page.js", "page_tables.js", "page_labels.js", "page_pictures.js")
+"""Joined in this order within one function, since each uses what those before it define."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
     )
     environment.filters["clean"] = clean
     page = build_page(report)
-    style, script = (_source(environment, name) for name in ("page.css", "page.js"))
+    style = _source(environment, "page.css")
+    parts = Markup("\n").join(_source(environment, name) for name in _SCRIPTS)
+    script = Markup('"use strict";\n(() => {\n') + parts + Markup("\n})();")
     drawings = {section.number: draw(section) for section in page.sections if section.axes}
     return environment.get_template("page.html").render(
         page=page,

@@ -1,5 +1,6 @@
 """The cases of one front as the page shows them: a table, and what a picture needs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,10 +12,14 @@ from pytest_pareto.report.blocks import CaseBlock, build_fronts, by_front
 from pytest_pareto.report.html.axis import Axis, build_axis
 from pytest_pareto.report.html.case import Case, build_case_view
 from pytest_pareto.report.html.levels import level
-from pytest_pareto.report.text import clean
+from pytest_pareto.report.text import clean, display_width
 
 CROWD = 60
 """In a section of more cases than this, those without news have no bars, and are told in brief."""
+
+_LONG = 28
+_SHARED_BY = 1 / 3
+_MOST_COLUMNS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,16 @@ class Section:
         return sum(case.block.failing for case in self.cases)
 
     @property
+    def has_long_names(self) -> bool:
+        """Whether the column of names is better wrapped."""
+        return any(display_width(case.block.name) > _LONG for case in self.cases)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether some metric that gates has no column, and is among the details of its case."""
+        return any(case.others is not None for case in self.cases)
+
+    @property
     def is_crowd(self) -> bool:
         """Whether it has too many cases to tell everything of those without news."""
         return len(self.cases) > CROWD
@@ -61,9 +76,12 @@ def build_sections(judgement: Judgement) -> tuple[Section, ...]:
     made = [_section(number, *section) for number, section in enumerate(sections)]
     if alone:
         title = "Cases without rivals" if sections else "Cases"
-        columns = _columns([verdict for _, verdict in alone])
+        columns = _common_columns([verdict for _, verdict in alone])
         crowd = len(alone) > CROWD
-        cases = [build_case_view(b, v, columns, brief=crowd and not b.changed) for b, v in alone]
+        cases = [
+            build_case_view(b, v, columns, brief=crowd and not b.changed and _fits(v, columns))
+            for b, v in alone
+        ]
         made.append(_table(len(made), title, cases, columns))
     return tuple(made)
 
@@ -115,6 +133,22 @@ def _is_drawable(verdict: CaseVerdict, axes: Sequence[Axis], start: Sequence[int
         position(level(found[0], x, side), level(found[1], y, side)) is not None
         for side in ("baseline", "candidate")
     )
+
+
+def _common_columns(verdicts: Sequence[CaseVerdict]) -> list[str]:
+    """Choose columns for cases that share no test: metrics that many of them have.
+
+    What each test measures of its own would leave the table wide and empty.
+    """
+    having = Counter(name for verdict in verdicts for name in _columns([verdict]))
+    least = max(_SHARED_BY * len(verdicts), min(2, len(verdicts)))
+    common = [name for name, count in having.most_common() if count >= least]
+    return common[:_MOST_COLUMNS]
+
+
+def _fits(verdict: CaseVerdict, columns: Sequence[str]) -> bool:
+    """Whether all that gates in a case has a column."""
+    return set(_columns([verdict])) <= set(columns)
 
 
 def _columns(verdicts: Sequence[CaseVerdict]) -> list[str]:

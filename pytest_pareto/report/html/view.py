@@ -25,6 +25,7 @@ from pytest_pareto.report.steps import session_steps
 from pytest_pareto.report.summary import title, would_have_caught
 from pytest_pareto.report.text import clean
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
+from pytest_pareto.report.words import severity
 
 _NEVER_WRAPPED = 10**9
 _ACCEPTED = 2
@@ -129,15 +130,20 @@ def anchor(section: Section, case: int) -> str:
 
 
 def _findings(sections: Sequence[Section], room: int, *, failing: bool) -> Findings:
-    """Name what fails, or else what passes with a notice that is not told of many at once."""
+    """Name what fails, or else what passes with a notice that is not told of many at once.
+
+    The gravest of all sections come first, since there is not room for each.
+    """
     found = [
-        Finding(anchor(section, number), case.block.case_id, case.block.label, _said(case))
+        (case, anchor(section, number))
         for section in sections
         for number, case in enumerate(section.cases)
         if case.block.failing is failing
         and (failing or (case.block.notices and not case.block.uncompared))
     ]
-    return Findings(tuple(found[:room]), max(0, len(found) - room))
+    found.sort(key=lambda one: severity(one[0].verdict))
+    shown = (Finding(at, c.block.case_id, c.block.label, _said(c)) for c, at in found[:room])
+    return Findings(tuple(shown), max(0, len(found) - room))
 
 
 def _said(case: Case) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.html_report import synthetic_session
+from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.report.html.page import Image, render_page
 
 CHROMIUM = shutil.which("chromium")
@@ -144,6 +145,8 @@ def test_pointing_at_a_case_shows_every_metric_of_it(
     assert name in card
     for metric in ("latency", "device_time", "energy", "peak_memory", "clip_score"):
         assert metric in card
+    assert card.count(" catches ") == 5
+    assert "≥" not in card
 
 
 def test_tables_sort_by_keyboard(opened: Callable[..., Opened], text: str) -> None:
@@ -254,7 +257,7 @@ def test_without_scripts_the_picture_and_every_row_remain(
     opened: Callable[..., Opened], text: str
 ) -> None:
     page = opened(text, java_script_enabled=False).page
-    assert page.locator(".dot").first.is_visible()
+    assert page.locator(".dots > a").first.is_visible()
     assert page.locator(".more").count() == 100
     assert page.locator(".more").first.is_visible()
     assert not page.locator(".tools").is_visible()
@@ -264,3 +267,88 @@ def test_dark_is_dark(opened: Callable[..., Opened], text: str) -> None:
     script = "getComputedStyle(document.body).backgroundColor"
     shades = [opened(text, color_scheme=s).page.evaluate(script) for s in ("light", "dark")]
     assert shades == ["rgb(255, 255, 255)", "rgb(15, 20, 25)"]
+
+
+def without_a_metric(report: SessionReport, number: int, name: str) -> SessionReport:
+    """Take a metric from one case."""
+    cases = list(report.judgement.cases)
+    about = cases[number].comparison
+    kept = tuple(result for result in about.metrics if result.metric.name != name)
+    cases[number] = replace(cases[number], comparison=replace(about, metrics=kept))
+    return replace(report, judgement=replace(report.judgement, cases=tuple(cases)))
+
+
+def stop_of(page: Any) -> str | None:
+    """Name the row whose point the tab key reaches, None where it reaches none."""
+    stops = page.locator(".dot[tabindex='0']:not([visibility=hidden]):not(.off)")
+    assert stops.count() <= 1
+    found: str | None = stops.get_attribute("href") if stops.count() else None
+    return found
+
+
+def test_the_tab_key_reaches_a_point_whatever_the_axes_and_the_filter_leave(
+    opened: Callable[..., Opened],
+) -> None:
+    report = synthetic_session(12)
+    page = opened(render_page(report)).page
+    first = stop_of(page)
+    assert first is not None
+    name = page.text_content(f"{first} .fold")
+    number = [c.case_id.endswith(name) for c in report.judgement.cases].index(True)
+    page = opened(render_page(without_a_metric(report, number, "energy"))).page
+    held = page.locator(".dot[tabindex='0']")
+    assert page.locator(f"{stop_of(page)} .fold").text_content() == name
+    page.select_option("[data-side=x]", label="energy")
+    assert page.locator(".dot[visibility=hidden]").count() == 1
+    assert held.count() == 1
+    second = stop_of(page)
+    assert second is not None
+    page.fill("#filter", "no case is called this")
+    assert stop_of(page) is None
+    page.fill("#filter", "fp16-4-")
+    assert page.locator(".dot:not(.off)").count() == 1
+    assert stop_of(page) == page.locator(".dot:not(.off)").get_attribute("href")
+
+
+def test_a_case_that_is_pointed_at_is_named_where_its_name_had_no_room(
+    opened: Callable[..., Opened],
+) -> None:
+    page = opened(render_page(synthetic_session(300))).page
+    labels = page.locator(".labels text").all_text_contents()
+    news = page.locator(".cases > tbody.changed").count()
+    assert 0 < len(labels) < news
+    for dot in page.locator(".dot").all():
+        dot.dispatch_event("pointerenter")
+        name = dot.get_attribute("aria-label").partition(",")[0]
+        assert page.text_content(".near") == ("" if name in labels else name)
+    page.select_option("[data-side=x]", "2")
+    assert page.text_content(".near") or name in page.locator(".labels text").all_text_contents()
+
+
+def test_paper_says_what_was_filtered(opened: Callable[..., Opened]) -> None:
+    page = opened(render_page(synthetic_session(20))).page
+    line = page.locator("#filtered")
+    page.emulate_media(media="print")
+    assert line.inner_text() == ""
+    page.emulate_media(media="screen")
+    page.fill("#filter", "int8")
+    page.check("#changed")
+    assert not line.is_visible()
+    page.emulate_media(media="print")
+    shown = page.locator(".cases > tbody:not([hidden])").count()
+    assert line.is_visible()
+    assert line.inner_text() == f"filtered: “int8”, changed only: {shown} of 20 cases"
+
+
+def test_the_legend_follows_the_axes(opened: Callable[..., Opened]) -> None:
+    report = synthetic_session(12)
+    exact = ("peak_memory", "flops")
+    page = opened(render_page(report)).page
+    bars = page.locator("[data-legend=bars]")
+    assert bars.is_visible()
+    for side, name in zip(("x", "y"), exact, strict=True):
+        index = page.locator(f"[data-side={side}] option").all_text_contents()
+        chosen = next(n for n, text in enumerate(index) if text.startswith(name))
+        page.select_option(f"[data-side={side}]", str(chosen))
+    assert not bars.is_visible()
+    assert page.locator("[data-legend=new]").is_visible()

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
@@ -37,11 +38,23 @@ def test_it_holds_the_numbers_of_the_judgement() -> None:
     for number, case in enumerate(sections[0].cases):
         latency = case.verdict.comparison.metric("latency")
         assert latency is not None
-        assert section["axes"][0]["new"][number] == pytest.approx(latency.candidate, rel=1e-3)
-        assert section["axes"][0]["old"][number] == pytest.approx(latency.baseline, rel=1e-3)
-        assert latency.change is not None
-        harm = section["columns"][0]["harm"][number]
-        assert harm == pytest.approx(latency.change.estimate, rel=0.01)
+        axis = section["axes"][0]
+        one = 10.0 ** axis["power"]
+        assert axis["new"][number] * one == pytest.approx(latency.candidate, rel=1e-3)
+        assert axis["old"][number] * one == pytest.approx(latency.baseline, rel=1e-3)
+
+
+def test_columns_sort_by_the_order_of_their_changes() -> None:
+    (section,) = build_sections(synthetic_session(12).judgement)
+    (told,) = json.loads(island_text([section]))["sections"]
+    for place, name in enumerate(section.names):
+        found = [case.verdict.comparison.metric(name) for case in section.cases]
+        changes = [result.change.estimate for result in found if result and result.change]
+        ranks = told["columns"][place]["harm"]
+        assert len(ranks) == len(changes) == 12
+        for a, b in combinations(range(12), 2):
+            assert (ranks[a] < ranks[b]) is (changes[a] < changes[b])
+            assert (ranks[a] == ranks[b]) is (changes[a] == changes[b])
 
 
 def test_every_pair_of_axes_has_its_lines() -> None:

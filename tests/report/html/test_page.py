@@ -19,11 +19,12 @@ from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Place
 from pytest_pareto.report.blocks import all_cases, build_fronts
+from pytest_pareto.report.header import build_header
 from pytest_pareto.report.html.page import Image, render_page
 from pytest_pareto.report.text import clean
 
 Parse = Callable[[str], Any]
-LARGEST_B = 150_000
+LARGEST_B = 145_000
 ELEMENTS = """
     nav html head meta title link style script body a svg defs path circle rect line marker g use
     text header h1 h2 h3 strong p main section div ul li b br pre dl dt dd code form label input
@@ -34,7 +35,8 @@ ATTRIBUTES = """
     lang charset http-equiv content name rel href class width height aria-hidden focusable id d
     fill stroke r stroke-width viewbox refx refy markerwidth markerheight markerunits orient
     aria-labelledby aria-label role tabindex hidden type placeholder autocomplete for data-front
-    data-side data-log data-ticks data-title data-line data-bar data-arrow data-sort data-column
+    data-legend data-side data-log data-ticks data-title data-line data-bar data-arrow data-sort
+    data-column
     border cellpadding colspan rowspan scope selected value x y x1 x2 y1 y2 text-anchor
     font-weight font-family font-size stroke-dasharray stroke-opacity visibility opacity marker-end
     src alt loading
@@ -93,10 +95,30 @@ def test_a_policy_forbids_all_but_its_own_style_and_scripts(parse: Parse) -> Non
     assert "http" not in policy
 
 
+def with_long_names(report: SessionReport) -> SessionReport:
+    """Name cases as projects with folders and many parameters do."""
+
+    def longer(text: str) -> str:
+        folder = "tests/models/diffusion/test_stable_diffusion_xl.py::TestPipeline::"
+        front, _, name = text.removeprefix("test_sdxl.py::").partition("[")
+        precision, _, steps = name.partition("-")
+        tail = f"[{precision}-euler-ancestral-karras-{steps}" if name else ""
+        return f"{folder}{front}{tail}"
+
+    def case(one: CaseVerdict) -> CaseVerdict:
+        own, front = longer(one.case_id), longer(one.comparison.front)
+        about = replace(one.comparison, case_id=own, nodeid=own, front=front)
+        place = replace(one.place, rivals=tuple(map(longer, one.place.rivals)))
+        return replace(one, comparison=about, place=place)
+
+    return replace(report, judgement=Judgement(tuple(map(case, report.judgement.cases))))
+
+
 def test_a_hundred_cases_stay_small() -> None:
-    text = render_page(synthetic_session(100))
+    text = render_page(with_long_names(synthetic_session(100)))
     assert len(text.encode()) <= LARGEST_B
-    assert text.count('class="quiet"') == 85
+    assert text.count(" class=quiet>") == 85
+    assert text.count("[fp16-euler-ancestral-karras-4-steps]") >= 2
     # The bound is not one that any number of cases keeps.
     assert len(render_page(synthetic_session(140)).encode()) > LARGEST_B
 
@@ -243,3 +265,35 @@ def test_the_legend_tells_of_what_there_is(first_run: Any, failing_run: Any) -> 
     assert "before to now" not in fresh
     assert "the interval of the change" in compared
     assert "the interval of the change" not in fresh
+
+
+def test_the_legend_has_a_ring_and_a_line_only_where_there_are_some() -> None:
+    report = synthetic_session(12)
+    beside = "shown to be on the front of all metrics"
+    assert beside in render_page(report)
+    off = tuple(
+        replace(case, place=replace(case.place, on_front=False)) for case in report.judgement.cases
+    )
+    assert beside not in render_page(replace(report, judgement=Judgement(off)))
+    gone = tuple(
+        replace(
+            case,
+            comparison=replace(
+                case.comparison,
+                metrics=tuple(replace(r, candidate=None) for r in case.comparison.metrics),
+            ),
+        )
+        for case in report.judgement.cases
+    )
+    assert "front of these two now" in render_page(report)
+    assert "front of these two now" not in render_page(replace(report, judgement=Judgement(gone)))
+
+
+def test_word_and_tone_of_the_first_line_are_the_header_s(parse: Parse) -> None:
+    report = synthetic_session(3)
+    text = render_page(replace(report, judgement=Judgement(())))
+    head = build_header(Judgement(()), report.facts)
+    assert head.tone == "yellow"  # neither red nor the green of a session that was whole
+    assert '<header class="top yellow">' in text
+    assert f"<title>{head.word} · " in text
+    assert f"<h1><strong>{head.word}</strong>" in text

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY
+from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.html.case import Mark
 from pytest_pareto.report.html.section import CROWD, build_sections
@@ -36,8 +36,8 @@ def test_cells_say_what_is_now_and_what_moved(failing_run: Run) -> None:
     lost = section.cases[0]
     cells = dict(zip(section.columns, lost.cells, strict=True))
     assert (cells["device_time"].now, cells["device_time"].change) == ("246.0 ms", "+6.3 % WORSE")
-    assert cells["device_time"].before == "231.4 ms"
-    assert cells["device_time"].sure == "[+6.2, +6.4] catches 1.1 %"
+    assert cells["device_time"].before == "231.4"
+    assert cells["device_time"].sure == "[+6.2, +6.4] ≥1.1 %"
     assert cells["peak_memory"].now == ""
 
 
@@ -105,3 +105,87 @@ def test_one_metric_makes_no_picture(case: Callable[..., CaseVerdict]) -> None:
     (section,) = build_sections(Judgement(tuple(case(f"[{n}]", Verdict.NEW, had) for n in "ab")))
     assert not section.axes
     assert "two metrics" in section.why_not
+
+
+def own_metric(name: str) -> Metric:
+    return Metric(name, "", Better.HIGHER, Kind.PAIRED, Scope.HOST, 0.01, relative=False)
+
+
+def different_tests(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult], count: int
+) -> Judgement:
+    """Tests that share one metric, each with three of its own, of which one got worse."""
+    harm = (0.03, 0.02, 0.04)
+    calm = (0.0, -0.001, 0.001)
+    cases = []
+    for n in range(count):
+        worse = compared(
+            own_metric(f"own_{n}_0"), (0.9, 0.87), harm, Outcome.WORSE, resolution=0.02
+        )
+        rest = [
+            compared(
+                own_metric(f"own_{n}_{k}"), (0.9, 0.9), calm, Outcome.UNCHANGED, resolution=0.02
+            )
+            for k in (1, 2)
+        ]
+        shared = compared(LATENCY, (0.4, 0.4), calm, Outcome.UNCHANGED, resolution=0.02)
+        front = f"test_{n}.py::test_it"
+        cases.append(case("", Verdict.WORSE, worse, shared, *rest, fails=("worse",), front=front))
+    return Judgement(tuple(cases))
+
+
+def test_tests_with_metrics_of_their_own_share_columns_and_unfold_the_rest(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult]
+) -> None:
+    (section,) = build_sections(different_tests(case, compared, 15))
+    assert section.columns == ("latency",)
+    assert section.has_others
+    for shown in section.cases:
+        number = shown.block.case_id.partition(".")[0].removeprefix("test_")
+        assert shown.others is not None
+        assert shown.others.startswith(f"own_{number}_0 −")
+        assert shown.others.endswith("WORSE")
+        assert f"own_{number}_1" not in shown.others  # it did not change
+        assert {f"own_{number}_{k}" for k in range(3)} < {line.row.metric for line in shown.lines}
+
+
+def test_a_table_has_at_most_eight_columns_for_metrics_of_a_third_of_its_cases(
+    case: Callable[..., CaseVerdict],
+) -> None:
+    def judged(owners: dict[str, int]) -> Judgement:
+        cases = []
+        for n in range(6):
+            own = [
+                MetricResult(own_metric(name), candidate=0.4, state=Outcome.NEW, reason="new")
+                for name, count in owners.items()
+                if n < count
+            ]
+            cases.append(case("", Verdict.NEW, *own, front=f"test_{n}.py::test_it"))
+        return Judgement(tuple(cases))
+
+    (section,) = build_sections(judged({"rare": 1, "third": 2, "most": 5}))
+    assert section.columns == ("most", "third")
+    (section,) = build_sections(judged({f"m{k}": 6 for k in range(9)}))
+    assert len(section.columns) == 8
+    assert section.has_others
+    (section,) = build_sections(judged({f"m{k}": 6 for k in range(8)}))
+    assert not section.has_others
+
+
+def test_a_case_whose_metrics_have_no_column_is_not_told_in_brief(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult]
+) -> None:
+    calm = (0.0, -0.001, 0.001)
+    cases = []
+    for n in range(CROWD + 1):
+        names = ["all"] if n else ["all", "own"]
+        results = [
+            compared(own_metric(name), (0.9, 0.9), calm, Outcome.UNCHANGED, resolution=0.02)
+            for name in names
+        ]
+        cases.append(case("", Verdict.UNCHANGED, *results, front=f"test_{n}.py::test_it"))
+    (section,) = build_sections(Judgement(tuple(cases)))
+    told = {shown.block.case_id: shown for shown in section.cases}
+    assert not told["test_0.py::test_it"].brief
+    assert told["test_0.py::test_it"].others == ""
+    assert told["test_1.py::test_it"].brief

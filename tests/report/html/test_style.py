@@ -46,3 +46,8 @@ def test_texts_stand_out_from_their_ground(scheme: int) -> None:
 def test_nothing_is_fetched_by_the_style() -> None:
     assert "url(" not in STYLE
     assert "@import" not in STYLE
+
+
+@pytest.mark.parametrize("tone", ["red", "yellow", "green"])
+def test_the_first_line_has_a_ground_of_its_tone(tone: str) -> None:
+    assert f".top.{tone} h1 strong{{background:var(--{tone})}}" in STYLE

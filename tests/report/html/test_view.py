@@ -107,3 +107,18 @@ def test_a_machine_is_told_with_or_without_a_gpu(gpu: str | None) -> None:
     assert facts["torch"] == "2.13.0"
     assert "MIG profile" not in facts
     assert machine_facts(None) == []
+
+
+def test_the_gravest_comes_first_whatever_its_section(
+    case: Callable[..., CaseVerdict], failing_run: Run
+) -> None:
+    broken = case("", Verdict.BROKEN, fails=("nan",), front="test_z.py::test_alone")
+    judgement, facts = failing_run
+    page = build_page(SessionReport(replace(judgement, cases=(*judgement.cases, broken)), facts))
+    assert page.sections[-1].title == "Cases without rivals"
+    assert [finding.label for finding in page.failed.shown] == [
+        "LOST ITS PLACE",
+        "BROKEN",
+        "DOMINATED",
+    ]
+    assert page.failed.shown[1].anchor == "f1c0"

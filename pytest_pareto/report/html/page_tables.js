@@ -1,0 +1,142 @@
+// Rows of cases unfold into every metric of the case.
+const unfold = (body, open) => {
+  body.rows[1].classList.toggle("open", open);
+  body.querySelector(".fold").setAttribute("aria-expanded", open);
+};
+for (const body of all(".cases > tbody")) {
+  const head = body.rows[0].cells[0];
+  const fold = button(head.textContent, "fold");
+  fold.addEventListener("click", () => unfold(body, fold.getAttribute("aria-expanded") !== "true"));
+  fold.setAttribute("aria-expanded", "false");
+  head.replaceChildren(fold);
+}
+const caseBelow = (id) => {
+  const body = document.getElementById(id);
+  return body && body.matches(".cases > tbody") ? body : null;
+};
+const show = (body) => {
+  if (body.hidden) reset();
+  unfold(body, true);
+  body.scrollIntoView({ block: "nearest" });
+  body.querySelector(".fold").focus({ preventScroll: true });
+};
+document.addEventListener("click", (event) => {
+  const link = event.target.closest && event.target.closest('a[href^="#f"]');
+  const body = link && caseBelow(link.getAttribute("href").slice(1));
+  if (!body) return;
+  event.preventDefault();
+  show(body);
+});
+
+// Tables sort by their heads; what has no value stays at the end.
+const key = (item, head, section) => {
+  const { sort, column } = head.dataset;
+  if (sort === "now" || sort === "change") {
+    const of = section.columns[column];
+    const now = of.now || section.axes[of.axis].new;
+    return (sort === "now" ? now : of.harm)[caseOf.get(item)];
+  }
+  if (sort === "verdict") return caseOf.get(item);
+  const cell = (item.rows ? item.rows[0] : item).cells[head.cellIndex];
+  if (sort !== "number") return cell.textContent;
+  const now = parseFloat(cell.textContent.split("→")[1]);
+  return Number.isNaN(now) ? null : now;
+};
+const order = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b);
+for (const table of all("table.cases, table.bill")) {
+  const front = table.closest(".front");
+  const section = front && data.sections[number(front, "front")];
+  const heads = all("[data-sort]", table);
+  for (const head of heads) {
+    const sorter = button(head.textContent);
+    head.replaceChildren(sorter);
+    const group = head.dataset.column && table.rows[0].cells[2 + Number(head.dataset.column)].textContent;
+    if (group) sorter.setAttribute("aria-label", `${group}, ${sorter.textContent}`);
+    head.setAttribute("aria-sort", "none");
+    sorter.addEventListener("click", () => {
+      const worstFirst = head.dataset.sort === "change";
+      const was = head.getAttribute("aria-sort");
+      const down = was === "none" ? worstFirst : was === "ascending";
+      for (const other of heads) other.setAttribute("aria-sort", "none");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const lacking = ([value]) => value === null || value === undefined;
+      const sort = (items, parent) => {
+        const keyed = items.map((item) => [key(item, head, section), item]);
+        keyed.sort((a, b) => lacking(a) - lacking(b) || (lacking(a) ? 0 : order(a[0], b[0]) * (down ? -1 : 1)));
+        parent.append(...keyed.map((pair) => pair[1]));
+      };
+      if (section) sort([...table.tBodies], table);
+      else for (const body of table.tBodies) sort([...body.rows].filter((row) => row.cells.length > 1), body);
+    });
+  }
+}
+
+// One filter for all tables; in the pictures, what is filtered out fades.
+const text = document.getElementById("filter");
+const changed = document.getElementById("changed");
+const count = document.getElementById("shown");
+const filtered = document.getElementById("filtered");
+const whenFiltered = [];
+const bodies = all(".cases > tbody");
+const contents = new Map(bodies.map((body) => [body, body.textContent.toLowerCase()]));
+const filter = () => {
+  const wanted = text.value.trim().toLowerCase();
+  let shown = 0;
+  for (const body of bodies) {
+    const fits = contents.get(body).includes(wanted) && (!changed.checked || body.classList.contains("changed"));
+    body.hidden = !fits;
+    shown += fits;
+  }
+  for (const dot of all(".dot")) {
+    const body = document.getElementById(dot.getAttribute("href").slice(1));
+    dot.classList.toggle("off", body.hidden);
+  }
+  count.value = `${shown} of ${bodies.length} cases`;
+  const by = [wanted && `“${text.value.trim()}”`, changed.checked && "changed only"].filter(Boolean);
+  filtered.textContent = by.length ? `filtered: ${by.join(", ")}: ${count.value}` : "";
+  for (const then of whenFiltered) then();
+};
+const reset = () => {
+  text.value = "";
+  changed.checked = false;
+  filter();
+};
+if (text) {
+  text.form.hidden = false;
+  text.form.addEventListener("submit", (event) => event.preventDefault());
+  text.addEventListener("input", filter);
+  changed.addEventListener("change", filter);
+  filter();
+}
+
+// Commands can be copied where the browser lets a page do so.
+if (navigator.clipboard) {
+  for (const code of all(".steps code")) {
+    const copy = button("copy", "copy");
+    copy.setAttribute("aria-label", `copy ${code.textContent}`);
+    copy.addEventListener("click", () =>
+      navigator.clipboard.writeText(code.textContent).then(
+        () => { copy.textContent = "copied"; },
+        () => { copy.textContent = "select and copy by hand"; },
+      ));
+    code.after(copy);
+  }
+}
+
+// Images are enlarged in a dialog, which Escape closes.
+for (const image of all(".images img")) {
+  const open = button("");
+  open.setAttribute("aria-label", `enlarge ${image.alt}`);
+  image.before(open);
+  open.append(image);
+  open.addEventListener("click", () => {
+    const dialog = document.createElement("dialog");
+    const copy = image.cloneNode();
+    copy.removeAttribute("width");
+    dialog.append(copy);
+    dialog.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => { dialog.remove(); open.focus(); });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
