@@ -88,12 +88,14 @@ $(VENV)/.docs: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) -e '.[docs]'
 	touch $@
 
-$(VENV)-pytest8/.test: pyproject.toml constraints.txt
+# Only pytest is another one: all else is taken from the first environment, not installed again.
+$(VENV)-pytest8/.test: $(VENV)/.test
 	$(PYTHON) -m venv $(VENV)-pytest8
-	sed 's/^pytest==.*/pytest==8.4.2/' constraints.txt > $(VENV)-pytest8/constraints.txt
-	$(VENV)-pytest8/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c $(VENV)-pytest8/constraints.txt -e '.[test]' \
-		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	$(VENV)-pytest8/bin/python -m pip install --quiet --disable-pip-version-check pytest==8.4.2
+	others=$$($(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") && \
+		echo "import site; site.addsitedir('$$others')" > \
+		$$($(VENV)-pytest8/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/others.pth
+	$(VENV)-pytest8/bin/python -c "import pytest, torch, pytest_pareto; assert pytest.__version__ == '8.4.2'"
 	touch $@
 
 clean:

@@ -133,6 +133,7 @@ def make_repository(home: Path, baseline: Path | None = None) -> Repository:
         file.chmod(0o755)
     write_toy(project, SIMULATED_CLOCK)
     (project / "pytest.ini").write_text(_CONFIGURED)
+    (project / ".gitignore").write_text("__pycache__/\n")  # as every project of Python has
     repository = Repository(project, home)
     if baseline is None:
         command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update", "-q"]
