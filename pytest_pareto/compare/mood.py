@@ -12,6 +12,7 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, Session
 from pytest_pareto.model.policy import SCREEN_ALPHA
+from pytest_pareto.model.texts import percent
 from pytest_pareto.model.verdict import MetricResult
 
 _LAUNCHING = ("python", "torch", "cuda", "driver")
@@ -73,9 +74,10 @@ def _adjusted(found: Match, adjusted: Adjusted, session_spread: float) -> Match:
     level = [x for s in found.sessions if s.epoch == found.sessions[-1].epoch for x in s.runs]
     then, now = level_for_people(level, metric), level_for_people(found.runs, metric)
     mood = "slower" if adjusted.shift > 0 else "faster"
+    raw = percent(now / then - 1, 1, signed=True)
     note = (
-        f"adjusted by the host reference: raw {now / then - 1:+.1%}, and this host launches "
-        f"{abs(adjusted.shift):.1%} {mood} than it did (slope {adjusted.slope:.2f})"
+        f"adjusted by the host reference: raw {raw}, and this host launches "
+        f"{percent(abs(adjusted.shift), 1)} {mood} than it did (slope {adjusted.slope:.2f})"
     )
     return replace(
         found,

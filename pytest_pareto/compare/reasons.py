@@ -5,6 +5,7 @@ import math
 from pytest_pareto.compare.collapse import Collapse
 from pytest_pareto.compare.shifts import Shift
 from pytest_pareto.model.metric import Better, Kind
+from pytest_pareto.model.texts import percent
 
 
 def say_collapse(guard: Collapse, better: Better) -> str:
@@ -19,10 +20,11 @@ def say_identical(shift: Shift, kind: Kind, alpha: float, pairs: int, *, early: 
         return "every block of samples gives the same as before"
     reason = "every score is the same as before"
     if early:
-        return f"{reason}; up to {1 - alpha ** (1 / pairs):.1%} of the samples to come could differ"
+        unseen = percent(1 - alpha ** (1 / pairs), 1)
+        return f"{reason}; up to {unseen} of the samples to come could differ"
     _, high = shift.limits(alpha)
     if high > 0:
-        reason += f"; among other samples up to {high:.2%} more could be worse"
+        reason += f"; among other samples up to {percent(high, 2)} more could be worse"
     return reason
 
 

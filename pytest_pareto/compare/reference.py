@@ -15,6 +15,7 @@ from pytest_pareto.compare.contrast import Doubt
 from pytest_pareto.compare.scale import to_fraction
 from pytest_pareto.compare.spread import ENOUGH_DF, NO_SPREAD, Spread
 from pytest_pareto.model.history import Session
+from pytest_pareto.model.texts import percent
 
 _USUAL_SLOPE = 0.9
 _SLOPE_SD = 0.25
@@ -92,7 +93,7 @@ def adjust(
 
 def _launches(shift: float) -> str:
     faster = math.expm1(-shift) if shift < 0 else math.expm1(shift)
-    return f"this host launches {faster:.0%} {'faster' if shift < 0 else 'slower'} than it did"
+    return f"this host launches {percent(faster)} {'faster' if shift < 0 else 'slower'} than it did"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,13 @@ def names_of(comparison: CaseComparison, outcome: Outcome) -> str:
     return ", ".join(result.metric.name for result in results_of(comparison, outcome))
 
 
+def past_limits(comparison: CaseComparison, did: str) -> str:
+    """Say of its worse metrics that they ``did`` so beyond what is allowed."""
+    several = len(results_of(comparison, Outcome.WORSE)) > 1
+    limit = "their limits" if several else "its limit"
+    return f"{names_of(comparison, Outcome.WORSE)} {did} beyond {limit}"
+
+
 def judge_case(comparison: CaseComparison) -> Verdict:
     """Say what happened to one case.
 

@@ -6,7 +6,7 @@ A rolling baseline follows each small change that is accepted or not seen; the a
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.judge.case import gated, judge_case, names_of, results_of
+from pytest_pareto.judge.case import gated, judge_case, past_limits, results_of
 from pytest_pareto.judge.trades import judge_trade
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import Policy
@@ -52,8 +52,7 @@ def find_creep(
     names = tuple(result.metric.name for result in results_of(since, Outcome.WORSE))
     match judge_case(since):
         case Verdict.DOMINATED | Verdict.WORSE:
-            crept = names_of(since, Outcome.WORSE)
-            return Creep(names, f"{crept} crept beyond its limit since the anchor")
+            return Creep(names, f"{past_limits(since, 'crept')} since the anchor")
         case Verdict.TRADE_OFF:
             let_through, text = judge_trade(since, place, policy)
             if let_through and verdict is Verdict.TRADE_OFF and worse.issuperset(names):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from pytest_pareto.judge.case import gated, names_of, results_of
+from pytest_pareto.judge.case import gated, names_of, past_limits, results_of
 from pytest_pareto.judge.creep import Creep
 from pytest_pareto.judge.streamed import other_items
 from pytest_pareto.judge.trades import judge_trade
@@ -72,7 +72,7 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
             if case.broken is not None:
                 yield True, case.broken
         case Verdict.DOMINATED | Verdict.WORSE:
-            yield _accepted(policy, f"{names_of(case, Outcome.WORSE)} got worse beyond its limit")
+            yield _accepted(policy, past_limits(case, "got worse"))
         case Verdict.TRADE_OFF:
             let_through, text = judge_trade(case, place, policy)
             yield (False, text) if let_through else _accepted(policy, text)

@@ -85,7 +85,7 @@ def test_the_same_scores_wait_for_enough_of_them() -> None:
     second = compare(*sides(), SECOND)
     assert second.outcome is Outcome.UNCHANGED
     assert second.reason is not None
-    assert second.reason.endswith("up to 3.7% of the samples to come could differ")
+    assert second.reason.endswith("up to 3.7 % of the samples to come could differ")
 
 
 def test_a_few_samples_are_enough_where_they_are_all() -> None:

@@ -67,7 +67,7 @@ def test_the_hosts_mood_is_taken_off_and_told_beside_the_raw_change(world: "Worl
     assert found.change.estimate < 0.01
     (note,) = found.notes
     assert note.startswith("adjusted by the host reference: raw +5.")
-    assert "launches 6.0% slower" in note
+    assert "launches 6.0 % slower" in note
 
 
 def test_its_sessions_differ_by_less(world: "World") -> None:
@@ -97,7 +97,7 @@ def test_another_mood_altogether_is_not_comparable_for_now(world: "World") -> No
     assert found.for_now
     assert found.baseline == pytest.approx(1.0, rel=1e-3)
     assert found.reason == (
-        "this host launches 20% slower than it did, too far to be allowed for; "
+        "this host launches 20 % slower than it did, too far to be allowed for; "
         "measure again, or interleave with --pareto-against"
     )
 

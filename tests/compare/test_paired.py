@@ -82,7 +82,7 @@ def test_the_same_binary_scores_are_unchanged_and_say_what_they_cannot_see() -> 
     change = compare(np.ones(200), np.ones(200), tolerance=0.01)
     assert change.outcome is Outcome.UNCHANGED
     assert change.reason == (
-        "every score is the same as before; among other samples up to 1.33% more could be worse"
+        "every score is the same as before; among other samples up to 1.33 % more could be worse"
     )
     assert 0.01 < change.resolution < 0.06
 
@@ -418,7 +418,7 @@ def test_the_same_grades_say_what_they_cannot_see() -> None:
     change = compare_grades(graded(0, 0), 0.01)
     assert change.outcome is Outcome.UNCHANGED
     assert change.reason is not None
-    assert "up to 1.33% more could be worse" in change.reason
+    assert "up to 1.33 % more could be worse" in change.reason
 
 
 # Numbers of a whole set: pseudo-values of blocks.

@@ -111,7 +111,7 @@ def test_a_host_in_another_mood_is_not_reached_for(shift: float, word: str) -> N
     adjusted = adjust([past], now.runs, now.reference)
     assert isinstance(adjusted, Adjusted)
     assert adjusted.apart is not None
-    assert adjusted.apart.startswith(f"this host launches 13% {word}")
+    assert adjusted.apart.startswith(f"this host launches 13 % {word}")
 
 
 def test_one_that_does_not_follow_is_left_as_it_is() -> None:

@@ -129,6 +129,11 @@ def test_budgets(case: "Case") -> None:
     assert ruling.notices == ("budget undecided: memory <= 1 GiB (noise)",)
 
 
+def test_several_metrics_have_several_limits(case: "Case") -> None:
+    worse = case(latency=Outcome.WORSE, score=Outcome.WORSE)
+    assert ruled(worse).fails == ("latency, score got worse beyond their limits",)
+
+
 def test_an_update_accepts_what_it_writes_and_nothing_else(case: "Case", result: Any) -> None:
     changed = Policy(accepts_new=True, accepts_changes=True)
     assert ruled(case(latency=Outcome.WORSE), changed).notices == (

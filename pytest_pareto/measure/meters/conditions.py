@@ -11,6 +11,7 @@ from pytest_pareto.measure.machine.gpus import device_uuids
 from pytest_pareto.measure.machine.nvml import Board, NvmlError, Slowdown, open_nvml
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.model.run import Measurement
+from pytest_pareto.model.texts import percent
 
 T = TypeVar("T")
 
@@ -71,7 +72,9 @@ class Conditions:
     @property
     def slowed(self) -> str | None:
         """Say what kept the board from its usual speed, or None. A power cap is usual."""
-        told = [f"{name} {share:.0%}" for name, share in self.shares.items() if name != _ORDINARY]
+        told = [
+            f"{name} {percent(share)}" for name, share in self.shares.items() if name != _ORDINARY
+        ]
         return " and ".join(told) or None
 
     @property
@@ -80,7 +83,7 @@ class Conditions:
         told = ((self.sm_clock_mhz, "MHz"), (self.temperature_c, "°C"))
         ends = " and ".join(f"{value} {unit}" for value, unit in told if value is not None)
         capped = self.shares.get(_ORDINARY)
-        cap = "" if capped is None else f"{_ORDINARY} for {capped:.0%} of the time"
+        cap = "" if capped is None else f"{_ORDINARY} for {percent(capped)} of the time"
         return tuple(note for note in (ends and f"{ends} at the end", cap) if note)
 
 

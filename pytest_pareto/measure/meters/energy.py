@@ -10,6 +10,7 @@ from pytest_pareto.measure.machine.nvml import Board, NvmlError
 from pytest_pareto.measure.meters.power import PowerLog
 from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
+from pytest_pareto.model.texts import percent
 
 STEPS = 50
 """How many steps of the counter a window lasts, so that a whole one would be 2 %."""
@@ -102,7 +103,7 @@ class EnergyWindow:
         if integrated_j is not None:
             outside_s = (ended_ns - began_ns) / 1e9 - sum(each.wall_s for each in rounds)
             in_calls_j = integrated_j - sum(idle_w) * outside_s
-            yield f"integrated power says {in_calls_j / sum(energies) - 1:+.1%}"
+            yield f"integrated power says {percent(in_calls_j / sum(energies) - 1, 1, signed=True)}"
 
     def _steps(self, count: int) -> list[list[Edge]]:
         """Wait until every counter has stepped so often; return each one's steps."""

@@ -7,6 +7,7 @@ from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.meter import absent
 from pytest_pareto.model.metric import EVENT_TIME, LATENCY
 from pytest_pareto.model.run import Measurement
+from pytest_pareto.model.texts import percent
 
 _MOST_READINGS = 1000
 _WORTH_TELLING = 0.02
@@ -28,7 +29,7 @@ def latency_of(rounds: Sequence[Round], first_s: float | None, empty_s: float = 
         )
     elif empty_s > _WORTH_TELLING * (typical_s := sorted(wall)[len(wall) // 2]):
         notes.append(
-            f"about {empty_s * 1e6:.1f} µs of each reading ({empty_s / typical_s:.0%}) is the "
+            f"about {empty_s * 1e6:.1f} µs of each reading ({percent(empty_s / typical_s)}) is the "
             f"measuring itself; {_REPEAT}"
         )
     return Measurement(LATENCY, thinned(wall), first=first_s, notes=tuple(notes))

@@ -7,6 +7,7 @@ from pytest_pareto.measure.device import Device, loaded_torch
 from pytest_pareto.measure.meter import absent
 from pytest_pareto.model.metric import DEVICE_TIME, HOST_REFERENCE, LATENCY
 from pytest_pareto.model.run import Measurement
+from pytest_pareto.model.texts import percent
 
 _LAUNCHES = 300
 _SHARE = 0.02
@@ -41,7 +42,7 @@ class HostReference:
     def measurement(self) -> Measurement:
         """Return a reading (s) of each time that the loop ran."""
         if not self._readings:
-            reason = f"the window was too short to spend {_SHARE:.0%} of it on the reference"
+            reason = f"the window was too short to spend {percent(_SHARE)} of it on the reference"
             return Measurement(HOST_REFERENCE, absent=reason)
         return Measurement(HOST_REFERENCE, tuple(self._readings))
 
@@ -74,6 +75,6 @@ def unless_gpu_bound(measurements: Sequence[Measurement], gpus: int) -> tuple[Me
     if busy < _BUSY:
         return tuple(measurements)
     (dropped,) = absent(
-        (reference.metric,), f"kernels fill {busy:.0%} of the call: the host is no bottleneck"
+        (reference.metric,), f"kernels fill {percent(busy)} of the call: the host is no bottleneck"
     )
     return tuple(dropped if each is reference else each for each in measurements)

@@ -13,6 +13,9 @@ from pytest_pareto.report.text import clean
 
 Fact = tuple[str, str]
 
+NOTES = 12
+"""How many notes of meters are told apart from the cases."""
+
 
 def session_facts(report: SessionReport) -> list[Fact]:
     """Say how the session was run and judged: names, and what stands there."""
@@ -56,17 +59,22 @@ def machine_facts(machine: Environment | None) -> list[Fact]:
 
 
 def conditions(report: SessionReport) -> list[str]:
-    """Gather what meters noted, such as a throttled clock, and of how many metrics."""
+    """Gather what meters noted, such as a throttled clock, of which metrics and how often.
+
+    What they noted of one case stands with it too, so a few of the rest are enough here.
+    """
     notes = Counter(
-        note
+        f"{result.metric.name}: {note}"
         for case in report.judgement.cases
         for result in case.comparison.metrics
         for note in result.notes
-    )
-    return [
+    ).most_common()
+    told = [
         clean(note) if count == 1 else f"{clean(note)} ({plural(count, 'reading')})"
-        for note, count in notes.most_common()
+        for note, count in notes[:NOTES]
     ]
+    rest = len(notes) - len(told)
+    return [*told, f"and {rest} more, with their cases"] if rest else told
 
 
 def _confirmed(facts: SessionFacts) -> str:

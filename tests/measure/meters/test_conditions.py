@@ -61,7 +61,7 @@ def test_a_power_cap_is_usual_and_only_noted(board: "ScriptedBoard", windows: Wi
     assert (watch.slowed, number) == (None, 1)
     assert watch.noted(JOULES).notes[1:] == (
         "1410 MHz and 45 °C at the end",
-        "software power cap for 40% of the time",
+        "software power cap for 40 % of the time",
     )
 
 
@@ -82,8 +82,8 @@ def test_three_slowed_windows_are_enough_and_the_reason_is_told(
     watch, number = windows()
     assert number == 3
     assert watch.slowed == (
-        "the GPU was slowed down in each of 3 windows (hardware thermal slowdown 50% and "
-        "software thermal slowdown 100% of the last one); let it cool, and see what heats it or "
+        "the GPU was slowed down in each of 3 windows (hardware thermal slowdown 50 % and "
+        "software thermal slowdown 100 % of the last one); let it cool, and see what heats it or "
         "limits its power"
     )
 
@@ -130,7 +130,7 @@ class TestWithoutCounters:
     ) -> None:
         board.slow("SwPowerCap", 1.9, 2.1)
         watch, _ = windows()
-        assert watch.noted(JOULES).notes[-1] == "software power cap for 100% of the time"
+        assert watch.noted(JOULES).notes[-1] == "software power cap for 100 % of the time"
 
     def test_what_happened_between_the_edges_is_not_seen(
         self, board: "ScriptedBoard", windows: Windows
@@ -155,7 +155,7 @@ class TestSeveralBoards:
         assert watch.noted(JOULES).notes[1:] == (
             f"GPU {first}: 1980 MHz and 45 °C at the end",
             f"GPU {last}: 1980 MHz and 60 °C at the end",
-            f"GPU {last}: software power cap for 50% of the time",
+            f"GPU {last}: software power cap for 50 % of the time",
         )
 
     def test_one_slowed_is_all_slowed(self, nvml: "ScriptedNvml", windows: Windows) -> None:

@@ -213,7 +213,7 @@ class TestTheWindow:
         assert device_time.notes == (
             "of 10 calls",
             "1980 MHz and 45 °C at the end",
-            "software power cap for 100% of the time",
+            "software power cap for 100 % of the time",
         )
         assert kernels.notes == ()
         assert nvml.sessions == 0

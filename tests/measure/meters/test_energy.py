@@ -240,9 +240,9 @@ class TestNotes:
     ) -> None:
         board.samples_by = by
         measured, _ = joules(lambda: fake_torch.cuda.launch(0.08))
-        found = re.fullmatch(r"integrated power says ([+-][\d.]+)%", measured.notes[-1])
+        found = re.fullmatch(r"integrated power says ([+−][\d.]+) %", measured.notes[-1])
         assert found is not None
-        assert float(found[1]) == pytest.approx(told, abs=0.3)
+        assert float(found[1].replace("−", "-")) == pytest.approx(told, abs=0.3)
 
     def test_a_call_longer_than_the_drivers_memory_is_not_cross_checked(
         self, board: "ScriptedBoard", fake_torch: Any, joules: Joules

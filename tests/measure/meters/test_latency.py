@@ -27,7 +27,9 @@ class TestLatency:
 
     def test_what_measuring_costs_is_told_where_it_matters(self) -> None:
         (note,) = latency_of(_rounds(2e-6, 4e-6, 9e-6), None, 0.4e-6).notes
-        assert note.startswith("about 0.4 µs of each reading (10%) is the measuring itself; repeat")
+        assert note.startswith(
+            "about 0.4 µs of each reading (10 %) is the measuring itself; repeat"
+        )
         assert latency_of(_rounds(21e-6), None, 0.4e-6).notes == ()
 
 

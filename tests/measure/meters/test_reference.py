@@ -68,7 +68,7 @@ class TestTheLoop:
 
     def test_a_short_window_has_none(self, fake_torch: Any) -> None:
         found, _ = _beside_calls(fake_torch, call_s=0.01, window_s=0.07)
-        assert found.absent == "the window was too short to spend 2% of it on the reference"
+        assert found.absent == "the window was too short to spend 2 % of it on the reference"
         found, _ = _beside_calls(fake_torch, call_s=0.01, window_s=0.08)
         assert len(found.values) == 1
 
@@ -90,7 +90,7 @@ class TestUnlessGpuBound:
         measured = _measured(device_time=(device_s,))
         assert unless_gpu_bound(measured, 1) == tuple(measured)
 
-    @pytest.mark.parametrize(("device_s", "told"), [(0.0901, "90%"), (0.0985, "98%")])
+    @pytest.mark.parametrize(("device_s", "told"), [(0.0901, "90 %"), (0.0985, "98 %")])
     def test_a_call_that_fills_the_gpu_loses_it_and_nothing_else(
         self, device_s: float, told: str
     ) -> None:

@@ -131,7 +131,7 @@ class TestOneWindowForAll:
     ) -> None:
         board.slow("SwPowerCap", 0.0, 99.0)
         found = _measure(calls_of(lambda: fake_torch.cuda.launch(0.08), warmup=1, rounds=3))
-        noted = ("1980 MHz and 45 °C at the end", "software power cap for 100% of the time")
+        noted = ("1980 MHz and 45 °C at the end", "software power cap for 100 % of the time")
         assert found["latency"].notes == noted
         assert found["energy"].notes[-2:] == noted
         assert found["event_time"].notes == found["host_reference"].notes == ()

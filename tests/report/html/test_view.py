@@ -10,7 +10,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
-from pytest_pareto.report.html.circumstances import conditions, machine_facts, session_facts
+from pytest_pareto.report.html.circumstances import NOTES, conditions, machine_facts, session_facts
 from pytest_pareto.report.html.view import build_page
 
 Run = tuple[Judgement, SessionFacts]
@@ -92,11 +92,22 @@ def test_circumstances_name_what_differs_and_how_alpha_was_spent(failing_run: Ru
 
 def test_notes_of_meters_are_gathered(failing_run: Run) -> None:
     report = SessionReport(*failing_run)
-    assert conditions(report) == ["the host drifts between runs"]
+    assert conditions(report) == ["latency: the host drifts between runs"]
     twice = replace(failing_run[0], cases=failing_run[0].cases * 2)
     assert conditions(SessionReport(twice, failing_run[1])) == [
-        "the host drifts between runs (2 readings)"
+        "latency: the host drifts between runs (2 readings)"
     ]
+
+
+def test_notes_of_many_cases_are_cut_short_and_what_is_left_out_is_said(failing_run: Run) -> None:
+    case = failing_run[0].cases[0]
+    result = next(result for result in case.comparison.metrics if result.metric.gates)
+    noted = replace(result, notes=tuple(f"{watts} W" for watts in range(40)))
+    comparison = replace(case.comparison, metrics=(noted,))
+    cases = (replace(case, comparison=comparison),)
+    told = conditions(SessionReport(replace(failing_run[0], cases=cases), failing_run[1]))
+    assert len(told) == NOTES + 1
+    assert told[-1] == f"and {40 - NOTES} more, with their cases"
 
 
 @pytest.mark.parametrize("gpu", ["NVIDIA H200", None])
