@@ -14,8 +14,11 @@ LETTER = 6.3
 LINE = 13
 LONGEST = 26
 POINT = 7
-TRIES = ((17, 4), (-17, 4), (12, -11), (-12, -11), (12, 20), (-12, 20))
-"""Where a name may begin, or end where it is to the left, from its point."""
+TRIES = ((12, -11), (-12, -11), (12, 20), (-12, 20), (17, 4), (-17, 4))
+"""Where a name may begin, or end where it is to the left, from its point.
+
+Right beside it comes last: there the front's line and the interval begin, which a name hides.
+"""
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""
@@ -59,7 +62,7 @@ def place_labels(section: Section, at: Sequence[Spot | None]) -> Iterator[Label]
 
 
 def _places(number: int, spot: Spot, text: str) -> Iterator[tuple[Label, Box]]:
-    """Try to the right, to the left, above and below, within the picture."""
+    """Try above, below and beside, within the picture."""
     width = LETTER * display_width(text)
     for dx, dy in TRIES:
         x, y, ends = round(spot[0] + dx, 1), round(spot[1] + dy, 1), dx < 0
