@@ -17,13 +17,8 @@ from diffusers import callbacks
 from pytest_pareto import diffusers as staging
 from pytest_pareto.diffusers import StagedPipeline, by_stage
 from pytest_pareto.measure.measuring import measure_call
-from pytest_pareto.measure.stages import (
-    CudaClock,
-    HostClock,
-    NoStagesError,
-    stage_measurements,
-    stages_of,
-)
+from pytest_pareto.measure.stage_clocks import CudaClock, HostClock
+from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
