@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.awaiting import Awaited, AwaitedStream
+from pytest_pareto.measure.awaited import Awaited, AwaitedStream
 from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meters.steady import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
