@@ -11,8 +11,9 @@ from pytest_pareto.model.run import Measurement
 from pytest_pareto.plugin.deciding import decider
 from pytest_pareto.plugin.progress import rest_in_words, standing_of
 from pytest_pareto.plugin.recording import METERS, Recorder
-from pytest_pareto.scoring.evaluating import Decide, Plan, Progress, run_evaluation
+from pytest_pareto.scoring.evaluating import Decide, Progress, run_evaluation
 from pytest_pareto.scoring.evaluation import Evaluation
+from pytest_pareto.scoring.planning import Plan
 
 
 def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluation:
