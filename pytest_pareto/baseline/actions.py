@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pytest_pareto.baseline.emit import in_full
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.history import MetricHistory, Samples
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
@@ -104,8 +105,7 @@ def describe(choice: Choice, result: MetricResult, recorded: Recorded | None) ->
     if choice.action is Action.DROP or recorded is None:
         return "no longer measured"
     if not choice.action.accepts:
-        count = len(recorded.levels)
-        return f"{count} run{'' if count == 1 else 's'}"
+        return plural(len(recorded.levels), "run")
     if choice.afresh or result.baseline is None or result.candidate is None:
         return result.reason or "recorded afresh"
     then, now = (_figure(level, result.metric) for level in (result.baseline, result.candidate))
