@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import Any
 
 from pytest_pareto.model.looks import Looks
-from pytest_pareto.model.metric import Kind
 from pytest_pareto.scoring.batches import Batches, Executor, GenerationError, Jobs
 from pytest_pareto.scoring.evaluation import Evaluation
 from pytest_pareto.scoring.measured import measurements_of
@@ -37,7 +36,7 @@ def run_evaluation(
     """
     tally = Tally(plan.samples, plan.scorers, keep=keep, outputs=plan.keeps_outputs)
     batches = Batches(_tasks(plan, tally), plan.batch_size, plan.executor)
-    if any(m.kind is Kind.SET and m.gates for m in plan.metrics):
+    if plan.needs_all():
         decide = None
     began_s = clock()
     reached: Looks | None = None

@@ -1,11 +1,11 @@
 """What an evaluation was given, checked before anything is generated."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.scoring.batches import Executor
 from pytest_pareto.scoring.generating import Generate, read_generate
 from pytest_pareto.scoring.samples import Samples, read_samples
@@ -30,6 +30,13 @@ class Plan:
     def metrics(self) -> tuple[Metric, ...]:
         """What will be measured."""
         return tuple(scorer.metric for scorer in self.scorers)
+
+    def needs_all(self, budgeted: Container[str] = ()) -> bool:
+        """Whether a number of the whole set decides: by its change, or by a budget of its name."""
+        return any(
+            metric.kind is Kind.SET and (metric.gates or metric.name in budgeted)
+            for metric in self.metrics
+        )
 
     def under(self, policy: Callable[[Metric], Metric]) -> "Plan":
         """Return this plan with every metric under a test's policy."""

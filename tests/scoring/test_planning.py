@@ -53,3 +53,16 @@ def test_every_metric_comes_under_the_policy_of_a_test() -> None:
     plan = plan_evaluation(never, IDS, metrics=FIRST)
     assert plan.metrics[0].tolerance != 0.25
     assert plan.under(lambda metric: replace(metric, tolerance=0.25)).metrics[0].tolerance == 0.25
+
+
+@pytest.mark.parametrize(
+    ("gates", "budgeted", "needed"),
+    [(True, (), True), (False, ("fid",), True), (False, ("first",), False), (False, (), False)],
+)
+def test_what_is_decided_by_the_whole_set_needs_all_of_it(
+    gates: bool, budgeted: tuple[str, ...], needed: bool
+) -> None:
+    fid = Score(never, better="lower", over="set", features=first)
+    plan = plan_evaluation(never, IDS, metrics={**FIRST, "fid": fid})
+    plan = plan.under(lambda m: replace(m, gates=gates) if m.name == "fid" else m)
+    assert plan.needs_all(budgeted) is needed
