@@ -6,18 +6,14 @@ from pytest_pareto.baseline.edits import UpdateMode, plan_update
 from pytest_pareto.baseline.rounded import as_stored
 from pytest_pareto.compare.condensed import condensed
 from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.circumstances import Circumstances
+from pytest_pareto.model.confirmation import Confirmation
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.model.session_record import SessionRecord
-from pytest_pareto.pipeline import (
-    Circumstances,
-    Confirmation,
-    Judged,
-    judge_interleaved,
-    judge_runs,
-)
-from pytest_pareto.report.summary import plural
+from pytest_pareto.pipeline import Judged, judge_interleaved, judge_runs
 
 
 def judge_record(

@@ -1,65 +1,37 @@
 """The session in one breath: runs in, compared with the baseline, judged, out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_pareto.compare.cases import compare_case, compare_metrics
-from pytest_pareto.compare.confirmed import confirmed_by
-from pytest_pareto.compare.family import anew_family, expected_family, family_size
+from pytest_pareto.compare.confirmed import match_confirmed
+from pytest_pareto.compare.family import (
+    alpha_shares,
+    anew_family,
+    count_budgets,
+    expected_family,
+    family_size,
+)
 from pytest_pareto.compare.fronts import duel_fronts
-from pytest_pareto.compare.matched import MatchedCase, match_cases
+from pytest_pareto.compare.matched import MatchedCase
 from pytest_pareto.compare.measured import runs_by_case
 from pytest_pareto.compare.recalled import baseline_of
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.judge.creep import uncompared_with_anchor
 from pytest_pareto.judge.session import Evidence, judge_session
+from pytest_pareto.judge.trouble import with_trouble
 from pytest_pareto.judge.unmeasured import (
     broken_cases,
     gone_cases,
     missing_cases,
-    not_confirmed,
-    nothing_measured,
-    trouble_of,
+    told_of_session,
 )
+from pytest_pareto.model.circumstances import Circumstances
+from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.history import Baseline, Samples
-from pytest_pareto.model.policy import AlphaShares, Policy
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Interleaved, Run
 from pytest_pareto.model.verdict import CaseComparison, Judgement
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What is known of a session beside its runs.
-
-    ``expected`` says of a case of the baseline that was not measured whether it should
-    have been, and ``skipped`` whether its test was. ``failures`` happened before judging
-    and belong to no test; ``notices`` are told of the session. After failures, or where the
-    session was ``cut_short``, it needs no saying that nothing was measured. ``gone`` are tests
-    that measure as of the old code, and are not among the new ones. ``anchored`` is whether
-    alpha has a share for an anchor, also where that is not at hand.
-    """
-
-    expected: Callable[[str], bool]
-    skipped: Callable[[str], bool] = lambda _: False
-    failures: tuple[str, ...] = ()
-    cut_short: bool = False
-    notices: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    anchored: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """What looked worse, by (case id, metric name), and the fresh runs that measured it again.
-
-    They alone decide about these cases. Runs that ended early, or in which a test failed, are
-    evidence too: of a case that cannot be measured twice. ``old_runs`` are of the old code,
-    where both are interleaved; else the stored baseline holds.
-    """
-
-    flagged: frozenset[tuple[str, str]]
-    runs: tuple[Run, ...]
-    old_runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +68,24 @@ def judge_runs(
     builds, this 3 %). Where both sides were measured anew, what was flagged shares it.
     """
     measured = runs_by_case(runs)
-    matched = _matched(runs, baseline, terms, confirmation)
-    budgets = sum(len(case.run.budgets) for case in matched if case.run.gate)
-    shares = AlphaShares.of(
-        has_rivals=_has_rivals(baseline, measured),
-        has_budgets=budgets > 0,
-        has_anchor=anchor is not None or around.anchored,
-    )
-    tested = _tested(matched, confirmation, terms)
-    family = expected_family(matched, tested, terms)
+    matched = match_confirmed(runs, baseline, terms, confirmation)
+    fronts = {case.case_id: case.front for case in baseline.cases.values()}
+    fronts |= {case_id: found[-1].front for case_id, found in measured.items()}
+    case_runs = [case.run for case in matched]
+    has_anchor = anchor is not None or around.anchored
+    shares = alpha_shares(fronts.values(), case_runs, has_anchor=has_anchor)
+    tested = anew_family(matched, confirmation, terms)
+    family, budgets = expected_family(matched, tested, terms), count_budgets(case_runs)
     compared = [compare_case(case, terms, shares, family, budgets) for case in matched]
     comparisons = [
-        *(_with_trouble(case, runs, measured, confirmation) for case in compared),
+        *(with_trouble(c, len(measured[c.case_id]), runs, confirmation) for c in compared),
         *broken_cases(runs, baseline, measured),
         *missing_cases(runs, baseline, measured, around.expected, around.skipped),
         *gone_cases(around.gone, around.skipped),
     ]
-    failures, notices = _told(around, comparisons, runs, policy)
+    failures, notices = told_of_session(around, comparisons, runs, policy)
     if anchor is not None:
-        beside = _matched(runs, anchor, terms, confirmation)
+        beside = match_confirmed(runs, anchor, terms, confirmation)
         comparisons = _beside_anchor(comparisons, beside, terms, shares.anchor)
         gone = anchor.cases.keys() - baseline.cases.keys() - measured.keys()
         lack = uncompared_with_anchor(comparisons, sum(map(around.expected, gone)))
@@ -159,45 +130,6 @@ def judge_interleaved(
     return judge_runs(sides.new, baseline_of(sides.old), policy, in_turn, around, confirmation)
 
 
-def _matched(
-    runs: Sequence[Run], past: Baseline, terms: Terms, confirmation: Confirmation | None
-) -> tuple[MatchedCase, ...]:
-    """Bring what was measured together with the past, by the confirming runs where there are."""
-    first = match_cases(past, runs_by_case(runs), runs[-1].environment, terms)
-    if confirmation is None:
-        return first
-    met = baseline_of(confirmation.old_runs) if confirmation.old_runs else past
-    return confirmed_by(confirmation.runs, first, confirmation.flagged, met, terms)
-
-
-def _tested(
-    cases: Sequence[MatchedCase], confirmation: Confirmation | None, terms: Terms
-) -> frozenset[tuple[str, str]] | None:
-    """Name what shares alpha, where not all that gates does."""
-    if confirmation is None or not terms.interleaved:
-        return None
-    return anew_family(cases, confirmation.flagged)
-
-
-def _has_rivals(baseline: Baseline, measured: Mapping[str, Sequence[CaseRun]]) -> bool:
-    cases = {c.case_id: c.front for c in baseline.cases.values()}
-    cases |= {case_id: runs[-1].front for case_id, runs in measured.items()}
-    return len(set(cases.values())) < len(cases)
-
-
-def _with_trouble(
-    case: CaseComparison,
-    runs: Sequence[Run],
-    measured: Mapping[str, Sequence[CaseRun]],
-    confirmation: Confirmation | None,
-) -> CaseComparison:
-    trouble = trouble_of(case, len(measured[case.case_id]), runs)
-    if trouble is None and confirmation is not None:
-        names = {name for case_id, name in confirmation.flagged if case_id == case.case_id}
-        trouble = not_confirmed(case, names, confirmation.runs, confirmation.old_runs)
-    return case if trouble is None else replace(case, broken=trouble)
-
-
 def _beside_anchor(
     comparisons: Sequence[CaseComparison],
     matched: Sequence[MatchedCase],
@@ -208,18 +140,3 @@ def _beside_anchor(
     family = family_size(matched)
     beside = {case.case_id: compare_metrics(case, terms, family, share) for case in matched}
     return [replace(case, anchor=beside.get(case.case_id, ())) for case in comparisons]
-
-
-def _told(
-    around: Circumstances,
-    comparisons: Sequence[CaseComparison],
-    runs: Sequence[Run],
-    policy: Policy,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the failures and the notices of the session, with what its emptiness adds."""
-    nothing = nothing_measured(comparisons, runs)
-    if nothing is None or around.cut_short or around.failures:
-        return around.failures, around.notices
-    if policy.vanished_fails:
-        return (nothing,), around.notices
-    return (), (*around.notices, nothing)

@@ -8,6 +8,8 @@ import numpy as np
 
 from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.change import Change
+from pytest_pareto.model.circumstances import Circumstances
+from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
@@ -15,7 +17,7 @@ from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import CaseVerdict
-from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_runs
+from pytest_pareto.pipeline import Judged, judge_runs
 
 HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
 DEVICE = Metric("device", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pytest_pareto.baseline.accepting import accept, chosen_changes, needs_reason
-from pytest_pareto.baseline.actions import KEPT_SESSIONS
 from pytest_pareto.baseline.candidate import Candidate, Measured, plan_candidate, refused_candidate
 from pytest_pareto.baseline.candidate_files import (
     ABOUT,
@@ -20,6 +19,7 @@ from pytest_pareto.baseline.candidate_files import (
 )
 from pytest_pareto.baseline.edits import Action, UpdateMode, plan_update
 from pytest_pareto.baseline.store import load, write
+from pytest_pareto.baseline.succession import KEPT_SESSIONS
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.looks import Looks

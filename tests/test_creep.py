@@ -9,11 +9,12 @@ import pytest
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.judge.screening import flagged, only_exact
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.policy import AlphaShares, Policy
 from pytest_pareto.model.run import Run
-from pytest_pareto.pipeline import Confirmation, Judged
+from pytest_pareto.pipeline import Judged
 from tests.sessions import (
     DEVICE,
     HERE,

@@ -11,11 +11,13 @@ import pytest
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.budget import parse_budget
 from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.circumstances import Circumstances
+from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.history import Baseline, Samples
 from pytest_pareto.model.policy import Missing, Policy
 from pytest_pareto.model.run import CaseRun, Interleaved, Measurement, Run
 from pytest_pareto.model.verdict import Position, Verdict
-from pytest_pareto.pipeline import Circumstances, Confirmation, Judged, judge_interleaved
+from pytest_pareto.pipeline import Judged, judge_interleaved
 from tests.sessions import (
     DEVICE,
     HERE,

@@ -12,9 +12,11 @@ from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.blocks import MOST_BLOCKS, PER_BLOCK, SCREENING_BLOCKS
+from pytest_pareto.model.circumstances import Circumstances
+from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.pipeline import Circumstances, Confirmation, judge_runs
+from pytest_pareto.pipeline import judge_runs
 
 CONFIRMING = 5
 """Fresh runs that measure again what looks worse: the default of ``--pareto-confirm``."""

@@ -1,16 +1,14 @@
-"""What an update does to one metric: which action its outcome asks for, and what is left then."""
+"""What an update does to one metric: which action its outcome asks for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_pareto.baseline.emit import in_full
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.history import MetricHistory, Samples, Session
+from pytest_pareto.model.counted import plural
+from pytest_pareto.model.history import MetricHistory, Samples
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
-
-KEPT_SESSIONS = 6
-"""Older sessions are forgotten: enough for a spread between sessions, and a line that fits."""
 
 
 class UpdateMode(StrEnum):
@@ -102,51 +100,12 @@ def choose(
     return _plain(_compared(result, history, recorded))
 
 
-def next_history(
-    choice: Choice, metric: Metric, history: MetricHistory | None, recorded: Recorded
-) -> MetricHistory:
-    """Return a metric's history with this session as its newest."""
-    past = () if history is None or choice.afresh else history.sessions
-    if history is not None and choice.action is Action.APPEND and metric.kind.sampled:
-        # The scores that were accepted stay the ones to beat: else they would creep.
-        return history
-    # Another machine measures the level that is accepted here too.
-    epoch = past[-1].epoch + choice.action.accepts if past else 0
-    exact = metric.kind is Kind.EXACT
-    levels = recorded.levels
-    if exact and len(set(levels)) == 1:
-        levels = levels[:1]
-    session = Session(recorded.env, epoch, levels, recorded.reference)
-    alone = exact and choice.action is not Action.ADD
-    sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
-    sessions = _still_explained(sessions, None if choice.afresh else history)
-    samples = recorded.samples if metric.kind.sampled else None
-    return MetricHistory(
-        metric.unit, metric.better, metric.kind, metric.scope, sessions, samples, metric.gates
-    )
-
-
-def _still_explained(
-    sessions: tuple[Session, ...], history: MetricHistory | None
-) -> tuple[Session, ...]:
-    """Keep why the level was accepted, as long as it is the level: also past its session."""
-    epoch = sessions[-1].epoch
-    if history is None or not history.reason or history.newest.epoch != epoch:
-        return sessions
-    if any(s.reason for s in sessions if s.epoch == epoch):
-        return sessions
-    first = next(at for at, s in enumerate(sessions) if s.epoch == epoch)
-    explained = replace(sessions[first], reason=history.reason)
-    return (*sessions[:first], explained, *sessions[first + 1 :])
-
-
 def describe(choice: Choice, result: MetricResult, recorded: Recorded | None) -> str:
     """Say in a few words what an action is about; figures in the metric's own unit."""
     if choice.action is Action.DROP or recorded is None:
         return "no longer measured"
     if not choice.action.accepts:
-        count = len(recorded.levels)
-        return f"{count} run{'' if count == 1 else 's'}"
+        return plural(len(recorded.levels), "run")
     if choice.afresh or result.baseline is None or result.candidate is None:
         return result.reason or "recorded afresh"
     then, now = (_figure(level, result.metric) for level in (result.baseline, result.candidate))

@@ -1,9 +1,9 @@
 """Text to nouns and back, purely: the main file of a test module, and an environment's."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import fields
 
-from pytest_pareto.baseline import layout, wire
+from pytest_pareto.baseline import forms, layout, wire
 from pytest_pareto.baseline.emit import Tree, block, in_full, line
 from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
 from pytest_pareto.model.digits import RUN_DIGITS, round_samples, significant
@@ -31,7 +31,7 @@ def encode_module(cases: Iterable[CaseHistory]) -> str:
             "source": line(case.source),
             "metrics": {name: _metric_line(history) for name, history in case.metrics.items()},
         }
-    return block({"schema": str(wire.SCHEMA), "cases": tree}) + "\n"
+    return block({"schema": str(forms.SCHEMA), "cases": tree}) + "\n"
 
 
 def decode_module(
@@ -44,16 +44,7 @@ def decode_module(
     was expected there.
     """
     scores = SamplesReader(samples_text, layout.samples_file(file), file)
-    cases = {}
-    for rest, (entry, lines) in wire.module_entries(text, file).items():
-        metrics = {}
-        for name, content in lines.items():
-            place = f"cases{wire.key(rest)}.metrics{wire.key(name)}"
-            _check_environments(content, environments, file, place)
-            samples = scores.take(rest, name) if content.kind.sampled else None
-            metrics[name] = _history(content, samples)
-        case_id = layout.join_case_id(module, rest)
-        cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
+    cases = _cases(text, file, module, environments, scores.take)
     scores.refuse_leftovers()
     return cases
 
@@ -62,12 +53,24 @@ def decode_levels(
     text: str, *, file: str, module: str, environments: Container[str]
 ) -> dict[str, CaseHistory]:
     """Read the cases of one test module as `decode_module` does, without scores per sample."""
+    return _cases(text, file, module, environments, lambda _rest, _name: None)
+
+
+def _cases(
+    text: str,
+    file: str,
+    module: str,
+    environments: Container[str],
+    samples_of: Callable[[str, str], Samples | None],
+) -> dict[str, CaseHistory]:
+    """Read a main file; ``samples_of`` has the scores by the rest of the case id and metric."""
     cases = {}
     for rest, (entry, lines) in wire.module_entries(text, file).items():
+        metrics = {}
         for name, content in lines.items():
-            place = f"cases{wire.key(rest)}.metrics{wire.key(name)}"
-            _check_environments(content, environments, file, place)
-        metrics = {name: _history(content, None) for name, content in lines.items()}
+            _check_environments(content, environments, file, wire.metric_place(rest, name))
+            samples = samples_of(rest, name) if content.kind.sampled else None
+            metrics[name] = _history(content, samples)
         case_id = layout.join_case_id(module, rest)
         cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
     return cases
@@ -79,13 +82,13 @@ def encode_environment(environment: Environment) -> str:
         fact.name: line(getattr(environment, fact.name)) for fact in fields(Environment)
     }
     facts["software"] = {name: line(version) for name, version in environment.software.items()}
-    facts["schema"] = str(wire.SCHEMA)
+    facts["schema"] = str(forms.SCHEMA)
     return block(facts) + "\n"
 
 
 def decode_environment(text: str, file: str) -> Environment:
     """Read the file of one environment; raises BaselineError as `decode_module` does."""
-    content = wire.convert(wire.parse(text, file), wire.EnvironmentFile, file, "")
+    content = wire.convert(wire.parse(text, file), forms.EnvironmentFile, file, "")
     wire.check_finite(content.power_limits_w, file, "power_limits_w")
     facts = {fact.name: getattr(content, fact.name) for fact in fields(Environment)}
     software = {
@@ -95,7 +98,7 @@ def decode_environment(text: str, file: str) -> Environment:
     return Environment(**facts | {"software": software})
 
 
-def _history(content: wire.MetricLine, samples: Samples | None) -> MetricHistory:
+def _history(content: forms.MetricLine, samples: Samples | None) -> MetricHistory:
     return MetricHistory(
         unit=content.unit,
         better=content.better,
@@ -149,7 +152,7 @@ def _reference(session: Session) -> dict[str, list[float]]:
 
 
 def _check_environments(
-    content: wire.MetricLine, environments: Container[str], file: str, place: str
+    content: forms.MetricLine, environments: Container[str], file: str, place: str
 ) -> None:
     for position, session in enumerate(content.sessions):
         if session.env not in environments:

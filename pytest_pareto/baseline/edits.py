@@ -10,9 +10,9 @@ from pytest_pareto.baseline.actions import (
     UpdateMode,
     choose,
     describe,
-    next_history,
 )
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.baseline.succession import next_history
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Metric

@@ -58,7 +58,7 @@ def check_scopes(cases: Mapping[str, CaseHistory], folder: str, file: str) -> No
                 rest = layout.split_case_id(case.case_id)[1]
                 raise wire.corrupt(
                     file,
-                    f"cases{wire.key(rest)}.metrics{wire.key(name)}.scope",
+                    f"{wire.metric_place(rest, name)}.scope",
                     f"a metric of scope '{history.scope}' does not belong into {folder}/",
                 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from pytest_pareto.baseline import layout, wire
+from pytest_pareto.baseline import forms, layout, wire
 from pytest_pareto.baseline.emit import block, line
 from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.history import CaseHistory, Samples
@@ -25,7 +25,7 @@ def encode_samples(cases: Iterable[CaseHistory]) -> str | None:
             tree[layout.split_case_id(case.case_id)[1]] = lines
     if not tree:
         return None
-    return block({"schema": str(wire.SCHEMA), "ids": id_lists, "cases": tree}) + "\n"
+    return block({"schema": str(forms.SCHEMA), "ids": id_lists, "cases": tree}) + "\n"
 
 
 class SamplesReader:
@@ -41,7 +41,7 @@ class SamplesReader:
         self._lines: dict[tuple[str, str], object] = {}
         if text is None:
             return
-        content = wire.convert(wire.parse(text, file), wire.SamplesFile, file, "")
+        content = wire.convert(wire.parse(text, file), forms.SamplesFile, file, "")
         self._ids = {name: _id_list(ids, file, name) for name, ids in content.ids.items()}
         for rest, entry in content.cases.items():
             lines = wire.convert(entry, dict[str, object], file, f"cases{wire.key(rest)}")
@@ -54,7 +54,7 @@ class SamplesReader:
             raise wire.corrupt(
                 self._file, place, f"expected the samples of a paired metric of {self._main_file}"
             )
-        scores = wire.convert(self._lines.pop((rest, name)), wire.SamplesLine, self._file, place)
+        scores = wire.convert(self._lines.pop((rest, name)), forms.SamplesLine, self._file, place)
         wire.check_finite(scores.values, self._file, f"{place}.values")
         ids = self._ids.get(scores.ids)
         if ids is None:

@@ -1,19 +1,18 @@
-"""The files' own form: typed, validated, and every fault told with file and place."""
+"""Text to the files' forms: validated, and every fault told with file and place."""
 
 import json
 import math
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from pytest_pareto.baseline.forms import SCHEMA, CaseEntry, MetricLine, ModuleFile, SessionLine
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.keys import unique_keys
 from pytest_pareto.model.metric import Better, Kind, Scope
-
-SCHEMA = 1
 
 _RECOVER = (
     "Restore it from git, or delete it with the files that go with it and record again with "
@@ -22,72 +21,6 @@ _RECOVER = (
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 _CHOICES: dict[str, type[StrEnum]] = {"better": Better, "kind": Kind, "scope": Scope}
 _T = TypeVar("_T")
-
-
-class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `Session` in the main file."""
-
-    env: str
-    epoch: Annotated[int, msgspec.Meta(ge=0)]
-    runs: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
-    reference: tuple[float, ...] = ()
-    reason: str = ""
-
-
-class MetricLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `MetricHistory` in the main file: one line of it."""
-
-    unit: str
-    better: Better
-    kind: Kind
-    scope: Scope
-    sessions: Annotated[tuple[SessionLine, ...], msgspec.Meta(min_length=1)]
-    gates: bool = True
-
-
-class CaseEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `CaseHistory` in the main file; its metrics are validated one by one."""
-
-    front: str
-    source: str
-    metrics: dict[str, object]
-
-
-class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A main file; its cases are validated one by one."""
-
-    schema: int
-    cases: dict[str, object]
-
-
-class SamplesLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The scores of one metric, in the order of the id list that ``ids`` names."""
-
-    ids: str
-    values: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
-
-
-class SamplesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A samples file: id lists by the hash of their content, scores by case and metric."""
-
-    schema: int
-    ids: dict[str, object]
-    cases: dict[str, object]
-
-
-class EnvironmentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An `Environment` in its file; the versions are validated one by one."""
-
-    schema: int
-    cpu_model: str
-    usable_cores: int
-    threads: int
-    gpu_product: str | None
-    gpu_count: int
-    mig_profile: str | None
-    power_limits_w: tuple[float, ...]
-    boards: tuple[str, ...]
-    software: dict[str, object]
 
 
 def corrupt(file: str, place: str, problem: str) -> BaselineError:
@@ -145,13 +78,12 @@ def module_entries(text: str, file: str) -> dict[str, tuple[CaseEntry, dict[str,
     """Read a main file: by the rest of the case id, the case and its metrics by name."""
     entries = {}
     for rest, content in convert(parse(text, file), ModuleFile, file, "").cases.items():
-        place = f"cases{key(rest)}"
-        entry = convert(content, CaseEntry, file, place)
+        entry = convert(content, CaseEntry, file, f"cases{key(rest)}")
         lines = {}
         for name, line_content in entry.metrics.items():
-            metric_place = f"{place}.metrics{key(name)}"
-            lines[name] = convert(line_content, MetricLine, file, metric_place)
-            _check_sessions(lines[name], file, metric_place)
+            place = metric_place(rest, name)
+            lines[name] = convert(line_content, MetricLine, file, place)
+            _check_sessions(lines[name], file, place)
         entries[rest] = (entry, lines)
     return entries
 
@@ -166,6 +98,11 @@ def check_finite(values: Iterable[float], file: str, place: str) -> None:
 def key(name: str) -> str:
     """Spell one step of a path of keys."""
     return f"[{json.dumps(name)}]"
+
+
+def metric_place(rest: str, name: str) -> str:
+    """Spell the path of one metric's line in a main file."""
+    return f"cases{key(rest)}.metrics{key(name)}"
 
 
 def _check_sessions(line: MetricLine, file: str, place: str) -> None:

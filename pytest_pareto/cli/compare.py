@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.verdict import Judgement, Verdict
 from pytest_pareto.report.lines import Line
-from pytest_pareto.report.summary import plural
 from pytest_pareto.report.terminal import render_terminal
 from pytest_pareto.report.text import wrap
 

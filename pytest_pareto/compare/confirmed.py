@@ -1,60 +1,54 @@
 """Cases as the fresh runs have them that measured again what had looked worse."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from pytest_pareto.compare.matched import MatchedCase, match_cases
 from pytest_pareto.compare.measured import runs_by_case
+from pytest_pareto.compare.recalled import baseline_of
 from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
 
 T = TypeVar("T")
 
 
-def confirmed_by(
-    runs: Sequence[Run],
-    first: tuple[MatchedCase, ...],
-    flagged: frozenset[tuple[str, str]],
-    past: Baseline,
-    terms: Terms,
+def match_confirmed(
+    runs: Sequence[Run], past: Baseline, terms: Terms, confirmation: Confirmation | None
 ) -> tuple[MatchedCase, ...]:
-    """Let fresh ``runs`` decide about what was ``flagged``; ``past`` is what they meet.
-
-    Without runs all stays as it was ``first``.
-    """
-    if not runs:
+    """Bring what was measured together with the past, by the confirming runs where there are."""
+    first = match_cases(past, runs_by_case(runs), runs[-1].environment, terms)
+    if confirmation is None or not confirmation.runs:
         return first
-    suspects = {case_id for case_id, _ in flagged}
-    again = {k: found for k, found in runs_by_case(runs).items() if k in suspects}
-    return confirm_cases(first, match_cases(past, again, runs[-1].environment, terms), flagged)
-
-
-def confirm_cases(
-    first: Iterable[MatchedCase],
-    again: Iterable[MatchedCase],
-    flagged: frozenset[tuple[str, str]],
-) -> tuple[MatchedCase, ...]:
-    """Let what was ``flagged``, by case id and metric name, be what the fresh runs say of it.
-
-    Also where they say nothing: what looked worse and cannot be measured again is no less
-    suspicious for that, and what looked better rescues nothing.
-    """
-    fresh = {case.case_id: case for case in again}
+    again = _match_again(confirmation, past, terms)
     return tuple(
-        _confirmed(
-            case,
-            fresh[case.case_id],
-            frozenset(name for case_id, name in flagged if case_id == case.case_id),
-        )
-        if case.case_id in fresh
+        _confirmed(case, again[case.case_id], confirmation.flagged_of(case.case_id))
+        if case.case_id in again
         else case
         for case in first
     )
 
 
+def _match_again(
+    confirmation: Confirmation, past: Baseline, terms: Terms
+) -> dict[str, MatchedCase]:
+    """Match the suspects as the fresh runs have them with what these meet."""
+    suspects = {case_id for case_id, _ in confirmation.flagged}
+    again = {k: found for k, found in runs_by_case(confirmation.runs).items() if k in suspects}
+    met = baseline_of(confirmation.old_runs) if confirmation.old_runs else past
+    matched = match_cases(met, again, confirmation.runs[-1].environment, terms)
+    return {case.case_id: case for case in matched}
+
+
 def _confirmed(first: MatchedCase, again: MatchedCase, names: frozenset[str]) -> MatchedCase:
+    """Let the metrics of these ``names`` be what the fresh runs say of them.
+
+    Also where they say nothing: what looked worse and cannot be measured again is no less
+    suspicious for that, and what looked better rescues nothing.
+    """
+
     def chosen(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
         kept = {name: found for name, found in before.items() if name not in names}
         return kept | {name: found for name, found in after.items() if name in names}

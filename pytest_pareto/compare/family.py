@@ -1,10 +1,32 @@
-"""Which tests share the session's alpha, and how many they are."""
+"""Which tests share the session's alpha, in which shares, and how many they are."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pytest_pareto.compare.matched import MatchedCase
 from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.policy import SCREEN_ALPHA
+from pytest_pareto.model.confirmation import Confirmation
+from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares
+from pytest_pareto.model.run import CaseRun
+
+
+def alpha_shares(
+    fronts: Collection[str], cases: Iterable[CaseRun], *, has_anchor: bool
+) -> AlphaShares:
+    """Split alpha among the claims that a session can make.
+
+    ``fronts`` has the front of every case, measured or remembered: two that share one are rivals.
+    ``cases`` are those measured, whose budgets are tested.
+    """
+    return AlphaShares.of(
+        has_rivals=len(set(fronts)) < len(fronts),
+        has_budgets=count_budgets(cases) > 0,
+        has_anchor=has_anchor,
+    )
+
+
+def count_budgets(cases: Iterable[CaseRun]) -> int:
+    """Count the budgets that gate."""
+    return sum(len(case.budgets) for case in cases if case.gate)
 
 
 def family_size(cases: Iterable[MatchedCase]) -> int:
@@ -18,12 +40,14 @@ def screened_family(size: float) -> float:
 
 
 def anew_family(
-    cases: Iterable[MatchedCase], flagged: frozenset[tuple[str, str]]
-) -> frozenset[tuple[str, str]]:
-    """Name what shares alpha where both sides of what was ``flagged`` were measured anew: that.
+    cases: Iterable[MatchedCase], confirmation: Confirmation | None, terms: Terms
+) -> frozenset[tuple[str, str]] | None:
+    """Name what shares alpha where both sides of what was flagged were measured anew: that.
 
-    Scores are never confirmed, so that each of them counts.
+    None where all that gates shares it. Scores are never confirmed, so that each of them counts.
     """
+    if confirmation is None or not terms.interleaved:
+        return None
     noisy = {
         (case.case_id, match.measured.metric.name): match.measured.metric.kind
         for case in cases
@@ -31,7 +55,7 @@ def anew_family(
         if case.run.gate
     }
     scores = {name for name, kind in noisy.items() if kind.sampled}
-    return (flagged & noisy.keys()) | scores
+    return (confirmation.flagged & noisy.keys()) | scores
 
 
 def expected_family(

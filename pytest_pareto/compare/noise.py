@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_pareto.compare.family import alpha_shares
 from pytest_pareto.compare.measured import Measured, measured_metrics, runs_by_case
 from pytest_pareto.compare.noisy import Prospect, examine_metric
 from pytest_pareto.compare.repetition import is_repeatable, repetition_of
@@ -10,7 +11,6 @@ from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.noise import CaseNoise, MetricNoise, NoiseReport
-from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import MetricResult
 
@@ -32,12 +32,13 @@ def examine_noise(
     """
     gathered = runs_by_case(runs)
     found = {case_id: measured_metrics(case) for case_id, case in gathered.items()}
+    cases = [case[-1] for case in gathered.values()]
     prospect = Prospect(
         runs[-1].environment,
         terms,
         baseline_runs,
         family=max(1, _family(gathered, found)),
-        share=_share(gathered, has_anchor=has_anchor),
+        share=alpha_shares([case.front for case in cases], cases, has_anchor=has_anchor).changes,
     )
     examined = [(gathered[case_id], m) for case_id, m in _measured(found)]
     return NoiseReport(
@@ -74,16 +75,6 @@ def _family(gathered: _Gathered, found: _Found) -> int:
         and (_is_noisy(metric) or metric.metric.kind.sampled)
         for case_id, metric in _measured(found)
     )
-
-
-def _share(gathered: _Gathered, *, has_anchor: bool) -> float:
-    """Return the share of alpha that such a session has for the changes of metrics."""
-    cases = [case[-1] for case in gathered.values()]
-    return AlphaShares.of(
-        has_rivals=len({case.front for case in cases}) < len(cases),
-        has_budgets=any(case.budgets and case.gate for case in cases),
-        has_anchor=has_anchor,
-    ).changes
 
 
 def _by_metric(cases: Sequence[CaseNoise]) -> tuple[MetricNoise, ...]:

@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_pareto.compare.aligned import align
 from pytest_pareto.compare.arguments import read_better, read_kind, require_terms
-from pytest_pareto.compare.collapse import MEAN_SHARE, Collapse, collapse_guard, default_drop
-from pytest_pareto.compare.early import Barred, barred
-from pytest_pareto.compare.hall import MeanShift
+from pytest_pareto.compare.guarded import GuardedMean
 from pytest_pareto.compare.looks import nominal_alpha, sequential_p
-from pytest_pareto.compare.reasons import say_collapse, say_identical, say_undecided
-from pytest_pareto.compare.shifts import Shift, shift_of
+from pytest_pareto.compare.reasons import say_collapse, say_identical
 from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.looks import Looks
@@ -84,7 +81,7 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
         have = "no sample" if not harm.size else "1 sample"
         reason = f"{have}; the spread of the change needs at least 2, a firm answer 100 or more"
         return _undecidable(harm, tolerance, alpha, reason)
-    test = _Test.of(before, after, harm, kind, looks, tolerance)
+    test = GuardedMean.of(before, after, harm, kind, looks, tolerance)
     resolution = test.resolution(alpha / family)
     if not harm.any() and test.barred is not None:
         return _undecidable(harm, tolerance, alpha, test.barred.reason, resolution)
@@ -107,80 +104,11 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
     )
     if test.barred is not None:
         change = test.barred.of(change)
-    if test.guard and test.guard.p <= alpha and test.guard.p < test.p_mean:
-        return replace(change, reason=say_collapse(test.guard, better))
+    if (collapse := test.collapsed(alpha)) is not None:
+        return replace(change, reason=say_collapse(collapse, better))
     if change.outcome is Outcome.INCONCLUSIVE:
         return replace(change, reason=test.why_undecided(alpha))
     return change
-
-
-@dataclass(frozen=True, slots=True)
-class _Test:
-    """The test of a mean, with the guard beside it and what has to wait for more samples."""
-
-    shift: Shift
-    guard: Collapse | None
-    barred: Barred | None
-    looks: Looks | None
-    tolerance: float
-    pairs: int
-
-    @classmethod
-    def of(
-        cls,
-        before: _Array,
-        after: _Array,
-        harm: _Array,
-        kind: Kind,
-        looks: Looks | None,
-        tolerance: float,
-    ) -> "_Test":
-        shift, guard, waits = shift_of(before, after, harm, kind), None, None
-        if kind is Kind.PAIRED and isinstance(shift, MeanShift):
-            drop = default_drop(before, harm, tolerance)
-            guard = collapse_guard(harm, drop, looks) if drop > 0 else None
-            waits = barred(guard, harm.size, looks)
-        return cls(shift, guard, waits, looks, tolerance, harm.size)
-
-    @property
-    def early(self) -> bool:
-        return self.looks is not None and not self.looks.complete
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether scores that are all the same are unchanged, as those not drawn yet might be."""
-        return not self.early or isinstance(self.shift, MeanShift)
-
-    @property
-    def share(self) -> float:
-        """The mean's share of alpha."""
-        return MEAN_SHARE if self.guard else 1.0
-
-    @property
-    def p_mean(self) -> float:
-        if self.barred is not None and self.barred.harm:
-            return 1.0
-        return min(sequential_p(self.shift.p_above(self.tolerance), self.looks) / self.share, 1.0)
-
-    @property
-    def p_worse(self) -> float:
-        return min(self.p_mean, self.guard.p) if self.guard else self.p_mean
-
-    def resolution(self, alpha: float) -> float:
-        """Return what the last look would convict with a probability of .8."""
-        level, looks = self.share * alpha, self.looks
-        if looks is None:
-            return self.shift.resolution(self.tolerance, level)
-        last = nominal_alpha(level, replace(looks, at=looks.planned))
-        return self.shift.resolution(self.tolerance, last, looks.samples)
-
-    def why_undecided(self, alpha: float) -> str | None:
-        if self.barred is not None:
-            return self.barred.reason
-        if self.tolerance > 0 and self.looks is not None and self.early:
-            return f"undecided after {self.pairs} of {self.looks.samples} samples"
-        level = nominal_alpha(alpha, self.looks)
-        return say_undecided(self.shift, self.tolerance, level, self.pairs)
 
 
 def _undecidable(
@@ -201,7 +129,7 @@ def _undecidable(
     )
 
 
-def _identical(test: _Test, kind: Kind, alpha: float, resolution: float) -> Change:
+def _identical(test: GuardedMean, kind: Kind, alpha: float, resolution: float) -> Change:
     """Say UNCHANGED of scores that are the same on every sample, at any tolerance.
 
     That is what unchanged, repeatable code gives. Binary scores and grades are coarse: a real

@@ -11,6 +11,7 @@ from pytest_pareto.compare.scale import margin_of, to_distance, to_fraction
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.blocks import LEAST_BLOCKS, LEAST_OF_MANY, MOST_BLOCKS
 from pytest_pareto.model.change import Change
+from pytest_pareto.model.counted import plural
 
 MOST_RUNS = 100
 
@@ -36,7 +37,7 @@ def what_settles(
         held = contrast.baseline.runs
         return (
             "more runs now would not settle this: the baseline holds "
-            f"{held} {'run' if held == 1 else 'runs'}; record it with more (--pareto-runs)"
+            f"{plural(held, 'run')}; record it with more (--pareto-runs)"
         )
     if runs := _runs_for(contrast, gap, alpha):
         remedy = contrast.remedy(runs, confirmed=confirmed)

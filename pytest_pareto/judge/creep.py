@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pytest_pareto.judge.case import gated, judge_case, past_limits, results_of
 from pytest_pareto.judge.trades import judge_trade
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import CaseComparison, Place, Verdict
 
@@ -75,11 +76,8 @@ def uncompared_with_anchor(comparisons: Sequence[CaseComparison], gone: int) -> 
                 metrics.setdefault(why, {})[result.metric.name] = None
                 cases.setdefault(why, set()).add(case.case_id)
     parts = [
-        f"{', '.join(names)} of {_cases(len(cases[why]))} ({why})" for why, names in metrics.items()
+        f"{', '.join(names)} of {plural(len(cases[why]), 'case')} ({why})"
+        for why, names in metrics.items()
     ]
-    parts += [f"{_cases(gone)} of it (gone)"] if gone else []
+    parts += [f"{plural(gone, 'case')} of it (gone)"] if gone else []
     return f"not compared with the anchor: {'; '.join(parts)}" if parts else None
-
-
-def _cases(count: int) -> str:
-    return f"{count} case" if count == 1 else f"{count} cases"

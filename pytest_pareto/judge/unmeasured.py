@@ -1,59 +1,14 @@
 """The cases that a session should have measured and did not, each with its reason."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
-from pytest_pareto.model.change import Outcome
+from pytest_pareto.judge.trouble import failure_of
+from pytest_pareto.model.circumstances import Circumstances
 from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Run, cause_of
-from pytest_pareto.model.verdict import CaseComparison, MetricResult
-
-
-def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | None:
-    """Say in which of the runs, called ``what``, a test failed and why; None if it did not."""
-    for number, run in enumerate(runs, start=1):
-        if nodeid in run.failed:
-            only = len(runs) == 1 and what == "run"
-            where = "" if only else f" in {what} {number} of {len(runs)}"
-            return f"the test failed{where}: {run.failed[nodeid]}"
-    return None
-
-
-def trouble_of(case: CaseComparison, measured: int, runs: Sequence[Run]) -> str | None:
-    """Say why a case that ``measured`` of the ``runs`` measured cannot be judged, or None."""
-    failure = failure_of(case.nodeid, runs)
-    if failure is None and measured < len(runs):
-        return f"measured in {measured} of {len(runs)} runs only"
-    return failure
-
-
-def not_confirmed(
-    case: CaseComparison, flagged: Collection[str], runs: Sequence[Run], old_runs: Sequence[Run]
-) -> str | None:
-    """Say why a case was not measured again, though the ``runs`` for it came to their end.
-
-    ``flagged`` are its metrics that looked worse; ``old_runs`` are of the old code, if any.
-    """
-    failure = failure_of(case.nodeid, runs, "confirming run")
-    if failure is not None or not flagged:
-        return failure
-    why = None
-    if runs and not any(case.case_id in run.cases for run in runs):
-        why = f"its test {_did_not(case, runs)}"
-    elif old_runs and any(_is_lost(case.metric(name)) for name in flagged):
-        failed = failure_of(case.nodeid, old_runs, "confirming run")
-        why = f"with the old code {failed or f'its test {_did_not(case, old_runs)}'}"
-    return f"it looked worse, and could not be measured again: {why}" if why else None
-
-
-def _did_not(case: CaseComparison, runs: Sequence[Run]) -> str:
-    skipped = any(case.nodeid in run.skipped for run in runs)
-    return "skipped itself" if skipped else "did not measure it"
-
-
-def _is_lost(result: MetricResult | None) -> bool:
-    """Whether a metric that looked worse has nothing to be compared with any more."""
-    return result is None or result.outcome in (Outcome.NEW, Outcome.ABSENT)
+from pytest_pareto.model.verdict import CaseComparison
 
 
 def broken_cases(
@@ -124,7 +79,22 @@ _SKIPPED_NOW = (
 )
 
 
-def nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]) -> str | None:
+def told_of_session(
+    around: Circumstances,
+    comparisons: Sequence[CaseComparison],
+    runs: Sequence[Run],
+    policy: Policy,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the failures and the notices of the session, with what its emptiness adds."""
+    nothing = _nothing_measured(comparisons, runs)
+    if nothing is None or around.cut_short or around.failures:
+        return around.failures, around.notices
+    if policy.vanished_fails:
+        return (nothing,), around.notices
+    return (), (*around.notices, nothing)
+
+
+def _nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]) -> str | None:
     """Say that a session measured nothing at all, and why it seems; None if it did."""
     judged = any(c.missing is None and c.skipped is None for c in comparisons)
     if judged or any(run.failed for run in runs):

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
-from pytest_pareto.measure.awaiting import Awaited
+from pytest_pareto.measure.awaited import Awaited
 from pytest_pareto.measure.device import EventPair, ever_allocated, find_device
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.stages import NoStagesError, stages_of

@@ -17,7 +17,8 @@ def further_runs(settings: Settings, runs: Sequence[Run], took_s: float) -> int:
     """
     from pytest_pareto.baseline.store import load
     from pytest_pareto.compare.terms import Terms
-    from pytest_pareto.pipeline import Circumstances, judge_runs
+    from pytest_pareto.model.circumstances import Circumstances
+    from pytest_pareto.pipeline import judge_runs
 
     assert settings.time_budget_s is not None
     baseline = load(settings.baseline_dir, runs[-1].environment.hardware_key)

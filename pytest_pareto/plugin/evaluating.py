@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_pareto.model.looks import Looks
-from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.plugin.deciding import decider
 from pytest_pareto.plugin.progress import rest_in_words, standing_of
 from pytest_pareto.plugin.recording import METERS, Recorder
-from pytest_pareto.scoring.evaluating import Decide, Plan, Progress, run_evaluation
+from pytest_pareto.scoring.evaluating import Decide, Progress, run_evaluation
 from pytest_pareto.scoring.evaluation import Evaluation
+from pytest_pareto.scoring.planning import Plan
 
 
 def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluation:
@@ -43,9 +43,7 @@ def _decide(recorder: Recorder, name: str | None, plan: Plan) -> Decide | None:
     config = recorder.item.config
     deciding = decider(config) if METERS in config.stash else None
     metrics = {metric.name: metric for metric in plan.metrics}
-    budgets = recorder.names.budgeted
-    needs_all = any(m.kind is Kind.SET and m.name in budgets for m in plan.metrics)
-    if deciding is None or needs_all:
+    if deciding is None or plan.needs_all(recorder.names.budgeted):
         return None
     others = recorder.recorded(name)
 

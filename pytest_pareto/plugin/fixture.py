@@ -195,7 +195,7 @@ class Pareto:
         """
         __tracebackhide__ = True
         from pytest_pareto.plugin.evaluating import evaluate_case
-        from pytest_pareto.scoring.evaluating import plan_evaluation
+        from pytest_pareto.scoring.planning import plan_evaluation
 
         try:
             plan = plan_evaluation(

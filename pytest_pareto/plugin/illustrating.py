@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.history import Baseline, Samples
 from pytest_pareto.model.session_report import Picture
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
@@ -17,7 +18,6 @@ from pytest_pareto.outputs.beside import Pair
 from pytest_pareto.outputs.beside import Side as Half
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.kept_outputs import KeptOutputs
-from pytest_pareto.report.summary import plural
 from pytest_pareto.runs.legs import Side
 
 

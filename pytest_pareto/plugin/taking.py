@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
@@ -12,7 +13,6 @@ from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.plugin.kept_outputs import handed
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replay import Replay
-from pytest_pareto.report.summary import plural
 from pytest_pareto.runs.blocks import Turn, turns
 from pytest_pareto.runs.lacking import refuse_unlinked
 from pytest_pareto.runs.leg_run import run_leg

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pytest_pareto.compare.recalled import baseline_of
 from pytest_pareto.judging import judge_record_in_turn, without_calls
 from pytest_pareto.model.blocks import PER_BLOCK
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.run import Interleaved
@@ -15,7 +16,6 @@ from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
-from pytest_pareto.report.summary import plural
 from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.repository import Commit
 

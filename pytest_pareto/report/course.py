@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.course import Course, Courses, Revision
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.report.changes import absolute_change, relative_change
@@ -9,7 +10,6 @@ from pytest_pareto.report.course_picture import picture, sparkline
 from pytest_pareto.report.grid import GridRow, grid_lines
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.names import Names, front_names
-from pytest_pareto.report.summary import plural
 from pytest_pareto.report.text import clean, clip, display_width, pad, wrap
 from pytest_pareto.report.units import Levels, Scale, levels
 

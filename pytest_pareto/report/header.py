@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.summary import headline, plural
+from pytest_pareto.report.summary import headline
 from pytest_pareto.report.text import clean, pack
 from pytest_pareto.report.units import duration
 

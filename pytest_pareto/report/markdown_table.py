@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.blocks import CaseBlock, FrontBlock
 from pytest_pareto.report.cases import visible_rows
 from pytest_pareto.report.creep import creep_text, crept_rows
 from pytest_pareto.report.markup import code, prose
 from pytest_pareto.report.rows import Row
-from pytest_pareto.report.summary import plural
 from pytest_pareto.report.table import before_now
 from pytest_pareto.report.text import clean, clip
 from pytest_pareto.report.words import severity

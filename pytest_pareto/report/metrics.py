@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.discernment import Agreement, Discernment, FrontMetrics, MetricsReport
 from pytest_pareto.report.digits import fixed
 from pytest_pareto.report.grid import GridRow, grid_lines
@@ -16,7 +17,6 @@ from pytest_pareto.report.metrics_words import (
     without_pairing,
 )
 from pytest_pareto.report.names import Names, front_names
-from pytest_pareto.report.summary import plural
 from pytest_pareto.report.text import clean, clip, wrap
 
 _FIGURES = ("n", "apart", "for half", "for all", "unpaired", "for half", "signal")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.discernment import (
     LARGEST_PLAN,
     Apart,
@@ -13,7 +14,6 @@ from pytest_pareto.model.discernment import (
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.report.digits import fixed, trimmed
 from pytest_pareto.report.names import Names
-from pytest_pareto.report.summary import plural
 from pytest_pareto.report.text import clean
 
 _NAMED = 3

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.noise import MetricNoise, NoiseReport
 from pytest_pareto.model.sight import Support
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.noise_repeats import repeated, unrepeated
 from pytest_pareto.report.noise_tables import metric_tables
 from pytest_pareto.report.noise_words import assumptions, drift, explanations, headline
-from pytest_pareto.report.summary import plural
 from pytest_pareto.report.text import wrap
 from pytest_pareto.report.units import duration
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.blocks import CaseBlock, all_cases, build_fronts
 from pytest_pareto.report.creep import crept_rows
 from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.summary import headline, nothing_but_good, plural, would_have_caught
+from pytest_pareto.report.summary import headline, nothing_but_good, would_have_caught
 from pytest_pareto.report.text import clean, clip, display_width
 
 _SEPARATOR = " · "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.recorded import Held, RecordedFronts
@@ -13,7 +14,6 @@ from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.names import Names, front_names
 from pytest_pareto.report.plot import plot_lines
 from pytest_pareto.report.rows import on_scale_of
-from pytest_pareto.report.summary import plural
 from pytest_pareto.report.text import clean, clip, display_width, wrap
 from pytest_pareto.report.units import levels
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
@@ -110,8 +111,3 @@ def _span(metric: Metric, resolutions: list[float]) -> str:
     span = low if low == high else f"{low_number if same_unit else low}-{high}"
     blind = len(resolutions) - len(finite)
     return f"{span} (nothing in {plural(blind, 'case')})" if blind else span
-
-
-def plural(count: int, noun: str) -> str:
-    """Count a noun: "1 case", "2 cases"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

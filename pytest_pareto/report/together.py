@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.counted import plural
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.verdict import CaseVerdict, CommonMode, Judgement
 from pytest_pareto.report.blocks import (
@@ -13,7 +14,7 @@ from pytest_pareto.report.blocks import (
 )
 from pytest_pareto.report.changes import relative_change
 from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.summary import plural, resolution_span
+from pytest_pareto.report.summary import resolution_span
 from pytest_pareto.report.text import clean, pack, wrap
 
 _NAMES_SHOWN = 5

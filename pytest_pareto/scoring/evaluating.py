@@ -3,19 +3,14 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.looks import Looks
-from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.scoring.batches import Batches, Executor, GenerationError, Jobs
 from pytest_pareto.scoring.evaluation import Evaluation
-from pytest_pareto.scoring.generating import Generate, read_generate
 from pytest_pareto.scoring.measured import measurements_of
 from pytest_pareto.scoring.order import stretches
-from pytest_pareto.scoring.samples import Samples, read_samples
-from pytest_pareto.scoring.scorers import Scorer, read_scorers
+from pytest_pareto.scoring.planning import Plan, plan_evaluation
 from pytest_pareto.scoring.tally import Keep, Tally
 from pytest_pareto.scoring.work import Failure, Task
 
@@ -23,66 +18,6 @@ Decide = Callable[[Looks, Mapping[str, Mapping[str, float]]], bool]
 """Says at a look, by the scores so far (by metric and sample id), whether the verdict stands."""
 Progress = Callable[[int, int, float], None]
 """Hears how many samples of how many are done, after how many seconds."""
-
-DECIDED = "decided"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """An evaluation that was checked and can begin."""
-
-    generate: Generate
-    samples: Samples
-    scorers: tuple[Scorer, ...]
-    batch_size: int
-    executor: Executor | None
-    stops: bool
-    keeps_outputs: bool
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """What will be measured."""
-        return tuple(scorer.metric for scorer in self.scorers)
-
-    def under(self, policy: Callable[[Metric], Metric]) -> "Plan":
-        """Return this plan with every metric under a test's policy."""
-        return replace(self, scorers=tuple(scorer.under(policy) for scorer in self.scorers))
-
-
-def plan_evaluation(  # noqa: PLR0913  (each is one thing that users say)
-    generate: Callable[..., object],
-    samples: Any,
-    *,
-    metrics: Mapping[str, object],
-    ids: Any = None,
-    targets: Any = None,
-    batch_size: int = 1,
-    seeds: Any = None,
-    executor: Executor | None = None,
-    stop: str | None = None,
-    keep_outputs: bool = False,
-) -> Plan:
-    """Check what `evaluate` was given, before anything is generated.
-
-    Raises ParetoError where something of it cannot be used, or does not belong together.
-    """
-    _check_batch_size(batch_size)
-    if stop not in (None, DECIDED):
-        raise ParetoError(f"stop takes None or {DECIDED!r}, not {stop!r}")
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise ParetoError(
-            "executor takes an object with submit, such as those of concurrent.futures or "
-            f"dask's client.get_executor(), not {executor!r}"
-        )
-    return Plan(
-        read_generate(generate, seeds=seeds),
-        read_samples(samples, ids=ids, targets=targets, seeds=seeds),
-        read_scorers(metrics),
-        batch_size,
-        executor,
-        stop is not None,
-        keep_outputs,
-    )
 
 
 def run_evaluation(
@@ -101,7 +36,7 @@ def run_evaluation(
     """
     tally = Tally(plan.samples, plan.scorers, keep=keep, outputs=plan.keeps_outputs)
     batches = Batches(_tasks(plan, tally), plan.batch_size, plan.executor)
-    if any(m.kind is Kind.SET and m.gates for m in plan.metrics):
+    if plan.needs_all():
         decide = None
     began_s = clock()
     reached: Looks | None = None
@@ -160,11 +95,6 @@ def evaluate(  # noqa: PLR0913  (each is one thing that users say)
         keep_outputs=keep_outputs,
     )
     return run_evaluation(plan, decide=decide, keep=keep, progress=progress)
-
-
-def _check_batch_size(given: object) -> None:
-    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
-        raise ParetoError(f"batch_size takes a whole number from 1 on, not {given!r}")
 
 
 def _tasks(plan: Plan, tally: Tally) -> Callable[[Jobs], Task]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pytest_pareto.baseline import wire
+from pytest_pareto.baseline.forms import SessionLine
 from pytest_pareto.model.errors import BaselineError
 
 _LINE = {
@@ -36,7 +37,7 @@ def _session(**changes: Any) -> dict[str, Any]:
 def test_a_sound_file_is_read() -> None:
     entry, lines = wire.module_entries(_text(), "t.json")['test_x["4"]']
     assert (entry.front, entry.source) == ("f", "s")
-    assert lines["latency"].sessions == (wire.SessionLine("e", 0, (0.5, 1.0)),)
+    assert lines["latency"].sessions == (SessionLine("e", 0, (0.5, 1.0)),)
 
 
 @pytest.mark.parametrize(

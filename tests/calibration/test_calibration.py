@@ -21,8 +21,8 @@ from benchmarks.calibration.world import Stored, World
 from pytest_pareto import pipeline
 from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.change import Change
+from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.policy import SCREEN_ALPHA
-from pytest_pareto.pipeline import Confirmation
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_session_that_only_holm_over_the_flagged_fails_is_passed_by_the_produc
     def of_the_flagged(_: object, confirmation: Confirmation | None, __: object) -> object:
         return None if confirmation is None else confirmation.flagged
 
-    monkeypatch.setattr(pipeline, "_tested", of_the_flagged)
+    monkeypatch.setattr(pipeline, "anew_family", of_the_flagged)
     assert judge_confirmed(session, NO_SESSIONS).failed
 
 

@@ -1,23 +1,15 @@
-import itertools
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from types import SimpleNamespace
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.awaiting import Awaited, AwaitedStream
+from pytest_pareto.measure.awaited import Awaited, AwaitedStream
 from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meters.steady import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.stages import (
-    CudaClock,
-    HostClock,
     NoStagesError,
-    before_first_forward,
-    stage_clock,
     stage_measurements,
     stage_metric,
     stages_of,
@@ -133,138 +125,6 @@ def test_a_reading_that_is_none_costs_its_own_stage_alone(wrong: float) -> None:
     assert read.values == (1.0,)
     assert write.absent is not None
     assert "'write_time' is " in write.absent
-
-
-def test_the_host_clock_is_in_seconds_of_its_nanoseconds() -> None:
-    clock = HostClock(iter([2_000_000_000, 2_500_000_000]).__next__)
-    earlier, later = clock.mark(), clock.mark()
-    assert clock.seconds(earlier, later) == 0.5
-
-
-class FakeCuda:
-    """Events with the time of their stream, in milliseconds, as `torch.cuda` has them."""
-
-    def __init__(self) -> None:
-        self.recorded: list[object] = []
-        self.ticks = itertools.count(step=250.0)
-
-    def current_stream(self, device: object) -> object:
-        return f"stream of {device}"
-
-    def Event(self, *, enable_timing: bool) -> "FakeEvent":  # noqa: N802  (torch's name)
-        assert enable_timing
-        return FakeEvent(self)
-
-
-class FakeEvent:
-    def __init__(self, cuda: FakeCuda) -> None:
-        self.cuda = cuda
-
-    def record(self, stream: object) -> None:
-        self.cuda.recorded.append(stream)
-        self.at_ms = next(self.cuda.ticks)
-
-    def elapsed_time(self, later: "FakeEvent") -> float:
-        return later.at_ms - self.at_ms
-
-
-def test_the_cuda_clock_marks_the_stream_of_its_device_and_waits_for_nothing() -> None:
-    cuda = FakeCuda()  # it has no `synchronize` to call
-    clock = CudaClock(cuda, "cuda:1")
-    earlier, later = clock.mark(), clock.mark()
-    assert clock.seconds(earlier, later) == 0.25
-    assert cuda.recorded == ["stream of cuda:1"] * 2
-
-
-def test_every_device_has_the_clock_that_sees_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(cuda=FakeCuda())
-    monkeypatch.setattr("pytest_pareto.measure.stages.loaded_torch", lambda: fake)
-    assert stage_clock("cpu") == HostClock()
-    assert stage_clock("cuda:1") == CudaClock(fake.cuda, "cuda:1")
-    assert stage_clock("mps") is None
-
-
-@pytest.fixture
-def torch() -> Any:
-    return pytest.importorskip("torch")
-
-
-@pytest.fixture
-def module(torch: Any) -> Any:
-    class Double(torch.nn.Module):  # type: ignore[misc]  # torch is not read by mypy
-        def forward(self, x: Any, *, plus: int = 0) -> Any:
-            return 2 * x + plus
-
-    return Double()
-
-
-def _hooks(module: Any) -> int:
-    return len(module._forward_pre_hooks)
-
-
-def test_only_the_first_forward_of_all_is_noticed(module: Any, torch: Any) -> None:
-    other, seen = torch.nn.Identity(), []
-    with before_first_forward((module, other), lambda *told: seen.append(told)):
-        assert (_hooks(module), _hooks(other)) == (1, 1)
-        assert module(3, plus=1) == 7
-        assert (_hooks(module), _hooks(other)) == (0, 0)
-        other(1)
-        module(2)
-    assert seen == [((3,), {"plus": 1})]
-
-
-@pytest.mark.parametrize("raises", [True, False])
-def test_no_hook_outlives_a_block_without_a_forward(module: Any, raises: bool) -> None:
-    with (
-        pytest.raises(KeyError) if raises else nullcontext(),
-        before_first_forward([module], lambda *_: pytest.fail("there was no forward")),
-    ):
-        if raises:
-            raise KeyError
-    assert _hooks(module) == 0
-    module(1)
-
-
-@pytest.fixture(params=["torch.compile(module)", "module.compile()"])
-def compiled(request: pytest.FixtureRequest, torch: Any, module: Any) -> Iterator[Any]:
-    from torch._dynamo.testing import CompileCounter
-
-    torch._dynamo.reset()
-    module.counter = CompileCounter()
-    if request.param == "module.compile()":
-        module.compile(backend=module.counter, fullgraph=True)
-        yield module
-    else:
-        yield torch.compile(module, backend=module.counter, fullgraph=True)
-    torch._dynamo.reset()
-
-
-def _forwards(module: Any, x: Any, block: Callable[[], Any]) -> None:
-    for _ in range(3):
-        with block():
-            assert module(x).item() == 2
-            assert module(x).item() == 2
-
-
-def test_a_compiled_module_is_noticed_and_keeps_its_one_graph(torch: Any, compiled: Any) -> None:
-    x, seen = torch.ones(()), []
-    kept = vars(compiled).get("_compiled_call_impl")
-    with torch.no_grad():
-        compiled(x)
-        _forwards(compiled, x, lambda: before_first_forward([compiled], lambda *_: seen.append(0)))
-    assert (len(seen), compiled.counter.frame_count) == (3, 1)
-    assert vars(compiled).get("_compiled_call_impl") is kept
-    assert _hooks(compiled) == 0
-
-
-def test_a_hook_in_the_graph_would_break_it(torch: Any, module: Any) -> None:
-    """The negative control: what an ordinary hook does to a module compiled in place."""
-    torch._dynamo.reset()
-    module.compile(backend="eager", fullgraph=True)
-    module.register_forward_pre_hook(lambda *_: time.perf_counter_ns())
-    with pytest.raises(torch._dynamo.exc.TorchDynamoException):
-        module(torch.ones(()))
-    torch._dynamo.reset()
 
 
 class TestAround:

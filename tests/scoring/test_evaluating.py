@@ -164,24 +164,6 @@ def test_a_batch_with_another_number_of_scores_is_broken() -> None:
     )
 
 
-def test_mistakes_are_found_before_anything_is_generated() -> None:
-    def never(samples: Any) -> Any:
-        raise AssertionError
-
-    for wrong in (
-        {"metrics": {"m": first}},
-        {"ids": ["a"]},
-        {"batch_size": 0},
-        {"stop": "now"},
-        {"executor": 4},
-        {"seeds": 1},
-    ):
-        with pytest.raises(ParetoError):
-            evaluate(never, IDS, **({"metrics": FIRST} | wrong))
-    with pytest.raises(ParetoError, match="a pipeline or another function"):
-        evaluate(4, IDS, metrics=FIRST)  # type: ignore[arg-type]  # wrong on purpose
-
-
 SET = Score(lambda x: float(x.std()), better="lower", over="set", features=lambda o, t: o)
 
 

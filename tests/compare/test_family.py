@@ -1,0 +1,37 @@
+"""What takes a share of alpha."""
+
+from typing import Any
+
+import pytest
+
+from pytest_pareto.compare.family import alpha_shares, count_budgets
+from pytest_pareto.model.budget import parse_budget
+from pytest_pareto.model.policy import AlphaShares
+from pytest_pareto.model.run import CaseRun
+
+BUDGETS = (parse_budget("score", ">= 0.9"), parse_budget("latency", "<= 2 s"))
+
+
+def case(**about: Any) -> CaseRun:
+    return CaseRun("t", "t", "f", "s", (), **about)
+
+
+@pytest.mark.parametrize(("gate", "count"), [(True, 2), (False, 0)])
+def test_a_budget_counts_where_it_gates(gate: bool, count: int) -> None:
+    cases = [case(), case(budgets=BUDGETS, gate=gate)]
+    assert count_budgets(cases) == count
+    assert alpha_shares("f", cases, has_anchor=False) == AlphaShares.of(
+        has_rivals=False, has_budgets=count > 0
+    )
+
+
+@pytest.mark.parametrize(("fronts", "rivals"), [([], False), (["f", "g"], False), ("fgf", True)])
+def test_two_cases_of_one_front_are_rivals(fronts: list[str], rivals: bool) -> None:
+    assert alpha_shares(fronts, [case()], has_anchor=False) == AlphaShares.of(
+        has_rivals=rivals, has_budgets=False
+    )
+
+
+def test_an_anchor_has_a_share_of_its_own() -> None:
+    assert alpha_shares("f", [], has_anchor=True).anchor > 0
+    assert alpha_shares("f", [], has_anchor=False).anchor == 0

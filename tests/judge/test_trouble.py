@@ -1,0 +1,43 @@
+"""What is said of a case that was measured and cannot be judged; `test_pipeline` has the rest."""
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_pareto.judge.trouble import failure_of, with_trouble
+from pytest_pareto.model.confirmation import Confirmation
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.run import CaseRun, Run
+from pytest_pareto.model.verdict import CaseComparison
+
+CASE = CaseComparison("t#decode", "t", "f", ())
+RUN = Run(Environment("a CPU", 2, 1), {"t#decode": CaseRun("t#decode", "t", "f", "s", ())})
+SUSPECT = frozenset({("t#decode", "latency")})
+
+
+def test_a_failure_names_the_run_where_there_are_several() -> None:
+    failed = replace(RUN, failed={"t": "boom"})
+    assert failure_of("t", [failed]) == "the test failed: boom"
+    assert failure_of("t", [RUN, failed]) == "the test failed in run 2 of 2: boom"
+    assert failure_of("t", [failed], "turn") == "the test failed in turn 1 of 1: boom"
+    assert failure_of("other", [failed]) is None
+
+
+@pytest.mark.parametrize(("measured", "broken"), [(2, None), (1, "measured in 1 of 2 runs only")])
+def test_a_case_is_whole_where_every_run_measured_it(measured: int, broken: str | None) -> None:
+    assert with_trouble(CASE, measured, [RUN, RUN], None).broken == broken
+
+
+@pytest.mark.parametrize(
+    ("again", "why"),
+    [
+        ({}, "its test did not measure it"),
+        ({"skipped": frozenset({"t"})}, "its test skipped itself"),
+    ],
+)
+def test_a_suspect_has_to_be_measured_again(again: dict[str, frozenset[str]], why: str) -> None:
+    gone = replace(RUN, cases={}, **again)  # type: ignore[arg-type]  # one field, by its name
+    found = with_trouble(CASE, 1, [RUN], Confirmation(SUSPECT, (gone,)))
+    assert found.broken == f"it looked worse, and could not be measured again: {why}"
+    assert with_trouble(CASE, 1, [RUN], Confirmation(frozenset(), (gone,))) == CASE
+    assert with_trouble(CASE, 1, [RUN], Confirmation(SUSPECT, (RUN,))) == CASE

@@ -1,0 +1,265 @@
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from pytest_pareto.measure.awaited import Awaited, AwaitedStream, all_items, once
+from pytest_pareto.measure.awaiting import Wait, awaited_outside
+from pytest_pareto.measure.loop import empty_round_s
+from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.model.errors import ParetoError
+
+PLAN = LoopPlan(rounds=3, warmup=2)
+
+
+def _run(work: Callable[[Wait], Any]) -> Any:
+    return asyncio.run(awaited_outside(work))
+
+
+async def _double(number: int) -> int:
+    await asyncio.sleep(0)
+    return 2 * number
+
+
+class _Seen:
+    """Says whether it is alive."""
+
+    alive = 0
+
+    def __init__(self) -> None:
+        _Seen.alive += 1
+
+    def __del__(self) -> None:
+        _Seen.alive -= 1
+
+
+def test_arguments_and_results_are_gone_when_the_round_lets_go_of_them() -> None:
+    async def call(_: _Seen) -> _Seen:
+        await asyncio.sleep(0)
+        return _Seen()
+
+    def work(wait: Wait) -> list[int]:
+        awaited, alive = Awaited(call, wait), []
+        for _ in range(3):
+            argument = _Seen()
+            result = awaited(argument)
+            alive.append(_Seen.alive)
+            del argument, result
+            alive.append(_Seen.alive)
+        return alive
+
+    assert _run(work) == [2, 0] * 3
+
+
+class TestMeasuring:
+    def test_calls_are_timed_and_the_first_result_comes_back(self, clock: Any) -> None:
+        durations = iter([7.0, 5.0, 5.0, 0.1, 0.2, 0.3])
+        results: list[object] = []
+
+        async def call() -> object:
+            clock.advance(next(durations))
+            await asyncio.sleep(0)
+            results.append(object())
+            return results[-1]
+
+        def work(wait: Wait) -> Any:
+            return measure_call(
+                Awaited(call, wait),
+                (),
+                {},
+                meters=[SteadyMeter(lambda: None)],
+                plan=PLAN,
+                clock=clock,
+            )
+
+        result, (latency, *_) = _run(work)
+        assert result is results[0]
+        assert latency.first == pytest.approx(7.0)
+        assert latency.values == pytest.approx((0.1, 0.2, 0.3))
+
+    def test_an_exception_says_on_which_call(self) -> None:
+        calls: list[int] = []
+
+        async def call() -> None:
+            calls.append(1)
+            if len(calls) == 5:
+                raise RuntimeError("out of memory")
+
+        def work(wait: Wait) -> Any:
+            awaited = Awaited(call, wait)
+            return measure_call(awaited, (), {}, meters=[SteadyMeter(lambda: None)], plan=PLAN)
+
+        with pytest.raises(RuntimeError) as raised:
+            _run(work)
+        assert raised.value.__notes__ == ["pytest-pareto: raised on call 5 (steady state)"]
+
+    def test_what_measuring_costs_is_that_of_an_awaited_call(self, clock: Any) -> None:
+        def work(wait: Wait) -> float:
+            def costly(call: Callable[[], Awaitable[Any]]) -> Any:
+                clock.advance(1e-3)
+                return wait(call)
+
+            calls = Calls(Awaited(_double, costly), lambda: ((), {}), clock=clock)
+            return empty_round_s(calls)
+
+        assert _run(work) == pytest.approx(1e-3)
+
+    def test_torch_is_counted_in_the_tests_own_thread(self) -> None:
+        torch: Any = pytest.importorskip("torch")
+        from pytest_pareto.measure.work.meter import WorkMeter
+
+        a = torch.ones(4, 4)
+
+        async def call() -> Any:
+            await asyncio.sleep(0)
+            return a @ a
+
+        def work(wait: Wait) -> Any:
+            return measure_call(Awaited(call, wait), (), {}, meters=[WorkMeter()], plan=PLAN)
+
+        _, (flops,) = _run(work)
+        assert flops.values == (2 * 4**3,)
+
+
+async def _numbers(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        await asyncio.sleep(0)
+        yield number
+
+
+async def _answered(count: int) -> AsyncIterator[int]:
+    await asyncio.sleep(0)
+    return _numbers(count)
+
+
+class TestStreams:
+    @pytest.mark.parametrize("function", [_numbers, _answered])
+    def test_an_awaited_stream_is_an_ordinary_one(self, function: Any) -> None:
+        def work(wait: Wait) -> list[int]:
+            return Stream(AwaitedStream(function, wait))(3)
+
+        assert _run(work) == [0, 1, 2]
+        assert asyncio.run(all_items(function, (3,), {}, None, None)) == [0, 1, 2]
+
+    def test_one_that_was_handed_out_before_is_a_mistake(self) -> None:
+        class Shared:
+            def __aiter__(self) -> AsyncIterator[int]:
+                return self
+
+            async def __anext__(self) -> int:
+                return 1
+
+        def work(wait: Wait) -> None:
+            shared = Shared()
+            stream = Stream(AwaitedStream(lambda: shared, wait), most=2)
+            assert stream() == [1, 1]
+            stream()
+
+        with pytest.raises(ParetoError, match=r"the same Shared.*new one for each call"):
+            _run(work)
+
+    @pytest.mark.parametrize("measured", [True, False])
+    def test_it_can_be_ended_and_is_closed(self, measured: bool) -> None:
+        closed: list[bool] = []
+
+        async def endless() -> AsyncIterator[int]:
+            try:
+                while True:
+                    await asyncio.sleep(0)
+                    yield 1
+            finally:
+                await asyncio.sleep(0)
+                closed.append(True)
+
+        async def test() -> list[int]:
+            if not measured:
+                return await all_items(endless, (), {}, None, 3)
+            return await awaited_outside(
+                lambda wait: Stream(AwaitedStream(endless, wait), most=3)()
+            )
+
+        assert asyncio.run(test()) == [1, 1, 1]
+        assert closed == [True]
+
+    @pytest.mark.parametrize("measured", [True, False])
+    def test_what_it_raises_says_at_which_item(self, measured: bool) -> None:
+        async def breaks() -> AsyncIterator[int]:
+            yield 1
+            raise ValueError("mine")
+
+        async def test() -> list[int]:
+            if not measured:
+                return await all_items(breaks, (), {}, None, None)
+            return await awaited_outside(lambda wait: Stream(AwaitedStream(breaks, wait))())
+
+        with pytest.raises(ValueError, match="mine") as raised:
+            asyncio.run(test())
+        assert raised.value.__notes__ == ["pytest-pareto: at item 2 of the stream"]
+
+    @pytest.mark.parametrize("measured", [True, False])
+    def test_what_closing_raises_is_not_laid_on_an_item(self, measured: bool) -> None:
+        async def endless() -> AsyncIterator[int]:
+            try:
+                while True:
+                    yield 1
+            finally:
+                raise ValueError("mine")
+
+        async def test() -> list[int]:
+            if not measured:
+                return await all_items(endless, (), {}, None, 2)
+            return await awaited_outside(
+                lambda wait: Stream(AwaitedStream(endless, wait), most=2)()
+            )
+
+        with pytest.raises(ValueError, match="mine") as raised:
+            asyncio.run(test())
+        assert raised.value.__notes__ == [
+            "pytest-pareto: while the stream was closed, at its max_items"
+        ]
+
+
+class TestWithoutMeasuring:
+    def test_a_call_is_awaited_once(self) -> None:
+        assert asyncio.run(once(_double, (4,), {}, None)) == 8
+        assert asyncio.run(once(_double, (), {}, lambda: (5,))) == 10
+
+    def test_greenlet_is_not_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "greenlet", None)
+        assert asyncio.run(once(_double, (4,), {}, None)) == 8
+        assert asyncio.run(all_items(_numbers, (2,), {}, None, None)) == [0, 1]
+
+
+def _generator() -> Any:
+    yield 1
+
+
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda: 3, r"returned a int, which cannot be awaited.*pareto\.measure\(fn, \.\.\.\)"),
+        (_generator, "_generator returned a generator, which cannot be awaited"),
+        (lambda: _numbers(1), r"returned an async iterator.*await pareto\.astream"),
+    ],
+)
+def test_what_cannot_be_awaited_is_refused(function: Any, says: str, measured: bool) -> None:
+    call: Coroutine[Any, Any, Any] = (
+        awaited_outside(lambda wait: Awaited(function, wait)())
+        if measured
+        else once(function, (), {}, None)
+    )
+    with pytest.raises(ParetoError, match=says):
+        asyncio.run(call)
+
+
+@pytest.mark.parametrize("function", [_generator, lambda: _double(1)])
+def test_what_is_no_async_stream_is_refused(function: Any) -> None:
+    with pytest.raises(ParetoError, match=r"came to a (generator|int), which is no async iterator"):
+        asyncio.run(all_items(function, (), {}, None, None))

@@ -1,0 +1,8 @@
+import pytest
+
+from pytest_pareto.model.counted import plural
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs")])
+def test_one_alone_is_singular(count: int, words: str) -> None:
+    assert plural(count, "run") == words

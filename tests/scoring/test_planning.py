@@ -1,0 +1,68 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.scoring import Score, evaluate
+from pytest_pareto.scoring.planning import plan_evaluation
+
+IDS = ["a", "b"]
+
+
+def first(output: Any, target: Any) -> Any:
+    return output[0]
+
+
+FIRST = {"first": Score(first, better="higher")}
+
+
+def never(samples: Any) -> Any:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"metrics": {"m": first}}, "better"),
+        ({"ids": ["a"]}, "ids"),
+        ({"batch_size": 0}, "batch_size takes a whole number from 1 on, not 0"),
+        ({"batch_size": True}, "batch_size takes a whole number from 1 on, not True"),
+        ({"stop": "now"}, "stop takes None or 'decided', not 'now'"),
+        ({"executor": 4}, "executor takes an object with submit"),
+        ({"seeds": 1}, "seeds"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_generated(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ParetoError, match=says):
+        evaluate(never, IDS, **{"metrics": FIRST, **wrong})
+
+
+def test_what_generates_is_a_function() -> None:
+    with pytest.raises(ParetoError, match="a pipeline or another function"):
+        evaluate(4, IDS, metrics=FIRST)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_without_a_mistake_there_is_a_plan() -> None:
+    plan = plan_evaluation(never, IDS, metrics=FIRST, stop="decided")
+    assert [metric.name for metric in plan.metrics] == ["first"]
+    assert (plan.stops, plan.batch_size, plan.executor, len(plan.samples)) == (True, 1, None, 2)
+
+
+def test_every_metric_comes_under_the_policy_of_a_test() -> None:
+    plan = plan_evaluation(never, IDS, metrics=FIRST)
+    assert plan.metrics[0].tolerance != 0.25
+    assert plan.under(lambda metric: replace(metric, tolerance=0.25)).metrics[0].tolerance == 0.25
+
+
+@pytest.mark.parametrize(
+    ("gates", "budgeted", "needed"),
+    [(True, (), True), (False, ("fid",), True), (False, ("first",), False), (False, (), False)],
+)
+def test_what_is_decided_by_the_whole_set_needs_all_of_it(
+    gates: bool, budgeted: tuple[str, ...], needed: bool
+) -> None:
+    fid = Score(never, better="lower", over="set", features=first)
+    plan = plan_evaluation(never, IDS, metrics={**FIRST, "fid": fid})
+    plan = plan.under(lambda m: replace(m, gates=gates) if m.name == "fid" else m)
+    assert plan.needs_all(budgeted) is needed
