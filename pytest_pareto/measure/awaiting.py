@@ -18,6 +18,7 @@ from pytest_pareto.measure.stages import Forwarding
 from pytest_pareto.measure.streaming import FreshStreams, note_closing, note_item
 from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.installing import pip_install
 
 T = TypeVar("T")
 
@@ -204,6 +205,6 @@ def _greenlet() -> Any:
     except ImportError as error:
         raise ParetoError(
             "awaited calls are measured with the help of greenlet, which cannot be imported "
-            f"({error}); install it: pip install 'pytest-pareto[async]'"
+            f"({error}); install it: " + pip_install("greenlet")
         ) from None
     return greenlet

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Baseline, Samples
+from pytest_pareto.model.installing import pip_install
 from pytest_pareto.model.session_report import Picture
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
 from pytest_pareto.outputs.accepted import FOLDER, accept, scores_key
@@ -127,7 +128,7 @@ def _illustrated(
     try:
         folder = write_artifacts(kept.artifacts, case.case_id, pairs)
     except ImportError:
-        notice("the worst samples are not drawn: Pillow is not installed; pip install pillow")
+        notice("the worst samples are not drawn: Pillow is not installed; " + pip_install("pillow"))
         return case
     except OSError as error:
         notice(f"the worst samples could not be drawn ({error}); pareto_artifacts names the folder")
