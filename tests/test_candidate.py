@@ -269,6 +269,25 @@ def test_an_entry_that_is_lacking_is_told(candidate: Candidate, tmp_path: Path) 
         read_candidate(tmp_path / ".pareto_candidate")
 
 
+@pytest.mark.parametrize("at", [f"{SESSION}/{ABOUT}", f"{SESSION}/{KEY}", SESSION, "deep"])
+def test_a_link_in_an_artifact_is_not_followed(
+    candidate: Candidate, tmp_path: Path, at: str
+) -> None:
+    """It could lead to any file of whoever accepts, out of the artifact or from within it."""
+    folder = tmp_path / ".pareto_candidate"
+    if at == "deep":
+        at = next((folder / SESSION / KEY).rglob("*.json")).relative_to(folder).as_posix()
+    (folder / at).rename(tmp_path / "moved")
+    (folder / at).symlink_to(tmp_path / "moved")
+    with pytest.raises(BaselineError, match="is a link, and no session leaves one"):
+        read_candidate(folder)
+
+
+def test_the_folder_that_was_named_may_be_a_link(candidate: Candidate, tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to(".pareto_candidate")
+    assert read_candidate(tmp_path / "latest").offers == candidate.offers
+
+
 def test_where_there_is_none_the_way_to_one_is_told(tmp_path: Path) -> None:
     with pytest.raises(BaselineError, match="there is no candidate in"):
         read_candidate(tmp_path / "nowhere")
