@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pytest_pareto.baseline.emit import in_full
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Kind, Metric
@@ -119,14 +118,14 @@ def next_history(
     session = Session(recorded.env, epoch, levels, recorded.reference)
     alone = exact and choice.action is not Action.ADD
     sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
-    sessions = _still_explained(sessions, None if choice.afresh else history)
+    sessions = still_explained(sessions, None if choice.afresh else history)
     samples = recorded.samples if metric.kind.sampled else None
     return MetricHistory(
         metric.unit, metric.better, metric.kind, metric.scope, sessions, samples, metric.gates
     )
 
 
-def _still_explained(
+def still_explained(
     sessions: tuple[Session, ...], history: MetricHistory | None
 ) -> tuple[Session, ...]:
     """Keep why the level was accepted, as long as it is the level: also past its session."""
@@ -138,19 +137,6 @@ def _still_explained(
     first = next(at for at, s in enumerate(sessions) if s.epoch == epoch)
     explained = replace(sessions[first], reason=history.reason)
     return (*sessions[:first], explained, *sessions[first + 1 :])
-
-
-def describe(choice: Choice, result: MetricResult, recorded: Recorded | None) -> str:
-    """Say in a few words what an action is about; figures in the metric's own unit."""
-    if choice.action is Action.DROP or recorded is None:
-        return "no longer measured"
-    if not choice.action.accepts:
-        count = len(recorded.levels)
-        return f"{count} run{'' if count == 1 else 's'}"
-    if choice.afresh or result.baseline is None or result.candidate is None:
-        return result.reason or "recorded afresh"
-    then, now = (_figure(level, result.metric) for level in (result.baseline, result.candidate))
-    return f"{then} → {now} {result.metric.unit}".rstrip()
 
 
 def _plain(action: Action) -> Choice:
@@ -184,7 +170,3 @@ def _another_quantity(history: MetricHistory, metric: Metric, recorded: Recorded
     if history.samples is None or recorded.samples is None:
         return False
     return set(history.samples.ids) != set(recorded.samples.ids)
-
-
-def _figure(level: float, metric: Metric) -> str:
-    return str(in_full(level)) if metric.kind is Kind.EXACT else f"{level:.4g}"

@@ -9,9 +9,9 @@ from pytest_pareto.baseline.actions import (
     Recorded,
     UpdateMode,
     choose,
-    describe,
     next_history,
 )
+from pytest_pareto.baseline.described import describe
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples
