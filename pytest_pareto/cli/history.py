@@ -5,6 +5,8 @@ import difflib
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from pytest_pareto.baseline.layout import NO_MACHINE
+from pytest_pareto.baseline.machines import several_machines
 from pytest_pareto.baseline.past import PastBaselines, machines_of
 from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.project import own_baseline
@@ -15,8 +17,6 @@ from pytest_pareto.model.history import Baseline
 from pytest_pareto.report.course import render_courses
 from pytest_pareto.runs.log import FolderLog, folder_log
 from pytest_pareto.runs.objects import GitObjects, Snapshots
-
-_NO_MACHINE = "none"
 
 _ABOUT = """\
 Show metrics over the commits that changed the baseline: what was accepted
@@ -124,11 +124,8 @@ def _machine(log: FolderLog, machines: Collection[str], asked: str | None) -> st
             raise BaselineError(f"{log.folder} never held results of {asked!r}; there are: {there}")
         return asked
     if len(machines) > 1:
-        raise BaselineError(
-            f"{log.folder} holds or held results of {len(machines)} kinds of machine; choose one "
-            f"with --hardware KEY: {there}"
-        )
-    return next(iter(machines), _NO_MACHINE)
+        raise several_machines(f"{log.folder} holds or held", machines)
+    return next(iter(machines), NO_MACHINE)
 
 
 def _of_metric(metric: str, courses: Iterable[Course]) -> tuple[Course, ...]:

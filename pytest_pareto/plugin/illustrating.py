@@ -1,10 +1,8 @@
 """After judging: pictures of the worst samples, and outputs that become the baseline's."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.history import Baseline, Samples
@@ -18,6 +16,7 @@ from pytest_pareto.outputs.beside import Pair
 from pytest_pareto.outputs.beside import Side as Half
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.kept_outputs import KeptOutputs
+from pytest_pareto.report.paths import typed
 from pytest_pareto.report.summary import plural
 from pytest_pareto.runs.legs import Side
 
@@ -140,16 +139,9 @@ def _illustrated(
     what = "worst samples, before and now"
     if all(pair.before.file is None for pair in pairs):
         what = "worst samples, now (nothing is kept of before; --pareto-against shows both)"
-    note = f"{what}: {_shown(folder, kept.cwd)}"
+    note = f"{what}: {typed(folder, kept.cwd)}"
     notes = (*case.comparison.notes, note)
     return replace(case, comparison=replace(case.comparison, notes=notes))
-
-
-def _shown(folder: Path, cwd: Path) -> str:
-    try:
-        return Path(os.path.relpath(folder, cwd)).as_posix()
-    except ValueError:  # on another drive
-        return folder.as_posix()
 
 
 def _accept(sides: _Sides, kept: KeptOutputs, notice: Callable[[str], None]) -> int:
