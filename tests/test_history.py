@@ -427,6 +427,21 @@ def remove_object(repository: Repository, name: str) -> str:
     return sha
 
 
+def test_a_file_is_no_baseline(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    (copied.path / "a.py").write_text("")
+    copied.commit("A file")
+    error = told(capsys, copied.path / "a.py", code=2)
+    assert "a.py is a file; name the folder of a baseline" in error
+
+
+def test_a_folder_without_results(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    (copied.path / "src").mkdir()
+    (copied.path / "src" / "a.py").write_text("")
+    copied.commit("Code")
+    error = told(capsys, copied.path / "src", code=2)
+    assert "src holds no results in any of 1 commits; record some" in error
+
+
 def test_a_repository_whose_commit_is_gone(
     copied: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:

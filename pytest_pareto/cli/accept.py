@@ -54,6 +54,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "nodeids",
         metavar="NODEID",
         nargs="*",
+        default=[],  # else argparse calls it required where DIR is missing
         help="a test, a case of it (test#name), or what several begin with, such as a file",
     )
     accept.add_argument(

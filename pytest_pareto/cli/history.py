@@ -74,6 +74,8 @@ def _history(asked: argparse.Namespace, _: Sequence[str]) -> int:
     directory = asked.baseline or own_baseline()
     if directory is None:
         return CANNOT
+    if directory.is_file():
+        raise BaselineError(f"{directory.as_posix()} is a file; name the folder of a baseline")
     log = folder_log(directory, asked.newest)
     with GitObjects(log.top) as objects:
         found = _read(log, objects, asked.hardware, everything=asked.metric is not None)
@@ -112,7 +114,8 @@ def _read(
     courses = courses_of(read, diagnostics=everything)
     if not courses:
         raise BaselineError(
-            f"{log.folder} holds no results of {key} in {len(log.revisions)} commits"
+            f"{log.folder} holds no results{'' if key == NO_MACHINE else f' of {key}'} in any of "
+            f"{len(log.revisions)} commits; record some with pytest --pareto --pareto-update"
         )
     return Courses(key, log.revisions, tuple(unreadable), courses)
 

@@ -236,3 +236,9 @@ def test_nothing_to_accept_is_said(toy: "Toy", capsys: pytest.CaptureFixture[str
     capsys.readouterr()
     assert accept("--reason", "x") == 2
     assert "nothing changed in its 3 cases" in capsys.readouterr().err
+
+
+def test_of_the_arguments_only_the_folder_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["accept"])
+    assert "arguments are required: DIR\n" in capsys.readouterr().err
