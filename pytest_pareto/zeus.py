@@ -12,6 +12,7 @@ from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import call_for, warm_up
 from pytest_pareto.measure.meter import Calls, summary
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.installing import pip_install
 from pytest_pareto.model.metric import ENERGY, Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Measurement
 
@@ -29,7 +30,7 @@ _APPLE_CPU = ("cpu_total_mj",)
 class ZeusEnergyMeter:
     """`energy` (J) of GPUs or Apple silicon and `cpu_energy` (J) of processors, of one call.
 
-    Switched on in a project's ``conftest.py``, with ``pip install 'pytest-pareto[zeus]'``::
+    Switched on in a project's ``conftest.py``, once zeus is installed (the extra ``zeus``)::
 
         from pytest_pareto.zeus import ZeusEnergyMeter
 
@@ -53,7 +54,7 @@ class ZeusEnergyMeter:
     def absence(self) -> str | None:
         """Say that zeus is not installed, if so."""
         if find_spec("zeus") is None:
-            return "zeus is not installed; pip install 'pytest-pareto[zeus]'"
+            return "zeus is not installed; " + pip_install("zeus")
         return None
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:

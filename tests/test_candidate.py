@@ -132,7 +132,7 @@ def test_what_is_gone_goes_only_by_its_name(
     assert GONE in unnamed.cases
     named = accept(before, candidate, all_of(candidate, GONE, named=True), "why")
     assert GONE not in named.after.cases
-    assert {edit.action for edit in named.edits} == {Action.DROP}
+    assert {step.offered for step in named.steps} == {Action.DROP}
 
 
 def test_a_baseline_that_changed_since_is_refused(
@@ -147,7 +147,7 @@ def test_a_baseline_that_changed_since_is_refused(
     with pytest.raises(BaselineError, match="not the one that this candidate was judged by"):
         accept(changed, candidate, all_of(candidate, A), "second")
     # Another case's change is in nobody's way.
-    assert accept(changed, candidate, all_of(candidate, B), "second").edits
+    assert accept(changed, candidate, all_of(candidate, B), "second").steps
 
 
 def test_accepting_twice_changes_nothing(
@@ -155,15 +155,17 @@ def test_accepting_twice_changes_nothing(
 ) -> None:
     once = accept(stored[1], candidate, all_of(candidate, A), "why").after
     twice = accept(once, candidate, all_of(candidate, A), "because")
-    assert twice.edits == ()
+    assert twice.steps == ()
     assert twice.already == (f"{A} device",)
     assert twice.after.cases == once.cases
 
 
 def test_what_got_worse_takes_a_reason_and_what_got_better_none(candidate: Candidate) -> None:
-    assert needs_reason(candidate.offers[A].changes.values())
-    assert needs_reason(candidate.offers[GONE].changes.values())
-    assert not needs_reason(candidate.offers[B].changes.values())
+    wanted = {
+        case: needs_reason(change.action for change in candidate.offers[case].changes.values())
+        for case in (A, B, GONE)
+    }
+    assert wanted == {A: True, B: False, GONE: True}
 
 
 def test_a_failed_and_an_incomplete_case_have_nothing_to_accept() -> None:
@@ -269,6 +271,25 @@ def test_an_entry_that_is_lacking_is_told(candidate: Candidate, tmp_path: Path) 
         read_candidate(tmp_path / ".pareto_candidate")
 
 
+@pytest.mark.parametrize("at", [f"{SESSION}/{ABOUT}", f"{SESSION}/{KEY}", SESSION, "deep"])
+def test_a_link_in_an_artifact_is_not_followed(
+    candidate: Candidate, tmp_path: Path, at: str
+) -> None:
+    """It could lead to any file of whoever accepts, out of the artifact or from within it."""
+    folder = tmp_path / ".pareto_candidate"
+    if at == "deep":
+        at = next((folder / SESSION / KEY).rglob("*.json")).relative_to(folder).as_posix()
+    (folder / at).rename(tmp_path / "moved")
+    (folder / at).symlink_to(tmp_path / "moved")
+    with pytest.raises(BaselineError, match="is a link, and no session leaves one"):
+        read_candidate(folder)
+
+
+def test_the_folder_that_was_named_may_be_a_link(candidate: Candidate, tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to(".pareto_candidate")
+    assert read_candidate(tmp_path / "latest").offers == candidate.offers
+
+
 def test_where_there_is_none_the_way_to_one_is_told(tmp_path: Path) -> None:
     with pytest.raises(BaselineError, match="there is no candidate in"):
         read_candidate(tmp_path / "nowhere")
@@ -302,3 +323,21 @@ def test_of_a_candidate_only_its_newest_session_is_believed(
     named = replace(candidate, content=replace(content, environments={"ab12": evil}))
     with pytest.raises(BaselineError, match="is not what its name stands for"):
         accept(before, named, all_of(candidate, A), "x")
+
+
+def test_no_words_of_a_candidate_get_into_the_baseline(
+    stored: tuple[Path, Baseline], candidate: Candidate
+) -> None:
+    before, content = stored[1], candidate.content
+    history = content.cases[B].metrics["device"]
+    sessions = tuple(replace(session, reason="as agreed") for session in history.sessions)
+    case = replace(content.cases[B], metrics={"device": replace(history, sessions=sessions)})
+    forged = replace(candidate, content=replace(content, cases={**content.cases, B: case}))
+    after = accept(before, forged, all_of(candidate, B), "").after
+    assert {s.reason for s in after.cases[B].metrics["device"].sessions} == {""}
+
+
+def test_what_is_gone_is_not_dropped_because_a_candidate_says_so(candidate: Candidate) -> None:
+    offer = candidate.offers[GONE]
+    changes = {name: replace(change, only_named=False) for name, change in offer.changes.items()}
+    assert not chosen_changes(replace(offer, changes=changes), named=False)

@@ -16,10 +16,11 @@ from pytest_pareto import cli
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.store import write
 from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 from pytest_pareto.report.text import display_width
-from pytest_pareto.runs.objects import Snapshots
+from pytest_pareto.runs.objects import GitObjects, Snapshots
 
 OLD = Environment("EPYC", 16, 8, "NVIDIA H200", 1, software={"torch": "2.12.0"})
 NEW = Environment("EPYC", 16, 8, "NVIDIA H200", 1, software={"torch": "2.13.0"})
@@ -406,6 +407,95 @@ def test_no_git(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "there is none on the PATH" in told(capsys, thirty, code=2)
+
+
+def loosened(repository: Repository) -> Path:
+    """Where the objects of a repository lie, each as a file."""
+    folder = repository.path / ".git" / "objects"
+    for pack in (folder / "pack").glob("*.pack"):
+        moved = pack.rename(folder / "moved.pack")
+        subprocess.run(
+            ["git", "-C", str(repository.path), "unpack-objects", "-q"],
+            stdin=moved.open("rb"), check=True,
+        )  # fmt: skip
+    return folder
+
+
+def remove_object(repository: Repository, name: str) -> str:
+    sha = repository.git("rev-parse", name).strip()
+    (loosened(repository) / sha[:2] / sha[2:]).unlink()
+    return sha
+
+
+def test_a_file_is_no_baseline(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    (copied.path / "a.py").write_text("")
+    copied.commit("A file")
+    error = told(capsys, copied.path / "a.py", code=2)
+    assert "a.py is a file; name the folder of a baseline" in error
+
+
+def test_a_folder_without_results(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    (copied.path / "src").mkdir()
+    (copied.path / "src" / "a.py").write_text("")
+    copied.commit("Code")
+    error = told(capsys, copied.path / "src", code=2)
+    assert "src holds no results in any of 1 commits; record some" in error
+
+
+def test_a_repository_whose_commit_is_gone(
+    copied: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remove_object(copied, "HEAD")
+    error = told(capsys, copied, code=2)
+    assert f"git log failed in {copied.path.as_posix()}:\nfatal: bad object HEAD\n" in error
+    assert "git fsck" in error
+    assert "no commit of this branch" not in error
+
+
+def test_a_branch_that_cannot_be_read(
+    copied: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copied.path / ".git" / "refs" / "heads" / "main").write_text("gar\x1bbage\n")
+    error = told(capsys, copied, code=2)
+    assert "git log failed in" in error
+    assert "\x1b" not in error
+
+
+def test_a_folder_of_a_commit_that_is_gone(
+    copied: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sha = remove_object(copied, "HEAD:pareto_baselines")
+    error = told(capsys, copied, code=2)
+    assert "git log failed in" in error
+    assert sha in error
+
+
+def test_a_repository_that_git_refuses(
+    copied: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (copied.path / ".git" / "config").open("a") as config:
+        config.write("[broken\x1b")
+    error = told(capsys, copied, code=2)
+    assert re.search(r"git refuses .*:\nfatal: bad config line \d+ in file", error)
+    assert "do what git says" in error
+
+
+def test_a_repository_of_somebody_else(
+    copied: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    error = told(capsys, copied, code=2)
+    assert "detected dubious ownership" in error
+    assert "git config --global --add safe.directory" in error
+
+
+def test_git_that_ends_is_told(copied: Repository) -> None:
+    with GitObjects(copied.path) as objects:
+        assert objects._process is not None
+        objects._process.kill()
+        objects._process.wait()
+        with pytest.raises(ParetoError, match=r"git has no object HEAD \(it ended\); run"):
+            objects.read("HEAD")
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many", "1.5"])

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from pytest_pareto.baseline.actions import Action, still_explained
 from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 from pytest_pareto.baseline.codec import history_key
-from pytest_pareto.baseline.edits import Action, Edit
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
@@ -14,22 +14,40 @@ _NEEDS_A_REASON = (Action.ACCEPT_WORSE, Action.ACCEPT_CHANGE, Action.DROP)
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One metric's entry as it was and as it is accepted, None where there is none.
+
+    ``offered`` is what the candidate calls that, which is no proof of it.
+    """
+
+    case_id: str
+    metric: str
+    offered: Action
+    before: MetricHistory | None
+    after: MetricHistory | None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """A baseline with what was accepted, and what that changed; ``already`` was in it before."""
 
     after: Baseline
-    edits: tuple[Edit, ...]
+    steps: tuple[Step, ...]
     already: tuple[str, ...] = ()
 
 
 def chosen_changes(offer: Offer, *, named: bool) -> dict[str, OfferedChange]:
     """Return what is accepted of a case; ``named`` is whether it was asked for by its own id."""
-    return {name: c for name, c in offer.changes.items() if named or not c.only_named}
+    return {
+        name: change
+        for name, change in offer.changes.items()
+        if named or not (change.only_named or change.action is Action.DROP)
+    }
 
 
-def needs_reason(changes: Iterable[OfferedChange]) -> bool:
+def needs_reason(actions: Iterable[Action]) -> bool:
     """Whether somebody has to say why: for what got worse, was contradicted, or is forgotten."""
-    return any(change.action in _NEEDS_A_REASON for change in changes)
+    return any(action in _NEEDS_A_REASON for action in actions)
 
 
 def accept(
@@ -48,7 +66,7 @@ def accept(
     """
     _check_environments(candidate, baseline)
     cases = dict(baseline.cases)
-    edits: list[Edit] = []
+    steps: list[Step] = []
     already: list[str] = []
     stale: list[str] = []
     for case_id, changes in chosen.items():
@@ -66,8 +84,9 @@ def accept(
                     "changed after its session wrote it; nothing was written"
                 )
             else:
-                _put(cases, candidate, case_id, name, _explained(new, reason))
-                edits.append(Edit(case_id, name, change.action, change.detail))
+                written = None if new is None else _explained(here, new, reason)
+                _put(cases, candidate, case_id, name, written)
+                steps.append(Step(case_id, name, change.action, here, written))
     if stale:
         more = f" and {len(stale) - 5} more" if len(stale) > 5 else ""
         raise BaselineError(
@@ -77,7 +96,7 @@ def accept(
         )
     environments = {**candidate.content.environments, **baseline.environments}
     after = replace(baseline, cases=cases, environments=environments)
-    return Accepted(after, tuple(edits), tuple(already))
+    return Accepted(after, tuple(steps), tuple(already))
 
 
 def _check_environments(candidate: Candidate, baseline: Baseline) -> None:
@@ -104,11 +123,12 @@ def _entry(
     return candidate.content.cases[case_id].metrics[name]
 
 
-def _explained(history: MetricHistory | None, reason: str) -> MetricHistory | None:
-    if history is None or not reason:
-        return history
-    newest = replace(history.newest, reason=reason)
-    return replace(history, sessions=(*history.sessions[:-1], newest))
+def _explained(here: MetricHistory | None, new: MetricHistory, reason: str) -> MetricHistory:
+    """Return a new entry with the baseline's own past, and no reasons but its and the one given."""
+    past = len(new.sessions) - 1
+    known = here.sessions[-past:] if here is not None and past else ()
+    sessions = (*known, replace(new.newest, reason=reason))
+    return replace(new, sessions=still_explained(sessions, here if past else None))
 
 
 def _same(here: MetricHistory | None, new: MetricHistory | None) -> bool:

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pytest_pareto.baseline.emit import in_full
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.counted import plural
 from pytest_pareto.model.history import MetricHistory, Samples
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
@@ -100,18 +98,6 @@ def choose(
     return _plain(_compared(result, history, recorded))
 
 
-def describe(choice: Choice, result: MetricResult, recorded: Recorded | None) -> str:
-    """Say in a few words what an action is about; figures in the metric's own unit."""
-    if choice.action is Action.DROP or recorded is None:
-        return "no longer measured"
-    if not choice.action.accepts:
-        return plural(len(recorded.levels), "run")
-    if choice.afresh or result.baseline is None or result.candidate is None:
-        return result.reason or "recorded afresh"
-    then, now = (_figure(level, result.metric) for level in (result.baseline, result.candidate))
-    return f"{then} → {now} {result.metric.unit}".rstrip()
-
-
 def _plain(action: Action) -> Choice:
     return Choice(action, _MODES[action])
 
@@ -143,7 +129,3 @@ def _another_quantity(history: MetricHistory, metric: Metric, recorded: Recorded
     if history.samples is None or recorded.samples is None:
         return False
     return set(history.samples.ids) != set(recorded.samples.ids)
-
-
-def _figure(level: float, metric: Metric) -> str:
-    return str(in_full(level)) if metric.kind is Kind.EXACT else f"{level:.4g}"

@@ -21,7 +21,6 @@ class OfferedChange:
     """
 
     action: Action
-    detail: str
     against: str | None
     only_named: bool = False
 
@@ -84,7 +83,6 @@ def plan_candidate(baseline: Baseline, measured: Measured, of: str = "") -> Cand
         changes = {
             edit.metric: OfferedChange(
                 edit.action,
-                edit.detail,
                 _against(baseline, edit),
                 only_named=(case_id, edit.metric) not in freely,
             )

@@ -1,12 +1,14 @@
 """A candidate as files: entries in the baseline's own format, and beside them what they are."""
 
+import os
 from pathlib import Path
 
 import msgspec
 
 from pytest_pareto.baseline.candidate import Candidate, Offer
-from pytest_pareto.baseline.disk import read_text, replace_all
+from pytest_pareto.baseline.disk import read_text
 from pytest_pareto.baseline.edits import Action
+from pytest_pareto.baseline.replacing import replace_all
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.model.errors import BaselineError, ParetoError
 from pytest_pareto.model.history import Baseline
@@ -56,6 +58,7 @@ def read_candidate(folder: Path) -> Candidate:
     for home in (folder, folder / SESSION):
         text = read_text(home / ABOUT) if home.is_dir() else None
         if text is not None:
+            _refuse_links(folder, home)
             return _read(home, text)
     raise BaselineError(
         f"there is no candidate in {folder.as_posix()}: it has no {SESSION}/{ABOUT}. Every "
@@ -84,6 +87,17 @@ def _read(home: Path, text: str) -> Candidate:
             if change.action is not Action.DROP and (case is None or name not in case.metrics):
                 raise BaselineError(f"{file}: {case_id} lacks its entry of {name!r}; {_AGAIN}")
     return Candidate(about.hardware_key, about.offers, content, about.refused, about.of)
+
+
+def _refuse_links(folder: Path, home: Path) -> None:
+    """Refuse links below the folder that was named: an artifact's could lead to any file here."""
+    below = (Path(root, n) for root, folders, files in os.walk(home) for n in (*folders, *files))
+    for path in (home, *below):
+        if path != folder and path.is_symlink():
+            raise BaselineError(
+                f"{path.as_posix()} is a link, and no session leaves one in a candidate: nothing "
+                f"of it is read; {_AGAIN}"
+            )
 
 
 def _shown(folder: Path) -> list[Path]:

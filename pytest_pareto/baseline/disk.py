@@ -1,18 +1,27 @@
-"""Files as wholes: read, tried for writing, replaced all together or not at all."""
+"""Files and folders read, and every trouble with that told with its path."""
 
 import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.errors import BaselineError, PlaceError
+
+
+@contextlib.contextmanager
+def chosen_with(option: str) -> Iterator[None]:
+    """Let errors of a place say by which option another one is chosen."""
+    try:
+        yield
+    except PlaceError as error:
+        raise PlaceError(f"{error} Choose another folder with {option}.") from error
 
 
 def directory_exists(path: Path) -> bool:
     """Tell whether a directory is there.
 
-    Raises BaselineError where a file is in its place, or where that cannot be told.
+    Raises PlaceError where a file is in its place, or where that cannot be told.
     """
     try:
         mode = path.stat().st_mode
@@ -23,17 +32,14 @@ def directory_exists(path: Path) -> bool:
     except OSError as error:
         raise _unreadable(path, error) from error
     if not stat.S_ISDIR(mode):
-        raise BaselineError(
-            f"{path.as_posix()} is a file where the baseline needs a directory; "
-            "choose another one with --pareto-baseline."
-        )
+        raise PlaceError(f"{path.as_posix()} is a file where the baseline needs a directory.")
     return True
 
 
 def json_files(folder: Path) -> list[Path]:
     """Return the JSON files below a folder, sorted; a folder that is not there has none.
 
-    Raises BaselineError where a folder cannot be listed, which `Path.rglob` would hide.
+    Raises PlaceError where a folder cannot be listed, which `Path.rglob` would hide.
     """
     found = []
     try:
@@ -62,108 +68,12 @@ def read_text(path: Path) -> str | None:
         raise _unreadable(path, error) from error
 
 
-def check_writable(directory: Path) -> None:
-    """Try whether a baseline could be written, before an expensive run is spent on it.
-
-    A file is really created and removed again, in the directory or its nearest parent
-    that exists: what permissions say is not true for root and read-only mounts.
-    Raises BaselineError.
-    """
-    folder = directory
-    while not directory_exists(folder):
-        folder = folder.parent
-    probe = _temporary(folder / "probe")
-    try:
-        _write_durably(probe, b"probe")
-    except OSError as error:
-        raise BaselineError(
-            f"{directory.as_posix()}: no baseline can be written here ({error.strerror}: "
-            f"{folder.as_posix()}); change its permissions, or choose a directory with "
-            "--pareto-baseline."
-        ) from error
-    finally:
-        _discard(probe)
-
-
-def replace_all(contents: Mapping[Path, str | None]) -> None:
-    """Give files their new text, in this order; ``None`` removes a file.
-
-    Everything is first written to temporary siblings, so that no file is ever half
-    written; on any failure, what was replaced already is put back.
-    Raises BaselineError naming the path that failed.
-    """
-    staged = {path: _temporary(path) for path, text in contents.items() if text is not None}
-    before: dict[Path, bytes | None] = {}
-    path = Path()
-    try:
-        for path, temporary in staged.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_durably(temporary, (contents[path] or "").encode())
-        for path in contents:
-            before[path] = path.read_bytes() if path.exists() else None
-            if path in staged:
-                staged[path].replace(path)
-            else:
-                path.unlink()
-    except BaseException as error:
-        lost = [name.as_posix() for name, data in before.items() if not _put_back(name, data)]
-        if not isinstance(error, OSError):
-            raise
-        state = (
-            f"These files could not be put back, restore them from git: {', '.join(lost)}"
-            if lost
-            else "The old baseline is intact"
-        )
-        raise BaselineError(
-            f"{path.as_posix()}: cannot be written ({error.strerror or error}). {state}."
-        ) from error
-    finally:
-        for temporary in staged.values():
-            _discard(temporary)
-
-
 def _raise_unless_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
 
 
-def _unreadable(path: Path, error: OSError) -> BaselineError:
-    return BaselineError(
-        f"{path.as_posix()}: cannot be read ({error.strerror}). "
-        "Check its permissions, or point --pareto-baseline elsewhere."
+def _unreadable(path: Path, error: OSError) -> PlaceError:
+    return PlaceError(
+        f"{path.as_posix()}: cannot be read ({error.strerror}). Check its permissions."
     )
-
-
-def _put_back(path: Path, data: bytes | None) -> bool:
-    """Return whether a file holds what it held, after restoring it where needed."""
-    try:
-        if data is None:
-            path.unlink(missing_ok=True)
-        elif not path.exists() or path.read_bytes() != data:
-            temporary = _temporary(path)
-            try:
-                _write_durably(temporary, data)
-                temporary.replace(path)
-            finally:
-                _discard(temporary)
-    except OSError:
-        return False
-    return True
-
-
-def _temporary(path: Path) -> Path:
-    # Not tempfile: its files are private to the user, and a baseline is for everybody.
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _discard(temporary: Path) -> None:
-    # A left-over is never read, and the error that matters is the one already raised.
-    with contextlib.suppress(OSError):
-        temporary.unlink(missing_ok=True)

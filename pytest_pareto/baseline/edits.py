@@ -9,8 +9,8 @@ from pytest_pareto.baseline.actions import (
     Recorded,
     UpdateMode,
     choose,
-    describe,
 )
+from pytest_pareto.baseline.described import describe
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.succession import next_history
 from pytest_pareto.model.environment import Environment

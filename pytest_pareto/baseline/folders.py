@@ -16,7 +16,7 @@ def hardware_folders(directory: Path) -> list[Path]:
     return sorted(
         folder
         for folder in directory.iterdir()
-        if folder.is_dir() and not folder.name.startswith(("_", "."))
+        if folder.is_dir() and layout.holds_results(folder.name)
     )
 
 

@@ -18,6 +18,8 @@ from pytest_pareto.model.metric import Scope
 
 ANYWHERE_FOLDER = "any"
 ENVIRONMENT_FOLDER = "_env"
+NO_MACHINE = "none"
+"""The hardware key of who reads a baseline that holds nothing but what is the same everywhere."""
 
 _SUFFIX = ".json"
 _SAMPLES = ".samples"
@@ -98,6 +100,16 @@ def content_key(content: object) -> str:
 def belongs(scope: Scope, folder: str) -> bool:
     """Tell whether metrics of a scope live in a folder."""
     return (scope is Scope.ANYWHERE) == (folder == ANYWHERE_FOLDER)
+
+
+def holds_results(folder: str) -> bool:
+    """Tell a folder of results, of a kind of machine or of every one, by its name."""
+    return not folder.startswith(("_", "."))
+
+
+def is_of_a_machine(folder: str) -> bool:
+    """Tell a folder of the results of one kind of machine by its name."""
+    return holds_results(folder) and folder != ANYWHERE_FOLDER
 
 
 def hardware_folder(key: str) -> str:

@@ -16,7 +16,7 @@ Files = Mapping[str, str]
 def machines_of(files: Iterable[str]) -> set[str]:
     """Return the names of all kinds of machine that have results of their own."""
     tops = {PurePosixPath(path).parts[0] for path in files if "/" in path}
-    return {top for top in tops if not top.startswith(("_", "."))} - {layout.ANYWHERE_FOLDER}
+    return set(filter(layout.is_of_a_machine, tops))
 
 
 class PastBaselines:

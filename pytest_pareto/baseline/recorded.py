@@ -4,11 +4,10 @@ from pathlib import Path
 
 from pytest_pareto.baseline import folders, layout
 from pytest_pareto.baseline.disk import directory_exists
+from pytest_pareto.baseline.machines import several_machines
 from pytest_pareto.baseline.store import load
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.history import Baseline
-
-_NO_MACHINE = "none"
 
 
 def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
@@ -19,16 +18,13 @@ def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
     """
     machines = recorded_machines(directory)
     if hardware_key is None and len(machines) > 1:
-        raise BaselineError(
-            f"{directory.as_posix()} holds results of {len(machines)} kinds of machine; choose one "
-            f"with --hardware KEY: {', '.join(machines)}"
-        )
+        raise several_machines(f"{directory.as_posix()} holds", machines)
     if hardware_key is not None and hardware_key not in machines:
         held = ", ".join(machines) or "none that belong to a machine"
         raise BaselineError(
             f"{directory.as_posix()} holds no results of {hardware_key!r}; there are: {held}"
         )
-    baseline = load(directory, hardware_key or (machines or [_NO_MACHINE])[0])
+    baseline = load(directory, hardware_key or (machines or [layout.NO_MACHINE])[0])
     if not baseline.cases:
         raise BaselineError(
             f"{directory.as_posix()} holds no results: record some with "
@@ -46,7 +42,7 @@ def recorded_machines(directory: Path) -> list[str]:
     return [
         folder.name
         for folder in folders.hardware_folders(directory)
-        if folder.name != layout.ANYWHERE_FOLDER
+        if layout.is_of_a_machine(folder.name)
     ]
 
 

@@ -11,17 +11,12 @@ from pytest_pareto.baseline.codec import (
     encode_module,
     encode_samples,
 )
-from pytest_pareto.baseline.disk import (
-    check_writable,
-    directory_exists,
-    json_files,
-    read_text,
-    replace_all,
-)
+from pytest_pareto.baseline.disk import chosen_with, directory_exists, json_files, read_text
+from pytest_pareto.baseline.replacing import check_writable, replace_all
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.history import Baseline, CaseHistory
 
-__all__ = ["check_writable", "load", "write"]
+__all__ = ["check_writable", "chosen_with", "directory_exists", "load", "write"]
 
 
 def load(directory: Path, hardware_key: str) -> Baseline:

@@ -4,10 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_pareto.cli.choosing import choose
 from pytest_pareto.cli.exits import CANNOT
-from pytest_pareto.cli.project import own_project
+from pytest_pareto.cli.project import Project, own_project
 from pytest_pareto.cli.written import terminal_width, write_lines
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.texts import require_text
@@ -15,6 +16,11 @@ from pytest_pareto.report.accepting import REASON
 from pytest_pareto.report.edits import edit_lines
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.text import wrap
+
+if TYPE_CHECKING:
+    from pytest_pareto.baseline.accepting import Accepted
+    from pytest_pareto.baseline.candidate import Candidate
+    from pytest_pareto.baseline.edits import Edit
 
 _ACCEPT = """\
 Copy what the last session measured into the baseline, as a new level that later
@@ -48,6 +54,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "nodeids",
         metavar="NODEID",
         nargs="*",
+        default=[],  # else argparse calls it required where DIR is missing
         help="a test, a case of it (test#name), or what several begin with, such as a file",
     )
     accept.add_argument(
@@ -63,11 +70,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
-    # What needs msgspec is imported where it is used.
-    from pytest_pareto.baseline.accepting import accept, needs_reason  # noqa: PLC0415 - see above
+    # What needs msgspec or numpy is imported where it is used.
+    from pytest_pareto.baseline.accepting import accept  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.candidate_files import read_candidate  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.edits import told  # noqa: PLC0415 - see above
-    from pytest_pareto.baseline.store import load, write  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.store import chosen_with, load, write  # noqa: PLC0415 - see above
+    from pytest_pareto.cli.accepted import edits_of, moved_fronts  # noqa: PLC0415 - see above
 
     reason = _reason(asked.reason)
     candidate = read_candidate(asked.candidate)
@@ -76,35 +84,26 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     project = own_project()
     if project is None:
         return CANNOT
-    directory = project.baseline if asked.baseline is None else asked.baseline
-    if asked.baseline is None and candidate.of and project.root / candidate.of != directory:
-        raise ParetoError(
-            f"the candidate was judged by the baseline {candidate.of}, and this project's is "
-            f"{directory.as_posix()}: name the one to write with --baseline DIR"
-        )
-    chosen = choose(candidate, asked.nodeids, project.root)
-    changes = [change for metrics in chosen.changes.values() for change in metrics.values()]
-    if needs_reason(changes) and not reason:
-        worse = next(
-            case for case, metrics in chosen.changes.items() if needs_reason(metrics.values())
-        )
-        raise ParetoError(
-            f"{worse} got worse, is gone or contradicts the baseline: say why it is accepted, "
-            "with --reason TEXT"
-        )
-    before = load(directory, candidate.hardware_key)
-    accepted = accept(before, candidate, chosen.changes, reason)
-    write(directory, candidate.hardware_key, before, accepted.after)
+    with chosen_with("--baseline DIR"):
+        directory = _baseline_of(asked.baseline, candidate, project)
+        chosen = choose(candidate, asked.nodeids, project.root)
+        before = load(directory, candidate.hardware_key)
+        accepted = accept(before, candidate, chosen.changes, reason)
+        edits = edits_of(accepted)
+        _check_reason(reason, accepted, edits)
+        write(directory, candidate.hardware_key, before, accepted.after)
     width = terminal_width()
-    lines = edit_lines(told(accepted.edits), width)
-    if accepted.edits and reason:
+    lines = edit_lines(told(edits), width)
+    for text in moved_fronts(before, accepted):
+        lines += _wrapped(text, width)
+    if edits and reason:
         lines += _wrapped(f"reason: {reason}", width)
     for text in accepted.already:
         lines += _wrapped(f"in the baseline already: {text}", width)
     for text in chosen.left_out:
         lines += _wrapped(f"not accepted: {text}", width, Tone.YELLOW)
     write_lines(lines)
-    nothing = not (accepted.edits or accepted.already)
+    nothing = not (edits or accepted.already)
     if nothing and not chosen.left_out:
         sys.stderr.write(
             "pytest-pareto accept: nothing to accept: the session of this candidate found nothing "
@@ -112,6 +111,39 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
         )
     # What was named and refused is not done, whatever else was.
     return CANNOT if nothing or (chosen.left_out and asked.nodeids) else 0
+
+
+def _baseline_of(asked: Path | None, candidate: "Candidate", project: Project) -> Path:
+    """Return the folder to write: the one that was named, or the project's own."""
+    from pytest_pareto.baseline.store import directory_exists  # noqa: PLC0415 - see above
+
+    judged_by = project.root / candidate.of if candidate.of else None
+    if asked is None and judged_by not in (None, project.baseline):
+        raise ParetoError(
+            f"the candidate was judged by the baseline {candidate.of}, and this project's is "
+            f"{project.baseline.as_posix()}: name the one to write with --baseline DIR"
+        )
+    if asked is None:
+        return project.baseline
+    # A session that is the first of its baseline leaves a candidate too, and a typo is none.
+    first = judged_by is not None and judged_by.resolve() == asked.resolve()
+    if not directory_exists(asked) and not first:
+        raise ParetoError(
+            f"there is no baseline at {asked.as_posix()}: name its folder with --baseline DIR"
+        )
+    return asked
+
+
+def _check_reason(reason: str, accepted: "Accepted", edits: Sequence["Edit"]) -> None:
+    """Ask for a reason where the session had one to ask for, or what is written has."""
+    from pytest_pareto.baseline.accepting import needs_reason  # noqa: PLC0415 - see above
+
+    for step, edit in zip(accepted.steps, edits, strict=True):
+        if needs_reason((step.offered, edit.action)) and not reason:
+            raise ParetoError(
+                f"{step.case_id} got worse, is gone or contradicts the baseline: say why it is "
+                f"accepted, with --reason TEXT ({step.metric}: {edit.detail})"
+            )
 
 
 def _wrapped(text: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:

@@ -1,7 +1,6 @@
 """Which cases of a candidate are accepted: all that changed, or those that were named."""
 
 import difflib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.report.paths import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ _BY_NAME = "contradicts the baseline or is gone; name the test to accept that"
 def _spellings(name: str, root: Path) -> set[str]:
     """Return an id as it was given, and as it is below pytest's root."""
     module, separator, rest = name.partition("::")
-    below = Path(os.path.relpath(Path.cwd() / module, root)).as_posix()
+    below = typed(Path.cwd() / module, root)
     return {name.rstrip("/"), f"{below}{separator}{rest}"}
 
 

@@ -5,6 +5,8 @@ import difflib
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from pytest_pareto.baseline.layout import NO_MACHINE
+from pytest_pareto.baseline.machines import several_machines
 from pytest_pareto.baseline.past import PastBaselines, machines_of
 from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.project import own_baseline
@@ -15,8 +17,6 @@ from pytest_pareto.model.history import Baseline
 from pytest_pareto.report.course import render_courses
 from pytest_pareto.runs.log import FolderLog, folder_log
 from pytest_pareto.runs.objects import GitObjects, Snapshots
-
-_NO_MACHINE = "none"
 
 _ABOUT = """\
 Show metrics over the commits that changed the baseline: what was accepted
@@ -74,6 +74,8 @@ def _history(asked: argparse.Namespace, _: Sequence[str]) -> int:
     directory = asked.baseline or own_baseline()
     if directory is None:
         return CANNOT
+    if directory.is_file():
+        raise BaselineError(f"{directory.as_posix()} is a file; name the folder of a baseline")
     log = folder_log(directory, asked.newest)
     with GitObjects(log.top) as objects:
         found = _read(log, objects, asked.hardware, everything=asked.metric is not None)
@@ -112,7 +114,8 @@ def _read(
     courses = courses_of(read, diagnostics=everything)
     if not courses:
         raise BaselineError(
-            f"{log.folder} holds no results of {key} in {len(log.revisions)} commits"
+            f"{log.folder} holds no results{'' if key == NO_MACHINE else f' of {key}'} in any of "
+            f"{len(log.revisions)} commits; record some with pytest --pareto --pareto-update"
         )
     return Courses(key, log.revisions, tuple(unreadable), courses)
 
@@ -124,11 +127,8 @@ def _machine(log: FolderLog, machines: Collection[str], asked: str | None) -> st
             raise BaselineError(f"{log.folder} never held results of {asked!r}; there are: {there}")
         return asked
     if len(machines) > 1:
-        raise BaselineError(
-            f"{log.folder} holds or held results of {len(machines)} kinds of machine; choose one "
-            f"with --hardware KEY: {there}"
-        )
-    return next(iter(machines), _NO_MACHINE)
+        raise several_machines(f"{log.folder} holds or held", machines)
+    return next(iter(machines), NO_MACHINE)
 
 
 def _of_metric(metric: str, courses: Iterable[Course]) -> tuple[Course, ...]:

@@ -1,12 +1,13 @@
 """What `compare` takes for a side: a baseline's folder, a file of results, or a git ref."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from pytest_pareto.baseline import layout
+from pytest_pareto.baseline.machines import several_machines
 from pytest_pareto.baseline.newest import newest_runs
 from pytest_pareto.baseline.recorded import recorded_machines
 from pytest_pareto.baseline.store import load
@@ -17,11 +18,10 @@ from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.report.paths import typed
 from pytest_pareto.results.file import load_record
 from pytest_pareto.results.form import ResultsFile
 from pytest_pareto.runs.stored import commit_of, folder_at
-
-_NO_MACHINE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _at_commit(text: str) -> Iterator[Stored]:
         own = own_baseline()
         if own is None:
             raise ParetoError(f"{text}: name the folder too, as {ref}:path/of/the/baseline")
-        path = f"./{Path(os.path.relpath(own)).as_posix()}"
+        path = f"./{typed(own, Path.cwd())}"
     with folder_at(Path.cwd(), commit, path) as folder:
         with _named(folder, text):
             machines = tuple(recorded_machines(folder))
@@ -177,14 +177,11 @@ def common_machine(a: Side, b: Side, asked: str | None) -> str:
             f"{', '.join(b.machines)}"
         )
     if asked is None and len(held) > 1:
-        raise ParetoError(
-            f"{a.name} and {b.name} both hold results of {len(held)} kinds of machine; choose one "
-            f"with --hardware KEY: {', '.join(held)}"
-        )
+        raise several_machines(f"{a.name} and {b.name} both hold", held)
     return asked or held[0]
 
 
 def _common(a: Sequence[str], b: Sequence[str]) -> Sequence[str]:
     if not a or not b:  # a side with nothing but what means the same on every machine
-        return a or b or (_NO_MACHINE,)
+        return a or b or (layout.NO_MACHINE,)
     return [machine for machine in a if machine in b]

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.installing import pip_install
 
 T = TypeVar("T")
 
@@ -62,6 +63,6 @@ def _greenlet() -> Any:
     except ImportError as error:
         raise ParetoError(
             "awaited calls are measured with the help of greenlet, which cannot be imported "
-            f"({error}); install it: pip install 'pytest-pareto[async]'"
+            f"({error}); install it: " + pip_install("greenlet")
         ) from None
     return greenlet

@@ -39,6 +39,7 @@ class Calls:
         self._arguments = arguments
         self.case_id = case_id
         self.wanted: frozenset[str] = frozenset()
+        self._told: tuple[Metric, ...] = ()
         self.clock = clock
         self.plan = plan
         self.device: Device = find_device()
@@ -59,10 +60,20 @@ class Calls:
     def begin(self, wanted: Sequence[Metric]) -> None:
         """Start a meter's pass: what was raised before is no longer the function's news."""
         self.stage = f"measuring {', '.join(metric.name for metric in wanted)}"
-        self.doing = f"measuring {_in_brief(wanted)}"
-        self.telling.border(self.doing)
+        self._told = tuple(wanted)
+        self._tell_what()
         self.wanted = frozenset(metric.name for metric in wanted)
         self.raised = None
+
+    def leave_out(self, *metrics: Metric) -> None:
+        """Note that these turn out not to be measured in this pass, so that none is named."""
+        self._told = tuple(metric for metric in self._told if metric not in metrics)
+        self._tell_what()
+
+    def _tell_what(self) -> None:
+        if self._told:
+            self.doing = f"measuring {_in_brief(self._told)}"
+        self.telling.border(self.doing)
 
     def prepare(self) -> Callable[[], object]:
         """Make fresh arguments, untimed, and return one call of the function with them.
@@ -71,6 +82,7 @@ class Calls:
         of the function leaves it unchanged, with a note saying which call it was.
         """
         self.count += 1
+        self.telling.ahead()
         function = self._function
         try:
             args, kwargs = self._arguments()

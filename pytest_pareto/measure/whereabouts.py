@@ -25,16 +25,26 @@ Tell = Callable[[Whereabouts], None]
 
 
 class Telling:
-    """Tells at the borders of passes, and between calls if it is time; ``tell`` None is nobody."""
+    """Tells before the first call of each pass, and between calls if it is time.
+
+    ``tell`` None is nobody.
+    """
 
     def __init__(self, tell: Tell | None) -> None:
         self._tell = tell
         self._told_ns = 0
+        self._ahead: str | None = None
 
     def border(self, doing: str) -> None:
-        """Tell that something else begins; no call is under way."""
-        if self._tell is not None:
-            self._tell(Whereabouts(doing))
+        """Have it told that something else begins, as soon as a call is made for it."""
+        self._ahead = doing
+
+    def ahead(self) -> None:
+        """Tell what the next call is made for, if that is something else; none is under way."""
+        if self._ahead is not None:
+            doing, self._ahead = self._ahead, None
+            if self._tell is not None:
+                self._tell(Whereabouts(doing))
 
     def between(self, now_ns: int, where: Callable[[], Whereabouts]) -> None:
         """Tell between two calls, if the latest ended (``now_ns``) long enough after the last time.

@@ -7,3 +7,7 @@ class ParetoError(Exception):
 
 class BaselineError(ParetoError):
     """A baseline file that cannot be read or written; the message names file, place and fix."""
+
+
+class PlaceError(BaselineError):
+    """A folder that cannot be the baseline's, so that another one has to be chosen."""

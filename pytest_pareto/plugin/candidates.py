@@ -1,6 +1,5 @@
 """What a session leaves to be accepted: a candidate, in a folder that git does not see."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pytest_pareto.model.history import Baseline
 from pytest_pareto.outputs.disk import being_made, locked, open_folder, put_in_place, remove
 from pytest_pareto.pipeline import Judged
 from pytest_pareto.plugin.conclusion import Conclusion
+from pytest_pareto.report.paths import typed
 
 _README = """\
 What the last `pytest --pareto` would have written into the baseline, in its own format, and in
@@ -81,9 +81,9 @@ def leave(
     )
     facts = replace(
         conclusion.facts,
-        candidate_path=_typed(folder, cwd),
+        candidate_path=typed(folder, cwd),
         acceptable=acceptable,
-        other_baseline=None if other_baseline is None else _typed(other_baseline, cwd),
+        other_baseline=None if other_baseline is None else typed(other_baseline, cwd),
     )
     return replace(conclusion, facts=facts)
 
@@ -101,10 +101,3 @@ def discard(folder: Path | None) -> str | None:
     except OSError as error:
         return f"the last session's candidate could not be removed from {folder}: {error}"
     return None
-
-
-def _typed(folder: Path, cwd: Path) -> str:
-    try:
-        return Path(os.path.relpath(folder, cwd)).as_posix()
-    except ValueError:  # on another drive
-        return folder.as_posix()

@@ -1,9 +1,7 @@
 """What a session came to: failed tests for failing cases, and the section that tells of it."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from pytest_pareto.model.session_report import Picture, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.plugin.failures import report_failures, without_test
 from pytest_pareto.report.failure import failure_text
+from pytest_pareto.report.paths import typed
 from pytest_pareto.report.summary import title
 from pytest_pareto.report.terminal import render_terminal
 
@@ -79,6 +78,6 @@ class Conclusion:
 def _located(case: CaseVerdict, config: pytest.Config) -> CaseVerdict:
     """Name a case's test as it can be typed in the folder where pytest was started."""
     module, separator, test = case.comparison.nodeid.partition("::")
-    here = os.path.relpath(config.rootpath / module, config.invocation_params.dir)
-    nodeid = f"{Path(here).as_posix()}{separator}{test}"
+    here = typed(config.rootpath / module, config.invocation_params.dir)
+    nodeid = f"{here}{separator}{test}"
     return replace(case, comparison=replace(case.comparison, nodeid=nodeid))

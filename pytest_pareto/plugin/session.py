@@ -32,15 +32,16 @@ class Runs(Protocol):
 
 def register_session(config: pytest.Config) -> None:
     """Read the settings, check the baseline before hours are spent, and register the hooks."""
-    from pytest_pareto.baseline.store import check_writable
+    from pytest_pareto.baseline.store import check_writable, chosen_with
     from pytest_pareto.plugin.past import load_past
 
     settings = read_settings(config)
     try:
-        if settings.against is None:
-            load_past(settings, probe_environment({}).hardware_key)
-        if settings.update is not None:
-            check_writable(settings.baseline_dir)
+        with chosen_with("--pareto-baseline"):
+            if settings.against is None:
+                load_past(settings, probe_environment({}).hardware_key)
+            if settings.update is not None:
+                check_writable(settings.baseline_dir)
         selection = Selection(config)
         runs = _runs(config, settings, selection)
     except ParetoError as error:

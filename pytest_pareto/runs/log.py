@@ -34,7 +34,7 @@ def folder_log(folder: Path, newest: int | None = None) -> FolderLog:
     inside = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     top = _top_of(inside, folder)
     relative = PurePosixPath(folder.relative_to(top).as_posix())
-    if _asked(top, "rev-parse", "--is-shallow-repository") == "true":
+    if try_git(top, "rev-parse", "--is-shallow-repository").output.strip() == "true":
         raise ParetoError(
             f"this clone of {top.as_posix()} is shallow, so that most of the history is not here; "
             "run `git fetch --unshallow`, or in CI set `fetch-depth: 0`"
@@ -45,6 +45,8 @@ def folder_log(folder: Path, newest: int | None = None) -> FolderLog:
         *("--literal-pathspecs", "-c", "log.follow=false", "log", "--first-parent"),
         *(*_OPTIONS, *most, "HEAD", "--", str(relative)),
     )
+    if answer.code != 0 and not _is_unborn(top):
+        raise _refused(f"git log failed in {top.as_posix()}", answer.complaint, _BROKEN)
     told = answer.output if answer.code == 0 else ""  # a repository without a commit
     lines = told.encode("utf-8", "replace").decode("utf-8").removesuffix("\n").split("\n")
     revisions = tuple(Revision(*line.split("\0", 3)) for line in reversed(lines) if line)
@@ -66,8 +68,21 @@ def _top_of(inside: Path, folder: Path) -> Path:
             f"{folder.as_posix()} is not inside a git repository, and the history of a baseline "
             "is git's; commit it, or name the folder of one that is: --baseline DIR"
         )
-    raise ParetoError(f"git refuses {inside.as_posix()}:\n{answer.complaint.strip()}")
+    raise _refused(f"git refuses {inside.as_posix()}", answer.complaint, _REFUSING)
 
 
-def _asked(top: Path, *question: str) -> str:
-    return try_git(top, *question).output.strip()
+_BROKEN = "run `git fsck` there to see what is broken; a fresh clone has it whole"
+_REFUSING = "do what git says, and ask again"
+
+
+def _refused(what: str, complaint: str, step: str) -> ParetoError:
+    """Return an error in git's own words."""
+    return ParetoError(f"{what}:\n{complaint.strip() or 'it did not say why'}\n{step}")
+
+
+def _is_unborn(top: Path) -> bool:
+    """Whether the branch has no commit yet, as against one that cannot be read."""
+    if try_git(top, "rev-parse", "--verify", "--quiet", "HEAD").code == 0:
+        return False
+    refs = try_git(top, "for-each-ref", "--count=1", "refs/heads")
+    return refs.code == 0 and not refs.complaint

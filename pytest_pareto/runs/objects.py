@@ -1,5 +1,6 @@
 """What git keeps, read from one process of it: no file is checked out, no ref is moved."""
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ class GitObjects:
         assert self._process is not None
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # of what it did not take
+                    pipe.close()
         end_group(self._process)
 
     def read(self, name: str) -> GitObject:
@@ -65,11 +67,15 @@ class GitObjects:
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(f"{name}\n".encode())
-        process.stdin.flush()
-        found, *about = process.stdout.readline().decode().split()
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and answers nothing
+            process.stdin.write(f"{name}\n".encode())
+            process.stdin.flush()
+        found, *about = process.stdout.readline().decode().split() or [name]
         if len(about) != 2:
-            raise ParetoError(f"git has no object {name} ({' '.join(about) or 'it ended'})")
+            raise ParetoError(
+                f"git has no object {name} ({' '.join(about) or 'it ended'}); run `git fsck` in "
+                f"{self._top.as_posix()} to see what is broken; a fresh clone has it whole"
+            )
         kind, size = about
         content = process.stdout.read(int(size) + 1)[:-1]
         return GitObject(found, kind, content)

@@ -1,5 +1,6 @@
 """Builders of baselines: only what a test cares about is spelled out."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -73,3 +74,26 @@ def baseline() -> Callable[..., Baseline]:
         return Baseline("nvidia-h200x1", {c.case_id: c for c in cases}, {E1: GPU} | environments)
 
     return build
+
+
+@pytest.fixture
+def fail_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[str, int, BaseException], Callable[[], int]]:
+    """Let the n-th call of an os function fail; return a count of its calls."""
+
+    def fail(name: str, call: int, error: BaseException) -> Callable[[], int]:
+        real = getattr(os, name)
+        calls = 0
+
+        def patched(*arguments: Any, **keywords: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == call:
+                raise error
+            return real(*arguments, **keywords)
+
+        monkeypatch.setattr(os, name, patched)
+        return lambda: calls
+
+    return fail

@@ -146,3 +146,17 @@ def test_metrics_that_mean_the_same_anywhere_have_a_folder_of_their_own() -> Non
     assert not layout.belongs(Scope.GPU, "any")
     assert layout.belongs(Scope.HOST, "nvidia-h200x1")
     assert layout.environment_file("ab12") == PurePosixPath("_env/ab12.json")
+
+
+@pytest.mark.parametrize(
+    ("folder", "results", "machine"),
+    [
+        ("nvidia-h200x1", True, True),
+        (layout.ANYWHERE_FOLDER, True, False),
+        (layout.ENVIRONMENT_FOLDER, False, False),
+        (".git", False, False),
+    ],
+)
+def test_which_folders_are_of_machines(folder: str, results: bool, machine: bool) -> None:
+    assert layout.holds_results(folder) == results
+    assert layout.is_of_a_machine(folder) == machine

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline.recorded import load_recorded
+from pytest_pareto.baseline.past import machines_of
+from pytest_pareto.baseline.recorded import load_recorded, recorded_machines
 from pytest_pareto.baseline.store import write
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
@@ -76,3 +77,11 @@ def test_what_is_no_baseline(tmp_path: Path) -> None:
     (tmp_path / "project" / "kept" / "_env").mkdir(parents=True)
     with pytest.raises(BaselineError, match=r"no folder _env; .*/project/kept is one$"):
         load_recorded(tmp_path / "project")
+
+
+def test_now_and_in_the_past_the_machines_are_the_same(tmp_path: Path) -> None:
+    for folder in ("cpu-a", "cpu-b", "any", "_env", ".git"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "test_m.json").touch()
+    files = [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.json")]
+    assert set(recorded_machines(tmp_path)) == machines_of(files) == {"cpu-a", "cpu-b"}

@@ -19,6 +19,7 @@ from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.passes import meter_pass
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.installing import pip_install
 from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.testing import check_meter
@@ -216,7 +217,7 @@ class TestAbsence:
         monkeypatch.setattr("pytest_pareto.zeus.find_spec", lambda name: None)
         found = measured(world, gpus(0))
         assert {each.absent for each in found.values()} == {
-            "zeus is not installed; pip install 'pytest-pareto[zeus]'"
+            "zeus is not installed; " + pip_install("zeus")
         }
         assert world.journal == []
 

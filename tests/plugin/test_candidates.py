@@ -1,5 +1,7 @@
 """What a session leaves to be accepted, and ``pytest-pareto accept`` at the shell."""
 
+import json
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -84,10 +86,59 @@ def test_another_folder_is_a_baseline_too(slower: "Toy") -> None:
     assert not (slower.path / "pareto_baselines").exists()
 
 
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("world.json", "is a file where the baseline needs a directory. Choose another folder"),
+        ("world.json/below", "is a file where the baseline needs a directory. Choose another"),
+        ("nowhere", "there is no baseline at nowhere: name its folder"),
+    ],
+)
+def test_a_baseline_that_is_none(
+    slower: "Toy", capsys: pytest.CaptureFixture[str], folder: str, message: str
+) -> None:
+    capsys.readouterr()
+    assert accept("--reason", "x", "--baseline", folder) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "with --baseline DIR" in error
+    assert "--pareto-baseline" not in error
+    assert not (slower.path / "nowhere").exists()
+
+
+def test_the_first_of_a_baseline_elsewhere(fresh_toy: "Toy") -> None:
+    """There is none yet, and no typo: the session was judged by it."""
+    fresh_toy.run("--pareto", "--pareto-baseline=elsewhere")
+    assert accept("--baseline", "elsewhere") == 0
+    assert fresh_toy.run("--pareto", "--pareto-baseline=elsewhere").exit_code == 0
+
+
+def test_what_an_artifact_says_of_itself_proves_nothing(
+    slower: "Toy", capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may come from a pull request: told is what is written, and a reason is asked for it."""
+    file = slower.path / FOLDER / SESSION / "candidate.json"
+    about = json.loads(file.read_text())
+    change = about["offers"][LARGE]["changes"]["latency"]
+    change.update(action="accept-better", detail="0.08 → 0.01 s\x1b[2K")
+    file.write_text(json.dumps(about))
+    capsys.readouterr()
+    assert accept(LARGE) == 2
+    step = r"0\.0[34]\d* → 0\.0[789]\d* s, 1 run"
+    assert re.search(rf"with --reason TEXT \(latency: {step}\)", capsys.readouterr().err)
+    assert accept(LARGE, "--reason", "more steps") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(rf"accept-worse: {re.escape(LARGE)} latency \({step}\)", out)
+    assert "0.01 s" not in out
+    assert "\x1b" not in out
+
+
 def test_what_is_new_needs_no_reason(fresh_toy: "Toy", capsys: pytest.CaptureFixture[str]) -> None:
     fresh_toy.run("--pareto")
     assert accept() == 0
-    assert f"add: {SMALL} accuracy, latency (1 run)" in capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(rf"add: {re.escape(SMALL)} accuracy \([01]\.?\d*, 1 run\)", out)
+    assert re.search(rf"add: {re.escape(SMALL)} latency \(0\.\d+ s, 1 run\)", out)
     assert fresh_toy.run("--pareto", "--pareto-missing=fail").exit_code == 0
 
 
@@ -185,3 +236,9 @@ def test_nothing_to_accept_is_said(toy: "Toy", capsys: pytest.CaptureFixture[str
     capsys.readouterr()
     assert accept("--reason", "x") == 2
     assert "nothing changed in its 3 cases" in capsys.readouterr().err
+
+
+def test_of_the_arguments_only_the_folder_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["accept"])
+    assert "arguments are required: DIR\n" in capsys.readouterr().err

@@ -98,29 +98,6 @@ def test_it(pareto):
     )
 
 
-def test_torchmetrics_objects_bring_their_direction(pytester: pytest.Pytester, run: "Run") -> None:
-    passes(
-        pytester,
-        run,
-        """
-import pytest
-class Accuracy:
-    higher_is_better = True
-    def update(self, *args): self.args = args
-    def compute(self): return 0.5
-class Undirected(Accuracy):
-    higher_is_better = None
-def test_it(pareto):
-    metric = Accuracy()
-    metric.update([1], [1])
-    pareto.record("accuracy", metric)
-    with pytest.raises(Exception, match="direction of 'other' is missing"):
-        pareto.record("other", Undirected())
-""",
-        "--pareto",
-    )
-
-
 def test_fronts_are_functions_unless_named(pytester: pytest.Pytester, run: "Run") -> None:
     pytester.makepyfile(
         test_it="""
@@ -174,18 +151,3 @@ def pytest_pareto_meters(config):
     result = session.case("test_it.py::test_it").comparison.metric("fuel")
     assert result is not None
     assert result.candidate == 3.0
-
-
-def test_a_broken_budget_fails(pytester: pytest.Pytester, run: "Run") -> None:
-    source = """
-import pytest
-@pytest.mark.pareto(budget={{"score": ">= 0.9"}})
-def test_it(pareto):
-    pareto.record("score", [{score}] * 50, ids=range(50), better="higher", tolerance=0.1)
-"""
-    pytester.makepyfile(test_it=source.format(score=0.8))
-    session = run("--pareto")
-    assert session.exit_code == 1
-    assert "score >= 0.9" in " ".join(session.text.split())
-    pytester.makepyfile(test_it=source.format(score=0.95))
-    assert run("--pareto").exit_code == 0

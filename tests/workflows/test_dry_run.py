@@ -78,7 +78,7 @@ def test_accepted_from_the_artifact_it_is_green(branch: tuple[Repository, Job]) 
     repository, job = branch
     done = repository.accept(job, TRADED, "--reason", "half the steps, as agreed")
     assert done.returncode == 0, done.stderr
-    assert f"accept-worse: {TRADED} accuracy (0.95 → 0.85)" in done.stdout
+    assert f"accept-worse: {TRADED} accuracy (0.95 → 0.85, " in done.stdout
     changed = repository.git("diff", "--unified=0")
     assert changed.count('"reason": "half the steps, as agreed"') == 2  # accuracy and latency
     assert repository.git("status", "--porcelain").count("\n") == 2  # the module, the environment

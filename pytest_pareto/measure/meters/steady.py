@@ -51,6 +51,10 @@ class SteadyMeter:
             no_energy = _no_energy(calls, watch)
             if traced is not None and no_energy is not None:
                 return (*absent(_OF_THE_HOST, traced), *absent((ENERGY,), no_energy))
+            if no_energy is not None:
+                calls.leave_out(ENERGY)
+            if traced is not None:
+                calls.leave_out(*_OF_THE_HOST)
             warm_up(calls)
             window = watch.unslowed(lambda: _measure_window(calls, watch))
         if watch.slowed is not None:
@@ -75,6 +79,8 @@ def _noted(watch: Watch, measurement: Measurement) -> Measurement:
 def _measure_window(calls: Calls, watch: Watch) -> _Window:
     reference = _reference(calls)
     energy = _energy_window(calls, watch)
+    if not isinstance(energy, EnergyWindow):
+        calls.leave_out(ENERGY)
 
     def between(elapsed_s: float) -> None:
         if isinstance(reference, HostReference):

@@ -11,6 +11,7 @@ from pytest_pareto.measure.meter import Calls, absent, summary
 from pytest_pareto.measure.unfinished import refuse_unfinished
 from pytest_pareto.measure.work.counting import Work, counted
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.installing import pip_install
 from pytest_pareto.model.metric import FLOPS, OPERATIONS
 from pytest_pareto.model.run import Measurement
 
@@ -118,7 +119,7 @@ def _without_data(
     except ImportError as error:
         raise ParetoError(
             f"torch cannot be imported ({summary(error)}), and only its operations are "
-            "counted; install it: pip install 'pytest-pareto[torch]'"
+            "counted; install it: " + pip_install("torch")
         ) from error
     from pytest_pareto.measure.work.dataless import without_data
 

@@ -9,6 +9,7 @@ import pytest
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters.steady import SteadyMeter
 from pytest_pareto.measure.passes import meter_pass
+from pytest_pareto.measure.whereabouts import Telling, Whereabouts
 from pytest_pareto.model.run import Measurement
 
 if TYPE_CHECKING:
@@ -160,6 +161,35 @@ class TestEnergyThatIsNotWanted:
         fake_torch.zeros = None
         found = _measure(calls, "latency", "event_time", "host_reference")
         assert found["energy"].values == pytest.approx((48.0,), rel=0.005)
+
+
+class TestWhatIsToldMeanwhile:
+    """A reader who is told of energy waits for a figure that never comes."""
+
+    def told(self, fake_torch: Any, calls_of: CallsOf, traced: str | None = None) -> list[str]:
+        heard: list[Whereabouts] = []
+        calls = calls_of(lambda: fake_torch.cuda.launch(0.08), warmup=1, rounds=1)
+        calls.telling = Telling(heard.append)
+        _measure(calls, traced=traced)
+        return list(dict.fromkeys(each.doing for each in heard))
+
+    def test_where_all_is_measured(self, nvml: Any, fake_torch: Any, calls_of: CallsOf) -> None:
+        both = ["warming up", "measuring latency and energy"]
+        assert self.told(fake_torch, calls_of) == both
+
+    def test_without_a_meter_of_energy(self, nvml: Any, fake_torch: Any, calls_of: CallsOf) -> None:
+        nvml.closed = "Driver Not Loaded"
+        assert self.told(fake_torch, calls_of) == ["warming up", "measuring latency"]
+
+    def test_with_a_stranger_on_the_board(
+        self, board: "ScriptedBoard", fake_torch: Any, calls_of: CallsOf
+    ) -> None:
+        board.processes = {os.getpid(): None, 999_999: None}
+        assert self.told(fake_torch, calls_of) == ["warming up", "measuring latency"]
+
+    def test_under_a_tracer(self, nvml: Any, fake_torch: Any, calls_of: CallsOf) -> None:
+        told = self.told(fake_torch, calls_of, traced=TRACED)
+        assert told == ["warming up", "measuring energy"]
 
 
 class TestATracer:

@@ -250,7 +250,7 @@ def test_an_error_of_the_function_is_its_own_with_a_note(torch: Any) -> None:
 
 def test_without_torch_the_way_to_get_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ParetoError, match=r"pip install 'pytest-pareto\[torch\]'"):
+    with pytest.raises(ParetoError, match=r"install it: pip install '?torch"):
         count_work(len, [])
 
 

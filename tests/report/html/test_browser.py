@@ -15,7 +15,7 @@ from pytest_pareto.report.html.page import Image, render_page
 
 CHROMIUM = shutil.which("chromium")
 sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: pip install pytest-pareto[browser]"
+    "playwright.sync_api", reason="playwright is not installed: pip install '.[browser]'"
 )
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no chromium: apt install chromium"

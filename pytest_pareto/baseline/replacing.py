@@ -1,0 +1,125 @@
+"""Files as wholes: tried for writing, replaced all together or not at all."""
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from pytest_pareto.baseline.disk import directory_exists
+from pytest_pareto.model.errors import BaselineError, PlaceError
+
+
+def check_writable(directory: Path) -> None:
+    """Try whether a baseline could be written, before an expensive run is spent on it.
+
+    A file is really created and removed again, in the directory or its nearest parent
+    that exists: what permissions say is not true for root and read-only mounts.
+    Raises PlaceError.
+    """
+    folder = directory
+    while not directory_exists(folder):
+        folder = folder.parent
+    probe = _temporary(folder / "probe")
+    try:
+        _write_durably(probe, b"probe")
+    except OSError as error:
+        raise PlaceError(
+            f"{directory.as_posix()}: no baseline can be written here ({error.strerror}: "
+            f"{folder.as_posix()}). Change its permissions."
+        ) from error
+    finally:
+        _discard(probe)
+
+
+def replace_all(contents: Mapping[Path, str | None]) -> None:
+    """Give files their new text, in this order; ``None`` removes a file.
+
+    Everything is first written to temporary siblings, so that no file is ever half
+    written; on any failure, what was replaced already is put back. Where a link leads to a
+    file, that file gets the text, wherever it is, also one that is not there yet; of a file to
+    be removed the link goes. Raises BaselineError naming the path that failed.
+    """
+    contents = {_written(path, text): text for path, text in contents.items()}
+    staged = {path: _temporary(path) for path, text in contents.items() if text is not None}
+    before: dict[Path, _Held] = {}
+    path = Path()
+    try:
+        for path, temporary in staged.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_durably(temporary, (contents[path] or "").encode())
+        for path in contents:
+            before[path] = _held(path)
+            if path in staged:
+                staged[path].replace(path)
+            else:
+                path.unlink()
+    except BaseException as error:
+        lost = [name.as_posix() for name, data in before.items() if not _put_back(name, data)]
+        if not isinstance(error, OSError):
+            raise
+        state = (
+            f"These files could not be put back, restore them from git: {', '.join(lost)}"
+            if lost
+            else "The old baseline is intact"
+        )
+        raise BaselineError(
+            f"{path.as_posix()}: cannot be written ({error.strerror or error}). {state}."
+        ) from error
+    finally:
+        for temporary in staged.values():
+            _discard(temporary)
+
+
+def _written(path: Path, text: str | None) -> Path:
+    """Return the file that takes a text: where a path's links lead."""
+    return Path(os.path.realpath(path)) if text is not None and path.is_symlink() else path
+
+
+_Held: TypeAlias = bytes | Path | None
+"""What a path has: a file's content, the target of a link, or nothing."""
+
+
+def _held(path: Path) -> _Held:
+    if path.is_symlink():
+        return path.readlink()
+    return path.read_bytes() if path.exists() else None
+
+
+def _put_back(path: Path, data: _Held) -> bool:
+    """Return whether a file holds what it held, after restoring it where needed."""
+    try:
+        if data is None:
+            path.unlink(missing_ok=True)
+        elif _held(path) == data:
+            return True
+        elif isinstance(data, Path):
+            path.symlink_to(data)
+        else:
+            temporary = _temporary(path)
+            try:
+                _write_durably(temporary, data)
+                temporary.replace(path)
+            finally:
+                _discard(temporary)
+    except OSError:
+        return False
+    return True
+
+
+def _temporary(path: Path) -> Path:
+    # Not tempfile: its files are private to the user, and a baseline is for everybody.
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _discard(temporary: Path) -> None:
+    # A left-over is never read, and the error that matters is the one already raised.
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,24 @@
+"""Paths as they are typed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.report.paths import typed
+
+
+@pytest.mark.parametrize(
+    ("path", "spelled"),
+    [("/a/b/c/d.py", "c/d.py"), ("/a/x", "../x"), ("/a/b", "."), ("/a/b/../b/e", "e")],
+)
+def test_from_where_it_is_typed(path: str, spelled: str) -> None:
+    assert typed(Path(path), Path("/a/b")) == spelled
+
+
+def test_from_another_drive_no_way_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def relpath(*_: object) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(os.path, "relpath", relpath)
+    assert typed(Path("/a/b"), Path("/a")) == "/a/b"
