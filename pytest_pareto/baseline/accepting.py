@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from pytest_pareto.baseline.actions import Action, still_explained
+from pytest_pareto.baseline.actions import Action
 from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 from pytest_pareto.baseline.codec import history_key
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.baseline.succession import still_explained
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
 
