@@ -13,6 +13,11 @@ from _pytest.assertion.rewrite import AssertionRewriter
 
 import pytest_pareto
 from pytest_pareto import cli
+from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.baseline.store import write
+from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.model.metric import Better, Kind, Scope
+from tests.sessions import HERE
 
 TEST = """
 import pytest
@@ -192,6 +197,45 @@ def test_a_reader_of_the_help_that_has_seen_enough() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Path:
+    """A baseline of one case."""
+    metric = MetricHistory(
+        "s", Better.LOWER, Kind.RUN, Scope.HOST, (Session(environment_key(HERE), 0, (0.1,)),)
+    )
+    case = CaseHistory("test_m.py::test_f", "f", "s", {"latency": metric})
+    after = Baseline(HERE.hardware_key, {case.case_id: case}, {environment_key(HERE): HERE})
+    write(tmp_path / "held", HERE.hardware_key, Baseline(HERE.hardware_key, {}, {}), after)
+    return tmp_path / "held"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told(held: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_pareto", "show", str(held)],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("pytest-pareto show: standard output took not all of it")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams are closed by a POSIX shell")
+@pytest.mark.parametrize(
+    ("closed", "folder", "code"), [(">&-", "held", 0), (">&- 2>&-", "held", 0), ("2>&-", "no", 2)]
+)
+def test_streams_that_are_closed_take_nothing(
+    held: Path, closed: str, folder: str, code: int
+) -> None:
+    command = f'"$0" -m pytest_pareto show "$1" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, str(held.with_name(folder))],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
 def test_ctrl_c_ends_without_a_traceback(

@@ -86,7 +86,7 @@ def test_the_reference_lists_the_marker() -> None:
 
 def test_the_reference_lists_the_fixture() -> None:
     rows = dict(re.findall(r"^\| .*?`(?:await )?pareto\.(\w+)\((.*?)\)`", REFERENCE, re.MULTILINE))
-    for name, method in vars(pytest_pareto.Pareto).items():
+    for name, method in inspect.getmembers(pytest_pareto.Pareto, inspect.isfunction):
         if name.startswith("_"):
             continue
         known = {
@@ -102,7 +102,7 @@ def test_the_api_has_every_public_name() -> None:
     assert {name for name in pytest_pareto.__all__ if name != "__version__"} <= documented
     assert {f"testing.{name}" for name in pytest_pareto.testing.__all__} <= documented
     (members,) = re.findall(r"autoclass:: pytest_pareto\.Pareto\b.*\n   :members: (.*)\n", API)
-    public = {name for name in vars(pytest_pareto.Pareto) if not name.startswith("_")}
+    public = {name for name in dir(pytest_pareto.Pareto) if not name.startswith("_")}
     assert set(members.split(", ")) == public
 
 

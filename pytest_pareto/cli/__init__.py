@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from pytest_pareto import __version__
 from pytest_pareto.cli import accept, compare, doctor, history, show
 from pytest_pareto.cli.exits import CANNOT, INTERRUPTED
-from pytest_pareto.cli.written import let_go_of_output
+from pytest_pareto.cli.written import let_go_of_output, open_what_is_closed
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.report.text import clean
 
@@ -36,6 +36,7 @@ exit code: 0, 1 for what failed, 2 for what cannot be done, 130 after Ctrl-C"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; wrong arguments exit with 2."""
+    open_what_is_closed()
     try:
         try:
             code = _run(sys.argv[1:] if argv is None else argv)

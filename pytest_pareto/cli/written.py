@@ -4,7 +4,9 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.report.lines import Line, Tone
 
 _COLOURS = {Tone.RED: "31", Tone.GREEN: "32", Tone.YELLOW: "33", Tone.BOLD: "1"}
@@ -32,6 +34,19 @@ def write_lines(lines: Iterable[Line]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         let_go_of_output()
+    except OSError as error:
+        let_go_of_output()
+        raise ParetoError(
+            f"standard output took not all of it ({error.strerror}): write it elsewhere"
+        ) from error
+
+
+def open_what_is_closed() -> None:
+    """Give streams to a process that was started without: what it says there goes nowhere."""
+    if sys.stdout is None:  # `>&-` in a shell, some services
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
 
 
 def let_go_of_output() -> None:
