@@ -6,7 +6,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position, Verdict
 from pytest_pareto.report.accepting import Offered, accept_steps, offered_of
 from pytest_pareto.report.step import Step
-from pytest_pareto.report.words import HARMED, only_crept
+from pytest_pareto.report.words import HARMED, breaks_a_budget, only_crept
 
 ENOUGH_RUNS = 5
 
@@ -26,13 +26,13 @@ def case_steps(case: CaseVerdict, facts: SessionFacts | None = None) -> Iterator
 def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
     """Say what to do about a session, unless it already updates the baseline.
 
-    What crept is told in any case: an update accepts nothing into the anchor. Where results are
+    What no update settles is told in any case, as what crept since the anchor. Where results are
     compared that were measured at some time, nothing is said: they may be of another folder.
     """
     if facts.new_side is not None:
         return
     if facts.updating:
-        yield from _about_creep(judgement.cases)
+        yield from _beside_the_baseline(judgement.cases)
         return
     if facts.ref is not None:
         yield from _in_turn_again([c for c in judgement.cases if c.fails], facts.ref)
@@ -52,6 +52,7 @@ def _in_turn_again(failing: Sequence[CaseVerdict], ref: str) -> Iterator[Step]:
         where = _selection(failing)
         again = ("pytest", *where, "--pareto", f"--pareto-against={ref}", "-v")
         yield Step("to look closer:", again, "run this test with --pareto --pareto-against -v")
+        yield from _beside_the_baseline(failing)
 
 
 def _record(facts: SessionFacts) -> Step:
@@ -65,14 +66,14 @@ def _steps_for(
 ) -> Iterator[Step]:
     changed = [case for case in failing if _can_be_accepted(case)]
     undecided = [case for case in failing if case.verdict is Verdict.INCONCLUSIVE]
-    crept = [case for case in failing if case.crept]
-    if changed or undecided or crept:
-        where = _selection([*changed, *undecided, *crept])
+    doubtful = [case for case in failing if case.crept or breaks_a_budget(case)]
+    if changed or undecided or doubtful:
+        where = _selection([*changed, *undecided, *doubtful])
         more = ("pytest", *where, "--pareto", f"--pareto-runs={_more(runs)}", "-v")
         yield Step("to look closer:", more, _ALONE_RUNS)
     if changed:
         yield from accept_steps(changed, offered)
-    yield from _about_creep(failing)
+    yield from _beside_the_baseline(failing)
     verdicts = {case.verdict for case in failing}
     if verdicts & {Verdict.NEW, Verdict.NOT_COMPARABLE}:
         yield Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
@@ -81,11 +82,15 @@ def _steps_for(
         yield Step("if it was removed on purpose:", removed)
 
 
-def _about_creep(cases: Sequence[CaseVerdict]) -> Iterator[Step]:
+def _beside_the_baseline(cases: Sequence[CaseVerdict]) -> Iterator[Step]:
+    """Say what to do about what no update settles."""
+    if any(case.fails and breaks_a_budget(case) for case in cases):
+        yield Step("if a budget is too tight:", instead=_CHANGE_THE_BUDGET)
     if any(case.fails and case.crept for case in cases):
         yield Step("if the creep is meant:", instead=_FREEZE_ANEW)
 
 
+_CHANGE_THE_BUDGET = "change it in the test's marker; no update writes it"
 _FREEZE_ANEW = (
     "raise the tolerance, or replace the anchor by a copy of the baseline; no update writes it"
 )
