@@ -6,7 +6,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position, Verdict
 from pytest_pareto.report.accepting import Offered, accept_steps, offered_of
 from pytest_pareto.report.step import Step
-from pytest_pareto.report.words import HARMED, breaks_a_budget, only_crept
+from pytest_pareto.report.words import HARMED, breaks_a_budget, only_crept, uncompared
 
 ENOUGH_RUNS = 5
 
@@ -38,13 +38,13 @@ def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
         yield from _in_turn_again([c for c in judgement.cases if c.fails], facts.ref)
         return
     own = [case for case in judgement.cases if case.fails and case.common is None]
-    yield from _steps_for(own, facts.runs, offered_of(own, facts))
-    if any(case.common is not None and case.fails for case in judgement.cases):
-        yield Step("code or machine?", ("pytest", "--pareto", "--pareto-against=origin/main"))
     fails = {case.case_id for case in own}
     rest = [case for case in judgement.cases if case.case_id not in fails]
-    if any(case.verdict is Verdict.NEW for case in rest):
-        yield _record(facts)
+    steps = [*_steps_for(own, facts.runs, offered_of(own, facts))]
+    if any(case.common is not None and case.fails for case in judgement.cases):
+        steps.append(_IN_TURN)
+    steps += _about_uncompared(rest, _record(facts))
+    yield from dict.fromkeys(steps)
 
 
 def _in_turn_again(failing: Sequence[CaseVerdict], ref: str) -> Iterator[Step]:
@@ -58,7 +58,20 @@ def _in_turn_again(failing: Sequence[CaseVerdict], ref: str) -> Iterator[Step]:
 def _record(facts: SessionFacts) -> Step:
     if not facts.baseline_sessions:
         return Step("to record one here:", ("pytest", "--pareto", "--pareto-update"))
-    return Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
+    return _RECORD_NEW
+
+
+def _about_uncompared(cases: Sequence[CaseVerdict], record: Step) -> Iterator[Step]:
+    """Say how to have compared what was not, be it in whole cases or in parts of them."""
+    lacking = [result for case in cases for result in uncompared(case)]
+    if any(not result.for_now for result in lacking):
+        yield record
+    if any(result.for_now for result in lacking):
+        yield _IN_TURN
+
+
+_RECORD_NEW = Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
+_IN_TURN = Step("code or machine?", ("pytest", "--pareto", "--pareto-against=origin/main"))
 
 
 def _steps_for(
@@ -74,10 +87,8 @@ def _steps_for(
     if changed:
         yield from accept_steps(changed, offered)
     yield from _beside_the_baseline(failing)
-    verdicts = {case.verdict for case in failing}
-    if verdicts & {Verdict.NEW, Verdict.NOT_COMPARABLE}:
-        yield Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
-    if Verdict.MISSING in verdicts:
+    yield from _about_uncompared(failing, _RECORD_NEW)
+    if any(case.verdict is Verdict.MISSING for case in failing):
         removed = ("pytest", "--pareto", "--pareto-update=all")
         yield Step("if it was removed on purpose:", removed)
 

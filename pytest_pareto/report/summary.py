@@ -106,7 +106,11 @@ def would_have_caught(
 
 
 def caught_by_quiet(judgement: Judgement) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Say what the unchanged cases would have caught: a lead, and a part for each metric."""
+    """Say what the unchanged cases would have caught: a lead, and a part for each metric.
+
+    Of the others each report tells on its own how blind they were. The report in one line does
+    not, and so sums up all cases.
+    """
     quiet = quiet_cases(judgement)
     return (
         (f"{plural(len(quiet), 'unchanged case')} would have caught: ", would_have_caught(quiet)),

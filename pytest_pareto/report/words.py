@@ -2,7 +2,7 @@
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Metric
-from pytest_pareto.model.verdict import CaseVerdict, Position, Verdict
+from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Position, Verdict
 
 _OUTCOMES = {
     Outcome.WORSE: "WORSE",
@@ -113,12 +113,18 @@ def only_crept(case: CaseVerdict) -> bool:
     return bool(case.crept) and not graver and case.place.position is not Position.LOST
 
 
+def uncompared(case: CaseVerdict) -> list[MetricResult]:
+    """Return the metrics that could fail the build and had nothing to be compared with."""
+    return [
+        r
+        for r in case.comparison.metrics
+        if r.metric.gates and r.outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE)
+    ]
+
+
 def is_partly_compared(case: CaseVerdict) -> bool:
     """Whether a metric that could fail the build had nothing to be compared with."""
-    return any(
-        r.metric.gates and r.outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE)
-        for r in case.comparison.metrics
-    )
+    return bool(uncompared(case))
 
 
 def breaks_a_budget(case: CaseVerdict) -> bool:

@@ -22,7 +22,7 @@ from pytest_pareto.report.html.section import Section, build_sections
 from pytest_pareto.report.lines import Line
 from pytest_pareto.report.step import Step, shown_command
 from pytest_pareto.report.steps import session_steps
-from pytest_pareto.report.summary import title, would_have_caught
+from pytest_pareto.report.summary import caught_by_quiet, title
 from pytest_pareto.report.text import clean
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
 from pytest_pareto.report.words import severity
@@ -83,8 +83,7 @@ class Page:
     sections: tuple[Section, ...]
     bill: tuple[tuple[Section, tuple[Charged, ...]], ...]
     billed: Mapping[str, str]
-    caught: tuple[str, ...]
-    caught_since_anchor: tuple[str, ...]
+    caught: tuple[tuple[str, tuple[str, ...]], ...]
     facts: tuple[Fact, ...]
     machine: tuple[Fact, ...]
     conditions: tuple[str, ...]
@@ -114,8 +113,7 @@ def build_page(report: SessionReport) -> Page:
         sections=sections,
         bill=tuple(_bill(sections, charged)),
         billed=charged.units,
-        caught=would_have_caught(judgement.cases),
-        caught_since_anchor=would_have_caught(judgement.cases, since_anchor=True),
+        caught=tuple((lead.strip(), parts) for lead, parts in caught_by_quiet(judgement) if parts),
         facts=tuple(session_facts(report)),
         machine=tuple(machine_facts(report.environment)),
         conditions=tuple(conditions(report)),
