@@ -33,11 +33,7 @@ def what_settles(
     if _half_interval(contrast.session_error, alpha) > hopeless:
         return _sessions_forbid(contrast, relative=relative)
     if _half_interval(contrast.with_runs(math.inf).error, alpha) > hopeless:
-        held = contrast.baseline.runs
-        return (
-            "more runs now would not settle this: the baseline holds "
-            f"{held} {'run' if held == 1 else 'runs'}; record it with more (--pareto-runs)"
-        )
+        return contrast.no_runs_settle
     if runs := _runs_for(contrast, gap, alpha):
         remedy = contrast.remedy(runs, confirmed=confirmed)
         return f"about {runs} runs would settle it ({remedy})"

@@ -96,7 +96,10 @@ def _failing_word(case: CaseVerdict) -> str:
         return "regressed"
     if _mainly_breaks_a_budget(case):
         return BROKE_A_BUDGET
-    unmeasured = {Verdict.NEW: "without a baseline", Verdict.NOT_COMPARABLE: "not comparable"}
+    unmeasured = {
+        Verdict.NEW: "with nothing to compare with",
+        Verdict.NOT_COMPARABLE: "not comparable",
+    }
     if case.verdict in HARMLESS:
         return "only partly compared"
     return unmeasured.get(case.verdict, _VERDICTS[case.verdict])

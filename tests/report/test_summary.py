@@ -71,7 +71,7 @@ def test_diagnostics_catch_nothing(case: MakeCase, compared: Compare) -> None:
         (Verdict.TRADE_OFF, {"fails": ("x",)}, "1 of 1 case regressed"),
         (Verdict.BROKEN, {"fails": ("x",)}, "1 of 1 case broken"),
         (Verdict.MISSING, {"fails": ("x",)}, "1 of 1 case missing"),
-        (Verdict.NEW, {"fails": ("x",)}, "1 of 1 case without a baseline"),
+        (Verdict.NEW, {"fails": ("x",)}, "1 of 1 case with nothing to compare with"),
         (Verdict.NOT_COMPARABLE, {"fails": ("x",)}, "1 of 1 case not comparable"),
         (Verdict.INCONCLUSIVE, {"fails": ("x",)}, "1 of 1 case inconclusive"),
         (Verdict.UNCHANGED, {"fails": ("x",)}, "1 of 1 case only partly compared"),
