@@ -283,7 +283,7 @@ def test_other_samples_are_seen_whichever_of_them_were_scored() -> None:
     other = replace(now, looks=replace(now.looks, seed=order_seed(["another", *ids(199)])))
     found = judged(run_of(other), remembers(SCORE, before.tolist()))
     assert by_case(found)["a"].verdict is Verdict.BROKEN
-    assert "some are not among the baseline's 200" in " ".join(by_case(found)["a"].fails)
+    assert "some are not among the 200 of the baseline" in " ".join(by_case(found)["a"].fails)
 
 
 def test_a_diagnostic_that_broke_is_told_and_its_budget_is_broken() -> None:

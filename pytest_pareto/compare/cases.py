@@ -39,7 +39,7 @@ def compare_case(
         metrics=results,
         gate=case.run.gate,
         budgets=tuple(_budget(b, case.own, alpha, terms) for b in case.run.budgets),
-        notes=_notes(case),
+        notes=_notes(case, stored=not terms.interleaved),
         broken=None if case.measured else _measured_nothing(results),
         confirmed=case.confirmed,
     )
@@ -169,10 +169,14 @@ def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
     return math.log1p(spread) if metric.relative else spread * max(map(abs, level))
 
 
-def _notes(case: MatchedCase) -> tuple[str, ...]:
+_CHANGED = "the test itself changed since the baseline was recorded"
+_CHANGED_NOW = "the test itself is another than that of the old code"
+
+
+def _notes(case: MatchedCase, *, stored: bool) -> tuple[str, ...]:
     then = case.history.source if case.history is not None else ""
     if then and case.run.source and then != case.run.source:
-        return ("the test itself changed since the baseline was recorded",)
+        return (_CHANGED if stored else _CHANGED_NOW,)
     return ()
 
 

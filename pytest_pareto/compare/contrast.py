@@ -96,6 +96,15 @@ class Contrast:
         """The part of the error's variance that further candidate runs would share."""
         return self.between_runs.variance / self.baseline.runs + self.session_error.variance
 
+    @property
+    def no_runs_settle(self) -> str:
+        """What to say where no number of candidate runs tells it."""
+        held = self.baseline.runs
+        return (
+            "more runs now would not settle this: the baseline holds "
+            f"{held} {'run' if held == 1 else 'runs'}; record it with more (--pareto-runs)"
+        )
+
     def remedy(self, runs: int, *, confirmed: bool) -> str:
         """Name the option that takes so many candidate runs, of the ones that decided."""
         return f"--pareto-{'confirm' if confirmed else 'runs'} {runs}"

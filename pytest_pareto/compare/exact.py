@@ -35,7 +35,7 @@ def compare_exact(
         if abs(harm - mark) <= slack:
             change = _at(mark, tolerance=tolerance, relative=relative, alpha=alpha)
             break
-    wavering = _wavering(baseline, "baseline") or _wavering(candidate, "candidate")
+    wavering = _wavering(baseline, "before") or _wavering(candidate, "now")
     return replace(change, reason=wavering)
 
 
@@ -80,6 +80,6 @@ def _wavering(levels: Sequence[float], side: str) -> str | None:
     if high - low <= 2 * STORED_ROUNDING * max(abs(low), abs(high)):
         return None
     return (
-        f"the runs of the {side} differ ({low:g} to {high:g}) although the metric is exact; "
+        f"the runs {side} differ ({low:g} to {high:g}) although the metric is exact; "
         "their worst was compared"
     )

@@ -40,6 +40,11 @@ class InterleavedContrast(Contrast):
         """Nor does anything of the error."""
         return 0.0
 
+    @property
+    def no_runs_settle(self) -> str:
+        """Both sides get more runs, so that only a tolerance of nothing cannot be met."""
+        return "no number of runs settles this: old and new are alike, and the tolerance is 0"
+
     def remedy(self, runs: int, *, confirmed: bool) -> str:
         """Name the option that takes so many runs of each side, of the ones that decided."""
         return f"--pareto-confirm {-(-runs // 2)}" if confirmed else f"--pareto-runs {runs}"

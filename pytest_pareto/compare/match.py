@@ -52,27 +52,27 @@ class Match:
         return {name: scores[name] for name in self.measured.samples.ids}
 
 
-def other_samples(past: MetricHistory, found: Measured) -> str | None:
-    """Say how the samples that were scored are not those of the baseline, or None."""
+def other_samples(past: MetricHistory, found: Measured, called: str) -> str | None:
+    """Say how the samples that were scored are not those of the past, as it is ``called``."""
     if found.samples is None or past.samples is None:
         return None
     then, now = set(past.samples.ids), set(found.samples.ids)
     if then == now or (found.looks is not None and _is_part(found.looks, now, then)):
         return None
     if found.metric.kind is Kind.SET:
-        return "the samples of the set are not those of the baseline"
+        return f"the samples of the set are not those of {called}"
     if found.looks is not None and not found.complete and now < then:
         return (
-            f"{found.looks.samples} samples were planned, of which some are not among the "
-            f"baseline's {len(then)}"
+            f"{found.looks.samples} samples were planned, of which some are not among "
+            f"the {len(then)} of {called}"
         )
     gone, come = sorted(then - now), sorted(now - then)
     parts = [
         f"{len(names)} {what} (such as {names[0]!r})"
-        for names, what in ((gone, "of the baseline's ids are gone"), (come, "ids are new"))
+        for names, what in ((gone, f"ids of {called} are gone"), (come, "ids are new"))
         if names
     ]
-    return f"its samples are not those of the baseline: {' and '.join(parts)}"
+    return f"its samples are not those of {called}: {' and '.join(parts)}"
 
 
 def repeats(found: Measured, sessions: Sequence[Session]) -> bool:

@@ -97,7 +97,7 @@ def _match_case(
             for name, match in matches.items()
         }
     matches |= {
-        name: vanished(name, past)
+        name: vanished(name, past, baseline)
         for name, past in (history.metrics.items() if history is not None else ())
         if name not in found
     }

@@ -35,11 +35,13 @@ def match_metric(
     metric = found.metric
     past = _past(history, metric.name) if history is not None else None
     if isinstance(found, MetricResult):
-        return _unmeasured(found, past)
+        return _unmeasured(found, past, baseline)
     here = _Here(found, now)
     if past is None:
         return here.unrecorded(case_id, baseline, history)
-    difference = past.disagreement(metric) or other_samples(past, found)
+    difference = past.disagreement(metric, baseline.called) or other_samples(
+        past, found, baseline.called
+    )
     if difference is not None:
         return here.result(Outcome.BROKEN, f"{difference}{_way_out(baseline)}")
     sessions = sessions_here(past, metric.scope, baseline, now)
@@ -51,7 +53,7 @@ def match_metric(
         for session in sessions:
             require_usable(session.runs, relative=metric.relative and metric.kind is Kind.RUN)
     except ParetoError as error:
-        return here.result(Outcome.BROKEN, f"in the baseline, {error}{_way_out(baseline)}")
+        return here.result(Outcome.BROKEN, f"in {baseline.called}, {error}{_way_out(baseline)}")
     return Match(
         found,
         sessions,
@@ -135,10 +137,12 @@ def unmatched(measured: Measured, state: Outcome, reason: str) -> MetricResult:
     )
 
 
-def _unmeasured(found: MetricResult, past: MetricHistory | None) -> MetricResult:
+def _unmeasured(
+    found: MetricResult, past: MetricHistory | None, baseline: Baseline
+) -> MetricResult:
     if past is None or found.outcome is Outcome.BROKEN:
         return found
-    reason = f"{found.reason}; the baseline has it"
+    reason = f"{found.reason}; {baseline.called} has it"
     return replace(found, state=Outcome.MISSING, reason=reason)
 
 
@@ -153,12 +157,12 @@ def remembered_metric(name: str, past: MetricHistory) -> Metric:
     return metric.with_policy(gates=past.gates)
 
 
-def vanished(name: str, past: MetricHistory) -> MetricResult:
+def vanished(name: str, past: MetricHistory, baseline: Baseline) -> MetricResult:
     """Return the result of a metric that the baseline has and the test no longer measures."""
     metric = remembered_metric(name, past)
     return MetricResult(
         metric,
         baseline=level_for_people(past.newest.runs, metric),
         state=Outcome.MISSING,
-        reason=f"the baseline has it and this test no longer measures it; {_ACCEPT_ALL}",
+        reason=f"{baseline.called} has it and this test no longer measures it{_way_out(baseline)}",
     )

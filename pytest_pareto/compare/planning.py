@@ -11,7 +11,6 @@ from pytest_pareto.compare.scale import margin_of, to_distance, to_fraction
 from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.blocks import LEAST_BLOCKS, LEAST_OF_MANY, MOST_BLOCKS
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.counted import plural
 
 MOST_RUNS = 100
 
@@ -34,11 +33,7 @@ def what_settles(
     if _half_interval(contrast.session_error, alpha) > hopeless:
         return _sessions_forbid(contrast, relative=relative)
     if _half_interval(contrast.with_runs(math.inf).error, alpha) > hopeless:
-        held = contrast.baseline.runs
-        return (
-            "more runs now would not settle this: the baseline holds "
-            f"{plural(held, 'run')}; record it with more (--pareto-runs)"
-        )
+        return contrast.no_runs_settle
     if runs := _runs_for(contrast, gap, alpha):
         remedy = contrast.remedy(runs, confirmed=confirmed)
         return f"about {runs} runs would settle it ({remedy})"

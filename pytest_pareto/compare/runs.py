@@ -107,7 +107,10 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     )
     contrast = replace(contrast, distance=harm_sign(better) * contrast.distance)
     if contrast.between_runs.df == 0:
-        return _blind(contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha)
+        blind = _blind(contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha)
+        take = "take more with" if interleaved else "record the baseline with"
+        reason = f"one run on each side has no spread to judge by: {take} --pareto-runs 5"
+        return replace(blind, reason=reason)
     change = _tested(
         contrast,
         relative=relative,
@@ -158,10 +161,6 @@ def _blind(distance: float, *, relative: bool, tolerance: float, alpha: float) -
         p_better=1.0,
         resolution=math.inf,
         df=0.0,
-        reason=(
-            "one run on each side has no spread to judge by: "
-            "record the baseline with --pareto-runs 5"
-        ),
     )
 
 

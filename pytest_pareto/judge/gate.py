@@ -151,8 +151,7 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
 def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
     for budget in case.budgets:
         if budget.broken:
-            why = f" ({budget.reason})" if budget.reason else ""
-            yield True, f"budget broken: {budget.metric} {budget.text}{why}"
+            yield True, budget.said
         elif budget.broken is None:
             fatal = policy.fail_inconclusive or (budget.value is None and policy.unrecorded_fails)
-            yield fatal, f"budget undecided: {budget.metric} {budget.text} ({budget.reason})"
+            yield fatal, budget.said

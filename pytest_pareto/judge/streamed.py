@@ -20,7 +20,7 @@ def other_items(case: CaseComparison) -> str | None:
     change = items.change
     if change is not None and change.estimate:
         return (
-            f"the stream has {items.candidate:g} items, and the baseline's had "
+            f"the stream has {items.candidate:g} items, and before it had "
             f"{items.baseline:g}: what is measured of whole calls (latency) is of other work"
         )
     if change is not None and change.reason:

@@ -62,15 +62,18 @@ class MetricHistory:
         """Why the level accepted now was accepted, "" where nobody said."""
         return next((s.reason for s in reversed(self.level_sessions) if s.reason), "")
 
-    def disagreement(self, metric: Metric) -> str | None:
-        """Say how a metric measured now differs in nature from the one remembered, or None."""
+    def disagreement(self, metric: Metric, there: str = "the baseline") -> str | None:
+        """Say how a metric measured now differs in nature from the one remembered, or None.
+
+        ``there`` is what remembers it, as `Baseline.called`.
+        """
         for label, then, now in (
             ("kind", self.kind, metric.kind),
             ("direction", self.better, metric.better),
             ("unit", self.unit, metric.unit),
         ):
             if then != now:
-                return f"its {label} was {str(then)!r} in the baseline and is {str(now)!r} now"
+                return f"its {label} was {str(then)!r} in {there} and is {str(now)!r} now"
         return None
 
 
@@ -100,6 +103,11 @@ class Baseline:
     elsewhere: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     stored: bool = True
     failed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def called(self) -> str:
+        """What messages call it: where nothing is stored, there is only the old code."""
+        return "the baseline" if self.stored else "the old code"
 
     def holder(self, case_id: str, metric: str) -> str | None:
         """Name another hardware folder that holds this metric of this case, or None."""

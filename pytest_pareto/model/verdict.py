@@ -96,6 +96,13 @@ class BudgetResult:
     broken: bool | None
     reason: str | None = None
 
+    @property
+    def said(self) -> str:
+        """What the gate says of one that is not kept, by which reports find its figures."""
+        state = "broken" if self.broken else "undecided"
+        why = f" ({self.reason})" if self.reason else ""
+        return f"budget {state}: {self.metric} {self.text}{why}"
+
 
 @dataclass(frozen=True, slots=True)
 class CaseComparison:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict
+from pytest_pareto.report.blocks import build_case
 from pytest_pareto.report.failure import failure_message
 from pytest_pareto.report.text import clean, clip, shorten
 from pytest_pareto.report.words import case_label, severity
@@ -61,7 +62,7 @@ def _found(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annota
         if case.fails:
             yield _of_case("error", case, failure_message(case), spots)
         elif case.notices:
-            yield _of_case("warning", case, "; ".join(case.notices), spots)
+            yield _of_case("warning", case, "; ".join(build_case(case).notices), spots)
 
 
 def _of_case(level: str, case: CaseVerdict, message: str, spots: Mapping[str, Spot]) -> _Annotation:

@@ -3,24 +3,18 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import (
-    BudgetResult,
     CaseVerdict,
     Judgement,
-    MetricResult,
     Place,
-    Position,
     Verdict,
 )
+from pytest_pareto.report.budgets import broken_budgets, untold_budgets, with_figures
 from pytest_pareto.report.names import Names, front_names
+from pytest_pareto.report.news import has_news, only_moves, uncompared_text
 from pytest_pareto.report.rows import Row, build_row
 from pytest_pareto.report.text import clean
-from pytest_pareto.report.units import levels
 from pytest_pareto.report.words import case_label, severity
-
-_WITHOUT_NEWS = {Verdict.UNCHANGED, Verdict.NOT_WORSE}
-_FOLDED = {Outcome.NEW, Outcome.NOT_COMPARABLE, Outcome.MISSING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +23,7 @@ class CaseBlock:
 
     A ``changed`` case is shown by default. ``uncompared`` is why nothing, or not all of
     it, was compared, where that is all there is to say of it: such cases are told together.
+    ``broke`` are the figures of its broken budgets, ``budgets`` what no failure or notice tells.
     ``common`` says that its news is a movement which it shares with many others. ``anchor`` has
     the rows that were compared with the anchor, and ``crept`` names those that are worse.
     """
@@ -48,6 +43,7 @@ class CaseBlock:
     notes: tuple[str, ...]
     place: str
     budgets: tuple[str, ...]
+    broke: tuple[str, ...]
     anchor: tuple[Row, ...]
     crept: frozenset[str]
 
@@ -94,8 +90,8 @@ def build_case(
     comparison = case.comparison
     names = names or Names()
     traded = case.verdict is Verdict.TRADE_OFF
-    common = case.common is not None or _only_moves(case, moving)
-    uncompared = "" if common else _uncompared(case)
+    common = case.common is not None or only_moves(case, moving)
+    uncompared = "" if common else uncompared_text(case)
     return CaseBlock(
         case_id=clean(case.case_id),
         nodeid=comparison.nodeid,
@@ -103,70 +99,19 @@ def build_case(
         verdict=case.verdict,
         label=case_label(case),
         failing=bool(case.fails),
-        changed=bool(case.fails or case.notices or _has_news(case)),
+        changed=bool(case.fails or case.notices or has_news(case)),
         common=common,
         uncompared=uncompared,
         rows=tuple(build_row(result, traded=traded) for result in comparison.metrics),
-        fails=tuple(map(names.within, case.fails)),
-        notices=tuple(map(names.within, case.notices)),
+        fails=tuple(map(names.within, with_figures(case.fails, comparison))),
+        notices=tuple(map(names.within, with_figures(case.notices, comparison))),
         notes=tuple(map(clean, comparison.notes)),
         place=_place(case.place, names),
-        budgets=tuple(
-            _budget(budget, comparison.metric(budget.metric)) for budget in comparison.budgets
-        ),
+        budgets=untold_budgets((*case.fails, *case.notices), comparison),
+        broke=broken_budgets(comparison),
         anchor=tuple(build_row(r) for r in comparison.anchor if r.change is not None),
         crept=frozenset(map(clean, case.crept)),
     )
-
-
-def is_merely_undecided(case: CaseVerdict) -> bool:
-    """Whether all there is to say of a case is that something could not be decided."""
-    return (
-        case.verdict is Verdict.INCONCLUSIVE
-        and not case.fails
-        and not case.notices
-        and not _has_news(case)
-    )
-
-
-def _has_news(case: CaseVerdict) -> bool:
-    if case.verdict is not Verdict.INCONCLUSIVE:
-        return case.verdict not in _WITHOUT_NEWS
-    return any(
-        change.suspected or (result.metric.gates and change.outcome is Outcome.BETTER)
-        for result in case.comparison.metrics
-        if (change := result.change) is not None
-    )
-
-
-def _only_moves(case: CaseVerdict, moving: Collection[str]) -> bool:
-    if case.fails or case.notices or not moving or case.verdict is Verdict.INCONCLUSIVE:
-        return False
-    told = {r.metric.name for r in case.comparison.metrics if build_row(r).remarkable}
-    return bool(told) and told.issubset(moving)
-
-
-def _uncompared(case: CaseVerdict) -> str:
-    """Join why metrics were not compared, "" where the case has other news to tell."""
-    lack = case.comparison.missing or case.comparison.skipped
-    if lack is not None:
-        return clean(lack)
-    gated = [result for result in case.comparison.metrics if result.metric.gates]
-    if (
-        case.verdict not in _WITHOUT_NEWS | {Verdict.NEW, Verdict.NOT_COMPARABLE, Verdict.MISSING}
-        or any(budget.broken is not False for budget in case.comparison.budgets)
-        or case.place.position in {Position.LOST, Position.OVERTAKEN}
-        or case.crept
-        or any(r.outcome not in _FOLDED and build_row(r).remarkable for r in gated)
-    ):
-        return ""
-    reasons: dict[str, list[str]] = {}
-    for result in gated:
-        if result.outcome in _FOLDED:
-            reasons.setdefault(result.reason or str(result.outcome), []).append(result.metric.name)
-    if len(reasons) == 1 and all(r.outcome in _FOLDED for r in gated):
-        return clean(next(iter(reasons)))
-    return clean("; ".join(f"{', '.join(who)}: {why}" for why, who in reasons.items()))
 
 
 def _place(place: Place, names: Names) -> str:
@@ -182,16 +127,6 @@ def place_text(place: Place, names: Names) -> str:
         clean(place.reason or ""),
     ]
     return " · ".join(part for part in parts if part)
-
-
-def _budget(budget: BudgetResult, result: MetricResult | None) -> str:
-    state = {True: "broken", False: "kept", None: "undecided"}[budget.broken]
-    shown = levels((budget.value,), result.metric.unit if result else "")
-    value = (
-        f" with {shown.texts[0]} {shown.scale.unit}".rstrip() if budget.value is not None else ""
-    )
-    reason = f" ({budget.reason})" if budget.reason else ""
-    return clean(f"budget {budget.metric} {budget.text} {state}{value}{reason}")
 
 
 def all_cases(fronts: Sequence[FrontBlock]) -> Iterator[CaseBlock]:

@@ -42,11 +42,12 @@ def failure_line(case: CaseVerdict, block: CaseBlock) -> str:
     convicted = [row for row in block.rows if row.gates and row.outcome is Outcome.WORSE]
     worse = [row for row in convicted if row.metric not in block.crept]
     crept = [creep_text(row) for row in crept_rows(block)]
+    broke = [f"budget broken: {figures}" for figures in block.broke]
     if not worse:
-        return "; ".join(crept or block.fails)
+        return "; ".join([*crept, *broke] if crept else block.fails)
     lead = "LOST its place: " if case.place.position is Position.LOST else ""
     others = "".join(f", {row.metric} WORSE {row.change}" for row in worse[1:])
-    return "; ".join([f"{lead}{_in_one_line(worse[0])}{others}", *crept])
+    return "; ".join([f"{lead}{_in_one_line(worse[0])}{others}", *crept, *broke])
 
 
 def _in_one_line(row: Row) -> str:

@@ -9,7 +9,7 @@ from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.blocks import CaseBlock, FrontBlock
 from pytest_pareto.report.cases import visible_rows
 from pytest_pareto.report.creep import creep_text, crept_rows
-from pytest_pareto.report.markup import code, prose
+from pytest_pareto.report.markup import code, codes, prose
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.table import before_now
 from pytest_pareto.report.text import clean, clip
@@ -18,6 +18,7 @@ from pytest_pareto.report.words import severity
 _NAME_CELLS = 80
 _TITLE_CELLS = 160
 _REASON_CELLS = 300
+_SAMPLE_CELLS = 40
 _MOST_REASONS = 5
 _MOST_ROWS = 30
 _LOUD = {Outcome.WORSE, Outcome.BROKEN, Outcome.MISSING}
@@ -86,10 +87,15 @@ def _told(case: CaseBlock) -> _Told:
         for each, first in zip(cells, [True, *[False] * len(cells)], strict=False)
     ]
     texts = [*map(creep_text, crept_rows(case)), *case.fails, *case.notices]
-    texts += [f"worst samples: {', '.join(row.worst)}" for row in rows if row.worst]
-    more = [f"and {len(texts) - _MOST_REASONS} more"] if len(texts) > _MOST_REASONS else []
-    told = [prose(clip(text, _REASON_CELLS)) for text in texts[:_MOST_REASONS]]
-    reasons = f"- {code(case.name, width=_NAME_CELLS)}: {'; '.join([*told, *more])}" if told else ""
+    told = [prose(clip(text, _REASON_CELLS)) for text in texts]
+    worst = (codes(row.worst, width=_SAMPLE_CELLS) for row in rows if row.worst)
+    told += [f"worst samples: {names}" for names in worst]
+    more = [f"and {len(told) - _MOST_REASONS} more"] if len(told) > _MOST_REASONS else []
+    reasons = (
+        f"- {code(case.name, width=_NAME_CELLS)}: {'; '.join([*told[:_MOST_REASONS], *more])}"
+        if told
+        else ""
+    )
     return _Told(tuple(lines), reasons)
 
 

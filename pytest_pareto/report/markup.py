@@ -5,7 +5,7 @@ those words do that are not plain ones. No HTML is ever written.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_pareto.report.text import clean, shorten
 
@@ -50,6 +50,11 @@ def _span(text: str) -> str:
     # One space at both ends is taken away again, unless there is nothing else.
     pad = " " if text.strip() and (text[0] in "` " or text[-1] in "` ") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def codes(names: Sequence[str], *, width: int) -> str:
+    """Write names side by side, each a code span: what is within one parts no names."""
+    return ", ".join(code(name, width=width) for name in names)
 
 
 def prose(text: str, *, cell: bool = False) -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from pytest_pareto.model.noise import CaseNoise, MetricNoise, Scatter
+from pytest_pareto.report.figures import on_scale_of, resolution_text
 from pytest_pareto.report.grid import GridRow, grid_lines
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.names import front_names
 from pytest_pareto.report.noise_words import plan_name, share
-from pytest_pareto.report.rows import on_scale_of, resolution_text
 from pytest_pareto.report.text import clean, clip, wrap
+from pytest_pareto.report.units import levels
 
 _Cells = Callable[[CaseNoise], tuple[str, ...]]
 
@@ -57,9 +58,9 @@ def _scatter_cells(case: CaseNoise) -> tuple[str, ...]:
 
 
 def _scatter(scatter: Scatter, case: CaseNoise) -> tuple[str, str]:
-    sd, low, high = (
-        on_scale_of(case.metric, value, 2) for value in (scatter.sd, scatter.low, scatter.high)
-    )
+    found = (scatter.sd, scatter.low, scatter.high)
+    scale = levels(found, case.metric.unit).scale
+    sd, low, high = (on_scale_of(case.metric, value, 2, scale) for value in found)
     return sd, f"{low} to {high}"
 
 

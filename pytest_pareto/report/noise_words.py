@@ -7,7 +7,7 @@ from pytest_pareto.model.counted import plural
 from pytest_pareto.model.metric import DEVICE_TIME, LATENCY
 from pytest_pareto.model.noise import CaseNoise, MetricNoise, NoiseReport
 from pytest_pareto.model.sight import Plan, Support
-from pytest_pareto.report.rows import change_figure, on_scale_of, resolution_text
+from pytest_pareto.report.figures import change_figure, on_scale_of, resolution_text
 from pytest_pareto.report.text import clean
 from pytest_pareto.report.units import fraction, levels
 

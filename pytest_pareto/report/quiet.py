@@ -11,6 +11,7 @@ from pytest_pareto.report.creep import crept_rows
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.summary import headline, nothing_but_good, would_have_caught
 from pytest_pareto.report.text import clean, clip, display_width
+from pytest_pareto.report.words import NO_GRAVER_THAN_A_BUDGET
 
 _SEPARATOR = " · "
 
@@ -43,7 +44,7 @@ def _passing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
 
 
 def _failing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
-    counts = headline(judgement, facts)[0]
+    counts = headline(judgement, facts, figures=False)[0]
     head = _SEPARATOR.join(["pareto: FAIL", *_caveats(facts)])
     failing = [case for case in all_cases(build_fronts(judgement)) if case.failing]
     session = [clean(text) for text in judgement.failures]
@@ -71,7 +72,10 @@ def _why(case: CaseBlock) -> str:
     crept = next(iter(crept_rows(case)), None)
     if worse is None and crept is not None:
         return f"{crept.metric} crept {crept.change}"
-    return f"{worse.metric} WORSE {worse.change}" if worse else case.label
+    if worse is not None:
+        return f"{worse.metric} WORSE {worse.change}"
+    told = case.broke if case.verdict in NO_GRAVER_THAN_A_BUDGET else ()
+    return told[0] if told else case.label
 
 
 def _first_that_fits(wordings: Sequence[tuple[str, Sequence[str]]], width: int) -> str:

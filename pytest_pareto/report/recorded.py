@@ -9,11 +9,11 @@ from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.recorded import Held, RecordedFronts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.report.blocks import place_text
+from pytest_pareto.report.figures import on_scale_of
 from pytest_pareto.report.grid import GridRow, grid_lines
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.names import Names, front_names
 from pytest_pareto.report.plot import plot_lines
-from pytest_pareto.report.rows import on_scale_of
 from pytest_pareto.report.text import clean, clip, display_width, wrap
 from pytest_pareto.report.units import levels
 

@@ -1,17 +1,23 @@
 """The content of every report, built once: rows of metrics, as formatted text."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.looks import Looks
-from pytest_pareto.model.metric import Better, Kind, Metric
+from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.report.bill import energy_text, per_thousand
-from pytest_pareto.report.changes import Ends, Figure, absolute_change, relative_change
+from pytest_pareto.report.changes import Figure
+from pytest_pareto.report.figures import (
+    caught_text,
+    change_figure,
+    on_scale_of,
+    resolution_text,
+    sides_of,
+)
 from pytest_pareto.report.text import clean
-from pytest_pareto.report.units import Levels, amount, fraction, levels
+from pytest_pareto.report.units import Scale, levels
 from pytest_pareto.report.words import outcome_word
 
 DIAGNOSTIC = "a diagnostic: it decides nothing"
@@ -50,8 +56,8 @@ class Row:
 def build_row(result: MetricResult, *, traded: bool = False) -> Row:
     """Write one metric of a case; ``traded`` adds what a trade may give up of it."""
     metric, change, outcome = result.metric, result.change, result.outcome
-    exact = metric.kind is Kind.EXACT
-    sides = levels((result.baseline, result.candidate), metric.unit, exact=exact)
+    sides = sides_of(result)
+    scale = sides.scale
     figure = change_figure(change, metric, sides) if change else Figure("")
     busy = outcome in {Outcome.WORSE, Outcome.BETTER} if not metric.gates else True
     return Row(
@@ -66,54 +72,16 @@ def build_row(result: MetricResult, *, traded: bool = False) -> Row:
         change=clean(figure.text),
         interval=figure.interval,
         level=f"{100 * (1 - 2 * change.alpha):g} %" if change and figure.interval else "",
-        limit=clean(on_scale_of(metric, change.tolerance)) if change and metric.gates else "",
-        resolution=resolution_text(metric, change.resolution) if change else "",
-        facts=tuple(map(clean, _facts(result, traded=traded and outcome is Outcome.WORSE))),
+        limit=on_scale_of(metric, change.tolerance, scale=scale) if change and metric.gates else "",
+        resolution=resolution_text(metric, change.resolution, scale) if change else "",
+        facts=tuple(map(clean, _facts(result, scale, traded=traded and outcome is Outcome.WORSE))),
         worst=tuple(map(clean, change.worst_ids)) if change else (),
-        details=tuple(map(clean, _details(result))),
+        details=tuple(map(clean, _details(result, scale))),
         statistics=_statistics(change) if change else "",
     )
 
 
-def on_scale_of(metric: Metric, value: float, digits: int = 3) -> str:
-    """Write a tolerance as its author would: in percent, or in the metric's unit."""
-    write = fraction(value, digits) if metric.relative else amount(value, metric.unit, digits)
-    return clean(write)
-
-
-def resolution_text(metric: Metric, value: float) -> str:
-    """Write the smallest regression that would have been caught, in two digits."""
-    return on_scale_of(metric, value, 2) if value else "any change"
-
-
-def caught_text(resolution: str) -> str:
-    """Say the resolution where no column says it."""
-    return f"would have caught {resolution}"
-
-
-def change_figure(change: Change, metric: Metric, sides: Levels) -> Figure:
-    """Write what happened to a metric, on the scale of its ``sides`` where it is absolute."""
-    unbounded = math.isinf(change.low) and math.isinf(change.high)
-    estimate, ends = own_direction(change, metric)
-    shown = None if unbounded or metric.kind is Kind.EXACT else ends
-    if change.relative:
-        return relative_change(estimate, shown)
-    return absolute_change(estimate, shown, sides.scale)
-
-
-def own_direction(change: Change, metric: Metric) -> tuple[float, Ends]:
-    """Turn a change in the harmful direction into what happened to the metric itself."""
-    if metric.better is Better.LOWER:
-        return change.estimate, (change.low, change.high)
-    turn = _inverse if change.relative else float.__neg__
-    return turn(change.estimate), (turn(change.high), turn(change.low))
-
-
-def _inverse(harm: float) -> float:
-    return 1 / (1 + harm) - 1 if harm > -1 else math.inf
-
-
-def _facts(result: MetricResult, *, traded: bool) -> Iterator[str]:
+def _facts(result: MetricResult, scale: Scale, *, traded: bool) -> Iterator[str]:
     change, metric = result.change, result.metric
     if not metric.gates and result.outcome is not Outcome.ABSENT:
         yield DIAGNOSTIC
@@ -122,9 +90,9 @@ def _facts(result: MetricResult, *, traded: bool) -> Iterator[str]:
     if result.outcome is Outcome.INCONCLUSIVE and change is not None:
         if change.suspected:
             yield "suspected: alone it would be WORSE, among all that was tested it is not proven"
-        yield caught_text(resolution_text(metric, change.resolution))
+        yield caught_text(resolution_text(metric, change.resolution, scale))
     if traded:
-        yield f"a trade may give up {on_scale_of(metric, metric.trade_bound)}"
+        yield f"a trade may give up {on_scale_of(metric, metric.trade_bound, scale=scale)}"
     if change is not None and change.reason:
         yield change.reason
     if result.reason and _reason_is_its_own(result):
@@ -136,9 +104,9 @@ def _reason_is_its_own(result: MetricResult) -> bool:
     return result.change is not None or result.outcome is Outcome.ABSENT
 
 
-def _details(result: MetricResult) -> Iterator[str]:
+def _details(result: MetricResult, scale: Scale) -> Iterator[str]:
     if result.change is not None and result.outcome is not Outcome.INCONCLUSIVE:
-        yield caught_text(resolution_text(result.metric, result.change.resolution))
+        yield caught_text(resolution_text(result.metric, result.change.resolution, scale))
     if result.reason and not _reason_is_its_own(result):
         yield result.reason
     if result.candidate is not None:

@@ -6,7 +6,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position, Verdict
 from pytest_pareto.report.accepting import Offered, accept_steps, offered_of
 from pytest_pareto.report.step import Step
-from pytest_pareto.report.words import HARMED, only_crept
+from pytest_pareto.report.words import HARMED, breaks_a_budget, only_crept, uncompared
 
 ENOUGH_RUNS = 5
 
@@ -26,25 +26,25 @@ def case_steps(case: CaseVerdict, facts: SessionFacts | None = None) -> Iterator
 def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
     """Say what to do about a session, unless it already updates the baseline.
 
-    What crept is told in any case: an update accepts nothing into the anchor. Where results are
+    What no update settles is told in any case, as what crept since the anchor. Where results are
     compared that were measured at some time, nothing is said: they may be of another folder.
     """
     if facts.new_side is not None:
         return
     if facts.updating:
-        yield from _about_creep(judgement.cases)
+        yield from _beside_the_baseline(judgement.cases)
         return
     if facts.ref is not None:
         yield from _in_turn_again([c for c in judgement.cases if c.fails], facts.ref)
         return
     own = [case for case in judgement.cases if case.fails and case.common is None]
-    yield from _steps_for(own, facts.runs, offered_of(own, facts))
-    if any(case.common is not None and case.fails for case in judgement.cases):
-        yield Step("code or machine?", ("pytest", "--pareto", "--pareto-against=origin/main"))
     fails = {case.case_id for case in own}
     rest = [case for case in judgement.cases if case.case_id not in fails]
-    if any(case.verdict is Verdict.NEW for case in rest):
-        yield _record(facts)
+    steps = [*_steps_for(own, facts.runs, offered_of(own, facts))]
+    if any(case.common is not None and case.fails for case in judgement.cases):
+        steps.append(_IN_TURN)
+    steps += _about_uncompared(rest, _record(facts))
+    yield from dict.fromkeys(steps)
 
 
 def _in_turn_again(failing: Sequence[CaseVerdict], ref: str) -> Iterator[Step]:
@@ -52,12 +52,26 @@ def _in_turn_again(failing: Sequence[CaseVerdict], ref: str) -> Iterator[Step]:
         where = _selection(failing)
         again = ("pytest", *where, "--pareto", f"--pareto-against={ref}", "-v")
         yield Step("to look closer:", again, "run this test with --pareto --pareto-against -v")
+        yield from _beside_the_baseline(failing)
 
 
 def _record(facts: SessionFacts) -> Step:
     if not facts.baseline_sessions:
         return Step("to record one here:", ("pytest", "--pareto", "--pareto-update"))
-    return Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
+    return _RECORD_NEW
+
+
+def _about_uncompared(cases: Sequence[CaseVerdict], record: Step) -> Iterator[Step]:
+    """Say how to have compared what was not, be it in whole cases or in parts of them."""
+    lacking = [result for case in cases for result in uncompared(case)]
+    if any(not result.for_now for result in lacking):
+        yield record
+    if any(result.for_now for result in lacking):
+        yield _IN_TURN
+
+
+_RECORD_NEW = Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
+_IN_TURN = Step("code or machine?", ("pytest", "--pareto", "--pareto-against=origin/main"))
 
 
 def _steps_for(
@@ -65,27 +79,29 @@ def _steps_for(
 ) -> Iterator[Step]:
     changed = [case for case in failing if _can_be_accepted(case)]
     undecided = [case for case in failing if case.verdict is Verdict.INCONCLUSIVE]
-    crept = [case for case in failing if case.crept]
-    if changed or undecided or crept:
-        where = _selection([*changed, *undecided, *crept])
+    doubtful = [case for case in failing if case.crept or breaks_a_budget(case)]
+    if changed or undecided or doubtful:
+        where = _selection([*changed, *undecided, *doubtful])
         more = ("pytest", *where, "--pareto", f"--pareto-runs={_more(runs)}", "-v")
         yield Step("to look closer:", more, _ALONE_RUNS)
     if changed:
         yield from accept_steps(changed, offered)
-    yield from _about_creep(failing)
-    verdicts = {case.verdict for case in failing}
-    if verdicts & {Verdict.NEW, Verdict.NOT_COMPARABLE}:
-        yield Step("to record what is new:", ("pytest", "--pareto", "--pareto-update=new"))
-    if Verdict.MISSING in verdicts:
+    yield from _beside_the_baseline(failing)
+    yield from _about_uncompared(failing, _RECORD_NEW)
+    if any(case.verdict is Verdict.MISSING for case in failing):
         removed = ("pytest", "--pareto", "--pareto-update=all")
         yield Step("if it was removed on purpose:", removed)
 
 
-def _about_creep(cases: Sequence[CaseVerdict]) -> Iterator[Step]:
+def _beside_the_baseline(cases: Sequence[CaseVerdict]) -> Iterator[Step]:
+    """Say what to do about what no update settles."""
+    if any(case.fails and breaks_a_budget(case) for case in cases):
+        yield Step("if a budget is too tight:", instead=_CHANGE_THE_BUDGET)
     if any(case.fails and case.crept for case in cases):
         yield Step("if the creep is meant:", instead=_FREEZE_ANEW)
 
 
+_CHANGE_THE_BUDGET = "change it in the test's marker; no update writes it"
 _FREEZE_ANEW = (
     "raise the tolerance, or replace the anchor by a copy of the baseline; no update writes it"
 )

@@ -8,9 +8,17 @@ from pytest_pareto.model.counted import plural
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
-from pytest_pareto.report.rows import resolution_text
+from pytest_pareto.report.budgets import broken_budgets
+from pytest_pareto.report.figures import resolution_text
 from pytest_pareto.report.text import clean
-from pytest_pareto.report.words import HARMLESS, count_word, is_partly_compared, severity
+from pytest_pareto.report.units import levels
+from pytest_pareto.report.words import (
+    BROKE_A_BUDGET,
+    HARMLESS,
+    count_word,
+    is_partly_compared,
+    severity,
+)
 
 _QUIET = {Verdict.UNCHANGED, Verdict.NOT_WORSE}
 
@@ -23,21 +31,32 @@ def title(judgement: Judgement) -> str:
     return "pareto: the session failed" if judgement.failures else "pareto"
 
 
-def headline(judgement: Judgement, facts: SessionFacts) -> tuple[str, ...]:
-    """Count the cases in words, the gravest first: "2 of 9 cases regressed", "7 unchanged"."""
+def headline(judgement: Judgement, facts: SessionFacts, *, figures: bool = True) -> tuple[str, ...]:
+    """Count the cases in words, the gravest first: "2 of 9 cases regressed", "7 unchanged".
+
+    With ``figures``, of broken budgets the first is told: what was measured, and its limit.
+    """
     cases = sorted(judgement.cases, key=severity)
     if not cases:
         return ("no case was judged",)
     total = plural(len(cases), "case")
     if all_new(judgement, facts) and not judgement.failed:
         return (f"{plural(len(cases), 'new case')}, nothing judged",)
-    (word, count), *rest = Counter(count_word(case) for case in cases).items()
+    counts = Counter(count_word(case) for case in cases)
+    told = {BROKE_A_BUDGET: f"{BROKE_A_BUDGET} ({_first_broken(cases)})"} if figures else {}
+    (word, count), *rest = ((told.get(word, word), count) for word, count in counts.items())
     others = tuple(f"{count} {word}" for word, count in rest)
     if cases[0].fails:
         return (f"{count} of {total} {word}", *others)
     if judgement.failures:
         return (f"the session failed, none of {total} did", f"{count} {word}", *others)
     return (f"{total} {word}", *others) if not rest else (total, f"{count} {word}", *others)
+
+
+def _first_broken(cases: Iterable[CaseVerdict]) -> str:
+    broke = [case for case in cases if count_word(case) == BROKE_A_BUDGET]
+    found = [text for case in broke for text in broken_budgets(case.comparison)]
+    return f"{found[0]}; and {len(found) - 1} more" if len(found) > 1 else "".join(found)
 
 
 def all_new(judgement: Judgement, facts: SessionFacts) -> bool:
@@ -88,7 +107,11 @@ def would_have_caught(
 
 
 def caught_by_quiet(judgement: Judgement) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Say what the unchanged cases would have caught: a lead, and a part for each metric."""
+    """Say what the unchanged cases would have caught: a lead, and a part for each metric.
+
+    Of the others each report tells on its own how blind they were. The report in one line does
+    not, and so sums up all cases.
+    """
     quiet = quiet_cases(judgement)
     return (
         (f"{plural(len(quiet), 'unchanged case')} would have caught: ", would_have_caught(quiet)),
@@ -105,7 +128,8 @@ def _span(metric: Metric, resolutions: list[float]) -> str:
     finite = [value for value in resolutions if math.isfinite(value)]
     if not finite:
         return "nothing"
-    low, high = (resolution_text(metric, value) for value in (min(finite), max(finite)))
+    ends = min(finite), max(finite)
+    low, high = (resolution_text(metric, end, levels(ends, metric.unit).scale) for end in ends)
     low_number, _, low_unit = low.partition(" ")
     same_unit = low_unit == high.partition(" ")[2]
     span = low if low == high else f"{low_number if same_unit else low}-{high}"

@@ -6,14 +6,10 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.counted import plural
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.verdict import CaseVerdict, CommonMode, Judgement
-from pytest_pareto.report.blocks import (
-    CaseBlock,
-    FrontBlock,
-    all_cases,
-    is_merely_undecided,
-)
+from pytest_pareto.report.blocks import CaseBlock, FrontBlock, all_cases
 from pytest_pareto.report.changes import relative_change
 from pytest_pareto.report.lines import Line, Tone
+from pytest_pareto.report.news import is_merely_undecided
 from pytest_pareto.report.summary import resolution_span
 from pytest_pareto.report.text import clean, pack, wrap
 

@@ -33,13 +33,16 @@ class Levels:
     scale: Scale
 
 
-def levels(values: Sequence[float | None], unit: str, *, exact: bool = False) -> Levels:
+def levels(
+    values: Sequence[float | None], unit: str, *, exact: bool = False, scale: Scale | None = None
+) -> Levels:
     """Write SI values side by side, with four significant digits of the largest.
 
-    ``exact`` values that differ get as many digits as it takes to see that they do.
+    ``exact`` values that differ get as many digits as it takes to see that they do. ``scale`` is
+    of what they stand beside; without it they have one of their own.
     """
     finite = [value for value in values if value is not None and math.isfinite(value)]
-    scale = _scale_of(finite, unit)
+    scale = scale or _scale_of(finite, unit)
     decimals = _decimals([value / scale.factor for value in finite], unit, scale)
     found = _written(values, scale, decimals)
     if not exact or _tells_apart(finite, found):
@@ -91,11 +94,14 @@ def fraction(value: float, digits: int = 3) -> str:
     return f"{trimmed(100 * value, digits)} %"
 
 
-def amount(value: float, unit: str, digits: int = 3) -> str:
-    """Write a tolerance or a resolution given in a metric's unit; "nothing" for `inf`."""
+def amount(value: float, unit: str, digits: int = 3, scale: Scale | None = None) -> str:
+    """Write a tolerance or a resolution given in a metric's unit; "nothing" for `inf`.
+
+    ``scale`` is of what it stands beside; without it, it has one of its own.
+    """
     if math.isinf(value):
         return "nothing"
-    scale = _scale_of([value], unit)
+    scale = scale or _scale_of([value], unit)
     text = trimmed(value / scale.factor, digits)
     return f"{text} {scale.unit}" if scale.unit else text
 

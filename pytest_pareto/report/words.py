@@ -2,7 +2,7 @@
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Metric
-from pytest_pareto.model.verdict import CaseVerdict, Position, Verdict
+from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Position, Verdict
 
 _OUTCOMES = {
     Outcome.WORSE: "WORSE",
@@ -32,6 +32,8 @@ _VERDICTS = {
 }
 HARMED = frozenset({Verdict.DOMINATED, Verdict.WORSE, Verdict.TRADE_OFF})
 HARMLESS = frozenset({Verdict.IMPROVED, Verdict.UNCHANGED, Verdict.NOT_WORSE})
+BROKE_A_BUDGET = "broke a budget"
+NO_GRAVER_THAN_A_BUDGET = HARMLESS | {Verdict.INCONCLUSIVE, Verdict.NEW, Verdict.NOT_COMPARABLE}
 _SEVERITY = (
     Verdict.BROKEN,
     Verdict.DOMINATED,
@@ -59,8 +61,10 @@ def case_label(case: CaseVerdict) -> str:
         word = "lost its place"
     elif only_crept(case):
         word = "crept"
-    elif case.verdict in HARMLESS and _breaks_a_budget(case):
+    elif _mainly_breaks_a_budget(case):
         word = "budget broken"
+        if case.verdict not in HARMLESS:
+            word = f"{_VERDICTS[case.verdict]}, {word}"
     else:
         word = _VERDICTS[case.verdict]
     if case.verdict in HARMLESS and is_partly_compared(case):
@@ -90,9 +94,12 @@ def _failing_word(case: CaseVerdict) -> str:
         return "crept"
     if case.verdict in HARMED or case.place.position is Position.LOST:
         return "regressed"
-    if case.verdict in HARMLESS and _breaks_a_budget(case):
-        return "broke a budget"
-    unmeasured = {Verdict.NEW: "without a baseline", Verdict.NOT_COMPARABLE: "not comparable"}
+    if _mainly_breaks_a_budget(case):
+        return BROKE_A_BUDGET
+    unmeasured = {
+        Verdict.NEW: "with nothing to compare with",
+        Verdict.NOT_COMPARABLE: "not comparable",
+    }
     if case.verdict in HARMLESS:
         return "only partly compared"
     return unmeasured.get(case.verdict, _VERDICTS[case.verdict])
@@ -109,16 +116,34 @@ def only_crept(case: CaseVerdict) -> bool:
     return bool(case.crept) and not graver and case.place.position is not Position.LOST
 
 
+def uncompared(case: CaseVerdict) -> list[MetricResult]:
+    """Return the metrics that could fail the build and had nothing to be compared with."""
+    return [
+        r
+        for r in case.comparison.metrics
+        if r.metric.gates and r.outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE)
+    ]
+
+
 def is_partly_compared(case: CaseVerdict) -> bool:
     """Whether a metric that could fail the build had nothing to be compared with."""
-    return any(
-        r.metric.gates and r.outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE)
-        for r in case.comparison.metrics
-    )
+    return bool(uncompared(case))
 
 
-def _breaks_a_budget(case: CaseVerdict) -> bool:
+def breaks_a_budget(case: CaseVerdict) -> bool:
+    """Whether a case is beyond a bound that it may not cross."""
     return any(budget.broken for budget in case.comparison.budgets)
+
+
+def _mainly_breaks_a_budget(case: CaseVerdict) -> bool:
+    """Whether a broken budget is the gravest that is to be said of a case."""
+    lost = case.place.position is Position.LOST
+    return (
+        breaks_a_budget(case)
+        and case.verdict in NO_GRAVER_THAN_A_BUDGET
+        and not lost
+        and not only_crept(case)
+    )
 
 
 def severity(case: CaseVerdict) -> tuple[bool, int]:

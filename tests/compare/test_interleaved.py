@@ -144,3 +144,20 @@ def test_the_stated_resolution_is_caught(confirming: int) -> None:
         again = compare(rng.normal(0, 0.005, 2 * confirming), shift)
         caught += seen.p_worse <= 0.2 and again.p_worse <= 0.05
     assert 0.75 <= caught / draws <= 0.85
+
+
+def test_no_baseline_is_named_where_there_is_none() -> None:
+    """With a tolerance of 0, and with one run of each, a stored baseline would be to blame."""
+    even = [Session("e", 0, (1.0, 1.1)), Session("e", 0, (1.1, 1.0))]
+    now = [1.0, 1.1, 1.1, 1.0]
+    for blocks, runs in ((even, now), ([Session("e", 0, (1.0,))], [1.0])):
+        told = [
+            compare_levels(
+                blocks, runs, better=Better.LOWER, relative=True, tolerance=0.0, alpha=0.05,
+                interleaved=interleaved,
+            ).reason or ""
+            for interleaved in (True, False)
+        ]  # fmt: skip
+        assert "baseline" not in told[0]
+        assert told[0]
+        assert "baseline" in told[1]

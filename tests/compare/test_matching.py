@@ -120,7 +120,7 @@ def test_another_nature_breaks_the_comparison(
 @pytest.mark.parametrize(
     ("then", "now", "told"),
     [
-        (3, 2, "1 of the baseline's ids are gone (such as 's002')"),
+        (3, 2, "1 ids of the baseline are gone (such as 's002')"),
         (2, 4, "2 ids are new (such as 's002')"),
     ],
 )
@@ -258,23 +258,51 @@ def test_times_that_repeat_are_luck(world: "World") -> None:
 
 
 def test_a_metric_that_vanished_is_missing_with_what_it_was(world: "World") -> None:
-    latency = vanished("latency", world.past("latency", [1.0, 4.0]))
+    latency = vanished("latency", world.past("latency", [1.0, 4.0]), world.baseline())
     assert latency.outcome is Outcome.MISSING
     assert latency.metric == LATENCY
     assert latency.baseline == pytest.approx(2.0)
     assert not latency.unmeasured
-    fid = vanished("fid", world.past("fid", [1.0, 4.0]))
+    fid = vanished("fid", world.past("fid", [1.0, 4.0]), world.baseline())
     assert fid.metric == replace(world.metric("fid"), tolerance=0.0)
     assert fid.baseline == 2.5
 
 
+@pytest.mark.parametrize(
+    ("name", "then", "now", "state"),
+    [
+        ("device", 1.0, "no GPU", Outcome.MISSING),
+        ("latency", 0.0, 1.0, Outcome.BROKEN),
+    ],
+)
+def test_where_nothing_is_stored_it_is_the_old_code_that_has_it(
+    name: str, then: float, now: float | str, state: Outcome, world: "World"
+) -> None:
+    before: dict[str, Any] = {name: [then]}
+    after: dict[str, Any] = {name: [now]}
+    history = world.history(**before)
+    found = measured_metrics(world.runs(**after))[name]
+    for baseline, told in (
+        (world.baseline(history), "the baseline"),
+        (replace(world.baseline(history), stored=False), "the old code"),
+    ):
+        text = reason(
+            refused(match_metric(found, "a", history, baseline, world.here, SPREADS), state)
+        )
+        assert told in text
+        assert ("baseline" in text) is baseline.stored
+        gone = reason(vanished(name, history.metrics[name], baseline))
+        assert gone.startswith(f"{told} has it")
+        assert ("--pareto-update" in gone) is baseline.stored
+
+
 def test_a_diagnostic_that_vanished_does_not_gate(world: "World") -> None:
     past = world.past("fid", [10.0])
-    assert vanished("fid", past).metric.gates
-    assert not vanished("fid", replace(past, gates=False)).metric.gates
+    assert vanished("fid", past, world.baseline()).metric.gates
+    assert not vanished("fid", replace(past, gates=False), world.baseline()).metric.gates
     # A diagnostic that was asked to gate is missed like any other metric.
     asked = world.where(FLOPS).past("flops", [10.0])
-    assert vanished("flops", asked).metric.gates
+    assert vanished("flops", asked, world.baseline()).metric.gates
 
 
 def test_a_metric_without_another_side_shows_what_was_measured(world: "World") -> None:

@@ -31,7 +31,7 @@ def lacking(state: Outcome) -> MetricResult:
 def test_another_number_than_the_baselines_is_told(case: "Case", then: int, now: int) -> None:
     told = other_items(case(items=items(then, now), time_to_first_item=FIRST))
     assert told is not None
-    assert told.startswith(f"the stream has {now} items, and the baseline's had {then}")
+    assert told.startswith(f"the stream has {now} items, and before it had {then}")
 
 
 @pytest.mark.parametrize("state", [Outcome.ABSENT, Outcome.MISSING])

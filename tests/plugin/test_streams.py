@@ -115,11 +115,11 @@ class TestPlanted:
         assert found["time_per_item"] is not Outcome.BETTER
         text = " ".join(session.text.split())
         assert "items 33 → 17" in text
-        assert "note: the stream has 17 items, and the baseline's had 33: what is measured" in text
+        assert "note: the stream has 17 items, and before it had 33: what is measured" in text
 
     def test_a_longer_stream_is_told(self, planted: Callable[..., "Session"]) -> None:
         text = " ".join(planted(tokens=40).text.split())
-        assert "note: the stream has 40 items, and the baseline's had 33: what is measured" in text
+        assert "note: the stream has 40 items, and before it had 33: what is measured" in text
 
     def test_a_number_that_varies_is_told(self, planted: Callable[..., "Session"]) -> None:
         text = " ".join(planted(vary=2).text.split())

@@ -102,10 +102,12 @@ def test_broken_budget_is_named(case: MakeCase, compared: Compare) -> None:
         case("[a]", Verdict.UNCHANGED, still(compared), budgets=(budget,), fails=("budget",))
     )
     assert block.label == "BUDGET BROKEN"
-    assert block.budgets == ("budget latency <= 150 ms broken with 200.0 ms",)
+    assert block.budgets == ("budget broken: latency 200.0 ms, limit <= 150.0 ms",)
     undecided = replace(budget, broken=None, value=None, reason="no runs")
     block = build_case(case("[a]", Verdict.UNCHANGED, still(compared), budgets=(undecided,)))
-    assert block.budgets == ("budget latency <= 150 ms undecided (no runs)",)
+    assert block.budgets == ("budget undecided: latency, limit <= 150 ms (no runs)",)
+    told = case("[a]", Verdict.UNCHANGED, still(compared), budgets=(budget,), fails=(budget.said,))
+    assert build_case(told).budgets == ()
 
 
 def block_of(case_verdict: CaseVerdict, *modes: CommonMode) -> CaseBlock:

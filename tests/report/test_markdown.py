@@ -197,3 +197,22 @@ def test_no_name_breaks_a_table_or_becomes_html(
     for case in found:
         name = clean(case.case_id.removeprefix("t.py::test_x"))[-6:]
         assert name.replace(" ", "") in visible.replace(" ", "")
+
+
+HOSTILE_IDS = ("a`b", "x | y", "<img src=x>", "line\nbreak", "_so_ *it* is", "one, two", "[l](u)")
+
+
+def test_worst_samples_are_names_each_of_its_own(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult], failing_run: Run
+) -> None:
+    score = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+    worse = compared(score, (0.9, 0.8), (0.1, 0.08, 0.12), Outcome.WORSE, resolution=0.02,
+                     worst_ids=HOSTILE_IDS)  # fmt: skip
+    red = case("[a]", Verdict.WORSE, worse, fails=("score got worse",))
+    text = rendered((Judgement((red,)), failing_run[1]))
+    line = next(line for line in text.splitlines() if "worst samples: " in line)
+    (inline,) = [t for t in MARKDOWN.parse(line) if t.type == "inline"]
+    spans = [t.content for t in inline.children or [] if t.type == "code_inline"]
+    assert spans[-len(HOSTILE_IDS) :] == [clean(name) for name in HOSTILE_IDS]
+    assert not kinds(text) & FOREIGN
+    assert columns(text) == [{7}]

@@ -4,8 +4,6 @@ import math
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import (
@@ -19,43 +17,11 @@ from pytest_pareto.model.metric import (
     Scope,
 )
 from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.report.rows import build_row, on_scale_of, own_direction, resolution_text
+from pytest_pareto.report.rows import build_row
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 SPEED = Metric("speed", "1/s", Better.HIGHER, Kind.RUN, Scope.GPU, 0.05, relative=True)
 ERROR = Metric("error", "", Better.LOWER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
-
-
-def harm(metric: Metric, estimate: float, low: float, high: float) -> Change:
-    return Change(
-        estimate, low, high, metric.tolerance, metric.relative, 0.05, 0.5, 0.5, resolution=0.2
-    )
-
-
-@pytest.mark.parametrize(
-    ("metric", "harmful", "own"),
-    [
-        (LATENCY, (0.063, 0.062, 0.064), (0.063, 0.062, 0.064)),
-        (SPEED, (0.25, 0.0, 1.0), (-0.2, -0.5, 0.0)),
-        (SCORE, (0.027, 0.014, 0.040), (-0.027, -0.040, -0.014)),
-        (ERROR, (0.027, 0.014, 0.040), (0.027, 0.014, 0.040)),
-        (SPEED, (-1.0, -1.0, math.inf), (math.inf, -1.0, math.inf)),
-    ],
-)
-def test_own_direction(
-    metric: Metric, harmful: tuple[float, float, float], own: tuple[float, float, float]
-) -> None:
-    estimate, ends = own_direction(harm(metric, *harmful), metric)
-    assert (estimate, *ends) == pytest.approx(own)
-
-
-@given(st.floats(0.01, 100), st.floats(0.01, 100))
-def test_a_relative_harm_becomes_the_ratio_that_the_levels_show(
-    before: float, after: float
-) -> None:
-    for metric, harmful in ((LATENCY, after / before - 1), (SPEED, before / after - 1)):
-        estimate, _ = own_direction(harm(metric, harmful, harmful, harmful), metric)
-        assert 1 + estimate == pytest.approx(after / before)
 
 
 def test_worse_score_has_a_minus(compared: Callable[..., MetricResult]) -> None:
@@ -183,8 +149,35 @@ def test_control_characters_of_every_kind_become_visible() -> None:
     assert row.details == ("no\\tte",)
 
 
-def test_resolution_text() -> None:
-    assert resolution_text(LATENCY, 0.0) == "any change"
-    assert resolution_text(LATENCY, math.inf) == "nothing"
-    assert resolution_text(SCORE, 0.0213) == "0.021"
-    assert on_scale_of(LATENCY, 0.0525) == "5.25 %"
+DELAY = Metric("delay", "s", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "unit", "limit", "caught"),
+    [
+        (0.96, 0.98, "ms", "50 ms", "80 ms"),
+        (0.96, 1.02, "s", "0.05 s", "0.08 s"),
+        (1.02, 0.96, "s", "0.05 s", "0.08 s"),
+        (1.02, 1.04, "s", "0.05 s", "0.08 s"),
+    ],
+)
+def test_all_of_a_row_is_in_one_unit(
+    before: float, now: float, unit: str, limit: str, caught: str,
+    compared: Callable[..., MetricResult],
+) -> None:  # fmt: skip
+    moved = now - before
+    harmful = (moved, moved - 0.4, moved + 0.4)
+    row = build_row(compared(DELAY, (before, now), harmful, Outcome.INCONCLUSIVE, resolution=0.08))
+    assert (row.unit, row.limit, row.resolution) == (unit, limit, caught)
+    assert row.change.endswith(f" {unit}")
+    assert f"would have caught {caught}" in row.facts
+    assert float(row.baseline) == pytest.approx(before * (1000 if unit == "ms" else 1))
+    quiet = compared(DELAY, (before, now), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.08)
+    assert build_row(quiet).details == (f"would have caught {caught}",)
+
+
+def test_what_a_trade_may_give_up_is_in_the_unit_of_its_row(
+    compared: Callable[..., MetricResult],
+) -> None:
+    result = compared(DELAY, (0.96, 1.07), (0.11, 0.1, 0.12), Outcome.WORSE, resolution=0.08)
+    assert build_row(result, traded=True).facts == ("a trade may give up 0.15 s",)

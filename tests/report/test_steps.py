@@ -4,13 +4,14 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.metric import LATENCY
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
+from pytest_pareto.model.metric import ENERGY, LATENCY
+from pytest_pareto.model.verdict import BudgetResult, CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.accepting import accept_step
 from pytest_pareto.report.step import Step, step_lines
 from pytest_pareto.report.steps import case_steps, session_steps
@@ -115,3 +116,58 @@ def test_steps_of_which_one_is_long_stand_for_themselves() -> None:
         "  pytest 't.py::test_x[abc]' \\",
         "    --pareto",
     ]
+
+
+def partly(
+    case: Callable[..., CaseVerdict],
+    compared: Callable[..., MetricResult],
+    state: Outcome,
+    *,
+    for_now: bool = False,
+    fails: tuple[str, ...] = (),
+) -> CaseVerdict:
+    still = compared(LATENCY, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.1)
+    lack = MetricResult(ENERGY, candidate=3.0, state=state, reason="why", for_now=for_now)
+    return case("[a]", Verdict.UNCHANGED, still, lack, fails=fails)
+
+
+@pytest.mark.parametrize(
+    ("state", "for_now", "option"),
+    [
+        (Outcome.NEW, False, "--pareto-update=new"),
+        (Outcome.NOT_COMPARABLE, False, "--pareto-update=new"),
+        (Outcome.NOT_COMPARABLE, True, "--pareto-against=origin/main"),
+    ],
+)
+@pytest.mark.parametrize("fails", [(), ("energy has nothing to be compared with",)])
+def test_what_is_partly_compared_has_a_step(
+    state: Outcome, for_now: bool, option: str, fails: tuple[str, ...],
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult],
+    facts: Callable[..., SessionFacts],
+) -> None:  # fmt: skip
+    found = partly(case, compared, state, for_now=for_now, fails=fails)
+    (step,) = session_steps(Judgement((found,)), facts())
+    assert step.command == ("pytest", "--pareto", option)
+
+
+def test_one_step_records_what_fails_and_what_passes(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult],
+    facts: Callable[..., SessionFacts],
+) -> None:  # fmt: skip
+    failing = partly(case, compared, Outcome.NEW, fails=("x",))
+    passing = partly(case, compared, Outcome.NEW)
+    passing = replace(passing, comparison=replace(passing.comparison, case_id="other"))
+    assert len([*session_steps(Judgement((failing, passing)), facts())]) == 1
+
+
+def test_a_broken_budget_is_looked_at_closer_and_changed_in_the_marker(
+    case: Callable[..., CaseVerdict], facts: Callable[..., SessionFacts]
+) -> None:
+    budget = BudgetResult("latency", "<= 1 s", 2.0, broken=True)
+    broken = case("[a]", Verdict.UNCHANGED, budgets=(budget,), fails=(budget.said,))
+    for session in (facts(), facts(updating=True), facts(ref="main", against="main")):
+        said = [step.instead for step in session_steps(Judgement((broken,)), session)]
+        assert "change it in the test's marker; no update writes it" in said
+    assert "--pareto-runs=5" in next(session_steps(Judgement((broken,)), facts())).command
+    kept = replace(broken, comparison=replace(broken.comparison, budgets=()), fails=())
+    assert not [*session_steps(Judgement((kept,)), facts())]

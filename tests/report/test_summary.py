@@ -7,7 +7,7 @@ import pytest
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.metric import FLOPS, LATENCY
+from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.verdict import (
     CaseVerdict,
     Judgement,
@@ -49,6 +49,16 @@ def test_would_have_caught(
     assert would_have_caught(quiet(case, compared, *resolutions)) == (text,)
 
 
+def test_a_span_is_in_one_unit(case: MakeCase, compared: Compare) -> None:
+    delay = Metric("delay", "s", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=False)
+    cases = [
+        case(f"[{r}]", Verdict.UNCHANGED,
+             compared(delay, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=r))
+        for r in (0.9, 1.2)
+    ]  # fmt: skip
+    assert would_have_caught(cases) == ("delay 0.9-1.2 s",)
+
+
 def test_diagnostics_catch_nothing(case: MakeCase, compared: Compare) -> None:
     flops = compared(FLOPS, (1e9, 1e9), (0.0, 0.0, 0.0), Outcome.UNCHANGED, resolution=0.0)
     assert would_have_caught([case("[a]", Verdict.UNCHANGED, flops)]) == ()
@@ -61,7 +71,7 @@ def test_diagnostics_catch_nothing(case: MakeCase, compared: Compare) -> None:
         (Verdict.TRADE_OFF, {"fails": ("x",)}, "1 of 1 case regressed"),
         (Verdict.BROKEN, {"fails": ("x",)}, "1 of 1 case broken"),
         (Verdict.MISSING, {"fails": ("x",)}, "1 of 1 case missing"),
-        (Verdict.NEW, {"fails": ("x",)}, "1 of 1 case without a baseline"),
+        (Verdict.NEW, {"fails": ("x",)}, "1 of 1 case with nothing to compare with"),
         (Verdict.NOT_COMPARABLE, {"fails": ("x",)}, "1 of 1 case not comparable"),
         (Verdict.INCONCLUSIVE, {"fails": ("x",)}, "1 of 1 case inconclusive"),
         (Verdict.UNCHANGED, {"fails": ("x",)}, "1 of 1 case only partly compared"),

@@ -260,7 +260,7 @@ def test_no_baseline_where_that_fails_names_every_case(first_run: Run) -> None:
     cases = tuple(replace(c, fails=c.notices, notices=()) for c in judgement.cases[:2])
     assert shown((Judgement(cases), facts)) == golden(
         """
-        FAIL  2 of 2 cases without a baseline
+        FAIL  2 of 2 cases with nothing to compare with
               no baseline for apple-m3-max yet
               1 run in 212 s
 

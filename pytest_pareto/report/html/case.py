@@ -16,8 +16,9 @@ from pytest_pareto.report.cases import (
     row_tone,
 )
 from pytest_pareto.report.creep import creep_lines, creep_text, crept_rows
+from pytest_pareto.report.figures import caught_text
 from pytest_pareto.report.lines import Tone
-from pytest_pareto.report.rows import DIAGNOSTIC, Row, caught_text
+from pytest_pareto.report.rows import DIAGNOSTIC, Row
 
 _NEVER_WRAPPED = 10**9
 

@@ -5,7 +5,7 @@ import math
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.report.rows import own_direction
+from pytest_pareto.report.figures import own_direction
 
 
 def level(result: MetricResult | None, metric: Metric, side: str) -> float | None:

@@ -11,9 +11,10 @@ from markupsafe import Markup
 from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.report.html.case import MARK_WORDS
 from pytest_pareto.report.html.drawing import draw
+from pytest_pareto.report.html.findings import anchor
 from pytest_pareto.report.html.island import island_text
 from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from pytest_pareto.report.html.view import anchor, build_page
+from pytest_pareto.report.html.view import build_page
 from pytest_pareto.report.text import clean
 
 _EARLY = 'document.documentElement.className="js"'

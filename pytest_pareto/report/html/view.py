@@ -9,44 +9,24 @@ from pytest_pareto.report.accepting import trade_step, trades_step
 from pytest_pareto.report.bill import Bill, Charge, Item, build_bill
 from pytest_pareto.report.blocks import FrontBlock, build_fronts
 from pytest_pareto.report.cases import is_let_through
-from pytest_pareto.report.failure import failure_line
 from pytest_pareto.report.header import Header, build_header
-from pytest_pareto.report.html.case import Case
 from pytest_pareto.report.html.circumstances import (
     Fact,
     conditions,
     machine_facts,
     session_facts,
 )
+from pytest_pareto.report.html.findings import Findings, anchor, find
 from pytest_pareto.report.html.section import Section, build_sections
 from pytest_pareto.report.lines import Line
 from pytest_pareto.report.step import Step, shown_command
 from pytest_pareto.report.steps import session_steps
-from pytest_pareto.report.summary import title, would_have_caught
+from pytest_pareto.report.summary import caught_by_quiet, title
 from pytest_pareto.report.text import clean
 from pytest_pareto.report.together import common_lines, uncompared_lines, undecided_lines
-from pytest_pareto.report.words import severity
 
 _NEVER_WRAPPED = 10**9
 _ACCEPTED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A case that the first screen names: where it is on the page, and what is with it."""
-
-    anchor: str
-    name: str
-    label: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What the first screen names; ``more`` is how many did not fit."""
-
-    shown: tuple[Finding, ...]
-    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +63,7 @@ class Page:
     sections: tuple[Section, ...]
     bill: tuple[tuple[Section, tuple[Charged, ...]], ...]
     billed: Mapping[str, str]
-    caught: tuple[str, ...]
-    caught_since_anchor: tuple[str, ...]
+    caught: tuple[tuple[str, tuple[str, ...]], ...]
     facts: tuple[Fact, ...]
     machine: tuple[Fact, ...]
     conditions: tuple[str, ...]
@@ -107,49 +86,20 @@ def build_page(report: SessionReport) -> Page:
         header=build_header(judgement, facts),
         failures=tuple(_lines_kept(text) for text in judgement.failures),
         notices=tuple(map(clean, judgement.notices)),
-        failed=_findings(sections, 6, failing=True),
-        noted=_findings(sections, 3, failing=False),
+        failed=find(sections, 6, failing=True),
+        noted=find(sections, 3, failing=False),
         commands=tuple(_command(step) for step in _steps(report, sections)),
         together=tuple(_together(judgement, build_fronts(judgement))),
         sections=sections,
         bill=tuple(_bill(sections, charged)),
         billed=charged.units,
-        caught=would_have_caught(judgement.cases),
-        caught_since_anchor=would_have_caught(judgement.cases, since_anchor=True),
+        caught=tuple((lead.strip(), parts) for lead, parts in caught_by_quiet(judgement) if parts),
         facts=tuple(session_facts(report)),
         machine=tuple(machine_facts(report.environment)),
         conditions=tuple(conditions(report)),
         edits=tuple(map(clean, facts.edits)),
         updating=facts.updating,
     )
-
-
-def anchor(section: Section, case: int) -> str:
-    """Name the element of a case on the page."""
-    return f"f{section.number}c{case}"
-
-
-def _findings(sections: Sequence[Section], room: int, *, failing: bool) -> Findings:
-    """Name what fails, or else what passes with a notice that is not told of many at once.
-
-    The gravest of all sections come first, since there is not room for each.
-    """
-    found = [
-        (case, anchor(section, number))
-        for section in sections
-        for number, case in enumerate(section.cases)
-        if case.block.failing is failing
-        and (failing or (case.block.notices and not case.block.uncompared))
-    ]
-    found.sort(key=lambda one: severity(one[0].verdict))
-    shown = (Finding(at, c.block.case_id, c.block.label, _said(c)) for c, at in found[:room])
-    return Findings(tuple(shown), max(0, len(found) - room))
-
-
-def _said(case: Case) -> str:
-    if case.block.failing:
-        return failure_line(case.verdict, case.block)
-    return "; ".join(case.block.notices)
 
 
 def _lines_kept(text: str) -> str:

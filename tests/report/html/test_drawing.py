@@ -9,7 +9,7 @@ from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.html.case import Mark
-from pytest_pareto.report.html.drawing import draw, lines_of
+from pytest_pareto.report.html.drawing import draw
 from pytest_pareto.report.html.levels import level
 from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from pytest_pareto.report.html.section import build_sections
@@ -93,10 +93,3 @@ def test_the_marks_of_the_legend_are_those_in_the_picture() -> None:
     drawing = draw(section)
     assert set(drawing.marks) == {dot.mark for dot in drawing.dots}
     assert drawing.marks[0] is Mark.FAILS
-
-
-def test_the_line_is_of_the_axes_that_are_asked_for() -> None:
-    (section,) = build_sections(synthetic_session(30).judgement)
-    costs = lines_of(section, "candidate", 0, 1)  # latency against device time: one is best
-    assert len(costs) <= 3
-    assert len(lines_of(section, "candidate", *section.start)) > 3

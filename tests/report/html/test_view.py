@@ -12,6 +12,9 @@ from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
 from pytest_pareto.report.html.circumstances import NOTES, conditions, machine_facts, session_facts
 from pytest_pareto.report.html.view import build_page
+from pytest_pareto.report.markdown import render_markdown
+from pytest_pareto.report.summary import caught_by_quiet, would_have_caught
+from pytest_pareto.report.terminal import render_terminal
 
 Run = tuple[Judgement, SessionFacts]
 
@@ -133,3 +136,22 @@ def test_the_gravest_comes_first_whatever_its_section(
         "DOMINATED",
     ]
     assert page.failed.shown[1].anchor == "f1c0"
+
+
+def test_the_page_the_terminal_and_markdown_tell_the_same_of_what_would_have_been_caught(
+    failing_run: Run,
+) -> None:
+    judgement, facts = failing_run
+    # The negative control: what was undecided was blinder than what is unchanged.
+    assert would_have_caught(judgement.cases) != caught_by_quiet(judgement)[0][1]
+    ((lead, parts),) = build_page(SessionReport(judgement, facts)).caught
+    told = f"{lead} {', '.join(parts)}"
+    assert (
+        told == "5 unchanged cases would have caught: latency 9-13 %, peak_memory 1 %, "
+        "label_accuracy 0.02"
+    )
+    terminal = render_terminal(judgement, facts, verbosity=0, plot=False, width=200)
+    assert told in [line.text for line in terminal]
+    assert told.replace("peak_memory", "`peak_memory`").replace(
+        "label_accuracy", "`label_accuracy`"
+    ) in render_markdown(SessionReport(judgement, facts))

@@ -1,0 +1,12 @@
+"""The strokes of a picture: fronts of the axes that are asked for."""
+
+from benchmarks.html_report import synthetic_session
+from pytest_pareto.report.html.section import build_sections
+from pytest_pareto.report.html.strokes import lines_of
+
+
+def test_the_line_is_of_the_axes_that_are_asked_for() -> None:
+    (section,) = build_sections(synthetic_session(30).judgement)
+    costs = lines_of(section, "candidate", 0, 1)  # latency against device time: one is best
+    assert len(costs) <= 3
+    assert len(lines_of(section, "candidate", *section.start)) > 3
