@@ -1,8 +1,34 @@
 """What every room's tests stand on."""
 
+import gc
+import importlib
+import pkgutil
 import sys
 
 import pytest
+
+import pytest_pareto
+
+LATE = (
+    "pytest_pareto.__main__",
+    "pytest_pareto.diffusers",
+    "pytest_pareto.zeus",
+    "pytest_pareto.measure.work.",
+    "pytest_pareto.runs.carried.",
+)
+"""What is imported by who uses it: it stands on packages that a session may go without, such as
+torch, or is for another Python."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Set aside what collecting left behind: torch, diffusers, thousands of tests.
+
+    Each measured call begins with a garbage collection, and that of all these takes longer than
+    a session in this process. What a test makes is collected as before.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +47,22 @@ def sources_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+
+@pytest.fixture(scope="session")
+def all_loaded() -> None:
+    """Import the package, once.
+
+    pytester forgets every module that an in-process session imported: each session would parse,
+    rewrite and compile the better part of the package again, and numpy cannot be imported twice.
+    That a module can be imported alone, and late, is for the sessions in processes of their own.
+    """
+    for module in pkgutil.walk_packages(pytest_pareto.__path__, "pytest_pareto."):
+        if not module.name.startswith(LATE):
+            importlib.import_module(module.name)
+
+
+@pytest.fixture
+def pytester(all_loaded: None, pytester: pytest.Pytester) -> pytest.Pytester:
+    """pytester, whose sessions find the package imported."""
+    return pytester

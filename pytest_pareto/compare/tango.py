@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+from pytest_pareto.compare.roots import crossing
 
 _POWER = 0.8
 
@@ -109,7 +110,7 @@ class Flips:
         least, most = tolerance + 1e-9, 1 - 2 * noise
         if least >= most or surplus(most) < 0:
             return math.inf
-        return float(brentq(surplus, least, most))
+        return crossing(surplus, least, most)
 
     def pairs_needed(self, tolerance: float, alpha: float) -> float:
         """Return how many pairs bound an unchanged rate within the tolerance, with power .8.
@@ -135,7 +136,7 @@ class Flips:
         if self.helped == self.n:
             return -1.0
         z = -float(ndtri(alpha))
-        by_score = float(brentq(lambda m: self.score(m) - z, -_EDGE, self.estimate))
+        by_score = crossing(lambda m: self.score(m) - z, -_EDGE, self.estimate)
         by_t = self.estimate + float(stdtrit(self.n - 1, alpha)) * self._standard_error
         return max(min(by_score, by_t), -1.0)
 

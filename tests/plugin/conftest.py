@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,22 @@ from typing import Any
 import pytest
 
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
-from pytest_pareto.plugin import child, fixture, verdict
 
-KEPT_LOADED = (child, fixture, verdict)
-"""pytester forgets every module that an in-process session imported. These must not be imported
-twice: numpy below them cannot be, and verdicts must be those that the tests know."""
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_pareto.plugin"}
+"""Loads this plugin and no other that happens to be installed: half of what a process costs."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alone() -> Iterator[None]:
+    """Let every session, in this process or in its own, load pytest-pareto alone.
+
+    That it is loaded where it is installed is for `test_light`, and for the documents' examples.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ALONE.items():
+            patch.setenv(name, value)
+        yield
+
 
 TOY = """
 import json, pathlib
@@ -112,9 +123,6 @@ class Session:
         return self.result.stdout.str() + self.result.stderr.str()
 
 
-_QUIET = ("-p", "no:cov", "-p", "no:hypothesispytest")
-
-
 class _Spy:
     """Keeps the judgement of an in-process session."""
 
@@ -132,14 +140,12 @@ Run = Callable[..., Session]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run pytest in this process, with nothing but pytest-pareto loaded from outside."""
+    """Run pytest in this process."""
     monkeypatch.setenv("COLUMNS", "100")
 
     def run_once(*args: str) -> Session:
         spy = _Spy()
-        quiet: tuple[str, ...] = (*_QUIET, "-p", "no:cacheprovider", "-p", "no:xdist")
-        if any(arg in ("-n2", "--lf", "--sw") for arg in args):
-            quiet = _QUIET
+        quiet = () if {"--lf", "--sw"} & {*args} else ("-p", "no:cacheprovider")
         if "--pareto" in args and not any(arg.startswith("--pareto-confirm") for arg in args):
             # Confirmation has tests of its own: five processes behind every red case are many.
             args = (*args, "--pareto-confirm=0")
@@ -183,9 +189,10 @@ def record_toy_baseline(path: Path, clock: str) -> Path:
 
 def recorded(path: Path) -> Path:
     """Record a baseline in five fresh processes, as a user does."""
-    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update", *_QUIET]
+    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update"]
     # The fixture that hides CI from the tests has not run yet: this one outlives it.
     env = {k: v for k, v in os.environ.items() if k not in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")}
+    env |= ALONE
     done = subprocess.run(command, cwd=path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return path / "pareto_baselines"

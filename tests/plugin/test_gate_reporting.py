@@ -119,7 +119,7 @@ def test_a_test_that_fails_by_itself_is_reported_once(toy: "Toy") -> None:
 
 
 def test_workers_are_refused(pytester: pytest.Pytester, toy: "Toy") -> None:
-    session = toy.run("--pareto", "-n2")
+    session = toy.run("--pareto", "-pxdist.plugin", "-n2")
     assert session.exit_code == pytest.ExitCode.USAGE_ERROR
     assert "--pareto does not work with pytest-xdist yet" in session.text
     assert "-n0" in session.text

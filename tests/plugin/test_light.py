@@ -18,6 +18,11 @@ def pytest_unconfigure():
 """
 
 
+@pytest.fixture(autouse=True, scope="module")
+def alone() -> None:
+    """Load whatever is installed, as a user's pytest does."""
+
+
 def loaded(path: Path, *args: str) -> set[str]:
     (path / "conftest.py").write_text(REPORT.format(heavy=HEAVY))
     (path / "test_it.py").write_text("def test_it(): pass\n")

@@ -113,6 +113,6 @@ def test_collecting_measures_nothing(fresh_toy: "Toy") -> None:
 
 
 def test_tests_side_by_side_are_refused(fresh_toy: "Toy") -> None:
-    session = fresh_toy.run("--pareto-noise=4", "-n2")
+    session = fresh_toy.run("--pareto-noise=4", "-pxdist.plugin", "-n2")
     assert session.exit_code == pytest.ExitCode.USAGE_ERROR
     assert "pytest-xdist" in session.text

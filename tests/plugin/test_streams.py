@@ -351,6 +351,7 @@ async def call():
 async def test_it(pareto):
     assert await pareto.ameasure(call) == 3
 """,
+        *("-p", "anyio"),
         "--pareto",
     )
 
