@@ -20,6 +20,7 @@ from pytest_pareto.compare.spread import (
     spread_between_runs,
     spread_between_sessions,
 )
+from pytest_pareto.model.counted import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,9 @@ class Contrast:
     @property
     def no_runs_settle(self) -> str:
         """What to say where no number of candidate runs tells it."""
-        held = self.baseline.runs
         return (
             "more runs now would not settle this: the baseline holds "
-            f"{held} {'run' if held == 1 else 'runs'}; record it with more (--pareto-runs)"
+            f"{plural(self.baseline.runs, 'run')}; record it with more (--pareto-runs)"
         )
 
     def remedy(self, runs: int, *, confirmed: bool) -> str:

@@ -1,13 +1,12 @@
 """Binary scores: the paired difference of two proportions by Tango's score test."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
-
-from pytest_pareto.compare.roots import crossing
 
 _POWER = 0.8
 
@@ -110,7 +109,7 @@ class Flips:
         least, most = tolerance + 1e-9, 1 - 2 * noise
         if least >= most or surplus(most) < 0:
             return math.inf
-        return crossing(surplus, least, most)
+        return _crossing(surplus, least, most)
 
     def pairs_needed(self, tolerance: float, alpha: float) -> float:
         """Return how many pairs bound an unchanged rate within the tolerance, with power .8.
@@ -136,7 +135,7 @@ class Flips:
         if self.helped == self.n:
             return -1.0
         z = -float(ndtri(alpha))
-        by_score = crossing(lambda m: self.score(m) - z, -_EDGE, self.estimate)
+        by_score = _crossing(lambda m: self.score(m) - z, -_EDGE, self.estimate)
         by_t = self.estimate + float(stdtrit(self.n - 1, alpha)) * self._standard_error
         return max(min(by_score, by_t), -1.0)
 
@@ -146,3 +145,10 @@ def _ratio(distance: float, spread: float) -> float:
     if spread > 0:
         return distance / spread
     return math.copysign(math.inf, distance) if distance else 0.0
+
+
+def _crossing(f: Callable[[float], float], low: float, high: float) -> float:
+    # Here, since it takes a quarter of a second to import, and many sessions have no 0/1 scores.
+    from scipy.optimize import brentq
+
+    return float(brentq(f, low, high))

@@ -1,6 +1,8 @@
 """Tango's test against its definition, and sizes of the claims by enumerating every table."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -201,3 +203,9 @@ def test_binary_scores_are_zeros_and_ones(
 
 def test_flips_are_counted_by_direction() -> None:
     assert Flips.of(np.array([1.0, 0.0, -1.0, 1.0])) == Flips(harmed=2, helped=1, n=4)
+
+
+def test_comparing_does_not_load_scipys_optimisers() -> None:
+    code = "import sys, pytest_pareto.pipeline; print('scipy.optimize' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
