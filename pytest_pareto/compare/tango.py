@@ -148,7 +148,7 @@ def _ratio(distance: float, spread: float) -> float:
 
 
 def _crossing(f: Callable[[float], float], low: float, high: float) -> float:
-    # Here, since it takes a quarter of a second to import, and many sessions have no 0/1 scores.
-    from scipy.optimize import brentq
+    # It takes a quarter of a second to import, and many sessions have no 0/1 scores.
+    from scipy.optimize import brentq  # noqa: PLC0415  (see above)
 
     return float(brentq(f, low, high))
