@@ -14,7 +14,7 @@ from pytest_pareto.report.names import Names, front_names
 from pytest_pareto.report.news import has_news, only_moves, uncompared_text
 from pytest_pareto.report.rows import Row, build_row
 from pytest_pareto.report.text import clean
-from pytest_pareto.report.words import case_label, severity
+from pytest_pareto.report.words import case_label, gravest_first, severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,16 @@ def build_case(
         changed=bool(case.fails or case.notices or has_news(case)),
         common=common,
         uncompared=uncompared,
-        rows=tuple(build_row(result, traded=traded) for result in comparison.metrics),
+        rows=tuple(build_row(r, traded=traded) for r in gravest_first(comparison.metrics)),
         fails=tuple(map(names.within, with_figures(case.fails, comparison))),
         notices=tuple(map(names.within, with_figures(case.notices, comparison))),
         notes=tuple(map(clean, comparison.notes)),
         place=_place(case.place, names),
         budgets=untold_budgets((*case.fails, *case.notices), comparison),
         broke=broken_budgets(comparison),
-        anchor=tuple(build_row(r) for r in comparison.anchor if r.change is not None),
+        anchor=tuple(
+            build_row(r) for r in gravest_first(comparison.anchor) if r.change is not None
+        ),
         crept=frozenset(map(clean, case.crept)),
     )
 

@@ -132,6 +132,7 @@ def _span(metric: Metric, resolutions: list[float]) -> str:
     low, high = (resolution_text(metric, end, levels(ends, metric.unit).scale) for end in ends)
     low_number, _, low_unit = low.partition(" ")
     same_unit = low_unit == high.partition(" ")[2]
-    span = low if low == high else f"{low_number if same_unit else low}-{high}"
+    both = f"{low_number}-{high}" if same_unit else f"{low} to {high}"
+    span = low if low == high else both
     blind = len(resolutions) - len(finite)
     return f"{span} (nothing in {plural(blind, 'case')})" if blind else span

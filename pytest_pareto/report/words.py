@@ -1,5 +1,7 @@
 """What outcomes, verdicts and counts are called, and which case is told first."""
 
+from collections.abc import Iterable
+
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Position, Verdict
@@ -48,6 +50,19 @@ _SEVERITY = (
     Verdict.NOT_WORSE,
     Verdict.UNCHANGED,
 )
+_GRAVITY = {
+    Outcome.WORSE: 0,
+    Outcome.BROKEN: 1,
+    Outcome.MISSING: 2,
+    Outcome.BETTER: 3,
+    Outcome.INCONCLUSIVE: 4,
+    Outcome.NOT_COMPARABLE: 5,
+}
+
+
+def gravest_first(results: Iterable[MetricResult]) -> list[MetricResult]:
+    """Order the metrics of a case: what it fails for, what got better, diagnostics at the end."""
+    return sorted(results, key=lambda r: (not r.metric.gates, _GRAVITY.get(r.outcome, 9)))
 
 
 def outcome_word(outcome: Outcome, metric: Metric) -> str:

@@ -40,7 +40,7 @@ def quiet(case: MakeCase, compared: Compare, *resolutions: float) -> list[CaseVe
         ((0.09, 0.0901), "latency 9 %"),
         ((0.09, math.inf), "latency 9 % (nothing in 1 case)"),
         ((math.inf, math.inf), "latency nothing"),
-        ((0.5, 4.0), "latency 50 %-×5"),
+        ((0.5, 4.0), "latency 50 % to ×5"),
     ],
 )
 def test_would_have_caught(

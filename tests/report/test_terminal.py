@@ -64,9 +64,9 @@ def test_failing_run_at_80_columns(failing_run: Run) -> None:
             unchanged: latency
             fails: label_accuracy got worse beyond its limit
           [fp16-10]                                                        trade-off
-            latency         212.0 →  188.0 ms −11.0 % [−13.0, −9.0]   5 %  BETTER
             label_accuracy 0.9410 → 0.9240    −0.017  [−.022, −.012] 0.01  WORSE
               400 pairs · a trade may give up 0.03
+            latency         212.0 →  188.0 ms −11.0 % [−13.0, −9.0]   5 %  BETTER
             note: label_accuracy traded for latency, within its bound
             to accept:
               pytest 'test_sd.py::test_generate[fp16-10]' --pareto --pareto-update
@@ -101,9 +101,9 @@ def test_failing_run_at_100_columns(failing_run: Run) -> None:
             fails: device_time got worse beyond its limit
             fails: it lost its place on the front: now dominated by [fp16-20]
           [fp16-10]                                                           trade-off
-            latency          212.0 →  188.0 ms  −11.0 % [−13.0, −9.0]    5 %  BETTER
             label_accuracy  0.9410 → 0.9240     −0.017  [−.022, −.012]  0.01  WORSE
               400 pairs · a trade may give up 0.03
+            latency          212.0 →  188.0 ms  −11.0 % [−13.0, −9.0]    5 %  BETTER
             note: label_accuracy traded for latency, within its bound
             to accept:  pytest 'test_sd.py::test_generate[fp16-10]' --pareto --pareto-update
 
@@ -125,11 +125,11 @@ def test_narrow_terminal_moves_columns_below_their_rows(failing_run: Run) -> Non
                          baseline →    now    change limit  outcome
         test_sd.py::test_generate
           [fp16-10]                                        trade-off
-            latency         212.0 →  188.0 ms −11.0 %  5 %  BETTER
-              90 % interval [−13.0, −9.0]
             label_accuracy 0.9410 → 0.9240    −0.017  0.01  WORSE
               90 % interval [−.022, −.012] · 400 pairs
               a trade may give up 0.03
+            latency         212.0 →  188.0 ms −11.0 %  5 %  BETTER
+              90 % interval [−13.0, −9.0]
             note: label_accuracy traded for latency, within its
               bound
             to accept:
@@ -183,7 +183,7 @@ def test_absent_metrics_are_named_together_where_the_reason_is_the_same(
     same = compared(LATENCY, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.02)
     judged = Judgement((case("[a]", Verdict.UNCHANGED, same, *lacking),))
     text = shown((judged, passing_run[1]), verbosity=1)
-    assert "    absent: event_time, peak_memory (no CUDA device was used)\n" in text
+    assert "    absent: peak_memory, event_time (no CUDA device was used)\n" in text
     assert "    absent: flops (torch is not imported)\n" in text
     assert "absent" not in shown((judged, passing_run[1]))
 

@@ -19,6 +19,7 @@ from pytest_pareto.report.creep import creep_lines, creep_text, crept_rows
 from pytest_pareto.report.figures import caught_text
 from pytest_pareto.report.lines import Tone
 from pytest_pareto.report.rows import DIAGNOSTIC, Row
+from pytest_pareto.report.words import gravest_first
 
 _NEVER_WRAPPED = 10**9
 
@@ -95,7 +96,7 @@ def build_case_view(
     block: CaseBlock, verdict: CaseVerdict, columns: Sequence[str], *, brief: bool
 ) -> Case:
     """Show a case beside others; ``columns`` are the metrics that gate, and ``brief`` is a row."""
-    metrics = [result.metric.name for result in verdict.comparison.metrics]
+    metrics = [result.metric.name for result in gravest_first(verdict.comparison.metrics)]
     rows = dict(zip(metrics, block.rows, strict=True))
     return Case(
         block,
