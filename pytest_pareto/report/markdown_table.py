@@ -101,10 +101,10 @@ def _told(case: CaseBlock) -> _Told:
 
 def _cells(row: Row) -> tuple[str, ...]:
     word = prose(row.word, cell=True)
-    texts = (f"{row.candidate} {row.unit}", f"{row.change} {row.interval}", row.limit)
+    levels = (f"{level} {row.unit}" if level else "" for level in (row.baseline, row.candidate))
+    texts = (*levels, f"{row.change} {row.interval}", row.limit)
     return (
         code(row.metric, cell=True, width=_NAME_CELLS),
-        prose(row.baseline, cell=True),
         *(prose(clip(text.strip(), _NAME_CELLS), cell=True) for text in texts),
         f"**{word}**" if row.gates and row.outcome in _LOUD else word,
     )

@@ -40,6 +40,6 @@ def test_it(pareto):
     pytester.makepyfile(test_it=source.format(score=0.8))
     session = run("--pareto")
     assert session.exit_code == 1
-    assert "score >= 0.9" in " ".join(session.text.split())
+    assert "score 0.8000, limit >= 0.9000" in " ".join(session.text.split())
     pytester.makepyfile(test_it=source.format(score=0.95))
     assert run("--pareto").exit_code == 0
