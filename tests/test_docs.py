@@ -24,17 +24,25 @@ OPENMETRICS = (ROOT / "pytest_pareto" / "report" / "openmetrics.py").read_text(e
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
 
+GPU_SESSION = (ROOT / "benchmarks" / "gpu" / "session" / "test_pipeline.py").read_text("utf-8")
+
+
 def python_blocks(text: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_the_readmes_test_passes(pytester: pytest.Pytester) -> None:
     """Under `--pareto` and with the real clock; `test_examples.py` runs it, and all others."""
-    (example,) = [block for block in python_blocks(README) if "def test_" in block]
+    (example,) = [block for block in python_blocks(README) if "def test_digits" in block]
     pytester.makepyfile(test_digits=example)
     result = pytester.runpytest_subprocess("--pareto")
     result.assert_outcomes(passed=2)
     assert result.ret == 0
+
+
+def test_the_readmes_test_on_a_gpu_is_the_one_that_ran() -> None:
+    (shown,) = [block for block in python_blocks(README) if "def test_pipeline" in block]
+    assert shown in GPU_SESSION
 
 
 def test_the_streams_of_the_how_to_pass(pytester: pytest.Pytester) -> None:

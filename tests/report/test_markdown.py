@@ -68,7 +68,9 @@ def test_a_failing_session(failing_run: Run) -> None:
     assert text.startswith("## pareto: FAIL\n\n**2 of 9 cases regressed** · 1 traded")
     lines = text.splitlines()
     led = next(line for line in lines if line.startswith("| `["))
-    assert led.startswith("| `[int8-20]` **LOST ITS PLACE** | `device_time` | 231.4 ms | 246.0 ms |")
+    assert led.startswith(
+        "| `[int8-20]` **LOST ITS PLACE** | `device_time` | 231.4 ms | 246.0 ms |"
+    )
     assert led.endswith("| +6.3 % [+6.2, +6.4] | 1 % | **WORSE** |")
     assert "[q0]" not in text
     assert "5 unchanged cases would have caught: latency 9-13 %" in text
