@@ -3,7 +3,7 @@
     python docs/record_screenshots.py            # ten minutes on two cores; `make screenshots`
     python docs/record_screenshots.py PAGE       # of a page that a session has written already
 
-The example is copied, its test keeps what it draws, three fresh processes record a baseline, and
+The example is copied, its test keeps what it draws, three fresh processes add to its baseline, and
 three more measure the change. Needs Debian's chromium and the extra ``browser``.
 """
 
@@ -30,9 +30,9 @@ COLOURS = 128
 
 
 def write_page(folder: Path) -> Path:
-    """Record a baseline of the example in a folder, plant the trade-off, and return the page."""
+    """Add a session to the example's baseline in a folder, plant the trade-off, and return the page."""
     project = folder / "example"
-    unwanted = shutil.ignore_patterns("pareto_baselines", "__pycache__", ".*")
+    unwanted = shutil.ignore_patterns("__pycache__", ".*")
     shutil.copytree(EXAMPLE, project, ignore=unwanted)
     test = project / "test_digits.py"
     text = test.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ _OFTEN_S = 1.0
 """How often a terminal hears of work within a test."""
 _PATIENCE_S = 3.0
 """For how long nobody hears of a measurement: most tests end before."""
+_SHORTEST_NAME = 8
 _SELDOM_S = 60.0
 """How often a log hears of work that goes on; a terminal hears of every run."""
 
@@ -105,11 +106,20 @@ class Standing:
                 if not self._drawn:
                     reporter.ensure_newline()
                 width = shutil.get_terminal_size().columns - 1
-                reporter.rewrite(f"pareto: {text}"[:width] if text else "", erase=True)
+                reporter.rewrite(in_one_line(text, width) if text else "", erase=True)
                 if not text:
                     reporter.rewrite("")  # back to where the line begins
         self._drawn = reporter.isatty and bool(text)
         self._told_s = now_s
+
+
+def in_one_line(text: str, width: int) -> str:
+    """Make room by shortening the test's name: how long it takes stands at the end."""
+    from pytest_pareto.report.text import clip, display_width, shorten
+
+    name, colon, rest = text.rpartition(": ")
+    room = width - display_width(f"pareto: {colon}{rest}")
+    return clip(f"pareto: {shorten(name, max(room, _SHORTEST_NAME))}{colon}{rest}", width)
 
 
 @contextmanager

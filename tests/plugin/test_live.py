@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.measure.whereabouts import Whereabouts
-from pytest_pareto.plugin.progress import whereabouts_of
+from pytest_pareto.plugin.progress import in_one_line, whereabouts_of
+from pytest_pareto.report.text import display_width
 from pytest_pareto.testing.scripted import ScriptedClock
 
 if TYPE_CHECKING:
@@ -172,3 +173,15 @@ def test_a_skipped_test_of_a_fresh_process_is_shown_as_it_is(
     session = run("--pareto", "-v", "--pareto-runs=2", "-k", "skipped or scores")
     assert "INTERNALERROR" not in session.text
     session.result.assert_outcomes(passed=1, skipped=1)
+
+
+@pytest.mark.parametrize(
+    "name", ["test_pipeline[fp16-2]", "test_" + "x" * 300, "test_図[図書館の長い名前]", ""]
+)
+@pytest.mark.parametrize("width", [30, 79, 200])
+def test_a_standing_line_fits_and_its_end_is_kept(name: str, width: int) -> None:
+    rest = "measuring latency and energy, call 23, about 2.9 s left"
+    line = in_one_line(f"{name}: {rest}" if name else rest, width)
+    assert display_width(line) <= width
+    assert line.endswith(rest) == (width >= 79)
+    assert name not in line or len(name) < width
