@@ -30,7 +30,7 @@ COLOURS = 128
 
 
 def write_page(folder: Path) -> Path:
-    """Add a session to the example's baseline in a folder, plant the trade-off, and return the page."""
+    """Add to the example's baseline in a folder, plant the trade-off, and return the page."""
     project = folder / "example"
     unwanted = shutil.ignore_patterns("__pycache__", ".*")
     shutil.copytree(EXAMPLE, project, ignore=unwanted)
