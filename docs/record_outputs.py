@@ -10,7 +10,8 @@ in ``docs/getting_started.md``, whose baseline is recorded first, ``show`` of th
 baseline, and ``history`` of a repository with ten baselines, made here. What it prints goes to
 ``docs/outputs/<name>.txt``, and into every block of the documents that stands under a line
 ``<!-- output: <name> -->``. Outputs of a machine with a GPU are kept there too, and only put into
-place. The table of scores is made from the baseline.
+place. The table of scores is made from the baseline. What `KEPT` sessions measured goes to
+``tests/data/example`` too.
 """
 
 import os
@@ -34,6 +35,9 @@ from docs.page import apply_diff, blocks  # noqa: E402 - see above
 
 EXAMPLE = ROOT / "example_project"
 OUTPUTS = ROOT / "docs" / "outputs"
+SESSIONS = ROOT / "tests" / "data" / "example"
+KEPT = ("unchanged", "tradeoff")
+"""Sessions that tests judge again, against the baseline that they were measured against."""
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 EXPECTED = {
     "unchanged": 0,
@@ -96,7 +100,8 @@ def _arguments(name: str) -> list[str]:
         return [*session, "--tb=no", "-p", "no:cacheprovider"]
     # Failed tests are told twice, once by pytest and once by us: once is enough here.
     shown = "--pareto-plot" if name == "unchanged" else "--tb=no"
-    return [*session, "--pareto-runs=3", shown]
+    kept = [f"--pareto-json={SESSIONS / name}.json"] if name in KEPT else []
+    return [*session, "--pareto-runs=3", shown, *kept]
 
 
 def _past(folder: Path) -> Path:

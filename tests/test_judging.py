@@ -1,15 +1,23 @@
 """A session judged by its record, now and from what was written of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from pytest_pareto.baseline.store import load
 from pytest_pareto.judging import accepted, judge_record, judge_record_in_turn, without_calls
 from pytest_pareto.model.asked import Asked
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import Verdict
+from pytest_pareto.results.file import load_record
 from tests.sessions import HERE, baseline, by_case, case_runs, five, remembered, session
 
+ROOT = Path(__file__).parents[1]
+SESSIONS = ROOT / "tests" / "data" / "example"
+BASELINES = ROOT / "example_project" / "pareto_baselines"
 PAST = baseline(remembered("m.py::a", {"device": five(1.0)}))
 
 
@@ -90,3 +98,32 @@ def test_in_turn_the_old_code_is_what_is_compared_with() -> None:
     assert by_case(judge_record_in_turn(turns))["m.py::a"].verdict is Verdict.DOMINATED
     same = replace(turns, runs=old)
     assert by_case(judge_record_in_turn(same))["m.py::a"].verdict is not Verdict.DOMINATED
+
+
+@pytest.mark.parametrize("name", ["unchanged", "tradeoff"])
+def test_a_real_session_is_judged_as_it_was_when_it_ran(name: str) -> None:
+    """Against the files of the baseline, from the file of the session: to the last digit."""
+    content, recorded = load_record(SESSIONS / f"{name}.json")
+    judged = judge_record(recorded, load(BASELINES, content.session.hardware_key)).judgement
+    now = {
+        (case.case_id, result.metric.name): (case.verdict, result.outcome, result.change)
+        for case in judged.cases
+        for result in case.comparison.metrics
+    }
+    assert len(now) == len(content.metrics) > 9 * 3
+    for told in content.metrics:
+        verdict, outcome, change = now[told.case, told.metric]
+        assert (verdict, outcome) == (told.verdict, told.outcome)
+        ends = (change.estimate, change.low, change.high) if change else (None, None, None)
+        assert ends == (told.estimate, told.low, told.high)
+
+
+def test_a_real_session_against_another_baseline_is_judged_otherwise() -> None:
+    content, recorded = load_record(SESSIONS / "tradeoff.json")
+    past = load(BASELINES, content.session.hardware_key)
+    case_id = next(case for case in past.cases if "ddim-2" in case)
+    without = replace(past, cases={k: v for k, v in past.cases.items() if k != case_id})
+    verdicts = {
+        case.case_id: case.verdict for case in judge_record(recorded, without).judgement.cases
+    }
+    assert verdicts[case_id] is Verdict.NEW

@@ -1,9 +1,12 @@
 """Pages and what a parser sees of them."""
 
+import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.model.verdict import Judgement
 
+CHROMIUM = shutil.which("chromium")
 _WITHOUT_END = {"meta", "link", "br", "input", "img", "path", "circle", "line", "rect", "use"}
 
 
@@ -68,3 +72,54 @@ def parse() -> Callable[[str], Parsed]:
 def any_report(any_run: tuple[Judgement, SessionFacts]) -> SessionReport:
     """A session of each kind that the other reports are tested with."""
     return SessionReport(*any_run)
+
+
+@dataclass
+class Opened:
+    """A page, with what it asked for and what it complained of."""
+
+    page: Any
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def asks_nobody(self) -> bool:
+        outside = [url for url in self.requests if not url.startswith("data:")]
+        return outside == self.requests[:1] and outside[0].startswith("file:")
+
+
+Opens = Callable[..., Opened]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, driven by playwright (the extra ``browser``): once for a worker."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install '.[browser]'"
+    )
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium: apt install chromium")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Opens]:
+    pages = []
+
+    def open_page(text: str, **context: Any) -> Opened:
+        file = tmp_path / "report.html"
+        file.write_text(text, encoding="utf-8")
+        found = Opened(browser.new_page(**context))
+        pages.append(found.page)
+        page = found.page
+        page.on("request", lambda request: found.requests.append(request.url))
+        page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        page.on("console", lambda message: found.complaints.append(message.text))
+        page.goto(file.as_uri())
+        return found
+
+    yield open_page
+    for page in pages:
+        page.close()

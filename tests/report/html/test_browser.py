@@ -1,11 +1,8 @@
 """The page in a browser: Debian's chromium, driven by playwright (the extra ``browser``)."""
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,13 +10,9 @@ from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.session_report import SessionReport
 from pytest_pareto.report.html.page import Image, render_page
 
-CHROMIUM = shutil.which("chromium")
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: pip install '.[browser]'"
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no chromium: apt install chromium"
-)
+if TYPE_CHECKING:
+    from tests.report.html.conftest import Opens
+
 GENEROUS_MS = 5_000
 """What a busy machine may take; benchmarks/html_report.py says what a quiet one does."""
 PNG = bytes.fromhex(
@@ -27,44 +20,6 @@ PNG = bytes.fromhex(
     "1f15c4890000000d49444154789c6360606060000000050001a5f64540"
     "0000000049454e44ae426082"
 )
-
-
-@dataclass
-class Opened:
-    """A page, with what it asked for and what it complained of."""
-
-    page: Any
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    pages = []
-
-    def open_page(text: str, **context: Any) -> Opened:
-        file = tmp_path / "report.html"
-        file.write_text(text, encoding="utf-8")
-        found = Opened(browser.new_page(**context))
-        pages.append(found.page)
-        page = found.page
-        page.on("request", lambda request: found.requests.append(request.url))
-        page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.on("console", lambda message: found.complaints.append(message.text))
-        page.goto(file.as_uri())
-        return found
-
-    yield open_page
-    for page in pages:
-        page.close()
 
 
 @pytest.fixture(scope="module")
@@ -83,33 +38,28 @@ def first_column(page: Any) -> list[str]:
     return found
 
 
-def asks_nobody(found: Opened) -> bool:
-    outside = [url for url in found.requests if not url.startswith("data:")]
-    return outside == found.requests[:1] and outside[0].startswith("file:")
-
-
-def test_it_asks_nobody_and_complains_of_nothing(opened: Callable[..., Opened], text: str) -> None:
+def test_it_asks_nobody_and_complains_of_nothing(opened: "Opens", text: str) -> None:
     found = opened(text)
     assert found.page.evaluate("document.documentElement.dataset.ready") == ""
     assert found.page.evaluate("performance.now()") < GENEROUS_MS
-    assert asks_nobody(found)
+    assert found.asks_nobody()
     assert found.complaints == []
 
 
-def test_an_image_from_elsewhere_would_be_noticed(opened: Callable[..., Opened], text: str) -> None:
+def test_an_image_from_elsewhere_would_be_noticed(opened: "Opens", text: str) -> None:
     planted = text.replace("<main>", '<main><img src="http://127.0.0.1:9/x.png">')
     found = opened(planted)
-    assert not asks_nobody(found)
+    assert not found.asks_nobody()
     # And the policy keeps it from being asked for at all.
     assert any("Content Security Policy" in complaint for complaint in found.complaints)
 
 
-def test_a_script_that_is_not_ours_does_not_run(opened: Callable[..., Opened], text: str) -> None:
+def test_a_script_that_is_not_ours_does_not_run(opened: "Opens", text: str) -> None:
     planted = text.replace("<main>", "<main><script>window.evil = 1</script>")
     assert opened(planted).page.evaluate("window.evil") is None
 
 
-def test_other_axes_move_the_points_and_the_line(opened: Callable[..., Opened], text: str) -> None:
+def test_other_axes_move_the_points_and_the_line(opened: "Opens", text: str) -> None:
     page = opened(text).page
     before, line = spots(page), page.get_attribute("[data-line=new]", "d")
     page.select_option("[data-side=x]", "2")
@@ -122,9 +72,7 @@ def test_other_axes_move_the_points_and_the_line(opened: Callable[..., Opened], 
     assert spots(page) != after
 
 
-def test_the_script_draws_what_the_static_picture_shows(
-    opened: Callable[..., Opened], text: str
-) -> None:
+def test_the_script_draws_what_the_static_picture_shows(opened: "Opens", text: str) -> None:
     plain = opened(text, java_script_enabled=False).page.content()
     page = opened(text).page
     drawn = [(float(x), float(y)) for x, y in spots(page)]
@@ -135,9 +83,7 @@ def test_the_script_draws_what_the_static_picture_shows(
         assert abs(y - float(sy)) < 1
 
 
-def test_pointing_at_a_case_shows_every_metric_of_it(
-    opened: Callable[..., Opened], text: str
-) -> None:
+def test_pointing_at_a_case_shows_every_metric_of_it(opened: "Opens", text: str) -> None:
     page = opened(text).page
     page.locator(".dot").nth(3).dispatch_event("pointerenter")
     name = page.locator(".dot").nth(3).get_attribute("aria-label").partition(",")[0]
@@ -149,7 +95,7 @@ def test_pointing_at_a_case_shows_every_metric_of_it(
     assert "≥" not in card
 
 
-def test_tables_sort_by_keyboard(opened: Callable[..., Opened], text: str) -> None:
+def test_tables_sort_by_keyboard(opened: "Opens", text: str) -> None:
     page = opened(text).page
     gravest = first_column(page)
     head = page.locator("th[data-sort=now][data-column='0']")
@@ -168,7 +114,7 @@ def test_tables_sort_by_keyboard(opened: Callable[..., Opened], text: str) -> No
     assert first_column(page) == gravest
 
 
-def test_the_bill_sorts_by_number(opened: Callable[..., Opened], text: str) -> None:
+def test_the_bill_sorts_by_number(opened: "Opens", text: str) -> None:
     page = opened(text).page
     page.locator(".bill th[data-sort=number] button").first.click()
     script = "all => all.map(cell => parseFloat(cell.textContent.split('→')[1]))"
@@ -177,7 +123,7 @@ def test_the_bill_sorts_by_number(opened: Callable[..., Opened], text: str) -> N
     assert charges == sorted(charges)
 
 
-def test_filters_hide_rows_and_fade_points(opened: Callable[..., Opened], text: str) -> None:
+def test_filters_hide_rows_and_fade_points(opened: "Opens", text: str) -> None:
     page = opened(text).page
     page.fill("#filter", "INT8-1")
     shown = page.locator(".cases > tbody:not([hidden]) > tr:first-child > th").all_text_contents()
@@ -190,7 +136,7 @@ def test_filters_hide_rows_and_fade_points(opened: Callable[..., Opened], text: 
     assert page.locator(".cases > tbody:not([hidden])").count() == 12
 
 
-def test_the_keyboard_reaches_everything(opened: Callable[..., Opened]) -> None:
+def test_the_keyboard_reaches_everything(opened: "Opens") -> None:
     report = synthetic_session(12)
     image = Image(report.judgement.cases[0].case_id, "clip_score", "p1", "image/png", PNG)
     page = opened(render_page(report, [image])).page
@@ -210,9 +156,7 @@ def test_the_keyboard_reaches_everything(opened: Callable[..., Opened]) -> None:
     assert dots >= 1
 
 
-def test_arrows_go_from_point_to_point_and_enter_opens_the_case(
-    opened: Callable[..., Opened], text: str
-) -> None:
+def test_arrows_go_from_point_to_point_and_enter_opens_the_case(opened: "Opens", text: str) -> None:
     page = opened(text).page
     page.locator(".dot[tabindex='0']").focus()
     names = []
@@ -229,7 +173,7 @@ def test_arrows_go_from_point_to_point_and_enter_opens_the_case(
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
 
 
-def test_images_are_enlarged_and_escape_closes(opened: Callable[..., Opened]) -> None:
+def test_images_are_enlarged_and_escape_closes(opened: "Opens") -> None:
     report = synthetic_session(3)
     image = Image(report.judgement.cases[0].case_id, "clip_score", "p1", "image/png", PNG)
     found = opened(render_page(report, [image]))
@@ -241,7 +185,7 @@ def test_images_are_enlarged_and_escape_closes(opened: Callable[..., Opened]) ->
 
 
 @pytest.mark.parametrize("width", [320, 400, 768, 1280])
-def test_nothing_is_wider_than_the_screen(opened: Callable[..., Opened], width: int) -> None:
+def test_nothing_is_wider_than_the_screen(opened: "Opens", width: int) -> None:
     report = synthetic_session(12)
     long = [
         replace(c, comparison=replace(c.comparison, case_id=f"{c.case_id}{'x' * 300}", front="f"))
@@ -253,9 +197,7 @@ def test_nothing_is_wider_than_the_screen(opened: Callable[..., Opened], width: 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_without_scripts_the_picture_and_every_row_remain(
-    opened: Callable[..., Opened], text: str
-) -> None:
+def test_without_scripts_the_picture_and_every_row_remain(opened: "Opens", text: str) -> None:
     page = opened(text, java_script_enabled=False).page
     assert page.locator(".dots > a").first.is_visible()
     assert page.locator(".more").count() == 100
@@ -263,7 +205,7 @@ def test_without_scripts_the_picture_and_every_row_remain(
     assert not page.locator(".tools").is_visible()
 
 
-def test_dark_is_dark(opened: Callable[..., Opened], text: str) -> None:
+def test_dark_is_dark(opened: "Opens", text: str) -> None:
     script = "getComputedStyle(document.body).backgroundColor"
     shades = [opened(text, color_scheme=s).page.evaluate(script) for s in ("light", "dark")]
     assert shades == ["rgb(255, 255, 255)", "rgb(15, 20, 25)"]
@@ -287,7 +229,7 @@ def stop_of(page: Any) -> str | None:
 
 
 def test_the_tab_key_reaches_a_point_whatever_the_axes_and_the_filter_leave(
-    opened: Callable[..., Opened],
+    opened: "Opens",
 ) -> None:
     report = synthetic_session(12)
     page = opened(render_page(report)).page
@@ -311,7 +253,7 @@ def test_the_tab_key_reaches_a_point_whatever_the_axes_and_the_filter_leave(
 
 
 def test_a_case_that_is_pointed_at_is_named_where_its_name_had_no_room(
-    opened: Callable[..., Opened],
+    opened: "Opens",
 ) -> None:
     page = opened(render_page(synthetic_session(300))).page
     labels = page.locator(".labels text").all_text_contents()
@@ -325,7 +267,7 @@ def test_a_case_that_is_pointed_at_is_named_where_its_name_had_no_room(
     assert page.text_content(".near") or name in page.locator(".labels text").all_text_contents()
 
 
-def test_paper_says_what_was_filtered(opened: Callable[..., Opened]) -> None:
+def test_paper_says_what_was_filtered(opened: "Opens") -> None:
     page = opened(render_page(synthetic_session(20))).page
     line = page.locator("#filtered")
     page.emulate_media(media="print")
@@ -340,7 +282,7 @@ def test_paper_says_what_was_filtered(opened: Callable[..., Opened]) -> None:
     assert line.inner_text() == f"filtered: “int8”, changed only: {shown} of 20 cases"
 
 
-def test_the_legend_follows_the_axes(opened: Callable[..., Opened]) -> None:
+def test_the_legend_follows_the_axes(opened: "Opens") -> None:
     report = synthetic_session(12)
     exact = ("peak_memory", "flops")
     page = opened(render_page(report)).page

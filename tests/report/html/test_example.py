@@ -1,0 +1,102 @@
+"""The pages of the example in a browser: before and after a planted trade-off, as recorded."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_pareto.baseline.store import load
+from pytest_pareto.judging import judge_record
+from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.report.html.page import render_page
+from pytest_pareto.results.file import load_record
+
+if TYPE_CHECKING:
+    from tests.report.html.conftest import Opens
+
+ROOT = Path(__file__).parents[3]
+BASELINES = ROOT / "example_project" / "pareto_baselines"
+SESSIONS = ROOT / "tests" / "data" / "example"
+CASES = 9
+GATED = ("latency", "label_accuracy", "flops")
+
+
+def report(session: str) -> SessionReport:
+    """Judge a recorded session of the example again, against the baseline in the repository."""
+    content, record = load_record(SESSIONS / f"{session}.json")
+    environment = record.runs[-1].environment
+    judged = judge_record(record, load(BASELINES, environment.hardware_key))
+    return SessionReport(judged.judgement, content.session, environment, record=record)
+
+
+@pytest.fixture(scope="module", params=["unchanged", "tradeoff"])
+def text(request: pytest.FixtureRequest) -> str:
+    return render_page(report(request.param))
+
+
+def names(page: Any) -> list[str]:
+    script = "all => all.map(cell => cell.textContent.trim())"
+    found: list[str] = page.eval_on_selector_all(".cases > tbody > tr:first-child > th", script)
+    return found
+
+
+def places(page: Any) -> list[str]:
+    script = "all => all.map(u => u.getAttribute('x'))"
+    found: list[str] = page.eval_on_selector_all(".dot > use:last-child", script)
+    return found
+
+
+def test_it_opens_without_a_request_or_a_complaint(opened: "Opens", text: str) -> None:
+    found = opened(text)
+    assert found.page.evaluate("document.documentElement.dataset.ready") == ""
+    assert found.asks_nobody()
+    assert found.complaints == []
+    assert found.page.locator(".dot").count() == CASES
+
+
+def test_axes_switch(opened: "Opens", text: str) -> None:
+    page = opened(text).page
+    before = places(page)
+    page.select_option("[data-side=x]", label="flops")
+    assert sum(a != b for a, b in zip(before, places(page), strict=True)) >= CASES - 1
+    assert "flops" in page.text_content("[data-title=x]")
+
+
+def test_pointing_at_a_case_shows_all_that_gates(opened: "Opens", text: str) -> None:
+    page = opened(text).page
+    page.locator(".dot").nth(4).dispatch_event("pointerenter")
+    card = page.text_content(".card")
+    assert page.locator(".dot").nth(4).get_attribute("aria-label").partition(",")[0] in card
+    assert all(metric in card for metric in GATED)
+
+
+def test_the_table_sorts_by_keyboard(opened: "Opens", text: str) -> None:
+    page = opened(text).page
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        script = "document.activeElement.closest('th[data-sort=now][data-column=\\'0\\']') !== null"
+        if page.evaluate(script):
+            break
+    page.keyboard.press("Enter")
+    fastest = names(page)
+    assert "[shallow-2]" in fastest[0]
+    assert "[ddim-10]" in fastest[-1]
+
+
+def test_only_what_moved_has_an_arrow(opened: "Opens") -> None:
+    for session, moved in (("unchanged", 0), ("tradeoff", 1)):
+        page = opened(render_page(report(session))).page
+        assert page.locator("[data-arrow]:not([visibility=hidden])").count() == moved
+
+
+def test_the_trade_is_told_and_how_to_accept_it(opened: "Opens") -> None:
+    page = opened(render_page(report("tradeoff"))).page
+    assert "1 traded" in page.text_content("h1, header, main")
+    assert "label_accuracy traded for" in page.text_content("main")
+    assert "pytest-pareto accept" in page.text_content("main")
+
+
+def test_without_scripts_the_picture_and_the_rows_remain(opened: "Opens", text: str) -> None:
+    page = opened(text, java_script_enabled=False).page
+    assert page.locator(".picture svg").first.is_visible()
+    assert len(names(page)) == CASES
