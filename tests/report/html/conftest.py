@@ -86,6 +86,19 @@ class Opened:
         outside = [url for url in self.requests if not url.startswith("data:")]
         return outside == self.requests[:1] and outside[0].startswith("file:")
 
+    def spots(self) -> list[tuple[str, str]]:
+        """Where the points are."""
+        script = "all => all.map(u => [u.getAttribute('x'), u.getAttribute('y')])"
+        found = self.page.eval_on_selector_all(".dot > use:last-child", script)
+        return [tuple(spot) for spot in found]
+
+    def first_column(self) -> list[str]:
+        """The names of the cases, in the order of the table."""
+        script = "all => all.map(cell => cell.textContent.trim())"
+        rows = ".cases > tbody > tr:first-child > th"
+        found: list[str] = self.page.eval_on_selector_all(rows, script)
+        return found
+
 
 Opens = Callable[..., Opened]
 

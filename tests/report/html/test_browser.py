@@ -27,17 +27,6 @@ def text() -> str:
     return render_page(synthetic_session(100))
 
 
-def spots(page: Any) -> list[tuple[str, str]]:
-    script = "all => all.map(u => [u.getAttribute('x'), u.getAttribute('y')])"
-    return [tuple(spot) for spot in page.eval_on_selector_all(".dot > use:last-child", script)]
-
-
-def first_column(page: Any) -> list[str]:
-    script = "all => all.map(cell => cell.textContent)"
-    found: list[str] = page.eval_on_selector_all(".cases > tbody > tr:first-child > th", script)
-    return found
-
-
 def test_it_asks_nobody_and_complains_of_nothing(opened: "Opens", text: str) -> None:
     found = opened(text)
     assert found.page.evaluate("document.documentElement.dataset.ready") == ""
@@ -60,22 +49,23 @@ def test_a_script_that_is_not_ours_does_not_run(opened: "Opens", text: str) -> N
 
 
 def test_other_axes_move_the_points_and_the_line(opened: "Opens", text: str) -> None:
-    page = opened(text).page
-    before, line = spots(page), page.get_attribute("[data-line=new]", "d")
+    found = opened(text)
+    page = found.page
+    before, line = found.spots(), page.get_attribute("[data-line=new]", "d")
     page.select_option("[data-side=x]", "2")
-    after = spots(page)
+    after = found.spots()
     assert sum(a[0] != b[0] for a, b in zip(before, after, strict=True)) > 90
     assert [spot[1] for spot in before] == [spot[1] for spot in after]
     assert page.get_attribute("[data-line=new]", "d") != line
     assert "energy" in page.text_content("[data-title=x]")
     page.set_checked("[data-log=x]", checked=not page.is_checked("[data-log=x]"))
-    assert spots(page) != after
+    assert found.spots() != after
 
 
 def test_the_script_draws_what_the_static_picture_shows(opened: "Opens", text: str) -> None:
     plain = opened(text, java_script_enabled=False).page.content()
-    page = opened(text).page
-    drawn = [(float(x), float(y)) for x, y in spots(page)]
+    found = opened(text)
+    drawn = [(float(x), float(y)) for x, y in found.spots()]
     static = re.findall(r'<use href="#m-[a-z]+" x="([\d.]+)" y="([\d.]+)"/?></use></a>', plain)
     assert len(static) == len(drawn) == 100
     for (x, y), (sx, sy) in zip(drawn, static, strict=True):
@@ -96,22 +86,23 @@ def test_pointing_at_a_case_shows_every_metric_of_it(opened: "Opens", text: str)
 
 
 def test_tables_sort_by_keyboard(opened: "Opens", text: str) -> None:
-    page = opened(text).page
-    gravest = first_column(page)
+    found = opened(text)
+    page = found.page
+    gravest = found.first_column()
     head = page.locator("th[data-sort=now][data-column='0']")
     head.locator("button").focus()
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"
-    fastest = first_column(page)
+    fastest = found.first_column()
     page.keyboard.press("Space")
     assert head.get_attribute("aria-sort") == "descending"
-    assert first_column(page) == fastest[::-1] != gravest
+    assert found.first_column() == fastest[::-1] != gravest
     change = page.locator("th[data-sort=change][data-column='0']")
     change.locator("button").press("Enter")
     assert head.get_attribute("aria-sort") == "none"
-    assert set(first_column(page)[:4]) == set(gravest[:4])  # the worst first
+    assert set(found.first_column()[:4]) == set(gravest[:4])  # the worst first
     page.locator("th[data-sort=verdict] button").press("Enter")
-    assert first_column(page) == gravest
+    assert found.first_column() == gravest
 
 
 def test_the_bill_sorts_by_number(opened: "Opens", text: str) -> None:

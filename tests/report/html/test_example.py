@@ -1,7 +1,7 @@
 """The pages of the example in a browser: before and after a planted trade-off, as recorded."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -34,18 +34,6 @@ def text(request: pytest.FixtureRequest) -> str:
     return render_page(report(request.param))
 
 
-def names(page: Any) -> list[str]:
-    script = "all => all.map(cell => cell.textContent.trim())"
-    found: list[str] = page.eval_on_selector_all(".cases > tbody > tr:first-child > th", script)
-    return found
-
-
-def places(page: Any) -> list[str]:
-    script = "all => all.map(u => u.getAttribute('x'))"
-    found: list[str] = page.eval_on_selector_all(".dot > use:last-child", script)
-    return found
-
-
 def test_it_opens_without_a_request_or_a_complaint(opened: "Opens", text: str) -> None:
     found = opened(text)
     assert found.page.evaluate("document.documentElement.dataset.ready") == ""
@@ -55,10 +43,10 @@ def test_it_opens_without_a_request_or_a_complaint(opened: "Opens", text: str) -
 
 
 def test_axes_switch(opened: "Opens", text: str) -> None:
-    page = opened(text).page
-    before = places(page)
+    found = opened(text)
+    before, page = found.spots(), found.page
     page.select_option("[data-side=x]", label="flops")
-    assert sum(a != b for a, b in zip(before, places(page), strict=True)) >= CASES - 1
+    assert sum(a[0] != b[0] for a, b in zip(before, found.spots(), strict=True)) >= CASES - 1
     assert "flops" in page.text_content("[data-title=x]")
 
 
@@ -71,14 +59,15 @@ def test_pointing_at_a_case_shows_all_that_gates(opened: "Opens", text: str) -> 
 
 
 def test_the_table_sorts_by_keyboard(opened: "Opens", text: str) -> None:
-    page = opened(text).page
+    found = opened(text)
+    page = found.page
     for _ in range(40):
         page.keyboard.press("Tab")
         script = "document.activeElement.closest('th[data-sort=now][data-column=\\'0\\']') !== null"
         if page.evaluate(script):
             break
     page.keyboard.press("Enter")
-    fastest = names(page)
+    fastest = found.first_column()
     assert "[shallow-2]" in fastest[0]
     assert "[ddim-10]" in fastest[-1]
 
@@ -97,6 +86,6 @@ def test_the_trade_is_told_and_how_to_accept_it(opened: "Opens") -> None:
 
 
 def test_without_scripts_the_picture_and_the_rows_remain(opened: "Opens", text: str) -> None:
-    page = opened(text, java_script_enabled=False).page
-    assert page.locator(".picture svg").first.is_visible()
-    assert len(names(page)) == CASES
+    found = opened(text, java_script_enabled=False)
+    assert found.page.locator(".picture svg").first.is_visible()
+    assert len(found.first_column()) == CASES
