@@ -285,6 +285,18 @@ def test_a_link_in_an_artifact_is_not_followed(
         read_candidate(folder)
 
 
+def test_nothing_is_read_through_a_link_before_it_is_refused(
+    candidate: Candidate, tmp_path: Path
+) -> None:
+    """It would be waited for, or read without end."""
+    file = tmp_path / ".pareto_candidate" / SESSION / ABOUT
+    file.unlink()
+    (tmp_path / "no text").write_bytes(b"\xff\x00")
+    file.symlink_to(tmp_path / "no text")
+    with pytest.raises(BaselineError, match="is a link, and no session leaves one"):
+        read_candidate(tmp_path / ".pareto_candidate")
+
+
 def test_the_folder_that_was_named_may_be_a_link(candidate: Candidate, tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to(".pareto_candidate")
     assert read_candidate(tmp_path / "latest").offers == candidate.offers

@@ -56,14 +56,15 @@ def read_candidate(folder: Path) -> Candidate:
     Raises BaselineError where there is none, or where it cannot be used.
     """
     for home in (folder, folder / SESSION):
-        text = read_text(home / ABOUT) if home.is_dir() else None
-        if text is not None:
-            _refuse_links(folder, home)
-            return _read(home, text)
+        if home.is_dir() and os.path.lexists(home / ABOUT):
+            _refuse_links(folder, home)  # before anything is read through one
+            text = read_text(home / ABOUT)
+            if text is not None:
+                return _read(home, text)
     raise BaselineError(
         f"there is no candidate in {folder.as_posix()}: it has no {SESSION}/{ABOUT}. Every "
         "`pytest --pareto` that writes no baseline leaves one, in .pareto_candidate unless told "
-        "otherwise; that of a CI job is an artifact of it"
+        "otherwise; not so with --pareto-against. That of a CI job is an artifact of it"
     )
 
 

@@ -40,7 +40,11 @@ def replace_all(contents: Mapping[Path, str | None]) -> None:
     file, that file gets the text, wherever it is, also one that is not there yet; of a file to
     be removed the link goes. Raises BaselineError naming the path that failed.
     """
-    contents = {_written(path, text): text for path, text in contents.items()}
+    places = {path: _written(path, text) for path, text in contents.items()}
+    if len({*places.values()}) < len(places):
+        twice = next(p for p in places.values() if [*places.values()].count(p) > 1)
+        raise BaselineError(f"two files of the baseline are links to {twice.as_posix()}: part them")
+    contents = {places[path]: text for path, text in contents.items()}
     staged = {path: _temporary(path) for path, text in contents.items() if text is not None}
     before: dict[Path, _Held] = {}
     path = Path()

@@ -102,7 +102,10 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
         lines += _wrapped(f"in the baseline already: {text}", width)
     for text in chosen.left_out:
         lines += _wrapped(f"not accepted: {text}", width, Tone.YELLOW)
-    write_lines(lines)
+    try:
+        write_lines(lines)
+    except ParetoError as error:
+        raise ParetoError(f"{error}. The baseline in {directory.as_posix()} was written") from None
     nothing = not (edits or accepted.already)
     if nothing and not chosen.left_out:
         sys.stderr.write(

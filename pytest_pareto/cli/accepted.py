@@ -8,6 +8,7 @@ from pytest_pareto.baseline.accepting import Accepted, Step
 from pytest_pareto.baseline.actions import Action
 from pytest_pareto.baseline.described import step_words
 from pytest_pareto.baseline.edits import Edit
+from pytest_pareto.baseline.succession import KEPT_SESSIONS
 from pytest_pareto.compare.matching import remembered_metric
 from pytest_pareto.compare.standing import accepted_level
 from pytest_pareto.model.counted import plural
@@ -39,16 +40,26 @@ def _edit(step: Step, environments: Mapping[str, Environment]) -> Edit:
     if before is None:
         detail = f"{_level_words(name, None, after)}, {runs}"
         return Edit(step.case_id, name, Action.ADD, detail)
-    elsewhere, other = _elsewhere(before, after, environments), [*_other_nature(before, after)]
+    other = [*_other_nature(before, after), *_forgotten(before, after)]
+    elsewhere = _elsewhere(before, after, environments)
+    # The level here stays the one to beat, unless a new epoch says otherwise.
+    added = elsewhere is not None and after.newest.epoch == before.newest.epoch
     if elsewhere is not None:
         after = replace(after, sessions=after.sessions[-1:])  # the others are of that machine
-        other.append(f"on another machine: {elsewhere}")
-    parts = (_level_words(name, before, after), runs, *other)
-    if elsewhere is not None and len(other) == 1:
-        action = Action.ADD
-    else:
-        action = Action.ACCEPT_CHANGE if other else _direction(name, before, after)
-    return Edit(step.case_id, name, action, ", ".join(parts))
+    level = Action.ADD if added else _direction(name, before, after)
+    where = [] if elsewhere is None else [f"on another machine: {elsewhere}"]
+    parts = (_level_words(name, before, after), runs, *other, *where)
+    return Edit(step.case_id, name, Action.ACCEPT_CHANGE if other else level, ", ".join(parts))
+
+
+def _forgotten(before: MetricHistory, after: MetricHistory) -> Iterator[str]:
+    """Say of how many sessions nothing is left, beyond what any update forgets."""
+    here = after.newest.env in {session.env for session in before.sessions}
+    alone = after.kind is Kind.EXACT and (here or after.newest.epoch > before.newest.epoch)
+    kept = 0 if alone else min(len(before.sessions), KEPT_SESSIONS - 1)
+    lost = kept - (len(after.sessions) - 1)
+    if lost > 0:
+        yield f"forgets {plural(lost, 'session')}"
 
 
 def _direction(name: str, before: MetricHistory, after: MetricHistory) -> Action:

@@ -19,6 +19,7 @@ from pytest_pareto.model.verdict import BudgetResult
 _BEYOND = "beyond the bound by no more than its noise"
 _WITHIN = "within the bound by no more than its noise"
 _SETTLE = "; more runs or samples would tell"
+_SESSIONS = " and what sessions may differ by (pareto_session_spread)"
 
 
 def check_budget(
@@ -47,13 +48,14 @@ def check_budget(
         reason = f"it is in {budget.unit}, and the metric in {metric.unit or 'no unit'}"
         return BudgetResult(budget.metric, budget.text, value, broken=True, reason=reason)
     told = partial(BudgetResult, budget.metric, budget.text, value)
+    settle = _SESSIONS if metric.relative and session_spread else _SETTLE
     held = [_Held.of(bound, measured, value, spread, session_spread) for bound in budget.bounds]
     if any(not each.within and each.p_beyond <= alpha for each in held):
         return told(broken=True)
     if any(not each.within for each in held):
-        return told(broken=None, reason=_BEYOND + _SETTLE)
+        return told(broken=None, reason=_BEYOND + settle)
     if any(each.p_within > (kept_alpha or alpha) for each in held):
-        return told(broken=None, reason=_WITHIN + _SETTLE)
+        return told(broken=None, reason=_WITHIN + settle)
     return told(broken=False)
 
 

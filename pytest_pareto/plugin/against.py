@@ -84,7 +84,7 @@ class AgainstRuns:
         nodeids = tuple(listed.tests) if self._against.tests_of is Side.REF else None
         taking = Taking(session, legs, nodeids=nodeids or None)
         screen = taking.take(blocks, show=True)
-        self._failures += taking.failures()
+        self._failures += taking.failures
         lack = unmeasured_side(screen, self._commit)
         if lack is not None:
             raise ParetoError(lack)
@@ -106,7 +106,7 @@ class AgainstRuns:
         measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
         taking = Taking(session, legs, nodeids=nodeids or None, measured=measured)
         again = taking.take(count, after=blocks)
-        self._failures += taking.failures(judgement)
+        self._failures += taking.failures
         self._turns = replace(self._turns, flagged=suspects, again=again)
 
     def _listed(self, session: pytest.Session, leg: Leg) -> Listed:

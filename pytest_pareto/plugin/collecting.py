@@ -45,16 +45,16 @@ class RunBuilder:
         """Why what failed did, by node id: tests, and modules that could not be collected."""
         return self._uncollected | self._failed
 
-    def silent_failures(self, where: str, *, counted: bool = True) -> dict[str, str]:
-        """Tell by node id of tests without cases that failed ``where`` no report is shown.
+    def silent_failures(self, where: str, *, counted: bool = True) -> list[str]:
+        """Tell of tests without cases that failed ``where`` no report of theirs is shown.
 
         Of those with cases too, where the run is not ``counted`` among those that are judged.
         """
-        return {
-            nodeid: f"{nodeid} failed in {where}: {why}"
+        return [
+            f"{nodeid} failed in {where}: {why}"
             for nodeid, why in self._failed.items()
             if nodeid not in self._asked or not counted
-        }
+        ]
 
     def build(self, environment: Environment) -> Run:
         """Return the run; tests that failed have no cases."""

@@ -12,7 +12,6 @@ from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.plugin.children import run_child
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
-from pytest_pareto.plugin.silent import Silent, measuring_of
 
 
 class Confirming:
@@ -25,7 +24,6 @@ class Confirming:
     def __init__(self, session: pytest.Session, count: int) -> None:
         self._session = session
         self._count = count
-        self._silent = Silent()
         self.failures: list[str] = []
 
     def __call__(self, judgement: Judgement) -> Confirmation | None:
@@ -48,7 +46,6 @@ class Confirming:
                 break
             runs.append(run)
         countdown.end(f"measuring again in {fresh_processes(len(runs))}")
-        self.failures += self._silent.beside(measuring_of(judgement), runs)
         return Confirmation(suspects, tuple(runs))
 
     def _measure(self, nodeids: Collection[str], number: int, count: int) -> Run | None:
@@ -57,7 +54,7 @@ class Confirming:
         if ended.trouble is not None or ended.environment is None:
             self.failures.append(f"confirming run {number} of {count} failed: {ended.trouble}")
             return None
-        self._silent.add(builder.silent_failures(f"confirming run {number} of {count}"))
+        self.failures += builder.silent_failures(f"confirming run {number} of {count}")
         return builder.build(ended.environment)
 
 

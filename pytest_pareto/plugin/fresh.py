@@ -12,7 +12,6 @@ from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.kept_outputs import handed
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
 from pytest_pareto.plugin.replay import Replay
-from pytest_pareto.plugin.silent import Silent, measuring_in
 from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.stale import prune_folders
 
@@ -36,12 +35,12 @@ class FreshRuns:
         self._more = more
         self.runs: list[Run] = []
         self.troubles: list[str] = []
-        self._silent = Silent()
+        self._silent: list[str] = []
 
     @property
     def failures(self) -> list[str]:
         """What failed and hangs on no case: tests in runs that are not shown, processes."""
-        return [*self._silent.beside(measuring_in(self.runs), self.runs), *self.troubles]
+        return [*self._silent, *self.troubles]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -84,7 +83,7 @@ class FreshRuns:
         if ended.environment is not None:
             self.runs.append(builder.build(ended.environment))
             if number > 1:
-                self._silent.add(builder.silent_failures(f"run {number} of {self._count}"))
+                self._silent += builder.silent_failures(f"run {number} of {self._count}")
         if ended.trouble is not None:
             self.troubles.append(f"run {number} of {self._count} failed: {ended.trouble}")
         return ended.trouble is None

@@ -114,7 +114,7 @@ class Standing:
 
 
 def in_one_line(text: str, width: int) -> str:
-    """Make room by shortening the test's name: how long it takes stands at the end."""
+    """Make room by shortening the test's name, as far as it goes; the time stands at the end."""
     from pytest_pareto.report.text import clip, display_width, shorten
 
     name, colon, rest = text.rpartition(": ")

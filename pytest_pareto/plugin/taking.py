@@ -7,14 +7,12 @@ import pytest
 from pytest_pareto.model.counted import plural
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import Interleaved, Run
-from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.plugin.kept_outputs import handed
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replay import Replay
-from pytest_pareto.plugin.silent import Silent, measuring_in, measuring_of
 from pytest_pareto.runs.blocks import Turn, turns
 from pytest_pareto.runs.lacking import refuse_unlinked
 from pytest_pareto.runs.leg_run import run_leg
@@ -41,7 +39,7 @@ class Taking:
         self._legs = legs
         self._measured = measured
         self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
-        self._silent = Silent()
+        self.failures: list[str] = []
         self._shown = False
 
     def take(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
@@ -56,16 +54,6 @@ class Taking:
                 self._runs[turn.side].append(run)
         countdown.end(f"{what} in {plural(blocks, 'block')} of 4 runs")
         return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
-
-    def failures(self, judgement: Judgement | None = None) -> list[str]:
-        """Tell what failed of the new code and hangs on no case.
-
-        ``judgement`` is of what was measured before, where suspects alone measure.
-        """
-        new = self._runs[Side.CANDIDATE]
-        if judgement is not None:
-            return self._silent.beside(measuring_of(judgement), new)
-        return self._silent.beside(measuring_in([*self._runs[Side.REF], *new]), new)
 
     def _run(self, turn: Turn, *, show: bool) -> Run:
         builder = RunBuilder()
@@ -104,8 +92,9 @@ class Taking:
             raise ParetoError(f"the {turn.side} leg: {trouble}")
         if turn.side is Side.CANDIDATE and not shows:
             where = "the warm-up" if turn.is_warm_up else f"block {turn.block}"
-            told = builder.silent_failures(f"{where} of the new code", counted=not turn.is_warm_up)
-            self._silent.add(told)
+            self.failures += builder.silent_failures(
+                f"{where} of the new code", counted=not turn.is_warm_up
+            )
         return builder.build(hearing.environment)
 
 

@@ -1,5 +1,6 @@
 """The end of a session: judged, measured again where it looks worse, and written."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.plugin.candidates import leave, offer
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.confirming import Confirming
@@ -41,6 +43,12 @@ def conclude(
     writable = settings.update is not None and complete
     record = _record(settings, selection, measured, accepting=writable)
     judged = judge_record(record, past.baseline, past.anchor)
+    untold = tuple(untold_failures(measured, judged.judgement))
+    if untold:
+        complete = writable = False
+        measured = replace(measured, failures=(*measured.failures, *untold))
+        record = _record(settings, selection, measured, accepting=False)
+        judged = judge_record(record, past.baseline, past.anchor)
     confirmation = confirming(judged.judgement) if complete else None
     if confirmation is not None:
         record = replace(record, flagged=confirmation.flagged, again=confirmation.runs)
@@ -65,6 +73,21 @@ def conclude(
         other = settings.baseline_dir if settings.baseline_dir != own_dir(session.config) else None
         conclusion = leave(conclusion, settings.candidate_dir, candidate, cwd, other)
     return replace(conclusion, environment=environment, record=without_calls(record))
+
+
+def untold_failures(measured: SessionRuns, judgement: Judgement) -> Iterator[str]:
+    """Say which tests failed in runs that are not shown, and are not told by a case that fails.
+
+    Such as one that was skipped in the run that is shown, or whose cases do not gate.
+    """
+    broken = (case for case in judgement.cases if case.fails and case.comparison.broken is not None)
+    told = {case.comparison.nodeid for case in broken}
+    failed = {nodeid: why for run in measured.runs[:0:-1] for nodeid, why in run.failed.items()}
+    for nodeid, why in failed.items():
+        # A module that cannot be imported breaks the cases of its tests.
+        known = any(text.startswith(f"{nodeid} failed in ") for text in measured.failures)
+        if "::" in nodeid and nodeid not in told and not known:
+            yield f"{nodeid} failed in a run that is not shown: {why}"
 
 
 def _cut_short(selection: Selection, failures: tuple[str, ...]) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_pareto.model.session_report import SessionReport
-from pytest_pareto.model.verdict import CaseVerdict
+from pytest_pareto.model.verdict import CaseVerdict, Verdict
 from pytest_pareto.report.blocks import build_case
 from pytest_pareto.report.failure import failure_message
 from pytest_pareto.report.text import clean, clip, shorten
@@ -56,13 +56,22 @@ def annotation_lines(report: SessionReport, spots: Mapping[str, Spot]) -> list[s
 
 def _found(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annotation]:
     judgement = report.judgement
+    # What a test of such a case raised in a run that is not shown is a failure of the session too.
+    told = tuple(f"{c.comparison.nodeid} failed in " for c in judgement.cases if is_broken(c))
     for text in judgement.failures:
+        if text.startswith(told):
+            continue
         yield _Annotation("error", "pareto: the session failed", text.partition("\n")[0])
     for case in sorted(judgement.cases, key=severity):
         if case.fails:
             yield _of_case("error", case, failure_message(case), spots)
         elif case.notices:
             yield _of_case("warning", case, "; ".join(build_case(case).notices), spots)
+
+
+def is_broken(case: CaseVerdict) -> bool:
+    """Whether a case fails since its test did."""
+    return bool(case.fails) and case.verdict is Verdict.BROKEN
 
 
 def _of_case(level: str, case: CaseVerdict, message: str, spots: Mapping[str, Spot]) -> _Annotation:

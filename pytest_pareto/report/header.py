@@ -80,11 +80,16 @@ def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
     return "PASS", Tone.GREEN if judgement.cases else Tone.YELLOW
 
 
+def without_baseline(facts: SessionFacts) -> str:
+    """Say that there is nothing to compare with, and where it was looked for."""
+    return f"no baseline in {clean(facts.baseline_path)} yet"
+
+
 def _against(facts: SessionFacts) -> str:
     if facts.against is not None:
         return f"against {clean(facts.against)}, measured in turn"
     if not facts.baseline_sessions:
-        return f"no baseline for {clean(facts.hardware_key)} yet"
+        return without_baseline(facts)
     sessions = plural(facts.baseline_sessions, "session")
     held = f"{sessions}, {plural(facts.baseline_runs, 'run')}"
     anchor = f" and the anchor {clean(facts.anchor_path)}" if facts.anchor_path else ""

@@ -49,7 +49,13 @@ def render_openmetrics(report: SessionReport) -> str:
     judgement = report.judgement
     cases = sorted(judgement.cases, key=lambda case: case.case_id)
     tally = judgement.counts
-    found = [(case, r) for case in cases for r in case.comparison.metrics if r.metric.gates]
+    found = [
+        (case, result)
+        for case in cases
+        for result in case.comparison.metrics
+        # What is not measured on such a machine has nothing to tell.
+        if result.metric.gates and result.outcome is not Outcome.ABSENT
+    ]
     families = [
         _Family(
             "pareto_failed", "Whether the gate fails the build.", [({}, _flag(judgement.failed))]

@@ -8,6 +8,7 @@ from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.blocks import CaseBlock, all_cases, build_fronts
 from pytest_pareto.report.creep import crept_rows
+from pytest_pareto.report.header import without_baseline
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.summary import headline, nothing_but_good, would_have_caught
 from pytest_pareto.report.text import clean, clip, display_width
@@ -22,7 +23,7 @@ def quiet_line(judgement: Judgement, facts: SessionFacts, width: int) -> Line:
         return Line(_failing(judgement, facts, width), Tone.RED)
     if not facts.baseline_sessions:
         parts = (
-            f"no baseline for {clean(facts.hardware_key)} yet",
+            without_baseline(facts),
             *_caveats(facts),
             *headline(judgement, facts),
         )

@@ -63,7 +63,9 @@ def _record(facts: SessionFacts) -> Step:
 
 def _about_uncompared(cases: Sequence[CaseVerdict], record: Step) -> Iterator[Step]:
     """Say how to have compared what was not, be it in whole cases or in parts of them."""
-    lacking = [result for case in cases for result in uncompared(case)]
+    # A test that failed has nothing to record.
+    measured = [case for case in cases if case.comparison.broken is None]
+    lacking = [result for case in measured for result in uncompared(case)]
     if any(not result.for_now for result in lacking):
         yield record
     if any(result.for_now for result in lacking):

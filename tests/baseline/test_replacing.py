@@ -237,3 +237,11 @@ def _check_links(linked: Path) -> None:
     assert (linked / "d" / "b.json").read_text() == "old b"
     assert (linked / "e" / "f" / "new.json").is_symlink()
     assert not (linked / "elsewhere" / "later" / "new.json").exists()
+
+
+def test_two_files_that_are_one_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("old")
+    (tmp_path / "c.json").symlink_to("a.json")
+    with pytest.raises(BaselineError, match=r"two files of the baseline are links to .*a\.json"):
+        replacing.replace_all({tmp_path / "c.json": "C", tmp_path / "a.json": "A"})
+    assert (tmp_path / "a.json").read_text() == "old"

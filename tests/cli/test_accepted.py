@@ -8,6 +8,7 @@ import pytest
 from pytest_pareto.baseline.accepting import Accepted, Step
 from pytest_pareto.baseline.actions import Action
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.baseline.succession import KEPT_SESSIONS
 from pytest_pareto.cli.accepted import edits_of, moved_fronts
 from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
@@ -71,6 +72,32 @@ def test_on_another_machine_it_is_new_there() -> None:
     action, detail = told(LATENCY, onward(LATENCY, 0.2, epoch=0, env=OTHER))
     assert action is Action.ADD
     assert detail.startswith("0.1 → 0.2 s, 1 run, on another machine: GPU is Another here")
+
+
+def test_another_machine_is_no_excuse_for_another_level() -> None:
+    """An epoch of its own replaces the level that the machines of the baseline have to beat."""
+    forged = onward(LATENCY, 0.2, epoch=1, env=OTHER)
+    assert told(LATENCY, forged)[0] is Action.ACCEPT_WORSE
+
+
+@pytest.mark.parametrize("env", [ENV, OTHER])
+def test_a_past_that_is_dropped_is_told(env: str) -> None:
+    past = onward(onward(LATENCY, 0.1, epoch=0), 0.1, epoch=0)
+    forged = replace(past, sessions=(Session(env, 0, (0.1000001,)),))
+    action, detail = told(past, forged)
+    assert action is Action.ACCEPT_CHANGE  # and needs a reason
+    assert "forgets 3 sessions" in detail
+
+
+def test_what_every_update_forgets_needs_no_reason() -> None:
+    long = LATENCY
+    for _ in range(KEPT_SESSIONS - 1):
+        long = onward(long, 0.1, epoch=0)
+    after = onward(replace(long, sessions=long.sessions[1:]), 0.05)
+    assert told(long, after)[0] is Action.ACCEPT_BETTER
+    exact = replace(LATENCY, kind=Kind.EXACT, sessions=long.sessions[:2])
+    alone = replace(exact, sessions=(Session(ENV, 1, (0.05,)),))
+    assert told(exact, alone)[0] is Action.ACCEPT_BETTER
 
 
 def test_scores_are_told_by_their_samples() -> None:

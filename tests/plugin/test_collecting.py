@@ -38,4 +38,4 @@ def test_what_could_not_be_collected_has_failed_and_is_no_test() -> None:
     builder.add_uncollected("tests/test_it.py", "why")
     run = builder.build(Environment("a CPU", 2, 1))
     assert run.failed == builder.failed == {"tests/test_it.py": "why"}
-    assert builder.silent_failures("the warm-up") == {}
+    assert builder.silent_failures("the warm-up") == []

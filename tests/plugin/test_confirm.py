@@ -131,24 +131,6 @@ def test_a_test_that_fails_when_measured_again_breaks_its_case(toy: "Toy") -> No
     assert "the test failed in confirming run 1 of 2" in case.fails[0]
 
 
-def test_a_test_that_raises_when_others_are_measured_again_is_told_once(toy: "Toy") -> None:
-    toy.change(large={"seconds": 0.08})
-    source = (toy.path / "test_toy.py").read_text()
-    raises = (
-        "    import sys\n"
-        "    assert variant != 'small' or '--pareto-child' not in sys.argv, 'only once'\n"
-    )
-    (toy.path / "test_toy.py").write_text(
-        source.replace("    world = WORLD[variant]\n", f"{raises}    world = WORLD[variant]\n")
-    )
-    session = toy.run("--pareto", "--pareto-confirm=2")
-    assert session.exit_code == 1
-    assert session.case("small").verdict is Verdict.BROKEN
-    assert "the test failed in confirming run 1 of 2" in session.case("small").fails[0]
-    assert session.judgement is not None
-    assert session.judgement.failures == ()
-
-
 def test_a_process_that_dies_is_told_and_decides_nothing(toy: "Toy") -> None:
     toy.change(large={"seconds": 0.08})
     with (toy.path / "conftest.py").open("a") as conftest:

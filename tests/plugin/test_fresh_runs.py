@@ -86,6 +86,32 @@ def test_p(pareto):
     assert "second time" in session.text
 
 
+@pytest.mark.parametrize(
+    ("mark", "first"), [("", "pytest.skip()"), ("@pytest.mark.pareto(gate=False)", "pass")]
+)
+def test_a_failure_in_a_later_run_that_no_case_tells_fails_the_session(
+    pytester: pytest.Pytester, run: "Run", mark: str, first: str
+) -> None:
+    """One of a test that was skipped where it is shown, and one of a test that does not gate."""
+    pytester.makepyfile(
+        test_w=f"""
+import pathlib, pytest
+{mark}
+def test_p(pareto):
+    count = pathlib.Path(__file__).with_name("count")
+    count.write_text(count.read_text() + "x" if count.exists() else "x")
+    if len(count.read_text()) < 2:
+        {first}
+    pareto.record("s", 1.0, better="higher")
+    assert len(count.read_text()) < 2, "second time"
+"""
+    )
+    session = run("--pareto", "--pareto-runs=2")
+    assert session.exit_code == 1
+    assert "test_p failed in a run that is not shown" in " ".join(session.text.split())
+    assert "second time" in session.text
+
+
 def test_a_process_that_dies_fails_the_session_with_its_last_words(
     pytester: pytest.Pytester, run: "Run"
 ) -> None:

@@ -55,6 +55,18 @@ def test_what_failed_of_the_session_leads(incomplete_run: Run) -> None:
     assert len(told) == 3
 
 
+def test_a_test_that_broke_unseen_takes_one_place(
+    case: Callable[..., CaseVerdict], facts: Callable[..., SessionFacts]
+) -> None:
+    broken = case("[a]", Verdict.BROKEN, fails=("the test failed in run 2: oh",))
+    nodeid = broken.comparison.nodeid
+    failures = (f"{nodeid} failed in run 2 of 3: oh", "test_else.py::test_y failed in run 2 of 3")
+    judged = Judgement((broken,), failures=failures)
+    told = [read(line) for line in annotation_lines(SessionReport(judged, facts()), {})]
+    assert next(message.partition(" failed")[0] for _, _, message in told) == "test_else.py::test_y"
+    assert len(told) == 2
+
+
 def test_more_than_nine_are_counted(
     case: Callable[..., CaseVerdict], facts: Callable[..., SessionFacts]
 ) -> None:

@@ -103,9 +103,12 @@ class Opened:
 Opens = Callable[..., Opened]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's chromium, driven by playwright (the extra ``browser``): once for a worker."""
+    """Debian's chromium, driven by playwright (the extra ``browser``).
+
+    Not for longer than a module: as long as it is there, no other test can run an event loop.
+    """
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: pip install '.[browser]'"
     )
