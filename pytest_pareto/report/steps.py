@@ -20,7 +20,8 @@ def case_steps(case: CaseVerdict, facts: SessionFacts | None = None) -> Iterator
     if facts is not None and facts.ref is not None:
         yield from _in_turn_again([case], facts.ref)
     else:
-        yield from _steps_for([case], 1, offered_of([case], facts))
+        record = _RECORD_NEW if facts is None else _record(facts)
+        yield from _steps_for([case], 1, offered_of([case], facts), record)
 
 
 def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
@@ -40,7 +41,7 @@ def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
     own = [case for case in judgement.cases if case.fails and case.common is None]
     fails = {case.case_id for case in own}
     rest = [case for case in judgement.cases if case.case_id not in fails]
-    steps = [*_steps_for(own, facts.runs, offered_of(own, facts))]
+    steps = [*_steps_for(own, facts.runs, offered_of(own, facts), _record(facts))]
     if any(case.common is not None and case.fails for case in judgement.cases):
         steps.append(_IN_TURN)
     steps += _about_uncompared(rest, _record(facts))
@@ -77,7 +78,7 @@ _IN_TURN = Step("code or machine?", ("pytest", "--pareto", "--pareto-against=ori
 
 
 def _steps_for(
-    failing: Sequence[CaseVerdict], runs: int, offered: Offered | None
+    failing: Sequence[CaseVerdict], runs: int, offered: Offered | None, record: Step
 ) -> Iterator[Step]:
     changed = [case for case in failing if _can_be_accepted(case)]
     undecided = [case for case in failing if case.verdict is Verdict.INCONCLUSIVE]
@@ -89,7 +90,7 @@ def _steps_for(
     if changed:
         yield from accept_steps(changed, offered)
     yield from _beside_the_baseline(failing)
-    yield from _about_uncompared(failing, _RECORD_NEW)
+    yield from _about_uncompared(failing, record)
     if any(case.verdict is Verdict.MISSING for case in failing):
         removed = ("pytest", "--pareto", "--pareto-update=all")
         yield Step("if it was removed on purpose:", removed)

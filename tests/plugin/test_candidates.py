@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,18 @@ def test_accepted_and_green(slower: "Toy", capsys: pytest.CaptureFixture[str]) -
     ]
     assert '"reason": "more steps, on purpose"' in line
     assert slower.run("--pareto").exit_code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_what_was_written_is_said_where_the_output_is_full(
+    slower: "Toy", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = slower.baseline_files
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert accept(LARGE, "--reason", "more steps") == 2
+    assert slower.baseline_files != before
+    assert "The baseline in " in capsys.readouterr().err
 
 
 def test_not_accepted_and_red(slower: "Toy", capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,6 +160,25 @@ def test_one_step_records_what_fails_and_what_passes(
     assert len([*session_steps(Judgement((failing, passing)), facts())]) == 1
 
 
+def test_a_test_that_failed_has_nothing_to_record(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult],
+    facts: Callable[..., SessionFacts],
+) -> None:  # fmt: skip
+    found = partly(case, compared, Outcome.NEW, fails=("the test failed",))
+    broken = replace(found, comparison=replace(found.comparison, broken="the test failed"))
+    assert [*session_steps(Judgement((found,)), facts())]
+    assert not [*session_steps(Judgement((broken,)), facts())]
+
+
+def test_without_a_baseline_what_fails_is_recorded_by_the_same_step(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult],
+    facts: Callable[..., SessionFacts],
+) -> None:  # fmt: skip
+    failing = partly(case, compared, Outcome.NEW, fails=("x",))
+    (step,) = session_steps(Judgement((failing,)), facts(baseline_sessions=0))
+    assert step.command == ("pytest", "--pareto", "--pareto-update")
+
+
 def test_a_broken_budget_is_looked_at_closer_and_changed_in_the_marker(
     case: Callable[..., CaseVerdict], facts: Callable[..., SessionFacts]
 ) -> None:

@@ -268,7 +268,7 @@ def test_no_baseline_where_that_fails_names_every_case(first_run: Run) -> None:
           test_sd.py::test_generate[n0]
           test_sd.py::test_generate[n1]
 
-        to record what is new:  pytest --pareto --pareto-update=new
+        to record one here:  pytest --pareto --pareto-update
         """
     )
 
