@@ -58,7 +58,7 @@ def replace_all(contents: Mapping[Path, str | None]) -> None:
                 staged[path].replace(path)
             else:
                 path.unlink()
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C too: what was replaced is put back first
         lost = [name.as_posix() for name, data in before.items() if not _put_back(name, data)]
         if not isinstance(error, OSError):
             raise
