@@ -57,7 +57,7 @@ def annotation_lines(report: SessionReport, spots: Mapping[str, Spot]) -> list[s
 def _found(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annotation]:
     judgement = report.judgement
     # What a test of such a case raised in a run that is not shown is a failure of the session too.
-    told = tuple(f"{c.comparison.nodeid} failed in " for c in judgement.cases if is_broken(c))
+    told = tuple(f"{c.comparison.nodeid} failed in " for c in judgement.cases if _is_broken(c))
     for text in judgement.failures:
         if text.startswith(told):
             continue
@@ -69,7 +69,7 @@ def _found(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annota
             yield _of_case("warning", case, "; ".join(build_case(case).notices), spots)
 
 
-def is_broken(case: CaseVerdict) -> bool:
+def _is_broken(case: CaseVerdict) -> bool:
     """Whether a case fails since its test did."""
     return bool(case.fails) and case.verdict is Verdict.BROKEN
 
