@@ -1,5 +1,6 @@
 """What the documents say is run, and what they list is all there is."""
 
+import importlib
 import inspect
 import re
 import runpy
@@ -29,6 +30,32 @@ GPU_SESSION = (ROOT / "benchmarks" / "gpu" / "session" / "test_pipeline.py").rea
 
 def python_blocks(text: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+DEEP = re.compile(r"pytest_pareto\.(?!__)(\w+)\.(\w+)")
+
+
+def deep_imports(text: str) -> list[str]:
+    """Return the modules that a page names below a room of the package, which may move."""
+    package = ROOT / "pytest_pareto"
+    found = [(m[0], package / m[1] / m[2]) for m in DEEP.finditer(text)]
+    return [name for name, path in found if path.is_dir() or path.with_suffix(".py").exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_import_public_paths_only(page: Path) -> None:
+    assert deep_imports(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_deep_import_in_a_page_is_found() -> None:
+    module = next((ROOT / "pytest_pareto" / "model").glob("[!_]*.py")).stem
+    text = f"from pytest_pareto.model.{module} import X, or pytest_pareto.meters.Meter"
+    assert deep_imports(text) == [f"pytest_pareto.model.{module}"]
+
+
+def test_the_public_names_of_meters_are_all_there() -> None:
+    meters = importlib.import_module("pytest_pareto.meters")
+    assert all(hasattr(meters, name) for name in meters.__all__)
 
 
 def test_the_readmes_test_passes(pytester: pytest.Pytester) -> None:

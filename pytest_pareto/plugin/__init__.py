@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
-class _Hooks:
+class HookSpecs:
     """The hook that pytest-pareto offers."""
 
     @pytest.hookspec
@@ -47,7 +47,7 @@ class _Hooks:
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the hook by which other packages add meters."""
-    pluginmanager.add_hookspecs(_Hooks)
+    pluginmanager.add_hookspecs(HookSpecs)
 
 
 @pytest.hookimpl(tryfirst=True)
