@@ -18,7 +18,6 @@ from pathlib import Path
 
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import (
     DEVICE_TIME,
     ENERGY,
@@ -31,7 +30,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,

@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.circumstances import Circumstances
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.policy import Policy, Terms
 from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.session_record import Circumstances
 from pytest_pareto.pipeline import judge_runs
 
 RUNS, READINGS, SAMPLES, FRONT = 5, 100, 200, 10

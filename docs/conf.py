@@ -22,7 +22,7 @@ nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!pytest_pareto\.).*")]
 # In signatures of what is public, and not of use to who reads them.
 nitpick_ignore = [
-    ("py:class", "pytest_pareto.model.looks.Looks"),
+    ("py:class", "pytest_pareto.model.run.Looks"),
     ("py:class", "pytest_pareto.model.run.CaseRun"),
 ]
 

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.circumstances import Circumstances
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import DEVICE_TIME, Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.policy import Policy, Terms
 from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.session_record import Circumstances
 from pytest_pareto.model.verdict import CaseVerdict
 from pytest_pareto.pipeline import judge_runs
 

@@ -24,8 +24,8 @@ from statistics import fmean, stdev
 
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.store import load, write
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 
 ROOT = Path(__file__).parents[1]

@@ -5,14 +5,16 @@ from dataclasses import replace
 from pytest_pareto.baseline.edits import UpdateMode, plan_update
 from pytest_pareto.baseline.rounded import as_stored
 from pytest_pareto.compare.condensed import condensed
-from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.circumstances import Circumstances
-from pytest_pareto.model.confirmation import Confirmation
-from pytest_pareto.model.counted import plural
-from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.baseline import Baseline
+from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.policy import Terms
 from pytest_pareto.model.run import Interleaved, Run
-from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.model.session_record import (
+    Circumstances,
+    Confirmation,
+    SessionFacts,
+    SessionRecord,
+)
 from pytest_pareto.pipeline import Judged, judge_interleaved, judge_runs
 
 

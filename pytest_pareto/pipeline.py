@@ -16,7 +16,6 @@ from pytest_pareto.compare.fronts import duel_fronts
 from pytest_pareto.compare.matched import MatchedCase
 from pytest_pareto.compare.measured import runs_by_case
 from pytest_pareto.compare.recalled import baseline_of
-from pytest_pareto.compare.terms import Terms
 from pytest_pareto.judge.creep import uncompared_with_anchor
 from pytest_pareto.judge.session import Evidence, judge_session
 from pytest_pareto.judge.trouble import with_trouble
@@ -26,11 +25,10 @@ from pytest_pareto.judge.unmeasured import (
     missing_cases,
     told_of_session,
 )
-from pytest_pareto.model.circumstances import Circumstances
-from pytest_pareto.model.confirmation import Confirmation
-from pytest_pareto.model.history import Baseline, Samples
-from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.baseline import Baseline, Samples
+from pytest_pareto.model.policy import Policy, Terms
 from pytest_pareto.model.run import CaseRun, Interleaved, Run
+from pytest_pareto.model.session_record import Circumstances, Confirmation
 from pytest_pareto.model.verdict import CaseComparison, Judgement
 
 

@@ -11,8 +11,7 @@ from typing import Any
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import call_for, warm_up
 from pytest_pareto.measure.meter import Calls, summary
-from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.installing import pip_install
+from pytest_pareto.model.errors import ParetoError, pip_install
 from pytest_pareto.model.metric import ENERGY, Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Measurement
 

@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.circumstances import Circumstances
-from pytest_pareto.model.confirmation import Confirmation
-from pytest_pareto.model.digits import round_samples
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.policy import Policy, Terms
 from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.session_record import Circumstances, Confirmation
 from pytest_pareto.model.verdict import CaseVerdict
 from pytest_pareto.pipeline import Judged, judge_runs
 

@@ -20,10 +20,9 @@ from pytest_pareto.baseline.candidate_files import (
 from pytest_pareto.baseline.edits import Action, UpdateMode, plan_update
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.baseline.succession import KEPT_SESSIONS
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import Baseline
-from pytest_pareto.model.looks import Looks
-from pytest_pareto.model.run import Run
+from pytest_pareto.model.run import Looks, Run
 from pytest_pareto.model.verdict import Verdict
 from tests.sessions import HERE, baseline, case_runs, five, judged, remembered, session
 

@@ -15,7 +15,7 @@ import pytest_pareto
 from pytest_pareto import cli
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.store import write
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 from tests.sessions import HERE
 

@@ -6,14 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.judge.screening import flagged, only_exact
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.confirmation import Confirmation
-from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import AlphaShares, Policy
+from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads, Terms
 from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import Confirmation
 from pytest_pareto.pipeline import Judged
 from tests.sessions import (
     DEVICE,

@@ -15,9 +15,9 @@ import pytest
 from pytest_pareto import cli
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.store import write
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 from pytest_pareto.report.text import display_width
 from pytest_pareto.runs.objects import GitObjects, Snapshots

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.terms import SessionSpreads, Terms
-from pytest_pareto.model.budget import parse_budget
+from pytest_pareto.model.baseline import Baseline, Samples
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.circumstances import Circumstances
-from pytest_pareto.model.confirmation import Confirmation
-from pytest_pareto.model.history import Baseline, Samples
-from pytest_pareto.model.policy import Missing, Policy
+from pytest_pareto.model.metric import parse_budget
+from pytest_pareto.model.policy import Missing, Policy, SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun, Interleaved, Measurement, Run
+from pytest_pareto.model.session_record import Circumstances, Confirmation
 from pytest_pareto.model.verdict import Position, Verdict
 from pytest_pareto.pipeline import Judged, judge_interleaved
 from tests.sessions import (

@@ -8,14 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pytest_pareto.compare.enough import Grounds, is_decided
-from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.budget import Budget, parse_budget
+from pytest_pareto.model.baseline import Baseline, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.history import Baseline, MetricHistory, Samples, Session
-from pytest_pareto.model.looks import Looks, order_seed
-from pytest_pareto.model.metric import Better, Kind, Metric
-from pytest_pareto.model.policy import TradeOffs
-from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.metric import Better, Budget, Kind, Metric, parse_budget
+from pytest_pareto.model.policy import Terms, TradeOffs
+from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run, order_seed
 from pytest_pareto.model.verdict import Verdict
 from pytest_pareto.pipeline import Judged
 from tests.sessions import (

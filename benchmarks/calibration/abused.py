@@ -14,8 +14,8 @@ from benchmarks.calibration.reference import (
     judge_beside_reference,
 )
 from benchmarks.calibration.rows import Effort, Row, Section, at_least, at_most, share_of
-from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.verdict import MetricResult
 
 SEED = 7

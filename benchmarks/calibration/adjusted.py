@@ -19,8 +19,8 @@ from benchmarks.calibration.rows import (
     share_of_groups,
 )
 from benchmarks.calibration.splits import Sides, random_sides
-from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY
+from pytest_pareto.model.policy import SessionSpreads
 
 SEED = 4
 SIZES = (5, 4)

@@ -17,12 +17,10 @@ from benchmarks.calibration.nouns import IDS, levels_of, levels_of_case
 from benchmarks.calibration.world import CASES, QUALITY, TIMES, InTurn, Stored, World
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.planning import blocks_for
-from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.judge.holm import holm
-from pytest_pareto.model.blocks import SCREENING_BLOCKS
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.digits import round_samples
-from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares
+from pytest_pareto.model.formatting import round_samples
+from pytest_pareto.model.policy import SCREEN_ALPHA, SCREENING_BLOCKS, AlphaShares, SessionSpreads
 
 SHARE = AlphaShares.of(has_rivals=True, has_budgets=False).changes
 """The part of alpha that changes of metrics may spend."""

@@ -9,12 +9,16 @@ from benchmarks.calibration.nouns import baseline_of, confirming_runs_of, runs_o
 from benchmarks.calibration.world import InTurn, Stored
 from pytest_pareto import pipeline
 from pytest_pareto.compare.planning import blocks_for
-from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
-from pytest_pareto.model.blocks import MOST_BLOCKS, PER_BLOCK, SCREENING_BLOCKS
-from pytest_pareto.model.circumstances import Circumstances
-from pytest_pareto.model.confirmation import Confirmation
-from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.policy import (
+    MOST_BLOCKS,
+    PER_BLOCK,
+    SCREENING_BLOCKS,
+    Policy,
+    SessionSpreads,
+    Terms,
+)
+from pytest_pareto.model.session_record import Circumstances, Confirmation
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import judge_runs
 

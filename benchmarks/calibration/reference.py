@@ -9,11 +9,10 @@ from benchmarks.calibration.gate import AROUND
 from benchmarks.calibration.nouns import HERE
 from pytest_pareto.compare.reference import Adjusted, Unadjusted, adjust
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Better, Metric
-from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.policy import Policy, SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.pipeline import judge_runs

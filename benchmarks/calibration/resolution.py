@@ -10,8 +10,8 @@ from benchmarks.calibration.alone import PRIORS, change_of
 from benchmarks.calibration.gate import BLOCKS, CONFIRMING
 from benchmarks.calibration.rows import Bound, Effort, Row, Section, share_of
 from benchmarks.calibration.twice import confirmed_alone, in_turn_alone
-from pytest_pareto.model.blocks import PER_BLOCK
 from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.policy import PER_BLOCK
 
 SEED = 5
 TOLERANCE, RUN_SD = 0.05, 0.02

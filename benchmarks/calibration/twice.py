@@ -6,9 +6,8 @@ from dataclasses import replace
 from benchmarks.calibration.alone import ALPHA, change_in_turn, change_of
 from benchmarks.calibration.gate import CONFIRMING
 from pytest_pareto.compare.planning import blocks_for
-from pytest_pareto.model.blocks import PER_BLOCK, SCREENING_BLOCKS
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.policy import SCREEN_ALPHA
+from pytest_pareto.model.policy import PER_BLOCK, SCREEN_ALPHA, SCREENING_BLOCKS
 
 
 def confirmed_alone(

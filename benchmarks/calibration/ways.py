@@ -12,7 +12,7 @@ from benchmarks.calibration.beside import peers_fail
 from benchmarks.calibration.direct import PValues
 from benchmarks.calibration.rows import Effort, Row, share_of
 from benchmarks.calibration.trials import Trial
-from pytest_pareto.compare.terms import SessionSpreads
+from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.verdict import Judgement
 
 SEED = 6

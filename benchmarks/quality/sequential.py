@@ -10,8 +10,8 @@ from benchmarks.quality.fixed import MARGIN, SD, SIZE
 from benchmarks.quality.scores import Shape, binary, collapsing, graded, shifted
 from benchmarks.quality.table import Section
 from benchmarks.quality.verdicts import ALPHA, CONVICTED, PASSED, Trial
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.run import Looks
 
 LOOKS, MOST, AT_ONCE = 5, 225, 216
 """Five looks over 225 samples have the power of 216 that are judged at once."""

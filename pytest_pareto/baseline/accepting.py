@@ -8,8 +8,8 @@ from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 from pytest_pareto.baseline.codec import history_key
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.succession import still_explained
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
 
 _NEEDS_A_REASON = (Action.ACCEPT_WORSE, Action.ACCEPT_CHANGE, Action.DROP)
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pytest_pareto.model.baseline import MetricHistory, Samples
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.history import MetricHistory, Samples
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
 

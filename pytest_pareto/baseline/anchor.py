@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pytest_pareto.baseline.disk import directory_exists
 from pytest_pareto.baseline.store import load
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import Baseline
 
 
 def load_anchor(directory: Path, hardware_key: str) -> Baseline:

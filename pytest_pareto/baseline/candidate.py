@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from pytest_pareto.baseline.codec import history_key
 from pytest_pareto.baseline.edits import Action, Edit, UpdateMode, plan_update
+from pytest_pareto.model.baseline import Baseline, CaseHistory, Samples
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, Samples
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
 

@@ -10,8 +10,8 @@ from pytest_pareto.baseline.disk import read_text
 from pytest_pareto.baseline.edits import Action
 from pytest_pareto.baseline.replacing import replace_all
 from pytest_pareto.baseline.store import load, write
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import BaselineError, ParetoError
-from pytest_pareto.model.history import Baseline
 
 ABOUT = "candidate.json"
 SESSION = "session"

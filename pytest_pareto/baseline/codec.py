@@ -6,9 +6,9 @@ from dataclasses import fields
 from pytest_pareto.baseline import forms, layout, wire
 from pytest_pareto.baseline.emit import Tree, block, in_full, line
 from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
-from pytest_pareto.model.digits import RUN_DIGITS, round_samples, significant
+from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.formatting import RUN_DIGITS, round_samples, significant
 from pytest_pareto.model.metric import Kind
 
 __all__ = [

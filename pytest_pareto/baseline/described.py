@@ -2,7 +2,7 @@
 
 from pytest_pareto.baseline.actions import Action, Choice, Recorded
 from pytest_pareto.baseline.emit import in_full
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
 

@@ -13,8 +13,8 @@ from pytest_pareto.baseline.actions import (
 from pytest_pareto.baseline.described import describe
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.succession import next_history
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Metric
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult

@@ -7,8 +7,8 @@ from pathlib import Path
 from pytest_pareto.baseline import layout, wire
 from pytest_pareto.baseline.codec import decode_environment, decode_module
 from pytest_pareto.baseline.disk import json_files, read_text
+from pytest_pareto.model.baseline import CaseHistory
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import CaseHistory
 
 
 def hardware_folders(directory: Path) -> list[Path]:

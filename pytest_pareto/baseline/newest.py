@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.metric import BUILT_IN, HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 

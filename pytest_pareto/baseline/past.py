@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 from pytest_pareto.baseline import folders, layout
 from pytest_pareto.baseline.codec import decode_environment, decode_levels
+from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import Baseline, CaseHistory
 
 Files = Mapping[str, str]
 """The files of one baseline: by path below its folder, the name of the content."""

@@ -6,8 +6,8 @@ from pytest_pareto.baseline import folders, layout
 from pytest_pareto.baseline.disk import directory_exists
 from pytest_pareto.baseline.machines import several_machines
 from pytest_pareto.baseline.store import load
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import Baseline
 
 
 def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pytest_pareto.baseline import layout
 from pytest_pareto.baseline.codec import decode_module, encode_module, encode_samples
-from pytest_pareto.model.history import Baseline, CaseHistory
+from pytest_pareto.model.baseline import Baseline, CaseHistory
 
 
 def as_stored(baseline: Baseline) -> Baseline:

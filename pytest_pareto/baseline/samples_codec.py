@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from pytest_pareto.baseline import forms, layout, wire
 from pytest_pareto.baseline.emit import block, line
-from pytest_pareto.model.digits import round_samples
-from pytest_pareto.model.history import CaseHistory, Samples
+from pytest_pareto.model.baseline import CaseHistory, Samples
+from pytest_pareto.model.formatting import round_samples
 
 
 def encode_samples(cases: Iterable[CaseHistory]) -> str | None:

@@ -13,8 +13,8 @@ from pytest_pareto.baseline.codec import (
 )
 from pytest_pareto.baseline.disk import chosen_with, directory_exists, json_files, read_text
 from pytest_pareto.baseline.replacing import check_writable, replace_all
+from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory
 
 __all__ = ["check_writable", "chosen_with", "directory_exists", "load", "write"]
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pytest_pareto.baseline.actions import Action, Choice, Recorded
-from pytest_pareto.model.history import MetricHistory, Session
+from pytest_pareto.model.baseline import MetricHistory, Session
 from pytest_pareto.model.metric import Kind, Metric
 
 KEPT_SESSIONS = 6

@@ -11,8 +11,8 @@ import msgspec
 
 from pytest_pareto.baseline.forms import SCHEMA, CaseEntry, MetricLine, ModuleFile, SessionLine
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.keys import unique_keys
 from pytest_pareto.model.metric import Better, Kind, Scope
+from pytest_pareto.model.strict_json import unique_keys
 
 _RECOVER = (
     "Restore it from git, or delete it with the files that go with it and record again with "

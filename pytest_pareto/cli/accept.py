@@ -11,7 +11,7 @@ from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.project import Project, own_project
 from pytest_pareto.cli.written import terminal_width, write_lines
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.texts import require_text
+from pytest_pareto.model.formatting import require_text
 from pytest_pareto.report.accepting import REASON
 from pytest_pareto.report.edits import edit_lines
 from pytest_pareto.report.lines import Line, Tone

@@ -11,9 +11,9 @@ from pytest_pareto.baseline.edits import Edit
 from pytest_pareto.baseline.succession import KEPT_SESSIONS
 from pytest_pareto.compare.matching import remembered_metric
 from pytest_pareto.compare.standing import accepted_level
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.baseline import Baseline, MetricHistory
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, MetricHistory
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Better, Kind
 
 

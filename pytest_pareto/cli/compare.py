@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.written import terminal_width, write_lines
-from pytest_pareto.model.counted import plural
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.verdict import Judgement, Verdict
 from pytest_pareto.report.lines import Line
 from pytest_pareto.report.terminal import render_terminal
 from pytest_pareto.report.text import wrap
 
 if TYPE_CHECKING:
-    from pytest_pareto.model.session_record import SessionRecord
-    from pytest_pareto.model.session_report import SessionReport
+    from pytest_pareto.model.session_record import SessionRecord, SessionReport
 
 _COMPARE = """\
 Compare two results by the rules of `pytest --pareto`, and measure nothing: A is
@@ -77,7 +76,7 @@ def _two_sides(asked: argparse.Namespace) -> "SessionReport":
     # What needs scipy is imported where it is used.
     from pytest_pareto.cli.sides import Written, common_machine, opened  # noqa: PLC0415 - see above
     from pytest_pareto.judging import facts_against, judge_record  # noqa: PLC0415 - see above
-    from pytest_pareto.model.session_report import SessionReport  # noqa: PLC0415 - see above
+    from pytest_pareto.model.session_record import SessionReport  # noqa: PLC0415 - see above
 
     with opened(asked.old) as old, opened(asked.new) as new:
         machine = common_machine(old, new, asked.hardware)
@@ -92,7 +91,7 @@ def _two_sides(asked: argparse.Namespace) -> "SessionReport":
 
 def _in_turn(asked: argparse.Namespace) -> "SessionReport":
     from pytest_pareto.judging import judge_record_in_turn  # noqa: PLC0415 - as above
-    from pytest_pareto.model.session_report import SessionReport  # noqa: PLC0415 - as above
+    from pytest_pareto.model.session_record import SessionReport  # noqa: PLC0415 - as above
     from pytest_pareto.results.file import load_record  # noqa: PLC0415 - as above
 
     path = Path(asked.old)

@@ -11,9 +11,8 @@ from pytest_pareto.baseline.past import PastBaselines, machines_of
 from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.cli.written import terminal_width, write_lines
-from pytest_pareto.model.course import Course, Courses, Revision
+from pytest_pareto.model.baseline import Baseline, Course, Courses, Revision
 from pytest_pareto.model.errors import BaselineError, ParetoError
-from pytest_pareto.model.history import Baseline
 from pytest_pareto.report.course import render_courses
 from pytest_pareto.runs.log import FolderLog, folder_log
 from pytest_pareto.runs.objects import GitObjects, Snapshots

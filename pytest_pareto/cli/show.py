@@ -10,9 +10,8 @@ from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.cli.written import terminal_width, write_lines
 from pytest_pareto.judge.position import place_front
+from pytest_pareto.model.baseline import Baseline, Held, RecordedFronts
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import Baseline
-from pytest_pareto.model.recorded import Held, RecordedFronts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
 from pytest_pareto.report.recorded import render_recorded
 

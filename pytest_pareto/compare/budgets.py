@@ -12,8 +12,7 @@ from pytest_pareto.compare.measured import Measured, level_for_people
 from pytest_pareto.compare.sampled_level import tails_of_scores
 from pytest_pareto.compare.scale import to_working
 from pytest_pareto.compare.spread import NO_SPREAD, PRIOR_DF, Spread, combined
-from pytest_pareto.model.budget import Bound, Budget
-from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.metric import Bound, Budget, Kind
 from pytest_pareto.model.verdict import BudgetResult
 
 _BEYOND = "beyond the bound by no more than its noise"

@@ -14,11 +14,9 @@ from pytest_pareto.compare.mood import for_now_apart
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import Spread
-from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.budget import Budget
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import Metric
-from pytest_pareto.model.policy import AlphaShares
+from pytest_pareto.model.metric import Budget, Metric
+from pytest_pareto.model.policy import AlphaShares, Terms
 from pytest_pareto.model.verdict import BudgetResult, CaseComparison, MetricResult
 
 

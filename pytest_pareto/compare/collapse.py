@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.special import bdtrc
 
 from pytest_pareto.compare.looks import sequential_p
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Looks
 
 RATE = 0.005
 """The share of samples that may fall by more than the drop: 1 in 200."""

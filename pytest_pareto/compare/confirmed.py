@@ -7,10 +7,10 @@ from typing import TypeVar
 from pytest_pareto.compare.matched import MatchedCase, match_cases
 from pytest_pareto.compare.measured import runs_by_case
 from pytest_pareto.compare.recalled import baseline_of
-from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.confirmation import Confirmation
-from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.baseline import Baseline
+from pytest_pareto.model.policy import Terms
 from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import Confirmation
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from pytest_pareto.compare.spread import (
     spread_between_runs,
     spread_between_sessions,
 )
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.formatting import plural
 
 
 @dataclass(frozen=True, slots=True)

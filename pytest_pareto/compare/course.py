@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_pareto.compare.matching import remembered_metric
 from pytest_pareto.compare.standing import accepted_level
-from pytest_pareto.model.course import Course, Moment, Revision
-from pytest_pareto.model.history import Baseline, MetricHistory
+from pytest_pareto.model.baseline import Baseline, Course, MetricHistory, Moment, Revision
 from pytest_pareto.model.metric import Metric, in_turn
 
 Past = tuple[int, Revision, MetricHistory | None, Baseline]

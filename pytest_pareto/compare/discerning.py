@@ -19,8 +19,8 @@ from pytest_pareto.compare.separation import (
     told_apart,
     variant_pairs,
 )
+from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.discernment import Agreement, Discernment, FrontMetrics, MetricsReport
-from pytest_pareto.model.history import Baseline, CaseHistory
 
 _LIMITS = (0.05, 0.95)
 

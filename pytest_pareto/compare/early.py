@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pytest_pareto.compare.collapse import Collapse
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Looks
 
 ENOUGH = 59
 """So many samples, of which none collapsed, tell that fewer than 1 in 20 do: 0.95⁵⁹ < 0.05.

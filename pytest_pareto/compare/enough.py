@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pytest_pareto.compare.cases import compare_case
 from pytest_pareto.compare.matched import match_cases
 from pytest_pareto.compare.stopping import decided
-from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline
 from pytest_pareto.model.metric import Kind, Metric
-from pytest_pareto.model.policy import AlphaShares, TradeOffs
+from pytest_pareto.model.policy import AlphaShares, Terms, TradeOffs
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Iterable
 
 from pytest_pareto.compare.matched import MatchedCase
-from pytest_pareto.compare.terms import Terms
-from pytest_pareto.model.confirmation import Confirmation
-from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares
+from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares, Terms
 from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.session_record import Confirmation
 
 
 def alpha_shares(

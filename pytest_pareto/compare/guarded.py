@@ -11,8 +11,8 @@ from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.looks import nominal_alpha, sequential_p
 from pytest_pareto.compare.reasons import say_undecided
 from pytest_pareto.compare.shifts import Shift, shift_of
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.run import Looks
 
 _Array = npt.NDArray[np.float64]
 

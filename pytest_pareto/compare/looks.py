@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr, ndtri
 
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Looks
 
 _Array = npt.NDArray[np.float64]
 

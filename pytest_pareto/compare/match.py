@@ -7,9 +7,9 @@ from statistics import fmean
 from pytest_pareto.compare.contrast import CERTAIN, Doubt
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.scale import all_same
-from pytest_pareto.model.history import MetricHistory, Samples, Session
-from pytest_pareto.model.looks import Looks, order_seed
+from pytest_pareto.model.baseline import MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.run import Looks, order_seed
 
 _REPEATS = 3
 """So many identical runs make a recorded number repeatable."""

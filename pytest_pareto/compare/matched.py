@@ -11,10 +11,10 @@ from pytest_pareto.compare.measured import Measured, measured_metrics
 from pytest_pareto.compare.mood import in_one_mood, is_adjusted
 from pytest_pareto.compare.scale import to_working
 from pytest_pareto.compare.spread import ENOUGH_DF, Spread, case_spread, on_working_scale
-from pytest_pareto.compare.terms import Terms
+from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.policy import Terms
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import MetricResult
 

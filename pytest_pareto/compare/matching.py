@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from pytest_pareto.compare.match import Match, other_samples, repeats
 from pytest_pareto.compare.measured import Measured, level_for_people
 from pytest_pareto.compare.scale import require_usable
-from pytest_pareto.compare.terms import SessionSpreads
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import (
     BUILT_IN,
     HOST_REFERENCE,
@@ -19,6 +18,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
+from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.run import cause_of
 from pytest_pareto.model.verdict import MetricResult
 

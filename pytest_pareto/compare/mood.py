@@ -7,12 +7,11 @@ from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matching import unmatched
 from pytest_pareto.compare.measured import level_for_people
 from pytest_pareto.compare.reference import Adjusted, adjust
-from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, Session
-from pytest_pareto.model.policy import SCREEN_ALPHA
-from pytest_pareto.model.texts import percent
+from pytest_pareto.model.formatting import percent
+from pytest_pareto.model.policy import SCREEN_ALPHA, SessionSpreads, Terms
 from pytest_pareto.model.verdict import MetricResult
 
 _LAUNCHING = ("python", "torch", "cuda", "driver")

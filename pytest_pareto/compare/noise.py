@@ -7,10 +7,10 @@ from pytest_pareto.compare.measured import Measured, measured_metrics, runs_by_c
 from pytest_pareto.compare.noisy import Prospect, examine_metric
 from pytest_pareto.compare.repetition import is_repeatable, repetition_of
 from pytest_pareto.compare.splits import split_sizes
-from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.noise import CaseNoise, MetricNoise, NoiseReport
+from pytest_pareto.model.policy import Terms
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import MetricResult
 

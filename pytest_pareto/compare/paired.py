@@ -14,8 +14,8 @@ from pytest_pareto.compare.looks import nominal_alpha, sequential_p
 from pytest_pareto.compare.reasons import say_collapse, say_identical
 from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind
+from pytest_pareto.model.run import Looks
 
 _WORST = 5
 

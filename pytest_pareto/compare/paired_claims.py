@@ -13,8 +13,8 @@ from pytest_pareto.compare.hall import transform
 from pytest_pareto.compare.looks import sequential_ps
 from pytest_pareto.compare.points import PairedAxis
 from pytest_pareto.compare.scale import power_of_two
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.run import Looks
 
 _Matrix = NDArray[np.float64]
 

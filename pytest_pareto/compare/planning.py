@@ -9,8 +9,8 @@ from pytest_pareto.compare.contrast import Contrast
 from pytest_pareto.compare.resolution import POWER, caught_at_once
 from pytest_pareto.compare.scale import margin_of, to_distance, to_fraction
 from pytest_pareto.compare.spread import Spread
-from pytest_pareto.model.blocks import LEAST_BLOCKS, LEAST_OF_MANY, MOST_BLOCKS
 from pytest_pareto.model.change import Change
+from pytest_pareto.model.policy import LEAST_BLOCKS, LEAST_OF_MANY, MOST_BLOCKS
 
 MOST_RUNS = 100
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pytest_pareto.compare.scale import harm_sign, power_of_two, to_working
 from pytest_pareto.compare.tango import is_binary
-from pytest_pareto.model.history import CaseHistory, MetricHistory
+from pytest_pareto.model.baseline import CaseHistory, MetricHistory
 from pytest_pareto.model.metric import BUILT_IN, Better, Kind
 
 Floats = NDArray[np.float64]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from pytest_pareto.compare.measured import Measured, measured_metrics, runs_by_case
-from pytest_pareto.model.blocks import PER_BLOCK
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.policy import PER_BLOCK
 from pytest_pareto.model.run import CaseRun, Run
 
 _THERE = "there"

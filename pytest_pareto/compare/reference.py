@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pytest_pareto.compare.contrast import Doubt
 from pytest_pareto.compare.scale import to_fraction
 from pytest_pareto.compare.spread import ENOUGH_DF, NO_SPREAD, Spread
-from pytest_pareto.model.history import Session
-from pytest_pareto.model.texts import percent
+from pytest_pareto.model.baseline import Session
+from pytest_pareto.model.formatting import percent
 
 _USUAL_SLOPE = 0.9
 _SLOPE_SD = 0.25

@@ -6,7 +6,7 @@ import numpy as np
 
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.scale import all_same
-from pytest_pareto.model.digits import round_samples
+from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.noise import Repetition
 from pytest_pareto.model.run import CaseRun, Measurement

@@ -14,9 +14,9 @@ from pytest_pareto.compare.resolution import caught_beyond
 from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
 from pytest_pareto.compare.spread import Spread, on_working_scale
 from pytest_pareto.compare.summary import summarise_run
+from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_pareto.model.digits import round_samples
+from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.history import Samples
+from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.run import Measurement
 
 

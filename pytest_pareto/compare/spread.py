@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.compare.scale import to_working
-from pytest_pareto.model.history import Session
+from pytest_pareto.model.baseline import Session
 
 PRIOR_DF = 8.0
 """The weight of the assumed spread between sessions, in sessions."""

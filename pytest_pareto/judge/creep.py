@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pytest_pareto.judge.case import gated, judge_case, past_limits, results_of
 from pytest_pareto.judge.trades import judge_trade
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import CaseComparison, Place, Verdict
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from pytest_pareto.judge.case import gated
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.duels import Duels, FrontDuels
-from pytest_pareto.model.verdict import CaseComparison, Place, Position
+from pytest_pareto.model.verdict import CaseComparison, Duels, FrontDuels, Place, Position
 
 _UNSETTLED = {Outcome.NOT_COMPARABLE, Outcome.MISSING, Outcome.BROKEN}
 _HARMLESS = {Outcome.BETTER, Outcome.UNCHANGED, Outcome.NOT_WORSE}

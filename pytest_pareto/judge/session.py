@@ -10,12 +10,12 @@ from pytest_pareto.judge.gate import Shared, rule
 from pytest_pareto.judge.holm import holm
 from pytest_pareto.judge.position import place_front
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.duels import FrontDuels
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares, Policy
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
     CommonMode,
+    FrontDuels,
     Judgement,
     MetricResult,
     Place,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import Confirmation
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
 

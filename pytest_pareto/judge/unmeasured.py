@@ -4,10 +4,10 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from pytest_pareto.judge.trouble import failure_of
-from pytest_pareto.model.circumstances import Circumstances
-from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Run, cause_of
+from pytest_pareto.model.session_record import Circumstances
 from pytest_pareto.model.verdict import CaseComparison
 
 

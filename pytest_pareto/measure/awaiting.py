@@ -11,8 +11,7 @@ an ordinary `await`; by a worker thread and back it was 106 µs.
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.installing import pip_install
+from pytest_pareto.model.errors import ParetoError, pip_install
 
 T = TypeVar("T")
 

@@ -1,13 +1,17 @@
-"""What was decided: of a metric, of a case, of its place on the front, of the session."""
+"""What was decided: of a metric, of a case, of its place on the front, of the session.
+
+What is known of every pair on a front, as the judge may ask for it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares
+from pytest_pareto.model.run import Looks
 
 
 class Verdict(StrEnum):
@@ -191,3 +195,45 @@ class Judgement:
         """How many cases have which verdict, in the order of `Verdict`."""
         tally = {verdict: sum(c.verdict is verdict for c in self.cases) for verdict in Verdict}
         return {verdict: count for verdict, count in tally.items() if count}
+
+
+class Duels(Protocol):
+    """Claims about ordered pairs of points; each answer is a p-value, or None if undecidable.
+
+    None means that some axis of the pair cannot be compared: it is never left out.
+    """
+
+    def dominated(self, point: str, rival: str) -> float | None:
+        """How compatible the data are with ``rival`` *not* dominating ``point``."""
+        ...
+
+    def ahead(self, point: str, rival: str) -> float | None:
+        """How compatible they are with ``point`` nowhere beating ``rival`` by its tolerance."""
+        ...
+
+
+class NoDuels:
+    """The duels of a front on which nothing can be compared."""
+
+    def dominated(self, point: str, rival: str) -> float | None:  # noqa: ARG002
+        """Nothing is known."""
+        return None
+
+    def ahead(self, point: str, rival: str) -> float | None:  # noqa: ARG002
+        """Nothing is known."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class FrontDuels:
+    """One front's claims: among the old points, new points against old, among the new.
+
+    ``old`` and ``new`` list the case ids of the points; a rival that was not measured in
+    this session stands at its old place.
+    """
+
+    old: frozenset[str] = frozenset()
+    new: frozenset[str] = frozenset()
+    then: Duels = field(default_factory=NoDuels)
+    across: Duels = field(default_factory=NoDuels)
+    now: Duels = field(default_factory=NoDuels)

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytest_pareto.model.digits import round_samples
-from pytest_pareto.model.history import Samples
+from pytest_pareto.model.baseline import Samples
+from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.outputs.album import FULL, Album, Room, append, png_name, read_albums
 from pytest_pareto.outputs.disk import (
     being_made,

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from pytest_pareto.model.counted import plural
-from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.baseline import Baseline
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.outputs.accepted import FOLDER, accept, scores_key
 from pytest_pareto.outputs.album import FULL
 from pytest_pareto.plugin.kept_outputs import KeptOutputs

@@ -16,8 +16,8 @@ def further_runs(settings: Settings, runs: Sequence[Run], took_s: float) -> int:
     of runs settles asks for none; ``took_s`` is what the ``runs`` took.
     """
     from pytest_pareto.baseline.store import load
-    from pytest_pareto.compare.terms import Terms
-    from pytest_pareto.model.circumstances import Circumstances
+    from pytest_pareto.model.policy import Terms
+    from pytest_pareto.model.session_record import Circumstances
     from pytest_pareto.pipeline import judge_runs
 
     assert settings.time_budget_s is not None

@@ -10,9 +10,9 @@ from pytest_pareto.baseline.candidate import (
     refused_candidate,
 )
 from pytest_pareto.baseline.candidate_files import SESSION, write_candidate
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.history import Baseline
 from pytest_pareto.outputs.disk import being_made, locked, open_folder, put_in_place, remove
 from pytest_pareto.pipeline import Judged
 from pytest_pareto.plugin.conclusion import Conclusion

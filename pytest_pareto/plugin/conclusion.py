@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from pytest_pareto.model.baseline import Baseline, Samples
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.history import Baseline, Samples
-from pytest_pareto.model.session_record import SessionRecord
-from pytest_pareto.model.session_report import Picture, SessionReport
+from pytest_pareto.model.session_record import Picture, SessionFacts, SessionRecord, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.plugin.failures import report_failures, without_test
 from pytest_pareto.report.failure import failure_text

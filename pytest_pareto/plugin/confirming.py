@@ -6,8 +6,8 @@ import pytest
 
 from pytest_pareto.judge.screening import flagged, only_exact
 from pytest_pareto.measure.device import release_device_memory
-from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import Confirmation
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.plugin.children import run_child
 from pytest_pareto.plugin.collecting import RunBuilder

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_pareto.model.looks import Looks
-from pytest_pareto.model.run import Measurement
+from pytest_pareto.model.run import Looks, Measurement
 from pytest_pareto.plugin.deciding import decider
 from pytest_pareto.plugin.progress import rest_in_words, standing_of
 from pytest_pareto.plugin.recording import METERS, Recorder

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.installing import pip_install
-from pytest_pareto.model.session_report import Picture
+from pytest_pareto.model.errors import pip_install
+from pytest_pareto.model.session_record import Picture
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
 from pytest_pareto.outputs.artifacts import picture_file, write_artifacts
 from pytest_pareto.plugin.accepted_outputs import accept_outputs, lacking

@@ -12,9 +12,8 @@ from typing import TypeVar
 
 import pytest
 
-from pytest_pareto.model.budget import Budget, parse_budget
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import FLOPS, Metric
+from pytest_pareto.model.metric import FLOPS, Budget, Metric, parse_budget
 
 V = TypeVar("V")
 

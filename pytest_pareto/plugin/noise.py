@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from pytest_pareto.compare.noise import LEAST_RUNS, examine_noise
-from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.noise import NoiseReport
+from pytest_pareto.model.policy import Terms
 from pytest_pareto.plugin.fresh import FreshRuns
 from pytest_pareto.plugin.offered import BASELINE_RUNS
 from pytest_pareto.plugin.settings import Settings, read_settings

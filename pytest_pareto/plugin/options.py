@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.texts import require_text
+from pytest_pareto.model.formatting import require_text
 from pytest_pareto.plugin.marker import count
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.plugin.folders import anchor_dir, baseline_dir
 
 KINDS: Mapping[str, str] = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.model.history import Baseline, Samples
+from pytest_pareto.model.baseline import Baseline, Samples
 from pytest_pareto.outputs.accepted import scores_key
 from pytest_pareto.outputs.album import Album
 from pytest_pareto.outputs.beside import Pair

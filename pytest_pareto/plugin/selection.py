@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.model.asked import EVERYTHING, Asked
+from pytest_pareto.model.session_record import EVERYTHING, Asked
 
 
 class Selection:

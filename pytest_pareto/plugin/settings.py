@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.compare.terms import SessionSpreads
-from pytest_pareto.model.policy import Missing, Policy, TradeOffs
+from pytest_pareto.model.policy import Missing, Policy, SessionSpreads, TradeOffs
 from pytest_pareto.plugin.counts import (
     CONFIRMING_RUNS,
     confirm_count,

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
-from pytest_pareto.model.counted import plural
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.plugin.children import ORDERLY, Hearing, child_arguments
 from pytest_pareto.plugin.collecting import RunBuilder

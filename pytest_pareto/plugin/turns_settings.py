@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_pareto.model.blocks import PER_BLOCK, SCREENING_BLOCKS
+from pytest_pareto.model.policy import PER_BLOCK, SCREENING_BLOCKS
 from pytest_pareto.plugin.counts import asks_for_auto, run_count
 from pytest_pareto.plugin.values import one_of
 from pytest_pareto.runs.legs import Side

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from pytest_pareto.baseline.edits import UpdateMode, plan_update, told
 from pytest_pareto.baseline.store import write
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Judged
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Verdict
 from pytest_pareto.report.blocks import build_case
 from pytest_pareto.report.failure import failure_message

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from pytest_pareto.model.budget import Budget, parse_budget
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Budget, parse_budget
 from pytest_pareto.model.verdict import BudgetResult, CaseComparison, MetricResult
 from pytest_pareto.report.figures import sides_of
 from pytest_pareto.report.text import clean

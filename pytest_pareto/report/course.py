@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_pareto.model.counted import plural
-from pytest_pareto.model.course import Course, Courses, Revision
+from pytest_pareto.model.baseline import Course, Courses, Revision
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.report.changes import absolute_change, relative_change
 from pytest_pareto.report.course_picture import picture, sparkline

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from pytest_pareto.model.course import Course, Revision
+from pytest_pareto.model.baseline import Course, Revision
 from pytest_pareto.model.metric import Better
 from pytest_pareto.report.plot import Axis
 from pytest_pareto.report.text import clean, clip, pad, shorten

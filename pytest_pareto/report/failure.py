@@ -1,7 +1,7 @@
 """One failed case as pytest shows it: a line for the summary, a text for the report."""
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Position
 from pytest_pareto.report.blocks import CaseBlock, build_case
 from pytest_pareto.report.cases import case_lines, visible_rows

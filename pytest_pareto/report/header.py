@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.counted import plural
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.summary import headline

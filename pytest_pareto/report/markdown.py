@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.report.accepting import trades_step
 from pytest_pareto.report.blocks import build_fronts
 from pytest_pareto.report.header import build_header

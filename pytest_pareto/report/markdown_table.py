@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.blocks import CaseBlock, FrontBlock
 from pytest_pareto.report.cases import visible_rows

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from pytest_pareto.model.counted import plural
 from pytest_pareto.model.discernment import Agreement, Discernment, FrontMetrics, MetricsReport
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.report.digits import fixed
 from pytest_pareto.report.grid import GridRow, grid_lines
 from pytest_pareto.report.lines import Line, Tone

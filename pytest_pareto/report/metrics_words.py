@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pytest_pareto.model.counted import plural
 from pytest_pareto.model.discernment import (
     LARGEST_PLAN,
     Apart,
@@ -11,6 +10,7 @@ from pytest_pareto.model.discernment import (
     FrontMetrics,
     MetricsReport,
 )
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.report.digits import fixed, trimmed
 from pytest_pareto.report.names import Names

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.noise import MetricNoise, NoiseReport
 from pytest_pareto.model.sight import Support
 from pytest_pareto.report.lines import Line, Tone

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_pareto.model.alarms import Alarms
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import DEVICE_TIME, LATENCY
 from pytest_pareto.model.noise import CaseNoise, MetricNoise, NoiseReport
 from pytest_pareto.model.sight import Plan, Support

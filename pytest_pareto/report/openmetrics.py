@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.digits import significant
+from pytest_pareto.model.formatting import significant
 from pytest_pareto.model.metric import Kind, Metric
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Verdict
 from pytest_pareto.report.text import clean
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.counted import plural
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.blocks import CaseBlock, all_cases, build_fronts
 from pytest_pareto.report.creep import crept_rows

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.baseline import Held, RecordedFronts
 from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
-from pytest_pareto.model.recorded import Held, RecordedFronts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.report.blocks import place_text
 from pytest_pareto.report.figures import on_scale_of

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.run import Looks
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.report.bill import energy_text, per_thousand
 from pytest_pareto.report.changes import Figure

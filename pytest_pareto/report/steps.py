@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position, Verdict
 from pytest_pareto.report.accepting import Offered, accept_steps, offered_of
 from pytest_pareto.report.step import Step

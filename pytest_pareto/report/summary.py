@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from pytest_pareto.model.counted import plural
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
 from pytest_pareto.report.budgets import broken_budgets
 from pytest_pareto.report.figures import resolution_text

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.accepting import trade_step
 from pytest_pareto.report.blocks import CaseBlock, FrontBlock, build_fronts

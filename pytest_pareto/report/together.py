@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.verdict import CaseVerdict, CommonMode, Judgement
 from pytest_pareto.report.blocks import CaseBlock, FrontBlock, all_cases

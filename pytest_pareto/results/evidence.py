@@ -6,12 +6,11 @@ environments. What is "of each run" has a place for each run of its case, in the
 
 import msgspec
 
-from pytest_pareto.model.asked import Asked
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Metric
-from pytest_pareto.model.policy import Policy
-from pytest_pareto.model.spreads import SessionSpreads
+from pytest_pareto.model.policy import Policy, SessionSpreads
+from pytest_pareto.model.run import Looks
+from pytest_pareto.model.session_record import Asked
 
 Places = tuple[int, ...]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.keys import unique_keys
 from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.model.strict_json import unique_keys
 from pytest_pareto.results.form import FORMAT, VERSION, ResultsFile
 from pytest_pareto.results.recalling import EvidenceError, record_of
 

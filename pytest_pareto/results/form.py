@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.results.evidence import Evidence
 from pytest_pareto.results.table import CaseRecord, Gate, MetricRecord, PictureRecord
 

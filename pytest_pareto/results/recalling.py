@@ -6,9 +6,8 @@ from dataclasses import fields
 from functools import partial
 from typing import Protocol, TypeVar
 
-from pytest_pareto.model.budget import parse_budget
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.metric import Kind, Metric, parse_budget
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.results.evidence import (

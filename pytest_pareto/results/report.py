@@ -1,6 +1,6 @@
 """``--pareto-json``: all that the reports show of a session, and what it measured."""
 
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult
 from pytest_pareto.results.file import encode
 from pytest_pareto.results.form import ResultsFile

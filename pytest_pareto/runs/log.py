@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pytest_pareto.model.course import Revision
+from pytest_pareto.model.baseline import Revision
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.runs.git import try_git
 

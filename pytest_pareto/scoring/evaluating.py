@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Looks
 from pytest_pareto.scoring.batches import Batches, Executor, GenerationError, Jobs
 from pytest_pareto.scoring.evaluation import Evaluation
 from pytest_pareto.scoring.measured import measurements_of

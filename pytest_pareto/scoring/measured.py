@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import cast
 
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.run import Measurement
+from pytest_pareto.model.run import Looks, Measurement
 from pytest_pareto.scoring.raters import ScoringError
 from pytest_pareto.scoring.scorers import Scorer
 from pytest_pareto.scoring.tally import Tally

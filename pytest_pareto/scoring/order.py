@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.model.looks import Looks, order_seed
+from pytest_pareto.model.run import Looks, order_seed
 
 LOOKS = 5
 """How often an evaluation that may stop early looks at what it has."""

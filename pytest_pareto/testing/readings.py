@@ -8,9 +8,8 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.run import CaseRun, Looks, Measurement
 
 FORMAT = "pytest-pareto readings"
 VERSION = 1

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 
 GPU = Environment(

@@ -7,8 +7,8 @@ import pytest
 
 from pytest_pareto.baseline.anchor import load_anchor
 from pytest_pareto.baseline.store import load, write
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from pytest_pareto.baseline import codec
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 
 STEADY = settings(deadline=None, derandomize=True)

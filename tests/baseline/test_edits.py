@@ -8,9 +8,9 @@ import pytest
 
 from pytest_pareto.baseline.edits import Action, Edit, UpdateMode, plan_update, told
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import (
     FLOPS,
     HOST_REFERENCE,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_pareto.baseline.emit import Tree, block, in_full, line
-from pytest_pareto.model.digits import significant
+from pytest_pareto.model.formatting import significant
 
 STEADY = settings(deadline=None, derandomize=True)
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)

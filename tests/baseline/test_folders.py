@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.baseline import codec, folders
+from pytest_pareto.model.baseline import CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import CaseHistory, MetricHistory
 from pytest_pareto.model.metric import Scope
 
 Case = Callable[..., CaseHistory]

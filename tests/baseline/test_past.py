@@ -8,8 +8,8 @@ import pytest
 
 from pytest_pareto.baseline.past import PastBaselines, machines_of
 from pytest_pareto.baseline.store import load, write
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError, ParetoError
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
 
 KEY = "nvidia-h200x1"
 

@@ -8,9 +8,9 @@ import pytest
 from pytest_pareto.baseline.past import machines_of
 from pytest_pareto.baseline.recorded import load_recorded, recorded_machines
 from pytest_pareto.baseline.store import write
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
-from pytest_pareto.model.digits import round_samples
+from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Samples
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.history import CaseHistory, MetricHistory, Samples
+from pytest_pareto.model.formatting import round_samples
 
 
 def test_a_candidate_rounds_as_the_baseline_does() -> None:

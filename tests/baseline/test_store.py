@@ -11,9 +11,9 @@ import pytest
 
 from pytest_pareto.baseline import store
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError, ParetoError
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory
 
 Case = Callable[..., CaseHistory]
 History = Callable[..., MetricHistory]

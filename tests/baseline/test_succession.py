@@ -7,7 +7,7 @@ import pytest
 
 from pytest_pareto.baseline.actions import Action, Choice, Recorded
 from pytest_pareto.baseline.succession import KEPT_SESSIONS, next_history
-from pytest_pareto.model.history import MetricHistory
+from pytest_pareto.model.baseline import MetricHistory
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY
 
 History = Callable[..., MetricHistory]

@@ -21,8 +21,8 @@ from benchmarks.calibration.world import Stored, World
 from pytest_pareto import pipeline
 from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.policy import SCREEN_ALPHA
+from pytest_pareto.model.session_record import Confirmation
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from benchmarks.quality.features import BLOCKS, Places, Pool, draw_places, pool
 from benchmarks.quality.scores import Shape, clustered, harms, shifted
 from benchmarks.quality.table import ALONE, HEAD, QUICK, Section, cells
 from pytest_pareto.compare import guarded
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Looks
 from pytest_pareto.scoring.jackknife import pseudo_values
 
 

@@ -12,8 +12,8 @@ from benchmarks.calibration.alone import NO_SESSIONS, PRIORS
 from benchmarks.calibration.moods import Mood
 from benchmarks.calibration.reference import adjusted_alone, judge_beside_reference
 from benchmarks.calibration.rows import QUICK
-from pytest_pareto.compare.terms import SessionSpreads
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.policy import SessionSpreads
 
 
 @pytest.mark.parametrize("spreads", [NO_SESSIONS, PRIORS])

@@ -10,7 +10,7 @@ from pytest_pareto.baseline.actions import Action
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.succession import KEPT_SESSIONS
 from pytest_pareto.cli.accepted import edits_of, moved_fronts
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 from tests.sessions import HERE
 

@@ -12,11 +12,9 @@ import pytest
 from pytest_pareto import cli
 from pytest_pareto.baseline.store import write
 from pytest_pareto.judging import accepted, facts_against, judge_record
-from pytest_pareto.model.asked import Asked
-from pytest_pareto.model.history import Baseline
+from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.policy import Policy
-from pytest_pareto.model.session_record import SessionRecord
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import Asked, SessionRecord, SessionReport
 from pytest_pareto.results.report import render_json
 from tests.sessions import HERE, case_runs, five, session
 

@@ -8,10 +8,10 @@ import pytest
 
 from pytest_pareto.compare.matched import MatchedCase, match_cases
 from pytest_pareto.compare.measured import Measured, measured_metrics
-from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.history import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
+from pytest_pareto.model.policy import SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.model.verdict import MetricResult
 

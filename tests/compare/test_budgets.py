@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from pytest_pareto.compare.budgets import check_budget
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.spread import Spread, case_spread
-from pytest_pareto.model.budget import parse_budget
-from pytest_pareto.model.history import Samples
-from pytest_pareto.model.looks import Looks
-from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.baseline import Samples
+from pytest_pareto.model.metric import Kind, parse_budget
+from pytest_pareto.model.run import Looks
 from pytest_pareto.model.verdict import BudgetResult
 
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matched import MatchedCase
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import Spread
-from pytest_pareto.compare.terms import SessionSpreads, Terms
-from pytest_pareto.model.budget import parse_budget
+from pytest_pareto.model.baseline import CaseHistory, Session
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.history import CaseHistory, Session
-from pytest_pareto.model.policy import AlphaShares
+from pytest_pareto.model.metric import parse_budget
+from pytest_pareto.model.policy import AlphaShares, SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison
 

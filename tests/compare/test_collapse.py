@@ -15,7 +15,7 @@ from pytest_pareto.compare.collapse import (
     collapse_guard,
     default_drop,
 )
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Looks
 
 Array = npt.NDArray[np.float64]
 

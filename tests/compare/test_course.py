@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_pareto.compare.course import courses_of
-from pytest_pareto.model.course import Course, Moment, Revision
-from pytest_pareto.model.history import Baseline, MetricHistory, Session
+from pytest_pareto.model.baseline import Baseline, Course, MetricHistory, Moment, Revision, Session
 from pytest_pareto.model.metric import BUILT_IN
 from tests import sessions
 from tests.sessions import baseline, remembered

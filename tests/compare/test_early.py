@@ -12,8 +12,8 @@ from pytest_pareto.compare.early import ENOUGH, barred
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.stopping import decided
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better
+from pytest_pareto.model.run import Looks
 
 Array = npt.NDArray[np.float64]
 IDS = tuple(map(str, range(1_000)))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pytest_pareto.compare.fronts import duel_fronts
-from pytest_pareto.compare.terms import SessionSpreads, Terms
-from pytest_pareto.model.duels import Duels, FrontDuels, NoDuels
-from pytest_pareto.model.history import CaseHistory, MetricHistory, Session
+from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Better, Kind
+from pytest_pareto.model.policy import SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.verdict import Duels, FrontDuels, NoDuels
 
 if TYPE_CHECKING:
     from tests.compare.conftest import World

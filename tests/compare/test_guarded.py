@@ -10,8 +10,8 @@ from scipy.special import stdtr
 from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better
+from pytest_pareto.model.run import Looks
 
 Array = npt.NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pytest_pareto.compare.interleaved import spread_within_blocks
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import SessionValues
+from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
 
 Runs = NDArray[np.float64]

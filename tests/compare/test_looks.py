@@ -12,7 +12,7 @@ from pytest_pareto.compare.looks import (
     sequential_ps,
     share_known,
 )
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Looks
 
 Array = npt.NDArray[np.float64]
 

@@ -7,10 +7,10 @@ import pytest
 from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matching import match_metric, unmatched, vanished
 from pytest_pareto.compare.measured import measured_metrics
-from pytest_pareto.compare.terms import SessionSpreads
+from pytest_pareto.model.baseline import Baseline, CaseHistory, Session
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.history import Baseline, CaseHistory, Session
 from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind
+from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.model.verdict import MetricResult
 

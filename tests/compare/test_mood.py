@@ -8,11 +8,10 @@ import pytest
 from pytest_pareto.compare.cases import compare_case
 from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.mood import is_adjusted
-from pytest_pareto.compare.terms import SessionSpreads, Terms
+from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import HOST_REFERENCE
-from pytest_pareto.model.policy import AlphaShares
+from pytest_pareto.model.policy import AlphaShares, SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.model.verdict import MetricResult
 

@@ -11,7 +11,6 @@ import pytest
 from pytest_pareto.compare.noise import examine_noise
 from pytest_pareto.compare.noisy import scatter_of
 from pytest_pareto.compare.spread import Spread
-from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import (
     HOST_REFERENCE,
@@ -23,6 +22,7 @@ from pytest_pareto.model.metric import (
     Scope,
 )
 from pytest_pareto.model.noise import NoiseReport
+from pytest_pareto.model.policy import SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.sight import Plan, Support
 

@@ -12,8 +12,8 @@ from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.looks import sequential_p
 from pytest_pareto.compare.paired_claims import paired_claims
 from pytest_pareto.compare.points import PairedAxis, paired_axis
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.run import Looks
 
 Array = npt.NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from pytest_pareto.compare.points import (
     remembered_axis,
 )
 from pytest_pareto.compare.spread import Spread
+from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.history import Session
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.run import Looks
 
 
 def metric(

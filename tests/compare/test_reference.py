@@ -9,8 +9,8 @@ import pytest
 from pytest_pareto.compare.contrast import CERTAIN
 from pytest_pareto.compare.reference import Adjusted, Unadjusted, adjust
 from pytest_pareto.compare.runs import compare_levels
+from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
 
 MOOD_SD, REST_SD = 0.04, 0.016

@@ -8,8 +8,8 @@ import pytest
 from pytest_pareto.compare.resolution import caught_and_confirmed, caught_at_once
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.spread import Spread
+from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
 
 FAMILY = 20

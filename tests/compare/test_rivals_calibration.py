@@ -15,7 +15,7 @@ from pytest_pareto.compare.points import (
 )
 from pytest_pareto.compare.rivals import duel
 from pytest_pareto.compare.spread import Spread
-from pytest_pareto.model.history import Session
+from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 
 MARGIN = 0.05

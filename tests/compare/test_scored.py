@@ -2,9 +2,8 @@ import pytest
 
 from pytest_pareto.compare.scored import cut_to_one_look, mean_scores
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.run import Measurement
+from pytest_pareto.model.run import Looks, Measurement
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 ORDER = tuple("dabec")

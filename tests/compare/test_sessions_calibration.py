@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pytest_pareto.compare.runs import compare_levels
+from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.history import Session
 from pytest_pareto.model.metric import Better
 
 TOLERANCE = 0.05

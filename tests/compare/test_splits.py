@@ -14,10 +14,10 @@ from pytest_pareto.compare.splits import (
     shuffled,
     split_sizes,
 )
-from pytest_pareto.compare.terms import Terms
 from pytest_pareto.model.alarms import Alarms, FalseAlarms, SplitSizes
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
+from pytest_pareto.model.policy import Terms
 
 HERE = Environment("AMD EPYC 9654", 16, 8)
 ALPHA = 0.05

@@ -17,7 +17,7 @@ from pytest_pareto.compare.spread import (
     spread_between_runs,
     spread_between_sessions,
 )
-from pytest_pareto.model.history import Session
+from pytest_pareto.model.baseline import Session
 
 
 def sessions_of(

@@ -7,8 +7,8 @@ import pytest
 
 from pytest_pareto.compare.standing import newest_environment, recorded_standings
 from pytest_pareto.judge.position import place_front
+from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.history import Baseline, Session
 from pytest_pareto.model.metric import BUILT_IN
 from tests import sessions
 from tests.sessions import baseline, case_runs, five, judged, remembered, session

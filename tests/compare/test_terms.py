@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.compare.terms import SessionSpreads, Terms
 from pytest_pareto.model.metric import Scope
+from pytest_pareto.model.policy import SessionSpreads, Terms
 
 if TYPE_CHECKING:
     from tests.compare.conftest import World

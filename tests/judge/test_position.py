@@ -4,8 +4,7 @@ import pytest
 
 from pytest_pareto.judge.position import place_front
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.duels import FrontDuels, NoDuels
-from pytest_pareto.model.verdict import CaseComparison, Place, Position
+from pytest_pareto.model.verdict import CaseComparison, FrontDuels, NoDuels, Place, Position
 
 if TYPE_CHECKING:
     from tests.judge.conftest import Case, ScriptedDuels

@@ -4,9 +4,8 @@ import pytest
 
 from pytest_pareto.judge.session import Evidence, correct_family, judge_session
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.duels import FrontDuels
 from pytest_pareto.model.policy import AlphaShares, Policy
-from pytest_pareto.model.verdict import CaseComparison, Position, Verdict
+from pytest_pareto.model.verdict import CaseComparison, FrontDuels, Position, Verdict
 
 if TYPE_CHECKING:
     from tests.judge.conftest import Case

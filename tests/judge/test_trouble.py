@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from pytest_pareto.judge.trouble import failure_of, with_trouble
-from pytest_pareto.model.confirmation import Confirmation
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.run import CaseRun, Run
+from pytest_pareto.model.session_record import Confirmation
 from pytest_pareto.model.verdict import CaseComparison
 
 CASE = CaseComparison("t#decode", "t", "f", ())

@@ -18,8 +18,7 @@ from pytest_pareto.measure.device import AcceleratorDevice, CpuDevice, CudaDevic
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.passes import meter_pass
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.installing import pip_install
+from pytest_pareto.model.errors import ParetoError, pip_install
 from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.testing import check_meter

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pytest_pareto.model.asked import Asked
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import Asked
 
 RUN = Run(Environment("EPYC", 2, 2), finished=frozenset({"t/test_a.py::x"}))
 

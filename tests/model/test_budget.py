@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.model.budget import Bound, Budget, parse_budget
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Bound, Budget, parse_budget
 
 
 @pytest.mark.parametrize(

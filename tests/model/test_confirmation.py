@@ -1,4 +1,4 @@
-from pytest_pareto.model.confirmation import Confirmation
+from pytest_pareto.model.session_record import Confirmation
 
 
 def test_what_looked_worse_is_of_one_case_each() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_pareto.model.counted import plural
+from pytest_pareto.model.formatting import plural
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs")])

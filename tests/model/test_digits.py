@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.model.digits import SAMPLE_DIGITS, round_samples, significant
+from pytest_pareto.model.formatting import SAMPLE_DIGITS, round_samples, significant
 
 SCORES = st.lists(st.floats(allow_nan=False, allow_infinity=False))
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_pareto.model.history import Baseline, MetricHistory, Session
+from pytest_pareto.model.baseline import Baseline, MetricHistory, Session
 from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
 
 OLD, FIRST, SECOND = Session("e", 0, (1.0,)), Session("e", 1, (2.0,)), Session("f", 1, (2.1,))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.model.installing import pip_install
+from pytest_pareto.model.errors import pip_install
 
 ROOT = Path(__file__).parents[2]
 METADATA = """\

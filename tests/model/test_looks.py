@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.looks import Looks
+from pytest_pareto.model.run import Looks
 
 
 @given(st.integers(1, 400), st.integers(1, 20))

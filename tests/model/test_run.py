@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
-from pytest_pareto.model.run import CaseRun, Measurement, cause_of
+from pytest_pareto.model.run import CaseRun, Looks, Measurement, cause_of
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 NUMBER = Metric("number", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.texts import percent, require_text
+from pytest_pareto.model.formatting import percent, require_text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

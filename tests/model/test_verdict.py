@@ -1,14 +1,15 @@
 import pytest
 
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.duels import FrontDuels, NoDuels
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
+    FrontDuels,
     Judgement,
     MetricResult,
+    NoDuels,
     Place,
     Position,
     Verdict,

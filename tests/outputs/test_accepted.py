@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pytest_pareto.model.history import Samples
+from pytest_pareto.model.baseline import Samples
 from pytest_pareto.outputs.accepted import FOLDER, accept, accepted_albums, scores_key
 from pytest_pareto.outputs.album import Album
 from pytest_pareto.outputs.disk import locked, size_b

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.model.asked import Asked
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Interleaved, Run
+from pytest_pareto.model.session_record import Asked
 from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.settings import Settings
 from pytest_pareto.plugin.turns_verdict import Turns, judge_turns

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto import cli
-from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.plugin.report_files import write_report_files
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
 from pytest_pareto.report.accepting import REASON, trades_step
 from pytest_pareto.report.failure import failure_text

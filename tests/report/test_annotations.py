@@ -7,8 +7,7 @@ from urllib.parse import unquote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,

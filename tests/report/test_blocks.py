@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     BudgetResult,
     CaseVerdict,

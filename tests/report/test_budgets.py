@@ -6,9 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import BudgetResult, CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.annotations import annotation_lines
 from pytest_pareto.report.budgets import budget_text

@@ -6,8 +6,8 @@ from textwrap import dedent
 import pytest
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.failure import failure_text
 

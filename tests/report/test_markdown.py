@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,

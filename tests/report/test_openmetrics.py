@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,

@@ -7,8 +7,8 @@ from textwrap import dedent
 import pytest
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     CaseVerdict,
     Judgement,

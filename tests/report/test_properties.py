@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     BudgetResult,
     CaseComparison,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.lines import Tone
 from pytest_pareto.report.quiet import quiet_line

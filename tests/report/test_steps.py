@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import ENERGY, LATENCY
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import BudgetResult, CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.accepting import accept_step
 from pytest_pareto.report.step import Step, step_lines

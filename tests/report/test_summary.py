@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Metric, Scope
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     CaseVerdict,
     Judgement,

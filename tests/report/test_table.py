@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import LATENCY
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement, MetricResult
 from pytest_pareto.report.blocks import all_cases, build_fronts
 from pytest_pareto.report.rows import Row, build_row

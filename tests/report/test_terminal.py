@@ -10,7 +10,6 @@ from textwrap import dedent
 import pytest
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import (
     EVENT_TIME,
     FLOPS,
@@ -19,6 +18,7 @@ from pytest_pareto.model.metric import (
     LATENCY,
     PEAK_MEMORY,
 )
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.terminal import render_terminal

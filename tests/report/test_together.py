@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.facts import SessionFacts
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     CaseVerdict,
     CommonMode,

@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.judging import facts_against, judge_record, without_calls
-from pytest_pareto.model.asked import Asked
-from pytest_pareto.model.budget import parse_budget
-from pytest_pareto.model.looks import Looks
-from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
+from pytest_pareto.model.metric import (
+    LATENCY,
+    PEAK_MEMORY,
+    Better,
+    Kind,
+    Metric,
+    Scope,
+    parse_budget,
+)
 from pytest_pareto.model.policy import Policy, TradeOffs
-from pytest_pareto.model.run import CaseRun, Measurement, Run
-from pytest_pareto.model.session_record import SessionRecord
-from pytest_pareto.model.session_report import Picture, SessionReport
+from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run
+from pytest_pareto.model.session_record import Asked, Picture, SessionRecord, SessionReport
 from tests.sessions import HERE, SCORE, baseline, five, ids, remembered
 
 FID = Metric("fid", "", Better.LOWER, Kind.SET, Scope.GPU, 1.0, relative=False)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.results.file import decode, encode, load, load_record
 from pytest_pareto.results.report import render_json, results_of
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.results.form import FORMAT, SCHEMA_FILE, VERSION, schema, schema_text
 from pytest_pareto.results.report import render_json, results_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseComparison, CaseVerdict, Judgement, MetricResult
 from pytest_pareto.results.report import render_json
 from pytest_pareto.results.table import CaseRecord, MetricRecord

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.run import Looks
 from pytest_pareto.scoring import Evaluation, Score, evaluate
 
 IDS = [f"p{n}" for n in range(50)]

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from pytest_pareto.measure.measuring import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.looks import Looks
 from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Metric, Scope
-from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.run import CaseRun, Looks, Measurement
 from pytest_pareto.testing import ReplayMeter, read_readings, record_readings, replay_meters
 
 RECORDED = Path(__file__).parents[1] / "data" / "h200_replay.jsonl"

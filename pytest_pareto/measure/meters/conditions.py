@@ -10,8 +10,8 @@ from pytest_pareto.measure.device import NO_CUDA, CudaDevice
 from pytest_pareto.measure.machine.gpus import device_uuids
 from pytest_pareto.measure.machine.nvml import Board, NvmlError, Slowdown, open_nvml
 from pytest_pareto.measure.meter import Calls
+from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.run import Measurement
-from pytest_pareto.model.texts import percent
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.machine.nvml import Board, NvmlError
 from pytest_pareto.measure.meters.power import PowerLog
+from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
-from pytest_pareto.model.texts import percent
 
 STEPS = 50
 """How many steps of the counter a window lasts, so that a whole one would be 2 %."""

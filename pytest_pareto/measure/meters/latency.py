@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice, Device
 from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.meter import absent
+from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.metric import EVENT_TIME, LATENCY
 from pytest_pareto.model.run import Measurement
-from pytest_pareto.model.texts import percent
 
 _MOST_READINGS = 1000
 _WORTH_TELLING = 0.02

@@ -5,9 +5,9 @@ from typing import Any
 
 from pytest_pareto.measure.device import Device, loaded_torch
 from pytest_pareto.measure.meter import absent
+from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.metric import DEVICE_TIME, HOST_REFERENCE, LATENCY
 from pytest_pareto.model.run import Measurement
-from pytest_pareto.model.texts import percent
 
 _LAUNCHES = 300
 _SHARE = 0.02

@@ -10,8 +10,7 @@ from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.measure.meter import Calls, absent, summary
 from pytest_pareto.measure.unfinished import refuse_unfinished
 from pytest_pareto.measure.work.counting import Work, counted
-from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.installing import pip_install
+from pytest_pareto.model.errors import ParetoError, pip_install
 from pytest_pareto.model.metric import FLOPS, OPERATIONS
 from pytest_pareto.model.run import Measurement
 

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from pytest_pareto.model.counted import plural
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import AlphaShares
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.report.header import build_header
 from pytest_pareto.report.text import clean
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.report.html.case import MARK_WORDS
 from pytest_pareto.report.html.drawing import draw
 from pytest_pareto.report.html.findings import anchor

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.accepting import trade_step, trades_step
 from pytest_pareto.report.bill import Bill, Charge, Item, build_bill

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import Judgement
 
 CHROMIUM = shutil.which("chromium")

@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from benchmarks.html_report import synthetic_session
-from pytest_pareto.model.facts import SessionFacts
+from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.html.case import Mark
 from pytest_pareto.report.html.drawing import draw

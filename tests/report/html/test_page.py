@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Metric
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Place
 from pytest_pareto.report.blocks import all_cases, build_fronts
 from pytest_pareto.report.header import build_header

@@ -7,8 +7,7 @@ import pytest
 
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.facts import SessionFacts
-from pytest_pareto.model.session_report import SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
 from pytest_pareto.report.html.circumstances import NOTES, conditions, machine_facts, session_facts
 from pytest_pareto.report.html.view import build_page

@@ -1,10 +1,16 @@
-"""What the baseline remembers: sessions of runs, per case and metric."""
+"""What the baseline remembers: sessions of runs, per case and metric.
+
+What a baseline holds, as it stands: its cases on their fronts, and how well they are known.
+
+A metric over the commits of its baseline: what it was when, and where it was accepted anew.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.verdict import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +119,87 @@ class Baseline:
         """Name another hardware folder that holds this metric of this case, or None."""
         wanted = (case_id, metric)
         return next((key for key, held in sorted(self.elsewhere.items()) if wanted in held), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How well one level is known.
+
+    ``spread`` is the standard deviation between runs, a fraction of a relative metric and else
+    in its unit: 0 where every run was the same, None where no session has two. ``runs`` and
+    ``sessions`` are those of the level that is accepted now; ``older`` sessions had another one.
+    """
+
+    spread: float | None
+    runs: int
+    sessions: int
+    older: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFronts:
+    """The fronts of one kind of machine, from its baseline alone.
+
+    Nothing in the ``judgement`` is a change: levels are the candidates', places are those that
+    the recorded runs show. ``held`` is by case id and metric name. ``environment`` is that of
+    the newest session of most metrics, None where none depends on the machine.
+    """
+
+    hardware_key: str
+    environment: Environment | None
+    judgement: Judgement
+    held: Mapping[tuple[str, str], Held]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One commit: ``date`` is the committer's, ``short`` what git abbreviates its name to."""
+
+    sha: str
+    short: str
+    date: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One commit that changed what the baseline says of one metric of one case.
+
+    ``at`` is the commit's place among all that were read, oldest first. ``level`` is the one
+    accepted then, in the metric's unit, None where the metric is gone or was another quantity.
+    Changes are fractions of a relative metric and else differences, None where there is nothing
+    to set it beside. ``accepted`` is whether another level was accepted here than held before.
+    """
+
+    at: int
+    revision: Revision
+    level: float | None
+    since_before: float | None = None
+    since_first: float | None = None
+    accepted: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One metric of one case, oldest moment first; ``metric`` is as it was recorded last."""
+
+    case_id: str
+    front: str
+    metric: Metric
+    moments: tuple[Moment, ...]
+
+    def level_at(self, at: int) -> float | None:
+        """Return the level that held after a commit, by its place among all."""
+        held = [moment.level for moment in self.moments if moment.at <= at]
+        return held[-1] if held else None
+
+
+@dataclass(frozen=True, slots=True)
+class Courses:
+    """What was read: ``revisions`` oldest first, and those that could not be, with why."""
+
+    hardware_key: str
+    revisions: tuple[Revision, ...]
+    unreadable: tuple[tuple[Revision, str], ...]
+    courses: tuple[Course, ...]
