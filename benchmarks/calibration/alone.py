@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.calibration.splits import Sides
-from pytest_pareto.compare.contrast import contrast_of
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.compare.scale import margin_of, to_working
-from pytest_pareto.compare.spread import SessionValues
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Metric, Scope
 from pytest_pareto.model.policy import PER_BLOCK, SessionSpreads
+from pytest_pareto.stats.contrast import contrast_of
+from pytest_pareto.stats.scale import margin_of, to_working
+from pytest_pareto.stats.variance import SessionValues
 
 NO_SESSIONS = SessionSpreads(host=0.0, host_adjusted=0.0, gpu=0.0, gpu_other_board=0.0)
 """Both sides belong to one session, or are taken to."""

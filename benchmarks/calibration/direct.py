@@ -16,11 +16,11 @@ from benchmarks.calibration.noise import Values
 from benchmarks.calibration.nouns import IDS, levels_of, levels_of_case
 from benchmarks.calibration.world import CASES, QUALITY, TIMES, InTurn, Stored, World
 from pytest_pareto.compare.paired import compare_scores
-from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.policy import SCREEN_ALPHA, SCREENING_BLOCKS, AlphaShares, SessionSpreads
+from pytest_pareto.stats.power import blocks_for
 
 SHARE = AlphaShares.of(has_rivals=True, has_budgets=False).changes
 """The part of alpha that changes of metrics may spend."""

@@ -8,7 +8,6 @@ from benchmarks.calibration.alone import ALPHA
 from benchmarks.calibration.nouns import baseline_of, confirming_runs_of, runs_of, turns_of
 from benchmarks.calibration.world import InTurn, Stored
 from pytest_pareto import pipeline
-from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.policy import (
     MOST_BLOCKS,
@@ -21,6 +20,7 @@ from pytest_pareto.model.policy import (
 from pytest_pareto.model.session_record import Circumstances, Confirmation
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import judge_runs
+from pytest_pareto.stats.power import blocks_for
 
 CONFIRMING = 5
 """Fresh runs that measure again what looks worse: the default of ``--pareto-confirm``."""

@@ -6,12 +6,12 @@ import numpy as np
 
 from benchmarks.calibration.noise import Values
 from benchmarks.calibration.world import CASES, NAMES, QUALITY, SAMPLES, InTurn, Stored, World
-from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import CaseRun, Interleaved, Measurement, Run
+from pytest_pareto.stats.scale import summarise_run
 
 HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
 FRONTS = tuple(name.partition("[")[0] for name in NAMES)

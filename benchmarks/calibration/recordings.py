@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, HOST_REFERENCE, LATENCY, Metric
+from pytest_pareto.stats.scale import summarise_run
 
 DATA = Path(__file__).parents[2] / "tests" / "data"
 CALL_BY_CALL = {

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from benchmarks.calibration.alone import ALPHA, NO_SESSIONS, change_of
 from benchmarks.calibration.gate import AROUND
 from benchmarks.calibration.nouns import HERE
-from pytest_pareto.compare.reference import Adjusted, Unadjusted, adjust
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.change import Change, Outcome
@@ -16,6 +15,7 @@ from pytest_pareto.model.policy import Policy, SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.pipeline import judge_runs
+from pytest_pareto.stats.ancova import Adjusted, Unadjusted, adjust
 
 Pair = tuple[Sequence[float], Sequence[float]]
 """Levels of the baseline's runs and of the session's, one per run (s)."""

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from benchmarks.calibration.alone import ALPHA, change_in_turn, change_of
 from benchmarks.calibration.gate import CONFIRMING
-from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.policy import PER_BLOCK, SCREEN_ALPHA, SCREENING_BLOCKS
+from pytest_pareto.stats.power import blocks_for
 
 
 def confirmed_alone(

@@ -11,10 +11,10 @@ from scipy.stats import wilcoxon
 from benchmarks.calibration.rows import Bound, Row
 from benchmarks.quality.scores import Array, Draw
 from pytest_pareto.compare.paired import compare_scores
-from pytest_pareto.compare.stopping import decided
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Kind
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.sequential import decided
 
 ALPHA = 0.05
 IDS = tuple(map(str, range(1_000)))

@@ -10,10 +10,10 @@ from scipy.special import stdtr
 from pytest_pareto.compare.exact import worst_run
 from pytest_pareto.compare.measured import Measured, level_for_people
 from pytest_pareto.compare.sampled_level import tails_of_scores
-from pytest_pareto.compare.scale import to_working
-from pytest_pareto.compare.spread import NO_SPREAD, PRIOR_DF, Spread, combined
 from pytest_pareto.model.metric import Bound, Budget, Kind
 from pytest_pareto.model.verdict import BudgetResult
+from pytest_pareto.stats.scale import to_working
+from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, combined
 
 _BEYOND = "beyond the bound by no more than its noise"
 _WITHIN = "within the bound by no more than its noise"

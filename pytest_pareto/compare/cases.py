@@ -13,11 +13,11 @@ from pytest_pareto.compare.measured import Measured, level_for_people
 from pytest_pareto.compare.mood import for_now_apart
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Budget, Metric
 from pytest_pareto.model.policy import AlphaShares, Terms
 from pytest_pareto.model.verdict import BudgetResult, CaseComparison, MetricResult
+from pytest_pareto.stats.variance import Spread
 
 
 def compare_case(

@@ -9,7 +9,7 @@ from scipy.special import stdtr
 
 from pytest_pareto.compare.paired_claims import paired_claims, standardised
 from pytest_pareto.compare.points import Axis, ExactAxis, PairedAxis, RunAxis
-from pytest_pareto.compare.spread import Spread
+from pytest_pareto.stats.variance import Spread
 
 _Matrix = NDArray[np.float64]
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.run import Measurement, Run
+from pytest_pareto.stats.scale import summarise_run
 
 
 def condensed(run: Run) -> Run:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from pytest_pareto.compare.cases import compare_case
 from pytest_pareto.compare.matched import match_cases
-from pytest_pareto.compare.stopping import decided
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
@@ -13,6 +12,7 @@ from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.policy import AlphaShares, Terms, TradeOffs
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
+from pytest_pareto.stats.sequential import decided
 
 _SHARES = AlphaShares.of(has_rivals=True, has_budgets=True, has_anchor=True)
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_pareto.compare.scale import STORED_ROUNDING, harm_sign, require_usable
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better
+from pytest_pareto.stats.scale import STORED_ROUNDING, harm_sign, require_usable
 
 
 def compare_exact(

@@ -8,14 +8,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_pareto.compare.contrast import Contrast
 from pytest_pareto.compare.family import screened_family
-from pytest_pareto.compare.interleaved import InterleavedContrast
-from pytest_pareto.compare.planning import MOST_RUNS
-from pytest_pareto.compare.resolution import caught_at_once, caught_beyond
-from pytest_pareto.compare.scale import margin_of, to_fraction
-from pytest_pareto.compare.spread import NO_SPREAD, Level, Spread, shrunk
 from pytest_pareto.model.sight import Plan, Sight
+from pytest_pareto.stats.contrast import Contrast, InterleavedContrast
+from pytest_pareto.stats.power import MOST_RUNS, caught_at_once, caught_beyond
+from pytest_pareto.stats.scale import margin_of, to_fraction
+from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread, shrunk
 
 _SENSIBLE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _HAIR = 1e-9

@@ -17,12 +17,12 @@ from pytest_pareto.compare.points import (
 )
 from pytest_pareto.compare.resting import resting_point
 from pytest_pareto.compare.rivals import duel
-from pytest_pareto.compare.spread import PRIOR_DF, Spread
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.policy import SessionSpreads, Terms
 from pytest_pareto.model.verdict import FrontDuels
+from pytest_pareto.stats.variance import PRIOR_DF, Spread
 
 
 def duel_fronts(

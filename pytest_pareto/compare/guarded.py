@@ -5,14 +5,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from pytest_pareto.compare.collapse import MEAN_SHARE, Collapse, collapse_guard, default_drop
-from pytest_pareto.compare.early import Barred, barred
-from pytest_pareto.compare.hall import MeanShift
-from pytest_pareto.compare.looks import nominal_alpha, sequential_p
 from pytest_pareto.compare.reasons import say_undecided
-from pytest_pareto.compare.shifts import Shift, shift_of
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.paired_change import (
+    MEAN_SHARE,
+    Barred,
+    Collapse,
+    Shift,
+    barred,
+    collapse_guard,
+    default_drop,
+    shift_of,
+)
+from pytest_pareto.stats.sequential import nominal_alpha, sequential_p
+from pytest_pareto.stats.skew_t import MeanShift
 
 _Array = npt.NDArray[np.float64]
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pytest_pareto.compare.contrast import CERTAIN, Doubt
 from pytest_pareto.compare.measured import Measured
-from pytest_pareto.compare.scale import all_same
 from pytest_pareto.model.baseline import MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.run import Looks, order_seed
+from pytest_pareto.stats.contrast import CERTAIN, Doubt
+from pytest_pareto.stats.scale import all_same
 
 _REPEATS = 3
 """So many identical runs make a recorded number repeatable."""

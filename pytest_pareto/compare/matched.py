@@ -3,20 +3,26 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.compare.borrow import estimate_prior, lend
-from pytest_pareto.compare.interleaved import interleaved_contrast
 from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matching import match_metric, vanished
 from pytest_pareto.compare.measured import Measured, measured_metrics
 from pytest_pareto.compare.mood import in_one_mood, is_adjusted
-from pytest_pareto.compare.scale import to_working
-from pytest_pareto.compare.spread import ENOUGH_DF, Spread, case_spread, on_working_scale
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.policy import Terms
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import MetricResult
+from pytest_pareto.stats.contrast import interleaved_contrast
+from pytest_pareto.stats.scale import to_working
+from pytest_pareto.stats.variance import (
+    ENOUGH_DF,
+    Spread,
+    case_spread,
+    estimate_prior,
+    lend,
+    on_working_scale,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from pytest_pareto.compare.match import Match, other_samples, repeats
 from pytest_pareto.compare.measured import Measured, level_for_people
-from pytest_pareto.compare.scale import require_usable
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
@@ -21,6 +20,7 @@ from pytest_pareto.model.metric import (
 from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.run import cause_of
 from pytest_pareto.model.verdict import MetricResult
+from pytest_pareto.stats.scale import require_usable
 
 
 def match_metric(

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from pytest_pareto.compare.scale import require_usable
 from pytest_pareto.compare.scored import cut_to_one_look, mean_scores
-from pytest_pareto.compare.summary import mean_level, summarise_run
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
+from pytest_pareto.stats.scale import mean_level, require_usable, summarise_run
 
 
 @dataclass(frozen=True, slots=True)

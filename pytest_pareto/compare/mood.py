@@ -2,17 +2,17 @@
 
 from dataclasses import replace
 
-from pytest_pareto.compare.contrast import CERTAIN
 from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matching import unmatched
 from pytest_pareto.compare.measured import level_for_people
-from pytest_pareto.compare.reference import Adjusted, adjust
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.policy import SCREEN_ALPHA, SessionSpreads, Terms
 from pytest_pareto.model.verdict import MetricResult
+from pytest_pareto.stats.ancova import Adjusted, adjust
+from pytest_pareto.stats.contrast import CERTAIN
 
 _LAUNCHING = ("python", "torch", "cuda", "driver")
 """The software that the reference itself runs through: a slower one must not be allowed for."""

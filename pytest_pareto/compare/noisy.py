@@ -11,15 +11,15 @@ from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matched import own_spread
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.mood import is_adjusted
-from pytest_pareto.compare.scale import to_fraction
 from pytest_pareto.compare.splits import compare, false_alarms, parted
-from pytest_pareto.compare.spread import Spread, case_spread
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.noise import CaseNoise, Scatter
 from pytest_pareto.model.policy import LEAST_OF_MANY, PER_BLOCK, SCREENING_BLOCKS, Terms
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.sight import Plan
+from pytest_pareto.stats.scale import to_fraction
+from pytest_pareto.stats.variance import Spread, case_spread
 
 _COVERAGE = 0.9
 _RUNS_PLANNED = (1, 3, 5)

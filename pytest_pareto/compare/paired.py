@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_pareto.compare.aligned import align
-from pytest_pareto.compare.arguments import read_better, read_kind, require_terms
 from pytest_pareto.compare.guarded import GuardedMean
-from pytest_pareto.compare.looks import nominal_alpha, sequential_p
 from pytest_pareto.compare.reasons import say_collapse, say_identical
-from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Kind
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.paired_proportion import Flips
+from pytest_pareto.stats.scale import read_better, read_kind, require_terms
+from pytest_pareto.stats.sequential import nominal_alpha, sequential_p
 
 _WORST = 5
 

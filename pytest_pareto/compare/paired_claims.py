@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from pytest_pareto.compare.early import ENOUGH
-from pytest_pareto.compare.hall import transform
-from pytest_pareto.compare.looks import sequential_ps
 from pytest_pareto.compare.points import PairedAxis
-from pytest_pareto.compare.scale import power_of_two
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.paired_change import ENOUGH
+from pytest_pareto.stats.scale import power_of_two
+from pytest_pareto.stats.sequential import sequential_ps
+from pytest_pareto.stats.skew_t import transform
 
 _Matrix = NDArray[np.float64]
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_pareto.compare.exact import worst_run
-from pytest_pareto.compare.scale import STORED_ROUNDING, harm_sign, margin_of, to_working
-from pytest_pareto.compare.spread import Level, Spread, floored, level_of, on_working_scale
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.scale import STORED_ROUNDING, harm_sign, margin_of, to_working
+from pytest_pareto.stats.variance import Level, Spread, floored, level_of, on_working_scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.scale import harm_sign, power_of_two, to_working
-from pytest_pareto.compare.tango import is_binary
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory
 from pytest_pareto.model.metric import BUILT_IN, Better, Kind
+from pytest_pareto.stats.paired_proportion import is_binary
+from pytest_pareto.stats.scale import harm_sign, power_of_two, to_working
 
 Floats = NDArray[np.float64]
 

@@ -2,10 +2,9 @@
 
 import math
 
-from pytest_pareto.compare.collapse import Collapse
-from pytest_pareto.compare.shifts import Shift
 from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.metric import Better, Kind
+from pytest_pareto.stats.paired_change import Collapse, Shift
 
 
 def say_collapse(guard: Collapse, better: Better) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_pareto.compare.measured import Measured
-from pytest_pareto.compare.scale import all_same
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.model.noise import Repetition
 from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.stats.scale import all_same
 
 
 def is_repeatable(found: Measured) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from pytest_pareto.compare.matching import sessions_here
 from pytest_pareto.compare.points import Axis, Point, exact_axis, paired_axis, remembered_axis
-from pytest_pareto.compare.spread import case_spread
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.stats.variance import case_spread
 
 
 def resting_point(

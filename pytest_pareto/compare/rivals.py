@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pytest_pareto.compare.claims import claims_of
 from pytest_pareto.compare.points import Axis, ExactAxis, Point
-from pytest_pareto.compare.spread import NO_SPREAD, Spread
+from pytest_pareto.stats.variance import NO_SPREAD, Spread
 
 _Matrix = NDArray[np.float64]
 

@@ -6,18 +6,22 @@ from dataclasses import replace
 
 from scipy.special import stdtr, stdtrit
 
-from pytest_pareto.compare.arguments import read_better, require_terms
-from pytest_pareto.compare.contrast import CERTAIN, Contrast, Doubt, contrast_of
-from pytest_pareto.compare.interleaved import interleaved_contrast
-from pytest_pareto.compare.planning import runs_to_settle, what_settles
-from pytest_pareto.compare.resolution import caught_beyond
-from pytest_pareto.compare.scale import harm_sign, margin_of, to_fraction, to_working
-from pytest_pareto.compare.spread import Spread, on_working_scale
-from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better
+from pytest_pareto.stats.contrast import CERTAIN, Contrast, Doubt, contrast_of, interleaved_contrast
+from pytest_pareto.stats.power import caught_beyond, runs_to_settle, what_settles
+from pytest_pareto.stats.scale import (
+    harm_sign,
+    margin_of,
+    read_better,
+    require_terms,
+    summarise_run,
+    to_fraction,
+    to_working,
+)
+from pytest_pareto.stats.variance import Spread, on_working_scale
 
 
 def compare_runs(

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr, bdtrc, stdtr
 
-from pytest_pareto.compare.hall import MeanShift
-from pytest_pareto.compare.looks import sequential_p
 from pytest_pareto.compare.measured import Measured
-from pytest_pareto.compare.tango import is_binary
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.stats.paired_proportion import is_binary
+from pytest_pareto.stats.sequential import sequential_p
+from pytest_pareto.stats.skew_t import MeanShift
 
 Tails = tuple[float, float]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.rated import Floats, Rated
-from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.discernment import LARGEST_PLAN, Apart
+from pytest_pareto.stats.paired_proportion import Flips
+from pytest_pareto.stats.skew_t import MeanShift
 
 Correct = Callable[[Sequence[float]], Sequence[float]]
 """Adjusts the p-values of one family, so that those up to alpha may be believed all at once."""

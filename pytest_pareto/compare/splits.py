@@ -15,12 +15,12 @@ from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.measured import Measured
 from pytest_pareto.compare.mood import in_one_mood
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.compare.scale import harm_sign, margin_of, to_working
 from pytest_pareto.model.alarms import Alarms, FalseAlarms, SplitSizes
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import Terms
+from pytest_pareto.stats.scale import harm_sign, margin_of, to_working
 
 MOST_SPLITS = 300
 USUAL_CANDIDATE = 3

@@ -10,14 +10,14 @@ from pytest_pareto.compare.measured import level_for_people
 from pytest_pareto.compare.points import Axis, Point
 from pytest_pareto.compare.resting import axis_at_rest
 from pytest_pareto.compare.rivals import duel
-from pytest_pareto.compare.scale import all_same, to_fraction
-from pytest_pareto.compare.spread import case_spread
 from pytest_pareto.model.baseline import Baseline, CaseHistory, Held, MetricHistory
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric, Scope, in_turn
 from pytest_pareto.model.verdict import CaseComparison, FrontDuels, MetricResult
+from pytest_pareto.stats.scale import all_same, to_fraction
+from pytest_pareto.stats.variance import case_spread
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.compare.planning import blocks_for
 from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.children import leaves_to_pytest
@@ -25,6 +24,7 @@ from pytest_pareto.plugin.turns_verdict import (
 from pytest_pareto.runs.changes import changed_data
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.repository import open_tree, resolve
+from pytest_pareto.stats.power import blocks_for
 
 
 class AgainstRuns:

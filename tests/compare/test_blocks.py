@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.blocks import BlockShift
-from pytest_pareto.compare.hall import MeanShift
+from pytest_pareto.stats.jackknife import BlockShift
+from pytest_pareto.stats.skew_t import MeanShift
 
 BLOCKS, ALPHA = 20, 0.05
 T_19 = 1.7291

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import polygamma, stdtr
 
-from pytest_pareto.compare.borrow import estimate_prior, inverse_trigamma, lend
-from pytest_pareto.compare.spread import Spread
+from pytest_pareto.stats.variance import Spread, estimate_prior, inverse_trigamma, lend
 
 
 def cases_of(rng: np.random.Generator, cases: int, df: float, nu: float, s2: float) -> list[Spread]:

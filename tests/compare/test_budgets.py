@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from pytest_pareto.compare.budgets import check_budget
 from pytest_pareto.compare.measured import Measured
-from pytest_pareto.compare.spread import Spread, case_spread
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.metric import Kind, parse_budget
 from pytest_pareto.model.run import Looks
 from pytest_pareto.model.verdict import BudgetResult
+from pytest_pareto.stats.variance import Spread, case_spread
 
 if TYPE_CHECKING:
     from tests.compare.conftest import World

@@ -5,19 +5,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.borrow import lend
 from pytest_pareto.compare.cases import compare_case, session_sd
 from pytest_pareto.compare.family import family_size
 from pytest_pareto.compare.match import Match
 from pytest_pareto.compare.matched import MatchedCase
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.baseline import CaseHistory, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import parse_budget
 from pytest_pareto.model.policy import AlphaShares, SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison
+from pytest_pareto.stats.variance import Spread, lend
 
 if TYPE_CHECKING:
     from tests.compare.conftest import World

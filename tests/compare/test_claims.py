@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from pytest_pareto.compare.claims import claims_of
-from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.points import Axis, ExactAxis, PairedAxis, RunAxis
-from pytest_pareto.compare.spread import NO_SPREAD, Spread
+from pytest_pareto.stats.skew_t import MeanShift
+from pytest_pareto.stats.variance import NO_SPREAD, Spread
 
 WORSE, BEYOND, AHEAD = 0, 1, 2
 

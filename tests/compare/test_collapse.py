@@ -8,14 +8,14 @@ import pytest
 from scipy.special import bdtrc
 from scipy.stats import binom
 
-from pytest_pareto.compare.collapse import (
+from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.paired_change import (
     GUARD_SHARE,
     MEAN_SHARE,
     RATE,
     collapse_guard,
     default_drop,
 )
-from pytest_pareto.model.run import Looks
 
 Array = npt.NDArray[np.float64]
 

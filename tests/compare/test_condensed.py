@@ -7,10 +7,10 @@ import pytest
 
 from pytest_pareto.compare.condensed import condensed
 from pytest_pareto.compare.measured import Measured, measured_metrics
-from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
+from pytest_pareto.stats.scale import summarise_run
 from tests.sessions import ACCURACY, HERE, SCORE, ids
 
 

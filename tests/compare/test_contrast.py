@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from pytest_pareto.compare.contrast import Contrast, contrast_of
-from pytest_pareto.compare.spread import NO_SPREAD, PRIOR_DF, Level, SessionValues, Spread
+from pytest_pareto.stats.contrast import Contrast, contrast_of
+from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Level, SessionValues, Spread
 
 
 def contrast(

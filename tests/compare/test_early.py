@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_pareto.compare import early
-from pytest_pareto.compare.collapse import Collapse
-from pytest_pareto.compare.early import ENOUGH, barred
 from pytest_pareto.compare.paired import compare_scores
-from pytest_pareto.compare.stopping import decided
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats import paired_change
+from pytest_pareto.stats.paired_change import ENOUGH, Collapse, barred
+from pytest_pareto.stats.sequential import decided
 
 Array = npt.NDArray[np.float64]
 IDS = tuple(map(str, range(1_000)))
@@ -137,5 +136,5 @@ def test_a_collapse_that_the_first_look_misses_is_not_passed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert passed(400) <= 0.04
-    monkeypatch.setattr(early, "ENOUGH", 2)
+    monkeypatch.setattr(paired_change, "ENOUGH", 2)
     assert passed(400) >= 0.09

@@ -7,11 +7,11 @@ import numpy.typing as npt
 import pytest
 from scipy.special import stdtr
 
-from pytest_pareto.compare.hall import MeanShift
 from pytest_pareto.compare.paired import compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.skew_t import MeanShift
 
 Array = npt.NDArray[np.float64]
 

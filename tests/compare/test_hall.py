@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import stdtr, stdtrit
 
-from pytest_pareto.compare.hall import MeanShift, inverse, transform
+from pytest_pareto.stats.skew_t import MeanShift, inverse, transform
 
 Array = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Array]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.interleaved import spread_within_blocks
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.compare.spread import SessionValues
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
+from pytest_pareto.stats.contrast import spread_within_blocks
+from pytest_pareto.stats.variance import SessionValues
 
 Runs = NDArray[np.float64]
 TOLERANCE = 0.03

@@ -5,14 +5,14 @@ import numpy.typing as npt
 import pytest
 from scipy.special import ndtr, ndtri
 
-from pytest_pareto.compare.looks import (
+from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.sequential import (
     chance_to_reach,
     nominal_alpha,
     sequential_p,
     sequential_ps,
     share_known,
 )
-from pytest_pareto.model.run import Looks
 
 Array = npt.NDArray[np.float64]
 

@@ -10,7 +10,6 @@ import pytest
 
 from pytest_pareto.compare.noise import examine_noise
 from pytest_pareto.compare.noisy import scatter_of
-from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import (
     HOST_REFERENCE,
@@ -25,6 +24,7 @@ from pytest_pareto.model.noise import NoiseReport
 from pytest_pareto.model.policy import SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.sight import Plan, Support
+from pytest_pareto.stats.variance import Spread
 
 HERE = Environment("AMD EPYC 9654", 16, 8, software={"torch": "2.9"})
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)

@@ -14,10 +14,10 @@ from scipy.special import stdtr
 
 import pytest_pareto
 from pytest_pareto.compare.paired import compare_paired, compare_scores
-from pytest_pareto.compare.tango import is_binary
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind
+from pytest_pareto.stats.paired_proportion import is_binary
 
 Array = npt.NDArray[np.float64]
 

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_pareto.compare.blocks import BlockShift
-from pytest_pareto.compare.early import ENOUGH
-from pytest_pareto.compare.hall import MeanShift
-from pytest_pareto.compare.looks import sequential_p
 from pytest_pareto.compare.paired_claims import paired_claims
 from pytest_pareto.compare.points import PairedAxis, paired_axis
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.jackknife import BlockShift
+from pytest_pareto.stats.paired_change import ENOUGH
+from pytest_pareto.stats.sequential import sequential_p
+from pytest_pareto.stats.skew_t import MeanShift
 
 Array = npt.NDArray[np.float64]
 

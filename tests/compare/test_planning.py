@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from pytest_pareto.compare.contrast import Contrast
-from pytest_pareto.compare.planning import blocks_for, what_settles
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.compare.spread import NO_SPREAD, Level, Spread
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.policy import LEAST_BLOCKS, MOST_BLOCKS
+from pytest_pareto.stats.contrast import Contrast
+from pytest_pareto.stats.power import blocks_for, what_settles
+from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread
 
 
 def undecided(

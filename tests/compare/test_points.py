@@ -8,11 +8,11 @@ from pytest_pareto.compare.points import (
     paired_axis,
     remembered_axis,
 )
-from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.variance import Spread
 
 
 def metric(

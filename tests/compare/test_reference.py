@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.contrast import CERTAIN
-from pytest_pareto.compare.reference import Adjusted, Unadjusted, adjust
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
+from pytest_pareto.stats.ancova import Adjusted, Unadjusted, adjust
+from pytest_pareto.stats.contrast import CERTAIN
 
 MOOD_SD, REST_SD = 0.04, 0.016
 Logs = np.typing.NDArray[np.float64]
@@ -146,7 +146,7 @@ def test_the_size_is_held_at_the_edge_of_what_is_adjusted() -> None:
 
 
 def test_the_size_would_not_be_held_by_assuming_a_slope(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_pareto.compare.reference._USUAL_SLOPE", 2.0)
-    monkeypatch.setattr("pytest_pareto.compare.reference._SLOPE_SD", 1e-3)
-    monkeypatch.setattr("pytest_pareto.compare.reference._SLOPE_DRIFT_SD", 0.0)
+    monkeypatch.setattr("pytest_pareto.stats.ancova._USUAL_SLOPE", 2.0)
+    monkeypatch.setattr("pytest_pareto.stats.ancova._SLOPE_SD", 1e-3)
+    monkeypatch.setattr("pytest_pareto.stats.ancova._SLOPE_DRIFT_SD", 0.0)
     assert alarms(400, slopes=(0.9, 0.9), shift=-0.06) > 0.2

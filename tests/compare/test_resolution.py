@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.resolution import caught_and_confirmed, caught_at_once
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import Better
+from pytest_pareto.stats.power import caught_and_confirmed, caught_at_once
+from pytest_pareto.stats.variance import Spread
 
 FAMILY = 20
 

@@ -14,8 +14,8 @@ from pytest_pareto.compare.points import (
     paired_axis,
 )
 from pytest_pareto.compare.rivals import Duels, duel
-from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.stats.variance import Spread
 
 MARGIN = 0.05
 

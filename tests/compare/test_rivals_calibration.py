@@ -14,9 +14,9 @@ from pytest_pareto.compare.points import (
     remembered_axis,
 )
 from pytest_pareto.compare.rivals import duel
-from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.stats.variance import Spread
 
 MARGIN = 0.05
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy.special import stdtrit
 
 from pytest_pareto.compare.runs import compare_levels, compare_runs
-from pytest_pareto.compare.spread import Spread
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better
+from pytest_pareto.stats.variance import Spread
 
 BASE = [[1.00, 1.01], [0.99, 1.00], [1.01, 1.02], [1.00, 0.99], [0.98, 1.00]]
 

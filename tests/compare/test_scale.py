@@ -2,7 +2,9 @@ import math
 
 import pytest
 
-from pytest_pareto.compare.scale import (
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import Better
+from pytest_pareto.stats.scale import (
     harm_sign,
     margin_of,
     power_of_two,
@@ -10,8 +12,6 @@ from pytest_pareto.compare.scale import (
     to_fraction,
     to_working,
 )
-from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Better
 
 
 def test_relative_levels_become_logarithms() -> None:

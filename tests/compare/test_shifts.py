@@ -1,10 +1,10 @@
 import numpy as np
 
-from pytest_pareto.compare.blocks import BlockShift
-from pytest_pareto.compare.hall import MeanShift
-from pytest_pareto.compare.shifts import shift_of
-from pytest_pareto.compare.tango import Flips
 from pytest_pareto.model.metric import Kind
+from pytest_pareto.stats.jackknife import BlockShift
+from pytest_pareto.stats.paired_change import shift_of
+from pytest_pareto.stats.paired_proportion import Flips
+from pytest_pareto.stats.skew_t import MeanShift
 
 
 def test_the_kind_and_the_scores_choose_the_test() -> None:

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.spread import (
+from pytest_pareto.model.baseline import Session
+from pytest_pareto.stats.variance import (
     NO_SPREAD,
     Level,
     SessionValues,
@@ -17,7 +18,6 @@ from pytest_pareto.compare.spread import (
     spread_between_runs,
     spread_between_sessions,
 )
-from pytest_pareto.model.baseline import Session
 
 
 def sessions_of(

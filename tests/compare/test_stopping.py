@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_pareto.compare.stopping import decided
 from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.stats.sequential import decided
 
 UNDECIDED = Change(
     estimate=0.0,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_pareto.compare.summary import summarise_run
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.stats.scale import summarise_run
 
 
 def test_the_level_is_the_trimmed_mean_of_logarithms() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import gammaln, ndtr, ndtri, stdtr, xlog1py, xlogy
 
-from pytest_pareto.compare.tango import Flips, constrained_variance, is_binary
+from pytest_pareto.stats.paired_proportion import Flips, constrained_variance, is_binary
 
 ALPHA = 0.05
 

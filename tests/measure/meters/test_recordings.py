@@ -7,7 +7,7 @@ from statistics import correlation, mean, stdev
 
 import pytest
 
-from pytest_pareto.compare.summary import summarise_run
+from pytest_pareto.stats.scale import summarise_run
 
 DATA = Path(__file__).parents[2] / "data"
 HOST_BOUND = ("sd15_fp16", "ddim_small_fp32")

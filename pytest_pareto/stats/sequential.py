@@ -10,6 +10,8 @@ Biometrics 35, 549-556; the chance by the recursive integration of P. Armitage, 
 B. C. Rowe (1969), "Repeated significance tests on accumulating data", JRSS A 132, 235-244; limits
 after C. Jennison and B. W. Turnbull (1989), "Interim analyses: the repeated confidence interval
 approach", JRSS B 51, 305-361.
+
+Whether an evaluation may stop: nothing that the rest of the session finds can undo it.
 """
 
 import math
@@ -20,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr, ndtri
 
+from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.run import Looks
 
 _Array = npt.NDArray[np.float64]
@@ -115,3 +118,19 @@ def chance_to_reach(heights: _Array, times: _Array) -> _Array:
 
 def _normal(distance: _Array, sd: float) -> _Array:
     return np.exp(-((distance / sd) ** 2) / 2) / (sd * math.sqrt(2 * math.pi))
+
+
+def decided(change: Change, family: float = 1.0) -> Outcome | None:
+    """Return the outcome that is settled for good, or None where more samples may settle it.
+
+    ``family`` is how many metrics share alpha, divided by the share of it that they have. WORSE
+    is settled by Bonferroni's correction, which is sufficient for Holm's whatever the others
+    turn out to be. Not being worse needs no correction. What is WORSE alone and not corrected
+    is suspected, and never settled.
+    """
+    if change.p_worse <= change.alpha / family:
+        return Outcome.WORSE
+    if change.p_worse <= change.alpha:
+        return None
+    outcome = change.outcome
+    return None if outcome is Outcome.INCONCLUSIVE else outcome

@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.compare.contrast import Doubt
-from pytest_pareto.compare.scale import to_fraction
-from pytest_pareto.compare.spread import ENOUGH_DF, NO_SPREAD, Spread
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.formatting import percent
+from pytest_pareto.stats.contrast import Doubt
+from pytest_pareto.stats.scale import to_fraction
+from pytest_pareto.stats.variance import ENOUGH_DF, NO_SPREAD, Spread
 
 _USUAL_SLOPE = 0.9
 _SLOPE_SD = 0.25

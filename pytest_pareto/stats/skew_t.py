@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtr, stdtrit
 
-from pytest_pareto.compare.scale import power_of_two
+from pytest_pareto.stats.scale import power_of_two
 
 _POWER = 0.8
 _LARGEST_T = 1e50  # its cube still is a number

@@ -1,0 +1,1 @@
+"""Statistics of runs, samples and sets: numbers in, numbers out; no file, no clock, no device."""
