@@ -9,8 +9,8 @@ import pytest
 from pytest_pareto.cli.exits import CANNOT, of_pytest
 from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.doctor.metric_text import render_metrics
 from pytest_pareto.judge.holm import holm
-from pytest_pareto.report.metrics import render_metrics
 
 NOISE_RUNS = 8
 """As many as a baseline and a confirmation hold between them, roughly: 56 ways to split them."""
@@ -102,7 +102,7 @@ def _noise(asked: argparse.Namespace, arguments: Sequence[str]) -> int:
 def _metrics(folder: str, hardware: str | None) -> int:
     # What needs scipy is imported where it is used.
     from pytest_pareto.baseline.recorded import load_recorded  # noqa: PLC0415 - see above
-    from pytest_pareto.compare.discerning import examine_metrics  # noqa: PLC0415 - see above
+    from pytest_pareto.doctor.metric_study import examine_metrics  # noqa: PLC0415 - see above
 
     directory = own_baseline() if folder == _HERE else Path(folder)
     if directory is None:

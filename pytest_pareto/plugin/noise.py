@@ -6,13 +6,13 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from pytest_pareto.compare.noise import LEAST_RUNS, examine_noise
-from pytest_pareto.model.noise import NoiseReport
+from pytest_pareto.doctor.noise_model import NoiseReport
+from pytest_pareto.doctor.noise_study import LEAST_RUNS, examine_noise
+from pytest_pareto.doctor.noise_text import render_noise
 from pytest_pareto.model.policy import Terms
 from pytest_pareto.plugin.fresh import FreshRuns
 from pytest_pareto.plugin.offered import BASELINE_RUNS
 from pytest_pareto.plugin.settings import Settings, read_settings
-from pytest_pareto.report.noise import render_noise
 
 
 def register_noise(config: pytest.Config) -> None:

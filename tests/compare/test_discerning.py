@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.discerning import examine_metrics
+from pytest_pareto.doctor.metric_model import FrontMetrics, MetricsReport
+from pytest_pareto.doctor.metric_study import examine_metrics
 from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
-from pytest_pareto.model.discernment import FrontMetrics, MetricsReport
 from pytest_pareto.model.metric import Better, Kind, Scope
 
 QUALITY = np.array([0.0, 0.3, 0.6, 0.9, 1.2])

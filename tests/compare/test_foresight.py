@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.foresight import Outlook, held_tolerance, rounded_up
 from pytest_pareto.compare.runs import compare_levels
+from pytest_pareto.doctor.false_alarms import Outlook, held_tolerance, rounded_up
+from pytest_pareto.doctor.noise_model import Plan
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better
-from pytest_pareto.model.sight import Plan
 from pytest_pareto.stats.contrast import spread_within_blocks
 from pytest_pareto.stats.variance import NO_SPREAD, case_spread, on_working_scale
 

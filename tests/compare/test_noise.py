@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.noise import examine_noise
-from pytest_pareto.compare.noisy import scatter_of
+from pytest_pareto.doctor.noise_model import NoiseReport, Plan, Support
+from pytest_pareto.doctor.noise_study import examine_noise, scatter_of
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import (
     HOST_REFERENCE,
@@ -20,10 +20,8 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.model.noise import NoiseReport
 from pytest_pareto.model.policy import SessionSpreads, Terms
 from pytest_pareto.model.run import CaseRun, Measurement, Run
-from pytest_pareto.model.sight import Plan, Support
 from pytest_pareto.stats.variance import Spread
 
 HERE = Environment("AMD EPYC 9654", 16, 8, software={"torch": "2.9"})

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from pytest_pareto.compare.rated import Rated
-from pytest_pareto.compare.reranking import RESAMPLES, comparisons, ranking, redrawn, tau_b
+from pytest_pareto.doctor.metric_study import RESAMPLES, comparisons, ranking, redrawn, tau_b
+from pytest_pareto.doctor.separation import Rated
 from pytest_pareto.model.metric import Kind
 
 

@@ -8,10 +8,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from pytest_pareto.compare.rated import Rated
-from pytest_pareto.compare.separation import (
+from pytest_pareto.doctor.metric_model import LARGEST_PLAN
+from pytest_pareto.doctor.separation import (
     Correct,
     Pairs,
+    Rated,
     apart,
     pairs_on_other_samples,
     pairs_on_same_samples,
@@ -21,7 +22,6 @@ from pytest_pareto.compare.separation import (
     variant_pairs,
 )
 from pytest_pareto.judge.holm import holm
-from pytest_pareto.model.discernment import LARGEST_PLAN
 from pytest_pareto.model.metric import Kind
 
 MEANS = (0.0, 0.1, 0.25, 0.6)

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from pytest_pareto.compare.measured import Measured
-from pytest_pareto.compare.splits import (
+from pytest_pareto.doctor.false_alarms import (
     MOST_SPLITS,
     false_alarms,
     in_order,
     shuffled,
     split_sizes,
 )
-from pytest_pareto.model.alarms import Alarms, FalseAlarms, SplitSizes
+from pytest_pareto.doctor.noise_model import Alarms, FalseAlarms, SplitSizes
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import Terms

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.model.discernment import (
+from pytest_pareto.doctor.metric_model import (
     Agreement,
     Apart,
     Discernment,
@@ -14,9 +14,9 @@ from pytest_pareto.model.discernment import (
     MetricsReport,
     Ranking,
 )
+from pytest_pareto.doctor.metric_text import render_metrics
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.report.lines import Tone
-from pytest_pareto.report.metrics import render_metrics
 from pytest_pareto.report.text import display_width
 
 STEM = "test_sd.py::test_generate"

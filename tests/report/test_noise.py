@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.model.alarms import Alarms, FalseAlarms, SplitSizes
+from pytest_pareto.doctor.noise_model import (
+    Alarms,
+    CaseNoise,
+    FalseAlarms,
+    MetricNoise,
+    NoiseReport,
+    Plan,
+    Repetition,
+    Scatter,
+    Sight,
+    SplitSizes,
+)
+from pytest_pareto.doctor.noise_text import render_noise
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import (
     DEVICE_TIME,
@@ -17,10 +29,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.model.noise import CaseNoise, MetricNoise, NoiseReport, Repetition, Scatter
-from pytest_pareto.model.sight import Plan, Sight
 from pytest_pareto.report.lines import Tone
-from pytest_pareto.report.noise import render_noise
 from pytest_pareto.report.text import display_width
 
 FRONT = "test_sd.py::test_generate"

@@ -1,16 +1,104 @@
 """How far a machine can be believed: what the runs of unchanged code say of it.
 
 Amounts are fractions where the metric is relative, else in its unit, as in `Change`.
+
+What rules say of unchanged code, split in two: every alarm is a false one.
+
+Ways to measure, and what they see on a machine.
+
+Amounts are fractions where the metric is relative, else in its unit, as in `Change`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import chain
 
-from pytest_pareto.model.alarms import FalseAlarms, SplitSizes
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import Metric
-from pytest_pareto.model.sight import Sight, Support
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """How many comparisons of unchanged code with itself were called a regression."""
+
+    alarms: int
+    comparisons: int
+
+    def __add__(self, other: "Alarms") -> "Alarms":
+        return Alarms(self.alarms + other.alarms, self.comparisons + other.comparisons)
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """What rules would have said of the runs, split in two.
+
+    ``shuffled`` splits take any runs for the candidate's, those ``in_order`` neighbours, as they
+    are in truth; at the metric's tolerance, and at tolerance 0. ``naive`` compares each run with
+    each other one, and calls what is 5 % worse a regression.
+    """
+
+    shuffled: Alarms
+    in_order: Alarms
+    shuffled_at_zero: Alarms
+    in_order_at_zero: Alarms
+    naive: Alarms
+
+    def __add__(self, other: "FalseAlarms") -> "FalseAlarms":
+        return FalseAlarms(
+            self.shuffled + other.shuffled,
+            self.in_order + other.in_order,
+            self.shuffled_at_zero + other.shuffled_at_zero,
+            self.in_order_at_zero + other.in_order_at_zero,
+            self.naive + other.naive,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSizes:
+    """How many runs each side of a split had."""
+
+    baseline: int
+    candidate: int
+
+
+class Support(StrEnum):
+    """Under which conditions a tolerance holds on a machine."""
+
+    HOLDS = "holds"
+    WITH_RUNS = "with more runs"
+    IN_TURN = "in turn with the old code only"
+    NOWHERE = "nowhere"
+    UNASKED = "unasked"  # a tolerance of 0 promises nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A way to measure a change: how many runs convict or, where some confirm, suspect it.
+
+    ``confirming`` fresh runs measure a suspect again. Where ``interleaved`` the old code has as
+    many runs of its own, in turn with the new; else it has a stored baseline.
+    """
+
+    runs: int
+    confirming: int = 0
+    interleaved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a plan sees on this machine.
+
+    ``sees`` is the smallest regression that it calls WORSE with 80 % probability at the present
+    tolerance, and ``holds`` the smallest tolerance at which it so catches a change of twice the
+    tolerance, rounded up; both `inf` where there is none. ``suffices`` is whether it does so
+    at the present tolerance.
+    """
+
+    plan: Plan
+    sees: float
+    holds: float
+    suffices: bool
 
 
 @dataclass(frozen=True, slots=True)
