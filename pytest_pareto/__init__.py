@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_pareto.compare.paired import compare_paired
     from pytest_pareto.compare.runs import compare_runs
+    from pytest_pareto.compare.scores import compare_paired
     from pytest_pareto.measure.work.counting import Work
     from pytest_pareto.measure.work.meter import count_work
     from pytest_pareto.model.change import Change, Outcome
@@ -39,7 +39,7 @@ __all__ = [
 
 _HOMES = {
     "compare_runs": "pytest_pareto.compare.runs",
-    "compare_paired": "pytest_pareto.compare.paired",
+    "compare_paired": "pytest_pareto.compare.scores",
     "Change": "pytest_pareto.model.change",
     "Outcome": "pytest_pareto.model.change",
     "count_work": "pytest_pareto.measure.work.meter",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_pareto.judge.screening import flagged, only_exact
+from pytest_pareto.judge.gate import flagged, only_exact
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Kind

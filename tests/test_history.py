@@ -200,9 +200,9 @@ def test_a_history_that_reads_the_newest_files_is_found_out(
 def test_a_level_that_is_a_plain_mean_is_found_out(
     thirty: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_pareto.compare import course
+    from pytest_pareto.compare import stored
 
-    monkeypatch.setattr(course, "accepted_level", lambda past, _: sum(past.newest.runs) / 5)
+    monkeypatch.setattr(stored, "accepted_level", lambda past, _: sum(past.newest.runs) / 5)
     with pytest.raises(AssertionError):
         check_thirty(told(capsys, thirty, "latency", "fast"), shas_of(thirty))
 

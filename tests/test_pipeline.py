@@ -86,7 +86,7 @@ def test_a_third_is_still_a_third() -> None:
 
 
 def test_without_rounding_it_would_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_pareto.compare.scored.round_samples", tuple)
+    monkeypatch.setattr("pytest_pareto.compare.levels.round_samples", tuple)
     assert score_of_thirds().outcome is not Outcome.UNCHANGED
 
 
@@ -344,7 +344,7 @@ def test_an_unharmed_build_rarely_fails() -> None:
 
 
 def test_without_correction_it_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_pareto.judge.session.holm", uncorrected)
+    monkeypatch.setattr("pytest_pareto.judge.judgement.holm", uncorrected)
     assert rate_of_failing(40, seed=6) > most(40)
 
 

@@ -8,7 +8,7 @@ from benchmarks.calibration.alone import ALPHA
 from benchmarks.calibration.nouns import baseline_of, confirming_runs_of, runs_of, turns_of
 from benchmarks.calibration.world import InTurn, Stored
 from pytest_pareto import pipeline
-from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
+from pytest_pareto.judge.gate import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.policy import (
     MOST_BLOCKS,
     PER_BLOCK,

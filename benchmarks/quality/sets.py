@@ -9,7 +9,7 @@ from benchmarks.calibration.rows import Bound, Row, at_least, at_most, share_of
 from benchmarks.quality.features import BLOCKS, Array, Pool, draw_places, pool
 from benchmarks.quality.fixed import SIZE
 from benchmarks.quality.table import Section
-from pytest_pareto.compare.paired import compare_scores
+from pytest_pareto.compare.scores import compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Kind
 

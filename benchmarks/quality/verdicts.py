@@ -10,7 +10,7 @@ from scipy.stats import wilcoxon
 
 from benchmarks.calibration.rows import Bound, Row
 from benchmarks.quality.scores import Array, Draw
-from pytest_pareto.compare.paired import compare_scores
+from pytest_pareto.compare.scores import compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Kind
 from pytest_pareto.model.run import Looks

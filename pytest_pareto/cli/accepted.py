@@ -10,7 +10,7 @@ from pytest_pareto.baseline.described import step_words
 from pytest_pareto.baseline.edits import Edit
 from pytest_pareto.baseline.succession import KEPT_SESSIONS
 from pytest_pareto.compare.matching import remembered_metric
-from pytest_pareto.compare.standing import accepted_level
+from pytest_pareto.compare.stored import accepted_level
 from pytest_pareto.model.baseline import Baseline, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural

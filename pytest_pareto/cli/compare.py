@@ -75,8 +75,8 @@ def _compare(asked: argparse.Namespace, _: Sequence[str]) -> int:
 def _two_sides(asked: argparse.Namespace) -> "SessionReport":
     # What needs scipy is imported where it is used.
     from pytest_pareto.cli.sides import Written, common_machine, opened  # noqa: PLC0415 - see above
-    from pytest_pareto.judging import facts_against, judge_record  # noqa: PLC0415 - see above
     from pytest_pareto.model.session_record import SessionReport  # noqa: PLC0415 - see above
+    from pytest_pareto.pipeline import facts_against, judge_record  # noqa: PLC0415 - see above
 
     with opened(asked.old) as old, opened(asked.new) as new:
         machine = common_machine(old, new, asked.hardware)
@@ -90,8 +90,8 @@ def _two_sides(asked: argparse.Namespace) -> "SessionReport":
 
 
 def _in_turn(asked: argparse.Namespace) -> "SessionReport":
-    from pytest_pareto.judging import judge_record_in_turn  # noqa: PLC0415 - as above
     from pytest_pareto.model.session_record import SessionReport  # noqa: PLC0415 - as above
+    from pytest_pareto.pipeline import judge_record_in_turn  # noqa: PLC0415 - as above
     from pytest_pareto.results.file import load_record  # noqa: PLC0415 - as above
 
     path = Path(asked.old)

@@ -10,7 +10,7 @@ from pytest_pareto.cli.exits import CANNOT, of_pytest
 from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.cli.written import terminal_width, write_lines
 from pytest_pareto.doctor.metric_text import render_metrics
-from pytest_pareto.judge.holm import holm
+from pytest_pareto.judge.case import holm
 
 NOISE_RUNS = 8
 """As many as a baseline and a confirmation hold between them, roughly: 56 ways to split them."""

@@ -91,7 +91,7 @@ def _read(
     log: FolderLog, objects: GitObjects, hardware: str | None, *, everything: bool
 ) -> Courses:
     # What needs numpy is imported where it is used.
-    from pytest_pareto.compare.course import courses_of  # noqa: PLC0415 - see above
+    from pytest_pareto.compare.stored import courses_of  # noqa: PLC0415 - see above
 
     snapshots = Snapshots(objects, log.folder)
     files = {revision.sha: snapshots.files(revision.sha) for revision in log.revisions}

@@ -9,7 +9,7 @@ from pytest_pareto.baseline.recorded import load_recorded, recorded_machines
 from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.cli.written import terminal_width, write_lines
-from pytest_pareto.judge.position import place_front
+from pytest_pareto.judge.front import place_front
 from pytest_pareto.model.baseline import Baseline, Held, RecordedFronts
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
@@ -76,7 +76,7 @@ def _show(asked: argparse.Namespace, _: Sequence[str]) -> int:
 
 def _recorded(baseline: Baseline) -> RecordedFronts:
     # What needs numpy is imported where it is used.
-    from pytest_pareto.compare.standing import (  # noqa: PLC0415 - see above
+    from pytest_pareto.compare.stored import (  # noqa: PLC0415 - see above
         newest_environment,
         recorded_standings,
     )

@@ -12,12 +12,12 @@ from pytest_pareto.baseline.newest import newest_runs
 from pytest_pareto.baseline.recorded import recorded_machines
 from pytest_pareto.baseline.store import load
 from pytest_pareto.cli.project import own_baseline
-from pytest_pareto.judging import accepted
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.pipeline import accepted
 from pytest_pareto.report.paths import typed
 from pytest_pareto.results.file import load_record
 from pytest_pareto.results.form import ResultsFile

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
-from pytest_pareto.compare.family import screened_family
-from pytest_pareto.compare.match import Match
-from pytest_pareto.compare.measured import Measured
-from pytest_pareto.compare.mood import in_one_mood
+from pytest_pareto.compare.host_adjustment import in_one_mood
+from pytest_pareto.compare.levels import Measured
+from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.multiplicity import screened_family
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.doctor.noise_model import Alarms, FalseAlarms, Plan, Sight, SplitSizes
 from pytest_pareto.model.baseline import Baseline, Session

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import chdtri
 
-from pytest_pareto.compare.cases import session_sd
-from pytest_pareto.compare.family import alpha_shares
-from pytest_pareto.compare.match import Match
-from pytest_pareto.compare.matched import own_spread
-from pytest_pareto.compare.measured import Measured, measured_metrics, runs_by_case
-from pytest_pareto.compare.mood import is_adjusted
+from pytest_pareto.compare.changes import session_sd
+from pytest_pareto.compare.host_adjustment import is_adjusted
+from pytest_pareto.compare.levels import Measured, measured_metrics, runs_by_case
+from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.multiplicity import alpha_shares
+from pytest_pareto.compare.pairs import own_spread
 from pytest_pareto.doctor.false_alarms import Outlook, compare, false_alarms, parted, split_sizes
 from pytest_pareto.doctor.noise_model import (
     CaseNoise,

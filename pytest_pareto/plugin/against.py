@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.judge.screening import confirming_level, flagged, suspected_changes
+from pytest_pareto.judge.gate import confirming_level, flagged, suspected_changes
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.children import leaves_to_pytest
 from pytest_pareto.plugin.conclusion import Conclusion

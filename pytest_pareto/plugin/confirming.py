@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
-from pytest_pareto.judge.screening import flagged, only_exact
+from pytest_pareto.judge.gate import flagged, only_exact
 from pytest_pareto.measure.device import release_device_memory
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import Confirmation

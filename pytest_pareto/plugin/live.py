@@ -66,7 +66,7 @@ def _has_measured(report: pytest.CollectReport | pytest.TestReport) -> bool:
 
 def _levels(case: CaseRun) -> list[tuple[Metric, float]]:
     """Return the levels of the metrics that gate, as far as there are any."""
-    from pytest_pareto.compare.measured import run_level
+    from pytest_pareto.compare.levels import run_level
 
     levels = []
     for measurement in case.measurements:

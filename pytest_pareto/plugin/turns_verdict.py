@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from pytest_pareto.compare.recalled import baseline_of
-from pytest_pareto.judging import judge_record_in_turn, without_calls
+from pytest_pareto.compare.pairs import baseline_of
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.policy import PER_BLOCK
 from pytest_pareto.model.run import Interleaved
 from pytest_pareto.model.session_record import SessionFacts, SessionRecord
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.pipeline import Judged
+from pytest_pareto.pipeline import Judged, judge_record_in_turn, without_calls
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.selection import Selection

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.judging import facts_against, judge_record, without_calls
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionFacts, SessionRecord
 from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.pipeline import facts_against, judge_record, without_calls
 from pytest_pareto.plugin.candidates import leave, offer
 from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.confirming import Confirming

@@ -19,7 +19,7 @@ from benchmarks.calibration.trials import at_tolerance
 from benchmarks.calibration.ways import Way, failing
 from benchmarks.calibration.world import Stored, World
 from pytest_pareto import pipeline
-from pytest_pareto.judge.holm import holm
+from pytest_pareto.judge.case import holm
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.policy import SCREEN_ALPHA
 from pytest_pareto.model.session_record import Confirmation

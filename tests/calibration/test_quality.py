@@ -13,7 +13,7 @@ from benchmarks.quality import fixed, sequential, sets, verdicts
 from benchmarks.quality.features import BLOCKS, Places, Pool, draw_places, pool
 from benchmarks.quality.scores import Shape, clustered, harms, shifted
 from benchmarks.quality.table import ALONE, HEAD, QUICK, Section, cells
-from pytest_pareto.compare import guarded
+from pytest_pareto.compare import scores
 from pytest_pareto.model.run import Looks
 from pytest_pareto.scoring.jackknife import pseudo_values
 
@@ -88,7 +88,7 @@ def test_harms_have_no_mean_and_a_spread_of_one(shape: Shape) -> None:
 def test_looks_that_are_not_paid_for_miss_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     right = next(sequential.sizes(600))
     assert not right.missed
-    monkeypatch.setattr(guarded, "sequential_p", lambda p, _: p)
+    monkeypatch.setattr(scores, "sequential_p", lambda p, _: p)
     wrong = next(sequential.sizes(600))
     assert wrong.missed
 

@@ -11,10 +11,10 @@ import pytest
 
 from pytest_pareto import cli
 from pytest_pareto.baseline.store import write
-from pytest_pareto.judging import accepted, facts_against, judge_record
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import Asked, SessionRecord, SessionReport
+from pytest_pareto.pipeline import accepted, facts_against, judge_record
 from pytest_pareto.results.report import render_json
 from tests.sessions import HERE, case_runs, five, session
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.compare.matched import MatchedCase, match_cases
-from pytest_pareto.compare.measured import Measured, measured_metrics
+from pytest_pareto.compare.levels import Measured, measured_metrics
+from pytest_pareto.compare.pairs import MatchedCase, match_cases
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope

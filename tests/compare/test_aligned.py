@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.aligned import align
+from pytest_pareto.compare.scores import align
 from pytest_pareto.model.errors import ParetoError
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pytest_pareto.compare.budgets import check_budget
-from pytest_pareto.compare.measured import Measured
+from pytest_pareto.compare.levels import Measured
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.metric import Kind, parse_budget
 from pytest_pareto.model.run import Looks

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.cases import compare_case, session_sd
-from pytest_pareto.compare.family import family_size
-from pytest_pareto.compare.match import Match
-from pytest_pareto.compare.matched import MatchedCase
+from pytest_pareto.compare.changes import compare_case, session_sd
+from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.multiplicity import family_size
+from pytest_pareto.compare.pairs import MatchedCase
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import CaseHistory, Session
 from pytest_pareto.model.change import Change, Outcome
@@ -211,7 +211,7 @@ def test_the_loan_is_made_exactly_once(
 ) -> None:
     """A loan this small leaves 1.5 degrees of freedom in need of another: none must come."""
     small = Spread(1e-4, 0.5)
-    monkeypatch.setattr("pytest_pareto.compare.matched.estimate_prior", lambda _: small)
+    monkeypatch.setattr("pytest_pareto.compare.pairs.estimate_prior", lambda _: small)
     case = with_lenders(world, [1.0], now)["a"]
     assert case.spreads["latency"].df == df
     assert change_of(compared(case), "latency").df == df

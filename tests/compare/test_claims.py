@@ -5,8 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from pytest_pareto.compare.claims import claims_of
-from pytest_pareto.compare.points import Axis, ExactAxis, PairedAxis, RunAxis
+from pytest_pareto.compare.points import Axis, ExactAxis, PairedAxis, RunAxis, claims_of
 from pytest_pareto.stats.skew_t import MeanShift
 from pytest_pareto.stats.variance import NO_SPREAD, Spread
 

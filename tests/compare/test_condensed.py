@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_pareto.compare.condensed import condensed
-from pytest_pareto.compare.measured import Measured, measured_metrics
+from pytest_pareto.compare.levels import Measured, condensed, measured_metrics
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_pareto.compare.course import courses_of
+from pytest_pareto.compare.stored import courses_of
 from pytest_pareto.model.baseline import Baseline, Course, MetricHistory, Moment, Revision, Session
 from pytest_pareto.model.metric import BUILT_IN
 from tests import sessions

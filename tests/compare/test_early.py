@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_pareto.compare.paired import compare_scores
+from pytest_pareto.compare.scores import compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.run import Looks

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.compare.family import alpha_shares, count_budgets
+from pytest_pareto.compare.multiplicity import alpha_shares, count_budgets
 from pytest_pareto.model.metric import parse_budget
 from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.run import CaseRun

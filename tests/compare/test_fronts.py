@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.fronts import duel_fronts
+from pytest_pareto.compare.dominance import duel_fronts
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Better, Kind
 from pytest_pareto.model.policy import SessionSpreads, Terms

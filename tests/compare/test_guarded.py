@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from scipy.special import stdtr
 
-from pytest_pareto.compare.paired import compare_scores
+from pytest_pareto.compare.scores import compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.run import Looks

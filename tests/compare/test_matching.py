@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.compare.match import Match
-from pytest_pareto.compare.matching import match_metric, unmatched, vanished
-from pytest_pareto.compare.measured import measured_metrics
+from pytest_pareto.compare.levels import measured_metrics
+from pytest_pareto.compare.matching import Match, match_metric, unmatched, vanished
 from pytest_pareto.model.baseline import Baseline, CaseHistory, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.compare.measured import level_for_people
+from pytest_pareto.compare.levels import level_for_people
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY, Scope
 from pytest_pareto.model.run import Measurement

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.compare.cases import compare_case
-from pytest_pareto.compare.match import Match
-from pytest_pareto.compare.mood import is_adjusted
+from pytest_pareto.compare.changes import compare_case
+from pytest_pareto.compare.host_adjustment import is_adjusted
+from pytest_pareto.compare.matching import Match
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import HOST_REFERENCE

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import stdtr
 
 import pytest_pareto
-from pytest_pareto.compare.paired import compare_paired, compare_scores
+from pytest_pareto.compare.scores import compare_paired, compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind

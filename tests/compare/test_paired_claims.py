@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_pareto.compare.paired_claims import paired_claims
-from pytest_pareto.compare.points import PairedAxis, paired_axis
+from pytest_pareto.compare.points import PairedAxis, paired_axis, paired_claims
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Looks
 from pytest_pareto.stats.jackknife import BlockShift

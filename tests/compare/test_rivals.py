@@ -3,6 +3,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from pytest_pareto.compare.dominance import Duels, duel
 from pytest_pareto.compare.points import (
     Axis,
     ExactAxis,
@@ -13,7 +14,6 @@ from pytest_pareto.compare.points import (
     measured_axis,
     paired_axis,
 )
-from pytest_pareto.compare.rivals import Duels, duel
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.stats.variance import Spread
 

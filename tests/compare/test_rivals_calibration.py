@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from pytest_pareto.compare.dominance import duel
 from pytest_pareto.compare.points import (
     Axis,
     ExactAxis,
@@ -13,7 +14,6 @@ from pytest_pareto.compare.points import (
     measured_axis,
     remembered_axis,
 )
-from pytest_pareto.compare.rivals import duel
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.stats.variance import Spread

@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_pareto.compare.scored import cut_to_one_look, mean_scores
+from pytest_pareto.compare.levels import cut_to_one_look, mean_scores
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Looks, Measurement

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_pareto.compare.measured import Measured
+from pytest_pareto.compare.levels import Measured
 from pytest_pareto.doctor.false_alarms import (
     MOST_SPLITS,
     false_alarms,

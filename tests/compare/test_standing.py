@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.standing import newest_environment, recorded_standings
-from pytest_pareto.judge.position import place_front
+from pytest_pareto.compare.stored import newest_environment, recorded_standings
+from pytest_pareto.judge.front import place_front
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import BUILT_IN

@@ -3,9 +3,9 @@ import time
 import pytest
 import torch
 
-from pytest_pareto.diffusers import StagedPipeline, by_stage, marks
-from pytest_pareto.diffusers import staged as staging
-from pytest_pareto.diffusers.marks import Marks
+from pytest_pareto import diffusers
+from pytest_pareto import diffusers as staging
+from pytest_pareto.diffusers import Marks, StagedPipeline, by_stage
 from tests.diffusers.tiny import (
     PROMPT,
     hooks,
@@ -33,8 +33,8 @@ def test_steps_that_were_not_seen_are_not_guessed(change: dict[str, int], reason
 
 
 def test_a_device_without_an_index_is_the_current_one() -> None:
-    assert marks._is_within(torch.device("cuda:1"), torch.device("cuda"))
-    assert not marks._is_within(torch.device("cuda:1"), torch.device("cuda:0"))
+    assert diffusers._is_within(torch.device("cuda:1"), torch.device("cuda"))
+    assert not diffusers._is_within(torch.device("cuda:1"), torch.device("cuda:0"))
 
 
 # In real time: a slower part shows in its own stage.

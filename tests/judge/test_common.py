@@ -1,8 +1,8 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_pareto.judge.common import find_common_modes, share_out
-from pytest_pareto.judge.session import Evidence, judge_session
+from pytest_pareto.judge.common_mode import find_common_modes, share_out
+from pytest_pareto.judge.judgement import Evidence, judge_session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import CaseComparison, Verdict

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.judge.case import judge_case
-from pytest_pareto.judge.creep import Creep, against_anchor, find_creep, uncompared_with_anchor
-from pytest_pareto.judge.gate import rule
-from pytest_pareto.judge.screening import flagged
-from pytest_pareto.judge.session import Evidence, judge_session
+from pytest_pareto.judge.drift import Creep, against_anchor, find_creep, uncompared_with_anchor
+from pytest_pareto.judge.gate import flagged, rule
+from pytest_pareto.judge.judgement import Evidence, judge_session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import AlphaShares, Policy, TradeOffs
 from pytest_pareto.model.verdict import CaseComparison, MetricResult, Place, Position

@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.judge.position import place_front
+from pytest_pareto.judge.front import place_front
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import CaseComparison, FrontDuels, NoDuels, Place, Position
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.judge.screening import confirming_level, flagged, only_exact
+from pytest_pareto.judge.gate import confirming_level, flagged, only_exact
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import (
     DEVICE_TIME,

@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.judge.session import Evidence, correct_family, judge_session
+from pytest_pareto.judge.judgement import Evidence, correct_family, judge_session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import AlphaShares, Policy
 from pytest_pareto.model.verdict import CaseComparison, FrontDuels, Position, Verdict

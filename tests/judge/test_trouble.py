@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_pareto.judge.trouble import failure_of, with_trouble
+from pytest_pareto.judge.missing import failure_of, with_trouble
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.session_record import Confirmation

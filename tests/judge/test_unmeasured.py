@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_pareto.judge.unmeasured import gone_cases, missing_cases
+from pytest_pareto.judge.missing import gone_cases, missing_cases
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.run import Run

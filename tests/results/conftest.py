@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.judging import facts_against, judge_record, without_calls
 from pytest_pareto.model.metric import (
     LATENCY,
     PEAK_MEMORY,
@@ -19,6 +18,7 @@ from pytest_pareto.model.metric import (
 from pytest_pareto.model.policy import Policy, TradeOffs
 from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run
 from pytest_pareto.model.session_record import Asked, Picture, SessionRecord, SessionReport
+from pytest_pareto.pipeline import facts_against, judge_record, without_calls
 from tests.sessions import HERE, SCORE, baseline, five, ids, remembered
 
 FID = Metric("fid", "", Better.LOWER, Kind.SET, Scope.GPU, 1.0, relative=False)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto.baseline.store import load
-from pytest_pareto.judging import judge_record
 from pytest_pareto.model.session_record import SessionReport
+from pytest_pareto.pipeline import judge_record
 from pytest_pareto.report.html.page import render_page
 from pytest_pareto.results.file import load_record
 

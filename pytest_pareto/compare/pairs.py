@@ -1,17 +1,23 @@
-"""Both sides of every case: matched, with what is known of their spread."""
+"""Both sides of every case: matched, with what is known of their spread.
+
+Cases as the fresh runs have them that measured again what had looked worse.
+
+The old code's runs, measured in turn with the new code's, in the form of a baseline.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from pytest_pareto.compare.match import Match
-from pytest_pareto.compare.matching import match_metric, vanished
-from pytest_pareto.compare.measured import Measured, measured_metrics
-from pytest_pareto.compare.mood import in_one_mood, is_adjusted
-from pytest_pareto.model.baseline import Baseline, CaseHistory
+from pytest_pareto.compare.host_adjustment import in_one_mood, is_adjusted
+from pytest_pareto.compare.levels import Measured, measured_metrics, runs_by_case
+from pytest_pareto.compare.matching import Match, match_metric, vanished
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import Terms
-from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.policy import PER_BLOCK, Terms
+from pytest_pareto.model.run import CaseRun, Run
+from pytest_pareto.model.session_record import Confirmation
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.contrast import interleaved_contrast
 from pytest_pareto.stats.scale import to_working
@@ -135,3 +141,116 @@ def own_spread(
 def _with_loans(case: MatchedCase, priors: Mapping[str, Spread | None]) -> MatchedCase:
     spreads = {name: lend(spread, priors.get(name)) for name, spread in case.spreads.items()}
     return replace(case, spreads=spreads, priors=priors)
+
+
+T = TypeVar("T")
+
+
+def match_confirmed(
+    runs: Sequence[Run], past: Baseline, terms: Terms, confirmation: Confirmation | None
+) -> tuple[MatchedCase, ...]:
+    """Bring what was measured together with the past, by the confirming runs where there are."""
+    first = match_cases(past, runs_by_case(runs), runs[-1].environment, terms)
+    if confirmation is None or not confirmation.runs:
+        return first
+    again = _match_again(confirmation, past, terms)
+    return tuple(
+        _confirmed(case, again[case.case_id], confirmation.flagged_of(case.case_id))
+        if case.case_id in again
+        else case
+        for case in first
+    )
+
+
+def _match_again(
+    confirmation: Confirmation, past: Baseline, terms: Terms
+) -> dict[str, MatchedCase]:
+    """Match the suspects as the fresh runs have them with what these meet."""
+    suspects = {case_id for case_id, _ in confirmation.flagged}
+    again = {k: found for k, found in runs_by_case(confirmation.runs).items() if k in suspects}
+    met = baseline_of(confirmation.old_runs) if confirmation.old_runs else past
+    matched = match_cases(met, again, confirmation.runs[-1].environment, terms)
+    return {case.case_id: case for case in matched}
+
+
+def _confirmed(first: MatchedCase, again: MatchedCase, names: frozenset[str]) -> MatchedCase:
+    """Let the metrics of these ``names`` be what the fresh runs say of them.
+
+    Also where they say nothing: what looked worse and cannot be measured again is no less
+    suspicious for that, and what looked better rescues nothing.
+    """
+
+    def chosen(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
+        kept = {name: found for name, found in before.items() if name not in names}
+        return kept | {name: found for name, found in after.items() if name in names}
+
+    return replace(
+        first,
+        measured=chosen(first.measured, again.measured),
+        matches=chosen(first.matches, again.matches),
+        spreads=chosen(first.spreads, again.spreads),
+        priors=chosen(first.priors, again.priors),
+        confirmed=names,
+        first=first,
+    )
+
+
+_THERE = "there"
+
+
+def baseline_of(runs: Sequence[Run]) -> Baseline:
+    """Return what ``runs`` of the old code, in the order of blocks, say of every case.
+
+    A noisy metric has a session for each block, so that a comparison knows what ran together.
+    """
+    environment = runs[-1].environment
+    return Baseline(
+        environment.hardware_key,
+        {case_id: _history(measured) for case_id, measured in runs_by_case(runs).items()},
+        {_THERE: environment},
+        stored=False,
+        failed={
+            **_broken(runs),
+            **{nodeid: why for run in runs for nodeid, why in run.failed.items()},
+        },
+    )
+
+
+def _broken(runs: Sequence[Run]) -> dict[str, str]:
+    """Say by case id what of it broke, and how."""
+    return {
+        case_id: f"{m.metric.name} broke: {m.absent}"
+        for run in runs
+        for case_id, case in run.cases.items()
+        for m in case.measurements
+        if m.broken
+    }
+
+
+def _history(runs: Sequence[CaseRun]) -> CaseHistory:
+    newest = runs[-1]
+    metrics = {
+        name: _metric(found, len(runs))
+        for name, found in measured_metrics(runs).items()
+        if isinstance(found, Measured)
+    }
+    return CaseHistory(newest.case_id, newest.front, newest.source, metrics)
+
+
+def _metric(found: Measured, count: int) -> MetricHistory:
+    metric, runs = found.metric, found.runs
+    # Where a run lacks the metric, nobody knows any more which of the others were one block.
+    whole = metric.kind is Kind.RUN and len(runs) == count
+    size = PER_BLOCK if whole else len(runs)
+    sessions = tuple(
+        Session(_THERE, 0, runs[start : start + size]) for start in range(0, len(runs), size)
+    )
+    return MetricHistory(
+        metric.unit,
+        metric.better,
+        metric.kind,
+        metric.scope,
+        sessions,
+        found.samples,
+        metric.gates,
+    )

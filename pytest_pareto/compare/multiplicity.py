@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from pytest_pareto.compare.matched import MatchedCase
+from pytest_pareto.compare.pairs import MatchedCase
 from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares, Terms
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.session_record import Confirmation

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from pytest_pareto.compare.match import Match
-from pytest_pareto.compare.matching import unmatched
-from pytest_pareto.compare.measured import level_for_people
+from pytest_pareto.compare.levels import level_for_people
+from pytest_pareto.compare.matching import Match, unmatched
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment

@@ -4,15 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_pareto.compare.aligned import align
 from pytest_pareto.compare.budgets import check_budget
 from pytest_pareto.compare.exact import compare_exact
-from pytest_pareto.compare.match import Match
-from pytest_pareto.compare.matched import MatchedCase
-from pytest_pareto.compare.measured import Measured, level_for_people
-from pytest_pareto.compare.mood import for_now_apart
-from pytest_pareto.compare.paired import compare_scores
+from pytest_pareto.compare.host_adjustment import for_now_apart
+from pytest_pareto.compare.levels import Measured, level_for_people
+from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.pairs import MatchedCase
 from pytest_pareto.compare.runs import compare_levels
+from pytest_pareto.compare.scores import align, compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Budget, Metric
 from pytest_pareto.model.policy import AlphaShares, Terms

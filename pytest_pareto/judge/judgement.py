@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pytest_pareto.judge.case import gated, judge_case
-from pytest_pareto.judge.common import find_common_modes, share_out
-from pytest_pareto.judge.creep import find_creep
+from pytest_pareto.judge.case import gated, holm, judge_case
+from pytest_pareto.judge.common_mode import find_common_modes, share_out
+from pytest_pareto.judge.drift import find_creep
+from pytest_pareto.judge.front import place_front
 from pytest_pareto.judge.gate import Shared, rule
-from pytest_pareto.judge.holm import holm
-from pytest_pareto.judge.position import place_front
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares, Policy
 from pytest_pareto.model.verdict import (

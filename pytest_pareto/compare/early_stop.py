@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.compare.cases import compare_case
-from pytest_pareto.compare.matched import match_cases
+from pytest_pareto.compare.changes import compare_case
+from pytest_pareto.compare.pairs import match_cases
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment

@@ -6,8 +6,7 @@ A rolling baseline follows each small change that is accepted or not seen; the a
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.judge.case import gated, judge_case, past_limits, results_of
-from pytest_pareto.judge.trades import judge_trade
+from pytest_pareto.judge.case import gated, judge_case, judge_trade, past_limits, results_of
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import Policy

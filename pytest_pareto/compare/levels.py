@@ -1,13 +1,20 @@
-"""What this session measured of one case: a level per run, a mean score per sample."""
+"""What this session measured of one case: a level per run, a mean score per sample.
+
+Scores per sample over the runs of a session: one mean each, of the samples that all scored.
+
+A run without its single calls: what a verdict rests on, and no more.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from pytest_pareto.compare.scored import cut_to_one_look, mean_scores
+import numpy as np
+
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
@@ -108,3 +115,87 @@ def level_for_people(runs: Sequence[float], metric: Metric) -> float:
     # A baseline may hold a zero for a metric that its test no longer measures.
     logs = metric.relative and metric.kind is Kind.RUN and min(runs) > 0
     return mean_level(runs, relative=logs)
+
+
+def cut_to_one_look(found: Sequence[Measurement]) -> Sequence[Measurement]:
+    """Cut the scores of runs that stopped at different looks to those of the earliest.
+
+    A claim at a look holds whatever chose the look (see `looks`), the haste of one run included.
+    Raises ParetoError where the runs did not plan the same looks.
+    """
+    plans = {m.looks and replace(m.looks, at=1) for m in found}
+    if len(plans) > 1:
+        raise ParetoError(
+            "the runs of this session planned different looks at their samples; stop='decided' "
+            "must not depend on time or chance"
+        )
+    earliest = min(found, key=lambda m: len(m.values))
+    if earliest.looks is None:
+        return found
+    kept = set(earliest.ids)
+    return [_cut(m, kept, earliest) for m in found]
+
+
+def _cut(measurement: Measurement, kept: set[str], earliest: Measurement) -> Measurement:
+    scores = {
+        name: score
+        for name, score in zip(measurement.ids, measurement.values, strict=True)
+        if name in kept
+    }
+    if len(scores) < len(kept):
+        raise _other_samples()
+    return replace(
+        measurement, ids=tuple(scores), values=tuple(scores.values()), looks=earliest.looks
+    )
+
+
+def mean_scores(found: Sequence[Measurement]) -> Samples:
+    """Average each sample over the runs: runs are not further samples.
+
+    Raises ParetoError where they scored different samples.
+    """
+    ids = found[0].ids
+    if any(set(measurement.ids) != set(ids) for measurement in found[1:]):
+        raise _other_samples()
+    means = np.mean([_in_order(measurement, ids) for measurement in found], axis=0)
+    # Rounded as the baseline keeps them: rounding alone must not look like a change.
+    return Samples(ids, round_samples(means.tolist()))
+
+
+def _other_samples() -> ParetoError:
+    return ParetoError(
+        "the runs of this session scored different samples; sample ids must not "
+        "depend on time or chance"
+    )
+
+
+def _in_order(measurement: Measurement, ids: tuple[str, ...]) -> tuple[float, ...]:
+    if measurement.ids == ids:
+        return measurement.values
+    scores = dict(zip(measurement.ids, measurement.values, strict=True))
+    return tuple(scores[name] for name in ids)
+
+
+def condensed(run: Run) -> Run:
+    """Return a run with one reading of each noisy metric: its level, which is compared.
+
+    It is judged as the run itself is, to the last digit. What has readings that give no level
+    is broken, with that reason, as it is when it is judged.
+    """
+    return replace(
+        run,
+        cases={
+            case_id: replace(case, measurements=tuple(map(_condensed, case.measurements)))
+            for case_id, case in run.cases.items()
+        },
+    )
+
+
+def _condensed(measurement: Measurement) -> Measurement:
+    if measurement.absent is not None or measurement.metric.kind is not Kind.RUN:
+        return measurement
+    try:
+        level = summarise_run(measurement.values, relative=measurement.metric.relative)
+    except ParetoError as error:
+        return replace(measurement, values=(), absent=str(error), broken=True)
+    return replace(measurement, values=(level,))

@@ -1,0 +1,350 @@
+"""One score per sample on both sides: what may be said of the change of their mean.
+
+Two mappings of scores as two arrays in the same order, or a clear error.
+
+The test of a mean of scores, with the guard beside it and what has to wait for more samples.
+
+Why a change of scores is what it is said to be, or why nothing is said: in words.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import SupportsFloat
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.formatting import percent
+from pytest_pareto.model.metric import Better, Kind
+from pytest_pareto.model.run import Looks
+from pytest_pareto.stats.paired_change import (
+    MEAN_SHARE,
+    Barred,
+    Collapse,
+    Shift,
+    barred,
+    collapse_guard,
+    default_drop,
+    shift_of,
+)
+from pytest_pareto.stats.paired_proportion import Flips
+from pytest_pareto.stats.scale import read_better, read_kind, require_terms
+from pytest_pareto.stats.sequential import nominal_alpha, sequential_p
+from pytest_pareto.stats.skew_t import MeanShift
+
+
+def align(
+    baseline: Mapping[str, float], candidate: Mapping[str, float]
+) -> tuple[list[str], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the ids, sorted, with the baseline's and the candidate's scores in that order.
+
+    Sorted, so that the order of the mappings does not reach the last digit of a result.
+
+    Raises ParetoError if the sides hold different ids, or a score is not a finite number.
+    """
+    _check_same_ids(baseline, candidate)
+    ids = sorted(baseline)
+    return ids, _scores(baseline, ids, "baseline"), _scores(candidate, ids, "candidate")
+
+
+def _check_same_ids(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> None:
+    only = [
+        f"{len(names)} only in the {side} ({_first_three(names)})"
+        for side, names in (
+            ("baseline", baseline.keys() - candidate.keys()),
+            ("candidate", candidate.keys() - baseline.keys()),
+        )
+        if names
+    ]
+    if only:
+        raise ParetoError(
+            f"the two sides hold different samples: {' and '.join(only)}; "
+            "pass scores of the same ids on both sides"
+        )
+
+
+def _first_three(names: Iterable[str]) -> str:
+    first, *more = map(repr, sorted(names))
+    return ", ".join([first, *more[:2], *(["..."] if more[2:] else [])])
+
+
+def _scores(scores: Mapping[str, float], ids: Sequence[str], side: str) -> npt.NDArray[np.float64]:
+    try:
+        values = np.array([scores[name] for name in ids], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise _unusable(scores, ids, side) from None
+    if not np.isfinite(values).all():
+        raise _unusable(scores, ids, side)
+    return values
+
+
+def _unusable(scores: Mapping[str, float], ids: Sequence[str], side: str) -> ParetoError:
+    name = next(name for name in ids if not _is_finite(scores[name]))
+    return ParetoError(
+        f"the {side}'s score of sample {name!r} is {scores[name]!r}; a finite number is needed"
+    )
+
+
+def _is_finite(score: object) -> bool:
+    return isinstance(score, SupportsFloat) and math.isfinite(score)
+
+
+_Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedMean:
+    """A shift of the mean beyond the tolerance, tested together with a collapse of a few.
+
+    ``guard`` and what is ``barred`` are None where scores of this kind call for neither.
+    """
+
+    shift: Shift
+    guard: Collapse | None
+    barred: Barred | None
+    looks: Looks | None
+    tolerance: float
+    pairs: int
+
+    @classmethod
+    def of(
+        cls,
+        before: _Array,
+        after: _Array,
+        harm: _Array,
+        kind: Kind,
+        looks: Looks | None,
+        tolerance: float,
+    ) -> "GuardedMean":
+        """Choose the test for scores of this ``kind``, and what stands beside it."""
+        shift, guard, waits = shift_of(before, after, harm, kind), None, None
+        if kind is Kind.PAIRED and isinstance(shift, MeanShift):
+            drop = default_drop(before, harm, tolerance)
+            guard = collapse_guard(harm, drop, looks) if drop > 0 else None
+            waits = barred(guard, harm.size, looks)
+        return cls(shift, guard, waits, looks, tolerance, harm.size)
+
+    @property
+    def early(self) -> bool:
+        """Whether samples are planned that are not drawn yet."""
+        return self.looks is not None and not self.looks.complete
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether scores that are all the same are unchanged, as those not drawn yet might be."""
+        return not self.early or isinstance(self.shift, MeanShift)
+
+    @property
+    def share(self) -> float:
+        """The mean's share of alpha."""
+        return MEAN_SHARE if self.guard else 1.0
+
+    @property
+    def p_mean(self) -> float:
+        """The p-value of the mean's being beyond the tolerance, to be set against all of alpha."""
+        if self.barred is not None and self.barred.harm:
+            return 1.0
+        return min(sequential_p(self.shift.p_above(self.tolerance), self.looks) / self.share, 1.0)
+
+    @property
+    def p_worse(self) -> float:
+        """The p-value of either: what convicts."""
+        return min(self.p_mean, self.guard.p) if self.guard else self.p_mean
+
+    def collapsed(self, alpha: float) -> Collapse | None:
+        """Return the collapse that convicts, where it does so more firmly than the mean."""
+        guard = self.guard
+        return guard if guard and guard.p <= alpha and guard.p < self.p_mean else None
+
+    def resolution(self, alpha: float) -> float:
+        """Return what the last look would convict with a probability of .8."""
+        level, looks = self.share * alpha, self.looks
+        if looks is None:
+            return self.shift.resolution(self.tolerance, level)
+        last = nominal_alpha(level, replace(looks, at=looks.planned))
+        return self.shift.resolution(self.tolerance, last, looks.samples)
+
+    def why_undecided(self, alpha: float) -> str | None:
+        """Say what is lacking for a claim, where that can be said."""
+        if self.barred is not None:
+            return self.barred.reason
+        if self.tolerance > 0 and self.looks is not None and self.early:
+            return f"undecided after {self.pairs} of {self.looks.samples} samples"
+        level = nominal_alpha(alpha, self.looks)
+        return say_undecided(self.shift, self.tolerance, level, self.pairs)
+
+
+_WORST = 5
+
+
+def compare_paired(
+    baseline: Mapping[str, float],
+    candidate: Mapping[str, float],
+    *,
+    better: str = "higher",
+    tolerance: float,
+    alpha: float = 0.05,
+    kind: str = "paired",
+) -> Change:
+    """Compare two sets of scores, matched by sample id.
+
+    ``tolerance`` is absolute, in the unit of the scores. Give one score per prompt: average
+    its seeds first, since scores of one prompt are no independent evidence. Scores that are
+    all 0 or 1 are judged by Tango's test (see `tango.Flips`), others by the mean difference
+    (see `hall.MeanShift`) beside a guard against the collapse of a few samples
+    (see `collapse.collapse_guard`). With fewer than about 100 samples a pass says little
+    about rare failures: none may have been drawn.
+
+    Of grades (``kind="ordinal"``) only the order counts: what is compared, and tolerated, is the
+    share of samples that got worse less the share that got better.
+
+    Raises ParetoError if the two sides hold different ids, if a score is not a finite
+    number, or if ``better``, ``kind``, ``tolerance`` or ``alpha`` is out of its range.
+    """
+    direction, nature = read_better(better), read_kind(kind)
+    require_terms(tolerance=tolerance, alpha=alpha)
+    ids, before, after = align(baseline, candidate)
+    return compare_scores(
+        ids, before, after, better=direction, tolerance=tolerance, alpha=alpha, kind=nature
+    )
+
+
+def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
+    ids: Sequence[str],
+    baseline: Sequence[float] | _Array,
+    candidate: Sequence[float] | _Array,
+    *,
+    better: Better,
+    tolerance: float,
+    alpha: float = 0.05,
+    family: float = 1.0,
+    kind: Kind = Kind.PAIRED,
+    looks: Looks | None = None,
+) -> Change:
+    """Compare finite scores that are aligned with ``ids`` on both sides.
+
+    Of a ``SET`` they are the pseudo-values of the same blocks of samples on both sides; it has
+    no looks.
+    ``family`` is how many metrics are tested together: the resolution is the one at
+    alpha / family. The p-values and the interval are of this comparison alone, and pay for all
+    the planned ``looks`` of an evaluation that may stop early. Then the resolution is that of
+    the plan: what the last look convicts with the spread seen so far.
+    """
+    before, after = np.asarray(baseline, float), np.asarray(candidate, float)
+    harm = after - before if better is Better.LOWER else before - after
+    if harm.size < 2:
+        have = "no sample" if not harm.size else "1 sample"
+        reason = f"{have}; the spread of the change needs at least 2, a firm answer 100 or more"
+        return _undecidable(harm, tolerance, alpha, reason)
+    test = GuardedMean.of(before, after, harm, kind, looks, tolerance)
+    resolution = test.resolution(alpha / family)
+    if not harm.any() and test.barred is not None:
+        return _undecidable(harm, tolerance, alpha, test.barred.reason, resolution)
+    if not harm.any() and test.sees_all:
+        return _identical(test, kind, alpha, resolution)
+    low, high = test.shift.limits(nominal_alpha(alpha, looks))
+    change = Change(
+        estimate=test.shift.estimate,
+        low=low,
+        high=high,
+        tolerance=tolerance,
+        relative=False,
+        alpha=alpha,
+        p_worse=test.p_worse,
+        p_better=sequential_p(test.shift.p_below(-tolerance), looks),
+        resolution=resolution,
+        df=None if isinstance(test.shift, Flips) else harm.size - 1.0,
+        pairs=harm.size,
+        worst_ids=() if kind is Kind.SET else _worst(ids, harm),
+    )
+    if test.barred is not None:
+        change = test.barred.of(change)
+    if (collapse := test.collapsed(alpha)) is not None:
+        return replace(change, reason=say_collapse(collapse, better))
+    if change.outcome is Outcome.INCONCLUSIVE:
+        return replace(change, reason=test.why_undecided(alpha))
+    return change
+
+
+def _undecidable(
+    harm: _Array, tolerance: float, alpha: float, reason: str, resolution: float = math.inf
+) -> Change:
+    return Change(
+        estimate=float(harm.mean()) if harm.size else 0.0,
+        low=-math.inf,
+        high=math.inf,
+        tolerance=tolerance,
+        relative=False,
+        alpha=alpha,
+        p_worse=1.0,
+        p_better=1.0,
+        resolution=resolution,
+        pairs=harm.size,
+        reason=reason,
+    )
+
+
+def _identical(test: GuardedMean, kind: Kind, alpha: float, resolution: float) -> Change:
+    """Say UNCHANGED of scores that are the same on every sample, at any tolerance.
+
+    That is what unchanged, repeatable code gives. Binary scores and grades are coarse: a real
+    change may flip none of them, so the reason tells how often it could flip those of other
+    samples. Before the last look it tells how many of the rest could differ.
+    """
+    return Change(
+        estimate=0.0,
+        low=0.0,
+        high=0.0,
+        tolerance=test.tolerance,
+        relative=False,
+        alpha=alpha,
+        p_worse=1.0,
+        p_better=1.0,
+        resolution=resolution,
+        pairs=test.pairs,
+        reason=say_identical(test.shift, kind, alpha, test.pairs, early=test.early),
+    )
+
+
+def _worst(ids: Sequence[str], harm: _Array) -> tuple[str, ...]:
+    """Return the ids of the samples that lost most, ties in the order of their names."""
+    least = np.partition(harm, -_WORST)[-_WORST] if harm.size > _WORST else -math.inf
+    candidates = np.flatnonzero((harm > 0) & (harm >= least)).tolist()
+    worst = sorted(candidates, key=lambda place: (-harm[place], ids[place]))
+    return tuple(ids[place] for place in worst[:_WORST])
+
+
+def say_collapse(guard: Collapse, better: Better) -> str:
+    """Say how many samples collapsed."""
+    verb = "rose" if better is Better.LOWER else "fell"
+    return f"{guard.fell} of {guard.n} samples {verb} by more than {guard.drop:.3g}"
+
+
+def say_identical(shift: Shift, kind: Kind, alpha: float, pairs: int, *, early: bool) -> str:
+    """Say that nothing changed, and what could be otherwise in samples that were not seen."""
+    if kind is Kind.SET:
+        return "every block of samples gives the same as before"
+    reason = "every score is the same as before"
+    if early:
+        unseen = percent(1 - alpha ** (1 / pairs), 1)
+        return f"{reason}; up to {unseen} of the samples to come could differ"
+    _, high = shift.limits(alpha)
+    if high > 0:
+        reason += f"; among other samples up to {percent(high, 2)} more could be worse"
+    return reason
+
+
+def say_undecided(shift: Shift, tolerance: float, alpha: float, pairs: int) -> str | None:
+    """Say what would settle an undecided change, where more samples would."""
+    if tolerance == 0:
+        return "scores that differ cannot be shown to be unchanged with a tolerance of 0"
+    needed = shift.pairs_needed(tolerance, alpha)
+    if needed <= pairs:
+        return None
+    return (
+        f"about {math.ceil(needed)} samples with this spread would bound an unchanged score "
+        f"within the tolerance; there are {pairs}"
+    )

@@ -1,0 +1,235 @@
+"""A pipeline of diffusers that also says how long its stages took.
+
+The callback that a pipeline calls at the end of each step: ours, around that of the user.
+
+The parts of a pipeline that work in each of its steps, and where they do.
+
+The moments of one call of a pipeline, and the stages between them.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pytest_pareto.measure.device import loaded_torch
+from pytest_pareto.measure.first_forward import before_first_forward
+from pytest_pareto.measure.stage_clocks import StageClock, stage_clock
+from pytest_pareto.measure.stages import NoStagesError
+
+__all__ = ["STAGES", "StagedPipeline", "by_stage"]
+
+CALLBACK = "callback_on_step_end"
+
+
+def position_of_callback(pipeline: Callable[..., Any]) -> int | None:
+    """Return at which position a call takes a callback for the end of a step, if it does."""
+    names = list(inspect.signature(pipeline).parameters)
+    return names.index(CALLBACK) if CALLBACK in names else None
+
+
+def with_callback(
+    ours: Callable[..., Any],
+    position: int,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return a call's arguments with ``ours`` after the callback that they have, if any.
+
+    ``position`` is that of `position_of_callback`. Ours has ``tensor_inputs``, as diffusers' own
+    kind of callback does.
+    """
+    if position < len(args):
+        chained = _chained(args[position], ours)
+        return (*args[:position], chained, *args[position + 1 :]), kwargs
+    return args, {**kwargs, CALLBACK: _chained(kwargs.get(CALLBACK), ours)}
+
+
+def _chained(theirs: Callable[..., Any] | None, ours: Callable[..., Any]) -> Callable[..., Any]:
+    if theirs is None:
+        return ours
+    if hasattr(theirs, "tensor_inputs"):
+        # A pipeline recognises these by their class, and takes the tensors they need from it.
+        from diffusers.callbacks import MultiPipelineCallbacks
+
+        both: Callable[..., Any] = MultiPipelineCallbacks([theirs, ours])
+        return both
+
+    def chained(pipeline: Any, step: Any, timestep: Any, tensors: Any) -> Any:
+        return ours(pipeline, step, timestep, theirs(pipeline, step, timestep, tensors))
+
+    return chained
+
+
+# What runs in each step, by its name in diffusers' pipelines: the first group that is there.
+# A pipeline with a `unet` may have a `decoder` that is none of the denoiser's business.
+DENOISERS = (
+    ("unet", "transformer", "transformer_2", "controlnet"),
+    ("prior", "decoder", "model"),
+)
+
+
+def denoisers_of(pipeline: object) -> list[Any]:
+    """Return the torch modules that denoise, none where no known name has one."""
+    torch = loaded_torch()
+    if torch is None:
+        return []
+    for names in DENOISERS:
+        found = [getattr(pipeline, name, None) for name in names]
+        modules = [each for each in found if isinstance(each, torch.nn.Module)]
+        if modules:
+            return modules
+    return []
+
+
+def device_of(pipeline: object, denoiser: Any) -> object:
+    """Return where a pipeline says that it works, else where this denoiser's weights are."""
+    # The first one also knows where models go that are kept elsewhere between their turns;
+    # neither knows anything of parts that are not diffusers' own.
+    for name in ("_execution_device", "device"):
+        device = getattr(pipeline, name, None)
+        if device is not None:
+            return device
+    weight = next(denoiser.parameters(), None)
+    return "cpu" if weight is None else weight.device
+
+
+STAGES = ("encode", "step", "decode")
+
+
+class Marks:
+    """The moments of one call, and on which device its denoiser ran."""
+
+    # A pipeline takes the names of the tensors that it hands out from diffusers' own kind of
+    # callback; beside such a one ours asks for none.
+    tensor_inputs: tuple[str, ...] = ()
+
+    def __init__(self, clock: StageClock, device: object) -> None:
+        self.clock = clock
+        self.device = device
+        self.seen: object = None
+        self.start: Any = None
+        self.denoising: Any = None
+        self.stepped: Any = None
+        self.end: Any = None
+        self.steps = 0
+
+    def denoising_starts(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Mark the start of the first forward of a denoiser, which gets these arguments."""
+        self.denoising = self.clock.mark()
+        # Timesteps may be on the processor wherever the model is; latents are not.
+        tensors = (each for each in (*args, *kwargs.values()) if getattr(each, "ndim", 0) > 1)
+        self.seen = getattr(next(tensors, None), "device", None)
+
+    def __call__(self, _pipeline: Any, _step: Any, _timestep: Any, tensors: Any) -> Any:
+        """Mark the end of a step, as a `callback_on_step_end` does."""
+        self.stepped = self.clock.mark()
+        self.steps += 1
+        return tensors
+
+    def seconds(self) -> dict[str, float]:
+        """Return seconds by stage; raises NoStagesError where they cannot be told apart."""
+        if not self.steps:
+            raise NoStagesError(f"the pipeline never called its {CALLBACK}", STAGES)
+        if self.denoising is None:
+            raise NoStagesError("the pipeline ran its steps without calling its denoiser", STAGES)
+        if self.seen is not None and not _is_within(self.seen, self.device):
+            where = f"the denoiser ran on {self.seen} and not on {self.device}"
+            raise NoStagesError(f"{where}, where it was expected", STAGES)
+        between = self.clock.seconds
+        return {
+            "encode": between(self.start, self.denoising),
+            "step": between(self.denoising, self.stepped) / self.steps,
+            "decode": between(self.stepped, self.end),
+        }
+
+
+def _is_within(seen: object, expected: object) -> bool:
+    # "cuda" without an index is the current device.
+    where = str(seen)
+    return str(expected) in (where, where.partition(":")[0])
+
+
+def by_stage(pipeline: Callable[..., Any]) -> "StagedPipeline":
+    """Return the pipeline as a callable that also says how long its stages took.
+
+    For ``pareto.measure(by_stage(pipeline), prompt, num_inference_steps=8)``, which then
+    reports `encode_time`, `step_time` and `decode_time` beside the latency. A pipeline
+    whose stages cannot be told apart is measured as it is; they are absent with the reason.
+    """
+    return StagedPipeline(pipeline)
+
+
+class StagedPipeline:
+    """A pipeline that marks the time where denoising starts, after each step and at the end.
+
+    The stages, in seconds: ``encode`` is everything before the denoiser first runs (text
+    encoders, latents, timesteps), ``step`` the mean of the steps, so that another number of
+    steps leaves it as it is, and ``decode`` everything after the last one (the VAE,
+    post-processing). ``encode + n * step + decode`` is the whole call. What the pipeline's
+    own callback does is part of its step. On CUDA the marks are events, and nothing waits.
+    """
+
+    def __init__(
+        self,
+        pipeline: Callable[..., Any],
+        *,
+        clock_for: Callable[[object], StageClock | None] = stage_clock,
+    ) -> None:
+        self.pipeline = pipeline
+        self._clock_for = clock_for
+        self._position = position_of_callback(pipeline)
+        self._device: object = None
+        self._latest: Marks | str = "the pipeline was not called yet"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the pipeline with these arguments and return what it returns.
+
+        It gets a `callback_on_step_end` of ours, which calls the given one, if there is one,
+        and returns what that returns. Hooks on the denoiser are gone when it has begun.
+        """
+        __tracebackhide__ = True
+        self._latest = "the latest call did not end"
+        marks = self._begin()
+        if isinstance(marks, str):
+            result = self.pipeline(*args, **kwargs)
+            self._latest = marks
+            return result
+        assert self._position is not None  # else there were no marks
+        args, kwargs = with_callback(marks, self._position, args, kwargs)
+        with before_first_forward(denoisers_of(self.pipeline), marks.denoising_starts):
+            marks.start = marks.clock.mark()
+            result = self.pipeline(*args, **kwargs)
+            marks.end = marks.clock.mark()
+        self._device = marks.seen or self._device
+        self._latest = marks
+        return result
+
+    def stages(self) -> Mapping[str, float]:
+        """Return seconds of the latest call by stage; synchronise the device before asking.
+
+        Raises NoStagesError where its stages cannot be told apart, or it raised.
+        """
+        if isinstance(self._latest, str):
+            raise NoStagesError(self._latest, STAGES)
+        return self._latest.seconds()
+
+    def _begin(self) -> Marks | str:
+        """Return marks for one call, or why there cannot be any."""
+        who = type(self.pipeline).__name__
+        if self._position is None:
+            return f"{who} takes no {CALLBACK}, so its steps cannot be told apart"
+        denoisers = denoisers_of(self.pipeline)
+        if not denoisers:
+            known = ", ".join(name for group in DENOISERS for name in group)
+            return f"{who} has no denoiser that is a torch module; looked for {known}"
+        placed = getattr(self.pipeline, "hf_device_map", None) or {}
+        devices = sorted({str(each) for each in placed.values()})
+        if len(devices) > 1:
+            return f"{who} is spread over several devices ({', '.join(devices)})"
+        # Asking the pipeline walks through all its modules, some milliseconds of a large one,
+        # so later calls go by the device on which the denoiser ran.
+        device = self._device or device_of(self.pipeline, denoisers[0])
+        clock = self._clock_for(device)
+        if clock is None:
+            return f"stages are timed on CUDA and on the processor; {who} works on {device}"
+        return Marks(clock, device)
