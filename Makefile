@@ -25,7 +25,7 @@ outputs: $(VENV)/.example  ## run every change of the example, and put its outpu
 	$(VENV)/bin/python docs/record_outputs.py
 
 schema: $(VENV)/.test  ## the published schema of JSON results, from the code
-	$(VENV)/bin/python -c "from pytest_pareto.results.form import *; SCHEMA_FILE.write_text(schema_text())"
+	$(VENV)/bin/python -c "from pytest_pareto.results.json_schema import *; SCHEMA_FILE.write_text(schema_text())"
 
 docs: $(VENV)/.docs  ## make the site in docs/_build/html; warnings and dead links are errors
 	$(RUN) sphinx -W --keep-going --nitpicky --quiet --fresh-env -d docs/_build/read docs docs/_build/html

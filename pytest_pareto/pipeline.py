@@ -6,8 +6,8 @@ A session judged by its record: when it ends, and whenever it is compared later.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.baseline.edits import UpdateMode, plan_update
-from pytest_pareto.baseline.rounded import as_stored
+from pytest_pareto.baseline.codec import as_stored
+from pytest_pareto.baseline.updates import UpdateMode, plan_update
 from pytest_pareto.compare.changes import compare_case, compare_metrics
 from pytest_pareto.compare.dominance import duel_fronts
 from pytest_pareto.compare.levels import condensed, runs_by_case

@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.baseline.accepting import accept, chosen_changes, needs_reason
-from pytest_pareto.baseline.candidate import Candidate, Measured, plan_candidate, refused_candidate
-from pytest_pareto.baseline.candidate_files import (
+from pytest_pareto.baseline.acceptance import accept, chosen_changes, needs_reason
+from pytest_pareto.baseline.candidate import (
     ABOUT,
     SESSION,
+    Candidate,
+    Measured,
     holds_candidate,
+    plan_candidate,
     read_candidate,
+    refused_candidate,
     write_candidate,
 )
-from pytest_pareto.baseline.edits import Action, UpdateMode, plan_update
 from pytest_pareto.baseline.store import load, write
-from pytest_pareto.baseline.succession import KEPT_SESSIONS
+from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action, UpdateMode, plan_update
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.run import Looks, Run

@@ -11,7 +11,7 @@ from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import Asked, SessionRecord
 from pytest_pareto.model.verdict import Verdict
 from pytest_pareto.pipeline import accepted, judge_record, judge_record_in_turn, without_calls
-from pytest_pareto.results.file import load_record
+from pytest_pareto.results.reader import load_record
 from tests.sessions import HERE, baseline, by_case, case_runs, five, remembered, session
 
 ROOT = Path(__file__).parents[1]

@@ -1,12 +1,19 @@
-"""Text to nouns and back, purely: the main file of a test module, and an environment's."""
+"""Text to nouns and back, purely: the main file of a test module, and an environment's.
 
-from collections.abc import Callable, Container, Iterable
-from dataclasses import fields
+Scores per sample, in files of their own: id lists once, scores one line per metric.
 
-from pytest_pareto.baseline import forms, layout, wire
-from pytest_pareto.baseline.emit import Tree, block, in_full, line
-from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
-from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Samples, Session
+How text is laid out: sorted keys, one line per leaf, a fixed number of digits.
+
+A baseline as its files would have it: with the digits that they keep.
+"""
+
+import json
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import fields, replace
+from typing import TypeAlias
+
+from pytest_pareto.baseline import layout, schema
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import RUN_DIGITS, round_samples, significant
 from pytest_pareto.model.metric import Kind
@@ -31,7 +38,7 @@ def encode_module(cases: Iterable[CaseHistory]) -> str:
             "source": line(case.source),
             "metrics": {name: _metric_line(history) for name, history in case.metrics.items()},
         }
-    return block({"schema": str(forms.SCHEMA), "cases": tree}) + "\n"
+    return block({"schema": str(schema.SCHEMA), "cases": tree}) + "\n"
 
 
 def decode_module(
@@ -65,10 +72,10 @@ def _cases(
 ) -> dict[str, CaseHistory]:
     """Read a main file; ``samples_of`` has the scores by the rest of the case id and metric."""
     cases = {}
-    for rest, (entry, lines) in wire.module_entries(text, file).items():
+    for rest, (entry, lines) in schema.module_entries(text, file).items():
         metrics = {}
         for name, content in lines.items():
-            _check_environments(content, environments, file, wire.metric_place(rest, name))
+            _check_environments(content, environments, file, schema.metric_place(rest, name))
             samples = samples_of(rest, name) if content.kind.sampled else None
             metrics[name] = _history(content, samples)
         case_id = layout.join_case_id(module, rest)
@@ -82,23 +89,23 @@ def encode_environment(environment: Environment) -> str:
         fact.name: line(getattr(environment, fact.name)) for fact in fields(Environment)
     }
     facts["software"] = {name: line(version) for name, version in environment.software.items()}
-    facts["schema"] = str(forms.SCHEMA)
+    facts["schema"] = str(schema.SCHEMA)
     return block(facts) + "\n"
 
 
 def decode_environment(text: str, file: str) -> Environment:
     """Read the file of one environment; raises BaselineError as `decode_module` does."""
-    content = wire.convert(wire.parse(text, file), forms.EnvironmentFile, file, "")
-    wire.check_finite(content.power_limits_w, file, "power_limits_w")
+    content = schema.convert(schema.parse(text, file), schema.EnvironmentFile, file, "")
+    schema.check_finite(content.power_limits_w, file, "power_limits_w")
     facts = {fact.name: getattr(content, fact.name) for fact in fields(Environment)}
     software = {
-        name: wire.convert(version, str, file, f"software{wire.key(name)}")
+        name: schema.convert(version, str, file, f"software{schema.key(name)}")
         for name, version in content.software.items()
     }
     return Environment(**facts | {"software": software})
 
 
-def _history(content: forms.MetricLine, samples: Samples | None) -> MetricHistory:
+def _history(content: schema.MetricLine, samples: Samples | None) -> MetricHistory:
     return MetricHistory(
         unit=content.unit,
         better=content.better,
@@ -152,12 +159,150 @@ def _reference(session: Session) -> dict[str, list[float]]:
 
 
 def _check_environments(
-    content: forms.MetricLine, environments: Container[str], file: str, place: str
+    content: schema.MetricLine, environments: Container[str], file: str, place: str
 ) -> None:
     for position, session in enumerate(content.sessions):
         if session.env not in environments:
-            raise wire.corrupt(
+            raise schema.corrupt(
                 file,
                 f"{place}.sessions[{position}].env",
                 f"expected an environment of {layout.ENVIRONMENT_FOLDER}/, got {session.env!r}",
             )
+
+
+def encode_samples(cases: Iterable[CaseHistory]) -> str | None:
+    """Write the samples file of one test module's cases, or None where none has samples."""
+    id_lists: dict[str, str] = {}
+    tree: dict[str, Mapping[str, str]] = {}
+    for case in cases:
+        lines = {}
+        for name, history in case.metrics.items():
+            if history.samples is not None:
+                ids = list(history.samples.ids)
+                ids_key = layout.content_key(ids)
+                id_lists[ids_key] = line(ids)
+                values = round_samples(history.samples.values)
+                lines[name] = line({"ids": ids_key, "values": values})
+        if lines:
+            tree[layout.split_case_id(case.case_id)[1]] = lines
+    if not tree:
+        return None
+    return block({"schema": str(schema.SCHEMA), "ids": id_lists, "cases": tree}) + "\n"
+
+
+class SamplesReader:
+    """A samples file, handed out metric by metric; ``None`` is a file that is not there.
+
+    Every method raises BaselineError where the file does not hold what it must.
+    """
+
+    def __init__(self, text: str | None, file: str, main_file: str) -> None:
+        self._file = file
+        self._main_file = main_file
+        self._ids: Mapping[str, tuple[str, ...]] = {}
+        self._lines: dict[tuple[str, str], object] = {}
+        if text is None:
+            return
+        content = schema.convert(schema.parse(text, file), schema.SamplesFile, file, "")
+        self._ids = {name: _id_list(ids, file, name) for name, ids in content.ids.items()}
+        for rest, entry in content.cases.items():
+            lines = schema.convert(entry, dict[str, object], file, f"cases{schema.key(rest)}")
+            self._lines |= {(rest, name): scores for name, scores in lines.items()}
+
+    def take(self, rest: str, name: str) -> Samples:
+        """Return the scores of one paired metric, and count them as claimed."""
+        place = _place(rest, name)
+        if (rest, name) not in self._lines:
+            raise schema.corrupt(
+                self._file, place, f"expected the samples of a paired metric of {self._main_file}"
+            )
+        scores = schema.convert(
+            self._lines.pop((rest, name)), schema.SamplesLine, self._file, place
+        )
+        schema.check_finite(scores.values, self._file, f"{place}.values")
+        ids = self._ids.get(scores.ids)
+        if ids is None:
+            raise schema.corrupt(
+                self._file, f"{place}.ids", f"expected a key of 'ids', got {scores.ids!r}"
+            )
+        if len(ids) != len(scores.values):
+            raise schema.corrupt(
+                self._file,
+                f"{place}.values",
+                f"expected {len(ids)} values, one per id, got {len(scores.values)}",
+            )
+        return Samples(ids, scores.values)
+
+    def refuse_leftovers(self) -> None:
+        """Refuse scores that no paired metric has claimed."""
+        for rest, name in self._lines:
+            raise schema.corrupt(
+                self._file,
+                _place(rest, name),
+                f"samples of what is no paired metric of {self._main_file}",
+            )
+
+
+def _id_list(content: object, file: str, name: str) -> tuple[str, ...]:
+    place = f"ids{schema.key(name)}"
+    ids = schema.convert(content, tuple[str, ...], file, place)
+    if len(set(ids)) < len(ids):
+        raise schema.corrupt(file, place, "expected every id once")
+    return ids
+
+
+def _place(rest: str, name: str) -> str:
+    return f"cases{schema.key(rest)}{schema.key(name)}"
+
+
+Tree: TypeAlias = Mapping[str, "str | Tree"]
+
+
+def block(tree: Tree, indent: str = "") -> str:
+    """Lay out nested objects with sorted keys; a leaf is a line of JSON.
+
+    A leaf that is a list or an object stands below its name: two branches that change
+    neighbouring leaves leave the unchanged name between them, which git needs to merge both.
+    """
+    inner = indent + "  "
+    entries = []
+    for name in sorted(tree):
+        branch = tree[name]
+        if not isinstance(branch, str):
+            text = " " + block(branch, inner)
+        elif branch.startswith(("{", "[")):
+            text = f"\n{inner}  {branch}"
+        else:
+            text = " " + branch
+        entries.append(f"{inner}{json.dumps(name)}:{text}")
+    return "{\n" + ",\n".join(entries) + f"\n{indent}}}" if entries else "{}"
+
+
+def line(content: object) -> str:
+    """Write content as one line of ASCII JSON with sorted keys."""
+    return json.dumps(content, sort_keys=True)
+
+
+def in_full(value: float) -> float:
+    """Keep every digit, with whole numbers as integers while those are readable."""
+    return int(value) if abs(value) < 2.0**63 and value == int(value) else value
+
+
+def as_stored(baseline: Baseline) -> Baseline:
+    """Return a baseline as it would be read again once it is written.
+
+    Raises ParetoError where a case cannot have a baseline.
+    """
+    modules: dict[str, list[CaseHistory]] = {}
+    for case in baseline.cases.values():
+        modules.setdefault(layout.split_case_id(case.case_id)[0], []).append(case)
+    cases: dict[str, CaseHistory] = {}
+    for module, held in modules.items():
+        cases |= decode_module(
+            encode_module(held),
+            encode_samples(held),
+            file=module,
+            module=module,
+            environments=baseline.environments,
+        )
+    return replace(baseline, cases=cases)

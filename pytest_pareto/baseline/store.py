@@ -1,18 +1,28 @@
-"""The baseline as files: what a directory says of this machine, and what a change writes."""
+"""The baseline as files: what a directory says of this machine, and what a change writes.
 
-from collections.abc import Mapping
+Reading the folders of a baseline directory, one file or one folder at a time.
+"""
+
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_pareto.baseline import folders, layout
+from pytest_pareto.baseline import layout, schema
 from pytest_pareto.baseline.codec import (
+    decode_environment,
     decode_module,
     encode_environment,
     encode_module,
     encode_samples,
 )
-from pytest_pareto.baseline.disk import chosen_with, directory_exists, json_files, read_text
-from pytest_pareto.baseline.replacing import check_writable, replace_all
+from pytest_pareto.baseline.files import (
+    check_writable,
+    chosen_with,
+    directory_exists,
+    json_files,
+    read_text,
+    replace_all,
+)
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
 
@@ -27,15 +37,15 @@ def load(directory: Path, hardware_key: str) -> Baseline:
     own = layout.hardware_folder(hardware_key)
     if not directory_exists(directory):
         return Baseline(hardware_key, {}, {})
-    environments = folders.read_environments(directory)
+    environments = read_environments(directory)
     cases: dict[str, CaseHistory] = {}
     # This machine's own folder comes last: where both hold a metric, it is the nearer one.
     for folder in (directory / layout.ANYWHERE_FOLDER, directory / own):
-        for main in folders.main_files(folder):
-            folders.join_cases(cases, folders.read_module(folder, main, environments))
+        for main in main_files(folder):
+            join_cases(cases, read_module(folder, main, environments))
     elsewhere = {
-        folder.name: frozenset(folders.held(folder))
-        for folder in folders.hardware_folders(directory)
+        folder.name: frozenset(held(folder))
+        for folder in hardware_folders(directory)
         if folder.name not in (own, layout.ANYWHERE_FOLDER)
     }
     return Baseline(hardware_key, cases, environments, elsewhere)
@@ -48,7 +58,7 @@ def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline)
     since ``before`` was read. Returns the files that were written or removed, sorted.
     Raises BaselineError where that fails; the old baseline is then as it was.
     """
-    environments = {**folders.read_environments(directory), **after.environments}
+    environments = {**read_environments(directory), **after.environments}
     pending: dict[Path, str | None] = {}
     for name in (layout.hardware_folder(hardware_key), layout.ANYWHERE_FOLDER):
         for module, changed in _changed(name, before, after).items():
@@ -99,7 +109,7 @@ def _module_files(
     """Return the new texts of a module's two files, as far as they change."""
     main = directory / layout.module_file(folder, module)
     samples = Path(layout.samples_file(str(main)))
-    cases = {**folders.read_module(directory / folder, main, environments), **changed}
+    cases = {**read_module(directory / folder, main, environments), **changed}
     text, samples_text = _texts(*cases.values())
     if text is not None:
         # What could not be read again must not be written.
@@ -114,14 +124,14 @@ def _environment_files(
 ) -> dict[Path, str | None]:
     """Return the environments to write, and those that no machine's file refers to any more."""
     texts = dict(pending)
-    for folder in folders.hardware_folders(directory) if directory_exists(directory) else ():
-        for main in folders.main_files(folder):
+    for folder in hardware_folders(directory) if directory_exists(directory) else ():
+        for main in main_files(folder):
             texts.setdefault(main, read_text(main))
     used = {
         name
         for path, text in texts.items()
         if text is not None and not layout.is_samples_file(path)
-        for name in folders.references(text, path.as_posix())
+        for name in references(text, path.as_posix())
     }
     kept = {
         directory / layout.environment_file(name): environments[name]
@@ -161,3 +171,80 @@ def _remove_empty_folders(folder: Path, top: Path) -> None:
         except OSError:
             return  # not empty, or already gone
         folder = folder.parent
+
+
+def hardware_folders(directory: Path) -> list[Path]:
+    """Return the folders of every kind of machine, ``any`` among them."""
+    return sorted(
+        folder
+        for folder in directory.iterdir()
+        if folder.is_dir() and layout.holds_results(folder.name)
+    )
+
+
+def main_files(folder: Path) -> list[Path]:
+    """Return the main files of one folder, which need not exist."""
+    return [path for path in json_files(folder) if not layout.is_samples_file(path)]
+
+
+def read_environments(directory: Path) -> dict[str, Environment]:
+    """Read every environment of a baseline directory, by name."""
+    return {
+        path.stem: decode_environment(read_text(path) or "", path.as_posix())
+        for path in json_files(directory / layout.ENVIRONMENT_FOLDER)
+    }
+
+
+def read_module(folder: Path, main: Path, environments: Container[str]) -> dict[str, CaseHistory]:
+    """Read one test module's cases, by case id; a file that is not there holds none."""
+    text = read_text(main)
+    if text is None:
+        return {}
+    module = layout.module_of(main.relative_to(folder))
+    cases = decode_module(
+        text,
+        read_text(Path(layout.samples_file(str(main)))),
+        file=main.as_posix(),
+        module=module,
+        environments=environments,
+    )
+    check_scopes(cases, folder.name, main.as_posix())
+    return cases
+
+
+def check_scopes(cases: Mapping[str, CaseHistory], folder: str, file: str) -> None:
+    """Raise BaselineError where a metric of a file does not belong into its folder."""
+    for case in cases.values():
+        for name, history in case.metrics.items():
+            if not layout.belongs(history.scope, folder):
+                rest = layout.split_case_id(case.case_id)[1]
+                raise schema.corrupt(
+                    file,
+                    f"{schema.metric_place(rest, name)}.scope",
+                    f"a metric of scope '{history.scope}' does not belong into {folder}/",
+                )
+
+
+def join_cases(far: dict[str, CaseHistory], near: Mapping[str, CaseHistory]) -> None:
+    """Add cases of a nearer folder to those of ``far``: where both hold a metric, it counts."""
+    for case_id, case in near.items():
+        shared = far[case_id].metrics if case_id in far else {}
+        far[case_id] = replace(case, metrics={**shared, **case.metrics})
+
+
+def held(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the case id and name of every metric that a folder holds."""
+    for main in main_files(folder):
+        module = layout.module_of(main.relative_to(folder))
+        entries = schema.module_entries(read_text(main) or "", main.as_posix())
+        for rest, (_, lines) in entries.items():
+            for name in lines:
+                yield layout.join_case_id(module, rest), name
+
+
+def references(text: str, file: str) -> Iterator[str]:
+    """Yield the names of the environments that a main file's sessions refer to."""
+    for _, lines in schema.module_entries(text, file).values():
+        for content in lines.values():
+            for session in content.sessions:
+                yield session.env

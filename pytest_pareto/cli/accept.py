@@ -18,9 +18,9 @@ from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.text import wrap
 
 if TYPE_CHECKING:
-    from pytest_pareto.baseline.accepting import Accepted
+    from pytest_pareto.baseline.acceptance import Accepted
     from pytest_pareto.baseline.candidate import Candidate
-    from pytest_pareto.baseline.edits import Edit
+    from pytest_pareto.baseline.updates import Edit
 
 _ACCEPT = """\
 Copy what the last session measured into the baseline, as a new level that later
@@ -71,10 +71,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     # What needs msgspec or numpy is imported where it is used.
-    from pytest_pareto.baseline.accepting import accept  # noqa: PLC0415 - see above
-    from pytest_pareto.baseline.candidate_files import read_candidate  # noqa: PLC0415 - see above
-    from pytest_pareto.baseline.edits import told  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.acceptance import accept  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.candidate import read_candidate  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.store import chosen_with, load, write  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.updates import told  # noqa: PLC0415 - see above
     from pytest_pareto.cli.accepted import edits_of, moved_fronts  # noqa: PLC0415 - see above
 
     reason = _reason(asked.reason)
@@ -139,7 +139,7 @@ def _baseline_of(asked: Path | None, candidate: "Candidate", project: Project) -
 
 def _check_reason(reason: str, accepted: "Accepted", edits: Sequence["Edit"]) -> None:
     """Ask for a reason where the session had one to ask for, or what is written has."""
-    from pytest_pareto.baseline.accepting import needs_reason  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.acceptance import needs_reason  # noqa: PLC0415 - see above
 
     for step, edit in zip(accepted.steps, edits, strict=True):
         if needs_reason((step.offered, edit.action)) and not reason:

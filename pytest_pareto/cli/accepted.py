@@ -4,11 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import fsum, isclose
 
-from pytest_pareto.baseline.accepting import Accepted, Step
-from pytest_pareto.baseline.actions import Action
-from pytest_pareto.baseline.described import step_words
-from pytest_pareto.baseline.edits import Edit
-from pytest_pareto.baseline.succession import KEPT_SESSIONS
+from pytest_pareto.baseline.acceptance import Accepted, Step
+from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action, Edit, step_words
 from pytest_pareto.compare.matching import remembered_metric
 from pytest_pareto.compare.stored import accepted_level
 from pytest_pareto.model.baseline import Baseline, MetricHistory

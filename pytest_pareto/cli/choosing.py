@@ -24,7 +24,7 @@ class Chosen:
 def choose(candidate: "Candidate", wanted: Sequence[str], root: Path) -> Chosen:
     """Return what is accepted; raises ParetoError where a name is of nothing in the candidate."""
     # What needs msgspec is imported where it is used.
-    from pytest_pareto.baseline.accepting import chosen_changes  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.acceptance import chosen_changes  # noqa: PLC0415 - see above
 
     offers = candidate.offers
     named = {name: _cases(offers, name, root) for name in wanted}

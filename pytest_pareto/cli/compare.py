@@ -92,7 +92,7 @@ def _two_sides(asked: argparse.Namespace) -> "SessionReport":
 def _in_turn(asked: argparse.Namespace) -> "SessionReport":
     from pytest_pareto.model.session_record import SessionReport  # noqa: PLC0415 - as above
     from pytest_pareto.pipeline import judge_record_in_turn  # noqa: PLC0415 - as above
-    from pytest_pareto.results.file import load_record  # noqa: PLC0415 - as above
+    from pytest_pareto.results.reader import load_record  # noqa: PLC0415 - as above
 
     path = Path(asked.old)
     if not path.is_file():
@@ -133,7 +133,7 @@ def _terms(record: "SessionRecord") -> str:
 
 
 def _write(report: "SessionReport", path: Path) -> None:
-    from pytest_pareto.results.report import render_json  # noqa: PLC0415 - as above
+    from pytest_pareto.results.writer import render_json  # noqa: PLC0415 - as above
 
     try:
         path.write_text(render_json(report), encoding="utf-8")

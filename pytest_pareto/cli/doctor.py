@@ -101,7 +101,7 @@ def _noise(asked: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def _metrics(folder: str, hardware: str | None) -> int:
     # What needs scipy is imported where it is used.
-    from pytest_pareto.baseline.recorded import load_recorded  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.sources import load_recorded  # noqa: PLC0415 - see above
     from pytest_pareto.doctor.metric_study import examine_metrics  # noqa: PLC0415 - see above
 
     directory = own_baseline() if folder == _HERE else Path(folder)

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from pytest_pareto.baseline.layout import NO_MACHINE
-from pytest_pareto.baseline.machines import several_machines
-from pytest_pareto.baseline.past import PastBaselines, machines_of
+from pytest_pareto.baseline.sources import PastBaselines, machines_of, several_machines
 from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.cli.written import terminal_width, write_lines

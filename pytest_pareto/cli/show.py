@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_pareto.baseline.recorded import load_recorded, recorded_machines
+from pytest_pareto.baseline.sources import load_recorded, recorded_machines
 from pytest_pareto.cli.exits import CANNOT
 from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.cli.written import terminal_width, write_lines

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_pareto.baseline import layout
-from pytest_pareto.baseline.machines import several_machines
-from pytest_pareto.baseline.newest import newest_runs
-from pytest_pareto.baseline.recorded import recorded_machines
+from pytest_pareto.baseline.sources import newest_runs, recorded_machines, several_machines
 from pytest_pareto.baseline.store import load
 from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.model.baseline import Baseline
@@ -19,8 +17,8 @@ from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.pipeline import accepted
 from pytest_pareto.report.paths import typed
-from pytest_pareto.results.file import load_record
-from pytest_pareto.results.form import ResultsFile
+from pytest_pareto.results.json_schema import ResultsFile
+from pytest_pareto.results.reader import load_record
 from pytest_pareto.runs.stored import commit_of, folder_at
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.formatting import plural
-from pytest_pareto.outputs.accepted import FOLDER, accept, scores_key
-from pytest_pareto.outputs.album import FULL
+from pytest_pareto.outputs.accepted_outputs import FOLDER, accept, scores_key
+from pytest_pareto.outputs.image_folder import FULL
 from pytest_pareto.plugin.kept_outputs import KeptOutputs
 from pytest_pareto.plugin.sampled_sides import Sides, scores_of
 

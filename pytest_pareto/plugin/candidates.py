@@ -4,16 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_pareto.baseline.candidate import (
+    SESSION,
     Candidate,
     Measured,
     plan_candidate,
     refused_candidate,
+    write_candidate,
 )
-from pytest_pareto.baseline.candidate_files import SESSION, write_candidate
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.outputs.disk import being_made, locked, open_folder, put_in_place, remove
+from pytest_pareto.outputs.folders import being_made, locked, open_folder, put_in_place, remove
 from pytest_pareto.pipeline import Judged
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.report.paths import typed

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pytest_pareto.measure.machine.environment import probe_environment
-from pytest_pareto.outputs.keeping import Keeper
+from pytest_pareto.outputs.image_folder import Keeper
 from pytest_pareto.plugin.collecting import why_uncollected
 from pytest_pareto.plugin.hooks import MeasuringHooks
 from pytest_pareto.plugin.progress import CHILD

@@ -43,7 +43,7 @@ def candidate_dir(config: pytest.Config) -> Path | None:
     folder = _folder(config, "candidate")
     if folder is None:
         return None
-    from pytest_pareto.baseline.candidate_files import SESSION, holds_candidate
+    from pytest_pareto.baseline.candidate import SESSION, holds_candidate
 
     ours = (folder / SESSION).resolve()
     kept = {"baseline": baseline_dir(config), "anchor": _folder(config, "anchor")}

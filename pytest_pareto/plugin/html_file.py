@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.session_record import Picture, SessionReport
-from pytest_pareto.outputs.thumbnails import BUDGET_B, make_thumbnails
+from pytest_pareto.outputs.images import BUDGET_B, make_thumbnails
 from pytest_pareto.report.html.page import Image, render_page
 
 

@@ -7,7 +7,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.errors import pip_install
 from pytest_pareto.model.session_record import Picture
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
-from pytest_pareto.outputs.artifacts import picture_file, write_artifacts
+from pytest_pareto.outputs.side_by_side import picture_file, write_artifacts
 from pytest_pareto.plugin.accepted_outputs import accept_outputs, lacking
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.kept_outputs import KeptOutputs

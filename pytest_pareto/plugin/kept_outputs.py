@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.outputs.accepted import accepted_albums
-from pytest_pareto.outputs.album import Album, read_albums
+from pytest_pareto.outputs.accepted_outputs import accepted_albums
+from pytest_pareto.outputs.image_folder import Album, read_albums
 from pytest_pareto.plugin.child import Handed
 from pytest_pareto.plugin.recording import KEEPER
 from pytest_pareto.plugin.values import megabytes

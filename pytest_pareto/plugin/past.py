@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pytest_pareto.baseline.anchor import load_anchor
+from pytest_pareto.baseline.sources import load_anchor
 from pytest_pareto.baseline.store import load
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.plugin.settings import Settings

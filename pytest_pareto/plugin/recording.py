@@ -12,7 +12,7 @@ from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import CaseRun, Measurement
-from pytest_pareto.outputs.keeping import Keep, Keeper
+from pytest_pareto.outputs.image_folder import Keep, Keeper
 from pytest_pareto.plugin.case_names import CaseNames
 from pytest_pareto.plugin.marker import CaseOptions, read_marker
 from pytest_pareto.plugin.measured_call import MeasuredCall, check_call

@@ -13,7 +13,7 @@ from pytest_pareto.plugin.folders import anchor_dir, baseline_dir
 
 KINDS: Mapping[str, str] = {
     "html": "pytest_pareto.plugin.html_file:html_file",
-    "json": "pytest_pareto.results.report:render_json",
+    "json": "pytest_pareto.results.writer:render_json",
     "markdown": "pytest_pareto.report.markdown:render_markdown",
     "openmetrics": "pytest_pareto.report.openmetrics:render_openmetrics",
 }

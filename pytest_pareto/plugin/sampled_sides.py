@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.model.baseline import Baseline, Samples
-from pytest_pareto.outputs.accepted import scores_key
-from pytest_pareto.outputs.album import Album
-from pytest_pareto.outputs.beside import Pair
-from pytest_pareto.outputs.beside import Side as Half
+from pytest_pareto.outputs.accepted_outputs import scores_key
+from pytest_pareto.outputs.image_folder import Album
+from pytest_pareto.outputs.side_by_side import Pair
+from pytest_pareto.outputs.side_by_side import Side as Half
 from pytest_pareto.plugin.conclusion import Sampled
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from pytest_pareto.baseline.edits import UpdateMode, plan_update, told
 from pytest_pareto.baseline.store import write
+from pytest_pareto.baseline.updates import UpdateMode, plan_update, told
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline.anchor import load_anchor
+from pytest_pareto.baseline.sources import load_anchor
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError

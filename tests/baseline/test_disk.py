@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline import disk
+from pytest_pareto.baseline import files
 from pytest_pareto.model.errors import BaselineError
 
 FailAt = Callable[[str, int, BaseException], Callable[[], int]]
@@ -22,41 +22,41 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_reading_text(tmp_path: Path) -> None:
-    assert disk.read_text(tmp_path / "none.json") is None
+    assert files.read_text(tmp_path / "none.json") is None
     (tmp_path / "crlf.json").write_bytes(b"a\r\nb\r\n")
-    assert disk.read_text(tmp_path / "crlf.json") == "a\nb\n"
+    assert files.read_text(tmp_path / "crlf.json") == "a\nb\n"
     (tmp_path / "latin.json").write_bytes(b'{"\xff": 1}')
     with pytest.raises(BaselineError, match=r"latin\.json: expected UTF-8 text \(.*byte 2\)"):
-        disk.read_text(tmp_path / "latin.json")
+        files.read_text(tmp_path / "latin.json")
     with pytest.raises(BaselineError, match=r"cannot be read \(Is a directory\)"):
-        disk.read_text(tmp_path)
+        files.read_text(tmp_path)
 
 
 def test_listing_json_files(directory: Path, fail_at: FailAt) -> None:
     (directory / "README.md").touch()
-    names = [path.relative_to(directory).as_posix() for path in disk.json_files(directory)]
+    names = [path.relative_to(directory).as_posix() for path in files.json_files(directory)]
     assert names == [*FILES]
-    assert disk.json_files(directory / "none") == []
+    assert files.json_files(directory / "none") == []
     denied = PermissionError(13, "Permission denied", str(directory / "d"))
     fail_at("scandir", 2, denied)
     with pytest.raises(BaselineError, match=r"/d: cannot be read \(Permission denied\)"):
-        disk.json_files(directory)
+        files.json_files(directory)
 
 
 def test_whether_a_directory_is_there(directory: Path, fail_at: FailAt) -> None:
-    assert disk.directory_exists(directory)
-    assert not disk.directory_exists(directory / "none")
+    assert files.directory_exists(directory)
+    assert not files.directory_exists(directory / "none")
     for path in (directory / "a.json", directory / "a.json" / "deeper" / "still"):
         with pytest.raises(BaselineError, match=r"/a\.json is a file where the baseline needs"):
-            disk.directory_exists(path)
+            files.directory_exists(path)
     fail_at("stat", 1, PermissionError(13, "Permission denied"))
     with pytest.raises(BaselineError, match=r"cannot be read \(Permission denied\)"):
-        disk.directory_exists(directory)
+        files.directory_exists(directory)
 
 
 def test_whoever_chose_the_place_hears_by_which_option(directory: Path) -> None:
     with (
         pytest.raises(BaselineError, match=r"a directory\. Choose another folder with --this\.$"),
-        disk.chosen_with("--this"),
+        files.chosen_with("--this"),
     ):
-        disk.directory_exists(directory / "a.json")
+        files.directory_exists(directory / "a.json")

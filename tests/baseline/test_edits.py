@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.baseline.edits import Action, Edit, UpdateMode, plan_update, told
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.baseline.updates import Action, Edit, UpdateMode, plan_update, told
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_pareto.baseline.emit import Tree, block, in_full, line
+from pytest_pareto.baseline.codec import Tree, block, in_full, line
 from pytest_pareto.model.formatting import significant
 
 STEADY = settings(deadline=None, derandomize=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline import codec, folders
+from pytest_pareto.baseline import codec, store
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
@@ -36,19 +36,19 @@ def test_folders_of_machines_are_told_from_everything_else(tmp_path: Path) -> No
     for name in ("any", "_env", ".git", "b-x1", "a-x1"):
         (tmp_path / name).mkdir()
     (tmp_path / "README.md").touch()
-    assert [f.name for f in folders.hardware_folders(tmp_path)] == ["a-x1", "any", "b-x1"]
+    assert [f.name for f in store.hardware_folders(tmp_path)] == ["a-x1", "any", "b-x1"]
 
 
 def test_a_module_is_read_with_its_samples(tmp_path: Path, one: CaseHistory) -> None:
     folder, main = tmp_path / "h", tmp_path / "h/t/test_m.json"
-    assert folders.read_module(folder, main, {"e1", "e2"}) == {}
-    assert folders.main_files(folder) == []
+    assert store.read_module(folder, main, {"e1", "e2"}) == {}
+    assert store.main_files(folder) == []
     _put(main, codec.encode_module([one]))
     _put(main.with_name("test_m.samples.json"), codec.encode_samples([one]))
-    assert folders.main_files(folder) == [main]
-    assert folders.read_module(folder, main, {"e1", "e2"}) == {one.case_id: one}
-    assert set(folders.held(folder)) == {(one.case_id, "accuracy"), (one.case_id, "latency")}
-    assert set(folders.references(main.read_text(), "m.json")) == {"e1", "e2"}
+    assert store.main_files(folder) == [main]
+    assert store.read_module(folder, main, {"e1", "e2"}) == {one.case_id: one}
+    assert set(store.held(folder)) == {(one.case_id, "accuracy"), (one.case_id, "latency")}
+    assert set(store.references(main.read_text(), "m.json")) == {"e1", "e2"}
 
 
 @pytest.mark.parametrize(("folder", "scope"), [("any", Scope.HOST), ("h", Scope.ANYWHERE)])
@@ -59,7 +59,7 @@ def test_a_metric_in_the_wrong_folder_is_an_error(
     main = tmp_path / folder / "t/test_m.json"
     _put(main, codec.encode_module([wrong]))
     with pytest.raises(BaselineError) as caught:
-        folders.read_module(tmp_path / folder, main, {"e1"})
+        store.read_module(tmp_path / folder, main, {"e1"})
     assert str(caught.value).startswith(
         f'{main.as_posix()} at cases["test_a"].metrics["latency"].scope: a metric of scope '
         f"'{scope}' does not belong into {folder}/."
@@ -67,11 +67,11 @@ def test_a_metric_in_the_wrong_folder_is_an_error(
 
 
 def test_environments_are_read_by_name(tmp_path: Path, gpu: Environment) -> None:
-    assert folders.read_environments(tmp_path) == {}
+    assert store.read_environments(tmp_path) == {}
     cpu = replace(gpu, gpu_product=None, gpu_count=0)
     _put(tmp_path / "_env/e1.json", codec.encode_environment(gpu))
     _put(tmp_path / "_env/e2.json", codec.encode_environment(cpu))
-    assert folders.read_environments(tmp_path) == {"e1": gpu, "e2": cpu}
+    assert store.read_environments(tmp_path) == {"e1": gpu, "e2": cpu}
     _put(tmp_path / "_env/e3.json", "{}")
     with pytest.raises(BaselineError, match=r"_env/e3\.json at schema"):
-        folders.read_environments(tmp_path)
+        store.read_environments(tmp_path)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pytest_pareto.baseline.newest import newest_runs
+from pytest_pareto.baseline.sources import newest_runs
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
 from tests.sessions import HERE, SCORE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline.past import PastBaselines, machines_of
+from pytest_pareto.baseline.sources import PastBaselines, machines_of
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError, ParetoError

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline.past import machines_of
-from pytest_pareto.baseline.recorded import load_recorded, recorded_machines
+from pytest_pareto.baseline.sources import load_recorded, machines_of, recorded_machines
 from pytest_pareto.baseline.store import write
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment

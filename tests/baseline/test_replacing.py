@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline import disk, replacing
+from pytest_pareto.baseline import files
 from pytest_pareto.model.errors import BaselineError
 
 FailAt = Callable[[str, int, BaseException], Callable[[], int]]
@@ -33,7 +33,7 @@ def _content(directory: Path) -> dict[str, str]:
 
 
 def _replace(directory: Path) -> None:
-    replacing.replace_all({directory / name: text for name, text in NEW.items()})
+    files.replace_all({directory / name: text for name, text in NEW.items()})
 
 
 def test_files_are_written_made_and_removed(directory: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_folder_in_the_place_of_a_file_is_an_error(directory: Path) -> None:
 _CRASH = """
 import json, os, sys
 from pathlib import Path
-from pytest_pareto.baseline import replacing
+from pytest_pareto.baseline import files
 
 directory, function, call, new = json.loads(sys.argv[1])
 real, calls = getattr(os, function), 0
@@ -129,7 +129,7 @@ def patched(*arguments, **keywords):
     return real(*arguments, **keywords)
 
 setattr(os, function, patched)
-replacing.replace_all({Path(directory, name): text for name, text in new.items()})
+files.replace_all({Path(directory, name): text for name, text in new.items()})
 """
 
 
@@ -144,13 +144,13 @@ def test_a_crash_leaves_every_file_whole(
     assert sum(left[name] == NEW[name] for name in OLD) == replaced
     assert all(left[name] in (OLD[name], NEW[name]) for name in OLD)
     # What the crash left behind is never taken for a baseline.
-    read = [path.relative_to(directory).as_posix() for path in disk.json_files(directory)]
+    read = [path.relative_to(directory).as_posix() for path in files.json_files(directory)]
     assert sorted(read) == sorted(OLD)
 
 
 @pytest.mark.parametrize("name", ["", "none", "none/deeper"])
 def test_a_writable_place_passes_and_stays_as_it_was(directory: Path, name: str) -> None:
-    replacing.check_writable(directory / name)
+    files.check_writable(directory / name)
     assert _content(directory) == OLD
     assert not (directory / "none").exists()
 
@@ -158,7 +158,7 @@ def test_a_writable_place_passes_and_stays_as_it_was(directory: Path, name: str)
 @pytest.mark.parametrize("name", ["a.json", "a.json/deeper"])
 def test_a_file_is_no_place_for_a_baseline(directory: Path, name: str) -> None:
     with pytest.raises(BaselineError, match=r"/a\.json is a file where the baseline needs"):
-        replacing.check_writable(directory / name)
+        files.check_writable(directory / name)
 
 
 def test_writing_is_tried_and_not_asked_for(directory: Path, fail_at: FailAt) -> None:
@@ -166,7 +166,7 @@ def test_writing_is_tried_and_not_asked_for(directory: Path, fail_at: FailAt) ->
     assert os.access(directory, os.W_OK)
     fail_at("fsync", 1, OSError(28, "No space left on device"))
     with pytest.raises(BaselineError) as caught:
-        replacing.check_writable(directory / "none")
+        files.check_writable(directory / "none")
     assert str(caught.value) == (
         f"{directory.as_posix()}/none: no baseline can be written here (No space left on device: "
         f"{directory.as_posix()}). Change its permissions."
@@ -225,7 +225,7 @@ def test_a_link_that_was_removed_already_is_put_back(linked: Path, fail_at: Fail
     texts = {linked / "c.json": None, linked / "d" / "b.json": "new b"}
     fail_at("replace", 1, OSError(5, "Input/output error"))
     with pytest.raises(BaselineError, match="The old baseline is intact"):
-        replacing.replace_all(texts)
+        files.replace_all(texts)
     _check_links(linked)
 
 
@@ -243,5 +243,5 @@ def test_two_files_that_are_one_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("old")
     (tmp_path / "c.json").symlink_to("a.json")
     with pytest.raises(BaselineError, match=r"two files of the baseline are links to .*a\.json"):
-        replacing.replace_all({tmp_path / "c.json": "C", tmp_path / "a.json": "A"})
+        files.replace_all({tmp_path / "c.json": "C", tmp_path / "a.json": "A"})
     assert (tmp_path / "a.json").read_text() == "old"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytest_pareto.baseline.rounded import as_stored
+from pytest_pareto.baseline.codec import as_stored
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.model.baseline import Baseline
 from tests.sessions import Levels, baseline, remembered

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.baseline.samples_codec import SamplesReader, encode_samples
+from pytest_pareto.baseline.codec import SamplesReader, encode_samples
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Samples
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.formatting import round_samples

@@ -358,7 +358,7 @@ def test_what_is_referred_to_is_written_first_and_removed_last(
 def test_reading_and_planning_need_no_heavy_import() -> None:
     """`msgspec` and the standard library are all that reading a baseline takes."""
     program = (
-        "import sys, pytest_pareto.baseline.store, pytest_pareto.baseline.edits\n"
+        "import sys, pytest_pareto.baseline.store, pytest_pareto.baseline.updates\n"
         "heavy = {'numpy', 'scipy', 'torch', 'pynvml', 'pytest', 'pickle'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

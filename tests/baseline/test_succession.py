@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_pareto.baseline.actions import Action, Choice, Recorded
-from pytest_pareto.baseline.succession import KEPT_SESSIONS, next_history
+from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action, Choice, Recorded, next_history
 from pytest_pareto.model.baseline import MetricHistory
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY
 

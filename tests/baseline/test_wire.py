@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.baseline import wire
-from pytest_pareto.baseline.forms import SessionLine
+from pytest_pareto.baseline import schema
+from pytest_pareto.baseline.schema import SessionLine
 from pytest_pareto.model.errors import BaselineError
 
 _LINE = {
@@ -35,7 +35,7 @@ def _session(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_sound_file_is_read() -> None:
-    entry, lines = wire.module_entries(_text(), "t.json")['test_x["4"]']
+    entry, lines = schema.module_entries(_text(), "t.json")['test_x["4"]']
     assert (entry.front, entry.source) == ("f", "s")
     assert lines["latency"].sessions == (SessionLine("e", 0, (0.5, 1.0)),)
 
@@ -121,7 +121,7 @@ def test_a_sound_file_is_read() -> None:
 )
 def test_every_fault_is_told_with_its_place(text: str, message: str) -> None:
     with pytest.raises(BaselineError) as caught:
-        wire.module_entries(text, "t.json")
+        schema.module_entries(text, "t.json")
     assert str(caught.value).startswith(message)
     assert str(caught.value).endswith(_RECOVER)
 
@@ -129,17 +129,17 @@ def test_every_fault_is_told_with_its_place(text: str, message: str) -> None:
 def test_text_made_to_exhaust_the_reader_is_refused_too() -> None:
     for text in ("[" * 100_000, f'{{"schema": 1{"0" * 5000}}}'):
         with pytest.raises(BaselineError, match=r"^t\.json: not valid JSON"):
-            wire.module_entries(text, "t.json")
+            schema.module_entries(text, "t.json")
 
 
 def test_a_number_too_large_for_a_float_is_no_number() -> None:
     with pytest.raises(BaselineError, match=r"finite|out of range"):
-        wire.module_entries(_text().replace("0.5", "1e999"), "t.json")
+        schema.module_entries(_text().replace("0.5", "1e999"), "t.json")
 
 
 def test_a_newer_schema_asks_for_an_upgrade_whatever_else_is_new() -> None:
     with pytest.raises(BaselineError) as caught:
-        wire.parse('{"schema": 2, "modules": []}', "t.json")
+        schema.parse('{"schema": 2, "modules": []}', "t.json")
     assert str(caught.value) == (
         "t.json: schema 2 was written by a newer pytest-pareto; upgrade pytest-pareto to read it "
         "(this version knows schemas up to 1)."
@@ -149,7 +149,7 @@ def test_a_newer_schema_asks_for_an_upgrade_whatever_else_is_new() -> None:
 @pytest.mark.parametrize("marker", ["<<<<<<< HEAD", "=======", ">>>>>>> theirs", "||||||| base"])
 def test_an_unresolved_merge_conflict_is_called_so(marker: str) -> None:
     with pytest.raises(BaselineError) as caught:
-        wire.parse(f'{{\n  "schema": 1,\n{marker}\n}}', "t.json")
+        schema.parse(f'{{\n  "schema": 1,\n{marker}\n}}', "t.json")
     assert str(caught.value) == (
         "t.json: unresolved merge conflict at line 3. Resolve it in git, for example with "
         "`git checkout --ours` or `--theirs` on this file."
@@ -158,4 +158,4 @@ def test_an_unresolved_merge_conflict_is_called_so(marker: str) -> None:
 
 def test_what_looks_like_a_conflict_inside_a_name_is_none() -> None:
     text = json.dumps({"schema": 1, "a\n=======\nb": "<<<<<<< HEAD"}, indent=0)
-    assert wire.parse(text, "t.json")["a\n=======\nb"] == "<<<<<<< HEAD"
+    assert schema.parse(text, "t.json")["a\n=======\nb"] == "<<<<<<< HEAD"

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_pareto.baseline.accepting import Accepted, Step
-from pytest_pareto.baseline.actions import Action
+from pytest_pareto.baseline.acceptance import Accepted, Step
 from pytest_pareto.baseline.layout import environment_key
-from pytest_pareto.baseline.succession import KEPT_SESSIONS
+from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action
 from pytest_pareto.cli.accepted import edits_of, moved_fronts
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope

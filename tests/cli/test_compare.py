@@ -15,7 +15,7 @@ from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import Asked, SessionRecord, SessionReport
 from pytest_pareto.pipeline import accepted, facts_against, judge_record
-from pytest_pareto.results.report import render_json
+from pytest_pareto.results.writer import render_json
 from tests.sessions import HERE, case_runs, five, session
 
 OTHER = replace(HERE, gpu_product="NVIDIA A100")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pytest_pareto.outputs.album import Album, AlbumWriter, Room, read_album
+from pytest_pareto.outputs.image_folder import Album, AlbumWriter, Room, read_album
 
 MakeAlbum = Callable[..., Album]
 

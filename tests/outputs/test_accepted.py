@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from pytest_pareto.model.baseline import Samples
-from pytest_pareto.outputs.accepted import FOLDER, accept, accepted_albums, scores_key
-from pytest_pareto.outputs.album import Album
-from pytest_pareto.outputs.disk import locked, size_b
+from pytest_pareto.outputs.accepted_outputs import FOLDER, accept, accepted_albums, scores_key
+from pytest_pareto.outputs.folders import locked, size_b
+from pytest_pareto.outputs.image_folder import Album
 from tests.outputs.conftest import MakeAlbum
 
 CASE = "test_a.py::test_a"
@@ -115,8 +115,8 @@ KILLED = """
 import sys
 from itertools import count
 from pathlib import Path
-from pytest_pareto.outputs.accepted import accept
-from pytest_pareto.outputs.album import read_albums
+from pytest_pareto.outputs.accepted_outputs import accept
+from pytest_pareto.outputs.image_folder import read_albums
 albums = read_albums(Path(sys.argv[1], "candidate"))
 for number in count():
     key = str(number % 2)

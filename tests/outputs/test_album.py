@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pytest_pareto.outputs.album import FULL, INDEX, AlbumWriter, Room, read_album, read_albums
+from pytest_pareto.outputs.image_folder import (
+    FULL,
+    INDEX,
+    AlbumWriter,
+    Room,
+    read_album,
+    read_albums,
+)
 from tests.outputs.conftest import MakeAlbum
 
 GREY = Image.new("L", (8, 8), 7)
@@ -126,7 +133,7 @@ KILLED = """
 import sys
 from pathlib import Path
 import numpy as np
-from pytest_pareto.outputs.album import AlbumWriter, Room
+from pytest_pareto.outputs.image_folder import AlbumWriter, Room
 writer = AlbumWriter(Path(sys.argv[1]), "case", (), Room(10**9))
 image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
 for number in range(10**6):

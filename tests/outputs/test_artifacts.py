@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pytest_pareto.outputs.artifacts import write_artifacts
-from pytest_pareto.outputs.beside import Pair, Side
+from pytest_pareto.outputs.side_by_side import Pair, Side, write_artifacts
 from tests.outputs.conftest import MakeAlbum
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from pytest_pareto.outputs.beside import Pair, Side, compose
+from pytest_pareto.outputs.side_by_side import Pair, Side, compose
 
 GAP, STRIP = 8, 68  # where the images begin
 RNG = np.random.default_rng(0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.outputs.disk import locked, remove
+from pytest_pareto.outputs.folders import locked, remove
 
 
 def test_what_is_being_removed_has_its_name_no_more(

@@ -3,8 +3,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pytest_pareto.outputs.album import read_albums
-from pytest_pareto.outputs.keeping import Keeper
+from pytest_pareto.outputs.image_folder import Keeper, read_albums
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)  # some 4.2 kB
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_pareto.outputs.names import case_name, file_name
+from pytest_pareto.outputs.image_folder import case_name, file_name
 
 ANY_TEXT = st.text(st.characters(), max_size=300)  # lone surrogates too
 

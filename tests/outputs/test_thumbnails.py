@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pytest_pareto.outputs.thumbnails import make_thumbnails
+from pytest_pareto.outputs.images import make_thumbnails
 
 
 @pytest.fixture

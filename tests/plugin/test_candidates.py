@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto import cli
-from pytest_pareto.baseline.candidate_files import SESSION, read_candidate
+from pytest_pareto.baseline.candidate import SESSION, read_candidate
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Toy

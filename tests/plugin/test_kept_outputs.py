@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pytest_pareto.model.verdict import CaseVerdict
-from pytest_pareto.outputs.accepted import FOLDER
+from pytest_pareto.outputs.accepted_outputs import FOLDER
 from pytest_pareto.plugin import illustrating
 from tests.plugin.conftest import Run
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from pytest_pareto.model.session_record import SessionReport
-from pytest_pareto.results.form import FORMAT, SCHEMA_FILE, VERSION, schema, schema_text
-from pytest_pareto.results.report import render_json, results_of
+from pytest_pareto.results.json_schema import FORMAT, SCHEMA_FILE, VERSION, schema, schema_text
+from pytest_pareto.results.writer import render_json, results_of
 
 Judged = Callable[..., SessionReport]
 

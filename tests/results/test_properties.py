@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.results.file import decode
-from pytest_pareto.results.recalling import record_of
-from pytest_pareto.results.report import render_json
+from pytest_pareto.results.reader import decode, record_of
+from pytest_pareto.results.writer import render_json
 
 Judged = Callable[..., SessionReport]
 

@@ -8,9 +8,9 @@ import pytest
 
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
-from pytest_pareto.results.evidence import Evidence
-from pytest_pareto.results.recalling import EvidenceError, record_of
-from pytest_pareto.results.recording import evidence_of
+from pytest_pareto.results.json_schema import Evidence
+from pytest_pareto.results.reader import EvidenceError, record_of
+from pytest_pareto.results.writer import evidence_of
 
 
 def there_and_back(record: SessionRecord) -> SessionRecord:

@@ -10,8 +10,8 @@ import pytest
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseComparison, CaseVerdict, Judgement, MetricResult
-from pytest_pareto.results.report import render_json
-from pytest_pareto.results.table import CaseRecord, MetricRecord
+from pytest_pareto.results.json_schema import CaseRecord, MetricRecord
+from pytest_pareto.results.writer import render_json
 
 Judged = Callable[..., SessionReport]
 LISTS = {"notes", "worst_ids"}

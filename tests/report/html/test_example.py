@@ -9,7 +9,7 @@ from pytest_pareto.baseline.store import load
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.pipeline import judge_record
 from pytest_pareto.report.html.page import render_page
-from pytest_pareto.results.file import load_record
+from pytest_pareto.results.reader import load_record
 
 if TYPE_CHECKING:
     from tests.report.html.conftest import Opens

@@ -1,14 +1,21 @@
-"""Outputs of one evaluation in a folder: a PNG per sample, and an index that is never ahead."""
+"""Outputs of one evaluation in a folder: a PNG per sample, and an index that is never ahead.
 
+Names of files for ids, which may hold anything.
+
+The outputs of one process, while its tests run.
+"""
+
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from pytest_pareto.outputs.folders import remove
 from pytest_pareto.outputs.images import NoImageError, as_picture
-from pytest_pareto.outputs.names import file_name
 
 INDEX = "index.jsonl"
 FULL = "pareto_outputs_mb is used up; raise it to keep more"
@@ -170,3 +177,59 @@ def _entries(folder: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(entry, dict):
             yield entry
+
+
+_SHOWN = 30
+_DIGITS = 12
+_PLAIN = re.compile(rf"[a-z0-9_]{{1,{_SHOWN}}}")
+_DEVICES = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
+)
+"""What Windows takes for a device, whatever its suffix."""
+
+
+def file_name(text: str, *, shown: str | None = None) -> str:
+    """Return a name, without a suffix, that every file system takes and no other text has.
+
+    A short lower-case word is its own name. Of anything else there is what can be read of it,
+    or of ``shown``, and a hash: systems differ in case, in accents and in what they refuse.
+    """
+    if _PLAIN.fullmatch(text) and text not in _DEVICES:
+        return text
+    readable = re.sub(r"[^A-Za-z0-9_]+", "-", text if shown is None else shown).strip("-")
+    # Ids may hold lone surrogates, which UTF-8 has no form of.
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+    return f"{readable[:_SHOWN].rstrip('-') or 'id'}-{digest}"
+
+
+def case_name(case_id: str) -> str:
+    """Return the name of a case's folder: what is shown of it is the test."""
+    return file_name(case_id, shown=case_id.rpartition("::")[2])
+
+
+Keep = Callable[[str, object], None]
+"""Takes a sample's id and its output."""
+
+
+class Keeper:
+    """Keeps outputs below a folder, at most ``most_b`` bytes of images."""
+
+    def __init__(self, folder: Path, most_b: int) -> None:
+        self._folder = folder
+        self._room = Room(most_b)
+        self._count = 0
+        self._written: dict[str, list[tuple[Path, AlbumWriter]]] = {}
+
+    def begin(self, nodeid: str) -> None:
+        """Forget what an earlier try of a test left, if it is run again."""
+        for folder, writer in self._written.pop(nodeid, []):
+            remove(folder)
+            self._room.give_back(writer.size_b)
+
+    def keep(self, nodeid: str, case_id: str, metrics: Sequence[str]) -> Keep:
+        """Return what takes the outputs of one evaluation, which these metrics score."""
+        self._count += 1
+        folder = self._folder / f"{self._count}-{case_name(case_id)}"
+        writer = AlbumWriter(folder, case_id, metrics, self._room)
+        self._written.setdefault(nodeid, []).append((folder, writer))
+        return writer.keep

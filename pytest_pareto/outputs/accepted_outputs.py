@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.formatting import round_samples
-from pytest_pareto.outputs.album import FULL, Album, Room, append, png_name, read_albums
-from pytest_pareto.outputs.disk import (
+from pytest_pareto.outputs.folders import (
     being_made,
     locked,
     open_folder,
@@ -17,7 +16,15 @@ from pytest_pareto.outputs.disk import (
     remove,
     size_b,
 )
-from pytest_pareto.outputs.names import file_name
+from pytest_pareto.outputs.image_folder import (
+    FULL,
+    Album,
+    Room,
+    append,
+    file_name,
+    png_name,
+    read_albums,
+)
 
 FOLDER = ".pareto_outputs"
 

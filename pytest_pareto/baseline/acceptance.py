@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from pytest_pareto.baseline.actions import Action
 from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 from pytest_pareto.baseline.codec import history_key
 from pytest_pareto.baseline.layout import environment_key
-from pytest_pareto.baseline.succession import still_explained
+from pytest_pareto.baseline.updates import Action, still_explained
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError
 

@@ -1,13 +1,20 @@
-"""One picture of one sample: what it was on the left, what it is on the right."""
+"""One picture of one sample: what it was on the left, what it is on the right.
 
+``pareto_artifacts``: for each failing case a folder, with a picture per worst sample.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_pareto.outputs.png import open_png
+from pytest_pareto.outputs.folders import being_made, locked, open_folder, put_in_place
+from pytest_pareto.outputs.image_folder import case_name, file_name
+from pytest_pareto.outputs.images import open_png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
 
 _LEAST = 256  # pixels that a side has at least, so that 8 × 8 can be seen
 _GAP = 8
@@ -139,3 +146,32 @@ def _drawable(character: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_README = """\
+What got worst, as `pytest --pareto` found it: a folder for each case, in it one for each metric,
+with the outputs of its worst samples: before on the left, now on the right. The folder of a case
+is replaced when it is found worse again. All of it can be deleted at any time.
+"""
+
+
+def write_artifacts(folder: Path, case_id: str, pairs: Sequence[Pair]) -> Path:
+    """Draw the worst samples of a case into a folder of its own, which is returned.
+
+    What was there of this case is replaced as a whole. Needs Pillow; raises OSError.
+    """
+    open_folder(folder, _README)
+    target = folder / case_name(case_id)
+    with locked(folder):
+        made = being_made(target)
+        for pair in pairs:
+            picture = picture_file(made, pair)
+            picture.parent.mkdir(exist_ok=True)
+            compose(pair).save(picture)
+        put_in_place(made, target)
+    return target
+
+
+def picture_file(case_folder: Path, pair: Pair) -> Path:
+    """Return where in the folder of its case a pair is drawn."""
+    return case_folder / file_name(pair.metric) / f"{pair.rank}-{file_name(pair.sample)}.png"

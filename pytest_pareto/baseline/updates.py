@@ -1,0 +1,371 @@
+"""The plan of an update, as data: made after judging, shown to the reader, applied by `store`.
+
+What an update does to one metric: which action its outcome asks for.
+
+A metric's history after an update: this session as its newest, and how much of the past.
+
+What an edit is about, in a few words and in the metric's own unit.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pytest_pareto.baseline.codec import in_full
+from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
+from pytest_pareto.model.run import CaseRun
+from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult
+
+
+class UpdateMode(StrEnum):
+    """What ``--pareto-update`` may write."""
+
+    CHANGED = "changed"  # what is new, and what changed
+    NEW = "new"  # only what was not recorded on this kind of machine
+    RUNS = "runs"  # another session of cases that did not change
+    ALL = "all"  # everything; it alone forgets
+
+
+class Action(StrEnum):
+    """What happens to one metric of one case."""
+
+    ADD = "add"
+    ACCEPT_WORSE = "accept-worse"
+    ACCEPT_BETTER = "accept-better"
+    ACCEPT_CHANGE = "accept-change"
+    APPEND = "append"
+    DROP = "drop"
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it moves the level that later sessions are compared with."""
+        return self in (Action.ACCEPT_WORSE, Action.ACCEPT_BETTER, Action.ACCEPT_CHANGE)
+
+
+_ONLY_ALL = frozenset({UpdateMode.ALL})
+_MODES = {
+    Action.ADD: frozenset({UpdateMode.NEW, UpdateMode.CHANGED, UpdateMode.ALL}),
+    Action.ACCEPT_WORSE: frozenset({UpdateMode.CHANGED, UpdateMode.ALL}),
+    Action.ACCEPT_BETTER: frozenset({UpdateMode.CHANGED, UpdateMode.ALL}),
+    Action.ACCEPT_CHANGE: frozenset({UpdateMode.CHANGED, UpdateMode.ALL}),
+    Action.APPEND: frozenset({UpdateMode.RUNS, UpdateMode.ALL}),
+    Action.DROP: _ONLY_ALL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What this session measured of one metric: one level per run, and where.
+
+    ``reference`` is the host reference of each of these runs, of a latency where all timed it.
+    ``env`` names the session's environment. ``alien`` says that the baseline's newest
+    session ran on a machine which a metric of this scope cannot be compared with.
+    """
+
+    levels: tuple[float, ...]
+    reference: tuple[float, ...]
+    samples: Samples | None
+    env: str
+    alien: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An action with the modes that take it; ``afresh`` forgets the metric's past sessions."""
+
+    action: Action
+    modes: frozenset[UpdateMode]
+    afresh: bool = False
+
+
+def choose(
+    result: MetricResult,
+    history: MetricHistory | None,
+    recorded: Recorded | None,
+    *,
+    vanished: bool,
+) -> Choice | None:
+    """Return what a metric's outcome asks for, or None where its entry stays as it is.
+
+    ``recorded`` is None where the session has no reading. That forgets a metric only where
+    it has ``vanished``: its test no longer asks for it, as against failing to measure it.
+    """
+    outcome = result.outcome
+    if recorded is None:
+        gone = outcome is Outcome.MISSING and vanished and history is not None
+        return _plain(Action.DROP) if gone else None
+    if history is None:
+        return None if outcome is Outcome.BROKEN else _plain(Action.ADD)
+    if outcome is Outcome.BROKEN:
+        # It was measured well and contradicts the baseline: that takes an explicit word.
+        return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL, afresh=True)
+    if result.change is not None and result.change.suspected:
+        return None  # it would lower the level that it is suspected of missing
+    if outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE):
+        return _uncompared(result, history, recorded)
+    return _plain(_compared(result, history, recorded))
+
+
+def _plain(action: Action) -> Choice:
+    return Choice(action, _MODES[action])
+
+
+def _uncompared(result: MetricResult, history: MetricHistory, recorded: Recorded) -> Choice:
+    if result.for_now:
+        return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL)  # a mood that lasts is the new normal
+    if _another_quantity(history, result.metric, recorded):
+        return Choice(Action.ACCEPT_CHANGE, _MODES[Action.ACCEPT_CHANGE], afresh=True)
+    first_here = result.outcome is Outcome.NEW or recorded.alien
+    return _plain(Action.ADD if first_here else Action.ACCEPT_CHANGE)
+
+
+def _compared(result: MetricResult, history: MetricHistory, recorded: Recorded) -> Action:
+    if result.outcome is Outcome.WORSE:
+        return Action.ACCEPT_WORSE
+    if result.outcome is Outcome.BETTER:
+        return Action.ACCEPT_BETTER
+    exact = result.metric.kind is Kind.EXACT
+    if exact and set(recorded.levels) != set(history.newest.runs):
+        return Action.ACCEPT_CHANGE
+    return Action.APPEND
+
+
+def _another_quantity(history: MetricHistory, metric: Metric, recorded: Recorded) -> bool:
+    """Tell whether the past is of something else than what was measured now."""
+    if history.disagreement(metric) is not None:
+        return True
+    if history.samples is None or recorded.samples is None:
+        return False
+    return set(history.samples.ids) != set(recorded.samples.ids)
+
+
+__all__ = ["Action", "Edit", "UpdateMode", "plan_update", "told"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One planned change of one metric; ``detail`` says in a few words what it is about."""
+
+    case_id: str
+    metric: str
+    action: Action
+    detail: str
+
+
+def told(edits: Iterable[Edit]) -> tuple[str, ...]:
+    """Say what was written, a line for all metrics of a case that went the same way."""
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for edit in edits:
+        together.setdefault((edit.action, edit.case_id, edit.detail), []).append(edit.metric)
+    return tuple(
+        f"{action}: {case_id} {', '.join(metrics)} ({detail})"
+        for (action, case_id, detail), metrics in together.items()
+    )
+
+
+def plan_update(
+    baseline: Baseline,
+    judgement: Judgement,
+    measured: Mapping[str, tuple[CaseRun, ...]],
+    levels: Mapping[tuple[str, str], tuple[float, ...]],
+    samples: Mapping[tuple[str, str], Samples],
+    environment: Environment,
+    mode: UpdateMode,
+    *,
+    prune: frozenset[str],
+) -> tuple[Baseline, tuple[Edit, ...]]:
+    """Return the baseline after an update, and what it changed, by case and metric name.
+
+    ``measured`` holds the session's own runs by case id, without those that only confirmed:
+    a case with fewer of them than another is incomplete, and keeps its entry, as a broken
+    one does. ``levels`` holds one number per run by case id and metric name, in the
+    metric's unit; ``samples`` the mean score per id of paired metrics. ``prune`` names the
+    missing cases that the mode `ALL` may forget; it is empty unless everything ran.
+    """
+    session = _Session(baseline, measured, levels, samples, environment)
+    cases = dict(baseline.cases)
+    edits: list[Edit] = []
+    for verdict in sorted(judgement.cases, key=lambda verdict: verdict.case_id):
+        case_id = verdict.case_id
+        if verdict.comparison.missing is not None:
+            if mode is UpdateMode.ALL and case_id in prune and case_id in cases:
+                gone = cases.pop(case_id)
+                edits += [
+                    Edit(case_id, name, Action.DROP, "its test is gone")
+                    for name in sorted(gone.metrics)
+                ]
+        elif verdict.comparison.broken is None and session.is_complete(case_id):
+            steps = _steps(session, verdict.comparison, mode)
+            if steps:
+                _apply(steps, cases, measured[case_id][-1])
+                edits += [step.edit(case_id) for step in steps]
+    environments = dict(baseline.environments)
+    if any(edit.action is not Action.DROP for edit in edits):
+        environments[session.environment_key] = environment
+    return replace(baseline, cases=cases, environments=environments), tuple(edits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What was measured, asked for by case and metric."""
+
+    baseline: Baseline
+    measured: Mapping[str, tuple[CaseRun, ...]]
+    levels: Mapping[tuple[str, str], tuple[float, ...]]
+    samples: Mapping[tuple[str, str], Samples]
+    environment: Environment
+
+    @property
+    def environment_key(self) -> str:
+        return environment_key(self.environment)
+
+    def is_complete(self, case_id: str) -> bool:
+        runs = max(map(len, self.measured.values()), default=0)
+        return len(self.measured.get(case_id, ())) == runs > 0
+
+    def history(self, case_id: str, metric: Metric) -> MetricHistory | None:
+        case = self.baseline.cases.get(case_id)
+        return None if case is None else case.metrics.get(metric.name)
+
+    def recorded(self, case_id: str, metric: Metric) -> Recorded | None:
+        key = (case_id, metric.name)
+        levels = self.levels.get(key)
+        if not levels:
+            return None
+        history = self.history(case_id, metric)
+        alien = history is not None and self._is_alien(history, metric)
+        reference = self._reference(case_id, metric, levels)
+        samples = self.samples.get(key)
+        return Recorded(levels, reference, samples, self.environment_key, alien=alien)
+
+    def _reference(
+        self, case_id: str, metric: Metric, levels: tuple[float, ...]
+    ) -> tuple[float, ...]:
+        if metric.name != LATENCY.name:
+            return ()
+        reference = self.levels.get((case_id, HOST_REFERENCE.name), ())
+        complete = len(reference) == len(levels) == len(self.measured[case_id])
+        return reference if complete else ()
+
+    def has_vanished(self, case_id: str, metric: Metric) -> bool:
+        """Tell whether no run asked for a metric; one that failed to measure it has asked."""
+        return all(run.measurement(metric.name) is None for run in self.measured[case_id])
+
+    def _is_alien(self, history: MetricHistory, metric: Metric) -> bool:
+        there = self.baseline.environments[history.newest.env]
+        return self.environment.mismatch(there, metric.scope) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One metric's choice, with what it was made from."""
+
+    choice: Choice
+    result: MetricResult
+    history: MetricHistory | None
+    recorded: Recorded | None
+
+    def edit(self, case_id: str) -> Edit:
+        detail = describe(self.choice, self.result, self.recorded)
+        return Edit(case_id, self.result.metric.name, self.choice.action, detail)
+
+
+def _steps(session: _Session, comparison: CaseComparison, mode: UpdateMode) -> list[_Step]:
+    """Return what a mode does to the metrics of one case, by name."""
+    steps = []
+    for result in sorted(comparison.metrics, key=lambda result: result.metric.name):
+        if result.metric.name == HOST_REFERENCE.name:
+            continue  # its numbers are kept beside those of the latency that they explain
+        history = session.history(comparison.case_id, result.metric)
+        recorded = session.recorded(comparison.case_id, result.metric)
+        vanished = session.has_vanished(comparison.case_id, result.metric)
+        choice = choose(result, history, recorded, vanished=vanished)
+        if choice is not None:
+            steps.append(_Step(choice, result, history, recorded))
+    if mode is UpdateMode.RUNS and any(step.choice.action.accepts for step in steps):
+        return []
+    return [step for step in steps if mode in step.choice.modes]
+
+
+def _apply(steps: list[_Step], cases: dict[str, CaseHistory], newest: CaseRun) -> None:
+    """Put a case's new entry into ``cases``; an entry without metrics goes."""
+    case_id = newest.case_id
+    metrics = dict(cases[case_id].metrics) if case_id in cases else {}
+    for step in steps:
+        metric = step.result.metric
+        if step.recorded is None:
+            del metrics[metric.name]
+        else:
+            metrics[metric.name] = next_history(step.choice, metric, step.history, step.recorded)
+    if metrics:
+        cases[case_id] = CaseHistory(case_id, newest.front, newest.source, metrics)
+    else:
+        del cases[case_id]
+
+
+KEPT_SESSIONS = 6
+"""Older sessions are forgotten: enough for a spread between sessions, and a line that fits."""
+
+
+def next_history(
+    choice: Choice, metric: Metric, history: MetricHistory | None, recorded: Recorded
+) -> MetricHistory:
+    """Return a metric's history with this session as its newest."""
+    past = () if history is None or choice.afresh else history.sessions
+    if history is not None and choice.action is Action.APPEND and metric.kind.sampled:
+        # The scores that were accepted stay the ones to beat: else they would creep.
+        return history
+    # Another machine measures the level that is accepted here too.
+    epoch = past[-1].epoch + choice.action.accepts if past else 0
+    exact = metric.kind is Kind.EXACT
+    levels = recorded.levels
+    if exact and len(set(levels)) == 1:
+        levels = levels[:1]
+    session = Session(recorded.env, epoch, levels, recorded.reference)
+    alone = exact and choice.action is not Action.ADD
+    sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
+    sessions = still_explained(sessions, None if choice.afresh else history)
+    samples = recorded.samples if metric.kind.sampled else None
+    return MetricHistory(
+        metric.unit, metric.better, metric.kind, metric.scope, sessions, samples, metric.gates
+    )
+
+
+def still_explained(
+    sessions: tuple[Session, ...], history: MetricHistory | None
+) -> tuple[Session, ...]:
+    """Keep why the level was accepted, as long as it is the level: also past its session."""
+    epoch = sessions[-1].epoch
+    if history is None or not history.reason or history.newest.epoch != epoch:
+        return sessions
+    if any(s.reason for s in sessions if s.epoch == epoch):
+        return sessions
+    first = next(at for at, s in enumerate(sessions) if s.epoch == epoch)
+    explained = replace(sessions[first], reason=history.reason)
+    return (*sessions[:first], explained, *sessions[first + 1 :])
+
+
+def describe(choice: Choice, result: MetricResult, recorded: Recorded | None) -> str:
+    """Say in a few words what an action is about; figures in the metric's own unit."""
+    if choice.action is Action.DROP or recorded is None:
+        return "no longer measured"
+    if not choice.action.accepts:
+        return plural(len(recorded.levels), "run")
+    if choice.afresh or result.baseline is None or result.candidate is None:
+        return result.reason or "recorded afresh"
+    return step_words(result.baseline, result.candidate, result.metric)
+
+
+def step_words(then: float | None, now: float, metric: Metric) -> str:
+    """Write the step from one accepted level to another in the metric's own unit: "0.2 → 0.1 s"."""
+    texts = [_figure(level, metric) for level in (then, now) if level is not None]
+    return f"{' → '.join(texts)} {metric.unit}".rstrip()
+
+
+def _figure(level: float, metric: Metric) -> str:
+    return str(in_full(level)) if metric.kind is Kind.EXACT else f"{level:.4g}"

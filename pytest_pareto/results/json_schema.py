@@ -1,0 +1,306 @@
+"""The whole file, and its published schema.
+
+The form of what a session measured: enough to judge it again, against anything.
+
+Long lists that repeat are held once, and named by their position: lists of texts, metrics and
+environments. What is "of each run" has a place for each run of its case, in their order.
+
+The form of what a session found: the gate, a record per case, and one per case and metric.
+
+What a docstring says here is what the published schema says.
+"""
+
+import json
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads
+from pytest_pareto.model.run import Looks
+from pytest_pareto.model.session_record import Asked, SessionFacts
+from pytest_pareto.model.verdict import CommonMode, Position, Verdict
+
+Places = tuple[int, ...]
+
+
+class Lacking(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Why runs have no reading of a metric; ``broken`` where that is a failure."""
+
+    runs: Places
+    why: str
+    broken: bool = False
+
+
+class Noted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was noted of a metric in some runs."""
+
+    runs: Places
+    notes: tuple[str, ...]
+
+
+class Scored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A score per sample, or a value per block of a set, alike in ``runs``.
+
+    ``ids`` names the list of ids.
+    """
+
+    runs: Places
+    ids: int
+    values: tuple[float, ...]
+    looks: Looks | None = None
+
+
+class MetricEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One metric of one case.
+
+    ``levels`` and ``first`` are of each run, null where it has none: the level of a noisy
+    metric, the value of an exact one, the number of a whole set.
+    """
+
+    metric: int
+    levels: tuple[float | None, ...] = ()
+    first: tuple[float | None, ...] = ()
+    scores: tuple[Scored, ...] = ()
+    lacking: tuple[Lacking, ...] = ()
+    notes: tuple[Noted, ...] = ()
+
+
+class BudgetText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A budget as its author wrote it."""
+
+    metric: str
+    text: str
+
+
+class CaseEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One case in the ``runs`` that measured it; ``source`` is a short hash of the test's code."""
+
+    case: str
+    nodeid: str
+    front: str
+    source: str
+    runs: Places
+    metrics: tuple[MetricEvidence, ...]
+    gate: bool = True
+    budgets: tuple[BudgetText, ...] = ()
+    items: int | None = None
+
+
+class RunEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One process: where it ran, why tests failed, and the lists of those that ended or skipped."""
+
+    environment: int
+    finished: int
+    skipped: int
+    failed: dict[str, str] = {}
+
+
+class RunsEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Runs, and what they measured, case by case."""
+
+    runs: tuple[RunEvidence, ...]
+    cases: tuple[CaseEvidence, ...]
+
+
+class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a session's verdict rests on, beside what it was compared with.
+
+    ``flagged`` is what looked worse, by case and metric, and ``again`` the runs that measured it
+    again, of ``confirming`` ones. ``old`` and ``old_again`` are runs of old code that took turns
+    with the new. ``gone`` are tests that only the old code has.
+    """
+
+    policy: Policy
+    spreads: SessionSpreads
+    confirming: int
+    anchored: bool
+    asked: Asked
+    failures: tuple[str, ...]
+    notices: tuple[str, ...]
+    gone: tuple[str, ...]
+    flagged: tuple[tuple[str, str], ...]
+    environments: tuple[Environment, ...]
+    metrics: tuple[Metric, ...]
+    lists: tuple[tuple[str, ...], ...]
+    runs: RunsEvidence
+    again: RunsEvidence
+    old: RunsEvidence
+    old_again: RunsEvidence
+
+
+class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The session as a whole.
+
+    ``failed`` is whether it fails the build: for ``failures`` of its own, or for a case that
+    fails. ``counts`` has the cases by verdict, ``shares`` how alpha was spent.
+    """
+
+    failed: bool
+    failures: tuple[str, ...]
+    notices: tuple[str, ...]
+    counts: dict[Verdict, int]
+    common_modes: tuple[CommonMode, ...]
+    shares: AlphaShares
+
+
+class BudgetRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A floor or ceiling: broken, kept, or (null) undecided. ``value`` is in the metric's unit."""
+
+    metric: str
+    text: str
+    value: float | None
+    broken: bool | None
+    reason: str | None
+
+
+class CaseRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One case, judged.
+
+    ``fails`` are the reasons for which it fails the build, ``notices`` what is said and does not
+    fail. ``on_front`` is whether it is shown to be on its front, shown to be off it, or neither
+    (null). ``rivals`` explain the position. ``broken``, ``missing`` and ``skipped`` say why there
+    is nothing to judge. ``confirmed`` are the metrics that were measured again, ``crept`` those
+    that are worse than the anchor.
+    """
+
+    case: str
+    nodeid: str
+    front: str
+    verdict: Verdict
+    fails: tuple[str, ...]
+    notices: tuple[str, ...]
+    notes: tuple[str, ...]
+    gate: bool
+    position: Position
+    on_front: bool | None
+    rivals: tuple[str, ...]
+    position_reason: str | None
+    budgets: tuple[BudgetRecord, ...]
+    broken: str | None
+    missing: str | None
+    skipped: str | None
+    confirmed: tuple[str, ...]
+    common: str | None
+    crept: tuple[str, ...]
+
+
+class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One metric of one case: flat, so that a list of these is a table.
+
+    ``baseline``, ``candidate`` and ``first`` (the first call) are levels in ``unit``, which is
+    SI. ``estimate``, ``low``, ``high``, ``tolerance``, ``give_up`` and ``resolution`` are
+    fractions where ``relative``, else in ``unit``; positive is worse. ``low`` to ``high`` is the
+    1 - 2 ``alpha`` interval. ``p_convicting`` is ``p_worse`` after correction, null where nothing
+    was corrected. ``resolution`` is the smallest regression that would have been called WORSE
+    with 80 % probability. A number that is infinite is null: a ``resolution`` of null says that
+    nothing could have been caught. From ``estimate`` to ``exact`` all is null where the two sides
+    could not be compared, for ``reason``. ``pairs`` is the number of samples, ``worst_ids`` those
+    that fell furthest. ``look`` of ``looks`` is where an evaluation of ``samples`` samples stopped.
+    """
+
+    case: str
+    front: str
+    verdict: Verdict
+    metric: str
+    outcome: Outcome
+    unit: str
+    better: Better
+    kind: Kind
+    scope: Scope
+    gates: bool
+    relative: bool
+    tolerance: float
+    give_up: float
+    baseline: float | None
+    candidate: float | None
+    first: float | None
+    items: int | None
+    estimate: float | None
+    low: float | None
+    high: float | None
+    resolution: float | None
+    alpha: float | None
+    p_worse: float | None
+    p_better: float | None
+    p_convicting: float | None
+    df: float | None
+    pairs: int | None
+    runs_to_settle: int | None
+    suspected: bool | None
+    exact: bool | None
+    reason: str | None
+    unmeasured: bool
+    for_now: bool
+    confirmed: bool
+    look: int | None
+    looks: int | None
+    samples: int | None
+    notes: tuple[str, ...]
+    worst_ids: tuple[str, ...]
+
+
+class PictureRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that shows one of the worst samples of a metric, before and now."""
+
+    case: str
+    metric: str
+    sample: str
+    file: str
+
+
+FORMAT = "pytest-pareto results"
+VERSION = 1
+SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
+
+
+class ResultsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A session of pytest-pareto: what it found, and what it measured.
+
+    ``metrics`` is the table: one flat record per case and metric. ``anchor`` has the same
+    records for the comparison with the anchor. ``environment`` is the machine of the newest run.
+    ``evidence`` is for `pytest-pareto compare`, and null where nothing was compared.
+    """
+
+    format: Literal["pytest-pareto results"]
+    version: Literal[1]
+    gate: Gate
+    session: SessionFacts
+    environment: Environment | None
+    cases: tuple[CaseRecord, ...]
+    metrics: tuple[MetricRecord, ...]
+    anchor: tuple[MetricRecord, ...]
+    pictures: tuple[PictureRecord, ...]
+    evidence: Evidence | None
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file, as `SCHEMA_FILE` holds it."""
+    generated = _described(msgspec.json.schema(ResultsFile))
+    assert isinstance(generated, dict)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{FORMAT}, version {VERSION}",
+        **generated,
+    }
+
+
+def _described(content: object) -> object:
+    """Return a schema whose descriptions are docstrings without the indentation of code."""
+    if isinstance(content, dict):
+        return {
+            name: cleandoc(part)
+            if name == "description" and isinstance(part, str)
+            else _described(part)
+            for name, part in content.items()
+        }
+    return [_described(part) for part in content] if isinstance(content, list) else content
+
+
+def schema_text() -> str:
+    """Return the text of `SCHEMA_FILE`."""
+    return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
