@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_pareto import cli, plugin
 from pytest_pareto.model.metric import BUILT_IN, Kind, Metric, Scope
-from pytest_pareto.report.units import fraction
+from pytest_pareto.report.numbers import fraction
 
 PAGE = Path(__file__).with_name("reference.md")
 TABLE = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- /made -->\n)", flags=re.DOTALL)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY
-from pytest_pareto.report.live import figures_text
+from pytest_pareto.report.terminal import figures_text
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")

@@ -12,10 +12,9 @@ from pytest_pareto.cli.project import Project, own_project
 from pytest_pareto.cli.written import terminal_width, write_lines
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import require_text
-from pytest_pareto.report.accepting import REASON
-from pytest_pareto.report.edits import edit_lines
-from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.text import wrap
+from pytest_pareto.report.next_steps import REASON
+from pytest_pareto.report.terminal import edit_lines
+from pytest_pareto.report.text import Line, Tone, wrap
 
 if TYPE_CHECKING:
     from pytest_pareto.baseline.acceptance import Accepted

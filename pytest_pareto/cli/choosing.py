@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.report.paths import typed
+from pytest_pareto.report.text import typed
 
 
 @dataclass(frozen=True, slots=True)

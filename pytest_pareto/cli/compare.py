@@ -12,9 +12,8 @@ from pytest_pareto.cli.written import terminal_width, write_lines
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.verdict import Judgement, Verdict
-from pytest_pareto.report.lines import Line
 from pytest_pareto.report.terminal import render_terminal
-from pytest_pareto.report.text import wrap
+from pytest_pareto.report.text import Line, wrap
 
 if TYPE_CHECKING:
     from pytest_pareto.model.session_record import SessionRecord, SessionReport

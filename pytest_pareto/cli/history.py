@@ -12,7 +12,7 @@ from pytest_pareto.cli.project import own_baseline
 from pytest_pareto.cli.written import terminal_width, write_lines
 from pytest_pareto.model.baseline import Baseline, Course, Courses, Revision
 from pytest_pareto.model.errors import BaselineError, ParetoError
-from pytest_pareto.report.course import render_courses
+from pytest_pareto.report.history_text import render_courses
 from pytest_pareto.runs.log import FolderLog, folder_log
 from pytest_pareto.runs.objects import GitObjects, Snapshots
 

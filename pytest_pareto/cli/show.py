@@ -13,7 +13,7 @@ from pytest_pareto.judge.front import place_front
 from pytest_pareto.model.baseline import Baseline, Held, RecordedFronts
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
-from pytest_pareto.report.recorded import render_recorded
+from pytest_pareto.report.baseline_text import render_recorded
 
 _ALPHA = 0.05
 

@@ -16,7 +16,7 @@ from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.pipeline import accepted
-from pytest_pareto.report.paths import typed
+from pytest_pareto.report.text import typed
 from pytest_pareto.results.json_schema import ResultsFile
 from pytest_pareto.results.reader import load_record
 from pytest_pareto.runs.stored import commit_of, folder_at

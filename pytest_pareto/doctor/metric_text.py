@@ -16,11 +16,9 @@ from pytest_pareto.doctor.metric_model import (
 )
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.report.digits import fixed, trimmed
-from pytest_pareto.report.grid import GridRow, grid_lines
-from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.names import Names, front_names
-from pytest_pareto.report.text import clean, clip, wrap
+from pytest_pareto.report.fronts import Names, front_names
+from pytest_pareto.report.numbers import fixed, trimmed
+from pytest_pareto.report.text import GridRow, Line, Tone, clean, clip, grid_lines, wrap
 
 _FIGURES = ("n", "apart", "for half", "for all", "unpaired", "for half", "signal")
 _AGREEMENT = ("tau-b", "90 % interval", "variants", "both", "opposite")

@@ -21,12 +21,16 @@ from pytest_pareto.doctor.noise_model import (
 )
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import DEVICE_TIME, LATENCY
-from pytest_pareto.report.figures import change_figure, on_scale_of, resolution_text
-from pytest_pareto.report.grid import GridRow, grid_lines
-from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.names import front_names
-from pytest_pareto.report.text import clean, clip, wrap
-from pytest_pareto.report.units import duration, fraction, levels
+from pytest_pareto.report.fronts import front_names
+from pytest_pareto.report.numbers import (
+    change_figure,
+    duration,
+    fraction,
+    levels,
+    on_scale_of,
+    resolution_text,
+)
+from pytest_pareto.report.text import GridRow, Line, Tone, clean, clip, grid_lines, wrap
 
 
 def render_noise(

@@ -17,7 +17,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.outputs.folders import being_made, locked, open_folder, put_in_place, remove
 from pytest_pareto.pipeline import Judged
 from pytest_pareto.plugin.conclusion import Conclusion
-from pytest_pareto.report.paths import typed
+from pytest_pareto.report.text import typed
 
 _README = """\
 What the last `pytest --pareto` would have written into the baseline, in its own format, and in

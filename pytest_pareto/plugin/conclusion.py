@@ -10,10 +10,9 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.session_record import Picture, SessionFacts, SessionRecord, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.plugin.failures import report_failures, without_test
-from pytest_pareto.report.failure import failure_text
-from pytest_pareto.report.paths import typed
-from pytest_pareto.report.summary import title
-from pytest_pareto.report.terminal import render_terminal
+from pytest_pareto.report.headline import title
+from pytest_pareto.report.terminal import failure_text, render_terminal
+from pytest_pareto.report.text import typed
 
 
 @dataclass(frozen=True, slots=True)

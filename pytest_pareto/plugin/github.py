@@ -12,7 +12,7 @@ import pytest
 from pytest_pareto.model.session_record import SessionReport
 
 if TYPE_CHECKING:
-    from pytest_pareto.report.annotations import Spot
+    from pytest_pareto.report.github import Spot
 
 
 def append_summary(report: SessionReport) -> str | None:
@@ -34,7 +34,7 @@ def write_annotations(session: pytest.Session, report: SessionReport) -> None:
     """Print annotations, each at the start of a line of standard output, under GitHub Actions."""
     if os.environ.get("GITHUB_ACTIONS", "").lower() != "true":
         return
-    from pytest_pareto.report.annotations import annotation_lines
+    from pytest_pareto.report.github import annotation_lines
 
     lines = annotation_lines(report, _spots(session, report))
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -48,7 +48,7 @@ def write_annotations(session: pytest.Session, report: SessionReport) -> None:
 
 def _spots(session: pytest.Session, report: SessionReport) -> "dict[str, Spot]":
     """Find the tests of cases by what both ids begin with: the report's are as one would type."""
-    from pytest_pareto.report.annotations import Spot
+    from pytest_pareto.report.github import Spot
 
     items = {item.nodeid: item for item in session.items}
     spots = {}

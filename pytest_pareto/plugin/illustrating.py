@@ -12,7 +12,7 @@ from pytest_pareto.plugin.accepted_outputs import accept_outputs, lacking
 from pytest_pareto.plugin.conclusion import Conclusion
 from pytest_pareto.plugin.kept_outputs import KeptOutputs
 from pytest_pareto.plugin.sampled_sides import Sides
-from pytest_pareto.report.paths import typed
+from pytest_pareto.report.text import typed
 from pytest_pareto.runs.legs import Side
 
 

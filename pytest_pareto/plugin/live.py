@@ -8,7 +8,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.plugin.hooks import PAYLOAD, cases_of
-from pytest_pareto.report.live import figures_text
+from pytest_pareto.report.terminal import figures_text
 
 _PROGRESS = len(" PASSED [] [100%]")
 

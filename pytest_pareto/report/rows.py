@@ -1,24 +1,33 @@
-"""The content of every report, built once: rows of metrics, as formatted text."""
+"""The content of every report, built once: rows of metrics, as formatted text.
 
-from collections.abc import Iterator
+A budget as text: what was measured beside its bounds, in the unit of the metric's row.
+
+The bill: what a thousand items cost in time and in energy, and what a change adds to it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.metric import ENERGY, LATENCY, Budget, Metric, parse_budget
 from pytest_pareto.model.run import Looks
-from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.report.bill import energy_text, per_thousand
-from pytest_pareto.report.changes import Figure
-from pytest_pareto.report.figures import (
+from pytest_pareto.model.verdict import BudgetResult, CaseComparison, CaseVerdict, MetricResult
+from pytest_pareto.report.numbers import (
+    Figure,
+    Scale,
     caught_text,
     change_figure,
+    decimals_for,
+    fixed,
+    levels,
     on_scale_of,
     resolution_text,
     sides_of,
+    trimmed,
 )
-from pytest_pareto.report.text import clean
-from pytest_pareto.report.units import Scale, levels
-from pytest_pareto.report.words import outcome_word
+from pytest_pareto.report.text import Tone, clean
+from pytest_pareto.report.wording import outcome_word
 
 DIAGNOSTIC = "a diagnostic: it decides nothing"
 _SAID_IN_BRIEF = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.ABSENT}
@@ -151,3 +160,182 @@ def _p_value(p: float) -> str:
     if 0 < p < 1e-4:
         return "< 0.0001"
     return "> 0.999" if 0.999 < p < 1 else f"{p:.2g}"
+
+
+_STATES = {True: "broken", False: "kept", None: "undecided"}
+
+
+def budget_text(budget: BudgetResult, result: MetricResult | None) -> str:
+    """Say how a budget came out: "budget broken: latency 431.2 ms, limit <= 400.0 ms"."""
+    reason = f" ({clean(budget.reason)})" if budget.reason else ""
+    return f"budget {_STATES[budget.broken]}: {budget_figures(budget, result)}{reason}"
+
+
+def budget_figures(budget: BudgetResult, result: MetricResult | None) -> str:
+    """Write what was measured and the limit, on the scale of the row of their metric.
+
+    A limit that is of another unit than the metric stands as its author wrote it.
+    """
+    unit = "" if result is None else result.metric.unit
+    asked = _asked(budget)
+    if budget.value is None:
+        return clean(f"{budget.metric}, limit {budget.text}")
+    if asked is None or asked.unit not in {"", unit or "%"}:
+        shown = levels((budget.value,), unit)
+        value = f"{shown.texts[0]} {shown.scale.unit}".rstrip()
+        return clean(f"{budget.metric} {value}, limit {budget.text}")
+    limits = [bound.limit for bound in asked.bounds]
+    scale = None if result is None else _scale_of_row(result)
+    shown = levels((budget.value, *limits), unit, exact=True, scale=scale)
+    value, *bounds = (f"{text} {shown.scale.unit}".rstrip() for text in shown.texts)
+    told = (
+        f"{'<=' if bound.ceiling else '>='} {text}"
+        for bound, text in zip(asked.bounds, bounds, strict=True)
+    )
+    return clean(f"{budget.metric} {value}, limit {', '.join(told)}")
+
+
+def broken_budgets(case: CaseComparison) -> tuple[str, ...]:
+    """Write what each broken budget of a case measured, and its limit."""
+    return tuple(budget_figures(b, case.metric(b.metric)) for b in case.budgets if b.broken)
+
+
+def with_figures(texts: Iterable[str], case: CaseComparison) -> tuple[str, ...]:
+    """Put figures into what the gate says of a case's budgets; other texts stay as they are."""
+    return tuple(_with_figures(text, case) for text in texts)
+
+
+def untold_budgets(texts: Sequence[str], case: CaseComparison) -> tuple[str, ...]:
+    """Say how those budgets came out of which none of the gate's ``texts`` tells."""
+    return tuple(
+        budget_text(budget, case.metric(budget.metric))
+        for budget in case.budgets
+        if not any(text.endswith(budget.said) for text in texts)
+    )
+
+
+def _with_figures(text: str, case: CaseComparison) -> str:
+    for budget in case.budgets:
+        if text.endswith(budget.said):
+            return text.removesuffix(budget.said) + budget_text(budget, case.metric(budget.metric))
+    return text
+
+
+def _asked(budget: BudgetResult) -> Budget | None:
+    try:
+        return parse_budget(budget.metric, budget.text)
+    except ParetoError:
+        return None  # of a file that something else wrote
+
+
+def _scale_of_row(result: MetricResult) -> Scale | None:
+    sides = sides_of(result)
+    return sides.scale if any(sides.texts) else None
+
+
+_J_PER_WH = 3600.0
+_THOUSAND = 1000
+_KINDS = {"time": LATENCY, "energy": ENERGY}
+_TONES = {Outcome.WORSE: Tone.RED, Outcome.BETTER: Tone.GREEN}
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Time or energy of a thousand items, as text in the unit of the bill.
+
+    ``extra`` is what the change adds, where it is shown to have moved the metric at all.
+    """
+
+    before: str
+    now: str
+    extra: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One case on the bill: its charges by kind; ``per`` is what a thousand of are charged."""
+
+    per: str
+    charges: Mapping[str, Charge]
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What is charged, by case id; ``units`` are those of each kind that is charged at all."""
+
+    units: Mapping[str, str]
+    items: Mapping[str, Item]
+
+
+def build_bill(cases: Sequence[CaseVerdict]) -> Bill:
+    """Charge every case that has a latency or an energy, all in one unit for each of the two."""
+    scales = {}
+    for kind, metric in _KINDS.items():
+        largest = max((_largest(case, metric.name) for case in cases), default=0.0)
+        if largest:
+            scales[kind] = _scale(largest, metric.unit)
+    items = {case.case_id: item for case in cases if (item := _item(case, scales)) is not None}
+    return Bill({kind: scale.unit for kind, scale in scales.items()}, items)
+
+
+def counted(items: int | None) -> str:
+    """Name what is counted: items where the test said how many there are, else calls."""
+    return "calls" if items is None else "items"
+
+
+def per_thousand(value: float, items: int | None) -> float:
+    """Return what a thousand items take, of what a call takes that works through ``items``."""
+    return _THOUSAND * value / (items or 1)
+
+
+def energy_text(energy_j: float, items: int | None) -> str:
+    """Write the energy of a thousand: "0.52 Wh per 1,000 items"."""
+    scale = _scale(energy_j, ENERGY.unit)
+    return f"{trimmed(energy_j / scale.factor, 3)} {scale.unit} per 1,000 {counted(items)}"
+
+
+def _scale(value: float, unit: str) -> Scale:
+    """Choose what a bill is written in: energies as the meter charges them."""
+    if unit != ENERGY.unit:
+        return levels((value,), unit).scale
+    large = abs(value) >= _THOUSAND * _J_PER_WH
+    return Scale(_THOUSAND * _J_PER_WH, "kWh") if large else Scale(_J_PER_WH, "Wh")
+
+
+def _sides(result: MetricResult) -> list[float | None]:
+    return [
+        None if value is None else per_thousand(value, result.items)
+        for value in (result.baseline, result.candidate)
+    ]
+
+
+def _largest(case: CaseVerdict, name: str) -> float:
+    result = case.comparison.metric(name)
+    known = [] if result is None else [abs(v) for v in _sides(result) if v is not None]
+    return max(known, default=0.0)
+
+
+def _item(case: CaseVerdict, scales: Mapping[str, Scale]) -> Item | None:
+    charges, items = {}, None
+    for kind, scale in scales.items():
+        result = case.comparison.metric(_KINDS[kind].name)
+        if result is not None and _largest(case, result.metric.name):
+            charges[kind] = _charge(result, scale)
+            items = items or result.items
+    return Item(counted(items), charges) if charges else None
+
+
+def _charge(result: MetricResult, scale: Scale) -> Charge:
+    before, now = _sides(result)
+    change, extra, tone = result.change, None, Tone.PLAIN
+    if change is not None and result.outcome in _TONES and before is not None:
+        # The estimate, and not the difference of the levels: these are not adjusted.
+        share = change.estimate
+        extra = share * before if change.relative else per_thousand(share, result.items)
+        tone = _TONES[result.outcome]
+    known = [abs(value) / scale.factor for value in (before, now) if value is not None]
+    decimals = decimals_for(max(known), 4)
+    was, is_now = ("" if v is None else fixed(v / scale.factor, decimals) for v in (before, now))
+    more = "" if extra is None else trimmed(extra / scale.factor, 3, sign=True)
+    return Charge(was, is_now, more, tone)

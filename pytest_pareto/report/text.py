@@ -1,8 +1,19 @@
-"""Fitting text into a terminal: display width, visible control characters, wrapping."""
+"""Fitting text into a terminal: display width, visible control characters, wrapping.
 
+One line of a report and how it should stand out.
+
+A plain table: a name at the left of each row, and cells that line up at the right.
+
+How a path is spelled for who reads it, or types it at the shell.
+"""
+
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ELLIPSIS = "…"
@@ -114,3 +125,71 @@ def _split(line: str, width: int, hanging: str) -> list[str]:
         pieces.append(line[:cut].rstrip())
         line = hanging + line[cut:].lstrip()
     return [*pieces, line]
+
+
+class Tone(StrEnum):
+    """What a line is, as a terminal can show it."""
+
+    PLAIN = "plain"
+    RED = "red"
+    GREEN = "green"
+    YELLOW = "yellow"
+    BOLD = "bold"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text without its line break, and its tone."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+    @property
+    def markup(self) -> dict[str, bool]:
+        """The tone as keyword arguments of pytest's terminal writer."""
+        return {} if self.tone is Tone.PLAIN else {self.tone.value: True}
+
+
+_GAP = "  "
+_LEAST_NAME = 10
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """A row of cells; without cells it is a heading of the rows below."""
+
+    name: str
+    cells: tuple[str, ...] = ()
+    tone: Tone = Tone.PLAIN
+
+
+def grid_lines(head: Sequence[str], rows: Sequence[GridRow], width: int) -> list[Line]:
+    """Lay rows out under their heads, names shortened so that a line fits the width."""
+    table = [tuple(head), *(row.cells for row in rows if row.cells)]
+    widths = [max(map(display_width, column)) for column in zip(*table, strict=True)]
+    room = width - sum(len(_GAP) + size for size in widths)
+    names = max(display_width(row.name) for row in rows if row.cells)
+    names = max(_LEAST_NAME, min(names, room))
+
+    def line(name: str, cells: Sequence[str], tone: Tone = Tone.PLAIN) -> Line:
+        texts = [pad(shorten(name, names), names)]
+        texts += [pad(cell, size, right=True) for cell, size in zip(cells, widths, strict=True)]
+        return Line(clip(_GAP.join(texts).rstrip(), width), tone)
+
+    return [
+        line("", head),
+        *(
+            line(row.name, row.cells, row.tone)
+            if row.cells
+            else Line(clip(row.name, width), row.tone)
+            for row in rows
+        ),
+    ]
+
+
+def typed(path: Path, cwd: Path) -> str:
+    """Return a path as it can be typed in ``cwd``, with slashes; as it is where no way leads."""
+    try:
+        return Path(os.path.relpath(path, cwd)).as_posix()
+    except ValueError:  # on another drive
+        return path.as_posix()

@@ -8,10 +8,8 @@ import pytest
 
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
-from pytest_pareto.report.accepting import REASON, trades_step
-from pytest_pareto.report.failure import failure_text
-from pytest_pareto.report.steps import session_steps
-from pytest_pareto.report.terminal import render_terminal
+from pytest_pareto.report.next_steps import REASON, session_steps, trades_step
+from pytest_pareto.report.terminal import failure_text, render_terminal
 
 Run = tuple[Judgement, SessionFacts]
 Cases = Callable[..., CaseVerdict]

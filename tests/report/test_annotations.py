@@ -16,7 +16,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.annotations import MOST, Spot, annotation_lines
+from pytest_pareto.report.github import MOST, Spot, annotation_lines
 
 Run = tuple[Judgement, SessionFacts]
 COMMAND = re.compile(r"::(error|warning) ([^:]*)::(.*)")

@@ -8,8 +8,8 @@ import pytest
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, LATENCY
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Verdict
-from pytest_pareto.report.bill import Bill, build_bill, energy_text, per_thousand
-from pytest_pareto.report.lines import Tone
+from pytest_pareto.report.rows import Bill, build_bill, energy_text, per_thousand
+from pytest_pareto.report.text import Tone
 
 Compared = Callable[..., MetricResult]
 Case = Callable[..., CaseVerdict]

@@ -18,8 +18,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.blocks import CaseBlock, all_cases, build_case, build_fronts
-from pytest_pareto.report.names import front_names
+from pytest_pareto.report.fronts import CaseBlock, all_cases, build_case, build_fronts, front_names
 
 Run = tuple[Judgement, SessionFacts]
 MakeCase = Callable[..., CaseVerdict]

@@ -9,12 +9,11 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import BudgetResult, CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.annotations import annotation_lines
-from pytest_pareto.report.budgets import budget_text
-from pytest_pareto.report.failure import failure_text
+from pytest_pareto.report.github import annotation_lines
 from pytest_pareto.report.html.page import render_page
 from pytest_pareto.report.markdown import render_markdown
-from pytest_pareto.report.terminal import render_terminal
+from pytest_pareto.report.rows import budget_text
+from pytest_pareto.report.terminal import failure_text, render_terminal
 
 MakeCase = Callable[..., CaseVerdict]
 Compare = Callable[..., MetricResult]

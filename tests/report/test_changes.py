@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.report.changes import Figure, absolute_change, relative_change
-from pytest_pareto.report.digits import fixed, signed, trimmed, typeset
-from pytest_pareto.report.units import Scale
+from pytest_pareto.report.numbers import (
+    Figure,
+    Scale,
+    absolute_change,
+    fixed,
+    relative_change,
+    signed,
+    trimmed,
+    typeset,
+)
 
 BARE = Scale(1.0, "")
 

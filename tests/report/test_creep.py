@@ -10,8 +10,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.failure import failure_text
-from pytest_pareto.report.terminal import render_terminal
+from pytest_pareto.report.terminal import failure_text, render_terminal
 from pytest_pareto.report.text import display_width
 
 MakeCase = Callable[..., CaseVerdict]

@@ -9,7 +9,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.failure import failure_text
+from pytest_pareto.report.terminal import failure_text
 
 Run = tuple[Judgement, SessionFacts]
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
-from pytest_pareto.report.figures import on_scale_of, own_direction, resolution_text
-from pytest_pareto.report.units import Scale
+from pytest_pareto.report.numbers import Scale, on_scale_of, own_direction, resolution_text
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 SPEED = Metric("speed", "1/s", Better.HIGHER, Kind.RUN, Scope.GPU, 0.05, relative=True)

@@ -12,7 +12,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.report.live import Levels, figures_text
+from pytest_pareto.report.terminal import Levels, figures_text
 from pytest_pareto.report.text import display_width
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pytest_pareto.report.markup import code, prose
+from pytest_pareto.report.markdown import code, prose
 from pytest_pareto.report.text import clean
 
 MARKDOWN = MarkdownIt("commonmark", {"linkify": False}).enable(["table", "strikethrough"])

@@ -16,8 +16,7 @@ from pytest_pareto.doctor.metric_model import (
 )
 from pytest_pareto.doctor.metric_text import render_metrics
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.report.lines import Tone
-from pytest_pareto.report.text import display_width
+from pytest_pareto.report.text import Tone, display_width
 
 STEM = "test_sd.py::test_generate"
 CASES = tuple(f"{STEM}[{name}]" for name in ("base", "int8-20", "turbo-4", "draft-1"))

@@ -29,8 +29,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.report.lines import Tone
-from pytest_pareto.report.text import display_width
+from pytest_pareto.report.text import Tone, display_width
 
 FRONT = "test_sd.py::test_generate"
 SCORE = Metric("accuracy", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.report.paths import typed
+from pytest_pareto.report.text import typed
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.plot import plot_lines
+from pytest_pareto.report.plots import plot_lines
 from pytest_pareto.report.text import display_width
 
 Run = tuple[Judgement, SessionFacts]

@@ -20,8 +20,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.failure import failure_text
-from pytest_pareto.report.terminal import render_terminal
+from pytest_pareto.report.terminal import failure_text, render_terminal
 from pytest_pareto.report.text import clean
 
 # Every sort of character: wide, combining, right-to-left, control, surrogate.

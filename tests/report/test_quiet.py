@@ -6,8 +6,8 @@ import pytest
 
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.report.lines import Tone
-from pytest_pareto.report.quiet import quiet_line
+from pytest_pareto.report.terminal import quiet_line
+from pytest_pareto.report.text import Tone
 
 Run = tuple[Judgement, SessionFacts]
 

@@ -12,9 +12,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, LATENCY
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import BudgetResult, CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.accepting import accept_step
-from pytest_pareto.report.step import Step, step_lines
-from pytest_pareto.report.steps import case_steps, session_steps
+from pytest_pareto.report.next_steps import Step, accept_step, case_steps, session_steps, step_lines
 from pytest_pareto.report.text import clean, display_width
 
 Run = tuple[Judgement, SessionFacts]

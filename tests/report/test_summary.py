@@ -16,7 +16,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.summary import headline, title, would_have_caught
+from pytest_pareto.report.headline import headline, title, would_have_caught
 
 MakeCase = Callable[..., CaseVerdict]
 Compare = Callable[..., MetricResult]

@@ -20,8 +20,8 @@ from pytest_pareto.model.metric import (
 )
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.lines import Line, Tone
 from pytest_pareto.report.terminal import render_terminal
+from pytest_pareto.report.text import Line, Tone
 
 Run = tuple[Judgement, SessionFacts]
 
@@ -413,7 +413,7 @@ def test_trade_that_passes_is_no_alarm(failing_run: Run) -> None:
 
 def test_reports_import_nothing_heavy() -> None:
     code = (
-        "import sys, pytest_pareto.report.terminal, pytest_pareto.report.failure\n"
+        "import sys, pytest_pareto.report.terminal, pytest_pareto.report.terminal\n"
         "print(*sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

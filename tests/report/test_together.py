@@ -13,9 +13,9 @@ from pytest_pareto.model.verdict import (
     MetricResult,
     Verdict,
 )
-from pytest_pareto.report.blocks import build_fronts
-from pytest_pareto.report.lines import Tone
-from pytest_pareto.report.together import common_lines, uncompared_lines
+from pytest_pareto.report.fronts import build_fronts
+from pytest_pareto.report.headline import common_lines, uncompared_lines
+from pytest_pareto.report.text import Tone
 
 Run = tuple[Judgement, SessionFacts]
 SPEED = Metric("speed", "1/s", Better.HIGHER, Kind.RUN, Scope.GPU, 0.05, relative=True)

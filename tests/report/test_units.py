@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.report.units import Levels, Scale, amount, duration, fraction, levels
+from pytest_pareto.report.numbers import Levels, Scale, amount, duration, fraction, levels
 
 UNITS = ["s", "J", "B", "count", "", "dB"]
 values = st.floats(min_value=1e-12, max_value=1e15)

@@ -3,7 +3,7 @@ from dataclasses import replace
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY, PEAK_MEMORY
 from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.report.words import gravest_first
+from pytest_pareto.report.wording import gravest_first
 
 
 def test_what_a_case_fails_for_comes_first_and_diagnostics_last() -> None:

@@ -1,13 +1,30 @@
-"""One metric along one side of a picture: its span and its ticks, as numbers and as text."""
+"""One metric along one side of a picture: its span and its ticks, as numbers and as text.
+
+Levels that can be drawn, and how sure they are: numbers of the judgement, in SI.
+
+Where a level stands in a picture.
+
+The size of a picture and of its margins, in pixels: for the drawing and for the script.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.model.metric import Metric
-from pytest_pareto.report.axes import axis_label, is_logarithmic
-from pytest_pareto.report.digits import MOST_DECIMALS, decimals_for, fixed, trimmed, typeset
-from pytest_pareto.report.units import Scale, levels
+from pytest_pareto.model.change import Change
+from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.verdict import CaseVerdict, MetricResult
+from pytest_pareto.report.numbers import (
+    MOST_DECIMALS,
+    Scale,
+    decimals_for,
+    fixed,
+    levels,
+    own_direction,
+    trimmed,
+    typeset,
+)
+from pytest_pareto.report.plots import axis_label, is_logarithmic, position
 
 _ROOM = 0.07
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -110,3 +127,63 @@ def _uneven_ticks(low: float, high: float, scale: Scale) -> Iterator[tuple[float
             value = size * 10.0**exponent
             if low <= value <= high:
                 yield value * scale.factor, trimmed(value, 3)
+
+
+def level(result: MetricResult | None, metric: Metric, side: str) -> float | None:
+    """Return a level that can be drawn beside those of other cases, or None."""
+    if result is None or (result.metric.unit, result.metric.better) != (metric.unit, metric.better):
+        return None
+    value: float | None = getattr(result, side)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def around_now(result: MetricResult | None) -> tuple[float, float] | None:
+    """Lay the interval of a change around the level now; None where it has no width to show.
+
+    The estimate may be adjusted where levels are raw, so only its distance from the ends is used.
+    """
+    if result is None or result.change is None or result.candidate is None:
+        return None
+    change, metric, now = result.change, result.metric, result.candidate
+    if metric.kind is Kind.EXACT or not change.low < change.high:
+        return None
+    ends = _ends(change, metric, now)
+    return ends if all(map(math.isfinite, ends)) else None
+
+
+def _ends(change: Change, metric: Metric, now: float) -> tuple[float, float]:
+    estimate, (low, high) = own_direction(change, metric)
+    if not change.relative:
+        return now + low - estimate, now + high - estimate
+    if not 0 < 1 + estimate < math.inf:
+        return math.inf, math.inf
+    return now * (1 + low) / (1 + estimate), now * (1 + high) / (1 + estimate)
+
+
+WIDTH, HEIGHT = 720, 460
+LEFT, RIGHT, TOP, BOTTOM = 74, 16, 34, 52
+
+Spot = tuple[float, float]
+"""A place in the picture, from its upper left corner."""
+
+
+def across(span: Span, value: float) -> float:
+    """Return the pixel from the left of a level along the horizontal axis."""
+    return round(LEFT + span.share(value) * (WIDTH - LEFT - RIGHT), 1)
+
+
+def up(span: Span, value: float) -> float:
+    """Return the pixel from above of a level along the vertical axis."""
+    return round(HEIGHT - BOTTOM - span.share(value) * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def spot_of(case: CaseVerdict, x: Axis, y: Axis, side: str) -> Spot | None:
+    """Place a case as it was or is; None where it has no place on these axes."""
+    levels = (level(case.comparison.metric(a.metric.name), a.metric, side) for a in (x, y))
+    found = position(*levels)
+    return None if found is None else (across(x.span, found[0]), up(y.span, found[1]))
+
+
+def within(span: Span, value: float) -> float:
+    """Return the level, or the end of the axis that it is beyond."""
+    return min(max(value, span.low), span.high)

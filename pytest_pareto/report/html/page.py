@@ -9,12 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_pareto.model.session_record import SessionReport
-from pytest_pareto.report.html.case import MARK_WORDS
-from pytest_pareto.report.html.drawing import draw
-from pytest_pareto.report.html.findings import anchor
-from pytest_pareto.report.html.island import island_text
-from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from pytest_pareto.report.html.view import build_page
+from pytest_pareto.report.html.axis import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from pytest_pareto.report.html.case_rows import MARK_WORDS
+from pytest_pareto.report.html.content import anchor, build_page
+from pytest_pareto.report.html.data import island_text
+from pytest_pareto.report.html.picture import draw
 from pytest_pareto.report.text import clean
 
 _EARLY = 'document.documentElement.className="js"'

@@ -8,11 +8,9 @@ import pytest
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.report.html.case import Mark
-from pytest_pareto.report.html.drawing import draw
-from pytest_pareto.report.html.levels import level
-from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from pytest_pareto.report.html.section import build_sections
+from pytest_pareto.report.html.axis import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, level
+from pytest_pareto.report.html.case_rows import Mark, build_sections
+from pytest_pareto.report.html.picture import draw
 
 Run = tuple[Judgement, SessionFacts]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.report.html.front_line import front_line
+from pytest_pareto.report.html.picture import front_line
 
 COST, GAIN = (
     Metric(better, "", better, Kind.EXACT, Scope.ANYWHERE, 0.0, relative=False) for better in Better

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.verdict import CaseVerdict
-from pytest_pareto.report.html.island import island_text
-from pytest_pareto.report.html.section import build_sections
+from pytest_pareto.report.html.case_rows import build_sections
+from pytest_pareto.report.html.data import island_text
 
 HOSTILE = "</script><script>alert(1)</script><!--&\u2028\u2029"
 

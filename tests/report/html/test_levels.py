@@ -8,7 +8,7 @@ import pytest
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
 from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.report.html.levels import around_now, level
+from pytest_pareto.report.html.axis import around_now, level
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 SPEED = Metric("speed", "items/s", Better.HIGHER, Kind.RUN, Scope.HOST, 0.05, relative=True)

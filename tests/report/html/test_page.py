@@ -18,8 +18,8 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Place
-from pytest_pareto.report.blocks import all_cases, build_fronts
-from pytest_pareto.report.header import build_header
+from pytest_pareto.report.fronts import all_cases, build_fronts
+from pytest_pareto.report.headline import build_header
 from pytest_pareto.report.html.page import Image, render_page
 from pytest_pareto.report.text import clean
 

@@ -9,8 +9,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.html.case import Mark
-from pytest_pareto.report.html.section import CROWD, build_sections
+from pytest_pareto.report.html.case_rows import CROWD, Mark, build_sections
 
 Run = tuple[Judgement, SessionFacts]
 

@@ -1,8 +1,8 @@
 """The strokes of a picture: fronts of the axes that are asked for."""
 
 from benchmarks.html_report import synthetic_session
-from pytest_pareto.report.html.section import build_sections
-from pytest_pareto.report.html.strokes import lines_of
+from pytest_pareto.report.html.case_rows import build_sections
+from pytest_pareto.report.html.picture import lines_of
 
 
 def test_the_line_is_of_the_axes_that_are_asked_for() -> None:

@@ -9,10 +9,15 @@ from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
-from pytest_pareto.report.html.circumstances import NOTES, conditions, machine_facts, session_facts
-from pytest_pareto.report.html.view import build_page
+from pytest_pareto.report.headline import caught_by_quiet, would_have_caught
+from pytest_pareto.report.html.content import (
+    NOTES,
+    build_page,
+    conditions,
+    machine_facts,
+    session_facts,
+)
 from pytest_pareto.report.markdown import render_markdown
-from pytest_pareto.report.summary import caught_by_quiet, would_have_caught
 from pytest_pareto.report.terminal import render_terminal
 
 Run = tuple[Judgement, SessionFacts]

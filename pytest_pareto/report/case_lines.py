@@ -4,13 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Verdict
-from pytest_pareto.report.blocks import CaseBlock
-from pytest_pareto.report.creep import creep_lines
-from pytest_pareto.report.lines import Line, Tone
+from pytest_pareto.report.columns import INDENT, Columns, moved_out, row_text
+from pytest_pareto.report.fronts import CaseBlock, creep_lines
+from pytest_pareto.report.next_steps import Step, step_lines
 from pytest_pareto.report.rows import Row
-from pytest_pareto.report.step import Step, step_lines
-from pytest_pareto.report.table import INDENT, Columns, moved_out, row_text
-from pytest_pareto.report.text import display_width, pack, pad, shorten, wrap
+from pytest_pareto.report.text import Line, Tone, display_width, pack, pad, shorten, wrap
 
 _BELOW = INDENT + "  "
 _ALARMING = {Outcome.WORSE, Outcome.BROKEN, Outcome.MISSING}

@@ -8,14 +8,19 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
-from pytest_pareto.report.blocks import place_text
-from pytest_pareto.report.figures import on_scale_of
-from pytest_pareto.report.grid import GridRow, grid_lines
-from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.names import Names, front_names
-from pytest_pareto.report.plot import plot_lines
-from pytest_pareto.report.text import clean, clip, display_width, wrap
-from pytest_pareto.report.units import levels
+from pytest_pareto.report.fronts import Names, front_names, place_text
+from pytest_pareto.report.numbers import levels, on_scale_of
+from pytest_pareto.report.plots import plot_lines
+from pytest_pareto.report.text import (
+    GridRow,
+    Line,
+    Tone,
+    clean,
+    clip,
+    display_width,
+    grid_lines,
+    wrap,
+)
 
 _TOLD_FIRST = ("driver", "cuda", "torch", "python")
 _LEAST_NAME = 14

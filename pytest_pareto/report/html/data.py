@@ -7,13 +7,31 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from pytest_pareto.report.html.axis import Axis, Span
-from pytest_pareto.report.html.drawing import has_bars
-from pytest_pareto.report.html.labels import LETTER, LINE, POINT, TRIES, is_named, label_text
-from pytest_pareto.report.html.levels import around_now, level
-from pytest_pareto.report.html.paper import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from pytest_pareto.report.html.section import Section
-from pytest_pareto.report.html.strokes import GAP, SHORTEST, lines_of
+from pytest_pareto.report.html.axis import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    Span,
+    around_now,
+    level,
+)
+from pytest_pareto.report.html.case_rows import Section
+from pytest_pareto.report.html.picture import (
+    GAP,
+    LETTER,
+    LINE,
+    POINT,
+    SHORTEST,
+    TRIES,
+    has_bars,
+    is_named,
+    label_text,
+    lines_of,
+)
 from pytest_pareto.report.text import display_width
 
 _DIGITS = 4

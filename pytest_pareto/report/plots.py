@@ -1,24 +1,22 @@
-"""A small picture of each front: two metrics as axes, cases as letters."""
+"""A small picture of each front: two metrics as axes, cases as letters.
+
+What a picture of a front shows along its sides, and what it marks: for terminals and pages.
+
+Pictures of a metric over commits: a row of bars, and a drawing with axes.
+"""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from pytest_pareto.model.baseline import Course, Revision
 from pytest_pareto.model.metric import Better, Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
-from pytest_pareto.report.axes import (
-    axis_label,
-    default_axes,
-    is_logarithmic,
-    position,
-    shown_on_front,
-)
-from pytest_pareto.report.blocks import build_case
-from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.names import Names, front_names
-from pytest_pareto.report.text import clip, pad, shorten, wrap
-from pytest_pareto.report.units import Levels, levels
+from pytest_pareto.report.fronts import Names, build_case, front_names
+from pytest_pareto.report.numbers import Levels, Scale, levels
+from pytest_pareto.report.text import Line, Tone, clean, clip, pad, shorten, wrap
 
 _COLUMNS, _ROWS = 60, 16
 _DOT = "·"
@@ -172,3 +170,117 @@ def _legend(points: Sequence[Point], shared: dict[str, str], width: int) -> list
     for mark, letters in shared.items():
         lines += wrap(f"{mark} = {letters} in one place", width, indent="  ", hanging="      ")
     return lines
+
+
+_LOG_FROM = 20.0
+"""Beyond this ratio of the largest value to the smallest, an axis is logarithmic."""
+
+
+def default_axes(cases: Sequence[CaseVerdict]) -> tuple[Metric, Metric] | None:
+    """Choose a cost and a quality, or else two metrics that gate: those that most cases have."""
+    known: dict[str, Metric] = {}
+    having: Counter[str] = Counter()
+    for case in cases:
+        for result in case.comparison.metrics:
+            if result.metric.gates and result.candidate is not None:
+                known.setdefault(result.metric.name, result.metric)
+                having[result.metric.name] += 1
+    gated = sorted(known.values(), key=lambda metric: -having[metric.name])
+    costs = [metric for metric in gated if metric.better is Better.LOWER]
+    qualities = [metric for metric in gated if metric.better is Better.HIGHER]
+    if costs and qualities:
+        return costs[0], qualities[0]
+    return (gated[0], gated[1]) if len(gated) > 1 else None
+
+
+def is_logarithmic(low: float, high: float) -> bool:
+    """Whether equal distances are to be equal ratios, unless the reader wants it otherwise."""
+    return low > 0 and high > _LOG_FROM * low
+
+
+def axis_label(metric: Metric, scale: Scale) -> str:
+    """Name the metric, its unit, and the direction in which it improves."""
+    unit = f" ({clean(scale.unit)})" if scale.unit else ""
+    return f"{clean(metric.name)}{unit}, {metric.better} is better"
+
+
+def position(x: float | None, y: float | None) -> tuple[float, float] | None:
+    """Return where a case is, or None where one of its values is not a number."""
+    if x is None or y is None or not (math.isfinite(x) and math.isfinite(y)):
+        return None
+    return x, y
+
+
+def shown_on_front(case: CaseVerdict) -> bool:
+    """Whether a case is marked as one of the front: the judge's decision, and nobody else's."""
+    return case.place.on_front is True
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+_COURSE_COLUMNS, _COURSE_ROWS = 60, 10
+_HELD, _MEASURED, _ACCEPTED = "·", "o", "A"
+_GRAVER = {_HELD: 0, _MEASURED: 1, _ACCEPTED: 2}
+
+
+def sparkline(course: Course, revisions: int, cells: int) -> str:
+    """Draw the levels after so many commits in one line, the lowest and the highest to the full.
+
+    Where there are more commits than cells, each cell shows the last of its commits.
+    """
+    cells = min(cells, revisions)
+    held = [course.level_at((cell + 1) * revisions // cells - 1) for cell in range(cells)]
+    finite = [level for level in held if level is not None and math.isfinite(level)]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    span = high - low
+    return "".join(
+        " "
+        if level is None or not math.isfinite(level)
+        else _BARS[round((level - low) / span * (len(_BARS) - 1)) if span else 3]
+        for level in held
+    )
+
+
+def picture(course: Course, revisions: Sequence[Revision], name: str, width: int) -> list[str]:
+    """Draw one metric of one case, commits from left to right."""
+    known = [m.level for m in course.moments if m.level is not None and math.isfinite(m.level)]
+    if not known:
+        return []
+    low, high = min(known), max(known)
+    axis = Axis(course.metric, low, high, levels((low, high), course.metric.unit))
+    bottom, top = (shorten(text, 12) for text in axis.ticks.texts)
+    margin = max(len(bottom), len(top))
+    columns = max(8, min(_COURSE_COLUMNS, width - margin - 3))
+    up = "↑" if course.metric.better is Better.HIGHER else "↓"
+    ends = [top, *[""] * (_COURSE_ROWS - 2), bottom]
+    rows = [
+        f"{pad(end, margin, right=True)} │{''.join(row)}".rstrip()
+        for end, row in zip(
+            ends, _course_canvas(course, axis, len(revisions), columns), strict=True
+        )
+    ]
+    first, last = clean(revisions[0].date), clean(revisions[-1].date)
+    dates = first + " " * (columns - len(first) - len(last)) + last
+    if columns < len(first) + len(last) + 1:
+        dates = first
+    lines = [f"{up} {axis.label()}: {name}", *rows]
+    lines += [f"{' ' * margin} └{'─' * columns}", f"{' ' * (margin + 2)}{dates}"]
+    return [clip(line, width) for line in lines]
+
+
+def _course_canvas(course: Course, axis: Axis, revisions: int, columns: int) -> list[list[str]]:
+    """Put a mark for every commit; of several in one cell the one with most to say."""
+    canvas = [[" "] * columns for _ in range(_COURSE_ROWS)]
+    moments = {moment.at: moment for moment in course.moments}
+    for at in range(revisions):
+        level = course.level_at(at)
+        if level is None or not math.isfinite(level):
+            continue
+        moment = moments.get(at)
+        mark = _HELD if moment is None else _ACCEPTED if moment.accepted else _MEASURED
+        row = _COURSE_ROWS - 1 - axis.place(level, _COURSE_ROWS)
+        column = round(at / (revisions - 1) * (columns - 1)) if revisions > 1 else 0
+        if _GRAVER.get(canvas[row][column], -1) < _GRAVER[mark]:
+            canvas[row][column] = mark
+    return canvas

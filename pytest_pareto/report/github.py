@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Verdict
-from pytest_pareto.report.blocks import build_case
-from pytest_pareto.report.failure import failure_message
+from pytest_pareto.report.fronts import build_case
+from pytest_pareto.report.terminal import failure_message
 from pytest_pareto.report.text import clean, clip, shorten
-from pytest_pareto.report.words import case_label, severity
+from pytest_pareto.report.wording import case_label, severity
 
 MOST = 9
 """GitHub takes ten errors and ten warnings of a step, and drops the rest without a word."""

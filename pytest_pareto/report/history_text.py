@@ -5,13 +5,20 @@ from collections.abc import Iterator, Sequence
 from pytest_pareto.model.baseline import Course, Courses, Revision
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
-from pytest_pareto.report.changes import absolute_change, relative_change
-from pytest_pareto.report.course_picture import picture, sparkline
-from pytest_pareto.report.grid import GridRow, grid_lines
-from pytest_pareto.report.lines import Line, Tone
-from pytest_pareto.report.names import Names, front_names
-from pytest_pareto.report.text import clean, clip, display_width, pad, wrap
-from pytest_pareto.report.units import Levels, Scale, levels
+from pytest_pareto.report.fronts import Names, front_names
+from pytest_pareto.report.numbers import Levels, Scale, absolute_change, levels, relative_change
+from pytest_pareto.report.plots import picture, sparkline
+from pytest_pareto.report.text import (
+    GridRow,
+    Line,
+    Tone,
+    clean,
+    clip,
+    display_width,
+    grid_lines,
+    pad,
+    wrap,
+)
 
 _GAP = "  "
 _LEAST_SUBJECT = 12
