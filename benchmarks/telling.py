@@ -22,11 +22,10 @@ import numpy as np
 import torch
 from scipy.stats import t as student
 
-from pytest_pareto.measure import whereabouts
+from pytest_pareto.measure import plan as loop_plan
 from pytest_pareto.measure.loop import first_call, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.whereabouts import Telling, Whereabouts
+from pytest_pareto.measure.plan import LoopPlan, Telling, Whereabouts
 from pytest_pareto.model.metric import LATENCY
 
 TENTH = 10
@@ -75,7 +74,7 @@ def main(count: int) -> None:
         for _ in range(100):
             call()
         calls.device.synchronize()
-        whereabouts.PAUSE_NS = round(1e7 * (time.perf_counter() - start_s)) * TENTH
+        loop_plan.PAUSE_NS = round(1e7 * (time.perf_counter() - start_s)) * TENTH
         told_before = len(listener.ended_ns)
         rounds = steady_rounds(calls)
     told = listener.ended_ns[told_before:]

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_pareto.compare.runs import compare_runs
     from pytest_pareto.compare.scores import compare_paired
-    from pytest_pareto.measure.work.counting import Work
-    from pytest_pareto.measure.work.meter import count_work
+    from pytest_pareto.measure.work.flops import Work, count_work
     from pytest_pareto.model.change import Change, Outcome
     from pytest_pareto.model.errors import BaselineError, ParetoError
     from pytest_pareto.plugin.fixture import Pareto
@@ -42,8 +41,8 @@ _HOMES = {
     "compare_paired": "pytest_pareto.compare.scores",
     "Change": "pytest_pareto.model.change",
     "Outcome": "pytest_pareto.model.change",
-    "count_work": "pytest_pareto.measure.work.meter",
-    "Work": "pytest_pareto.measure.work.counting",
+    "count_work": "pytest_pareto.measure.work.flops",
+    "Work": "pytest_pareto.measure.work.flops",
     "Pareto": "pytest_pareto.plugin.fixture",
     "Evaluation": "pytest_pareto.scoring.evaluation",
     "Score": "pytest_pareto.scoring.score",

@@ -12,9 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_pareto.measure.device import loaded_torch
-from pytest_pareto.measure.first_forward import before_first_forward
-from pytest_pareto.measure.stage_clocks import StageClock, stage_clock
-from pytest_pareto.measure.stages import NoStagesError
+from pytest_pareto.measure.stages import (
+    NoStagesError,
+    StageClock,
+    before_first_forward,
+    stage_clock,
+)
 
 __all__ = ["STAGES", "StagedPipeline", "by_stage"]
 

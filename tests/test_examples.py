@@ -35,7 +35,7 @@ SHELL = ("git", "cp", "rm", "mkdir")
 EXIT_CODE = re.compile(r"exit code (\d)")
 
 SCRIPTED = """
-from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.testing import ScriptedMeter
 

@@ -21,10 +21,10 @@ from torch.profiler import ProfilerActivity, profile, schedule
 from workloads import Call, block, ddim_small, sd15
 
 from pytest_pareto.measure.loop import one_round, steady_rounds, warm_up
-from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
-from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
 
 

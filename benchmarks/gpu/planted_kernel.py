@@ -22,7 +22,7 @@ def measure() -> None:
     import torch
     from workloads import ddim_small
 
-    from pytest_pareto.measure.measuring import measure_call
+    from pytest_pareto.measure.measurement import measure_call
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
 
     call = ddim_small()

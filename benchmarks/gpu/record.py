@@ -14,7 +14,7 @@ from pathlib import Path
 from host_loops import ROUNDS, beside
 from workloads import WORKLOADS
 
-from pytest_pareto.measure.measuring import built_in_meters, measure_call
+from pytest_pareto.measure.measurement import built_in_meters, measure_call
 from pytest_pareto.model.run import Measurement
 
 

@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from pytest_pareto.measure.arguments import argument_source
+from pytest_pareto.measure.call import argument_source
 from pytest_pareto.measure.loop import first_call, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters.stream import stream_measurements
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.measure.streams import Stream
 
 TOKENS = 64
 HERE = Path(__file__).parent

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
-from pytest_pareto.measure.awaited import Awaited
+from pytest_pareto.measure.asynchronous import Awaited
 from pytest_pareto.measure.device import EventPair, ever_allocated, find_device
 from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.plan import Whereabouts
 from pytest_pareto.measure.stages import NoStagesError, stages_of
-from pytest_pareto.measure.streaming import Consumed, Stream, consumed_of
-from pytest_pareto.measure.whereabouts import Whereabouts
+from pytest_pareto.measure.streams import Consumed, Stream, consumed_of
 
 _NS_PER_S = 1_000_000_000
 _EMPTY_ROUNDS = 21

@@ -1,12 +1,16 @@
-"""The protocol of meters, and what a meter is given to measure."""
+"""The protocol of meters, and what a meter is given to measure.
 
-from collections.abc import Callable, Sequence
+What a meter declares, and whether what it returns is that.
+
+The pass of one meter: what it measured, or why it did not, and whose fault that is.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from pytest_pareto.measure.arguments import Arguments
+from pytest_pareto.measure.call import Arguments
 from pytest_pareto.measure.device import Device, find_device
-from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan
-from pytest_pareto.measure.whereabouts import Tell, Telling
+from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, Tell, Telling
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import Measurement
 
@@ -161,3 +165,90 @@ def summary(error: BaseException) -> str:
 def absent(metrics: Sequence[Metric], reason: str) -> tuple[Measurement, ...]:
     """Return a measurement of each metric that has no reading, with its reason."""
     return tuple(Measurement(metric, absent=reason) for metric in metrics)
+
+
+_UNITS = ("s", "J", "B", "count", "")
+
+
+def declaration_problems(meter: object) -> Iterator[str]:
+    """Say what keeps an object from being asked at all."""
+    if isinstance(meter, type):
+        yield f"this is a class; give a meter made of it: {meter.__name__}(...)"
+        return
+    for name in ("absence", "measure"):
+        if not callable(getattr(meter, name, None)):
+            yield f"it has no method {name!r}"
+    metrics = getattr(meter, "metrics", None)
+    if not isinstance(metrics, tuple) or not all(isinstance(each, Metric) for each in metrics):
+        yield f"metrics is {metrics!r}; it is a tuple of Metric, such as (ENERGY,)"
+        return
+    if not metrics:
+        yield "metrics is empty, so nothing would be measured"
+    names = [metric.name for metric in metrics]
+    yield from (f"{name!r} is declared more than once" for name in names if names.count(name) > 1)
+
+
+def unit_problems(metrics: Sequence[Metric]) -> Iterator[str]:
+    """Say which metrics are not in a unit that reports can scale."""
+    for metric in metrics:
+        if metric.unit not in _UNITS:
+            yield (
+                f"{metric.name!r} is in {metric.unit!r}; units are SI: s, J, B, count, or '' for "
+                "a bare score, and reports scale them"
+            )
+
+
+def answer_problems(
+    found: Sequence[Measurement], declared: Sequence[Metric], wanted: Sequence[Metric]
+) -> Iterator[str]:
+    """Say where the measurements are not one of each metric that was asked for."""
+    by_name = {metric.name: metric for metric in declared}
+    names = [each.metric.name for each in found]
+    yield from (f"{n!r} is measured more than once" for n in names if names.count(n) > 1)
+    yield from (f"{m.name!r} is declared, and not measured" for m in wanted if m.name not in names)
+    for each in found:
+        metric = by_name.get(each.metric.name)
+        if metric is None:
+            yield f"{each.metric.name!r} is measured, and not declared in metrics"
+        elif metric != each.metric:
+            yield f"{metric.name!r} is declared as {metric}, and measured as {each.metric}"
+
+
+def meter_pass(meter: Meter, calls: Calls, skip: frozenset[str]) -> tuple[Measurement, ...]:
+    """Return one measurement of each metric of ``meter`` that is not in ``skip``.
+
+    Where the meter fails, its metrics are absent with that reason. An exception of the
+    measured function is raised as it was, even where the meter wrapped it in one of its own.
+    """
+    wanted = tuple(metric for metric in meter.metrics if metric.name not in skip)
+    if not wanted:
+        return ()
+    calls.begin(wanted)
+    try:
+        reason = meter.absence()
+        found = meter.measure(calls) if reason is None else absent(wanted, reason)
+        return _one_of_each(found, meter, wanted)
+    except Exception as error:  # a meter's costs its metrics, the function's is the test's
+        theirs = calls.raised
+        if theirs is None:
+            return absent(wanted, f"meter {type(meter).__name__} raised {summary(error)}")
+    # Raised outside of the handler, so that it does not gain the meter's own as context.
+    raise theirs
+
+
+def _one_of_each(
+    found: Sequence[Measurement], meter: Meter, wanted: tuple[Metric, ...]
+) -> tuple[Measurement, ...]:
+    who = f"meter {type(meter).__name__}"
+    declared = {metric.name for metric in meter.metrics}
+    names = [measurement.metric.name for measurement in found]
+    for name in names:
+        if name not in declared:
+            return absent(wanted, f"{who} measured {name!r}, which it does not declare")
+        if names.count(name) > 1:
+            return absent(wanted, f"{who} measured {name!r} more than once")
+    by_name = dict(zip(names, found, strict=True))
+    return tuple(
+        by_name.get(metric.name) or Measurement(metric, absent=f"{who} did not measure it")
+        for metric in wanted
+    )

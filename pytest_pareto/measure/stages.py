@@ -1,9 +1,18 @@
-"""Stages: parts of a measured call that the callable times itself, and their measurements."""
+"""Stages: parts of a measured call that the callable times itself, and their measurements.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+Clocks for the stages of a call, which it marks itself while its device is at work.
+
+The moment at which the first of some torch modules begins to work.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from inspect import signature
-from typing import Protocol
+from typing import Any, Protocol
 
+from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.measure.meter import absent
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import BUILT_IN, Better, Kind, Metric, Scope
@@ -116,3 +125,105 @@ def _measurement(metric: Metric, readings: tuple[float, ...]) -> Measurement:
     except ParetoError as error:
         # A stage that is NaN or negative must not take the call's latency with it.
         return Measurement(metric, absent=str(error))
+
+
+_NS_PER_S = 1_000_000_000
+
+
+class StageClock(Protocol):
+    """Where a stage's moments are read: on the host, or in a device's queue of work."""
+
+    def mark(self) -> Any:
+        """Return this moment; never waits for launched work."""
+        ...
+
+    def seconds(self, earlier: Any, later: Any) -> float:
+        """Return seconds between two moments; synchronise the device before asking."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostClock:
+    """Moments of the processor, whose work is done when a call returns: ``read`` is in ns."""
+
+    read: Callable[[], int] = time.perf_counter_ns
+
+    def mark(self) -> int:
+        """Return the host's monotonic nanoseconds."""
+        return self.read()
+
+    def seconds(self, earlier: int, later: int) -> float:
+        """Return seconds between two readings."""
+        return (later - earlier) / _NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class CudaClock:
+    """Moments in the current stream of one CUDA device, after the work launched so far."""
+
+    cuda: Any
+    device: object
+
+    def mark(self) -> Any:
+        """Return a timing event, recorded in the stream that is current for the device."""
+        event = self.cuda.Event(enable_timing=True)
+        event.record(self.cuda.current_stream(self.device))
+        return event
+
+    def seconds(self, earlier: Any, later: Any) -> float:
+        """Return seconds between two events; ``elapsed_time`` itself is in milliseconds."""
+        return float(earlier.elapsed_time(later)) / 1e3
+
+
+def stage_clock(device: object) -> StageClock | None:
+    """Return the clock for work on ``device``, such as "cpu" or ``torch.device("cuda:1")``.
+
+    None for a device whose work the host's clock cannot see and that has no CUDA events.
+    """
+    kind = str(device).partition(":")[0]
+    torch = loaded_torch()
+    if kind == "cuda" and torch is not None:
+        return CudaClock(torch.cuda, device)
+    return HostClock() if kind == "cpu" else None
+
+
+# Where `torch.nn.Module.compile` keeps the compiled call; None on modules that are not.
+_COMPILED = "_compiled_call_impl"
+
+
+@contextmanager
+def before_first_forward(
+    modules: Iterable[Any], notice: Callable[[tuple[Any, ...], Mapping[str, Any]], None]
+) -> Iterator[None]:
+    """Call ``notice(args, kwargs)`` before the first forward of any of these torch modules.
+
+    Every hook is gone after that forward has begun, or where the block ends without one.
+    """
+    with ExitStack() as hooks:
+
+        def once(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+            hooks.close()
+            notice(args, kwargs)
+
+        for module in modules:
+            hooks.callback(_hook(module, once))
+        yield
+
+
+def _hook(module: Any, notice: Callable[..., None]) -> Callable[[], None]:
+    """Hook one module, and return what removes the hook."""
+    compiled = getattr(module, _COMPILED, None)
+    if compiled is None:
+        handle = module.register_forward_pre_hook(
+            lambda _, args, kwargs: notice(args, kwargs), with_kwargs=True
+        )
+        remove: Callable[[], None] = handle.remove
+        return remove
+
+    # `module.compile()` compiles the hooks too: ours would break the graph that is measured.
+    def noticed(*args: Any, **kwargs: Any) -> Any:
+        notice(args, kwargs)
+        return compiled(*args, **kwargs)
+
+    setattr(module, _COMPILED, noticed)
+    return lambda: setattr(module, _COMPILED, compiled)

@@ -3,9 +3,15 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from pytest_pareto.measure.awaited import Awaited, AwaitedStream, all_items, once
-from pytest_pareto.measure.awaiting import Wait, awaited_outside
-from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.measure.asynchronous import (
+    Awaited,
+    AwaitedStream,
+    Wait,
+    all_items,
+    awaited_outside,
+    once,
+)
+from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.options import MeasureOptions
 from pytest_pareto.plugin.recording import Recorder

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_pareto.measure.machine.environment import probe_environment
+from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.outputs.image_folder import Keeper
 from pytest_pareto.plugin.collecting import why_uncollected
 from pytest_pareto.plugin.hooks import MeasuringHooks

@@ -38,7 +38,7 @@ def decider(config: pytest.Config) -> Deciding | None:
 
 def _deciding(config: pytest.Config) -> Deciding:
     from pytest_pareto.compare.early_stop import Grounds, is_decided
-    from pytest_pareto.measure.machine.environment import probe_environment
+    from pytest_pareto.measure.machine import probe_environment
     from pytest_pareto.model.policy import Terms
     from pytest_pareto.plugin.past import load_past
     from pytest_pareto.plugin.settings import read_settings

@@ -9,9 +9,7 @@ from pytest_pareto.model.run import Looks, Measurement
 from pytest_pareto.plugin.deciding import decider
 from pytest_pareto.plugin.progress import rest_in_words, standing_of
 from pytest_pareto.plugin.recording import METERS, Recorder
-from pytest_pareto.scoring.evaluating import Decide, Progress, run_evaluation
-from pytest_pareto.scoring.evaluation import Evaluation
-from pytest_pareto.scoring.planning import Plan
+from pytest_pareto.scoring.evaluation import Decide, Evaluation, Plan, Progress, run_evaluation
 
 
 def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluation:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pytest_pareto.measure.machine.environment import probe_environment
+from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.model.run import Run
 from pytest_pareto.plugin.children import leaves_to_pytest, run_child
 from pytest_pareto.plugin.collecting import RunBuilder

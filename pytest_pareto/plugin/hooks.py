@@ -6,9 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_pareto.measure.declared import declaration_problems
-from pytest_pareto.measure.measuring import built_in_meters
-from pytest_pareto.measure.meter import Calls, Meter
+from pytest_pareto.measure.measurement import built_in_meters
+from pytest_pareto.measure.meter import Calls, Meter, declaration_problems
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.plugin.recording import METERS, RECORDER

@@ -5,11 +5,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock
 
-from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
-from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.whereabouts import Tell
-from pytest_pareto.measure.work.meter import measure_work
+from pytest_pareto.measure.plan import LoopPlan, Tell
+from pytest_pareto.measure.work.flops import measure_work
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import STREAMED
 from pytest_pareto.model.run import Measurement

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.measure.machine.environment import probe_environment
+from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.plugin.auto import further_runs
 from pytest_pareto.plugin.collecting import RunBuilder
 from pytest_pareto.plugin.fresh import FreshRuns

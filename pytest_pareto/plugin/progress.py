@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from pytest_pareto.measure.whereabouts import Whereabouts
+from pytest_pareto.measure.plan import Whereabouts
 
 CHILD = "pareto-child"
 """The name of the plugin that talks to the parent."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_pareto.measure.call import name_of
 from pytest_pareto.measure.meter import Meter
-from pytest_pareto.measure.unfinished import name_of
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import CaseRun, Measurement

@@ -92,7 +92,7 @@ class Scores:
         """
         __tracebackhide__ = True
         from pytest_pareto.plugin.evaluating import evaluate_case
-        from pytest_pareto.scoring.planning import plan_evaluation
+        from pytest_pareto.scoring.evaluation import plan_evaluation
 
         try:
             plan = plan_evaluation(

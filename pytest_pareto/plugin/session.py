@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from pytest_pareto.measure.machine.environment import probe_environment
+from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.github import append_summary, write_annotations
 from pytest_pareto.plugin.hooks import MeasuringHooks

@@ -1,13 +1,29 @@
-"""What an evaluation came to."""
+"""What an evaluation came to.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+What is recorded of an evaluation: a measurement per metric, also of those that failed.
+
+An evaluation from its samples to its scores.
+
+What an evaluation was given, checked before anything is generated.
+"""
+
+import time
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.run import Measurement
-from pytest_pareto.scoring.work import Failure
+from pytest_pareto.model.metric import Kind, Metric
+from pytest_pareto.model.run import Looks, Measurement
+from pytest_pareto.scoring.aggregation import Keep, Tally
+from pytest_pareto.scoring.batches import Batches, Executor, Failure, GenerationError, Jobs, Task
+from pytest_pareto.scoring.generation import Generate, read_generate
+from pytest_pareto.scoring.raters import ScoringError
+from pytest_pareto.scoring.samples import Samples, read_samples, stretches
+from pytest_pareto.scoring.scorers import Scorer, read_scorers
+from pytest_pareto.scoring.set_metrics import OfSet
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,3 +91,240 @@ class Evaluation:
             f"{fmean(values):.6g}{unit}  mean of {len(values)} from {min(values):.4g} to "
             f"{max(values):.4g}, {metric.better} is better"
         )
+
+
+def measurements_of(
+    scorers: Sequence[Scorer], tally: Tally, looks: Looks | None, note: str | None
+) -> tuple[Measurement, ...]:
+    """Return one measurement per metric. What fails only now is added to the tally's failures.
+
+    ``looks`` is how far an evaluation came that may stop early, ``note`` what is to be known of
+    every metric.
+    """
+    scores = tally.scores()
+    measurements = []
+    for scorer in scorers:
+        metric = scorer.metric
+        notes = tuple(said for said in (note, tally.agreement.note(metric.name)) if said)
+        if metric.kind is Kind.SET:
+            measurements.append(_of_set(scorer, tally, looks, notes))
+            continue
+        failure = tally.failures.get(metric.name)
+        if failure is not None:
+            measurements.append(Measurement(metric, absent=failure.reason, broken=True))
+            continue
+        found = scores[metric.name]
+        measurements.append(
+            Measurement(metric, tuple(found.values()), tuple(found), notes=notes, looks=looks)
+        )
+    return tuple(measurements)
+
+
+def _of_set(
+    scorer: Scorer, tally: Tally, looks: Looks | None, notes: tuple[str, ...]
+) -> Measurement:
+    metric = scorer.metric
+    if metric.name not in tally.failures:
+        if looks is not None and not looks.complete:
+            reason = f"the evaluation stopped after {looks.used} of {looks.samples} samples"
+            return Measurement(metric, absent=reason)
+        try:
+            whole = cast(OfSet, scorer.rater).conclude(*tally.items(metric.name))
+            return Measurement(metric, whole.values, whole.blocks, notes=notes, whole=whole.value)
+        except ScoringError as error:
+            tally.failures[metric.name] = Failure(str(error), error.__cause__ or error)
+    return Measurement(metric, absent=tally.failures[metric.name].reason, broken=True)
+
+
+DECIDED = "decided"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An evaluation that was checked and can begin."""
+
+    generate: Generate
+    samples: Samples
+    scorers: tuple[Scorer, ...]
+    batch_size: int
+    executor: Executor | None
+    stops: bool
+    keeps_outputs: bool
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What will be measured."""
+        return tuple(scorer.metric for scorer in self.scorers)
+
+    def needs_all(self, budgeted: Container[str] = ()) -> bool:
+        """Whether a number of the whole set decides: by its change, or by a budget of its name."""
+        return any(
+            metric.kind is Kind.SET and (metric.gates or metric.name in budgeted)
+            for metric in self.metrics
+        )
+
+    def under(self, policy: Callable[[Metric], Metric]) -> "Plan":
+        """Return this plan with every metric under a test's policy."""
+        return replace(self, scorers=tuple(scorer.under(policy) for scorer in self.scorers))
+
+
+def plan_evaluation(  # noqa: PLR0913  (each is one thing that users say)
+    generate: Callable[..., object],
+    samples: Any,
+    *,
+    metrics: Mapping[str, object],
+    ids: Any = None,
+    targets: Any = None,
+    batch_size: int = 1,
+    seeds: Any = None,
+    executor: Executor | None = None,
+    stop: str | None = None,
+    keep_outputs: bool = False,
+) -> Plan:
+    """Check what `evaluate` was given, before anything is generated.
+
+    Raises ParetoError where something of it cannot be used, or does not belong together.
+    """
+    _check_batch_size(batch_size)
+    if stop not in (None, DECIDED):
+        raise ParetoError(f"stop takes None or {DECIDED!r}, not {stop!r}")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ParetoError(
+            "executor takes an object with submit, such as those of concurrent.futures or "
+            f"dask's client.get_executor(), not {executor!r}"
+        )
+    return Plan(
+        read_generate(generate, seeds=seeds),
+        read_samples(samples, ids=ids, targets=targets, seeds=seeds),
+        read_scorers(metrics),
+        batch_size,
+        executor,
+        stop is not None,
+        keep_outputs,
+    )
+
+
+def _check_batch_size(given: object) -> None:
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise ParetoError(f"batch_size takes a whole number from 1 on, not {given!r}")
+
+
+Decide = Callable[[Looks, Mapping[str, Mapping[str, float]]], bool]
+"""Says at a look, by the scores so far (by metric and sample id), whether the verdict stands."""
+Progress = Callable[[int, int, float], None]
+"""Hears how many samples of how many are done, after how many seconds."""
+
+
+def run_evaluation(
+    plan: Plan,
+    *,
+    decide: Decide | None = None,
+    keep: Keep | None = None,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Evaluation:
+    """Generate and score; metrics that fail are in the evaluation's ``failures``.
+
+    ``decide`` is asked at every look of an evaluation that may stop early, unless a metric of the
+    whole set gates: that needs the whole. ``keep`` is called with the id and the first output of
+    each sample that looks like an image, ``progress`` after each batch.
+    """
+    tally = Tally(plan.samples, plan.scorers, keep=keep, outputs=plan.keeps_outputs)
+    batches = Batches(_tasks(plan, tally), plan.batch_size, plan.executor)
+    if plan.needs_all():
+        decide = None
+    began_s = clock()
+    reached: Looks | None = None
+    for stretch in stretches(plan.samples.ids, looking=plan.stops):
+        jobs = plan.samples.jobs(stretch.positions)
+        try:
+            with closing(batches.over(jobs)) as done:  # also Ctrl-C cancels what waits
+                for batch, scored in done:
+                    tally.add(batch, scored)
+                    if progress is not None:
+                        progress(tally.done, len(plan.samples), clock() - began_s)
+                    if not tally.working:
+                        break
+        except GenerationError as error:
+            tally.fail_all(Failure(str(error), error.__cause__ or error))
+        # Nobody pays for looks that nobody took.
+        reached = stretch.looks if decide is not None else None
+        if not tally.working or _decided(decide, reached, tally):
+            break
+    return _concluded(plan, tally, reached, batches.note)
+
+
+def evaluate(  # noqa: PLR0913  (each is one thing that users say)
+    generate: Callable[..., object],
+    samples: Any,
+    *,
+    metrics: Mapping[str, object],
+    ids: Any = None,
+    targets: Any = None,
+    batch_size: int = 1,
+    seeds: Any = None,
+    executor: Executor | None = None,
+    stop: str | None = None,
+    keep_outputs: bool = False,
+    decide: Decide | None = None,
+    keep: Keep | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Generate from samples and score the outputs, without pytest.
+
+    ``decide``, ``keep`` and ``progress`` are those of `run_evaluation`; all else is what
+    ``pareto.evaluate`` takes. Metrics that fail do not raise: they are in ``failures``, and
+    `Evaluation.check` raises for them. Raises ParetoError, before anything is generated, where
+    the arguments cannot be used.
+    """
+    plan = plan_evaluation(
+        generate,
+        samples,
+        metrics=metrics,
+        ids=ids,
+        targets=targets,
+        batch_size=batch_size,
+        seeds=seeds,
+        executor=executor,
+        stop=stop,
+        keep_outputs=keep_outputs,
+    )
+    return run_evaluation(plan, decide=decide, keep=keep, progress=progress)
+
+
+def _tasks(plan: Plan, tally: Tally) -> Callable[[Jobs], Task]:
+    samples = plan.samples
+
+    def task_of(jobs: Jobs) -> Task:
+        return Task(
+            plan.generate,
+            samples.inputs_of(jobs),
+            samples.targets_of(jobs),
+            tuple(job.seed for job in jobs),
+            tuple(job.label for job in jobs),
+            tally.working,
+            tally.wants_outputs,
+        )
+
+    return task_of
+
+
+def _decided(decide: Decide | None, looks: Looks | None, tally: Tally) -> bool:
+    if decide is None or looks is None:
+        return False
+    working = {scorer.name for scorer in tally.working}
+    scores = {name: found for name, found in tally.scores().items() if name in working}
+    return decide(looks, scores)
+
+
+def _concluded(plan: Plan, tally: Tally, looks: Looks | None, note: str | None) -> Evaluation:
+    measurements = measurements_of(plan.scorers, tally, looks, note)
+    return Evaluation(
+        scores=tally.scores(),
+        whole={m.metric.name: m.whole for m in measurements if m.whole is not None},
+        used=tally.done,
+        planned=len(plan.samples),
+        measurements=measurements,
+        outputs=tally.outputs(),
+        failures=dict(tally.failures),
+    )

@@ -9,7 +9,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.scoring.raters import ByBatch, ByFunction, ByUpdate
 from pytest_pareto.scoring.score import Score, updates
-from pytest_pareto.scoring.whole import OfFeatures, OfSet, OfUpdates
+from pytest_pareto.scoring.set_metrics import OfFeatures, OfSet, OfUpdates
 
 Rater = ByFunction | ByBatch | ByUpdate | OfSet
 

@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from unittest import SkipTest
 
-from pytest_pareto.measure.declared import declaration_problems, unit_problems
-from pytest_pareto.measure.meter import Meter
-from pytest_pareto.measure.randomness import random_state_kept
+from pytest_pareto.measure.call import random_state_kept
+from pytest_pareto.measure.meter import Meter, declaration_problems, unit_problems
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.testing import plausible

@@ -3,9 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 
-from pytest_pareto.measure.declared import answer_problems
-from pytest_pareto.measure.meter import Meter, absent, summary
-from pytest_pareto.measure.passes import meter_pass
+from pytest_pareto.measure.meter import Meter, absent, answer_problems, meter_pass, summary
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.testing.leftovers import ProcessState
 from pytest_pareto.testing.watched import Pass, WatchedCalls

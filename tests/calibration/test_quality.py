@@ -15,7 +15,7 @@ from benchmarks.quality.scores import Shape, clustered, harms, shifted
 from benchmarks.quality.table import ALONE, HEAD, QUICK, Section, cells
 from pytest_pareto.compare import scores
 from pytest_pareto.model.run import Looks
-from pytest_pareto.scoring.jackknife import pseudo_values
+from pytest_pareto.scoring.set_metrics import pseudo_values
 
 
 @pytest.fixture(scope="module")

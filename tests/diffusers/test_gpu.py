@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pytest_pareto.diffusers import StagedPipeline, by_stage
-from pytest_pareto.measure.stage_clocks import CudaClock, HostClock
+from pytest_pareto.measure.stages import CudaClock, HostClock
 from tests.diffusers.tiny import TinyPipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from pytest_pareto.diffusers import StagedPipeline, by_stage
-from pytest_pareto.measure.measuring import measure_call
-from pytest_pareto.measure.stage_clocks import HostClock
-from pytest_pareto.measure.stages import stage_measurements, stages_of
+from pytest_pareto.measure.measurement import measure_call
+from pytest_pareto.measure.stages import HostClock, stage_measurements, stages_of
 from tests.diffusers.tiny import (
     DECODE_NS,
     ENCODE_NS,

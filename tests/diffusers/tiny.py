@@ -8,8 +8,7 @@ import torch
 from diffusers import callbacks
 
 from pytest_pareto.diffusers import StagedPipeline
-from pytest_pareto.measure.stage_clocks import HostClock
-from pytest_pareto.measure.stages import NoStagesError
+from pytest_pareto.measure.stages import HostClock, NoStagesError
 
 ENCODE_NS, FORWARD_NS, DECODE_NS, CALLBACK_NS = 100, 10, 1000, 3
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.meters import power
+from pytest_pareto.measure.meters import energy
 from pytest_pareto.measure.plan import LoopPlan
 from tests.measure.chrome_trace import ChromeTrace
 from tests.measure.scripted_nvml import EPOCH_US, ScriptedBoard, ScriptedNvml
@@ -212,7 +212,7 @@ def nvml(monkeypatch: pytest.MonkeyPatch, fake_torch: Any, clock: HandClock) -> 
     boards = [ScriptedBoard(uuid, queue.worked_ns) for uuid, queue in pairs]
     scripted = ScriptedNvml(clock, boards)
     epoch = SimpleNamespace(time_ns=lambda: EPOCH_US * 1000 + clock())
-    monkeypatch.setattr(power, "time", epoch)
+    monkeypatch.setattr(energy, "time", epoch)
     monkeypatch.setitem(sys.modules, "pynvml", scripted)
     return scripted
 

@@ -2,7 +2,7 @@ from itertools import count
 
 import pytest
 
-from pytest_pareto.measure.arguments import argument_source
+from pytest_pareto.measure.call import argument_source
 from pytest_pareto.model.errors import ParetoError
 
 

@@ -5,14 +5,20 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.awaited import Awaited, AwaitedStream, all_items, once
-from pytest_pareto.measure.awaiting import Wait, awaited_outside
+from pytest_pareto.measure.asynchronous import (
+    Awaited,
+    AwaitedStream,
+    Wait,
+    all_items,
+    awaited_outside,
+    once,
+)
 from pytest_pareto.measure.loop import empty_round_s
-from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.errors import ParetoError
 
 PLAN = LoopPlan(rounds=3, warmup=2)
@@ -112,7 +118,7 @@ class TestMeasuring:
 
     def test_torch_is_counted_in_the_tests_own_thread(self) -> None:
         torch: Any = pytest.importorskip("torch")
-        from pytest_pareto.measure.work.meter import WorkMeter
+        from pytest_pareto.measure.work.flops import WorkMeter
 
         a = torch.ones(4, 4)
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.awaited import Awaited
-from pytest_pareto.measure.awaiting import Wait, awaited_outside
+from pytest_pareto.measure.asynchronous import Awaited, Wait, awaited_outside
 from pytest_pareto.model.errors import ParetoError
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.first_forward import before_first_forward
+from pytest_pareto.measure.stages import before_first_forward
 
 
 @pytest.fixture

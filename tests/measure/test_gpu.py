@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure import measuring
+from pytest_pareto.measure import measurement
 from pytest_pareto.measure.device import CpuDevice, CudaDevice, find_device
-from pytest_pareto.measure.machine.environment import probe_environment
-from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.machine import probe_environment
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.memory import PeakMemoryMeter
-from pytest_pareto.measure.meters.steady import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.work.meter import WorkMeter
+from pytest_pareto.measure.work.flops import WorkMeter
 from pytest_pareto.model.run import Measurement
 
 pytestmark = pytest.mark.gpu
@@ -203,7 +203,7 @@ def test_they_would_be_if_the_profiler_stayed_attached() -> None:
     code = (
         "import time, torch\n"
         "from statistics import median\n"
-        "from pytest_pareto.measure.meters.profiling import profile_calls\n"
+        "from pytest_pareto.measure.meters.device_time import profile_calls\n"
         f"{inspect.getsource(_launching_s).replace(': Any', '')}\n"
         "def work():\n"
         "    torch.zeros(8, device='cuda').add_(1)\n"
@@ -340,7 +340,7 @@ def test_without_keeping_the_state_they_would(torch: Any, monkeypatch: pytest.Mo
     def draw() -> Any:
         return torch.rand(4, device="cuda").tolist()
 
-    monkeypatch.setattr(measuring, "random_state_kept", nullcontext)
+    monkeypatch.setattr(measurement, "random_state_kept", nullcontext)
     torch.manual_seed(0)
     once = [draw(), draw()]
     torch.manual_seed(0)
@@ -369,7 +369,7 @@ def test_flops_are_those_of_the_processor(torch: Any, dtype: str) -> None:
 
 def test_no_context_is_made_on_a_device_that_was_not_used(torch: Any) -> None:
     x = torch.ones(64, 64, device="cuda")
-    meters = measuring.built_in_meters()
+    meters = measurement.built_in_meters()
     measure_call(lambda: x @ x, (), {}, meters=meters, plan=PLAN)
     probe_environment()
     device = find_device()

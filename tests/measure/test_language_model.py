@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.measuring import built_in_meters, measure_call
+from pytest_pareto.measure.measurement import built_in_meters, measure_call
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.run import Measurement
 
 torch: Any = pytest.importorskip("torch")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.measuring import built_in_meters, measure_call
+from pytest_pareto.measure.measurement import built_in_meters, measure_call
 from pytest_pareto.measure.meter import Calls, Meter
-from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import (
@@ -258,8 +258,8 @@ def test_meters_are_told_the_case_and_what_is_wanted() -> None:
 
 def test_measuring_imports_no_device_library() -> None:
     code = (
-        "import sys, pytest_pareto.measure.measuring as m\n"
-        "import pytest_pareto.measure.machine.environment as e\n"
+        "import sys, pytest_pareto.measure.measurement as m\n"
+        "import pytest_pareto.measure.machine as e\n"
         "m.measure_call(lambda: 0, (), {}, meters=m.built_in_meters(),"
         " plan=m.LoopPlan(rounds=1, warmup=0))\n"
         "e.probe_environment()\n"

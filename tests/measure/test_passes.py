@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.meter import Calls, Meter
-from pytest_pareto.measure.passes import meter_pass
+from pytest_pareto.measure.meter import Calls, Meter, meter_pass
 from pytest_pareto.model.metric import FLOPS, LATENCY, PEAK_MEMORY, Metric
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.testing import ScriptedMeter

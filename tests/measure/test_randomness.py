@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.call import random_state_kept
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.randomness import random_state_kept
 from pytest_pareto.testing import ScriptedClock
 
 Draw = Callable[[], float]
@@ -35,7 +35,7 @@ def _after_measuring(
     """Return what the measured function drew, and what is drawn next."""
     from itertools import count
 
-    from pytest_pareto.measure.meters.steady import SteadyMeter
+    from pytest_pareto.measure.meters.latency import SteadyMeter
 
     seed, draw = generator
     seed(0)
@@ -65,9 +65,9 @@ def test_without_keeping_the_state_it_would(
 ) -> None:
     from contextlib import nullcontext
 
-    from pytest_pareto.measure import measuring
+    from pytest_pareto.measure import measurement
 
-    monkeypatch.setattr(measuring, "random_state_kept", nullcontext)
+    monkeypatch.setattr(measurement, "random_state_kept", nullcontext)
     seed, draw = generator
     seed(0)
     once = (draw(), draw())

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_pareto.measure.stage_clocks import CudaClock, HostClock, stage_clock
+from pytest_pareto.measure.stages import CudaClock, HostClock, stage_clock
 
 
 def test_the_host_clock_is_in_seconds_of_its_nanoseconds() -> None:
@@ -49,7 +49,7 @@ def test_the_cuda_clock_marks_the_stream_of_its_device_and_waits_for_nothing() -
 
 def test_every_device_has_the_clock_that_sees_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = SimpleNamespace(cuda=FakeCuda())
-    monkeypatch.setattr("pytest_pareto.measure.stage_clocks.loaded_torch", lambda: fake)
+    monkeypatch.setattr("pytest_pareto.measure.stages.loaded_torch", lambda: fake)
     assert stage_clock("cpu") == HostClock()
     assert stage_clock("cuda:1") == CudaClock(fake.cuda, "cuda:1")
     assert stage_clock("mps") is None

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.awaited import Awaited, AwaitedStream
-from pytest_pareto.measure.measuring import measure_call
-from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.asynchronous import Awaited, AwaitedStream
+from pytest_pareto.measure.measurement import measure_call
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.stages import (
     NoStagesError,
@@ -14,7 +14,7 @@ from pytest_pareto.measure.stages import (
     stage_metric,
     stages_of,
 )
-from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Scope
 

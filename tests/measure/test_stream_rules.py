@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_pareto.measure.streaming import Stream
+from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.errors import ParetoError
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.streaming import Consumed, Stream, consumed_of
+from pytest_pareto.measure.streams import Consumed, Stream, consumed_of
 from pytest_pareto.model.errors import ParetoError
 
 

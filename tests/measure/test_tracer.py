@@ -4,7 +4,7 @@ from types import FrameType, SimpleNamespace
 
 import pytest
 
-from pytest_pareto.measure.tracer import active_tracer
+from pytest_pareto.measure.call import active_tracer
 
 
 @pytest.fixture(autouse=True)

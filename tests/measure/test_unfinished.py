@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from pytest_pareto.measure.unfinished import refuse_unfinished
+from pytest_pareto.measure.call import refuse_unfinished
 from pytest_pareto.model.errors import ParetoError
 
 

@@ -6,11 +6,10 @@ from dataclasses import replace
 import pytest
 
 from pytest_pareto.measure.loop import steady_rounds, warm_up
-from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.meters.steady import SteadyMeter
-from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.whereabouts import Tell, Whereabouts
+from pytest_pareto.measure.meters.latency import SteadyMeter
+from pytest_pareto.measure.plan import LoopPlan, Tell, Whereabouts
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY
 
 S = 1_000_000_000

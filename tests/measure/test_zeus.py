@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.measure.device import AcceleratorDevice, CpuDevice, CudaDevice, Device
-from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.passes import meter_pass
+from pytest_pareto.measure.meter import Calls, meter_pass
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.errors import ParetoError, pip_install
 from pytest_pareto.model.metric import ENERGY

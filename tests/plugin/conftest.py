@@ -54,7 +54,7 @@ def test_other():
 SIMULATED_CLOCK = """
 import random
 import pytest
-from pytest_pareto.measure.meters.steady import SteadyMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.stream import StreamMeter
 
 class Clock:

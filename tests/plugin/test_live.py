@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.whereabouts import Whereabouts
+from pytest_pareto.measure.plan import Whereabouts
 from pytest_pareto.plugin.progress import in_one_line, whereabouts_of
 from pytest_pareto.report.text import display_width
 from pytest_pareto.testing.scripted import ScriptedClock

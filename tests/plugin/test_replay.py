@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.measure.meters.steady import SteadyMeter
-from pytest_pareto.measure.work.meter import WorkMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter
+from pytest_pareto.measure.work.flops import WorkMeter
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY
 from pytest_pareto.model.verdict import Verdict

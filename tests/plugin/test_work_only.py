@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.work.meter import count_work
+from pytest_pareto.measure.work.flops import count_work
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Verdict
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.scoring.jackknife import blocks_of, pseudo_values
+from pytest_pareto.scoring.set_metrics import blocks_of, pseudo_values
 
 
 def mean(items: Sequence[float]) -> float:

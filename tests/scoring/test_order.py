@@ -1,6 +1,6 @@
 """Samples in the order given, or shuffled by a seed of theirs and looked at five times."""
 
-from pytest_pareto.scoring.order import stretches
+from pytest_pareto.scoring.samples import stretches
 
 IDS = [f"p{n}" for n in range(103)]
 

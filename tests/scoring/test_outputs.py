@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pytest_pareto.scoring.outputs import OutputError, is_image, read_outputs
+from pytest_pareto.scoring.generation import OutputError, is_image, read_outputs
 
 IMAGES = [Image.new("RGB", (4, 4)), Image.new("RGB", (4, 4), "white")]
 

@@ -5,7 +5,7 @@ import pytest
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.scoring import Score, evaluate
-from pytest_pareto.scoring.planning import plan_evaluation
+from pytest_pareto.scoring.evaluation import plan_evaluation
 
 IDS = ["a", "b"]
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.scoring.samples import Samples, read_samples
-from pytest_pareto.scoring.seeds import read_seeds, seed_of
+from pytest_pareto.scoring.samples import Samples, read_samples, read_seeds, seed_of
 
 
 def read(samples: Any, **given: Any) -> Samples:

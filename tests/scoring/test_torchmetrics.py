@@ -15,7 +15,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from torchmetrics.text import CharErrorRate
 
 from pytest_pareto.scoring import Score, evaluate
-from pytest_pareto.scoring.tensors import as_batch, joined
+from pytest_pareto.scoring.raters import as_batch, joined
 
 IDS = [f"p{n}" for n in range(24)]
 TRUTH = torch.rand(24, 3, 16, 16, generator=torch.Generator().manual_seed(0))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_pareto.scoring.values import as_number, listed
+from pytest_pareto.scoring.score import as_number, listed
 
 
 class Dataset:

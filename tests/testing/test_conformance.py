@@ -14,9 +14,9 @@ from unittest import SkipTest
 import pytest
 
 from pytest_pareto.measure.meter import Calls, Meter, absent
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.memory import PeakMemoryMeter
-from pytest_pareto.measure.meters.steady import SteadyMeter
-from pytest_pareto.measure.work.meter import WorkMeter
+from pytest_pareto.measure.work.flops import WorkMeter
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Measurement

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.memory import PeakMemoryMeter
-from pytest_pareto.measure.meters.steady import SteadyMeter
 from pytest_pareto.testing import check_meter
 
 pytestmark = pytest.mark.gpu

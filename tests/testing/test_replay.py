@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Metric, Scope

@@ -2,7 +2,7 @@ from itertools import count, islice
 
 import pytest
 
-from pytest_pareto.measure.measuring import measure_call
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.testing import ScriptedClock, ScriptedMeter

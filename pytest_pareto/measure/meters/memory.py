@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice, ever_allocated, initialized_cuda
 from pytest_pareto.measure.loop import warm_up
-from pytest_pareto.measure.machine.nvml import NvmlError
 from pytest_pareto.measure.meter import Calls, absent
-from pytest_pareto.measure.meters.conditions import Watch
+from pytest_pareto.measure.meters.throttling import Watch
+from pytest_pareto.measure.nvml import NvmlError
 from pytest_pareto.model.metric import OTHER_MEMORY, PEAK_MEMORY, RESERVED_MEMORY
 from pytest_pareto.model.run import Measurement
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from pytest_pareto.measure.call import active_tracer
 from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.meter import Calls, absent
-from pytest_pareto.measure.meters.latency import thinned
-from pytest_pareto.measure.meters.steady import SteadyMeter
-from pytest_pareto.measure.streaming import Stream
-from pytest_pareto.measure.tracer import active_tracer
+from pytest_pareto.measure.meters.latency import SteadyMeter, thinned
+from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.metric import (
     ITEMS,
     ITEMS_PER_SECOND,

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.measure.machine.cores import usable_cores
+from pytest_pareto.measure.machine import usable_cores
 
 
 @pytest.fixture

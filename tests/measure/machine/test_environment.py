@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.machine.cores import usable_cores
-from pytest_pareto.measure.machine.environment import cpu_model, probe_environment
+from pytest_pareto.measure.machine import cpu_model, probe_environment, usable_cores
 from pytest_pareto.model.metric import Scope
 
 

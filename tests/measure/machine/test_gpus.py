@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.machine.gpus import Gpus, gpu_software, visible_gpus
+from pytest_pareto.measure.machine import Gpus, gpu_software, visible_gpus
 
 if TYPE_CHECKING:
     from tests.measure.scripted_nvml import ScriptedNvml

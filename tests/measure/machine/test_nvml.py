@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.machine.nvml import Board, NvmlError, Slowdown, board_name, open_nvml
+from pytest_pareto.measure.nvml import Board, NvmlError, Slowdown, board_name, open_nvml
 from pytest_pareto.model.errors import ParetoError
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.machine.nvml import board_name
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.meters.conditions import Watch
+from pytest_pareto.measure.meters.throttling import Watch
+from pytest_pareto.measure.nvml import board_name
 from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
 

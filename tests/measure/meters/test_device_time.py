@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.meter import Calls, meter_pass
 from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
-from pytest_pareto.measure.passes import meter_pass
 from pytest_pareto.model.run import Measurement
 
 if TYPE_CHECKING:

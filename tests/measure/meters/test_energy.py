@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.measure.loop import Round, steady_rounds, warm_up
-from pytest_pareto.measure.machine.nvml import NvmlError, board_name, open_nvml
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters import energy
 from pytest_pareto.measure.meters.energy import EnergyWindow
+from pytest_pareto.measure.nvml import NvmlError, board_name, open_nvml
 from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.measuring import measure_call
-from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.measurement import measure_call
+from pytest_pareto.measure.meter import Calls, meter_pass
 from pytest_pareto.measure.meters.memory import PeakMemoryMeter
-from pytest_pareto.measure.passes import meter_pass
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.run import Measurement
 

@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.machine.nvml import Board, open_nvml
-from pytest_pareto.measure.meters.power import PowerLog
+from pytest_pareto.measure.meters.energy import PowerLog
+from pytest_pareto.measure.nvml import Board, open_nvml
 
 if TYPE_CHECKING:
     from tests.measure.scripted_nvml import ScriptedNvml

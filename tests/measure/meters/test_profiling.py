@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.meters.profiling import profile_calls, profiles_itself, profiling_absence
-from pytest_pareto.measure.meters.trace import read_activity
+from pytest_pareto.measure.meters.device_time import (
+    profile_calls,
+    profiles_itself,
+    profiling_absence,
+    read_activity,
+)
 
 DETACH = "TEARDOWN_CUPTI"
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from pytest_pareto.measure.device import CudaDevice
-from pytest_pareto.measure.meters import reference
-from pytest_pareto.measure.meters.reference import HostReference, unless_gpu_bound
+from pytest_pareto.measure.meters import latency
+from pytest_pareto.measure.meters.latency import HostReference, unless_gpu_bound
 from pytest_pareto.model.metric import DEVICE_TIME, HOST_REFERENCE, KERNELS, LATENCY
 from pytest_pareto.model.run import Measurement
 
@@ -35,7 +35,7 @@ class TestTheLoop:
     def test_the_same_check_fails_with_a_greater_share(
         self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(reference, "_SHARE", 0.03)
+        monkeypatch.setattr(latency, "_SHARE", 0.03)
         found, window_s = _beside_calls(fake_torch, call_s=0.01, window_s=5.0)
         assert sum(found.values) / window_s > 0.02
 

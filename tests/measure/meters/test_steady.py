@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.meters.steady import SteadyMeter
-from pytest_pareto.measure.passes import meter_pass
-from pytest_pareto.measure.whereabouts import Telling, Whereabouts
+from pytest_pareto.measure.meter import Calls, meter_pass
+from pytest_pareto.measure.meters.latency import SteadyMeter
+from pytest_pareto.measure.plan import Telling, Whereabouts
 from pytest_pareto.model.run import Measurement
 
 if TYPE_CHECKING:

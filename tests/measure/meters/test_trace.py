@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pytest_pareto.measure.meters.trace import read_activity
+from pytest_pareto.measure.meters.device_time import read_activity
 
 if TYPE_CHECKING:
     from tests.measure.chrome_trace import ChromeTrace

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.counting import Work, counted
+from pytest_pareto.measure.work.flops import Work, counted
 
 torch: Any = pytest.importorskip("torch")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.counting import counted
+from pytest_pareto.measure.work.flops import counted
 from pytest_pareto.model.errors import ParetoError
 
 torch: Any = pytest.importorskip("torch")
@@ -15,7 +15,7 @@ DEVICES = ("cpu", "meta")
 
 
 def run(function: Callable[[], Any], arguments: object = ()) -> Any:
-    from pytest_pareto.measure.work.dataless import without_data
+    from pytest_pareto.measure.work.meta_device import without_data
 
     with without_data(arguments):
         return function()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.counting import Work, counted
+from pytest_pareto.measure.work.flops import Work, counted
 
 torch: Any = pytest.importorskip("torch")
 
@@ -15,7 +15,7 @@ FORWARD = 2 * 2 * HEADS * TOKENS**2 * WIDTH
 
 
 def without_data() -> Any:
-    from pytest_pareto.measure.work.dataless import without_data
+    from pytest_pareto.measure.work.meta_device import without_data
 
     return without_data(())
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.work.counting import Work
-from pytest_pareto.measure.work.meter import WorkMeter, count_work, measure_work
+from pytest_pareto.measure.work.flops import Work, WorkMeter, count_work, measure_work
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import FLOPS, OPERATIONS
 

@@ -47,7 +47,7 @@ def left_on(keeper: Keeper) -> tuple[object, ...]:
 
 
 def test_modules_are_as_before() -> None:
-    from pytest_pareto.measure.work.traces import traces_removed
+    from pytest_pareto.measure.work.meta_device import traces_removed
 
     keeper = Keeper()
     before = total, cache = keeper.total, keeper.cache
@@ -70,7 +70,7 @@ def test_without_it_they_are_not() -> None:
 
 
 def test_nothing_stays_hooked_where_the_call_fails() -> None:
-    from pytest_pareto.measure.work.traces import traces_removed
+    from pytest_pareto.measure.work.meta_device import traces_removed
 
     hooks = torch.nn.modules.module._global_forward_pre_hooks
     keeper = Keeper()
@@ -82,7 +82,7 @@ def test_nothing_stays_hooked_where_the_call_fails() -> None:
 
 
 def test_the_grad_mode_is_as_before() -> None:
-    from pytest_pareto.measure.work.traces import traces_removed
+    from pytest_pareto.measure.work.meta_device import traces_removed
 
     with traces_removed():
         torch.set_grad_enabled(False)

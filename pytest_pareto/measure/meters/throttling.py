@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice
-from pytest_pareto.measure.machine.gpus import device_uuids
-from pytest_pareto.measure.machine.nvml import Board, NvmlError, Slowdown, open_nvml
+from pytest_pareto.measure.machine import device_uuids
 from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.nvml import Board, NvmlError, Slowdown, open_nvml
 from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.run import Measurement
 

@@ -4,18 +4,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pytest_pareto.measure.arguments import argument_source
+from pytest_pareto.measure.call import argument_source, random_state_kept, refuse_unfinished
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import first_call
-from pytest_pareto.measure.meter import Calls, Meter
-from pytest_pareto.measure.meters.reference import unless_gpu_bound
-from pytest_pareto.measure.passes import meter_pass
-from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan
-from pytest_pareto.measure.randomness import random_state_kept
+from pytest_pareto.measure.meter import Calls, Meter, meter_pass
+from pytest_pareto.measure.meters.latency import unless_gpu_bound
+from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, Tell
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
-from pytest_pareto.measure.streaming import Stream
-from pytest_pareto.measure.unfinished import refuse_unfinished
-from pytest_pareto.measure.whereabouts import Tell
+from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.metric import STREAMED
 from pytest_pareto.model.run import Measurement
 
@@ -24,10 +20,10 @@ def built_in_meters() -> tuple[Meter, ...]:
     """Return a meter for every built-in metric, in the order in which they should run."""
     # Imported here: a test that is not measured needs none of them.
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
+    from pytest_pareto.measure.meters.latency import SteadyMeter
     from pytest_pareto.measure.meters.memory import PeakMemoryMeter
-    from pytest_pareto.measure.meters.steady import SteadyMeter
     from pytest_pareto.measure.meters.stream import StreamMeter
-    from pytest_pareto.measure.work.meter import WorkMeter
+    from pytest_pareto.measure.work.flops import WorkMeter
 
     # Kernels are timed while the GPU is as hot as the long window left it. The counter of
     # FLOPs changes how torch dispatches, so it goes last.

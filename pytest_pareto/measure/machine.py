@@ -1,0 +1,201 @@
+"""The machine as the process that measured saw it.
+
+How many processor cores this process may really use.
+
+The GPUs that this process can use, by torch, and by NVML what torch does not know.
+"""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pytest_pareto.measure.device import initialized_cuda, loaded_torch
+from pytest_pareto.measure.nvml import NvmlError, board_name, open_nvml
+from pytest_pareto.model.environment import Environment
+
+_LIBRARIES = ("torch", "numpy", "diffusers", "transformers")
+
+
+def probe_environment(software: Mapping[str, str] | None = None) -> Environment:
+    """Describe the machine, for the process that measured and after it has.
+
+    The GPUs are those that this process sees, and none where it has not used CUDA: a
+    machine's idle GPU says nothing about what was measured. Versions are of the libraries
+    that are imported; ``software`` adds the caller's own, and wins.
+    """
+    gpus = visible_gpus()
+    cores = usable_cores()
+    torch = loaded_torch()
+    return Environment(
+        cpu_model=cpu_model(),
+        usable_cores=cores,
+        threads=cores if torch is None else int(torch.get_num_threads()),
+        gpu_product=gpus.product,
+        gpu_count=gpus.count,
+        mig_profile=gpus.mig_profile,
+        power_limits_w=gpus.power_limits_w,
+        boards=gpus.boards,
+        software={
+            "python": platform.python_version(),
+            **_imported_versions(),
+            **gpu_software(),
+            **({} if gpus.driver is None else {"driver": gpus.driver}),
+            **(software or {}),
+        },
+    )
+
+
+def cpu_model(root: Path = Path("/")) -> str:
+    """Return the processor's name as its maker gives it, or else its architecture."""
+    if sys.platform == "darwin":
+        return _mac_cpu_model() or platform.machine()
+    try:
+        lines = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        label, _, value = line.partition(":")
+        if label.strip() == "model name" and value.strip():
+            return value.strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def _mac_cpu_model() -> str:
+    try:
+        asked = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return asked.stdout.strip()
+
+
+def _imported_versions() -> dict[str, str]:
+    versions = {}
+    for name in _LIBRARIES:
+        if name not in sys.modules:
+            continue
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            # Run from its source tree: a version of its own is better than none.
+            versions[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
+    return versions
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """Return the cores that the scheduler allows, or fewer where a quota limits their time.
+
+    A container with a quota of two cores' time sees all of its host's; it is the quota
+    (cgroup v2 `cpu.max`, rounded down, at least one) that a library's threads feel.
+    """
+    quota = min(_quotas(root), default=None)
+    allowed = _allowed_cores()
+    return allowed if quota is None else min(allowed, max(1, int(quota)))
+
+
+def _allowed_cores() -> int:
+    # Only Linux and some BSDs can pin a process to cores.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Yield the quota, in cores, of this process's cgroup and of each one above it."""
+    mount = root / "sys/fs/cgroup"
+    try:
+        memberships = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    own = next((line.removeprefix("0::/") for line in memberships if line.startswith("0::/")), "")
+    below = [part for part in own.split("/") if part not in {"", ".", ".."}]
+    for depth in range(len(below) + 1):
+        yield from _quota(mount.joinpath(*below[:depth], "cpu.max"))
+
+
+def _quota(file: Path) -> Iterator[float]:
+    try:
+        allowed_us, period_us = file.read_text(encoding="utf-8").split()
+        yield float(allowed_us) / float(period_us)
+    except (OSError, ValueError, ZeroDivisionError):
+        return  # no such file, or "max": no quota here
+
+
+_MIG = re.compile(r"\s*\bMIG (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpus:
+    """The visible CUDA devices, in torch's order; empty where CUDA was not used.
+
+    ``boards`` are short hashes of UUIDs. What could not be found out is left empty.
+    """
+
+    product: str | None = None
+    count: int = 0
+    mig_profile: str | None = None
+    power_limits_w: tuple[float, ...] = ()
+    boards: tuple[str, ...] = ()
+    driver: str | None = None
+
+
+def visible_gpus() -> Gpus:
+    """Describe the GPUs that this process sees, if it has started CUDA."""
+    cuda = initialized_cuda()
+    if cuda is None:
+        return Gpus()
+    names = [str(cuda.get_device_name(index)) for index in range(cuda.device_count())]
+    migs = [found[1] for name in names if (found := _MIG.search(name))]
+    uuids = device_uuids(cuda, range(cuda.device_count()))
+    power_limits_w, driver = _ask_nvml(uuids)
+    return Gpus(
+        product=" + ".join(dict.fromkeys(_MIG.sub("", name) for name in names)) or None,
+        count=len(names),
+        mig_profile=" + ".join(dict.fromkeys(migs)) or None,
+        power_limits_w=power_limits_w,
+        boards=tuple(board_name(uuid) for uuid in uuids),
+        driver=driver,
+    )
+
+
+def gpu_software() -> dict[str, str]:
+    """Return the versions of CUDA (or HIP) and cuDNN that torch uses, if it uses them."""
+    torch = loaded_torch()
+    if torch is None or initialized_cuda() is None:
+        return {}
+    versions = {
+        "cuda": torch.version.cuda,
+        "hip": getattr(torch.version, "hip", None),
+        "cudnn": torch.backends.cudnn.version(),
+    }
+    return {name: str(version) for name, version in versions.items() if version is not None}
+
+
+def device_uuids(cuda: Any, indexes: Iterable[int]) -> tuple[str, ...]:
+    """Return the UUIDs of these devices of torch, or none where one of them has none."""
+    found = [getattr(cuda.get_device_properties(index), "uuid", None) for index in indexes]
+    if any(uuid is None for uuid in found):
+        return ()
+    return tuple(str(uuid).lower().removeprefix("gpu-") for uuid in found)
+
+
+def _ask_nvml(uuids: Sequence[str]) -> tuple[tuple[float, ...], str | None]:
+    """Return the power limits (W) of the boards with these UUIDs, and the driver's version."""
+    driver: str | None = None
+    try:
+        with open_nvml() as nvml:
+            driver = nvml.driver()
+            return tuple(nvml.board(uuid).power_limit_w() for uuid in uuids), driver
+    except NvmlError:  # what is not known is left empty
+        return (), driver

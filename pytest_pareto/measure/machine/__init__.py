@@ -1,1 +1,0 @@
-"""The machine that measures: processor, cores, GPUs, and what the driver tells of them."""
