@@ -14,7 +14,7 @@ LATE = (
     "pytest_pareto.diffusers",
     "pytest_pareto.zeus",
     "pytest_pareto.measure.work.",
-    "pytest_pareto.runs.carried.",
+    "pytest_pareto.runs.import_finder",
 )
 """What is imported by who uses it: it stands on packages that a session may go without, such as
 torch, or is for another Python."""

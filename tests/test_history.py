@@ -20,7 +20,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Scope
 from pytest_pareto.report.text import display_width
-from pytest_pareto.runs.objects import GitObjects, Snapshots
+from pytest_pareto.runs.git_objects import GitObjects, Snapshots
 
 OLD = Environment("EPYC", 16, 8, "NVIDIA H200", 1, software={"torch": "2.12.0"})
 NEW = Environment("EPYC", 16, 8, "NVIDIA H200", 1, software={"torch": "2.13.0"})

@@ -17,7 +17,7 @@ from benchmarks.calibration.splits import Sides
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.policy import SCREEN_ALPHA
-from pytest_pareto.runs.blocks import turns
+from pytest_pareto.runs.leg_process import turns
 from pytest_pareto.runs.legs import Side
 
 SEED = 8

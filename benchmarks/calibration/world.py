@@ -14,7 +14,7 @@ from benchmarks.calibration.alone import NO_SESSIONS
 from benchmarks.calibration.noise import Shape, Values, unit_calls, unit_noise
 from pytest_pareto.model.metric import DEVICE_TIME, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import SessionSpreads
-from pytest_pareto.runs.blocks import turns
+from pytest_pareto.runs.leg_process import turns
 from pytest_pareto.runs.legs import Side
 
 CASES, FRONT, SAMPLES, CALLS, TIMES = 20, 5, 100, 12, 2

@@ -12,8 +12,7 @@ from collections.abc import Collection, Sequence
 
 from pytest_pareto import __version__
 from pytest_pareto.cli import accept, compare, doctor, history, show
-from pytest_pareto.cli.exits import CANNOT, INTERRUPTED
-from pytest_pareto.cli.written import let_go_of_output, open_what_is_closed
+from pytest_pareto.cli.console import CANNOT, INTERRUPTED, let_go_of_output, open_what_is_closed
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.report.text import clean
 

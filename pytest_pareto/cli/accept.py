@@ -1,25 +1,28 @@
-"""``pytest-pareto accept``: what a session measured becomes the baseline, with the reason why."""
+"""``pytest-pareto accept``: what a session measured becomes the baseline, with the reason why.
+
+Which cases of a candidate are accepted: all that changed, or those that were named.
+"""
 
 import argparse
+import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_pareto.cli.choosing import choose
-from pytest_pareto.cli.exits import CANNOT
-from pytest_pareto.cli.project import Project, own_project
-from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.cli.console import CANNOT, Project, own_project, terminal_width, write_lines
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import require_text
 from pytest_pareto.report.next_steps import REASON
 from pytest_pareto.report.terminal import edit_lines
-from pytest_pareto.report.text import Line, Tone, wrap
+from pytest_pareto.report.text import Line, Tone, typed, wrap
 
 if TYPE_CHECKING:
     from pytest_pareto.baseline.acceptance import Accepted
-    from pytest_pareto.baseline.candidate import Candidate
+    from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
     from pytest_pareto.baseline.updates import Edit
+
 
 _ACCEPT = """\
 Copy what the last session measured into the baseline, as a new level that later
@@ -74,7 +77,7 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     from pytest_pareto.baseline.candidate import read_candidate  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.store import chosen_with, load, write  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.updates import told  # noqa: PLC0415 - see above
-    from pytest_pareto.cli.accepted import edits_of, moved_fronts  # noqa: PLC0415 - see above
+    from pytest_pareto.cli.accepted_edits import edits_of, moved_fronts  # noqa: PLC0415 - see above
 
     reason = _reason(asked.reason)
     candidate = read_candidate(asked.candidate)
@@ -158,3 +161,74 @@ def _reason(given: str) -> str:
         raise ParetoError(f"{reason!r} stands for a reason: write why this is accepted")
     require_text("--reason", reason)
     return reason
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is accepted, by case id and metric, and what of it has to be left out, with why."""
+
+    changes: Mapping[str, Mapping[str, "OfferedChange"]]
+    left_out: tuple[str, ...]
+
+
+def choose(candidate: "Candidate", wanted: Sequence[str], root: Path) -> Chosen:
+    """Return what is accepted; raises ParetoError where a name is of nothing in the candidate."""
+    # What needs msgspec is imported where it is used.
+    from pytest_pareto.baseline.acceptance import chosen_changes  # noqa: PLC0415 - see above
+
+    offers = candidate.offers
+    named = {name: _cases(offers, name, root) for name in wanted}
+    for name, cases in named.items():
+        if not cases:
+            raise ParetoError(_unknown(name, offers))
+    exactly = {c for n, cases in named.items() for c in cases if _is_exact(offers[c], c, n, root)}
+    cases = sorted({c for found in named.values() for c in found} if wanted else offers)
+    changes, left_out = {}, []
+    for case_id in cases:
+        offer, by_name = offers[case_id], case_id in exactly
+        accepted = chosen_changes(offer, named=by_name)
+        if accepted:
+            changes[case_id] = accepted
+        left_out += _left_out(case_id, offer, accepted, by_name=by_name)
+    return Chosen(changes, tuple(left_out))
+
+
+def _left_out(
+    case_id: str, offer: "Offer", accepted: Mapping[str, "OfferedChange"], *, by_name: bool
+) -> list[str]:
+    """Say what of a case is not accepted, where it fails, or was asked for by its name."""
+    texts = [f"{case_id} {name}: {why}" for name, why in offer.left_out.items()]
+    held = [name for name in offer.changes if name not in accepted]
+    if held:
+        texts.append(f"{case_id} {', '.join(held)}: {_BY_NAME}")
+    if offer.lack and (offer.fails or by_name):
+        texts.append(f"{case_id}: {offer.lack}")
+    elif by_name and not (offer.changes or texts):
+        texts.append(f"{case_id}: nothing of it changed")
+    return texts
+
+
+_BY_NAME = "contradicts the baseline or is gone; name the test to accept that"
+
+
+def _spellings(name: str, root: Path) -> set[str]:
+    """Return an id as it was given, and as it is below pytest's root."""
+    module, separator, rest = name.partition("::")
+    below = typed(Path.cwd() / module, root)
+    return {name.rstrip("/"), f"{below}{separator}{rest}"}
+
+
+def _cases(offers: Mapping[str, "Offer"], name: str, root: Path) -> list[str]:
+    ways = _spellings(name, root)
+    begins = tuple(way + mark for way in ways for mark in ("#", "[", "::", "/"))
+    return [case_id for case_id in offers if case_id in ways or case_id.startswith(begins)]
+
+
+def _is_exact(offer: "Offer", case_id: str, name: str, root: Path) -> bool:
+    return bool(_spellings(name, root) & {case_id, offer.nodeid})
+
+
+def _unknown(name: str, offers: Mapping[str, "Offer"]) -> str:
+    close = difflib.get_close_matches(name, [*offers], n=3, cutoff=0.4)
+    there = f"close to it: {', '.join(close)}" if close else f"it has {len(offers)} cases"
+    return f"the candidate has no case {name!r}; {there}"

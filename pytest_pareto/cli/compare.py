@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_pareto.cli.exits import CANNOT
-from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.cli.console import CANNOT, terminal_width, write_lines
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.verdict import Judgement, Verdict

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.cli.exits import CANNOT, of_pytest
-from pytest_pareto.cli.project import own_baseline
-from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.cli.console import CANNOT, of_pytest, own_baseline, terminal_width, write_lines
 from pytest_pareto.doctor.metric_text import render_metrics
 from pytest_pareto.judge.case import holm
 

@@ -7,14 +7,11 @@ from pathlib import Path
 
 from pytest_pareto.baseline.layout import NO_MACHINE
 from pytest_pareto.baseline.sources import PastBaselines, machines_of, several_machines
-from pytest_pareto.cli.exits import CANNOT
-from pytest_pareto.cli.project import own_baseline
-from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.cli.console import CANNOT, own_baseline, terminal_width, write_lines
 from pytest_pareto.model.baseline import Baseline, Course, Courses, Revision
 from pytest_pareto.model.errors import BaselineError, ParetoError
 from pytest_pareto.report.history_text import render_courses
-from pytest_pareto.runs.log import FolderLog, folder_log
-from pytest_pareto.runs.objects import GitObjects, Snapshots
+from pytest_pareto.runs.git_objects import FolderLog, GitObjects, Snapshots, folder_log
 
 _ABOUT = """\
 Show metrics over the commits that changed the baseline: what was accepted

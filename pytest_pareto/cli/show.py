@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_pareto.baseline.sources import load_recorded, recorded_machines
-from pytest_pareto.cli.exits import CANNOT
-from pytest_pareto.cli.project import own_baseline
-from pytest_pareto.cli.written import terminal_width, write_lines
+from pytest_pareto.cli.console import CANNOT, own_baseline, terminal_width, write_lines
 from pytest_pareto.judge.front import place_front
 from pytest_pareto.model.baseline import Baseline, Held, RecordedFronts
 from pytest_pareto.model.errors import BaselineError

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from pytest_pareto.baseline import layout
 from pytest_pareto.baseline.sources import newest_runs, recorded_machines, several_machines
 from pytest_pareto.baseline.store import load
-from pytest_pareto.cli.project import own_baseline
+from pytest_pareto.cli.console import own_baseline
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
@@ -19,7 +19,7 @@ from pytest_pareto.pipeline import accepted
 from pytest_pareto.report.text import typed
 from pytest_pareto.results.json_schema import ResultsFile
 from pytest_pareto.results.reader import load_record
-from pytest_pareto.runs.stored import commit_of, folder_at
+from pytest_pareto.runs.git_objects import commit_of, folder_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from pytest_pareto.plugin.turns_verdict import (
     judge_turns,
     unmeasured_side,
 )
-from pytest_pareto.runs.changes import changed_data
+from pytest_pareto.runs.git import open_tree, resolve
 from pytest_pareto.runs.legs import Leg, Side
-from pytest_pareto.runs.repository import open_tree, resolve
+from pytest_pareto.runs.project import changed_data
 from pytest_pareto.stats.power import blocks_for
 
 

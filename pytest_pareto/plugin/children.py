@@ -17,7 +17,7 @@ from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.plugin.progress import Standing
 from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.process import ChildProcess
-from pytest_pareto.runs.stale import run_folder
+from pytest_pareto.runs.tempfolders import run_folder
 
 ORDERLY = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 """The exit codes of a child that did what it was asked."""

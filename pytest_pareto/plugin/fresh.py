@@ -13,7 +13,7 @@ from pytest_pareto.plugin.kept_outputs import handed
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
 from pytest_pareto.plugin.replay import Replay
 from pytest_pareto.runs.legs import Side
-from pytest_pareto.runs.stale import prune_folders
+from pytest_pareto.runs.tempfolders import prune_folders
 
 
 class FreshRuns:

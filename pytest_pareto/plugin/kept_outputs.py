@@ -11,7 +11,7 @@ from pytest_pareto.plugin.child import Handed
 from pytest_pareto.plugin.recording import KEEPER
 from pytest_pareto.plugin.values import megabytes
 from pytest_pareto.runs.legs import Side
-from pytest_pareto.runs.stale import prune_folders, run_folder
+from pytest_pareto.runs.tempfolders import prune_folders, run_folder
 
 KEPT = pytest.StashKey["KeptOutputs"]()
 

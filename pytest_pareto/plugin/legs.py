@@ -7,13 +7,12 @@ import pytest
 
 from pytest_pareto.plugin.progress import say
 from pytest_pareto.plugin.turns_settings import Against
-from pytest_pareto.runs.content import refuse_missing_content, refuse_unbuilt
-from pytest_pareto.runs.leg_run import set_up
+from pytest_pareto.runs.git import Commit, Tree
+from pytest_pareto.runs.leg_process import set_up
 from pytest_pareto.runs.legs import Leg, Side, make_legs
 from pytest_pareto.runs.project import survey
-from pytest_pareto.runs.repository import Commit, Tree
-from pytest_pareto.runs.stale import run_folder
-from pytest_pareto.runs.worktree import check_out
+from pytest_pareto.runs.tempfolders import run_folder
+from pytest_pareto.runs.worktree import check_out, refuse_missing_content, refuse_unbuilt
 
 
 @contextlib.contextmanager

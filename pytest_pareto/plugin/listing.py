@@ -9,9 +9,9 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.child import read_line
 from pytest_pareto.plugin.children import ORDERLY, child_arguments
 from pytest_pareto.plugin.counts import timeout_s
-from pytest_pareto.runs.leg_run import listen
+from pytest_pareto.runs.leg_process import listen
 from pytest_pareto.runs.legs import Leg, same_folder
-from pytest_pareto.runs.stale import run_folder
+from pytest_pareto.runs.tempfolders import run_folder
 
 
 @dataclass(frozen=True, slots=True)

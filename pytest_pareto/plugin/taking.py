@@ -13,11 +13,10 @@ from pytest_pareto.plugin.counts import timeout_s
 from pytest_pareto.plugin.kept_outputs import handed
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replay import Replay
-from pytest_pareto.runs.blocks import Turn, turns
-from pytest_pareto.runs.lacking import refuse_unlinked
-from pytest_pareto.runs.leg_run import run_leg
+from pytest_pareto.runs.leg_process import Turn, run_leg, turns
 from pytest_pareto.runs.legs import Leg, Side
-from pytest_pareto.runs.stale import run_folder
+from pytest_pareto.runs.provenance import refuse_unlinked
+from pytest_pareto.runs.tempfolders import run_folder
 
 
 class Taking:

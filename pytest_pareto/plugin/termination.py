@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from pytest_pareto.runs.ending import ENDING
+from pytest_pareto.runs.process import ENDING
 
 
 @contextlib.contextmanager

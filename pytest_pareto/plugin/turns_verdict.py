@@ -14,8 +14,8 @@ from pytest_pareto.plugin.conclusion import Conclusion, Sampled
 from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.runs.git import Commit
 from pytest_pareto.runs.legs import Side
-from pytest_pareto.runs.repository import Commit
 
 _NAMED = 3
 

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.git import without_git
-from pytest_pareto.runs.naming import PLUGIN
-from pytest_pareto.runs.project import Project
-from pytest_pareto.runs.repository import Tree
-from pytest_pareto.runs.words import TESTS_OPTION
+from pytest_pareto.runs.git import Tree, without_git
+from pytest_pareto.runs.project import PLUGIN, TESTS_OPTION, Project
 
 _Route = tuple[str, list[str], bool]
 
+_FINDER = "pareto_import_finder"
+"""What the finder is imported as in a leg: a name that no project has."""
 _START = """\
-from pareto_carried.start import install, run_hidden
+from {finder} import install, run_hidden
 
 install(
     {routes!r},
@@ -121,11 +120,10 @@ def equip(leg: Leg, folder: Path, *, is_watched: bool = False) -> Equipment:
 
 def _carry(leg: Leg, folder: Path, origins: Path, *, is_watched: bool) -> Path:
     folder.mkdir(parents=True)  # not there yet: what another run noted must not prove this one
-    package = folder / "pareto_carried"
-    package.mkdir()
-    for file in Path(__file__).with_name("carried").glob("*.py"):
-        (package / file.name).write_bytes(file.read_bytes())
+    finder = Path(__file__).with_name("import_finder.py")
+    (folder / f"{_FINDER}.py").write_bytes(finder.read_bytes())
     start = _START.format(
+        finder=_FINDER,
         routes=_routes(leg),
         own=str(leg.tree.top),
         other=str(leg.other.top),

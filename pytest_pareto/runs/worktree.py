@@ -1,18 +1,23 @@
-"""The code of a git ref, checked out beside the repository for as long as it is needed."""
+"""The code of a git ref, checked out beside the repository for as long as it is needed.
+
+What git does not hold and the code needs: weights and data, linked into a worktree.
+
+What a fresh check-out may lack though the candidate has it: LFS, submodules, binaries.
+"""
 
 import contextlib
+import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePath, PurePosixPath
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.ending import ENDING
-from pytest_pareto.runs.git import ask_git
-from pytest_pareto.runs.links import link_untracked
-from pytest_pareto.runs.repository import Commit, Tree
-from pytest_pareto.runs.stale import own_prefix, prune_stale, remove_worktree
+from pytest_pareto.runs.git import Commit, Tree, ask_git
+from pytest_pareto.runs.process import ENDING
+from pytest_pareto.runs.project import BINARY_SUFFIXES, LINKS_OPTION, SETUP_OPTION, Project, holds
+from pytest_pareto.runs.tempfolders import own_prefix, prune_stale, remove_worktree
 
 
 @contextlib.contextmanager
@@ -80,3 +85,133 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, signal.SIG_DFL if handler is None else handler)
+
+
+def link_untracked(candidate: Tree, worktree: Tree, links: Iterable[str]) -> None:
+    """Link paths of the candidate, relative to the project, into the worktree.
+
+    Raises ParetoError for a path that leaves the project, that the candidate does not have, or
+    that the ref holds itself: the old code would get the new file in place of its own.
+    """
+    for link in links:
+        _link(candidate, worktree, link)
+
+
+def _link(candidate: Tree, worktree: Tree, link: str) -> None:
+    path = PurePath(link)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise _refused(link, "is not a path inside the project", "give it relative to the project")
+    target = candidate.root / path
+    if not target.exists():
+        raise _refused(link, f"is not in {candidate.root}", "fetch or build it first")
+    tracked = ask_git(worktree.root, "ls-files", "-z", "--", f":(literal){path.as_posix()}")
+    if tracked:
+        example = tracked.split("\0")[0]
+        raise _refused(
+            link,
+            f"is in git at the ref (such as {example})",
+            "link only what git does not hold, such as single files in that folder",
+        )
+    place = worktree.root / path
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target, target_is_directory=target.is_dir())
+    except OSError as error:
+        raise _refused(
+            link,
+            f"cannot be linked into the worktree ({error.strerror})",
+            "check that no link is given twice or lies inside another",
+        ) from error
+
+
+def _refused(link: str, what: str, way_out: str) -> ParetoError:
+    return ParetoError(f"{LINKS_OPTION}: {link!r} {what}; {way_out}.")
+
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_POINTER_MAX_B = 1024
+"""The specification's bound: what is larger is content."""
+
+
+def refuse_missing_content(candidate: Tree, worktree: Tree) -> None:
+    """Raise ParetoError where the worktree lacks content that git only points to.
+
+    What the candidate lacks as well cannot be needed. To be asked after a set-up command,
+    which may have fetched it.
+    """
+    pointers = [file for file in _lfs_files(worktree) if _is_pointer(worktree.top / file)]
+    needed = [file for file in pointers if not _is_pointer(candidate.top / file)]
+    if needed:
+        raise ParetoError(
+            f"--pareto-against: at the ref {_some(needed)} only points to content in Git LFS, "
+            "which the old code would read as its weights or data; install git-lfs and run "
+            f"`git lfs fetch --all`, or give {SETUP_OPTION} = git lfs pull."
+        )
+    empty = [at for at in _submodules(worktree) if _is_empty(worktree.top / at)]
+    needed = [at for at in empty if not _is_empty(candidate.top / at)]
+    if needed:
+        raise ParetoError(
+            f"--pareto-against: at the ref {_some(needed)} is a submodule, which git leaves empty "
+            f"in a worktree; give {SETUP_OPTION} = git submodule update --init --recursive."
+        )
+
+
+def refuse_unbuilt(candidate: Tree, worktree: Tree, project: Project) -> None:
+    """Raise ParetoError where the candidate was built in place and the worktree was not.
+
+    To be asked where no set-up command is given: with one, what it builds has its own names.
+    """
+    lacking = [at for at in _binaries(candidate, project) if not (worktree.top / at).exists()]
+    if lacking:
+        raise ParetoError(
+            f"--pareto-against: {_some(lacking)} was built in the candidate's tree, and the ref's "
+            f"is not built; give {SETUP_OPTION} = a command that builds in place, such as "
+            "python setup.py build_ext --inplace (do not install: both legs share the "
+            f"environment). A binary that both legs may share goes into {LINKS_OPTION}."
+        )
+
+
+def _lfs_files(tree: Tree) -> list[str]:
+    return ask_git(tree.top, "ls-files", "-z", "--", ":(attr:filter=lfs)").split("\0")[:-1]
+
+
+def _is_pointer(file: Path) -> bool:
+    try:
+        if file.stat().st_size >= _POINTER_MAX_B:
+            return False
+        return file.read_bytes().startswith(_POINTER)
+    except OSError:
+        return False
+
+
+def _submodules(tree: Tree) -> list[str]:
+    entries = ask_git(tree.top, "ls-files", "-z", "--stage").split("\0")[:-1]
+    return [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
+
+
+def _is_empty(folder: Path) -> bool:
+    return not folder.is_dir() or not any(folder.iterdir())
+
+
+def _binaries(tree: Tree, project: Project) -> Iterator[str]:
+    """Yield the shared libraries in the folders that hold the project's code."""
+    tops = {folder / name.partition(".")[0] for folder in project.folders for name in project.names}
+    for top in sorted(tops):
+        for at, folders, files in os.walk(tree.top / top):
+            folders[:] = [name for name in folders if _may_be_package(Path(at, name))]
+            here = PurePosixPath(Path(at).relative_to(tree.top).as_posix())
+            found = (here / name for name in files if name.endswith(BINARY_SUFFIXES))
+            yield from (str(file) for file in found if not holds(project.ground, file))
+    for folder in project.folders:
+        for file in sorted((tree.top / folder).glob("*")):
+            if file.suffix in BINARY_SUFFIXES:
+                yield str(folder / file.name)
+
+
+def _may_be_package(folder: Path) -> bool:
+    return folder.name.isidentifier() and not (folder / "pyvenv.cfg").exists()
+
+
+def _some(paths: list[str]) -> str:
+    more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}"

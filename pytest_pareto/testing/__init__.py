@@ -5,9 +5,14 @@
 """
 
 from pytest_pareto.testing.conformance import BrokenMeter, CheckedMeter, check_meter
-from pytest_pareto.testing.readings import Readings, read_readings, record_readings
-from pytest_pareto.testing.replay import ReplayMeter, replay_meters
-from pytest_pareto.testing.scripted import ScriptedClock, ScriptedMeter
+from pytest_pareto.testing.replay import (
+    Readings,
+    ReplayMeter,
+    read_readings,
+    record_readings,
+    replay_meters,
+)
+from pytest_pareto.testing.scripted_meter import ScriptedClock, ScriptedMeter
 
 __all__ = [
     "BrokenMeter",

@@ -1,17 +1,34 @@
-"""The conformance test of meters: what can be told of one from outside, in one call."""
+"""The conformance test of meters: what can be told of one from outside, in one call.
 
+Asks a meter as a session would, and collects what it does wrong.
+
+What a meter may leave behind in the process, as far as it can be seen from outside.
+"""
+
+import gc
+import random
+import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from unittest import SkipTest
 
 from pytest_pareto.measure.call import random_state_kept
-from pytest_pareto.measure.meter import Meter, declaration_problems, unit_problems
+from pytest_pareto.measure.meter import (
+    Meter,
+    absent,
+    answer_problems,
+    declaration_problems,
+    meter_pass,
+    summary,
+    unit_problems,
+)
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
-from pytest_pareto.testing import plausible
-from pytest_pareto.testing.examination import Examination, nothing
-from pytest_pareto.testing.watched import Pass
+from pytest_pareto.model.run import Measurement
+from pytest_pareto.testing import plausibility
+from pytest_pareto.testing.plausibility import Pass, WatchedCalls
 
 UNIT_S = 0.02
 """Seconds of one unit of `busy_work`: far above what calling and reading clocks take."""
@@ -90,12 +107,12 @@ def check_meter(
     _check_names(meter, (*ranges, *skip))
     examination = Examination(meter, clock, frozenset(skip))
     with random_state_kept():
-        seen = [examination.measure(work(u), u) for u in (1, plausible.MORE) * passes]
+        seen = [examination.measure(work(u), u) for u in (1, plausibility.MORE) * passes]
         absent = _absent(examination.wanted, seen)
         if len(absent) < len(examination.wanted):
             examination.raise_through()
             rest = examination.measure(unseen or nothing, 0)
-            doubts = plausible.unseen_problems if unseen else plausible.nothing_problems
+            doubts = plausibility.unseen_problems if unseen else plausibility.nothing_problems
             examination.note(*(problem for each in rest.found.values() for problem in doubts(each)))
     known_s = UNIT_S if work is busy_work else None
     for metric in examination.wanted:
@@ -116,7 +133,7 @@ def _passed(
         reasons = "; ".join(dict.fromkeys(absent.values()))
         raise SkipTest(f"meter {_name(meter)} was not checked, it is absent here: {reasons}")
     small = [each for each in seen if each.units == 1]
-    return CheckedMeter({name: plausible.reading(small, name) for name in measured}, absent)
+    return CheckedMeter({name: plausibility.reading(small, name) for name in measured}, absent)
 
 
 def _doubts(
@@ -128,16 +145,18 @@ def _doubts(
     """Say why a metric's readings cannot be true."""
     small = [each for each in seen if each.units == 1]
     large = [each for each in seen if each.units > 1]
-    zeros = [p for each in seen for p in plausible.zero_problems(each.found[metric.name])]
+    zeros = [p for each in seen for p in plausibility.zero_problems(each.found[metric.name])]
     if zeros:
         yield zeros[0]
         return
     if expected is not None:
-        yield from plausible.range_problems(metric, small, expected)
+        yield from plausibility.range_problems(metric, small, expected)
     else:
         # One wrong unit is one problem, however often it shows.
-        yield from [p for each in seen for p in plausible.unit_problems(metric, each, known_s)][:1]
-    yield from plausible.growth_problems(metric, small, large)
+        yield from [p for each in seen for p in plausibility.unit_problems(metric, each, known_s)][
+            :1
+        ]
+    yield from plausibility.growth_problems(metric, small, large)
 
 
 def _absent(metrics: Sequence[Metric], seen: Sequence[Pass]) -> dict[str, str]:
@@ -164,3 +183,145 @@ def _check_names(meter: Meter, names: Collection[str]) -> None:
 
 def _name(meter: object) -> str:
     return meter.__name__ if isinstance(meter, type) else type(meter).__name__
+
+
+class Examination:
+    """Passes of one meter, with ``problems`` in the order in which they were found.
+
+    ``wanted`` are the metrics that are asked for: those of the meter without ``skip``.
+    """
+
+    def __init__(
+        self, meter: Meter, clock: Callable[[], int], skip: frozenset[str] = frozenset()
+    ) -> None:
+        self._meter = meter
+        self._clock = clock
+        self._skip = skip
+        self.wanted = tuple(metric for metric in meter.metrics if metric.name not in skip)
+        self.problems: list[str] = []
+
+    def note(self, *problems: str) -> None:
+        """Take in problems, each once."""
+        self.problems = list(dict.fromkeys((*self.problems, *problems)))
+
+    def measure(self, function: Callable[[], object], units: int) -> Pass:
+        """Have a function of so many units of work measured, after a first call of it."""
+        calls = self._called_once(function)
+        before = ProcessState.now()
+        found = self._ask(calls)
+        after = ProcessState.now()
+        self.note(*before.left_behind(after, drew_nothing=function is nothing))
+        if any(each.values for each in found.values()):
+            calls.check_calls()
+        self.note(*calls.misuse)
+        return calls.finish(units, found)
+
+    def raise_through(self) -> None:
+        """Have a call measured that raises, of which the test is to hear."""
+        planted = RuntimeError("planted by check_meter")
+        calls = self._called_once(_raising_from_its_second_call(planted))
+        before = ProcessState.now()
+        try:
+            meter_pass(self._meter, calls, self._skip)
+        except RuntimeError as error:
+            if error is not planted:
+                raise
+        else:
+            if calls.raised is not None:
+                self.note(
+                    "swallows what the measured function raises: let it through, or say absent "
+                    "only after a plain call has shown that the function is not at fault"
+                )
+        self.note(*before.left_behind(ProcessState.now(), drew_nothing=True))
+
+    def _called_once(self, function: Callable[[], object]) -> WatchedCalls:
+        calls = WatchedCalls(function, clock=self._clock)
+        calls.make_first_call()
+        calls.begin(self.wanted)
+        random.random()  # noqa: S311  (so that a meter which seeds shows, though it did before)
+        return calls
+
+    def _ask(self, calls: WatchedCalls) -> Mapping[str, Measurement]:
+        """Return what the meter says, by the name of the metric; nothing where it fails."""
+        try:
+            reason: object = self._meter.absence()
+            again: object = self._meter.absence()
+        except Exception as error:  # whatever a meter under test raises is a finding
+            self.note(f"absence() raised {summary(error)}; it returns a reason, or None")
+            return {}
+        if again != reason:
+            self.note(f"absence() returned {reason!r}, and asked again {again!r}")
+        if reason is None:
+            return self._measured(calls)
+        if isinstance(reason, str) and reason.strip():
+            return {each.metric.name: each for each in absent(self.wanted, reason)}
+        self.note(f"absence() returned {reason!r}; it returns a reason in words, or None")
+        return {}
+
+    def _measured(self, calls: WatchedCalls) -> Mapping[str, Measurement]:
+        try:
+            found: object = self._meter.measure(calls)
+        except Exception as error:  # likewise
+            if calls.raised is not None:  # by the work itself, which is for the caller to hear
+                raise calls.raised from None
+            self.note(f"measure raised {summary(error)}")
+            return {}
+        if not isinstance(found, (list, tuple)) or not all(
+            isinstance(each, Measurement) for each in found
+        ):
+            self.note(f"measure returned {found!r}; it returns a sequence of Measurement")
+            return {}
+        self.note(*answer_problems(found, self._meter.metrics, self.wanted))
+        names = {metric.name for metric in self.wanted}
+        return {each.metric.name: each for each in found if each.metric.name in names}
+
+
+def nothing() -> None:
+    """Do nothing, and draw no random number."""
+
+
+def _raising_from_its_second_call(error: Exception) -> Callable[[], None]:
+    called = False
+
+    def function() -> None:
+        nonlocal called
+        if called:
+            raise error
+        called = True
+
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """What other meters and tests rely on, at one moment."""
+
+    trace: object
+    profile: object
+    collects_garbage: bool
+    threads: frozenset[threading.Thread]
+    random: object
+
+    @classmethod
+    def now(cls) -> "ProcessState":
+        """Return the state at this moment."""
+        return cls(
+            trace=sys.gettrace(),
+            profile=sys.getprofile(),
+            collects_garbage=gc.isenabled(),
+            threads=frozenset(threading.enumerate()),
+            random=random.getstate(),
+        )
+
+    def left_behind(self, after: "ProcessState", *, drew_nothing: bool) -> Iterator[str]:
+        """Say what is different ``after``; random numbers only where the call ``drew_nothing``."""
+        if after.trace is not self.trace:
+            yield "leaves a tracer behind: put sys.settrace back, also where the call raises"
+        if after.profile is not self.profile:
+            yield "leaves a profiler behind: put sys.setprofile back, also where the call raises"
+        if after.collects_garbage != self.collects_garbage:
+            yield "leaves garbage collection changed: put it back, also where the call raises"
+        for name in sorted(thread.name for thread in after.threads - self.threads):
+            yield f"leaves the thread {name!r} running: stop and join it before measure returns"
+        if drew_nothing and after.random != self.random:
+            yield "changes Python's global random state: use a random.Random of the meter's own"

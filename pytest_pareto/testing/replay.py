@@ -1,14 +1,176 @@
-"""Meters that replay what was measured elsewhere, so that a machine without a GPU can judge it."""
+"""Meters that replay what was measured elsewhere, so that a machine without a GPU can judge it.
+
+Files of recorded readings: JSON lines, one of each metric of each case, after a header.
+"""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
 
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.run import Measurement
-from pytest_pareto.testing.readings import Readings, read_readings
+from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.run import CaseRun, Looks, Measurement
+
+FORMAT = "pytest-pareto readings"
+VERSION = 1
+_T = TypeVar("_T")
+
+
+class _Header(msgspec.Struct, frozen=True):
+    format: str
+    version: int
+    runs: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    name: str
+    unit: str
+    better: Better
+    kind: Kind
+    scope: Scope
+    tolerance: float
+    relative: bool
+    gates: bool = True
+    give_up: float | None = None
+
+
+class _Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    values: tuple[float, ...] = ()
+    ids: tuple[str, ...] = ()
+    first: float | None = None
+    absent: str | None = None
+    notes: tuple[str, ...] = ()
+    whole: float | None = None
+    looks: Looks | None = None
+    broken: bool = False
+
+
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    case: str
+    metric: _Metric
+    runs: tuple[_Reading | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What a file holds: for each run, by the case id and the name of the metric."""
+
+    file: str
+    runs: tuple[Mapping[str, Mapping[str, Measurement]], ...]
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Every metric that any case has, by name, as the first such case defines it."""
+        found: dict[str, Metric] = {}
+        for run in self.runs:
+            for case in run.values():
+                for name, measurement in case.items():
+                    found.setdefault(name, measurement.metric)
+        return found
+
+
+def record_readings(path: Path | str, runs: Iterable[Iterable[CaseRun]]) -> None:
+    """Write what several runs measured to a file that `replay_meters` reads.
+
+    ``runs`` holds the cases of each run, one run per fresh process. Everything measured is
+    written: what tests recorded by themselves can be left out when it is replayed.
+    Raises ParetoError where a metric of a case is not the same one in every run, and where
+    there is nothing to write.
+    """
+    recorded = [{case.case_id: case for case in run} for run in runs]
+    found: dict[tuple[str, str], Metric] = {}
+    for run in recorded:
+        for case in run.values():
+            for metric in (each.metric for each in case.measurements):
+                if found.setdefault((case.case_id, metric.name), metric) != metric:
+                    raise ParetoError(
+                        f"{metric.name!r} of {case.case_id} is not the same metric in every run; "
+                        "record runs of one version of the test"
+                    )
+    if not found:
+        raise ParetoError("there are no readings to record: no case of these runs measured any")
+    lines: list[msgspec.Struct] = [_Header(FORMAT, VERSION, len(recorded))]
+    for (case_id, name), metric in found.items():
+        readings = tuple(_encoded(run.get(case_id), name) for run in recorded)
+        lines.append(_Line(case_id, _Metric(**asdict(metric)), readings))
+    Path(path).write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+
+
+def _encoded(case: CaseRun | None, name: str) -> _Reading | None:
+    found = None if case is None else case.measurement(name)
+    if found is None:
+        return None
+    return _Reading(**{field: getattr(found, field) for field in _Reading.__struct_fields__})
+
+
+def read_readings(path: Path | str) -> Readings:
+    """Read a file that `record_readings` wrote.
+
+    Raises ParetoError naming the file, the line and what was expected there.
+    """
+    file = str(path)
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ParetoError(f"{file} cannot be read: {error.strerror}") from error
+    # Not by splitlines: strings may hold what it takes for the end of a line.
+    lines = content.removesuffix(b"\n").split(b"\n")
+    count = _check_header(lines[0], file)
+    runs: list[dict[str, dict[str, Measurement]]] = [{} for _ in range(count)]
+    places: dict[tuple[str, str], int] = {}
+    for number, text in enumerate(lines[1:], start=2):
+        line = _decode(text, _Line, file, number)
+        key = (line.case, line.metric.name)
+        if key in places:
+            raise _corrupt(
+                file, number, f"{key[1]!r} of {key[0]!r} is on line {places[key]} already"
+            )
+        places[key] = number
+        if len(line.runs) != count:
+            raise _corrupt(file, number, f"expected {count} runs, got {len(line.runs)}")
+        for run, measurement in zip(runs, _measurements(line, file, number), strict=True):
+            if measurement is not None:
+                run.setdefault(line.case, {})[line.metric.name] = measurement
+    return Readings(file, tuple(runs))
+
+
+def _measurements(line: _Line, file: str, number: int) -> Sequence[Measurement | None]:
+    try:
+        metric = Metric(**msgspec.structs.asdict(line.metric))
+        return [
+            None if each is None else Measurement(metric, **msgspec.structs.asdict(each))
+            for each in line.runs
+        ]
+    except ParetoError as error:
+        raise _corrupt(file, number, str(error)) from error
+
+
+def _check_header(text: bytes, file: str) -> int:
+    header = _decode(text, _Header, file, 1)
+    if header.format != FORMAT:
+        raise _corrupt(file, 1, f"expected the format {FORMAT!r}, got {header.format!r}")
+    if header.version > VERSION:
+        raise ParetoError(
+            f"{file}: version {header.version} was written by a newer pytest-pareto; upgrade "
+            f"pytest-pareto to read it (this version knows versions up to {VERSION})"
+        )
+    return header.runs
+
+
+def _decode(text: bytes, form: type[_T], file: str, number: int) -> _T:
+    try:
+        return msgspec.json.decode(text, type=form)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ParetoError) as error:
+        raise _corrupt(file, number, str(error)) from error
+
+
+def _corrupt(file: str, number: int, problem: str) -> ParetoError:
+    return ParetoError(f"{file}, line {number}: {problem}. Record the readings again")
 
 
 class ReplayMeter:

@@ -5,9 +5,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from pytest_pareto.plugin.arguments import arguments_on
+from pytest_pareto.runs.git import Tree
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.project import Project
-from pytest_pareto.runs.repository import Tree
 
 PROJECT = Project((PurePosixPath(),), frozenset(), frozenset())
 

@@ -12,7 +12,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.plugin.hooks import cases_of
 from pytest_pareto.plugin.progress import Standing
-from pytest_pareto.testing.scripted import ScriptedClock
+from pytest_pareto.testing.scripted_meter import ScriptedClock
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Run

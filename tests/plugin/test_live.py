@@ -8,7 +8,7 @@ import pytest
 from pytest_pareto.measure.plan import Whereabouts
 from pytest_pareto.plugin.progress import in_one_line, whereabouts_of
 from pytest_pareto.report.text import display_width
-from pytest_pareto.testing.scripted import ScriptedClock
+from pytest_pareto.testing.scripted_meter import ScriptedClock
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Run, Session

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_pareto.plugin.progress import Countdown
-from pytest_pareto.testing.scripted import ScriptedClock
+from pytest_pareto.testing.scripted_meter import ScriptedClock
 
 
 class Reporter:

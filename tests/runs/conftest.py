@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from pytest_pareto.runs import process
-from pytest_pareto.runs.leg_run import run_leg
+from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
+from pytest_pareto.runs.leg_process import run_leg
 from pytest_pareto.runs.legs import Leg, Side, make_legs
 from pytest_pareto.runs.project import survey
-from pytest_pareto.runs.repository import Commit, Tree, open_tree, resolve
 from pytest_pareto.runs.worktree import check_out
 
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from pytest_pareto.runs.blocks import turns
+from pytest_pareto.runs.leg_process import turns
 from pytest_pareto.runs.legs import Side
 
 LETTER = {Side.REF: "A", Side.CANDIDATE: "B"}

@@ -1,6 +1,6 @@
 from pathlib import PurePosixPath
 
-from pytest_pareto.runs.changes import changed_data, changed_files
+from pytest_pareto.runs.project import changed_data, changed_files
 from pytest_pareto.runs.worktree import check_out
 from tests.runs.conftest import Repository
 

@@ -3,9 +3,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.content import refuse_missing_content, refuse_unbuilt
 from pytest_pareto.runs.project import survey
-from pytest_pareto.runs.worktree import check_out
+from pytest_pareto.runs.worktree import check_out, refuse_missing_content, refuse_unbuilt
 from tests.runs.conftest import Repository
 
 POINTER = """version https://git-lfs.github.com/spec/v1

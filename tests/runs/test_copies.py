@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.copies import is_copy, is_of_others, names_of_copies
+from pytest_pareto.runs.git import Tree
 from pytest_pareto.runs.legs import Side
-from pytest_pareto.runs.repository import Tree
+from pytest_pareto.runs.project import is_copy, is_of_others, names_of_copies
 from tests.runs.conftest import Compare, Repository
 
 

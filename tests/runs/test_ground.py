@@ -2,7 +2,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from pytest_pareto.runs.ground import find_ground, holds
+from pytest_pareto.runs.project import find_ground, holds
 
 
 def ground(files: str, tests: str = "", root: str = ".") -> set[str]:

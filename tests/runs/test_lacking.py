@@ -5,8 +5,8 @@ import re
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.lacking import refuse_unlinked
 from pytest_pareto.runs.legs import Leg, Side
+from pytest_pareto.runs.provenance import refuse_unlinked
 from tests.runs.conftest import Compare, Repository
 
 NO_MODULE = "ModuleNotFoundError: No module named 'mypkg.made'"

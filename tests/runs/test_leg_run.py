@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.leg_run import run_leg, set_up
+from pytest_pareto.runs.leg_process import run_leg, set_up
 from pytest_pareto.runs.legs import Leg, Side
 from tests.runs.conftest import Compare, Repository
 from tests.runs.test_process import ends
@@ -106,10 +106,10 @@ def test_set_up_that_takes_too_long_is_ended(leg: Leg, tmp_path: Path) -> None:
 SESSION = """
 import sys, tempfile
 from pathlib import Path
-from pytest_pareto.runs.leg_run import run_leg
+from pytest_pareto.runs.leg_process import run_leg
 from pytest_pareto.runs.legs import Side, make_legs
 from pytest_pareto.runs.project import survey
-from pytest_pareto.runs.repository import open_tree, resolve
+from pytest_pareto.runs.git import open_tree, resolve
 from pytest_pareto.runs.worktree import check_out
 
 tree = open_tree(Path(sys.argv[1]))

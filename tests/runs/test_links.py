@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.repository import open_tree
+from pytest_pareto.runs.git import open_tree
 from pytest_pareto.runs.worktree import check_out
 from tests.runs.conftest import Repository
 

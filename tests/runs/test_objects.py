@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.objects import GitObject, GitObjects, Snapshots
+from pytest_pareto.runs.git_objects import GitObject, GitObjects, Snapshots
 from tests.runs.conftest import Repository
 
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.runs.git import Tree
 from pytest_pareto.runs.legs import Leg, Side
-from pytest_pareto.runs.origins import Origin, prove, read_origins
 from pytest_pareto.runs.project import Project
-from pytest_pareto.runs.repository import Tree
+from pytest_pareto.runs.provenance import Origin, prove, read_origins
 
 
 @pytest.fixture

@@ -302,7 +302,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from pytest_pareto.runs import process
-from pytest_pareto.runs.lifeline import Lifeline
+from pytest_pareto.runs.process import Lifeline
 
 if "cut" in sys.argv:
     Lifeline.tie = lambda *_: None

@@ -5,9 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from pytest_pareto.runs.naming import code_names, dotted_name
-from pytest_pareto.runs.project import Project, survey
-from pytest_pareto.runs.repository import Tree, open_tree
+from pytest_pareto.runs.git import Tree, open_tree
+from pytest_pareto.runs.project import Project, code_names, dotted_name, survey
 from pytest_pareto.runs.worktree import check_out
 from tests.runs.conftest import Repository
 

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.git import ask_git, try_git
-from pytest_pareto.runs.repository import Tree, open_tree, resolve
+from pytest_pareto.runs.git import Tree, ask_git, open_tree, resolve, try_git
 from tests.runs.conftest import Repository
 
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs import stale, worktree
-from pytest_pareto.runs.repository import Tree, open_tree
-from pytest_pareto.runs.stale import own_prefix, prune_folders, prune_stale, run_folder
+from pytest_pareto.runs import tempfolders, worktree
+from pytest_pareto.runs.git import Tree, open_tree
+from pytest_pareto.runs.tempfolders import own_prefix, prune_folders, prune_stale, run_folder
 from pytest_pareto.runs.worktree import check_out
 from tests.runs.conftest import Repository
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from pytest_pareto.runs.repository import open_tree, resolve
+from pytest_pareto.runs.git import open_tree, resolve
 from pytest_pareto.runs.worktree import check_out
 
 tree = open_tree(Path(sys.argv[1]))
@@ -176,7 +176,7 @@ def test_a_second_interrupt_does_not_stop_the_removal(
 
     def impatient(tree: Tree, folder: Path) -> bool:
         signal.raise_signal(number)
-        return stale.remove_worktree(tree, folder)
+        return tempfolders.remove_worktree(tree, folder)
 
     monkeypatch.setattr(worktree, "remove_worktree", impatient)
     heard = signal.signal(number, interrupt)
@@ -319,5 +319,5 @@ def test_where_the_system_does_not_tell_births_the_id_decides(
     gone = subprocess.Popen([sys.executable, "-S", "-c", ""])
     gone.wait()
     assert own_prefix().endswith(f"-{os.getpid()}-0-")
-    assert stale._is_stale(own_prefix()) is False
-    assert stale._is_stale(own_prefix().replace(f"-{os.getpid()}-", f"-{gone.pid}-")) is True
+    assert tempfolders._is_stale(own_prefix()) is False
+    assert tempfolders._is_stale(own_prefix().replace(f"-{os.getpid()}-", f"-{gone.pid}-")) is True

@@ -11,8 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_pareto.runs.git import try_git
-from pytest_pareto.runs.repository import Tree
+from pytest_pareto.runs.git import Tree, try_git
 
 _NAME = re.compile(r"pytest-pareto-(ref|run)-(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<birth>\d+)-")
 
