@@ -22,7 +22,7 @@ import torchmetrics.image
 
 from docs.page import Block, apply_diff, blocks
 from pytest_pareto.cli import main
-from pytest_pareto.plugin import offered
+from pytest_pareto.plugin import command_line
 
 KEPT_LOADED = (np, torch, torchmetrics)
 """pytester forgets what an in-process session imported, and these cannot be imported twice."""
@@ -132,7 +132,7 @@ def check_ini(block: Block) -> None:
             self.append(name)
 
     known = Keys()
-    offered.add_ini(known)  # type: ignore[arg-type]  # all that is asked of a parser here
+    command_line.add_ini(known)  # type: ignore[arg-type]  # all that is asked of a parser here
     parser = configparser.ConfigParser()
     parser.read_string(block.text)
     for key in parser["pytest"]:

@@ -107,7 +107,7 @@ class _Asking:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         # Imported before pytest has taken it as a plugin, it would be one without rewriting.
-        from pytest_pareto.plugin.folders import baseline_dir  # noqa: PLC0415 - see above
+        from pytest_pareto.plugin.command_line import baseline_dir  # noqa: PLC0415 - see above
 
         self.project = Project(config.rootpath, baseline_dir(config))
         return 0

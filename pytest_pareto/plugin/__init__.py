@@ -3,19 +3,22 @@
 It knows the marker, the hook and the fixture, and with `offered` the options. Each further module
 would cost every run about half a millisecond: all else is imported when ``--pareto`` is given, or
 when a test asks for the fixture.
+
+Options of other plugins that do not go with ours.
 """
 
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.plugin.offered import REPORTS, add_options
+from pytest_pareto.plugin.command_line import REPORTS, add_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pareto.measure.meter import Meter
     from pytest_pareto.plugin.fixture import Pareto
+
 
 MARKER = (
     "pareto(*, front=None, tolerance={metric: limit}, budget={metric: '<= 0.5 s'}, "
@@ -58,8 +61,6 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
         neutralise(config)
     elif _is_active(config) or _is_noise(config):
-        from pytest_pareto.plugin.companions import refuse_companions
-
         refuse_companions(config)
 
 
@@ -71,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         register_child(config)
     elif _is_noise(config):
-        from pytest_pareto.plugin.noise import register_noise
+        from pytest_pareto.plugin.noise_runs import register_noise
 
         register_noise(config)
     elif _is_active(config):
@@ -88,7 +89,7 @@ def pareto(request: pytest.FixtureRequest) -> "Pareto":
 
     Without ``--pareto`` a measured function is called once and nothing is kept.
     """
-    from pytest_pareto.plugin.recording import open_recorder
+    from pytest_pareto.plugin.fixture import open_recorder
 
     return open_recorder(request)
 
@@ -117,3 +118,22 @@ def _refuse_orphans(config: pytest.Config) -> None:
     given = [f"--pareto-{name}" for name in names if config.getoption(f"pareto_{name}")]
     if given:
         raise pytest.UsageError(f"{', '.join(given)} has no effect without --pareto; add --pareto")
+
+
+def refuse_companions(config: pytest.Config) -> None:
+    """Refuse pytest-xdist, whose tests would measure each other, and stepwise.
+
+    A failed gate is known after the last test, and stepwise would go on behind it.
+    """
+    option = config.option
+    if getattr(option, "stepwise", False):
+        raise pytest.UsageError(
+            "--pareto does not work with --stepwise: what fails is known after the last test. "
+            "Use --lf to run again what failed."
+        )
+    workers = getattr(option, "numprocesses", None)
+    if workers not in (None, 0) or getattr(option, "tx", None):
+        raise pytest.UsageError(
+            "--pareto does not work with pytest-xdist yet: tests that run side by side would "
+            "measure each other. Add -n0 (or -p no:xdist) for the run with --pareto."
+        )

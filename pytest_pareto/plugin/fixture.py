@@ -1,4 +1,9 @@
-"""The ``pareto`` fixture: what a test says to us."""
+"""The ``pareto`` fixture: what a test says to us.
+
+The part of the ``pareto`` fixture that scores: what a test says of a quality.
+
+The ways to measure: whole calls and streams, each of them called or awaited.
+"""
 
 from collections.abc import (
     AsyncIterator,
@@ -7,15 +12,236 @@ from collections.abc import (
     Coroutine,
     Iterable,
     Iterator,
+    Mapping,
+    Sequence,
 )
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+import pytest
+
+from pytest_pareto.measure.asynchronous import (
+    Awaited,
+    AwaitedStream,
+    Wait,
+    all_items,
+    awaited_outside,
+    once,
+)
+from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.plugin import calling
-from pytest_pareto.plugin.scores import Scores
+from pytest_pareto.plugin.marker import MeasureOptions, read_marker
+from pytest_pareto.plugin.record import read_outputs, score_measurement
+from pytest_pareto.plugin.recorder import KEEPER, MEASURED, METERS, RECORDER, Recorder
+
+if TYPE_CHECKING:
+    from pytest_pareto.scoring.batches import Executor
+    from pytest_pareto.scoring.evaluation import Evaluation
+
+
+class Scores:
+    """Records scores for one test, of the case that the options name."""
+
+    def __init__(self, recorder: Recorder, options: MeasureOptions | None = None) -> None:
+        self._recorder = recorder
+        self._options = options or MeasureOptions()
+
+    def record(  # noqa: PLR0913  (each says one thing about the score)
+        self,
+        name: str,
+        value: object,
+        *,
+        ids: Sequence[object] | None = None,
+        better: str | None = None,
+        tolerance: float | None = None,
+        unit: str = "",
+        scope: str = "gpu",
+        gate: bool = True,
+        ordinal: bool = False,
+    ) -> None:
+        """Record a score of this case: a number, one per sample with ``ids``, or a metric.
+
+        ``value`` may be a number, a vector with ids, a mapping from ids, or an object with
+        ``update`` and ``compute`` such as those of torchmetrics, which may know its own
+        direction. ``tolerance`` is absolute, in the metric's unit; without one (here or
+        in the marker) any significant loss is a regression. ``scope`` says where else the
+        score would be the same: "gpu" (the same hardware), "host", or "anywhere", which is
+        the author's claim. ``gate=False`` makes it a diagnostic. ``ordinal`` says that of the
+        scores only the order means something, as of grades and of preferences; then the
+        tolerance is a share: how many more of the samples may get worse than get better.
+        """
+        __tracebackhide__ = True
+        try:
+            measurement = score_measurement(
+                name,
+                value,
+                ids=ids,
+                better=better,
+                tolerance=tolerance,
+                unit=unit,
+                scope=scope,
+                gate=gate,
+                ordinal=ordinal,
+            )
+            self._recorder.add(self._options.name, measurement)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
+
+    def evaluate(  # noqa: PLR0913  (each is one thing that users say)
+        self,
+        generate: Callable[..., object],
+        samples: Any,
+        *,
+        metrics: Mapping[str, object],
+        ids: Any = None,
+        targets: Any = None,
+        batch_size: int = 1,
+        seeds: Any = None,
+        executor: "Executor | None" = None,
+        stop: str | None = None,
+        keep_outputs: bool = False,
+    ) -> "Evaluation":
+        """Generate from samples in batches, score each output, and record the scores.
+
+        ``generate(batch)`` returns an output per sample; a parameter ``generator`` gets a list
+        of torch generators, one per sample, a parameter ``seeds`` a list of ints, so that the
+        batch size changes no pair. ``metrics`` maps names to functions ``(output, target)``,
+        to torchmetrics objects, or to a `Score` of one of these, which says the rest. ``ids``
+        name samples that do not name themselves, ``targets`` are what outputs are scored
+        against (default: the samples). ``seeds`` is a number of seeds per sample, whose scores
+        are averaged, or the seeds themselves. ``executor`` runs batches elsewhere.
+        ``stop="decided"`` ends the evaluation as soon as its verdict is decided.
+
+        Raises ParetoError, before anything is generated, where arguments cannot be used. A
+        metric that fails is recorded as broken, and raises where nothing is recorded.
+        """
+        __tracebackhide__ = True
+        from pytest_pareto.plugin.evaluator import evaluate_case
+        from pytest_pareto.scoring.evaluation import plan_evaluation
+
+        try:
+            plan = plan_evaluation(
+                generate,
+                samples,
+                metrics=metrics,
+                ids=ids,
+                targets=targets,
+                batch_size=batch_size,
+                seeds=seeds,
+                executor=executor,
+                stop=stop,
+                keep_outputs=keep_outputs,
+            )
+            return evaluate_case(self._recorder, self._options.name, plan)
+        except ParetoError as error:
+            raise error.with_traceback(None) from error.__cause__
+
+    def keep(self, outputs: object, *, ids: Iterable[object] | None = None) -> None:
+        """Keep the outputs whose scores are recorded, so that the worst of them can be shown.
+
+        ``outputs`` is a mapping from sample ids, or a sequence with ``ids``: images of Pillow,
+        arrays or tensors. Nothing is kept without ``--pareto``; what is no image is left out.
+        """
+        __tracebackhide__ = True
+        try:
+            pairs = read_outputs(outputs, ids)
+        except ParetoError as error:
+            raise error.with_traceback(None) from None
+        keep = self._recorder.keeper(self._options.name)
+        if keep is not None:
+            for label, output in pairs:
+                keep(label, output)
+
+
+T = TypeVar("T")
+
+
+def _measure(
+    recorder: Recorder,
+    fn: Callable[..., T],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    options: MeasureOptions,
+) -> T:
+    """Measure a call, or make it once; return what the first call returned."""
+    __tracebackhide__ = True
+    recorder.begin("measure", fn, options)
+    return cast(T, recorder.measured(fn, args, kwargs, options))
+
+
+def _stream(
+    recorder: Recorder,
+    fn: Callable[..., Iterator[T]],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    options: MeasureOptions,
+) -> list[T]:
+    """Measure a call and the stream that it returns, or consume one; return its items."""
+    __tracebackhide__ = True
+    recorder.begin("stream", fn, options)
+    consumed = Stream(fn, most=options.max_items)
+    return cast(list[T], recorder.measured(consumed, args, kwargs, options))
+
+
+def _ameasure(
+    recorder: Recorder,
+    fn: Callable[..., Awaitable[T]],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    options: MeasureOptions,
+) -> Coroutine[Any, Any, T]:
+    """Return what measures a call that has to be awaited, or awaits it once."""
+    __tracebackhide__ = True
+
+    def measured(wait: Wait) -> object:
+        __tracebackhide__ = True
+        return recorder.measured(Awaited(fn, wait), args, kwargs, options)
+
+    # Before anybody awaits: what is never awaited can then be told at the test's end.
+    recorder.begin("ameasure", fn, options)
+    return _awaited(recorder, options, measured, lambda: once(fn, args, kwargs, options.setup))
+
+
+def _astream(
+    recorder: Recorder,
+    fn: Callable[..., AsyncIterator[T] | Awaitable[AsyncIterator[T]]],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    options: MeasureOptions,
+) -> Coroutine[Any, Any, list[T]]:
+    """Return what measures a stream that has to be awaited, or consumes one."""
+    __tracebackhide__ = True
+
+    def measured(wait: Wait) -> object:
+        __tracebackhide__ = True
+        consumed = Stream(AwaitedStream(fn, wait), most=options.max_items)
+        return recorder.measured(consumed, args, kwargs, options)
+
+    recorder.begin("astream", fn, options)
+    return _awaited(
+        recorder,
+        options,
+        measured,
+        lambda: all_items(fn, args, kwargs, options.setup, options.max_items),
+    )
+
+
+async def _awaited(
+    recorder: Recorder,
+    options: MeasureOptions,
+    measured: Callable[[Wait], object],
+    plainly: Callable[[], Awaitable[T]],
+) -> T:
+    __tracebackhide__ = True
+    recorder.awaited(options.name)
+    try:
+        if recorder.plain:
+            return await plainly()
+        return cast(T, await awaited_outside(measured))
+    except ParetoError as error:
+        raise error.with_traceback(None) from None
+
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Pareto(Scores):
@@ -39,7 +265,7 @@ class Pareto(Scores):
         """
         __tracebackhide__ = True  # a failing test should show the user's lines, not ours
         try:
-            return calling.measure(self._recorder, fn, args, kwargs, self._options)
+            return _measure(self._recorder, fn, args, kwargs, self._options)
         except ParetoError as error:
             raise error.with_traceback(None) from None
 
@@ -51,7 +277,7 @@ class Pareto(Scores):
         """
         __tracebackhide__ = True
         try:
-            return calling.stream(self._recorder, fn, args, kwargs, self._options)
+            return _stream(self._recorder, fn, args, kwargs, self._options)
         except ParetoError as error:
             raise error.with_traceback(None) from None
 
@@ -64,7 +290,7 @@ class Pareto(Scores):
         """
         __tracebackhide__ = True
         try:
-            return calling.ameasure(self._recorder, fn, args, kwargs, self._options)
+            return _ameasure(self._recorder, fn, args, kwargs, self._options)
         except ParetoError as error:
             raise error.with_traceback(None) from None
 
@@ -78,7 +304,7 @@ class Pareto(Scores):
         """Measure as `stream` does an async iterator, in the running event loop."""
         __tracebackhide__ = True
         try:
-            return calling.astream(self._recorder, fn, args, kwargs, self._options)
+            return _astream(self._recorder, fn, args, kwargs, self._options)
         except ParetoError as error:
             raise error.with_traceback(None) from None
 
@@ -110,3 +336,15 @@ class Pareto(Scores):
             max_items=max_items,
         )
         return Pareto(self._recorder, options)
+
+
+def open_recorder(request: pytest.FixtureRequest) -> Pareto:
+    """Make the fixture of one test, and leave its recorder where the hooks find it."""
+    item = request.node
+    stash = item.config.stash
+    idle = MEASURED in stash and item.nodeid not in stash[MEASURED]
+    recorder = Recorder(item, read_marker(item), None if idle else stash.get(METERS, None))
+    if KEEPER in stash:
+        stash[KEEPER].begin(item.nodeid)
+    item.stash[RECORDER] = recorder
+    return Pareto(recorder)

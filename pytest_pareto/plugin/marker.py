@@ -1,19 +1,37 @@
-"""What ``@pytest.mark.pareto(...)`` says about one test."""
+"""What ``@pytest.mark.pareto(...)`` says about one test.
+
+What the cases of a test are called, and what its marker says about each of them.
+
+Which metrics a test may name: those that something here measures, and those it records.
+
+How one measurement differs from the defaults: what ``pareto.configure`` was told.
+"""
 
 import ast
 import hashlib
 import inspect
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import TypeVar
 
 import pytest
 
+from pytest_pareto.measure.meter import Meter
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import FLOPS, Budget, Metric, parse_budget
+from pytest_pareto.model.formatting import require_text
+from pytest_pareto.model.metric import (
+    BUILT_IN,
+    FLOPS,
+    OPERATIONS,
+    STREAMED,
+    Budget,
+    Metric,
+    parse_budget,
+)
+from pytest_pareto.model.run import CaseRun, Measurement
 
 V = TypeVar("V")
 
@@ -175,3 +193,116 @@ def source_hash(item: pytest.Item) -> str:
         if ast.get_docstring(definition) is not None:
             definition.body = definition.body[1:]
     return hashlib.sha256(ast.dump(definition).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseNames:
+    """Names the cases of one test; ``name`` is always the one given by `configure`, or None."""
+
+    item: pytest.Item
+    options: CaseOptions
+
+    @property
+    def budgeted(self) -> frozenset[str]:
+        """The metrics that have a budget."""
+        return frozenset(budget.metric for budget in self.options.budgets)
+
+    def case_id(self, name: str | None) -> str:
+        """Return the id of a case."""
+        return self.item.nodeid if name is None else f"{self.item.nodeid}#{name}"
+
+    def front(self, name: str | None) -> str:
+        """Return the front on which a case competes."""
+        if self.options.front is not None:
+            front = self.options.front
+        else:
+            function = getattr(self.item, "originalname", None) or self.item.name
+            parent = self.item.nodeid.removesuffix(self.item.name)
+            front = f"{parent}{function}"
+        return front if name is None else f"{front}#{name}"
+
+    def case_run(
+        self, name: str | None, measurements: Iterable[Measurement], items: int | None = None
+    ) -> CaseRun:
+        """Return a case with these measurements, and what they are judged by."""
+        found = {measurement.metric.name: measurement for measurement in measurements}
+        return CaseRun(
+            case_id=self.case_id(name),
+            nodeid=self.item.nodeid,
+            front=self.front(name),
+            source=source_hash(self.item),
+            measurements=tuple(found.values()),
+            gate=self.options.gate,
+            budgets=tuple(b for b in self.options.budgets if b.metric in found),
+            items=items,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The metrics of the meters of this process, beside a test's own."""
+
+    meters: Sequence[Meter]
+    options: CaseOptions
+
+    @property
+    def built_in(self) -> frozenset[str]:
+        """Everything that a measurement can produce without being told."""
+        added = {metric.name for meter in self.meters for metric in meter.metrics}
+        # Counted without data alone, so elsewhere a tolerance for it would never gate.
+        unmeasured = frozenset() if self.options.work_only else {OPERATIONS.name}
+        return (frozenset(BUILT_IN) - unmeasured) | added
+
+    def measurable(self, metrics: Iterable[str]) -> frozenset[str]:
+        """Return the names, each of which something measures; raises ParetoError otherwise."""
+        wanted, known = frozenset(metrics), self.built_in
+        for name in sorted(wanted - known):
+            raise ParetoError(
+                f"metrics names {name!r}, which nothing here measures{suggest(name, known)}; "
+                f"known: {', '.join(sorted(known))}"
+            )
+        return wanted
+
+    def check_named(self, recorded: set[str], *, streams: bool) -> None:
+        """Raise ParetoError where the marker names what the test has not; ``streams`` or not."""
+        # Where only work is counted nothing is timed, streams no more than calls.
+        timed = streams and not self.options.work_only
+        known = recorded | (self.built_in if timed else self.built_in - STREAMED)
+        for name, keyword in self.options.named_metrics.items():
+            # A budget on something that is not there would never break.
+            if name not in (recorded if keyword == "budget" else known):
+                raise ParetoError(
+                    f"@pytest.mark.pareto({keyword}=...) names {name!r}, which this test neither "
+                    f"measures nor records{suggest(name, known)}; it has {', '.join(sorted(known))}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOptions:
+    """The options; None is the default of each, or what the marker says.
+
+    Raises ParetoError where one of them cannot be used.
+    """
+
+    name: str | None = None
+    setup: Callable[[], object] | None = None
+    items: int | None = None
+    rounds: int | None = None
+    warmup: int | None = None
+    metrics: frozenset[str] | None = None
+    max_items: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is not None and (not self.name or not isinstance(self.name, str)):
+            raise ParetoError(f"name takes a non-empty string, not {self.name!r}")
+        require_text("name", self.name or "")
+        count("items", self.items, least=1)
+        count("rounds", self.rounds, least=1)
+        count("warmup", self.warmup, least=0)
+        count("max_items", self.max_items, least=1)
+
+    def changed(self, **given: object) -> "MeasureOptions":
+        """Return these options with what is ``given``; what is None stays as it is."""
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        told = {name: value for name, value in given.items() if value is not None}
+        return MeasureOptions(**{**kept, **told})

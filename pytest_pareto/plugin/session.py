@@ -1,26 +1,37 @@
-"""A session under ``--pareto``: from the first test to the verdict."""
+"""A session under ``--pareto``: from the first test to the verdict.
 
+SIGTERM and SIGHUP as Ctrl-C: ended by ``timeout``, Slurm, CI or a closed ssh, in order too.
+"""
+
+import contextlib
+import os
+import signal
+import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
+from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.plugin.github import append_summary, write_annotations
-from pytest_pareto.plugin.hooks import MeasuringHooks
-from pytest_pareto.plugin.kept_outputs import KeptOutputs
-from pytest_pareto.plugin.live import LiveFigures, wants_figures
-from pytest_pareto.plugin.own_runs import ManyRuns, OneRun
-from pytest_pareto.plugin.report_files import remove_report_files, write_report_files
+from pytest_pareto.plugin.outputs import KeptOutputs
+from pytest_pareto.plugin.process_hooks import LiveFigures, MeasuringHooks, wants_figures
+from pytest_pareto.plugin.replication import ManyRuns, OneRun
+from pytest_pareto.plugin.report_files import (
+    append_summary,
+    remove_report_files,
+    write_annotations,
+    write_report_files,
+)
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
-from pytest_pareto.plugin.termination import terminated_as_interrupted
+from pytest_pareto.runs.process import ENDING
 
 if TYPE_CHECKING:
-    from pytest_pareto.plugin.conclusion import Conclusion
+    from pytest_pareto.plugin.terminal_summary import Conclusion
 
 
 class Runs(Protocol):
@@ -33,7 +44,7 @@ class Runs(Protocol):
 def register_session(config: pytest.Config) -> None:
     """Read the settings, check the baseline before hours are spent, and register the hooks."""
     from pytest_pareto.baseline.store import check_writable, chosen_with
-    from pytest_pareto.plugin.past import load_past
+    from pytest_pareto.plugin.settings import load_past
 
     settings = read_settings(config)
     try:
@@ -92,7 +103,7 @@ class ParetoSession:
     def pytest_sessionstart(self) -> None:
         """Take away what the last session left: it must not be taken for this one's."""
         if not self._config.option.collectonly:
-            from pytest_pareto.plugin.candidates import discard
+            from pytest_pareto.plugin.judgement_hooks import discard
 
             remove_report_files(self._settings.report_paths)
             self._lack = discard(self._settings.candidate_dir)
@@ -156,7 +167,7 @@ class ParetoSession:
         if not session.items or (self._selection.stopped and not self._reported):
             return  # nothing ran, and pytest says why
         if self._conclusion is None:
-            from pytest_pareto.plugin.illustrating import illustrate
+            from pytest_pareto.plugin.outputs import illustrate
 
             self._conclusion = self._runs.conclude(session, duration_s)
             self._conclusion = illustrate(self._conclusion, self._kept)
@@ -190,3 +201,32 @@ class ParetoSession:
         """Tell the verdict."""
         if self._conclusion is not None:
             self._conclusion.tell(terminalreporter, plot=self._settings.plot)
+
+
+@contextlib.contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Raise KeyboardInterrupt on these signals: children end, worktrees go, what is known is told.
+
+    Only in the main thread, and only where nobody else listens (as ``nohup`` does to SIGHUP).
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = os.getpid()
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        if os.getpid() != ours:
+            # A process that a test forked has this handler too, and is to end as it would.
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+            return
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    unheard = [each for each in ENDING if signal.getsignal(each) is signal.SIG_DFL]
+    for each in unheard:
+        signal.signal(each, interrupt)
+    try:
+        yield
+    finally:
+        for each in unheard:
+            signal.signal(each, signal.SIG_DFL)

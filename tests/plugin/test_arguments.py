@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from pytest_pareto.plugin.arguments import arguments_on
+from pytest_pareto.plugin.fresh_processes import arguments_on
 from pytest_pareto.runs.git import Tree
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.project import Project

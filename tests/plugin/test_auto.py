@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.plugin import auto
+from pytest_pareto.plugin import replication
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Toy
@@ -49,7 +49,7 @@ def test_a_noisy_one_takes_what_would_settle_it(
     fresh_toy: "Toy", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noisy(fresh_toy)
-    monkeypatch.setattr(auto, "MOST_RUNS", 6)  # it wants about 10
+    monkeypatch.setattr(replication, "MOST_RUNS", 6)  # it wants about 10
     fresh_toy.run("--pareto", "--pareto-update", "--pareto-runs=12")
     session = fresh_toy.run("--pareto", "--pareto-runs=auto")
     assert taken(session.text) == 6

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.plugin.collecting import RunBuilder, why_uncollected
+from pytest_pareto.plugin.process_hooks import RunBuilder, why_uncollected
 
 IMPORT = """ImportError while importing test module '/at/tests/test_it.py'.
 Hint: make sure your test modules/packages have valid Python names.

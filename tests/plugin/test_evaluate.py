@@ -10,7 +10,7 @@ import torchmetrics
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.run import CaseRun
-from pytest_pareto.plugin.hooks import cases_of
+from pytest_pareto.plugin.process_hooks import cases_of
 from pytest_pareto.plugin.progress import Standing
 from pytest_pareto.testing.scripted_meter import ScriptedClock
 
@@ -149,14 +149,14 @@ def test_a_fresh_process_tells_its_parent_where_it_stands(pytester: pytest.Pytes
     pytester.makeconftest(
         """
 import pytest
-from pytest_pareto.plugin import children
+from pytest_pareto.plugin import fresh_processes
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     def tell(self, text):
         with open("heard.txt", "a") as file:
             file.write(text + "\\n")
-    children.Standing.tell = tell
+    fresh_processes.Standing.tell = tell
 """
     )
     pytester.makepyfile(test_it=SLOW)

@@ -15,10 +15,10 @@ from PIL import Image
 
 from pytest_pareto.model.verdict import CaseVerdict
 from pytest_pareto.outputs.accepted_outputs import FOLDER
-from pytest_pareto.plugin import illustrating
+from pytest_pareto.plugin import outputs
 from tests.plugin.conftest import Run
 
-KEPT_LOADED = (illustrating, Image)
+KEPT_LOADED = (outputs, Image)
 """In-process sessions must not import these anew: see the conftest."""
 
 TOY = """

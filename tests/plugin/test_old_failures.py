@@ -11,9 +11,8 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.model.session_record import Asked
-from pytest_pareto.plugin.old_failures import failed_before
+from pytest_pareto.plugin.against_verdict import Turns, failed_before, judge_turns
 from pytest_pareto.plugin.settings import Settings
-from pytest_pareto.plugin.turns_verdict import Turns, judge_turns
 
 ONE, TWO, MODULE = "test_a.py::test_one", "test_a.py::test_two", "test_b.py"
 

@@ -16,7 +16,7 @@ from pytest_pareto.measure.work.flops import WorkMeter
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY
 from pytest_pareto.model.verdict import Verdict
-from pytest_pareto.plugin.hooks import _others
+from pytest_pareto.plugin.process_hooks import _others
 from pytest_pareto.testing import ScriptedMeter
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pytest_pareto.plugin.termination import terminated_as_interrupted
+from pytest_pareto.plugin.session import terminated_as_interrupted
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)

@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_pareto.plugin.offered import REPORTS
+from pytest_pareto.plugin.command_line import REPORTS
 from tests.plugin.conftest import SIMULATED_CLOCK, WORLD, write_toy
 from tests.workflows.runner import ROOT, Job, run_job
 

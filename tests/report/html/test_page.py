@@ -248,9 +248,9 @@ def test_a_page_that_did_not_escape_would_be_seen(parse: Parse) -> None:
 def test_a_session_without_the_option_does_not_import_jinja() -> None:
     script = (
         "import sys, pytest_pareto.plugin, pytest_pareto.plugin.session, "
-        "pytest_pareto.plugin.illustrating, pytest_pareto.plugin.conclusion\n"
+        "pytest_pareto.plugin.outputs, pytest_pareto.plugin.report_files\n"
         "print('jinja2' in sys.modules)\n"
-        "import pytest_pareto.plugin.html_file\n"
+        "import pytest_pareto.report.html.page\n"
         "print('jinja2' in sys.modules)"
     )
     done = subprocess.run(

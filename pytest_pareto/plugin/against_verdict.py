@@ -1,19 +1,23 @@
-"""The verdict of a session in which old and new code took turns."""
+"""The verdict of a session in which old and new code took turns.
 
+What failed with the old code: it fails nothing now, and has to be told all the same.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.compare.pairs import baseline_of
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.policy import PER_BLOCK
-from pytest_pareto.model.run import Interleaved
+from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.model.session_record import SessionFacts, SessionRecord
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.pipeline import Judged, judge_record_in_turn, without_calls
-from pytest_pareto.plugin.conclusion import Conclusion, Sampled
-from pytest_pareto.plugin.old_failures import failed_before
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.plugin.terminal_summary import Conclusion, Sampled
 from pytest_pareto.runs.git import Commit
 from pytest_pareto.runs.legs import Side
 
@@ -154,3 +158,28 @@ def _suspects(turns: Turns) -> str | None:
     cases = plural(len({case_id for case_id, _ in turns.flagged}), "case")
     blocks = plural(len(turns.again.new) // PER_BLOCK, "block")
     return f"{cases} measured again in {blocks}"
+
+
+def failed_before(runs: Sequence[Run], *, again: bool = False) -> list[str]:
+    """Tell of what failed in runs of the old code, always or now and then, and how often.
+
+    ``again`` is whether these are the runs that measured suspects again.
+    """
+    often = Counter(nodeid for run in runs for nodeid in run.failed)
+    why = {nodeid: said for run in runs for nodeid, said in run.failed.items()}
+    always = sorted(nodeid for nodeid, count in often.items() if count == len(runs))
+    old = "the old code, measured again," if again else "the old code"
+    told = []
+    if always:
+        noun = "test" if any("::" in nodeid for nodeid in always) else "module"
+        what = f"1 {noun} fails" if len(always) == 1 else f"{len(always)} {noun}s fail"
+        first = f"{always[0]}: {why[always[0]]}"
+        told.append(f"with {old} {what}, and cannot be compared: {first}")
+    seldom = sorted(often.keys() - set(always))
+    if seldom:
+        nodeid, more = seldom[0], f" (and {len(seldom) - 1} more)" if len(seldom) > 1 else ""
+        told.append(
+            f"with {old} {nodeid}{more} fails in {often[nodeid]} of {len(runs)} runs, and is "
+            f"compared with the others: {why[nodeid]}"
+        )
+    return told

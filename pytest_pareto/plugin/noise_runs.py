@@ -10,8 +10,8 @@ from pytest_pareto.doctor.noise_model import NoiseReport
 from pytest_pareto.doctor.noise_study import LEAST_RUNS, examine_noise
 from pytest_pareto.doctor.noise_text import render_noise
 from pytest_pareto.model.policy import Terms
-from pytest_pareto.plugin.fresh import FreshRuns
-from pytest_pareto.plugin.offered import BASELINE_RUNS
+from pytest_pareto.plugin.command_line import BASELINE_RUNS
+from pytest_pareto.plugin.replication import FreshRuns
 from pytest_pareto.plugin.settings import Settings, read_settings
 
 
