@@ -207,7 +207,6 @@ def write_annotations(session: pytest.Session, report: SessionReport) -> None:
 def _spots(session: pytest.Session, report: SessionReport) -> "dict[str, Spot]":
     """Find the tests of cases by what both ids begin with: the report's are as one would type."""
     from pytest_pareto.report.github import Spot
-    from pytest_pareto.report.html.page import Image
 
     items = {item.nodeid: item for item in session.items}
     spots = {}
