@@ -45,7 +45,7 @@ check: lint test cover  ## what has to pass before a commit is pushed
 
 cover: $(VENV)/.test  ## branch coverage of the rooms that must not be wrong
 	$(RUN) pytest tests/model tests/baseline tests/compare tests/judge tests/test_pipeline.py \
-		tests/test_candidate.py \
+		tests/baseline/test_candidate.py \
 		--cov --cov-report=term-missing
 
 calibration: $(VENV)/.test  ## long simulations of the statistics, and the tables in the docs

@@ -1,5 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.policy import (
     ANCHOR_SHARE,
     BUDGET_SHARE,
@@ -7,6 +11,8 @@ from pytest_pareto.model.policy import (
     AlphaShares,
     Missing,
     Policy,
+    SessionSpreads,
+    Terms,
 )
 
 
@@ -42,3 +48,29 @@ def test_alpha_is_spent_once_on_what_the_session_can_ask(
     assert shares.budgets == (BUDGET_SHARE if has_budgets else 0.0)
     assert shares.anchor == (ANCHOR_SHARE if has_anchor else 0.0)
     assert shares.changes > 0.5
+
+
+HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
+SPREADS = SessionSpreads(host=0.1, gpu=0.2, gpu_other_board=0.3)
+
+
+@pytest.mark.parametrize(
+    ("scope", "boards", "spread"),
+    [
+        (Scope.ANYWHERE, ("ab12",), 0.0),
+        (Scope.ANYWHERE, ("cd34",), 0.0),
+        (Scope.HOST, ("ab12",), 0.1),
+        (Scope.HOST, ("cd34",), 0.1),
+        (Scope.GPU, ("ab12",), 0.2),
+        (Scope.GPU, ("cd34",), 0.3),
+    ],
+)
+def test_sessions_differ_by_scope_and_board(
+    scope: Scope, boards: tuple[str, ...], spread: float
+) -> None:
+    assert SPREADS.of(scope, HERE, replace(HERE, boards=boards)) == spread
+
+
+def test_a_quiet_metric_is_assumed_to_be_quieter_than_a_felt_one() -> None:
+    spreads = Terms().spreads
+    assert 0 < spreads.gpu < spreads.gpu_other_board < spreads.host

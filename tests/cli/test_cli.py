@@ -127,7 +127,7 @@ def test_help(capsys: pytest.CaptureFixture[str], given: list[str], words: list[
 
 
 def test_it_is_installed_under_its_name() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert project["project"]["scripts"] == {"pytest-pareto": "pytest_pareto.cli:main"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from pytest_pareto import cli
 from pytest_pareto.report.text import display_width
 
-BASELINE = Path(__file__).parents[1] / "example_project" / "pareto_baselines"
+BASELINE = Path(__file__).parents[2] / "example_project" / "pareto_baselines"
 MACHINE = "cpu-amd-epycx2"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pareto import cli
 
-EXAMPLE = Path(__file__).parents[1] / "example_project"
+EXAMPLE = Path(__file__).parents[2] / "example_project"
 BASELINE = EXAMPLE / "pareto_baselines"
 
 
