@@ -10,13 +10,20 @@ import sys
 import time
 from collections.abc import Sequence
 
-from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.baseline import (
+    Baseline,
+    CaseHistory,
+    MetricHistory,
+    Past,
+    Samples,
+    Session,
+)
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import Policy, Terms
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
-from pytest_pareto.model.session_record import Circumstances
-from pytest_pareto.pipeline import judge_runs
+from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.pipeline import judge_record
 
 RUNS, READINGS, SAMPLES, FRONT = 5, 100, 200, 10
 HERE = Environment("a processor", 2, 2)
@@ -89,8 +96,7 @@ def project(
 
 
 def judged_cases(baseline: Baseline, runs: list[Run]) -> int:
-    around = Circumstances(expected=lambda _: True)
-    judged = judge_runs(runs, baseline, Policy(), Terms(), around)
+    judged = judge_record(SessionRecord(tuple(runs), Policy()), Past(baseline))
     return len(judged.judgement.cases)
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import DEVICE_TIME, Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import Policy, Terms
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
-from pytest_pareto.model.session_record import Circumstances
+from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import CaseVerdict
-from pytest_pareto.pipeline import judge_runs
+from pytest_pareto.pipeline import judge_record
 
 PICTURE = Path(__file__).parent / "pictures" / "front.svg"
 
@@ -49,7 +49,7 @@ def judged() -> dict[str, CaseVerdict]:
     ]
     past = {name: _history(name, then) for name, (then, _) in CASES.items()}
     baseline = Baseline(HERE.hardware_key, past, {"here": HERE})
-    found = judge_runs(runs, baseline, Policy(), Terms(), Circumstances(lambda _: True))
+    found = judge_record(SessionRecord(tuple(runs), Policy()), Past(baseline))
     return {case.case_id: case for case in found.judgement.cases}
 
 

@@ -6,16 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
+from pytest_pareto.model.baseline import (
+    Baseline,
+    CaseHistory,
+    MetricHistory,
+    Past,
+    Samples,
+    Session,
+)
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import Policy, Terms
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
-from pytest_pareto.model.session_record import Circumstances, Confirmation
-from pytest_pareto.model.verdict import CaseVerdict
-from pytest_pareto.pipeline import Judged, judge_runs
+from pytest_pareto.model.session_record import Asked, Judged, SessionRecord
+from pytest_pareto.model.verdict import CaseVerdict, Failure
+from pytest_pareto.pipeline import judge_record
 
 HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
 DEVICE = Metric("device", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True)
@@ -23,6 +30,10 @@ ACCURACY = Metric("accuracy", "", Better.HIGHER, Kind.RUN, Scope.GPU, 0.01, rela
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 METRICS = {m.name: m for m in (DEVICE, ACCURACY, SCORE)}
 SHAPE = (-0.002, -0.001, 0.0, 0.001, 0.002)
+
+Confirmation = tuple[frozenset[tuple[str, str]], Sequence[Run]]
+"""What was flagged, and the runs that measured it again."""
+NOTHING_FLAGGED: Confirmation = (frozenset(), ())
 
 Levels = Mapping[str, Sequence[Any]]
 """By metric: a level per run, or of a score one row of samples per run."""
@@ -91,15 +102,21 @@ def judged(
     past: Baseline,
     policy: Policy | None = None,
     *,
-    terms: Terms | None = None,
-    confirmation: Confirmation | None = None,
+    confirmation: Confirmation = NOTHING_FLAGGED,
     anchor: Baseline | None = None,
-    **about: Any,
+    asked: Asked | None = None,
+    failures: Sequence[str] = (),
 ) -> Judged:
-    around = Circumstances(**{"expected": lambda _: True, **about})
-    return judge_runs(
-        runs, past, policy or Policy(), terms or Terms(), around, confirmation, anchor
+    flagged, again = confirmation
+    record = SessionRecord(
+        tuple(runs),
+        policy or Policy(),
+        asked or Asked(),
+        flagged=flagged,
+        again=tuple(again),
+        failures=tuple(map(Failure, failures)),
     )
+    return judge_record(record, Past(past, anchor))
 
 
 def by_case(found: Judged) -> dict[str, CaseVerdict]:

@@ -11,15 +11,16 @@ import pytest
 from pytest_pareto.model.baseline import Baseline, Samples
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import parse_budget
-from pytest_pareto.model.policy import Missing, Policy, SessionSpreads, Terms
-from pytest_pareto.model.run import CaseRun, Interleaved, Measurement, Run
-from pytest_pareto.model.session_record import Circumstances, Confirmation
-from pytest_pareto.model.verdict import Position, Verdict
-from pytest_pareto.pipeline import Judged, judge_interleaved
+from pytest_pareto.model.policy import Missing, Policy, SessionSpreads
+from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.session_record import Asked, Judged, SessionRecord
+from pytest_pareto.model.verdict import Failure, Position, Verdict
+from pytest_pareto.pipeline import judge_record
 from tests.sessions import (
     DEVICE,
     HERE,
     SCORE,
+    Confirmation,
     Levels,
     baseline,
     by_case,
@@ -96,17 +97,10 @@ def test_without_rounding_it_would_not_be(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_case_that_nothing_measured_is_missing_where_it_was_expected() -> None:
     past = baseline(*(remembered(c, {"device": five(1.0)}) for c in ("a", "b", "c")))
     runs = session(case_runs("a", {"device": five(1.0)}))
-    asked: list[str] = []
-
-    def expected(case_id: str) -> bool:
-        asked.append(case_id)
-        return case_id == "b"
-
-    cases = by_case(judged(runs, past, expected=expected))
+    cases = by_case(judged(runs, past, asked=Asked(covered=("a", "b"))))
     assert set(cases) == {"a", "b"}
     assert cases["b"].verdict is Verdict.MISSING
     assert "was it renamed or removed?" in cases["b"].fails[0]
-    assert asked == ["b", "c"]
 
 
 @pytest.mark.parametrize(("missing", "failed"), [(Missing.AUTO, True), (Missing.WARN, False)])
@@ -130,18 +124,20 @@ def test_a_missing_measurement_hangs_on_the_test_that_ran() -> None:
 def test_nothing_measured_fails(missing: Missing, past: Baseline) -> None:
     found = judged([Run(HERE)], past, Policy(missing=missing))
     (nothing,) = found.judgement.failures
-    assert nothing.startswith("nothing was measured: no test that ran measured anything")
+    assert nothing.text.startswith("nothing was measured: no test that ran measured anything")
     assert found.judgement.notices == ()
 
 
 def test_what_failed_before_explains_why_nothing_was_measured() -> None:
     found = judged([Run(HERE)], baseline(), Policy(), failures=("a process died",))
-    assert found.judgement.failures == ("a process died",)
+    assert found.judgement.failures == (Failure("a process died"),)
 
 
 def test_a_skipped_case_is_not_forgotten() -> None:
     past = baseline(remembered("a", {"device": [1.0]}))
-    found = judged([Run(HERE)], past, Policy(missing=Missing.WARN), skipped=lambda _: True)
+    found = judged(
+        [Run(HERE)], past, Policy(missing=Missing.WARN), asked=Asked(skipped_modules=("a",))
+    )
     assert [case.verdict for case in found.judgement.cases] == [Verdict.SKIPPED]
 
 
@@ -155,7 +151,7 @@ def test_nothing_measured_is_told_where_missing_only_warns() -> None:
 
 def test_nothing_measured_is_not_said_of_tests_that_failed() -> None:
     found = judged([Run(HERE, failed={"a": "boom"})], baseline(), failures=("before",))
-    assert found.judgement.failures == ("before",)
+    assert found.judgement.failures == (Failure("before"),)
 
 
 # What broke
@@ -316,7 +312,7 @@ RUN_SD, SESSION_SD = 0.01, 0.0005
 def rate_of_failing(sessions: int, seed: int) -> float:
     """How often a build fails of which every case is slower by exactly its tolerance."""
     rng = np.random.default_rng(seed)
-    terms = Terms(spreads=SessionSpreads(gpu=SESSION_SD))
+    policy = Policy(spreads=SessionSpreads(gpu=SESSION_SD))
     failed = 0
     for _ in range(sessions):
         level = rng.normal(0, SESSION_SD, (2, CASES, 1)) + rng.normal(0, RUN_SD, (2, CASES, RUNS))
@@ -326,7 +322,7 @@ def rate_of_failing(sessions: int, seed: int) -> float:
             *(remembered(f"c{i}", {"device": then[i]}, front=f"{i}") for i in range(CASES))
         )
         cases = (case_runs(f"c{i}", {"device": now[i]}, front=f"{i}") for i in range(CASES))
-        failed += judged(session(*cases), past, terms=terms).judgement.failed
+        failed += judged(session(*cases), past, policy).judgement.failed
     return failed / sessions
 
 
@@ -344,7 +340,7 @@ def test_an_unharmed_build_rarely_fails() -> None:
 
 
 def test_without_correction_it_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_pareto.judge.judgement.holm", uncorrected)
+    monkeypatch.setattr("pytest_pareto.judge.holm.holm", uncorrected)
     assert rate_of_failing(40, seed=6) > most(40)
 
 
@@ -358,7 +354,7 @@ def test_an_unharmed_build_fails_at_the_stated_rate() -> None:
 
 def again(*cases: Sequence[CaseRun], flagged: Sequence[str] = ("device",)) -> Confirmation:
     names = frozenset((runs[0].case_id, name) for runs in cases for name in flagged)
-    return Confirmation(names, tuple(session(*cases)))
+    return names, session(*cases)
 
 
 def test_fresh_runs_alone_convict() -> None:
@@ -396,7 +392,7 @@ def test_what_nobody_suspected_is_not_replaced() -> None:
     past = baseline(remembered("a", {"device": five(1.0)}), remembered("b", {"device": five(1.0)}))
     runs = session(case_runs("a", {"device": five(1.1)}), case_runs("b", {"device": five(1.0)}))
     stray = session(case_runs("a", {"device": five(1.0)}), case_runs("b", {"device": five(2.0)}))
-    confirmation = Confirmation(frozenset({("a", "device")}), tuple(stray))
+    confirmation = frozenset({("a", "device")}), stray
     assert not judged(runs, past, confirmation=confirmation).judgement.failed
 
 
@@ -441,7 +437,7 @@ def test_a_suspect_whose_test_skips_itself_the_second_time_is_not_let_go() -> No
     past = baseline(remembered("a", {"device": five(1.0)}))
     looked = session(case_runs("a", {"device": five(1.1)}))
     skipped = (Run(HERE, skipped=frozenset({"a"})),) * 2
-    confirmation = Confirmation(frozenset({("a", "device")}), skipped)
+    confirmation = frozenset({("a", "device")}), skipped
     (case,) = judged(looked, past, confirmation=confirmation).judgement.cases
     assert case.verdict is Verdict.BROKEN
     assert "could not be measured again: its test skipped itself" in case.fails[0]
@@ -451,10 +447,15 @@ def test_a_test_that_fails_when_it_is_measured_again_breaks_its_case() -> None:
     past = baseline(remembered("a", {"device": five(1.0)}))
     looked = session(case_runs("a", {"device": five(1.1)}))
     broken = (Run(HERE, failed={"a": "boom"}), Run(HERE))
-    confirmation = Confirmation(frozenset({("a", "device")}), broken)
+    confirmation = frozenset({("a", "device")}), broken
     (case,) = judged(looked, past, confirmation=confirmation).judgement.cases
     assert case.verdict is Verdict.BROKEN
     assert case.fails == ("the test failed in confirming run 1 of 2: boom",)
+
+
+def interleaved(old: Sequence[Run], new: Sequence[Run], **about: Any) -> Judged:
+    policy = Policy(confirming=10)
+    return judge_record(SessionRecord(tuple(new), policy, old_runs=tuple(old), **about))
 
 
 @pytest.mark.parametrize(
@@ -467,13 +468,8 @@ def test_a_test_that_fails_when_it_is_measured_again_breaks_its_case() -> None:
 )
 def test_a_suspect_that_the_old_code_cannot_measure_again_is_not_new(old: Run, why: str) -> None:
     slow, fast = (tuple(session(case_runs("a", {"device": five(x)[:4]}))) for x in (1.1, 1.0))
-    found = judge_interleaved(
-        Interleaved(fast, slow),
-        Policy(),
-        Terms(confirming=10),
-        Circumstances(expected=lambda _: True),
-        flagged=frozenset({("a", "device")}),
-        again=Interleaved((old, old), slow[:2]),
+    found = interleaved(
+        fast, slow, flagged=frozenset({("a", "device")}), old_again=(old, old), again=slow[:2]
     )
     (case,) = found.judgement.cases
     assert case.verdict is Verdict.BROKEN
@@ -482,13 +478,8 @@ def test_a_suspect_that_the_old_code_cannot_measure_again_is_not_new(old: Run, w
 
 def test_measured_again_it_is_judged() -> None:
     slow, fast = (tuple(session(case_runs("a", {"device": five(x)[:4]}))) for x in (1.1, 1.0))
-    found = judge_interleaved(
-        Interleaved(fast, slow),
-        Policy(),
-        Terms(confirming=10),
-        Circumstances(expected=lambda _: True),
-        flagged=frozenset({("a", "device")}),
-        again=Interleaved(fast, slow),
+    found = interleaved(
+        fast, slow, flagged=frozenset({("a", "device")}), old_again=fast, again=slow
     )
     (case,) = found.judgement.cases
     assert change_of(case, "device").outcome is Outcome.WORSE
@@ -502,12 +493,7 @@ def test_what_broke_in_the_old_code_is_said_where_nothing_can_be_compared() -> N
         replace(run.cases["a"], measurements=(*run.cases["a"].measurements, broken)) for run in old
     ]
     old = [replace(run, cases={"a": case}) for run, case in zip(old, cases, strict=True)]
-    found = judge_interleaved(
-        Interleaved(tuple(old), tuple(new)),
-        Policy(),
-        Terms(),
-        Circumstances(expected=lambda _: True),
-    )
+    found = interleaved(old, new)
     result = by_case(found)["a"].comparison.metric("score")
     assert result is not None
     assert result.outcome is Outcome.NEW

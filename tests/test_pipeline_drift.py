@@ -10,10 +10,9 @@ from pytest_pareto.judge.gate import flagged, only_exact
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads, Terms
+from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads
 from pytest_pareto.model.run import Run
-from pytest_pareto.model.session_record import Confirmation
-from pytest_pareto.pipeline import Judged
+from pytest_pareto.model.session_record import Asked, Judged
 from tests.sessions import (
     DEVICE,
     HERE,
@@ -113,7 +112,7 @@ def test_what_looks_worse_than_the_anchor_is_measured_again_and_that_decides() -
     assert suspects == {("a", "device")}
     assert not flagged(judged(looked, past).judgement)
     for level, failed in ((1.0, False), (1.10, True)):
-        again = Confirmation(suspects, tuple(measured(level)))
+        again = suspects, measured(level)
         found = judged(looked, past, confirmation=again, anchor=release)
         assert found.judgement.failed is failed
         assert by_case(found)["a"].comparison.confirmed == {"device"}
@@ -147,7 +146,7 @@ def test_a_case_of_the_anchor_that_is_gone_is_counted() -> None:
     release = baseline(*(remembered(c, {"device": five(1.0)}) for c in "ab"))
     found = judged(measured(1.0), at(1.0), anchor=release).judgement
     assert found.notices == ("not compared with the anchor: 1 case of it (gone)",)
-    unasked = judged(measured(1.0), at(1.0), anchor=release, expected=lambda _: False)
+    unasked = judged(measured(1.0), at(1.0), anchor=release, asked=Asked(covered=()))
     assert unasked.judgement.notices == ()
     # What the baseline has, it misses itself.
     assert judged(measured(1.0), release, anchor=release).judgement.notices == ()
@@ -157,7 +156,7 @@ def test_a_case_of_the_anchor_that_is_gone_is_counted() -> None:
 
 
 RUN_SD, SESSION_SD = 0.005, 0.002
-TERMS = Terms(spreads=SessionSpreads(gpu=SESSION_SD))
+POLICY = Policy(spreads=SessionSpreads(gpu=SESSION_SD))
 
 
 def drawn(rng: np.random.Generator, level: float) -> list[float]:
@@ -182,7 +181,7 @@ def rate_of_failing(draws: int, seed: int, count: int = 1) -> float:
             case_runs(f"c{i}", {"device": drawn(rng, edge)}, front=f"{i}", device=SPEED)
             for i in range(count)
         )
-        found = judged(session(*cases), of_all(past), terms=TERMS, anchor=of_all(release))
+        found = judged(session(*cases), of_all(past), POLICY, anchor=of_all(release))
         failed += found.judgement.failed
     return failed / draws
 
@@ -203,8 +202,8 @@ def failing_steps(rng: np.random.Generator, step: float) -> tuple[list[bool], li
     for count in range(1, 11):
         levels = drawn(rng, (1 + step) ** count)
         runs = session(case_runs("c0", {"device": levels}, front="0", device=SPEED))
-        alone.append(judged(runs, past, terms=TERMS).judgement.failed)
-        beside.append(judged(runs, past, terms=TERMS, anchor=release).judgement.failed)
+        alone.append(judged(runs, past, POLICY).judgement.failed)
+        beside.append(judged(runs, past, POLICY, anchor=release).judgement.failed)
         past = of_all([levels])
     return alone, beside
 

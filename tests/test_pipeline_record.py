@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.baseline.store import load
+from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import Asked, SessionRecord
-from pytest_pareto.model.verdict import Verdict
-from pytest_pareto.pipeline import accepted, judge_record, judge_record_in_turn, without_calls
+from pytest_pareto.model.verdict import Failure, Verdict
+from pytest_pareto.pipeline import accepted, judge_record, without_calls
 from pytest_pareto.results.reader import load_record
 from tests.sessions import HERE, baseline, by_case, case_runs, five, remembered, session
 
@@ -22,7 +23,7 @@ RECORDED = [
     (DATA / "example" / "tradeoff.json", BASELINES),
     (DATA / "h200_session" / "planted.json", DATA / "h200_session" / "pareto_baselines"),
 ]
-PAST = baseline(remembered("m.py::a", {"device": five(1.0)}))
+PAST = Past(baseline(remembered("m.py::a", {"device": five(1.0)})))
 
 
 def record(level: float, *, name: str = "m.py::a", **about: object) -> SessionRecord:
@@ -51,7 +52,7 @@ def test_single_calls_decide_nothing() -> None:
 def test_confirming_runs_decide_about_what_was_flagged() -> None:
     again = tuple(session(case_runs("m.py::a", {"device": five(1.0)})))
     flagged = frozenset({("m.py::a", "device")})
-    confirmed = record(1.1, flagged=flagged, again=again, confirming=5)
+    confirmed = record(1.1, flagged=flagged, again=again)
     assert by_case(judge_record(confirmed, PAST))["m.py::a"].verdict is Verdict.UNCHANGED
     assert by_case(judge_record(record(1.1), PAST))["m.py::a"].verdict is Verdict.DOMINATED
 
@@ -59,7 +60,7 @@ def test_confirming_runs_decide_about_what_was_flagged() -> None:
 def test_what_was_confirmed_need_not_be_known_to_another_baseline() -> None:
     again = tuple(session(case_runs("m.py::b", {"device": five(1.0)})))
     flagged = frozenset({("m.py::b", "device")})
-    confirmed = record(1.1, name="m.py::b", flagged=flagged, again=again, confirming=5)
+    confirmed = record(1.1, name="m.py::b", flagged=flagged, again=again)
     assert by_case(judge_record(confirmed, PAST))["m.py::b"].verdict is Verdict.NEW
 
 
@@ -68,13 +69,13 @@ def test_what_was_not_asked_for_is_not_missing() -> None:
     assert by_case(judge_record(other, PAST))["m.py::a"].verdict is Verdict.MISSING
     asked = replace(other, asked=Asked(("n.py",)))
     assert set(by_case(judge_record(asked, PAST))) == {"n.py::b"}
-    failed = replace(other, failures=("run 2 died",))
+    failed = replace(other, failures=(Failure("run 2 died"),))
     assert set(by_case(judge_record(failed, PAST))) == {"n.py::b"}
 
 
 def test_what_is_missing_stays_so_where_a_confirming_run_fails() -> None:
     flagged = frozenset({("n.py::b", "device")})
-    died = record(1.0, name="n.py::b", flagged=flagged, failures=("run 2 died",), confirming=5)
+    died = record(1.0, name="n.py::b", flagged=flagged, failures=(Failure("run 2 died"),))
     assert by_case(judge_record(died, PAST))["m.py::a"].verdict is Verdict.MISSING
 
 
@@ -99,16 +100,16 @@ def test_in_turn_the_old_code_is_what_is_compared_with() -> None:
     old = tuple(session(case_runs("m.py::a", {"device": five(1.0)[:4]})))
     new = tuple(session(case_runs("m.py::a", {"device": five(1.2)[:4]})))
     turns = SessionRecord(new, Policy(), old_runs=old)
-    assert by_case(judge_record_in_turn(turns))["m.py::a"].verdict is Verdict.DOMINATED
+    assert by_case(judge_record(turns))["m.py::a"].verdict is Verdict.DOMINATED
     same = replace(turns, runs=old)
-    assert by_case(judge_record_in_turn(same))["m.py::a"].verdict is not Verdict.DOMINATED
+    assert by_case(judge_record(same))["m.py::a"].verdict is not Verdict.DOMINATED
 
 
 @pytest.mark.parametrize(("file", "baselines"), RECORDED, ids=lambda path: path.stem)
 def test_a_real_session_is_judged_as_it_was_when_it_ran(file: Path, baselines: Path) -> None:
     """Against the files of the baseline, from the file of the session: to the last digit."""
     content, recorded = load_record(file)
-    judged = judge_record(recorded, load(baselines, content.session.hardware_key)).judgement
+    judged = judge_record(recorded, Past(load(baselines, content.session.hardware_key))).judgement
     now = {
         (case.case_id, result.metric.name): (case.verdict, result.outcome, result.change)
         for case in judged.cases
@@ -128,6 +129,6 @@ def test_a_real_session_against_another_baseline_is_judged_otherwise() -> None:
     case_id = next(case for case in past.cases if "ddim-2" in case)
     without = replace(past, cases={k: v for k, v in past.cases.items() if k != case_id})
     verdicts = {
-        case.case_id: case.verdict for case in judge_record(recorded, without).judgement.cases
+        case.case_id: case.verdict for case in judge_record(recorded, Past(without)).judgement.cases
     }
     assert verdicts[case_id] is Verdict.NEW

@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from pytest_pareto.compare.early_stop import Grounds, is_decided
-from pytest_pareto.model.baseline import Baseline, MetricHistory, Samples, Session
+from pytest_pareto.model.baseline import Baseline, MetricHistory, Past, Samples, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better, Budget, Kind, Metric, parse_budget
-from pytest_pareto.model.policy import Terms, TradeOffs
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run, order_seed
+from pytest_pareto.model.session_record import Judged
 from pytest_pareto.model.verdict import Verdict
-from pytest_pareto.pipeline import Judged
 from tests.sessions import (
     HERE,
     SCORE,
@@ -208,7 +208,7 @@ def decision(
 ) -> bool:
     past = remembers(metric, draw(1).tolist()) if past is None else past
     case = CaseRun("a", "a", "f", "s", (looked(now, at, metric),), budgets=budgets)
-    grounds = Grounds(past, HERE, Terms(), anchor, TradeOffs.BOUNDED)
+    grounds = Grounds(Past(past, anchor), HERE, Policy())
     return is_decided(case, grounds, others)
 
 

@@ -16,7 +16,7 @@ from benchmarks.calibration.noise import Values
 from benchmarks.calibration.nouns import IDS, levels_of, levels_of_case
 from benchmarks.calibration.world import CASES, QUALITY, TIMES, InTurn, Stored, World
 from pytest_pareto.compare.scores import compare_scores
-from pytest_pareto.judge.case import holm
+from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.policy import SCREEN_ALPHA, SCREENING_BLOCKS, AlphaShares, SessionSpreads

@@ -4,22 +4,23 @@ What looks worse is measured again, and judged by that: against the stored basel
 old and new code took turns, against what the old code measured again.
 """
 
+from dataclasses import replace
+
 from benchmarks.calibration.alone import ALPHA
 from benchmarks.calibration.nouns import baseline_of, confirming_runs_of, runs_of, turns_of
 from benchmarks.calibration.world import InTurn, Stored
-from pytest_pareto import pipeline
 from pytest_pareto.judge.gate import confirming_level, flagged, suspected_changes
+from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.policy import (
     MOST_BLOCKS,
     PER_BLOCK,
     SCREENING_BLOCKS,
     Policy,
     SessionSpreads,
-    Terms,
 )
-from pytest_pareto.model.session_record import Circumstances, Confirmation
+from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.pipeline import judge_runs
+from pytest_pareto.pipeline import judge_record
 from pytest_pareto.stats.power import blocks_for
 
 CONFIRMING = 5
@@ -31,48 +32,33 @@ BLOCKS = SCREENING_BLOCKS + MOST_BLOCKS
 
 def judge_unconfirmed(session: Stored, spreads: SessionSpreads) -> Judgement:
     """Judge a session by its own runs alone: Holm over all gated metrics."""
-    return _judge(session, Terms(spreads=spreads), None)
+    return _judge(session, SessionRecord(runs_of(session), Policy(spreads=spreads)))
 
 
 def judge_confirmed(session: Stored, spreads: SessionSpreads) -> Judgement:
     """Screen a session by its own runs, and judge what was flagged by its confirming runs."""
     again = confirming_runs_of(session)
-    terms = Terms(spreads=spreads, confirming=len(again))
-    first = _judge(session, terms, None)
+    record = SessionRecord(runs_of(session), Policy(spreads=spreads, confirming=len(again)))
+    first = _judge(session, record)
     suspects = flagged(first)
-    return _judge(session, terms, Confirmation(suspects, again)) if suspects else first
+    return _judge(session, replace(record, flagged=suspects, again=again)) if suspects else first
 
 
-def _judge(session: Stored, terms: Terms, confirmation: Confirmation | None) -> Judgement:
-    return judge_runs(
-        runs_of(session),
-        baseline_of(session),
-        Policy(),
-        terms,
-        AROUND,
-        confirmation,
-    ).judgement
+def _judge(session: Stored, record: SessionRecord) -> Judgement:
+    return judge_record(record, Past(baseline_of(session))).judgement
 
 
 def judge_interleaved(session: InTurn) -> Judgement:
     """Judge a session that ran old and new code in turns: two blocks, then those it plans."""
-    terms = Terms(confirming=PER_BLOCK * CONFIRMING)
     screen = turns_of(session, SCREENING_BLOCKS)
-    first = pipeline.judge_interleaved(screen, Policy(), terms, AROUND).judgement
+    policy = Policy(confirming=PER_BLOCK * CONFIRMING)
+    record = SessionRecord(screen.new, policy, old_runs=screen.old)
+    first = judge_record(record).judgement
     suspects = flagged(first)
     if not suspects:
         return first
     level = confirming_level(first, suspects, ALPHA)
     blocks = blocks_for(suspected_changes(first, suspects), SCREENING_BLOCKS, level)
     again = turns_of(session, blocks, after=SCREENING_BLOCKS)
-    return pipeline.judge_interleaved(
-        screen, Policy(), terms, AROUND, flagged=suspects, again=again
-    ).judgement
-
-
-def everything(_: str) -> bool:
-    """Every case of the baseline should have been measured."""
-    return True
-
-
-AROUND = Circumstances(everything)
+    record = replace(record, flagged=suspects, again=again.new, old_again=again.old)
+    return judge_record(record).judgement

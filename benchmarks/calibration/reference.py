@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.calibration.alone import ALPHA, NO_SESSIONS, change_of
-from benchmarks.calibration.gate import AROUND
 from benchmarks.calibration.nouns import HERE
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Better, Metric
-from pytest_pareto.model.policy import Policy, SessionSpreads, Terms
+from pytest_pareto.model.policy import Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.pipeline import judge_runs
+from pytest_pareto.pipeline import judge_record
 from pytest_pareto.stats.ancova import Adjusted, Unadjusted, adjust
 
 Pair = tuple[Sequence[float], Sequence[float]]
@@ -92,13 +92,8 @@ def judge_beside_reference(
     past = Session("here", 0, tuple(levels[0]), tuple(references[0]))
     history = MetricHistory(metric.unit, metric.better, metric.kind, metric.scope, (past,))
     cases = {NAME: CaseHistory(NAME, NAME, "", {LATENCY.name: history})}
-    judged = judge_runs(
-        runs,
-        Baseline(HERE.hardware_key, cases, {"here": HERE}),
-        Policy(),
-        Terms(spreads=spreads),
-        AROUND,
-    )
+    record = SessionRecord(tuple(runs), Policy(spreads=spreads))
+    judged = judge_record(record, Past(Baseline(HERE.hardware_key, cases, {"here": HERE})))
     (case,) = judged.judgement.cases
     result = case.comparison.metric(LATENCY.name)
     assert result is not None

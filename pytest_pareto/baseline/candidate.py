@@ -14,12 +14,11 @@ from pytest_pareto.baseline.codec import history_key
 from pytest_pareto.baseline.files import read_text, replace_all
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.baseline.updates import Action, Edit, UpdateMode, plan_update
-from pytest_pareto.model.baseline import Baseline, CaseHistory, Samples
+from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError, ParetoError
-from pytest_pareto.model.run import CaseRun
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
+from pytest_pareto.model.session_record import Judged
+from pytest_pareto.model.verdict import CaseVerdict, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +64,13 @@ class Candidate:
     of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a session measured, as `plan_update` takes it."""
-
-    judgement: Judgement
-    runs: Mapping[str, tuple[CaseRun, ...]]
-    levels: Mapping[tuple[str, str], tuple[float, ...]]
-    samples: Mapping[tuple[str, str], Samples]
-    environment: Environment
-
-
-def plan_candidate(baseline: Baseline, measured: Measured, of: str = "") -> Candidate:
+def plan_candidate(baseline: Baseline, judged: Judged, of: str = "") -> Candidate:
     """Return what an update would write, case by case, without another session of the unchanged."""
-    judgement = measured.judgement
+    judgement = judged.judgement
     gone = frozenset(c.case_id for c in judgement.cases if c.comparison.missing is not None)
-    after, edits = _plan(baseline, measured, UpdateMode.ALL, gone)
-    freely = {(e.case_id, e.metric) for e in _plan(baseline, measured, UpdateMode.CHANGED)[1]}
+    after, edits = plan_update(baseline, judged, UpdateMode.ALL, prune=gone)
+    _, changed = plan_update(baseline, judged, UpdateMode.CHANGED, prune=frozenset())
+    freely = {(edit.case_id, edit.metric) for edit in changed}
     by_case: dict[str, list[Edit]] = {}
     for edit in edits:
         if edit.action is not Action.APPEND:
@@ -109,24 +98,6 @@ def plan_candidate(baseline: Baseline, measured: Measured, of: str = "") -> Cand
 def refused_candidate(hardware_key: str, why: str, of: str = "") -> Candidate:
     """Return the candidate of a session of which nothing can be accepted."""
     return Candidate(hardware_key, {}, Baseline(hardware_key, {}, {}), why, of)
-
-
-def _plan(
-    baseline: Baseline,
-    measured: Measured,
-    mode: UpdateMode,
-    gone: frozenset[str] = frozenset(),
-) -> tuple[Baseline, tuple[Edit, ...]]:
-    return plan_update(
-        baseline,
-        measured.judgement,
-        measured.runs,
-        measured.levels,
-        measured.samples,
-        measured.environment,
-        mode,
-        prune=gone,
-    )
 
 
 def _against(baseline: Baseline, edit: Edit) -> str | None:

@@ -19,7 +19,8 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun
-from pytest_pareto.model.verdict import CaseComparison, Judgement, MetricResult
+from pytest_pareto.model.session_record import Judged
+from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
 
 class UpdateMode(StrEnum):
@@ -169,28 +170,18 @@ def told(edits: Iterable[Edit]) -> tuple[str, ...]:
 
 
 def plan_update(
-    baseline: Baseline,
-    judgement: Judgement,
-    measured: Mapping[str, tuple[CaseRun, ...]],
-    levels: Mapping[tuple[str, str], tuple[float, ...]],
-    samples: Mapping[tuple[str, str], Samples],
-    environment: Environment,
-    mode: UpdateMode,
-    *,
-    prune: frozenset[str],
+    baseline: Baseline, judged: Judged, mode: UpdateMode, *, prune: frozenset[str]
 ) -> tuple[Baseline, tuple[Edit, ...]]:
     """Return the baseline after an update, and what it changed, by case and metric name.
 
-    ``measured`` holds the session's own runs by case id, without those that only confirmed:
-    a case with fewer of them than another is incomplete, and keeps its entry, as a broken
-    one does. ``levels`` holds one number per run by case id and metric name, in the
-    metric's unit; ``samples`` the mean score per id of paired metrics. ``prune`` names the
-    missing cases that the mode `ALL` may forget; it is empty unless everything ran.
+    A case with fewer runs than another is incomplete, and keeps its entry, as a broken one does.
+    ``prune`` names the missing cases that the mode `ALL` may forget; it is empty unless
+    everything ran.
     """
-    session = _Session(baseline, measured, levels, samples, environment)
+    session = _Session(baseline, judged.measured, judged.levels, judged.samples, judged.environment)
     cases = dict(baseline.cases)
     edits: list[Edit] = []
-    for verdict in sorted(judgement.cases, key=lambda verdict: verdict.case_id):
+    for verdict in sorted(judged.judgement.cases, key=lambda verdict: verdict.case_id):
         case_id = verdict.case_id
         if verdict.comparison.missing is not None:
             if mode is UpdateMode.ALL and case_id in prune and case_id in cases:
@@ -202,11 +193,11 @@ def plan_update(
         elif verdict.comparison.broken is None and session.is_complete(case_id):
             steps = _steps(session, verdict.comparison, mode)
             if steps:
-                _apply(steps, cases, measured[case_id][-1])
+                _apply(steps, cases, judged.measured[case_id][-1])
                 edits += [step.edit(case_id) for step in steps]
     environments = dict(baseline.environments)
     if any(edit.action is not Action.DROP for edit in edits):
-        environments[session.environment_key] = environment
+        environments[session.environment_key] = judged.environment
     return replace(baseline, cases=cases, environments=environments), tuple(edits)
 
 

@@ -87,7 +87,7 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     if project is None:
         return CANNOT
     with chosen_with("--baseline DIR"):
-        directory = _baseline_of(asked.baseline, candidate, project)
+        directory = _interleaved_baseline(asked.baseline, candidate, project)
         chosen = choose(candidate, asked.nodeids, project.root)
         before = load(directory, candidate.hardware_key)
         accepted = accept(before, candidate, chosen.changes, reason)
@@ -118,7 +118,7 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     return CANNOT if nothing or (chosen.left_out and asked.nodeids) else 0
 
 
-def _baseline_of(asked: Path | None, candidate: "Candidate", project: Project) -> Path:
+def _interleaved_baseline(asked: Path | None, candidate: "Candidate", project: Project) -> Path:
     """Return the folder to write: the one that was named, or the project's own."""
     from pytest_pareto.baseline.store import directory_exists  # noqa: PLC0415 - see above
 

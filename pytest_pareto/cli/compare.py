@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_pareto.cli.console import CANNOT, terminal_width, write_lines
+from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.verdict import Judgement, Verdict
@@ -81,7 +82,7 @@ def _two_sides(asked: argparse.Namespace) -> "SessionReport":
         past, record = old.baseline(machine), new.record(machine, old)
         lacks = tuple(old.lacks()) if isinstance(old, Written) else ()
         record = replace(record, notices=(*record.notices, *lacks))
-        judged = judge_record(record, past)
+        judged = judge_record(record, Past(past))
         facts = replace(facts_against(record, past, old.name), new_side=new.name)
         environment = record.runs[-1].environment
         return SessionReport(judged.judgement, facts, environment, record=record)
@@ -89,18 +90,18 @@ def _two_sides(asked: argparse.Namespace) -> "SessionReport":
 
 def _in_turn(asked: argparse.Namespace) -> "SessionReport":
     from pytest_pareto.model.session_record import SessionReport  # noqa: PLC0415 - as above
-    from pytest_pareto.pipeline import judge_record_in_turn  # noqa: PLC0415 - as above
+    from pytest_pareto.pipeline import judge_record  # noqa: PLC0415 - as above
     from pytest_pareto.results.reader import load_record  # noqa: PLC0415 - as above
 
     path = Path(asked.old)
     if not path.is_file():
         asked.refuse("name two sides, A and B; the file of a --pareto-against session holds both")
     content, record = load_record(path)
-    if not record.in_turn:
+    if not record.interleaved:
         raise ParetoError(
             f"{asked.old} is not of a --pareto-against session, and has one side only: name B too"
         )
-    judgement = judge_record_in_turn(record).judgement
+    judgement = judge_record(record).judgement
     facts = replace(content.session, new_side=asked.old)
     return SessionReport(judgement, facts, record.runs[-1].environment, record=record)
 
@@ -119,12 +120,12 @@ def _tell(report: "SessionReport", asked: argparse.Namespace) -> None:
 
 def _terms(record: "SessionRecord") -> str:
     """Say by which settings it was judged: those of the new side."""
-    policy, spreads = record.policy, record.spreads
+    policy, spreads = record.policy, record.policy.spreads
     inconclusive = "fail" if policy.fail_inconclusive else "pass"
     return (
         f"judged with: alpha {policy.alpha:g}, trade-offs {policy.trade_offs}, missing "
         f"{policy.missing}{' (in CI)' if policy.ci else ''}, inconclusive {inconclusive}, "
-        f"{record.confirming} confirming runs, session spreads host {spreads.host:g}, "
+        f"{policy.confirming} confirming runs, session spreads host {spreads.host:g}, "
         f"host_adjusted {spreads.host_adjusted:g}, gpu {spreads.gpu:g}, "
         f"gpu_other_board {spreads.gpu_other_board:g}"
     )

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_pareto.cli.console import CANNOT, of_pytest, own_baseline, terminal_width, write_lines
 from pytest_pareto.doctor.metric_text import render_metrics
-from pytest_pareto.judge.case import holm
+from pytest_pareto.judge.holm import holm
 
 NOISE_RUNS = 8
 """As many as a baseline and a confirmation hold between them, roughly: 56 ways to split them."""

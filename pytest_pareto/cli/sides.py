@@ -96,7 +96,7 @@ class Written:
     def _left_out(self) -> Iterator[str]:
         if self.session.anchored:
             yield f"{self.name} was compared with an anchor too, which is not done again here"
-        if self.session.in_turn:
+        if self.session.interleaved:
             ref = self.content.session.against
             yield f"{self.name} took turns with {ref}: here its new code alone is compared"
 
@@ -106,7 +106,7 @@ Side: TypeAlias = Stored | Written
 
 def alone(record: SessionRecord) -> SessionRecord:
     """Return a session without the old code that took turns with its own."""
-    if not record.in_turn:
+    if not record.interleaved:
         return record
     return replace(record, old_runs=(), old_again=(), notices=(), gone=())
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.changes import session_sd
-from pytest_pareto.compare.levels import Measured
-from pytest_pareto.compare.matching import Match, sessions_here
-from pytest_pareto.compare.pairs import MatchedCase
+from pytest_pareto.compare.levels import Measured, session_sd
+from pytest_pareto.compare.matching import Pair, sessions_here
+from pytest_pareto.compare.pairs import CasePairs
 from pytest_pareto.compare.points import (
     Axis,
     ExactAxis,
@@ -29,20 +28,20 @@ from pytest_pareto.compare.points import (
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
-from pytest_pareto.model.policy import SessionSpreads, Terms
+from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.verdict import FrontDuels
 from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, case_spread
 
 
 def duel_fronts(
-    baseline: Baseline, cases: Sequence[MatchedCase], now: Environment, terms: Terms
+    baseline: Baseline, cases: Sequence[CasePairs], now: Environment, spreads: SessionSpreads
 ) -> Mapping[str, FrontDuels]:
     """Let the points of every front that this session measured duel.
 
     Rivals that the baseline has and this session did not measure stand where they stood.
     Points then and now are of different sessions, unless both sides were measured in turn.
     """
-    measured: dict[str, list[MatchedCase]] = {}
+    measured: dict[str, list[CasePairs]] = {}
     for case in cases:
         measured.setdefault(case.run.front, []).append(case)
     here = {case.case_id for case in cases}
@@ -51,17 +50,17 @@ def duel_fronts(
         if history.case_id not in here and history.front in measured:
             resting.setdefault(history.front, []).append(history)
     return {
-        front: _duel_front(members, resting.get(front, []), baseline, now, terms)
+        front: _duel_front(members, resting.get(front, []), baseline, now, spreads)
         for front, members in measured.items()
     }
 
 
 def _duel_front(
-    members: Sequence[MatchedCase],
+    members: Sequence[CasePairs],
     resting: Sequence[CaseHistory],
     baseline: Baseline,
     now: Environment,
-    terms: Terms,
+    spreads: SessionSpreads,
 ) -> FrontDuels:
     # Rivals have to be measured in one session, and in its mood: not what was measured again
     # later, nor what was brought to the mood of the baseline.
@@ -77,9 +76,9 @@ def _duel_front(
         return FrontDuels(then_ids, now_ids, now=duel(new, new))
     apart = [
         *_sds_of_members(members),
-        *_sds_at_rest(resting, policy, baseline, now, terms.spreads),
+        *_sds_at_rest(resting, policy, baseline, now, spreads),
     ]
-    variance = {} if terms.interleaved else _session_variance(apart)
+    variance = _session_variance(apart) if baseline.stored else {}
     return FrontDuels(
         then_ids,
         now_ids,
@@ -89,14 +88,14 @@ def _duel_front(
     )
 
 
-def _axes_now(case: MatchedCase, *, as_measured: bool) -> dict[str, Axis]:
+def _axes_now(case: CasePairs, *, as_measured: bool) -> dict[str, Axis]:
     axes: dict[str, Axis] = {}
     for name, found in case.measured.items():
         if not found.metric.gates:
             continue
-        match = case.matches[name]
-        runs = match.runs if isinstance(match, Match) and not as_measured else found.runs
-        exact = isinstance(match, Match) and match.exact
+        pair = case.pairs[name]
+        runs = pair.runs if isinstance(pair, Pair) and not as_measured else found.runs
+        exact = isinstance(pair, Pair) and pair.exact
         axes[name] = _axis_now(found, runs, case.spreads.get(name), exact=exact)
     return axes
 
@@ -111,18 +110,18 @@ def _axis_now(
     return measured_axis(runs, found.metric, spread)
 
 
-def _axes_then(case: MatchedCase) -> dict[str, Axis]:
+def _axes_then(case: CasePairs) -> dict[str, Axis]:
     axes: dict[str, Axis] = {}
-    for name, match in case.matches.items():
-        if not isinstance(match, Match) or not match.measured.metric.gates:
+    for name, found in case.pairs.items():
+        if not isinstance(found, Pair) or not found.measured.metric.gates:
             continue
-        metric = match.measured.metric
-        if match.samples is not None:
-            axes[name] = paired_axis(match.samples.ids, match.samples.values, metric)
-        elif match.exact:
-            axes[name] = exact_axis(match.sessions[-1].runs, metric)
+        metric = found.measured.metric
+        if found.samples is not None:
+            axes[name] = paired_axis(found.samples.ids, found.samples.values, metric)
+        elif found.exact:
+            axes[name] = exact_axis(found.sessions[-1].runs, metric)
         else:
-            axes[name] = remembered_axis(match.sessions, metric, case.spreads[name])
+            axes[name] = remembered_axis(found.sessions, metric, case.spreads[name])
     return axes
 
 
@@ -134,13 +133,13 @@ def _session_variance(sds: Iterable[tuple[str, float]]) -> dict[str, Spread]:
     return {name: Spread(sd**2, PRIOR_DF) for name, sd in widest.items()}
 
 
-def _sds_of_members(members: Sequence[MatchedCase]) -> Iterator[tuple[str, float]]:
+def _sds_of_members(members: Sequence[CasePairs]) -> Iterator[tuple[str, float]]:
     for case in members:
-        for name, match in case.matches.items():
-            if isinstance(match, Match) and not match.exact and match.samples is None:
-                level = [x for s in match.sessions for x in s.runs]
-                sd = session_sd(match.measured.metric, match.session_spread, level)
-                yield name, math.hypot(sd, math.sqrt(match.doubt.variance.variance))
+        for name, found in case.pairs.items():
+            if isinstance(found, Pair) and not found.exact and found.samples is None:
+                level = [x for s in found.sessions for x in s.runs]
+                sd = session_sd(found.measured.metric, found.session_spread, level)
+                yield name, math.hypot(sd, math.sqrt(found.doubt.variance.variance))
 
 
 def _sds_at_rest(

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.compare.changes import compare_case
-from pytest_pareto.compare.pairs import match_cases
-from pytest_pareto.model.baseline import Baseline
+from pytest_pareto.compare.levels import CaseLevels, measured_metrics
+from pytest_pareto.compare.pairs import pair_cases
+from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
-from pytest_pareto.model.policy import AlphaShares, Terms, TradeOffs
+from pytest_pareto.model.policy import AlphaShares, Policy, TradeOffs
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 from pytest_pareto.stats.sequential import decided
@@ -19,16 +20,11 @@ _SHARES = AlphaShares.of(has_rivals=True, has_budgets=True, has_anchor=True)
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What an evaluation is judged on: the baseline and, if there is one, the anchor.
+    """What an evaluation is judged by: the past, the machine that scores, the policy."""
 
-    ``trade_offs`` is whether what got worse can be rescued by what got better.
-    """
-
-    baseline: Baseline
+    past: Past
     now: Environment
-    terms: Terms
-    anchor: Baseline | None = None
-    trade_offs: TradeOffs = TradeOffs.BOUNDED
+    policy: Policy
 
 
 def is_decided(scored: CaseRun, grounds: Grounds, others: Sequence[Metric] = ()) -> bool:
@@ -40,10 +36,10 @@ def is_decided(scored: CaseRun, grounds: Grounds, others: Sequence[Metric] = ())
     in any smaller one. For the same reason a budget counts only where it is kept, which shares
     its level with nobody. What has nothing to be compared with is never decided.
     """
-    compared = _compared(scored, grounds.baseline, grounds, _SHARES.changes)
+    compared = _compared(scored, grounds.past.baseline, grounds, _SHARES.changes)
     gating = [m.metric for m in scored.measurements if m.metric.gates]
     results = {result.metric.name: result for result in compared.metrics}
-    rescuers = _rescuers(results, gating, [*others, *_remembered(scored, grounds.baseline)])
+    rescuers = _rescuers(results, gating, [*others, *_remembered(scored, grounds.past.baseline)])
     return (
         bool(gating)
         and all(_settled(results[m.name], compared, grounds, rescuers - {m.name}) for m in gating)
@@ -63,10 +59,11 @@ class _Compared:
 
 
 def _compared(scored: CaseRun, past: Baseline, grounds: Grounds, share: float) -> _Compared:
-    terms = grounds.terms
-    (case,) = match_cases(past, {scored.case_id: (scored,)}, grounds.now, terms)
+    policy = grounds.policy
+    levels = {scored.case_id: CaseLevels((scored,), measured_metrics((scored,)))}
+    (case,) = pair_cases(levels, past, grounds.now, policy)
     family = _gated(past) + len(scored.measurements)
-    return _Compared(compare_case(case, terms, _SHARES, family, budgets=1), family / share)
+    return _Compared(compare_case(case, policy, _SHARES, family, budgets=1), family / share)
 
 
 def _settled(
@@ -75,7 +72,7 @@ def _settled(
     if result.change is None:
         return False
     outcome = decided(result.change, compared.family)
-    if outcome is Outcome.WORSE and rescuers and grounds.trade_offs is TradeOffs.BOUNDED:
+    if outcome is Outcome.WORSE and rescuers and grounds.policy.trade_offs is TradeOffs.BOUNDED:
         # What is worse and may yet be traded is decided where no trade may give up as much.
         return result.change.low > result.metric.trade_bound
     return outcome is not None
@@ -105,9 +102,9 @@ def _remembered(scored: CaseRun, baseline: Baseline) -> list[Metric]:
 
 def _no_creep_is_open(scored: CaseRun, gating: Sequence[Metric], grounds: Grounds) -> bool:
     """Whether the anchor, too, is decided about whatever it holds of these scores."""
-    if grounds.anchor is None:
+    if grounds.past.anchor is None:
         return True
-    beside = _compared(scored, grounds.anchor, grounds, _SHARES.anchor)
+    beside = _compared(scored, grounds.past.anchor, grounds, _SHARES.anchor)
     names = {metric.name for metric in gating}
     changes = [r.change for r in beside.metrics if r.metric.name in names and r.change is not None]
     return all(decided(change, beside.family) is not None for change in changes)

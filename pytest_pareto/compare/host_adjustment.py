@@ -1,30 +1,27 @@
-"""When a latency is brought to the mood of its baseline, and what is said of that."""
+"""Latency adjusted by the host reference: when it may be, and what the report notes of it."""
 
 from dataclasses import replace
 
 from pytest_pareto.compare.levels import level_for_people
-from pytest_pareto.compare.matching import Match, unmatched
+from pytest_pareto.compare.matching import Pair, unmatched
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import percent
-from pytest_pareto.model.policy import SCREEN_ALPHA, SessionSpreads, Terms
+from pytest_pareto.model.policy import SCREEN_ALPHA, SessionSpreads
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.ancova import Adjusted, adjust
-from pytest_pareto.stats.contrast import CERTAIN
 
 _LAUNCHING = ("python", "torch", "cuda", "driver")
 """The software that the reference itself runs through: a slower one must not be allowed for."""
 
 
-def in_one_mood(
-    found: Match | MetricResult, baseline: Baseline, now: Environment, spreads: SessionSpreads
-) -> Match | MetricResult:
-    """Adjust a matched latency by the host reference, where both sides have one and it may be.
+def adjust_pair(found: Pair, baseline: Baseline, now: Environment, spreads: SessionSpreads) -> Pair:
+    """Return a pair of latencies adjusted by the host reference, if both sides timed one.
 
-    Unadjusted it stays as it was, with a note why.
+    Where an adjustment is not allowed, the pair is returned with a note that gives the reason.
     """
-    if not isinstance(found, Match) or found.exact or not found.measured.reference:
+    if found.exact or not found.measured.reference:
         return found
     level = [s for s in found.sessions if s.epoch == found.sessions[-1].epoch]
     if not all(session.reference for session in level):
@@ -39,19 +36,21 @@ def in_one_mood(
     return replace(found, notes=(f"not adjusted by the host reference: {adjusted.reason}",))
 
 
-def for_now_apart(match: Match, change: Change, terms: Terms) -> MetricResult | None:
-    """Return that a latency of another mood is not comparable, unless it looks worse even so.
+def not_comparable_now(
+    pair: Pair, change: Change, *, alpha: float, confirming: bool
+) -> MetricResult | None:
+    """Return NOT_COMPARABLE for a latency whose adjustment reached too far, or None.
 
-    How far the slope may be wrong is part of the test, so that what still looks worse is more
-    than the mood can explain: that must not hide behind it. A suspicion is enough where it will
-    be measured again.
+    None where it is worse even so: how far the slope may be wrong is part of the test, so that
+    such a change is more than the host can explain, and must not hide behind it. Where flagged
+    metrics are measured again, the level of the screening is enough.
     """
-    suspicion = SCREEN_ALPHA if terms.confirming else terms.alpha
-    if match.apart is None or change.p_worse <= suspicion:
+    suspicion = SCREEN_ALPHA if confirming else alpha
+    if pair.apart is None or change.p_worse <= suspicion:
         return None
-    apart = unmatched(match.measured, Outcome.NOT_COMPARABLE, f"{match.apart}; {_SETTLE}")
-    level = [x for s in match.sessions if s.epoch == match.sessions[-1].epoch for x in s.runs]
-    then = level_for_people(level, match.measured.metric)
+    apart = unmatched(pair.measured, Outcome.NOT_COMPARABLE, f"{pair.apart}; {_SETTLE}")
+    level = [x for s in pair.sessions if s.epoch == pair.sessions[-1].epoch for x in s.runs]
+    then = level_for_people(level, pair.measured.metric)
     return replace(apart, baseline=then, for_now=True)
 
 
@@ -67,7 +66,7 @@ def _other_software(level: list[Session], baseline: Baseline, now: Environment) 
     return None
 
 
-def _adjusted(found: Match, adjusted: Adjusted, session_spread: float) -> Match:
+def _adjusted(found: Pair, adjusted: Adjusted, session_spread: float) -> Pair:
     metric = found.measured.metric
     level = [x for s in found.sessions if s.epoch == found.sessions[-1].epoch for x in s.runs]
     then, now = level_for_people(level, metric), level_for_people(found.runs, metric)
@@ -86,8 +85,3 @@ def _adjusted(found: Match, adjusted: Adjusted, session_spread: float) -> Match:
         apart=adjusted.apart,
         notes=(note,),
     )
-
-
-def is_adjusted(match: Match | MetricResult) -> bool:
-    """Whether the runs of a match are no longer those that were measured."""
-    return isinstance(match, Match) and match.doubt is not CERTAIN

@@ -5,7 +5,8 @@ Scores per sample over the runs of a session: one mean each, of the samples that
 A run without its single calls: what a verdict rests on, and no more.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -17,6 +18,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run
+from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.scale import mean_level, require_usable, summarise_run
 
@@ -45,13 +47,44 @@ class Measured:
         return self.looks is None or self.looks.complete
 
 
-def runs_by_case(runs: Sequence[Run]) -> dict[str, tuple[CaseRun, ...]]:
-    """Gather what the runs measured of each case, by case id and in their order."""
+@dataclass(frozen=True, slots=True)
+class CaseLevels:
+    """What the runs of one side measured of one case, by metric name: a level, or why none."""
+
+    runs: tuple[CaseRun, ...]
+    metrics: Mapping[str, Measured | MetricResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What a session measured, case by case: in its own runs, and in those that confirm."""
+
+    record: SessionRecord
+    cases: Mapping[str, CaseLevels]
+    again: Mapping[str, CaseLevels]
+
+
+def summarise(record: SessionRecord) -> Levels:
+    """Return the levels of a session: one number per run, one mean score per sample."""
+    flagged = {case_id for case_id, _ in record.flagged}
+    again = case_levels(record.again) if record.confirmed else {}
+    return Levels(
+        record,
+        case_levels(record.runs),
+        {case_id: levels for case_id, levels in again.items() if case_id in flagged},
+    )
+
+
+def case_levels(runs: Sequence[Run]) -> dict[str, CaseLevels]:
+    """Return the levels of each case, by case id, with its runs in their order."""
     gathered: dict[str, list[CaseRun]] = {}
     for run in runs:
         for case_id, case in run.cases.items():
             gathered.setdefault(case_id, []).append(case)
-    return {case_id: tuple(cases) for case_id, cases in gathered.items()}
+    return {
+        case_id: CaseLevels(tuple(cases), measured_metrics(cases))
+        for case_id, cases in gathered.items()
+    }
 
 
 def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResult]:
@@ -115,6 +148,14 @@ def level_for_people(runs: Sequence[float], metric: Metric) -> float:
     # A baseline may hold a zero for a metric that its test no longer measures.
     logs = metric.relative and metric.kind is Kind.RUN and min(runs) > 0
     return mean_level(runs, relative=logs)
+
+
+def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
+    """Return the assumed spread between sessions on the working scale of the metric.
+
+    ``spread`` is a fraction of the level.
+    """
+    return math.log1p(spread) if metric.relative else spread * max(map(abs, level))
 
 
 def cut_to_one_look(found: Sequence[Measurement]) -> Sequence[Measurement]:

@@ -1,6 +1,7 @@
-"""What each metric can be compared with, or the name of why it cannot.
+"""Which stored sessions a measured metric is comparable with, or why there are none.
 
-Two sides of one metric that may be compared: what is known of both.
+`pair_metric` returns a `Pair`, both sides of one metric that may be compared, or the
+`MetricResult` that names why there is nothing to compare with.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ _REPEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class Pair:
     """Both sides of one metric, fit to be compared.
 
     ``sessions`` are those of the baseline that were measured where this one was, ``runs`` the
@@ -51,6 +52,11 @@ class Match:
     doubt: Doubt = CERTAIN
     apart: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def adjusted(self) -> bool:
+        """Whether its levels were adjusted, and are no longer those that were measured."""
+        return self.doubt is not CERTAIN
 
     def accepted_level(self) -> Sequence[float]:
         """Return the levels accepted now, of the samples that this session has scored too."""
@@ -114,15 +120,15 @@ def _is_part(looks: Looks, now: set[str], then: set[str]) -> bool:
     return not looks.complete and now < then and planned
 
 
-def match_metric(
+def pair_metric(
     found: Measured | MetricResult,
     case_id: str,
     history: CaseHistory | None,
     baseline: Baseline,
     now: Environment,
     spreads: SessionSpreads,
-) -> Match | MetricResult:
-    """Find what a metric can be compared with, or say why there is nothing."""
+) -> Pair | MetricResult:
+    """Return both sides of a metric, or the result that names why it cannot be compared."""
     metric = found.metric
     past = _past(history, metric.name) if history is not None else None
     if isinstance(found, MetricResult):
@@ -145,7 +151,7 @@ def match_metric(
             require_usable(session.runs, relative=metric.relative and metric.kind is Kind.RUN)
     except ParetoError as error:
         return here.result(Outcome.BROKEN, f"in {baseline.called}, {error}{_way_out(baseline)}")
-    return Match(
+    return Pair(
         found,
         sessions,
         found.runs,

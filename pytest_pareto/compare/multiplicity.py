@@ -1,17 +1,46 @@
-"""Which tests share the session's alpha, in which shares, and how many they are."""
+"""Multiplicity: which tests share the session's alpha, in which shares, and how many they are."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
-from pytest_pareto.compare.pairs import MatchedCase
-from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares, Terms
+from pytest_pareto.compare.pairs import CasePairs, Pairs
+from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares
 from pytest_pareto.model.run import CaseRun
-from pytest_pareto.model.session_record import Confirmation
+
+
+@dataclass(frozen=True, slots=True)
+class AlphaSplit:
+    """How a session divides its alpha.
+
+    ``family`` is the number of tests that share the part for changes, ``budgets`` that of the
+    budgets. ``tested`` names the tests, by (case id, metric name), where not all that gate share.
+    """
+
+    shares: AlphaShares
+    family: float
+    budgets: int
+    tested: frozenset[tuple[str, str]] | None
+
+
+def share_alpha(pairs: Pairs) -> AlphaSplit:
+    """Return how a session divides its alpha among the claims that it can make."""
+    record = pairs.levels.record
+    fronts = {case.case_id: case.front for case in pairs.past.baseline.cases.values()}
+    fronts |= {case.case_id: case.run.front for case in pairs.cases}
+    runs = [case.run for case in pairs.cases]
+    has_anchor = pairs.anchored is not None or record.anchored
+    shares = alpha_shares(fronts.values(), runs, has_anchor=has_anchor)
+    tested = _remeasured_family(pairs) if record.interleaved and record.confirmed else None
+    family: float = family_size(pairs.cases) if tested is None else len(tested)
+    if tested is None and record.interleaved and record.policy.confirming:
+        family = screened_family(family)
+    return AlphaSplit(shares, family, count_budgets(runs), tested)
 
 
 def alpha_shares(
     fronts: Collection[str], cases: Iterable[CaseRun], *, has_anchor: bool
 ) -> AlphaShares:
-    """Split alpha among the claims that a session can make.
+    """Split alpha by what a session can claim at all.
 
     ``fronts`` has the front of every case, measured or remembered: two that share one are rivals.
     ``cases`` are those measured, whose budgets are tested.
@@ -28,7 +57,7 @@ def count_budgets(cases: Iterable[CaseRun]) -> int:
     return sum(len(case.budgets) for case in cases if case.gate)
 
 
-def family_size(cases: Iterable[MatchedCase]) -> int:
+def family_size(cases: Iterable[CasePairs]) -> int:
     """Count the tests that share the session's alpha: noisy, gated, and comparable."""
     return sum(1 for case in cases if case.run.gate for _ in case.tested())
 
@@ -38,33 +67,16 @@ def screened_family(size: float) -> float:
     return 1 + SCREEN_ALPHA * max(0.0, size - 1)
 
 
-def anew_family(
-    cases: Iterable[MatchedCase], confirmation: Confirmation | None, terms: Terms
-) -> frozenset[tuple[str, str]] | None:
-    """Name what shares alpha where both sides of what was flagged were measured anew: that.
+def _remeasured_family(pairs: Pairs) -> frozenset[tuple[str, str]]:
+    """Name the tests of what was flagged, both sides of which were measured again.
 
-    None where all that gates shares it. Scores are never confirmed, so that each of them counts.
+    Scores are never measured again, so that each of them counts too.
     """
-    if confirmation is None or not terms.interleaved:
-        return None
     noisy = {
-        (case.case_id, match.measured.metric.name): match.measured.metric.kind
-        for case in cases
-        for match in case.tested()
+        (case.case_id, found.measured.metric.name): found.measured.metric.kind
+        for case in pairs.cases
+        for found in case.tested()
         if case.run.gate
     }
     scores = {name for name, kind in noisy.items() if kind.sampled}
-    return (confirmation.flagged & noisy.keys()) | scores
-
-
-def expected_family(
-    cases: Iterable[MatchedCase], tested: frozenset[tuple[str, str]] | None, terms: Terms
-) -> float:
-    """Return how many tests share alpha; before a confirmation, how many may be flagged.
-
-    ``tested`` names them where not all that gates does.
-    """
-    if tested is not None:
-        return len(tested)
-    size = family_size(cases)
-    return screened_family(size) if terms.interleaved and terms.confirming else size
+    return (pairs.levels.record.flagged & noisy.keys()) | scores

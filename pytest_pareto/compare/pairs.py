@@ -1,23 +1,22 @@
-"""Both sides of every case: matched, with what is known of their spread.
+"""What is compared with what: both sides of every metric, with what is known of their spread.
 
-Cases as the fresh runs have them that measured again what had looked worse.
-
-The old code's runs, measured in turn with the new code's, in the form of a baseline.
+`pair` brings the levels of a session together with the baseline and the anchor: it matches each
+metric with the stored sessions that are comparable, adjusts latency by the host reference, lends
+spreads between cases, and puts the confirming runs in the place of those that were flagged.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pytest_pareto.compare.host_adjustment import in_one_mood, is_adjusted
-from pytest_pareto.compare.levels import Measured, measured_metrics, runs_by_case
-from pytest_pareto.compare.matching import Match, match_metric, vanished
-from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.compare.host_adjustment import adjust_pair
+from pytest_pareto.compare.levels import CaseLevels, Levels, Measured, case_levels
+from pytest_pareto.compare.matching import Pair, pair_metric, vanished
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import PER_BLOCK, Terms
+from pytest_pareto.model.policy import PER_BLOCK, Policy
 from pytest_pareto.model.run import CaseRun, Run
-from pytest_pareto.model.session_record import Confirmation
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.contrast import interleaved_contrast
 from pytest_pareto.stats.scale import to_working
@@ -30,25 +29,29 @@ from pytest_pareto.stats.variance import (
     on_working_scale,
 )
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
-class MatchedCase:
-    """One case with both sides of each metric brought together, where there are both.
+class CasePairs:
+    """One case with both sides of each metric, by its name, or why there are not both.
 
     ``spreads`` has, for each noisy metric that was measured, the spread between its runs,
     loans included; ``priors`` what the other cases of a metric have to lend, if anything.
-    ``confirmed`` are the metrics of which all this was measured again, in fresh processes;
-    ``first`` is the case as the session's own runs have it, then.
+    ``confirmed`` are the metrics whose sides are those of the confirming runs; ``first`` is then
+    the case as the session's own runs have it. ``stored`` is False where the other side is old
+    code measured alternately with this one.
     """
 
     run: CaseRun
     history: CaseHistory | None
     measured: Mapping[str, Measured]
-    matches: Mapping[str, Match | MetricResult]
+    pairs: Mapping[str, Pair | MetricResult]
     spreads: Mapping[str, Spread]
     priors: Mapping[str, Spread | None]
+    stored: bool = True
     confirmed: frozenset[str] = frozenset()
-    first: "MatchedCase | None" = None
+    first: "CasePairs | None" = None
 
     @property
     def case_id(self) -> str:
@@ -56,128 +59,127 @@ class MatchedCase:
         return self.run.case_id
 
     @property
-    def own(self) -> "MatchedCase":
-        """The case as the session's own runs have it: what budgets and places rest on."""
+    def own(self) -> "CasePairs":
+        """The case as the session's own runs have it: what budgets and positions rest on."""
         return self if self.first is None else self.first
 
-    def tested(self) -> Iterable[Match]:
-        """The matches whose tests share the session's alpha."""
-        for match in self.matches.values():
-            if isinstance(match, Match) and not match.exact and match.measured.metric.gates:
-                yield match
+    def tested(self) -> Iterable[Pair]:
+        """The pairs whose tests share the session's alpha."""
+        for found in self.pairs.values():
+            if isinstance(found, Pair) and not found.exact and found.measured.metric.gates:
+                yield found
 
 
-def match_cases(
-    baseline: Baseline,
-    measured: Mapping[str, Sequence[CaseRun]],
-    now: Environment,
-    terms: Terms,
-) -> tuple[MatchedCase, ...]:
-    """Bring both sides of every measured case together.
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Both sides of all that a session measured, beside the baseline and beside the anchor."""
 
-    Where a case has almost no history of its own, the cases of the same metric lend it
-    their spread.
-    """
-    matched = [_match_case(baseline, runs, now, terms) for runs in measured.values()]
-    own = {
-        (m.case_id, name): spread
-        for m in matched
-        for name, spread in m.spreads.items()
-        if not is_adjusted(m.matches[name])  # what is left after an adjustment is less
-    }
-    needy = {name for (_, name), spread in own.items() if spread.df < ENOUGH_DF}
-    priors = {
-        name: estimate_prior([spread for (_, metric), spread in own.items() if metric == name])
-        for name in needy
-    }
-    return tuple(_with_loans(case, priors) for case in matched)
+    levels: Levels
+    past: Past
+    cases: tuple[CasePairs, ...]
+    anchored: tuple[CasePairs, ...] | None
 
 
-def _match_case(
-    baseline: Baseline, runs: Sequence[CaseRun], now: Environment, terms: Terms
-) -> MatchedCase:
-    case_id = runs[-1].case_id
-    history = baseline.cases.get(case_id)
-    found = measured_metrics(runs)
-    matches = {
-        name: match_metric(metric, case_id, history, baseline, now, terms.spreads)
-        for name, metric in found.items()
-    }
-    if not terms.interleaved:  # else both sides met the same moods
-        matches = {
-            name: in_one_mood(match, baseline, now, terms.spreads)
-            for name, match in matches.items()
-        }
-    matches |= {
-        name: vanished(name, past, baseline)
-        for name, past in (history.metrics.items() if history is not None else ())
-        if name not in found
-    }
-    measured = {name: m for name, m in found.items() if isinstance(m, Measured)}
-    spreads = {
-        name: own_spread(m, matches[name], interleaved=terms.interleaved)
-        for name, m in measured.items()
-        if m.metric.kind is Kind.RUN
-    }
-    return MatchedCase(runs[-1], history, measured, matches, spreads, priors={})
+def pair(levels: Levels, past: Past) -> Pairs:
+    """Pair the levels of a session with what they are compared with."""
+    anchored = None if past.anchor is None else _pair_session(levels, past.anchor)
+    return Pairs(levels, past, _pair_session(levels, past.baseline), anchored)
 
 
-def own_spread(
-    measured: Measured, match: Match | MetricResult, *, interleaved: bool = False
-) -> Spread:
-    """Return the spread between runs that one metric of a case shows, whatever it matched."""
-    relative = measured.metric.relative
-    if not isinstance(match, Match):
-        return case_spread((), measured.runs, relative=relative)
-    if interleaved:
-        blocks = on_working_scale(match.sessions, relative=relative)
-        return interleaved_contrast(
-            blocks, to_working(match.runs, relative=relative), relative=relative
-        ).between_runs
-    own = case_spread(match.sessions, match.runs, relative=relative)
-    return match.doubt.spent(own)
-
-
-def _with_loans(case: MatchedCase, priors: Mapping[str, Spread | None]) -> MatchedCase:
-    spreads = {name: lend(spread, priors.get(name)) for name, spread in case.spreads.items()}
-    return replace(case, spreads=spreads, priors=priors)
-
-
-T = TypeVar("T")
-
-
-def match_confirmed(
-    runs: Sequence[Run], past: Baseline, terms: Terms, confirmation: Confirmation | None
-) -> tuple[MatchedCase, ...]:
-    """Bring what was measured together with the past, by the confirming runs where there are."""
-    first = match_cases(past, runs_by_case(runs), runs[-1].environment, terms)
-    if confirmation is None or not confirmation.runs:
+def _pair_session(levels: Levels, past: Baseline) -> tuple[CasePairs, ...]:
+    """Pair every case with one past; flagged metrics by the confirming runs, where there are."""
+    record = levels.record
+    first = pair_cases(levels.cases, past, record.environment, record.policy)
+    if not levels.again:
         return first
-    again = _match_again(confirmation, past, terms)
+    other = interleaved_baseline(record.old_again) if record.interleaved else past
+    now = record.again[-1].environment
+    again = {case.case_id: case for case in pair_cases(levels.again, other, now, record.policy)}
     return tuple(
-        _confirmed(case, again[case.case_id], confirmation.flagged_of(case.case_id))
+        _confirmed(case, again[case.case_id], record.flagged_of(case.case_id))
         if case.case_id in again
         else case
         for case in first
     )
 
 
-def _match_again(
-    confirmation: Confirmation, past: Baseline, terms: Terms
-) -> dict[str, MatchedCase]:
-    """Match the suspects as the fresh runs have them with what these meet."""
-    suspects = {case_id for case_id, _ in confirmation.flagged}
-    again = {k: found for k, found in runs_by_case(confirmation.runs).items() if k in suspects}
-    met = baseline_of(confirmation.old_runs) if confirmation.old_runs else past
-    matched = match_cases(met, again, confirmation.runs[-1].environment, terms)
-    return {case.case_id: case for case in matched}
+def pair_cases(
+    levels: Mapping[str, CaseLevels], past: Baseline, now: Environment, policy: Policy
+) -> tuple[CasePairs, ...]:
+    """Pair every measured case with a past; ``now`` is the machine that measured it.
+
+    Where a case has almost no history of its own, the cases of the same metric lend it
+    their spread.
+    """
+    cases = [_pair_case(found, past, now, policy) for found in levels.values()]
+    own = {
+        (case.case_id, name): spread
+        for case in cases
+        for name, spread in case.spreads.items()
+        if not _is_adjusted(case.pairs[name])  # what is left after an adjustment is less
+    }
+    needy = {name for (_, name), spread in own.items() if spread.df < ENOUGH_DF}
+    priors = {
+        name: estimate_prior([spread for (_, metric), spread in own.items() if metric == name])
+        for name in needy
+    }
+    return tuple(
+        replace(
+            case,
+            spreads={name: lend(own, priors.get(name)) for name, own in case.spreads.items()},
+            priors=priors,
+        )
+        for case in cases
+    )
 
 
-def _confirmed(first: MatchedCase, again: MatchedCase, names: frozenset[str]) -> MatchedCase:
-    """Let the metrics of these ``names`` be what the fresh runs say of them.
+def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Policy) -> CasePairs:
+    run = levels.runs[-1]
+    history = past.cases.get(run.case_id)
+    pairs: dict[str, Pair | MetricResult] = {}
+    for name, found in levels.metrics.items():
+        paired = pair_metric(found, run.case_id, history, past, now, policy.spreads)
+        # Interleaved sides met the same states of the host: nothing is to be adjusted.
+        if past.stored and isinstance(paired, Pair):
+            paired = adjust_pair(paired, past, now, policy.spreads)
+        pairs[name] = paired
+    for name, metric in history.metrics.items() if history is not None else ():
+        if name not in levels.metrics:
+            pairs[name] = vanished(name, metric, past)
+    measured = {name: m for name, m in levels.metrics.items() if isinstance(m, Measured)}
+    spreads = {
+        name: own_spread(m, pairs[name], interleaved=not past.stored)
+        for name, m in measured.items()
+        if m.metric.kind is Kind.RUN
+    }
+    return CasePairs(run, history, measured, pairs, spreads, priors={}, stored=past.stored)
 
-    Also where they say nothing: what looked worse and cannot be measured again is no less
-    suspicious for that, and what looked better rescues nothing.
+
+def own_spread(
+    measured: Measured, found: Pair | MetricResult, *, interleaved: bool = False
+) -> Spread:
+    """Return the spread between runs that one metric of a case shows, with or without a past."""
+    relative = measured.metric.relative
+    if not isinstance(found, Pair):
+        return case_spread((), measured.runs, relative=relative)
+    if interleaved:
+        blocks = on_working_scale(found.sessions, relative=relative)
+        return interleaved_contrast(
+            blocks, to_working(found.runs, relative=relative), relative=relative
+        ).between_runs
+    own = case_spread(found.sessions, found.runs, relative=relative)
+    return found.doubt.spent(own)
+
+
+def _is_adjusted(found: Pair | MetricResult) -> bool:
+    return isinstance(found, Pair) and found.adjusted
+
+
+def _confirmed(first: CasePairs, again: CasePairs, names: frozenset[str]) -> CasePairs:
+    """Replace the metrics of these ``names`` by what the confirming runs measured.
+
+    Also where they measured nothing: a flagged metric that cannot be measured again stays
+    suspicious, and one that looked better rescues nothing.
     """
 
     def chosen(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
@@ -187,7 +189,7 @@ def _confirmed(first: MatchedCase, again: MatchedCase, names: frozenset[str]) ->
     return replace(
         first,
         measured=chosen(first.measured, again.measured),
-        matches=chosen(first.matches, again.matches),
+        pairs=chosen(first.pairs, again.pairs),
         spreads=chosen(first.spreads, again.spreads),
         priors=chosen(first.priors, again.priors),
         confirmed=names,
@@ -195,55 +197,51 @@ def _confirmed(first: MatchedCase, again: MatchedCase, names: frozenset[str]) ->
     )
 
 
-_THERE = "there"
+_OLD = "there"
+"""The key of the environment in which the old code ran."""
 
 
-def baseline_of(runs: Sequence[Run]) -> Baseline:
-    """Return what ``runs`` of the old code, in the order of blocks, say of every case.
+def interleaved_baseline(runs: Sequence[Run]) -> Baseline:
+    """Return the ``runs`` of the old code, in the order of their blocks, as a baseline.
 
-    A noisy metric has a session for each block, so that a comparison knows what ran together.
+    A noisy metric has a session for each block, so that a comparison knows which runs were
+    neighbours in time.
     """
     environment = runs[-1].environment
-    return Baseline(
-        environment.hardware_key,
-        {case_id: _history(measured) for case_id, measured in runs_by_case(runs).items()},
-        {_THERE: environment},
-        stored=False,
-        failed={
-            **_broken(runs),
-            **{nodeid: why for run in runs for nodeid, why in run.failed.items()},
-        },
-    )
-
-
-def _broken(runs: Sequence[Run]) -> dict[str, str]:
-    """Say by case id what of it broke, and how."""
-    return {
+    broken = {
         case_id: f"{m.metric.name} broke: {m.absent}"
         for run in runs
         for case_id, case in run.cases.items()
         for m in case.measurements
         if m.broken
     }
+    failed = {nodeid: why for run in runs for nodeid, why in run.failed.items()}
+    return Baseline(
+        environment.hardware_key,
+        {case_id: _case_history(found) for case_id, found in case_levels(runs).items()},
+        {_OLD: environment},
+        stored=False,
+        failed=broken | failed,
+    )
 
 
-def _history(runs: Sequence[CaseRun]) -> CaseHistory:
-    newest = runs[-1]
+def _case_history(levels: CaseLevels) -> CaseHistory:
+    newest = levels.runs[-1]
     metrics = {
-        name: _metric(found, len(runs))
-        for name, found in measured_metrics(runs).items()
+        name: _metric_history(found, len(levels.runs))
+        for name, found in levels.metrics.items()
         if isinstance(found, Measured)
     }
     return CaseHistory(newest.case_id, newest.front, newest.source, metrics)
 
 
-def _metric(found: Measured, count: int) -> MetricHistory:
+def _metric_history(found: Measured, count: int) -> MetricHistory:
     metric, runs = found.metric, found.runs
-    # Where a run lacks the metric, nobody knows any more which of the others were one block.
+    # Where a run lacks the metric, it is unknown which of the others were one block.
     whole = metric.kind is Kind.RUN and len(runs) == count
     size = PER_BLOCK if whole else len(runs)
     sessions = tuple(
-        Session(_THERE, 0, runs[start : start + size]) for start in range(0, len(runs), size)
+        Session(_OLD, 0, runs[start : start + size]) for start in range(0, len(runs), size)
     )
     return MetricHistory(
         metric.unit,

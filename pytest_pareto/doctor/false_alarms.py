@@ -16,16 +16,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
-from pytest_pareto.compare.host_adjustment import in_one_mood
+from pytest_pareto.compare.host_adjustment import adjust_pair
 from pytest_pareto.compare.levels import Measured
-from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import screened_family
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.doctor.noise_model import Alarms, FalseAlarms, Plan, Sight, SplitSizes
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.policy import Terms
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.stats.contrast import Contrast, InterleavedContrast
 from pytest_pareto.stats.power import MOST_RUNS, caught_at_once, caught_beyond
 from pytest_pareto.stats.scale import harm_sign, margin_of, to_fraction, to_working
@@ -61,15 +61,15 @@ def in_order(count: int, size: int) -> list[Runs]:
     return [tuple(range(start, start + size)) for start in range(count - size + 1)]
 
 
-def false_alarms(found: Measured, here: Environment, terms: Terms) -> FalseAlarms:
+def false_alarms(found: Measured, here: Environment, policy: Policy) -> FalseAlarms:
     """Ask the product's own rule, and a naive one, about runs of unchanged code."""
     count = len(found.runs)
     size = split_sizes(count).candidate
     tolerance = found.metric.tolerance
 
     def asked(splits: Iterable[Runs], tolerance: float) -> Alarms:
-        matches = [parted(found, candidate, here, terms) for candidate in splits]
-        compared = [compare(match, tolerance, terms.alpha) for match in matches]
+        matches = [parted(found, candidate, here, policy) for candidate in splits]
+        compared = [compare(match, tolerance, policy.alpha) for match in matches]
         return Alarms(sum(c.outcome is Outcome.WORSE for c in compared), len(matches))
 
     return FalseAlarms(
@@ -81,7 +81,7 @@ def false_alarms(found: Measured, here: Environment, terms: Terms) -> FalseAlarm
     )
 
 
-def parted(found: Measured, candidate: Runs, here: Environment, terms: Terms) -> Match:
+def parted(found: Measured, candidate: Runs, here: Environment, policy: Policy) -> Pair:
     """Take some runs for the candidate's and the rest for a stored baseline's.
 
     A latency is brought to the baseline's mood as ever, where both sides have a host reference.
@@ -93,15 +93,13 @@ def parted(found: Measured, candidate: Runs, here: Environment, terms: Terms) ->
         runs=_picked(found.runs, candidate),
         reference=_picked(found.reference, candidate),
     )
-    spread = terms.spreads.on_one_board(found.metric.scope)
-    match = Match(now, (session,), now.runs, None, spread, exact=False)
+    spread = policy.spreads.on_one_board(found.metric.scope)
+    match = Pair(now, (session,), now.runs, None, spread, exact=False)
     baseline = Baseline(here.hardware_key, {}, {_HERE: here})
-    adjusted = in_one_mood(match, baseline, here, terms.spreads)
-    assert isinstance(adjusted, Match)
-    return adjusted
+    return adjust_pair(match, baseline, here, policy.spreads)
 
 
-def compare(match: Match, tolerance: float, alpha: float) -> Change:
+def compare(match: Pair, tolerance: float, alpha: float) -> Change:
     """Compare both sides of a split as the product does, but for the sessions: they are one."""
     metric = match.measured.metric
     return compare_levels(

@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import chdtri
 
-from pytest_pareto.compare.changes import session_sd
-from pytest_pareto.compare.host_adjustment import is_adjusted
-from pytest_pareto.compare.levels import Measured, measured_metrics, runs_by_case
-from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.levels import Measured, case_levels, session_sd
+from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import alpha_shares
 from pytest_pareto.compare.pairs import own_spread
 from pytest_pareto.doctor.false_alarms import Outlook, compare, false_alarms, parted, split_sizes
@@ -31,7 +29,7 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import LEAST_OF_MANY, PER_BLOCK, SCREENING_BLOCKS, Terms
+from pytest_pareto.model.policy import LEAST_OF_MANY, PER_BLOCK, SCREENING_BLOCKS, Policy
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.scale import all_same, to_fraction
@@ -45,7 +43,7 @@ _Found = Mapping[str, Mapping[str, Measured | MetricResult]]
 
 
 def examine_noise(
-    runs: Sequence[Run], terms: Terms, *, baseline_runs: int, has_anchor: bool = False
+    runs: Sequence[Run], policy: Policy, *, baseline_runs: int, has_anchor: bool = False
 ) -> NoiseReport:
     """Examine ``runs``, four or more, of code that did not change, in the order of time.
 
@@ -53,12 +51,13 @@ def examine_noise(
     sessions that measure the same cases, on the same terms; ``has_anchor`` is whether they
     are compared with an anchor too.
     """
-    gathered = runs_by_case(runs)
-    found = {case_id: measured_metrics(case) for case_id, case in gathered.items()}
+    levels = case_levels(runs)
+    gathered = {case_id: case.runs for case_id, case in levels.items()}
+    found = {case_id: case.metrics for case_id, case in levels.items()}
     cases = [case[-1] for case in gathered.values()]
     prospect = Prospect(
         runs[-1].environment,
-        terms,
+        policy,
         baseline_runs,
         family=max(1, _family(gathered, found)),
         share=alpha_shares([case.front for case in cases], cases, has_anchor=has_anchor).changes,
@@ -66,7 +65,7 @@ def examine_noise(
     examined = [(gathered[case_id], m) for case_id, m in _measured(found)]
     return NoiseReport(
         runs=len(runs),
-        alpha=terms.alpha,
+        alpha=policy.alpha,
         baseline_runs=baseline_runs,
         family=prospect.family,
         splits=split_sizes(len(runs)),
@@ -136,7 +135,7 @@ class Prospect:
     """
 
     here: Environment
-    terms: Terms
+    policy: Policy
     baseline_runs: int
     family: int
     share: float
@@ -145,23 +144,23 @@ class Prospect:
     def plans(self) -> tuple[Plan, ...]:
         """The ways to measure that a user can choose from."""
         alone = tuple(Plan(runs) for runs in _RUNS_PLANNED)
-        confirmed = (Plan(1, self.terms.confirming),) if self.terms.confirming else ()
+        confirmed = (Plan(1, self.policy.confirming),) if self.policy.confirming else ()
         return (*alone, *confirmed, _IN_TURN)
 
 
 def examine_metric(case: CaseRun, found: Measured, prospect: Prospect) -> CaseNoise:
     """Examine one metric of a case over runs of unchanged code."""
-    metric, terms = found.metric, prospect.terms
+    metric, policy = found.metric, prospect.policy
     raw = case_spread((), found.runs, relative=metric.relative)
     halves = _halves(found, prospect)
-    adjusted = is_adjusted(halves)
+    adjusted = halves.adjusted
     spread = own_spread(found, halves) if adjusted else raw
     outlook = Outlook(
         variance=spread.variance,
         session_sd=session_sd(metric, halves.session_spread, found.runs),
         doubt=halves.doubt.variance,
         baseline_runs=prospect.baseline_runs,
-        alpha=terms.alpha * prospect.share,
+        alpha=policy.alpha * prospect.share,
         family=prospect.family,
         relative=metric.relative,
     )
@@ -171,8 +170,8 @@ def examine_metric(case: CaseRun, found: Measured, prospect: Prospect) -> CaseNo
         metric=metric,
         scatter=scatter_of(spread, relative=metric.relative),
         raw=scatter_of(raw, relative=metric.relative) if adjusted else None,
-        drift=_drift(halves, terms.alpha),
-        alarms=false_alarms(found, prospect.here, terms),
+        drift=_drift(halves, policy.alpha),
+        alarms=false_alarms(found, prospect.here, policy),
         sights=outlook.sights(prospect.plans, metric.tolerance),
         session_spread=halves.session_spread,
         enough_runs=outlook.enough_runs(metric.tolerance),
@@ -181,7 +180,7 @@ def examine_metric(case: CaseRun, found: Measured, prospect: Prospect) -> CaseNo
     )
 
 
-def _halves(found: Measured, prospect: Prospect) -> Match:
+def _halves(found: Measured, prospect: Prospect) -> Pair:
     """Set the second half of the runs against the first.
 
     Adjusted by the host reference where it may be; as they were measured where the host's mood
@@ -189,10 +188,10 @@ def _halves(found: Measured, prospect: Prospect) -> Match:
     """
     count = len(found.runs)
     second = tuple(range(count // 2, count))
-    match = parted(found, second, prospect.here, prospect.terms)
+    match = parted(found, second, prospect.here, prospect.policy)
     if match.apart is None:
         return match
-    raw = parted(replace(found, reference=()), second, prospect.here, prospect.terms)
+    raw = parted(replace(found, reference=()), second, prospect.here, prospect.policy)
     return replace(raw, notes=(f"the second half of the runs is not comparable: {match.apart}",))
 
 
@@ -210,7 +209,7 @@ def scatter_of(spread: Spread, *, relative: bool) -> Scatter:
     )
 
 
-def _drift(halves: Match, alpha: float) -> Change | None:
+def _drift(halves: Pair, alpha: float) -> Change | None:
     """Return the change between the halves if it is shown, either way, at the level alpha."""
     change = compare(halves, 0.0, alpha)
     return change if min(change.p_worse, change.p_better) <= alpha / 2 else None

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from pytest_pareto.judge.case import gated
 from pytest_pareto.judge.gate import Shared
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Kind, Scope
@@ -93,7 +92,7 @@ _UNSETTLED = "this session alone cannot tell a change of the code from one of th
 
 
 def _only(comparison: CaseComparison, mode: CommonMode) -> bool:
-    worse = {r.metric.name for r in gated(comparison) if r.outcome is Outcome.WORSE}
+    worse = {r.metric.name for r in comparison.gated if r.outcome is Outcome.WORSE}
     return worse == {mode.metric}
 
 

@@ -6,10 +6,11 @@ A rolling baseline follows each small change that is accepted or not seen; the a
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_pareto.judge.case import gated, judge_case, judge_trade, past_limits, results_of
+from pytest_pareto.judge.case import judge_case, judge_trade, past_limits
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.session_record import Changes
 from pytest_pareto.model.verdict import CaseComparison, Place, Verdict
 
 _CONVICTED = {Verdict.DOMINATED, Verdict.WORSE}
@@ -45,11 +46,11 @@ def find_creep(
     What fails the build as worse than the baseline is not told twice. That an update accepts it
     into the baseline does not silence the anchor.
     """
-    worse = {result.metric.name for result in results_of(case, Outcome.WORSE)}
+    worse = {result.metric.name for result in case.results(Outcome.WORSE)}
     told = worse if verdict in _CONVICTED and not policy.accepts_changes else set()
     since = against_anchor(case)
     since = replace(since, metrics=tuple(r for r in since.metrics if r.metric.name not in told))
-    names = tuple(result.metric.name for result in results_of(since, Outcome.WORSE))
+    names = tuple(result.metric.name for result in since.results(Outcome.WORSE))
     match judge_case(since):
         case Verdict.DOMINATED | Verdict.WORSE:
             return Creep(names, f"{past_limits(since, 'crept')} since the anchor")
@@ -61,15 +62,21 @@ def find_creep(
     return None
 
 
-def uncompared_with_anchor(comparisons: Sequence[CaseComparison], gone: int) -> str | None:
-    """Say what could fail the build and was not compared with the anchor; None if all was.
+def uncompared_with_anchor(changes: Changes, comparisons: Sequence[CaseComparison]) -> str | None:
+    """Return a notice of what could fail the build and was not compared with the anchor.
 
-    ``gone`` is how many cases of the anchor neither the baseline nor the session has.
+    None where there is no anchor, or all was compared with it.
     """
+    past = changes.past
+    if past.anchor is None:
+        return None
+    measured = {case.case_id for case in changes.comparisons}
+    forgotten = past.anchor.cases.keys() - past.baseline.cases.keys() - measured
+    gone = sum(map(changes.record.expects, forgotten))
     metrics: dict[str, dict[str, None]] = {}
     cases: dict[str, set[str]] = {}
     for case in comparisons:
-        for result in gated(replace(case, metrics=case.anchor)) if case.gate else ():
+        for result in replace(case, metrics=case.anchor).gated if case.gate else ():
             if result.change is None:
                 why = _WHY.get(result.outcome) or result.reason or str(result.outcome)
                 metrics.setdefault(why, {})[result.metric.name] = None

@@ -3,12 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.judge.case import gated
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.session_record import Changes
 from pytest_pareto.model.verdict import CaseComparison, Duels, FrontDuels, Place, Position
 
 _UNSETTLED = {Outcome.NOT_COMPARABLE, Outcome.MISSING, Outcome.BROKEN}
 _HARMLESS = {Outcome.BETTER, Outcome.UNCHANGED, Outcome.NOT_WORSE}
+
+
+def place_fronts(changes: Changes, comparisons: Sequence[CaseComparison]) -> dict[str, Place]:
+    """Return the position of every case on its front, by case id."""
+    alpha, share = changes.record.policy.alpha, changes.shares.lost
+    # LOST needs a metric that is WORSE: only such cases share its part of alpha.
+    losing = sum(any(r.outcome is Outcome.WORSE for r in c.gated) for c in comparisons)
+    fronts: dict[str, list[CaseComparison]] = {}
+    for comparison in comparisons:
+        fronts.setdefault(comparison.front, []).append(comparison)
+    places: dict[str, Place] = {}
+    for front, members in fronts.items():
+        duels = changes.duels.get(front, FrontDuels())
+        lost = alpha * share / max(1, losing)
+        places.update(place_front(members, duels, alpha=alpha, alpha_lost=lost))
+    return places
 
 
 def place_front(
@@ -24,7 +40,7 @@ def place_front(
 
 
 def _outcomes(comparison: CaseComparison) -> set[Outcome]:
-    return {result.outcome for result in gated(comparison)}
+    return {result.outcome for result in comparison.gated}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,7 @@ class _Placing:
 
     def place(self) -> Place:
         unsettled = sorted(
-            result.metric.name for result in gated(self.case) if result.outcome in _UNSETTLED
+            result.metric.name for result in self.case.gated if result.outcome in _UNSETTLED
         )
         if unsettled or self._id not in self.duels.new:
             what = ", ".join(unsettled) or "this case"

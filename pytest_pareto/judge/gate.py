@@ -7,16 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from pytest_pareto.judge.case import (
-    gated,
-    judge_trade,
-    names_of,
-    other_items,
-    past_limits,
-    results_of,
-)
+from pytest_pareto.judge.case import judge_trade, names_of, past_limits
 from pytest_pareto.judge.drift import Creep, against_anchor
 from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.metric import ITEMS, STREAMED
 from pytest_pareto.model.policy import SCREEN_ALPHA, Missing, Policy
 from pytest_pareto.model.verdict import (
     CaseComparison,
@@ -104,9 +98,9 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
 
 def _undecided_rules(case: CaseComparison, policy: Policy) -> _Rules:
     """An undecided case deserves a word of its own where it fails or is suspected of harm."""
-    undecided = results_of(case, Outcome.INCONCLUSIVE)
+    undecided = case.results(Outcome.INCONCLUSIVE)
     suspected = [r.metric.name for r in undecided if r.change is not None and r.change.suspected]
-    if not gated(case):
+    if not case.gated:
         yield policy.fail_inconclusive, "no metric of this case can gate"
     elif suspected:
         yield policy.fail_inconclusive, f"{', '.join(suspected)} suspected of being worse"
@@ -146,7 +140,7 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
     if case.broken is not None:
         return
     yield from _notices_of_diagnostics(case)
-    for result in gated(case):
+    for result in case.gated:
         name, reason = result.metric.name, result.reason or ""
         match result.outcome:
             case Outcome.MISSING:
@@ -170,6 +164,34 @@ def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
         elif budget.broken is None:
             fatal = policy.fail_inconclusive or (budget.value is None and policy.unrecorded_fails)
             yield fatal, budget.said
+
+
+def other_items(case: CaseComparison) -> str | None:
+    """Say how a stream's number of items is another than the baseline's, or no one number.
+
+    A stream that was cut short is quicker, and no better: its times alone would say that it is.
+    None for what is no stream, and where nothing of a stream could be measured.
+    """
+    items = case.metric(ITEMS.name)
+    if items is None or items.metric.unit != ITEMS.unit:
+        return None
+    if items.candidate is None:
+        if not any(_measured(case.metric(name)) for name in STREAMED):
+            return None
+        return f"the stream has no one number of items: {items.reason}"
+    change = items.change
+    if change is not None and change.estimate:
+        return (
+            f"the stream has {items.candidate:g} items, and before it had "
+            f"{items.baseline:g}: what is measured of whole calls (latency) is of other work"
+        )
+    if change is not None and change.reason:
+        return f"the stream has no one number of items: {change.reason}"
+    return None
+
+
+def _measured(result: MetricResult | None) -> bool:
+    return result is not None and result.candidate is not None
 
 
 def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
@@ -211,7 +233,7 @@ def confirming_level(
         name
         for case in judgement.cases
         if case.comparison.gate
-        for result in gated(case.comparison)
+        for result in case.comparison.gated
         if result.change is not None and not result.change.exact
         for name in [(case.case_id, result.metric.name)]
         if name in names or result.metric.kind.sampled
@@ -225,7 +247,7 @@ def only_exact(judgement: Judgement, names: Iterable[tuple[str, str]]) -> bool:
 
 
 def _to_confirm(case: CaseComparison) -> Iterator[MetricResult]:
-    results = [result for result in gated(case) if result.change is not None]
+    results = [result for result in case.gated if result.change is not None]
     if not any(_looks_worse(result) for result in results):
         return
     for result in results:

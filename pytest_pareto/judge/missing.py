@@ -1,66 +1,72 @@
-"""The cases that a session should have measured and did not, each with its reason.
+"""What a session should have measured and did not: broken, missing, skipped and gone cases."""
 
-What broke of a case that was measured, and why it cannot be judged.
-"""
-
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Run, cause_of
-from pytest_pareto.model.session_record import Circumstances, Confirmation
-from pytest_pareto.model.verdict import CaseComparison, MetricResult
+from pytest_pareto.model.session_record import Changes, SessionRecord
+from pytest_pareto.model.verdict import CaseComparison, Failure, MetricResult
+
+
+def complete(changes: Changes) -> tuple[CaseComparison, ...]:
+    """Return every case of a session: the compared ones, and those that were not measured.
+
+    A compared case is broken where it was not measured in every run, where its test failed, or
+    where it was flagged and could not be measured again although the confirming runs ended.
+    """
+    record, past = changes.record, changes.past.baseline
+    compared = tuple(_with_failure(case, record) for case in changes.comparisons)
+    measured = {case.case_id for case in compared}
+    return (
+        *compared,
+        *broken_cases(record, past, measured),
+        *missing_cases(record, past, measured),
+        *gone_cases(record),
+    )
 
 
 def broken_cases(
-    runs: Sequence[Run], baseline: Baseline, measured: Container[str]
-) -> list[CaseComparison]:
-    """Name the cases of the baseline whose test failed before it measured them."""
-    failed = {nodeid for run in runs for nodeid in run.failed}
-    return [
-        CaseComparison(case_id, nodeid, history.front, (), broken=failure_of(nodeid, runs))
-        for case_id, history in baseline.cases.items()
-        if case_id not in measured and (nodeid := _test_of(case_id, failed)) is not None
-    ]
+    record: SessionRecord, baseline: Baseline, measured: Collection[str]
+) -> Iterator[CaseComparison]:
+    """Yield the cases of the baseline whose test failed before it measured them."""
+    failed = {nodeid for run in record.runs for nodeid in run.failed}
+    for case_id, history in baseline.cases.items():
+        nodeid = None if case_id in measured else _test_of(case_id, failed)
+        if nodeid is not None:
+            broken = failure_of(nodeid, record.runs)
+            yield CaseComparison(case_id, nodeid, history.front, (), broken=broken)
 
 
 def missing_cases(
-    runs: Sequence[Run],
-    baseline: Baseline,
-    measured: Container[str],
-    expected: Callable[[str], bool],
-    skipped: Callable[[str], bool],
-) -> list[CaseComparison]:
-    """Name the cases of the baseline that no test measured, though one should have."""
-    failed = {nodeid: why for run in runs for nodeid, why in run.failed.items()}
-    finished = {nodeid for run in runs for nodeid in run.finished}
-    comparisons = []
+    record: SessionRecord, baseline: Baseline, measured: Collection[str]
+) -> Iterator[CaseComparison]:
+    """Yield the cases of the baseline that no test measured, though one should have."""
+    failed = {nodeid: why for run in record.runs for nodeid, why in run.failed.items()}
+    finished = {nodeid for run in record.runs for nodeid in run.finished}
     for case_id, history in baseline.cases.items():
         if case_id in measured or _test_of(case_id, set(failed)) is not None:
             continue
         nodeid = _test_of(case_id, finished) or case_id
         lack = CaseComparison(case_id, nodeid, history.front, ())
-        if skipped(case_id):
-            comparisons.append(replace(lack, skipped=_SKIPPED if baseline.stored else _SKIPPED_NOW))
-        elif expected(case_id):
+        if record.skipped(case_id):
+            yield replace(lack, skipped=_SKIPPED if baseline.stored else _SKIPPED_NOW)
+        elif record.expects(case_id):
             missing = _MISSING if baseline.stored else _MISSING_NOW
             if (cause := cause_of(case_id, failed)) is not None:
                 missing = f"{_UNCOLLECTED}: {cause}"
-            comparisons.append(replace(lack, missing=missing))
-    return comparisons
+            yield replace(lack, missing=missing)
 
 
-def gone_cases(nodeids: Iterable[str], skipped: Callable[[str], bool]) -> list[CaseComparison]:
-    """Name the tests that measure as of the old code, and are not among the new ones."""
-    lacks = [CaseComparison(test, test, test.partition("[")[0], ()) for test in nodeids]
-    return [
-        replace(lack, skipped=_SKIPPED_NOW)
-        if skipped(lack.nodeid)
-        else replace(lack, missing=_MISSING_NOW)
-        for lack in lacks
-    ]
+def gone_cases(record: SessionRecord) -> Iterator[CaseComparison]:
+    """Yield the tests that measured with the old code, and are not among the new ones."""
+    for nodeid in record.gone:
+        lack = CaseComparison(nodeid, nodeid, nodeid.partition("[")[0], ())
+        if record.skipped(nodeid):
+            yield replace(lack, skipped=_SKIPPED_NOW)
+        else:
+            yield replace(lack, missing=_MISSING_NOW)
 
 
 _MISSING = (
@@ -82,23 +88,23 @@ _SKIPPED_NOW = (
 )
 
 
-def told_of_session(
-    around: Circumstances,
-    comparisons: Sequence[CaseComparison],
-    runs: Sequence[Run],
-    policy: Policy,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the failures and the notices of the session, with what its emptiness adds."""
-    nothing = _nothing_measured(comparisons, runs)
-    if nothing is None or around.cut_short or around.failures:
-        return around.failures, around.notices
-    if policy.vanished_fails:
-        return (nothing,), around.notices
-    return (), (*around.notices, nothing)
+def empty_session(
+    record: SessionRecord, comparisons: Sequence[CaseComparison]
+) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
+    """Return the failures and the notices of a session, with one of them if it measured nothing.
+
+    After other failures, or where the session was cut short, the emptiness explains itself.
+    """
+    nothing = _nothing_measured(comparisons, record.runs)
+    if nothing is None or record.cut_short or record.failures:
+        return record.failures, record.notices
+    if record.policy.vanished_fails:
+        return (Failure(nothing),), record.notices
+    return (), (*record.notices, nothing)
 
 
 def _nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]) -> str | None:
-    """Say that a session measured nothing at all, and why it seems; None if it did."""
+    """Return that a session measured nothing at all, with the likely reason; None if it did."""
     judged = any(c.missing is None and c.skipped is None for c in comparisons)
     if judged or any(run.failed for run in runs):
         return None
@@ -117,7 +123,7 @@ def _test_of(case_id: str, nodeids: set[str]) -> str | None:
 
 
 def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | None:
-    """Say in which of the runs, called ``what``, a test failed and why; None if it did not."""
+    """Return in which of the runs, called ``what``, a test failed and why; None if it did not."""
     for number, run in enumerate(runs, start=1):
         if nodeid in run.failed:
             only = len(runs) == 1 and what == "run"
@@ -126,39 +132,27 @@ def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | Non
     return None
 
 
-def with_trouble(
-    case: CaseComparison, measured: int, runs: Sequence[Run], confirmation: Confirmation | None
-) -> CaseComparison:
-    """Return a case that ``measured`` of the ``runs`` measured, broken where it cannot be judged.
-
-    So is one that looked worse and was not measured again, though the runs for that came to
-    their end.
-    """
-    trouble = _incomplete(case, measured, runs)
-    if trouble is None and confirmation is not None:
-        trouble = _not_confirmed(case, confirmation)
-    return case if trouble is None else replace(case, broken=trouble)
+def _with_failure(case: CaseComparison, record: SessionRecord) -> CaseComparison:
+    broken = failure_of(case.nodeid, record.runs)
+    measured = sum(case.case_id in run.cases for run in record.runs)
+    if broken is None and measured < len(record.runs):
+        broken = f"measured in {measured} of {len(record.runs)} runs only"
+    if broken is None and record.confirmed:
+        broken = _not_confirmed(case, record)
+    return case if broken is None else replace(case, broken=broken)
 
 
-def _incomplete(case: CaseComparison, measured: int, runs: Sequence[Run]) -> str | None:
-    failure = failure_of(case.nodeid, runs)
-    if failure is None and measured < len(runs):
-        return f"measured in {measured} of {len(runs)} runs only"
-    return failure
-
-
-def _not_confirmed(case: CaseComparison, confirmation: Confirmation) -> str | None:
-    flagged = confirmation.flagged_of(case.case_id)
-    runs, old_runs = confirmation.runs, confirmation.old_runs
-    failure = failure_of(case.nodeid, runs, "confirming run")
+def _not_confirmed(case: CaseComparison, record: SessionRecord) -> str | None:
+    flagged = record.flagged_of(case.case_id)
+    failure = failure_of(case.nodeid, record.again, "confirming run")
     if failure is not None or not flagged:
         return failure
     why = None
-    if runs and not any(case.case_id in run.cases for run in runs):
-        why = f"its test {_did_not(case, runs)}"
-    elif old_runs and any(_is_lost(case.metric(name)) for name in flagged):
-        failed = failure_of(case.nodeid, old_runs, "confirming run")
-        why = f"with the old code {failed or f'its test {_did_not(case, old_runs)}'}"
+    if not any(case.case_id in run.cases for run in record.again):
+        why = f"its test {_did_not(case, record.again)}"
+    elif record.old_again and any(_is_lost(case.metric(name)) for name in flagged):
+        failed = failure_of(case.nodeid, record.old_again, "confirming run")
+        why = f"with the old code {failed or f'its test {_did_not(case, record.old_again)}'}"
     return f"it looked worse, and could not be measured again: {why}" if why else None
 
 

@@ -122,6 +122,14 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What a session is compared with: the rolling baseline, and the anchor if there is one."""
+
+    baseline: Baseline
+    anchor: Baseline | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """How well one level is known.
 

@@ -1,10 +1,6 @@
-"""What the user asked the gate to do, decided before anything is measured.
+"""The rules of a session, decided before anything is measured: alpha, spreads, modes of the gate.
 
-What sessions on unchanged code are assumed to differ by.
-
-Old and new code in turn: how many runs a block has, and how many blocks there are.
-
-The terms of a session's comparisons: levels of error, and what sessions are assumed to do.
+`Policy` has what options and ini keys say. `AlphaShares` is how a session splits its alpha.
 """
 
 from dataclasses import dataclass, field, replace
@@ -40,8 +36,37 @@ class TradeOffs(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionSpreads:
+    """Assumed standard deviations between sessions, as fractions of a level.
+
+    ``host`` is of latency, ``host_adjusted`` of one adjusted by the host reference; ``gpu``
+    holds on the same board, ``gpu_other_board`` on another of the same product;
+    measured on unchanged code on an H200: device time .02-.05 % and .11-.16 %, wall
+    latency 4-9 %.
+    """
+
+    host: float = 0.04
+    host_adjusted: float = 0.015
+    gpu: float = 0.0005
+    gpu_other_board: float = 0.0015
+
+    def of(self, scope: Scope, now: Environment, then: Environment) -> float:
+        """Return what two sessions of a metric of ``scope`` are assumed to differ by."""
+        if scope is Scope.GPU and now.boards != then.boards:
+            return self.gpu_other_board
+        return self.on_one_board(scope)
+
+    def on_one_board(self, scope: Scope) -> float:
+        """Return the same of sessions that used the same GPUs."""
+        return {Scope.ANYWHERE: 0.0, Scope.HOST: self.host, Scope.GPU: self.gpu}[scope]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The gate's settings. ``alpha`` is the chance of failing an unharmed build.
+
+    ``spreads`` are the assumed standard deviations between sessions. ``confirming`` is the number
+    of fresh runs that measure again what is flagged, 0 where none do.
 
     ``accepts_new``, ``accepts_changes`` and ``accepts_all`` say that this session's update
     writes what is new, what changed, or what became another thing altogether (other
@@ -56,6 +81,8 @@ class Policy:
     accepts_new: bool = False
     accepts_changes: bool = False
     accepts_all: bool = False
+    spreads: SessionSpreads = field(default_factory=SessionSpreads)
+    confirming: int = 0
 
     def accepting_nothing(self) -> "Policy":
         """Return this policy for a session that writes nothing into the baseline."""
@@ -98,60 +125,14 @@ ALL_ON_CHANGES = AlphaShares(1.0, 0.0, 0.0)
 """Of a session that can lose no place and break no budget, and has no anchor."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSpreads:
-    """Assumed standard deviations between sessions, as fractions of a level.
-
-    ``host`` is of latency, ``host_adjusted`` of one adjusted by the host reference; ``gpu``
-    holds on the same board, ``gpu_other_board`` on another of the same product;
-    measured on unchanged code on an H200: device time .02-.05 % and .11-.16 %, wall
-    latency 4-9 %.
-    """
-
-    host: float = 0.04
-    host_adjusted: float = 0.015
-    gpu: float = 0.0005
-    gpu_other_board: float = 0.0015
-
-    def of(self, scope: Scope, now: Environment, then: Environment) -> float:
-        """Return what two sessions of a metric of ``scope`` are assumed to differ by."""
-        if scope is Scope.GPU and now.boards != then.boards:
-            return self.gpu_other_board
-        return self.on_one_board(scope)
-
-    def on_one_board(self, scope: Scope) -> float:
-        """Return the same of sessions that used the same GPUs."""
-        return {Scope.ANYWHERE: 0.0, Scope.HOST: self.host, Scope.GPU: self.gpu}[scope]
-
-
 PER_BLOCK = 2
-"""Each block holds two runs of either side."""
+"""Runs of each side in one block of an interleaved session."""
 
 SCREENING_BLOCKS = 2
-"""Enough to suspect, not to convict."""
+"""Blocks of the screening part: enough to flag a metric, too few to decide about it."""
 
 LEAST_BLOCKS, MOST_BLOCKS = 4, 12
-"""Of those that measure again what looks worse."""
+"""Fewest and most blocks that confirm what was flagged."""
 
 LEAST_OF_MANY = 6
-"""The least, where many are suspected."""
-
-
-__all__ = ["SessionSpreads", "Terms"]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The terms. ``alpha`` is the session's.
-
-    ``confirming`` is in how many fresh runs the session measures again what looks worse, and
-    0 where it does not. ``interleaved`` is whether both sides were measured in turn, so that
-    no baseline is stored and no session in between. ``confirmed`` is of one metric: whether it
-    was measured again.
-    """
-
-    alpha: float = 0.05
-    spreads: SessionSpreads = field(default_factory=SessionSpreads)
-    confirming: int = 0
-    interleaved: bool = False
-    confirmed: bool = False
+"""Fewest confirming blocks where many metrics are flagged."""

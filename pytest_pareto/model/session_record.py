@@ -1,24 +1,18 @@
-"""All that a session's verdict rests on, beside what it was compared with.
+"""One session: what it measured (`SessionRecord`), the facts beside it, and what it reports.
 
-All that reports tell of a session: what was decided, and under which circumstances.
-
-What a report says of a session beside its verdicts: against what, how much, how long.
-
-What is known of a session beside its runs.
-
-What looked worse, and the fresh runs that measured it again.
-
-Which tests a session was asked for: a case outside of that is not missing.
+A record is all that a verdict rests on beside the baseline: judged again from its file, it gives
+the same verdict. `Changes` is what its comparisons found, before it is judged.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from pytest_pareto.model.baseline import Baseline, Past, Samples
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.policy import Policy, SessionSpreads
-from pytest_pareto.model.run import Run
-from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares, Policy
+from pytest_pareto.model.run import CaseRun, Run
+from pytest_pareto.model.verdict import CaseComparison, Failure, FrontDuels, Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,45 +64,6 @@ class SessionFacts:
         return not self.updating and self.ref is None and self.new_side is None
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What is known of a session beside its runs.
-
-    ``expected`` says of a case of the baseline that was not measured whether it should
-    have been, and ``skipped`` whether its test was. ``failures`` happened before judging
-    and belong to no test; ``notices`` are told of the session. After failures, or where the
-    session was ``cut_short``, it needs no saying that nothing was measured. ``gone`` are tests
-    that measure as of the old code, and are not among the new ones. ``anchored`` is whether
-    alpha has a share for an anchor, also where that is not at hand.
-    """
-
-    expected: Callable[[str], bool]
-    skipped: Callable[[str], bool] = lambda _: False
-    failures: tuple[str, ...] = ()
-    cut_short: bool = False
-    notices: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    anchored: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """What looked worse, by (case id, metric name), and the fresh runs that measured it again.
-
-    They alone decide about these cases. Runs that ended early, or in which a test failed, are
-    evidence too: of a case that cannot be measured twice. ``old_runs`` are of the old code,
-    where both are interleaved; else the stored baseline holds.
-    """
-
-    flagged: frozenset[tuple[str, str]]
-    runs: tuple[Run, ...]
-    old_runs: tuple[Run, ...] = ()
-
-    def flagged_of(self, case_id: str) -> frozenset[str]:
-        """Return the names of the metrics of one case that looked worse."""
-        return frozenset(name for case, name in self.flagged if case == case_id)
-
-
 EVERYTHING = "."
 """The root directory, as a path of what was asked for."""
 
@@ -154,32 +109,35 @@ def _belongs(case_id: str, nodeid: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """What a session measured, and the terms on which it is judged.
+    """What a session measured, and the policy under which it is judged.
 
-    ``flagged`` is what looked worse, by (case id, metric name), and ``again`` the runs that
-    measured it again; ``confirming`` is how many of these the session takes. Where old code
-    took turns with the new, ``old_runs`` and ``old_again`` are its own. ``failures`` happened
-    before judging, ``notices`` are told, and ``gone`` are tests that only the old code has.
-    ``anchored`` is whether an anchor has a share of alpha.
+    ``flagged`` is what the first runs made suspicious, by (case id, metric name), and ``again``
+    the fresh runs that measured it again. In an interleaved session ``old_runs`` and ``old_again``
+    are those of the old code, and ``gone`` names the tests that only the old code has.
+    ``failures`` happened before judging, ``notices`` are reported and fail nothing.
+    ``anchored`` is whether an anchor has a share of alpha, also where it is not at hand.
     """
 
     runs: tuple[Run, ...]
     policy: Policy
     asked: Asked = field(default_factory=Asked)
-    spreads: SessionSpreads = field(default_factory=SessionSpreads)
-    confirming: int = 0
     flagged: frozenset[tuple[str, str]] = frozenset()
     again: tuple[Run, ...] = ()
     old_runs: tuple[Run, ...] = ()
     old_again: tuple[Run, ...] = ()
-    failures: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
     notices: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     anchored: bool = False
 
     @property
-    def in_turn(self) -> bool:
-        """Whether old code took turns with the new."""
+    def environment(self) -> Environment:
+        """The machine of the newest run."""
+        return self.runs[-1].environment
+
+    @property
+    def interleaved(self) -> bool:
+        """Whether old and new code were measured alternately, so that no baseline is stored."""
         return bool(self.old_runs)
 
     @property
@@ -189,8 +147,68 @@ class SessionRecord:
 
     @property
     def confirms(self) -> bool:
-        """Whether what looks worse was measured again before it is called so."""
-        return self.confirming > 0 and not self.cut_short and not self.failures
+        """Whether what is flagged is measured again before it is called worse."""
+        return self.policy.confirming > 0 and not self.cut_short and not self.failures
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether flagged metrics were measured again, on both sides where the old code runs too.
+
+        Confirming runs that ended early, or in which a test failed, count: they are evidence of a
+        case that cannot be measured twice.
+        """
+        both = bool(self.again) and (bool(self.old_again) or not self.interleaved)
+        return bool(self.flagged) and both
+
+    def flagged_of(self, case_id: str) -> frozenset[str]:
+        """Return the names of the flagged metrics of one case."""
+        return frozenset(name for case, name in self.flagged if case == case_id)
+
+    def expects(self, case_id: str) -> bool:
+        """Return whether a case that was not measured should have been."""
+        if self.interleaved:
+            return not self.cut_short
+        # Failures of confirming runs do not concern the session's own runs; where a process of
+        # its own died, that explains a case better than a test that seems to be gone.
+        failed = bool(self.failures) and not self.flagged
+        return not failed and self.asked.expects(case_id, self.runs)
+
+    def skipped(self, case_id: str) -> bool:
+        """Return whether a case was not measured because its test, or its module, was skipped."""
+        return self.asked.skipped(case_id, self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What the comparisons of a session found: all that its judgement rests on.
+
+    ``comparisons`` are the measured cases, ``duels`` the claims about each front, ``shares`` how
+    the session splits its alpha. ``tested`` names, by (case id, metric name), what shares alpha
+    and can convict; None for all that gates.
+    """
+
+    record: SessionRecord
+    past: Past
+    comparisons: tuple[CaseComparison, ...]
+    duels: Mapping[str, FrontDuels] = field(default_factory=dict)
+    shares: AlphaShares = ALL_ON_CHANGES
+    tested: frozenset[tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judgement, with the levels that an update of the baseline would write.
+
+    ``measured`` has the runs of each case, ``levels`` one number per run and ``samples`` the mean
+    score per sample, the last two by (case id, metric name). An evaluation that stopped early has
+    samples, but no level.
+    """
+
+    judgement: Judgement
+    environment: Environment
+    measured: Mapping[str, tuple[CaseRun, ...]]
+    levels: Mapping[tuple[str, str], tuple[float, ...]]
+    samples: Mapping[tuple[str, str], Samples]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +222,24 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleScores:
+    """The scores of samples that a session compared, and those that the next will compare with.
+
+    ``now`` is by (case id, metric name); ``after`` is the baseline as the session leaves it.
+    """
+
+    now: Mapping[tuple[str, str], Samples]
+    before: Baseline
+    after: Baseline
+
+
+@dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A judged session as every report tells it.
+    """A judged session: all that the reports render.
 
     ``environment`` is the machine of this session's newest run, or None where nothing ran.
-    Node ids are as they can be typed where pytest was started. ``record`` is what the verdict
-    rests on, without single calls; None where nothing could be compared.
+    ``record`` is what the verdict rests on, without single calls; None where nothing could be
+    compared. ``scores`` are those of its samples, for the pictures of the worst ones.
     """
 
     judgement: Judgement
@@ -217,3 +247,4 @@ class SessionReport:
     environment: Environment | None = None
     pictures: tuple[Picture, ...] = ()
     record: SessionRecord | None = None
+    scores: SampleScores | None = None

@@ -133,6 +133,22 @@ class CaseComparison:
         """Return a metric's result, or ``None`` where the case does not have it."""
         return next((m for m in self.metrics if m.metric.name == name), None)
 
+    @property
+    def gated(self) -> tuple[MetricResult, ...]:
+        """The metrics that can decide about the case.
+
+        Not the diagnostics, and not what has never been measured here on either side.
+        """
+        return tuple(
+            result
+            for result in self.metrics
+            if result.metric.gates and result.outcome is not Outcome.ABSENT
+        )
+
+    def results(self, outcome: Outcome) -> tuple[MetricResult, ...]:
+        """Return the metrics with this outcome, among those that can decide."""
+        return tuple(result for result in self.gated if result.outcome is outcome)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseVerdict:
@@ -173,14 +189,25 @@ class CommonMode:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """The session, judged once. ``failures`` are of the session, beside those of cases.
+class Failure:
+    """A reason why the session fails, beside its cases; ``nodeid`` names its test, if any."""
 
-    ``shares`` is how it spent its alpha.
+    text: str
+    nodeid: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The session, judged once. ``failures`` are the session's own, beside those of its cases.
+
+    ``shares`` is how the session splits its alpha.
     """
 
     cases: tuple[CaseVerdict, ...]
-    failures: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
     notices: tuple[str, ...] = ()
     common_modes: tuple[CommonMode, ...] = ()
     shares: AlphaShares = ALL_ON_CHANGES

@@ -18,6 +18,8 @@ from pytest_pareto.judge.gate import confirming_level, flagged, suspected_change
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Interleaved, Run
+from pytest_pareto.model.session_record import SessionReport
+from pytest_pareto.model.verdict import Failure
 from pytest_pareto.plugin.against_verdict import Turns, conclude_turns, judge_turns, unmeasured_side
 from pytest_pareto.plugin.child import read_line
 from pytest_pareto.plugin.command_line import timeout_s
@@ -28,7 +30,6 @@ from pytest_pareto.plugin.progress import Countdown, say
 from pytest_pareto.plugin.replication import Replay
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Against, Settings
-from pytest_pareto.plugin.terminal_summary import Conclusion
 from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
 from pytest_pareto.runs.leg_process import Turn, listen, run_leg, set_up, turns
 from pytest_pareto.runs.legs import Leg, Side, make_legs, same_folder
@@ -97,7 +98,7 @@ class Taking:
         self._legs = legs
         self._measured = measured
         self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
-        self.failures: list[str] = []
+        self.failures: list[Failure] = []
         self._shown = False
 
     def take(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
@@ -255,7 +256,7 @@ class AgainstRuns:
         self._against = settings.against
         self._candidate = open_tree(root)
         self._commit = resolve(self._candidate, settings.against.ref)
-        self._failures: list[str] = []
+        self._failures: list[Failure] = []
         self._turns: Turns | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -271,18 +272,20 @@ class AgainstRuns:
         except ParetoError as error:
             # Half of a comparison is none.
             self._turns = None
-            self._failures.append(str(error))
+            self._failures.append(Failure(str(error)))
         except OSError as error:
             self._turns = None
-            self._failures.append(
+            what = (
                 f"--pareto-against: {error}; look whether the temp folder can be written, and has "
                 "room for the old code (TMPDIR sets another)."
             )
+            self._failures.append(Failure(what))
         return True
 
-    def conclude(self, session: pytest.Session, duration_s: float) -> Conclusion:  # noqa: ARG002
+    def conclude(self, session: pytest.Session, duration_s: float) -> SessionReport:
         """Judge what both legs measured; what could not be compared fails."""
         return conclude_turns(
+            session,
             self._turns,
             self._settings,
             self._selection,
@@ -310,12 +313,12 @@ class AgainstRuns:
             data=tuple(map(str, changed_data(ref.other, ref.tree, ref.project.ground))),
         )
         judgement = judge_turns(self._turns, self._settings, self._selection).judgement
-        suspects = flagged(judgement) if self._settings.confirm else frozenset()
+        suspects = flagged(judgement) if self._settings.policy.confirming else frozenset()
         if not suspects:
             return
         level = confirming_level(judgement, suspects, self._settings.policy.alpha)
         planned = blocks_for(suspected_changes(judgement, suspects), blocks, level)
-        count = self._settings.confirm if self._against.fixed_confirm else planned
+        count = self._settings.policy.confirming if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in suspects}
         measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
         taking = Taking(session, legs, nodeids=nodeids or None, measured=measured)

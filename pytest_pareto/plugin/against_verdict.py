@@ -5,19 +5,25 @@ What failed with the old code: it fails nothing now, and has to be told all the 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pytest_pareto.compare.pairs import baseline_of
+import pytest
+
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.policy import PER_BLOCK
 from pytest_pareto.model.run import Interleaved, Run
-from pytest_pareto.model.session_record import SessionFacts, SessionRecord
-from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.pipeline import Judged, judge_record_in_turn, without_calls
+from pytest_pareto.model.session_record import (
+    Judged,
+    SessionFacts,
+    SessionRecord,
+    SessionReport,
+)
+from pytest_pareto.model.verdict import Failure, Judgement
+from pytest_pareto.pipeline import judge_record
+from pytest_pareto.plugin.conclusion import finish
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings
-from pytest_pareto.plugin.terminal_summary import Conclusion, Sampled
 from pytest_pareto.runs.git import Commit
 from pytest_pareto.runs.legs import Side
 
@@ -44,7 +50,7 @@ def record_turns(
     turns: Turns,
     settings: Settings,
     selection: Selection,
-    failures: tuple[str, ...] = (),
+    failures: tuple[Failure, ...] = (),
 ) -> SessionRecord:
     """Return what both legs measured, and how it is judged.
 
@@ -52,12 +58,11 @@ def record_turns(
     is no baseline that somebody forgot to record.
     """
     again = turns.again or Interleaved((), ())
+    policy = settings.policy.accepting_nothing().without_ci()
     return SessionRecord(
         turns.screen.new,
-        settings.policy.accepting_nothing().without_ci(),
+        replace(policy, confirming=PER_BLOCK * policy.confirming),
         selection.asked,
-        settings.session_spreads,
-        PER_BLOCK * settings.confirm,
         flagged=turns.flagged,
         again=again.new,
         old_runs=turns.screen.old,
@@ -77,18 +82,19 @@ def record_turns(
 
 def judge_turns(turns: Turns, settings: Settings, selection: Selection) -> Judged:
     """Judge the new code by its turns with the old."""
-    return judge_record_in_turn(record_turns(turns, settings, selection))
+    return judge_record(record_turns(turns, settings, selection))
 
 
 def conclude_turns(
+    session: pytest.Session,
     turns: Turns | None,
     settings: Settings,
     selection: Selection,
-    failures: tuple[str, ...],
+    failures: tuple[Failure, ...],
     commit: Commit,
     duration_s: float,
-) -> Conclusion:
-    """Return what the session came to; without ``turns`` it has failed and says why."""
+) -> SessionReport:
+    """Judge an interleaved session and finish it; without ``turns`` it has failed."""
     facts = SessionFacts(
         baseline_path="",
         hardware_key="",
@@ -98,7 +104,7 @@ def conclude_turns(
         duration_s=duration_s,
         partial=selection.partial,
         stopped=selection.stopped,
-        confirmed=settings.confirm > 0 and selection.stopped is None and not failures,
+        confirmed=settings.policy.confirming > 0 and selection.stopped is None and not failures,
         suspects=None if turns is None else _suspects(turns),
         ref=commit.short,
         against=str(commit),
@@ -106,13 +112,10 @@ def conclude_turns(
     if turns is None:
         stopped = selection.stopped or "the session ended early"
         nothing = f"--pareto-against: nothing was compared with {commit}: {stopped}"
-        return Conclusion(Judgement((), failures or (nothing,)), facts)
+        return SessionReport(Judgement((), failures or (Failure(nothing),)), facts)
     record = record_turns(turns, settings, selection, failures)
-    judged = judge_record_in_turn(record)
-    before = baseline_of((turns.again or turns.screen).old)
-    sampled = Sampled(judged.samples, before, before)
-    environment = turns.screen.new[-1].environment
-    return Conclusion(judged.judgement, facts, sampled, environment, record=without_calls(record))
+    judged = judge_record(record)
+    return finish(session, settings, selection, record, judged, None, facts)
 
 
 def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:

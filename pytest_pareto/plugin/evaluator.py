@@ -5,7 +5,7 @@ What lets an evaluation stop early: the baseline, where this process may look at
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -97,13 +97,11 @@ def decider(config: pytest.Config) -> Deciding | None:
 def _deciding(config: pytest.Config) -> Deciding:
     from pytest_pareto.compare.early_stop import Grounds, is_decided
     from pytest_pareto.measure.machine import probe_environment
-    from pytest_pareto.model.policy import Terms
     from pytest_pareto.plugin.settings import load_past, read_settings
 
     settings = read_settings(config)
     now = probe_environment({})
     past = load_past(settings, now.hardware_key)
-    terms = Terms(settings.policy.alpha, settings.session_spreads)
-    trades = settings.policy.trade_offs
-    grounds = Grounds(past.baseline, now, terms, past.anchor, trades)
+    # Scores are never measured again: what decides about them is unconfirmed.
+    grounds = Grounds(past, now, replace(settings.policy, confirming=0))
     return Deciding(lambda scored, others: is_decided(scored, grounds, others))

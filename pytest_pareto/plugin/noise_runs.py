@@ -9,7 +9,6 @@ import pytest
 from pytest_pareto.doctor.noise_model import NoiseReport
 from pytest_pareto.doctor.noise_study import LEAST_RUNS, examine_noise
 from pytest_pareto.doctor.noise_text import render_noise
-from pytest_pareto.model.policy import Terms
 from pytest_pareto.plugin.command_line import BASELINE_RUNS
 from pytest_pareto.plugin.replication import FreshRuns
 from pytest_pareto.plugin.settings import Settings, read_settings
@@ -47,7 +46,7 @@ class NoiseSession:
             result = yield
         finally:
             self._duration_s = time.monotonic() - started
-            self._failures = (*self._failed_tests(), *self._fresh.troubles)
+            self._failures = (*self._failed_tests(), *(t.text for t in self._fresh.troubles))
             self._report = self._examined()
         session.testsfailed += len(self._failures)
         if self._fresh.runs and self._report is None and not session.testsfailed:
@@ -72,11 +71,9 @@ class NoiseSession:
         if len(self._fresh.runs) < LEAST_RUNS:
             return None
         settings = self._settings
-        spreads = settings.session_spreads
-        terms = Terms(settings.policy.alpha, spreads, settings.confirm)
         report = examine_noise(
             self._fresh.runs,
-            terms,
+            settings.policy,
             baseline_runs=BASELINE_RUNS,
             has_anchor=settings.anchor_dir is not None,
         )

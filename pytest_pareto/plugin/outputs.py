@@ -19,7 +19,7 @@ from pytest_pareto.model.baseline import Baseline, Samples
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.errors import pip_install
 from pytest_pareto.model.formatting import plural
-from pytest_pareto.model.session_record import Picture
+from pytest_pareto.model.session_record import Picture, SampleScores, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
 from pytest_pareto.outputs.accepted_outputs import FOLDER, accept, accepted_albums, scores_key
 from pytest_pareto.outputs.image_folder import FULL, Album, read_albums
@@ -28,7 +28,6 @@ from pytest_pareto.outputs.side_by_side import Side as Half
 from pytest_pareto.plugin.child import Handed
 from pytest_pareto.plugin.command_line import megabytes
 from pytest_pareto.plugin.recorder import KEEPER
-from pytest_pareto.plugin.terminal_summary import Conclusion, Sampled
 from pytest_pareto.report.text import typed
 from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.tempfolders import prune_folders, run_folder
@@ -92,7 +91,7 @@ def handed(config: pytest.Config, side: Side) -> Handed | None:
 class Sides:
     """What was kept of both sides. In turn, both are of this session."""
 
-    sampled: Sampled
+    sampled: SampleScores
     before: Sequence[Album]
     now: Sequence[Album]
     in_turn: bool
@@ -187,16 +186,16 @@ def lacking(sides: Sides, kept: KeptOutputs, left_out: int) -> Iterator[str]:
         yield f"outputs of {plural(count, 'sample')} were not kept: {why}"
 
 
-def illustrate(conclusion: Conclusion, kept: KeptOutputs) -> Conclusion:
+def illustrate(report: SessionReport, kept: KeptOutputs) -> SessionReport:
     """Draw the worst samples of what got worse, and keep what the next session needs.
 
     The cases say where their pictures are. Whatever goes wrong is a notice: no picture decides
     anything.
     """
-    sampled = conclusion.sampled
+    sampled = report.scores
     if sampled is None or not kept.most_b:
-        return conclusion
-    in_turn = conclusion.facts.ref is not None
+        return report
+    in_turn = report.facts.ref is not None
     sides = Sides(
         sampled,
         before=kept.albums(Side.REF) if in_turn else kept.accepted(sampled.before.hardware_key),
@@ -204,19 +203,19 @@ def illustrate(conclusion: Conclusion, kept: KeptOutputs) -> Conclusion:
         in_turn=in_turn,
     )
     if not (sides.before or sides.now or kept.trouble):
-        return conclusion
-    judgement = conclusion.judgement
+        return report
+    judgement = report.judgement
     notices: list[str] = []
     pictures: list[Picture] = []
     cases = tuple(
         _illustrated(case, sides, kept, notices.append, pictures) for case in judgement.cases
     )
     left_out = 0 if in_turn else accept_outputs(sides, kept, notices.append)
-    if conclusion.facts.updating or any(_worst(case) for case in judgement.cases):
+    if report.facts.updating or any(_worst(case) for case in judgement.cases):
         notices += lacking(sides, kept, left_out)
     notices = list(dict.fromkeys(notices))
     judgement = replace(judgement, cases=cases, notices=(*judgement.notices, *notices))
-    return replace(conclusion, judgement=judgement, pictures=tuple(pictures))
+    return replace(report, judgement=judgement, pictures=tuple(pictures))
 
 
 def _worst(case: CaseVerdict) -> list[tuple[MetricResult, tuple[str, ...]]]:

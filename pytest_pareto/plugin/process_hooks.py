@@ -18,6 +18,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
+from pytest_pareto.model.verdict import Failure
 from pytest_pareto.plugin.recorder import METERS, RECORDER
 from pytest_pareto.report.terminal import figures_text
 
@@ -178,13 +179,14 @@ class RunBuilder:
         """Why what failed did, by node id: tests, and modules that could not be collected."""
         return self._uncollected | self._failed
 
-    def silent_failures(self, where: str, *, counted: bool = True) -> list[str]:
-        """Tell of tests without cases that failed ``where`` no report of theirs is shown.
+    def silent_failures(self, where: str, *, counted: bool = True) -> list[Failure]:
+        """Return the tests without cases that failed in a run whose reports are not shown.
 
-        Of those with cases too, where the run is not ``counted`` among those that are judged.
+        Those with cases too, where the run is not ``counted`` among those that are judged.
+        ``where`` names the run.
         """
         return [
-            f"{nodeid} failed in {where}: {why}"
+            Failure(f"{nodeid} failed in {where}: {why}", nodeid)
             for nodeid, why in self._failed.items()
             if nodeid not in self._asked or not counted
         ]

@@ -9,13 +9,17 @@ The reports of another process, shown as if the tests had run in this one.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_pareto.measure.machine import probe_environment
+from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.model.verdict import Failure
 from pytest_pareto.plugin.fresh_processes import leaves_to_pytest, run_child
 from pytest_pareto.plugin.outputs import handed
 from pytest_pareto.plugin.process_hooks import RunBuilder
@@ -26,7 +30,7 @@ from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.tempfolders import prune_folders
 
 if TYPE_CHECKING:
-    from pytest_pareto.plugin.terminal_summary import Conclusion
+    from pytest_pareto.model.session_record import SessionReport
 
 
 class FreshRuns:
@@ -47,11 +51,11 @@ class FreshRuns:
         self._count = count
         self._more = more
         self.runs: list[Run] = []
-        self.troubles: list[str] = []
-        self._silent: list[str] = []
+        self.troubles: list[Failure] = []
+        self._silent: list[Failure] = []
 
     @property
-    def failures(self) -> list[str]:
+    def failures(self) -> list[Failure]:
         """What failed and hangs on no case: tests in runs that are not shown, processes."""
         return [*self._silent, *self.troubles]
 
@@ -98,7 +102,8 @@ class FreshRuns:
             if number > 1:
                 self._silent += builder.silent_failures(f"run {number} of {self._count}")
         if ended.trouble is not None:
-            self.troubles.append(f"run {number} of {self._count} failed: {ended.trouble}")
+            what = f"run {number} of {self._count} failed: {ended.trouble}"
+            self.troubles.append(Failure(what))
         return ended.trouble is None
 
 
@@ -114,13 +119,13 @@ class OneRun:
         """Take in what a test measured."""
         self._builder.add(report)
 
-    def conclude(self, session: pytest.Session, duration_s: float) -> "Conclusion":
+    def conclude(self, session: pytest.Session, duration_s: float) -> "SessionReport":
         """Judge it against the baseline."""
-        from pytest_pareto.plugin.judgement_hooks import SessionRuns, conclude
+        from pytest_pareto.plugin.conclusion import conclude, session_record
 
         run = self._builder.build(probe_environment({"pytest": pytest.__version__}))
-        own = SessionRuns((run,), (), duration_s)
-        return conclude(session, self._settings, self._selection, own)
+        record = session_record(self._settings, self._selection, (run,))
+        return conclude(session, self._settings, self._selection, record, duration_s)
 
 
 class ManyRuns(FreshRuns):
@@ -134,13 +139,13 @@ class ManyRuns(FreshRuns):
         self._settings = settings
         self._selection = selection
 
-    def conclude(self, session: pytest.Session, duration_s: float) -> "Conclusion":
+    def conclude(self, session: pytest.Session, duration_s: float) -> "SessionReport":
         """Judge them against the baseline."""
-        from pytest_pareto.plugin.judgement_hooks import SessionRuns, conclude
+        from pytest_pareto.plugin.conclusion import conclude, session_record
 
-        runs = tuple(self.runs) or (RunBuilder().build(probe_environment()),)
-        own = SessionRuns(runs, tuple(self.failures), duration_s)
-        return conclude(session, self._settings, self._selection, own)
+        runs = self.runs or [RunBuilder().build(probe_environment())]
+        record = session_record(self._settings, self._selection, runs, self.failures)
+        return conclude(session, self._settings, self._selection, record, duration_s)
 
 
 MOST_RUNS = 30
@@ -154,15 +159,13 @@ def further_runs(settings: Settings, runs: Sequence[Run], took_s: float) -> int:
     of runs settles asks for none; ``took_s`` is what the ``runs`` took.
     """
     from pytest_pareto.baseline.store import load
-    from pytest_pareto.model.policy import Terms
-    from pytest_pareto.model.session_record import Circumstances
-    from pytest_pareto.pipeline import judge_runs
+    from pytest_pareto.pipeline import judge_record
 
     assert settings.time_budget_s is not None
     baseline = load(settings.baseline_dir, runs[-1].environment.hardware_key)
-    terms = Terms(settings.policy.alpha, settings.session_spreads)
-    around = Circumstances(expected=lambda _: False)
-    judged = judge_runs(runs, baseline, settings.policy, terms, around)
+    # The number of runs is of unconfirmed sessions: nothing is measured again for it.
+    record = SessionRecord(tuple(runs), replace(settings.policy, confirming=0))
+    judged = judge_record(record, Past(baseline))
     wanted = max(
         (
             result.change.runs_to_settle

@@ -18,6 +18,7 @@ import pytest
 
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.session_record import Picture, SessionReport
+from pytest_pareto.model.verdict import Failure
 from pytest_pareto.outputs.images import BUDGET_B, make_thumbnails
 from pytest_pareto.plugin.command_line import anchor_dir, baseline_dir
 
@@ -116,7 +117,7 @@ def remove_report_files(paths: Mapping[str, Path]) -> None:
                 path.unlink()
 
 
-def write_report_files(report: SessionReport, paths: Mapping[str, Path]) -> tuple[str, ...]:
+def write_report_files(report: SessionReport, paths: Mapping[str, Path]) -> tuple[Failure, ...]:
     """Write them, each as a whole; return what could not be written, and why."""
     failures = []
     for kind, path in paths.items():
@@ -125,7 +126,8 @@ def write_report_files(report: SessionReport, paths: Mapping[str, Path]) -> tupl
         try:
             _write(path, render(report))
         except OSError as error:
-            failures.append(f"--pareto-{kind}: {path} could not be written: {error.strerror}")
+            what = f"--pareto-{kind}: {path} could not be written: {error.strerror}"
+            failures.append(Failure(what))
     return tuple(failures)
 
 

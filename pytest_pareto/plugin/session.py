@@ -31,13 +31,13 @@ from pytest_pareto.plugin.settings import Settings, read_settings
 from pytest_pareto.runs.process import ENDING
 
 if TYPE_CHECKING:
-    from pytest_pareto.plugin.terminal_summary import Conclusion
+    from pytest_pareto.model.session_record import SessionReport
 
 
 class Runs(Protocol):
     """Measures what is judged: here, in fresh processes, or in turn with other code."""
 
-    def conclude(self, session: pytest.Session, duration_s: float) -> "Conclusion":
+    def conclude(self, session: pytest.Session, duration_s: float) -> "SessionReport":
         """Judge what was measured, also where that was cut short."""
 
 
@@ -98,12 +98,12 @@ class ParetoSession:
         self._reported = False
         self._summarised = False
         self._lack: str | None = None
-        self._conclusion: Conclusion | None = None
+        self._report: SessionReport | None = None
 
     def pytest_sessionstart(self) -> None:
         """Take away what the last session left: it must not be taken for this one's."""
         if not self._config.option.collectonly:
-            from pytest_pareto.plugin.judgement_hooks import discard
+            from pytest_pareto.plugin.conclusion import discard
 
             remove_report_files(self._settings.report_paths)
             self._lack = discard(self._settings.candidate_dir)
@@ -157,7 +157,7 @@ class ParetoSession:
         except KeyboardInterrupt:
             # What the session measured is told all the same; what was judged is not judged anew,
             # since an update may have written it.
-            if self._conclusion is None:
+            if self._report is None:
                 self._selection.stopped = "interrupted while measuring again"
             self._conclude(session, duration_s)
             raise
@@ -166,41 +166,49 @@ class ParetoSession:
     def _conclude(self, session: pytest.Session, duration_s: float) -> None:
         if not session.items or (self._selection.stopped and not self._reported):
             return  # nothing ran, and pytest says why
-        if self._conclusion is None:
+        from pytest_pareto.plugin.terminal_summary import fail_tests
+
+        if self._report is None:
             from pytest_pareto.plugin.outputs import illustrate
 
-            self._conclusion = self._runs.conclude(session, duration_s)
-            self._conclusion = illustrate(self._conclusion, self._kept)
-        self._conclusion = self._written(self._conclusion)
-        self._conclusion.report(session, frozenset(self._red))
+            self._report = self._runs.conclude(session, duration_s)
+            self._report = illustrate(self._report, self._kept)
+        self._report = self._written(self._report)
+        fail_tests(session, self._report, frozenset(self._red))
 
-    def _written(self, conclusion: "Conclusion") -> "Conclusion":
+    def _written(self, report: "SessionReport") -> "SessionReport":
         """Write the reports that are files; one that cannot be written fails the session."""
-        report = conclusion.located(self._config)
-        failures = write_report_files(report, self._settings.report_paths)
-        judgement = conclusion.judgement
+        from pytest_pareto.plugin.terminal_summary import located
+
+        shown = located(report, self._config)
+        failures = write_report_files(shown, self._settings.report_paths)
+        judgement = report.judgement
         lack = None
         if not self._summarised:
             self._summarised = True  # before it is: what is appended twice cannot be taken back
-            lack = append_summary(report)
+            lack = append_summary(shown)
         told = replace(
             judgement,
             failures=(*judgement.failures, *failures),
             notices=(*judgement.notices, *(text for text in (self._lack, lack) if text)),
         )
-        return replace(conclusion, judgement=told)
+        return replace(report, judgement=told)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Annotate below everything else: also where pytest shows no summary."""
         yield
-        if self._conclusion is not None:
-            write_annotations(session, self._conclusion.located(self._config))
+        if self._report is not None:
+            from pytest_pareto.plugin.terminal_summary import located
+
+            write_annotations(session, located(self._report, self._config))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell the verdict."""
-        if self._conclusion is not None:
-            self._conclusion.tell(terminalreporter, plot=self._settings.plot)
+        if self._report is not None:
+            from pytest_pareto.plugin.terminal_summary import write_summary
+
+            write_summary(self._report, terminalreporter, plot=self._settings.plot)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_pareto.baseline.sources import load_anchor
 from pytest_pareto.baseline.store import load
-from pytest_pareto.model.baseline import Baseline
+from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.policy import (
     PER_BLOCK,
     SCREENING_BLOCKS,
@@ -102,19 +102,16 @@ class Settings:
 
     ``time_budget_s`` is set where the spread of the first ``runs`` decides how many more there
     are, within that time. ``timeout_s`` is what a fresh process may take.
-    ``confirm`` is in how many fresh processes suspects are measured again. ``report_paths`` are
-    the files that tell of the session, by kind.
+    ``report_paths`` are the files that report the session, by kind.
     """
 
     baseline_dir: Path
     policy: Policy
     update: str | None = None
     runs: int | None = None
-    confirm: int = 0
     time_budget_s: float | None = None
     timeout_s: float | None = None
     plot: bool = False
-    session_spreads: SessionSpreads = field(default_factory=SessionSpreads)
     against: Against | None = None
     anchor_dir: Path | None = None
     candidate_dir: Path | None = None
@@ -138,20 +135,18 @@ def read_settings(config: pytest.Config) -> Settings:
         baseline_dir=baseline_dir(config),
         anchor_dir=anchor_dir(config),
         candidate_dir=candidate_dir(config),
-        policy=_policy(config, update),
+        policy=_policy(config, update, CONFIRMING_RUNS if confirm is None else confirm),
         update=update,
         runs=run_count(config, updating=update is not None),
-        confirm=CONFIRMING_RUNS if confirm is None else confirm,
         time_budget_s=time_budget_s(config, updating=update is not None),
         timeout_s=timeout_s(config),
         plot=bool(config.getoption("--pareto-plot") or config.getini("pareto_plot")),
-        session_spreads=_session_spreads(config),
         against=read_against(config, fixed_confirm=confirm is not None),
         report_paths=report_paths(config),
     )
 
 
-def _policy(config: pytest.Config, update: str | None) -> Policy:
+def _policy(config: pytest.Config, update: str | None, confirming: int) -> Policy:
     missing = choice(config, "missing", ("", "fail", "warn"))
     return Policy(
         alpha=fraction("pareto_alpha", str(config.getini("pareto_alpha")), below=0.5),
@@ -162,6 +157,8 @@ def _policy(config: pytest.Config, update: str | None) -> Policy:
         accepts_new=update in ("changed", "new", "all"),
         accepts_changes=update in ("changed", "all"),
         accepts_all=update == "all",
+        spreads=_session_spreads(config),
+        confirming=confirming,
     )
 
 
@@ -183,14 +180,6 @@ def _session_spreads(config: pytest.Config) -> SessionSpreads:
             )
         spreads[name] = fraction(f"pareto_session_spread {name}", value, below=1.0)
     return SessionSpreads(**spreads)
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """The rolling baseline, and the anchor if there is one."""
-
-    baseline: Baseline
-    anchor: Baseline | None
 
 
 def load_past(settings: Settings, hardware_key: str) -> Past:

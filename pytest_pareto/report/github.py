@@ -56,12 +56,13 @@ def annotation_lines(report: SessionReport, spots: Mapping[str, Spot]) -> list[s
 
 def _found(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annotation]:
     judgement = report.judgement
-    # What a test of such a case raised in a run that is not shown is a failure of the session too.
-    told = tuple(f"{c.comparison.nodeid} failed in " for c in judgement.cases if _is_broken(c))
-    for text in judgement.failures:
-        if text.startswith(told):
-            continue
-        yield _Annotation("error", "pareto: the session failed", text.partition("\n")[0])
+    # A test that failed in a run that is not shown is a failure of the session too: its broken
+    # case reports it.
+    broken = {c.comparison.nodeid for c in judgement.cases if _is_broken(c)}
+    for failure in judgement.failures:
+        if failure.nodeid not in broken:
+            text = failure.text.partition("\n")[0]
+            yield _Annotation("error", "pareto: the session failed", text)
     for case in sorted(judgement.cases, key=severity):
         if case.fails:
             yield _of_case("error", case, failure_message(case), spots)

@@ -53,7 +53,7 @@ def render_markdown(report: SessionReport) -> str:
         " · ".join([f"**{_line(lead)}**", *map(_line, rest)]),
         " · ".join(map(_line, [first.against, *first.measured])),
         _listed(first.doubts),
-        *_failures(judgement.failures),
+        *_failures([failure.text for failure in judgement.failures]),
         _listed(judgement.notices),
         *(
             _nested(common_lines(mode, judgement, fronts, _UNBROKEN))

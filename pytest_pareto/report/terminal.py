@@ -83,8 +83,8 @@ def _joined(parts: Sequence[Sequence[Line]]) -> list[Line]:
 
 def _session(judgement: Judgement, width: int) -> list[Line]:
     lines = []
-    for text in judgement.failures:
-        lead, *rest = text.splitlines() or [""]
+    for failure in judgement.failures:
+        lead, *rest = failure.text.splitlines() or [""]
         lines += [Line(t, Tone.RED) for t in wrap(lead, width, indent="FAIL  ", hanging="      ")]
         # The end of a process's output keeps its lines, and the way out stands at their ends.
         for line in rest:
@@ -160,7 +160,7 @@ def _failing(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     counts = headline(judgement, facts, figures=False)[0]
     head = _SEPARATOR.join(["pareto: FAIL", *_caveats(facts)])
     failing = [case for case in all_cases(build_fronts(judgement)) if case.failing]
-    session = [clean(text) for text in judgement.failures]
+    session = [clean(failure.text) for failure in judgement.failures]
     by_id = [*session, *(f"{case.case_id} ({_why(case)})" for case in failing)]
     by_name = [*session, *(f"{case.name} ({_why(case)})" for case in failing)]
     wordings = [

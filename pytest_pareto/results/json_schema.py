@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from pytest_pareto.model import policy
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads
+from pytest_pareto.model.policy import AlphaShares, Missing, SessionSpreads, TradeOffs
 from pytest_pareto.model.run import Looks
 from pytest_pareto.model.session_record import Asked, SessionFacts
 from pytest_pareto.model.verdict import CommonMode, Position, Verdict
@@ -105,6 +106,33 @@ class RunsEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     runs: tuple[RunEvidence, ...]
     cases: tuple[CaseEvidence, ...]
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """The gate's settings. ``alpha`` is the chance of failing an unharmed build.
+
+    ``accepts_new``, ``accepts_changes`` and ``accepts_all`` say that this session's update
+    writes what is new, what changed, or what became another thing altogether (other
+    samples, another direction, gone) into the baseline: what is accepted does not fail.
+    """
+
+    alpha: float = 0.05
+    missing: Missing = Missing.AUTO
+    fail_inconclusive: bool = False
+    trade_offs: TradeOffs = TradeOffs.BOUNDED
+    ci: bool = False
+    accepts_new: bool = False
+    accepts_changes: bool = False
+    accepts_all: bool = False
+
+    @classmethod
+    def of(cls, policy: policy.Policy) -> "Policy":
+        """Return a policy in the form of the file, which keeps spreads and counts beside it."""
+        return cls(*(getattr(policy, name) for name in cls.__struct_fields__))
+
+    def noun(self, spreads: policy.SessionSpreads, confirming: int) -> policy.Policy:
+        """Return the policy as the model has it."""
+        return policy.Policy(**msgspec.structs.asdict(self), spreads=spreads, confirming=confirming)
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

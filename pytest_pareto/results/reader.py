@@ -18,6 +18,7 @@ from pytest_pareto.model.metric import Kind, Metric, parse_budget
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.strict_json import unique_keys
+from pytest_pareto.model.verdict import Failure
 from pytest_pareto.results.json_schema import (
     FORMAT,
     VERSION,
@@ -177,15 +178,13 @@ def record_of(evidence: Evidence) -> SessionRecord:
     _check_terms(evidence)
     return SessionRecord(
         runs=_runs(evidence, "runs"),
-        policy=evidence.policy,
+        policy=evidence.policy.noun(evidence.spreads, evidence.confirming),
         asked=evidence.asked,
-        spreads=evidence.spreads,
-        confirming=evidence.confirming,
         flagged=frozenset(evidence.flagged),
         again=_runs(evidence, "again"),
         old_runs=_runs(evidence, "old"),
         old_again=_runs(evidence, "old_again"),
-        failures=evidence.failures,
+        failures=tuple(map(Failure, evidence.failures)),
         notices=evidence.notices,
         gone=evidence.gone,
         anchored=evidence.anchored,

@@ -24,6 +24,7 @@ from pytest_pareto.results.json_schema import (
     Noted,
     PictureRecord,
     Places,
+    Policy,
     ResultsFile,
     RunEvidence,
     RunsEvidence,
@@ -67,7 +68,7 @@ def results_of(report: SessionReport) -> ResultsFile:
 def _gate(judgement: Judgement) -> Gate:
     return Gate(
         failed=judgement.failed,
-        failures=judgement.failures,
+        failures=tuple(failure.text for failure in judgement.failures),
         notices=judgement.notices,
         counts=dict(judgement.counts),
         common_modes=judgement.common_modes,
@@ -157,12 +158,12 @@ def evidence_of(record: SessionRecord) -> Evidence:
     groups = [pools.runs(r) for r in (record.runs, record.again, record.old_runs, record.old_again)]
     runs, again, old, old_again = groups
     return Evidence(
-        policy=record.policy,
-        spreads=record.spreads,
-        confirming=record.confirming,
+        policy=Policy.of(record.policy),
+        spreads=record.policy.spreads,
+        confirming=record.policy.confirming,
         anchored=record.anchored,
         asked=record.asked,
-        failures=record.failures,
+        failures=tuple(failure.text for failure in record.failures),
         notices=record.notices,
         gone=record.gone,
         flagged=tuple(sorted(record.flagged)),

@@ -13,7 +13,6 @@ from pytest_pareto.baseline.candidate import (
     ABOUT,
     SESSION,
     Candidate,
-    Measured,
     holds_candidate,
     plan_candidate,
     read_candidate,
@@ -25,6 +24,7 @@ from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action, UpdateMode, pl
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.run import Looks, Run
+from pytest_pareto.model.session_record import Judged
 from pytest_pareto.model.verdict import Verdict
 from tests.sessions import HERE, baseline, case_runs, five, judged, remembered, session
 
@@ -41,12 +41,11 @@ def levels(device: float) -> dict[str, Any]:
     return {"device": five(device), "accuracy": [0.9] * 5}
 
 
-def measured(runs: Sequence[Run], before: Baseline) -> Measured:
-    found = judged(runs, before)
-    return Measured(found.judgement, found.measured, found.levels, found.samples, HERE)
+def measured(runs: Sequence[Run], before: Baseline) -> Judged:
+    return judged(runs, before)
 
 
-def slower_session(before: Baseline) -> Measured:
+def slower_session(before: Baseline) -> Judged:
     """``a`` got slower, ``b`` faster, and a third case is gone."""
     runs = session(case_runs(A, levels(1.5), front=A), case_runs(B, levels(0.5), front=B))
     return measured(runs, before)
@@ -98,10 +97,7 @@ def test_accepting_one_case_is_what_an_update_writes_of_it(
     accepted = accept(before, candidate, all_of(candidate, A), "more steps")
     write(folder, KEY, before, accepted.after)
     after, now = load(folder, KEY), slower_session(before)
-    updated, _ = plan_update(
-        before, now.judgement, now.runs, now.levels, now.samples, HERE, UpdateMode.CHANGED,
-        prune=frozenset(),
-    )  # fmt: skip
+    updated, _ = plan_update(before, now, UpdateMode.CHANGED, prune=frozenset())
     device = after.cases[A].metrics["device"]
     assert device.reason == "more steps"
     assert device.newest.runs == pytest.approx(updated.cases[A].metrics["device"].newest.runs)
@@ -214,10 +210,7 @@ def test_a_reason_outlives_the_session_that_it_was_given_with(
     now = accept(stored[1], candidate, all_of(candidate, A), "more steps").after
     for _ in range(KEPT_SESSIONS + 1):
         found = measured(session(case_runs(A, levels(1.5), front=A)), now)
-        now, edits = plan_update(
-            now, found.judgement, found.runs, found.levels, found.samples, HERE, UpdateMode.RUNS,
-            prune=frozenset(),
-        )  # fmt: skip
+        now, edits = plan_update(now, found, UpdateMode.RUNS, prune=frozenset())
         assert edits
     history = now.cases[A].metrics["device"]
     assert len(history.sessions) == KEPT_SESSIONS
@@ -230,10 +223,7 @@ def test_the_next_level_has_a_reason_of_its_own(
 ) -> None:
     now = accept(stored[1], candidate, all_of(candidate, A), "more steps").after
     found = measured(session(case_runs(A, levels(3.0), front=A)), now)
-    after, _ = plan_update(
-        now, found.judgement, found.runs, found.levels, found.samples, HERE, UpdateMode.CHANGED,
-        prune=frozenset(),
-    )  # fmt: skip
+    after, _ = plan_update(now, found, UpdateMode.CHANGED, prune=frozenset())
     history = after.cases[A].metrics["device"]
     assert history.newest.epoch == 2
     assert history.reason == ""

@@ -22,6 +22,7 @@ from pytest_pareto.model.metric import (
     Scope,
 )
 from pytest_pareto.model.run import CaseRun, Measurement
+from pytest_pareto.model.session_record import Judged
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
@@ -113,10 +114,8 @@ class Scene:
     def plan(self, mode: UpdateMode, *prune: str) -> tuple[Baseline, tuple[Edit, ...]]:
         """Plan, and check what holds of every plan."""
         judgement = Judgement(tuple(self.judged.values()))
-        after, edits = plan_update(
-            self.baseline, judgement, self.measured, self.levels, self.samples,
-            self.environment, mode, prune=frozenset(prune),
-        )  # fmt: skip
+        judged = Judged(judgement, self.environment, self.measured, self.levels, self.samples)
+        after, edits = plan_update(self.baseline, judged, mode, prune=frozenset(prune))
         assert bool(edits) == (after.cases != self.baseline.cases)
         assert after.hardware_key == self.baseline.hardware_key
         assert after.elsewhere is self.baseline.elsewhere

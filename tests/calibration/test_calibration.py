@@ -18,11 +18,12 @@ from benchmarks.calibration.table import BEGIN, BESIDE_PEERS, END, HEAD, cells
 from benchmarks.calibration.trials import at_tolerance
 from benchmarks.calibration.ways import Way, failing
 from benchmarks.calibration.world import Stored, World
-from pytest_pareto import pipeline
-from pytest_pareto.judge.case import holm
+from pytest_pareto.compare import changes
+from pytest_pareto.compare.multiplicity import AlphaSplit, share_alpha
+from pytest_pareto.compare.pairs import Pairs
+from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.policy import SCREEN_ALPHA
-from pytest_pareto.model.session_record import Confirmation
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +137,11 @@ def test_a_session_that_only_holm_over_the_flagged_fails_is_passed_by_the_produc
     session = next(filter(only_the_flagged_fail, at_tolerance_sessions()))
     assert not judge_confirmed(session, NO_SESSIONS).failed
 
-    def of_the_flagged(_: object, confirmation: Confirmation | None, __: object) -> object:
-        return None if confirmation is None else confirmation.flagged
+    def over_the_flagged(pairs: Pairs) -> AlphaSplit:
+        split, record = share_alpha(pairs), pairs.levels.record
+        return replace(split, tested=record.flagged) if record.confirmed else split
 
-    monkeypatch.setattr(pipeline, "anew_family", of_the_flagged)
+    monkeypatch.setattr(changes, "share_alpha", over_the_flagged)
     assert judge_confirmed(session, NO_SESSIONS).failed
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_pareto import cli
 from pytest_pareto.baseline.store import write
-from pytest_pareto.model.baseline import Baseline
+from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import Asked, SessionRecord, SessionReport
 from pytest_pareto.pipeline import accepted, facts_against, judge_record
@@ -36,7 +36,7 @@ def on(environment: object, found: SessionRecord) -> SessionRecord:
 def text_of(found: SessionRecord) -> str:
     empty = Baseline(HERE.hardware_key, {}, {})
     facts = facts_against(found, empty, "nowhere")
-    judgement = judge_record(found, empty).judgement
+    judgement = judge_record(found, Past(empty)).judgement
     return render_json(SessionReport(judgement, facts, HERE, record=found))
 
 
@@ -258,7 +258,7 @@ def test_what_failed_on_the_old_side_is_named(ask: Ask, tmp_path: Path) -> None:
 
 def test_worse_without_confirmation_is_called_so(ask: Ask, tmp_path: Path) -> None:
     """Also of a session that confirms, and had no reason to against its own baseline."""
-    (tmp_path / "sure.json").write_text(text_of(replace(record(1.1), confirming=5)))
+    (tmp_path / "sure.json").write_text(text_of(replace(record(1.1), policy=Policy(confirming=5))))
     code, out, _ = ask("a.json", "sure.json")
     assert code == 1
     assert "unconfirmed" in out

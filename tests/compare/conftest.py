@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.compare.levels import Measured, measured_metrics
-from pytest_pareto.compare.pairs import MatchedCase, match_cases
+from pytest_pareto.compare.levels import CaseLevels, Measured, measured_metrics
+from pytest_pareto.compare.pairs import CasePairs, pair_cases
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import SessionSpreads, Terms
+from pytest_pareto.model.policy import Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.model.verdict import MetricResult
 
@@ -126,11 +126,13 @@ class World:
         *cases: Sequence[CaseRun],
         now: Environment | None = None,
         spreads: SessionSpreads | None = None,
-    ) -> dict[str, MatchedCase]:
+    ) -> dict[str, CasePairs]:
         """Bring both sides together; without ``spreads`` sessions are taken for one."""
-        terms = Terms(spreads=spreads or SessionSpreads(0.0, 0.0, 0.0))
-        measured = {runs[-1].case_id: runs for runs in cases}
-        matched = match_cases(baseline, measured, now or self.here, terms)
+        policy = Policy(spreads=spreads or SessionSpreads(0.0, 0.0, 0.0))
+        levels = {
+            runs[-1].case_id: CaseLevels(tuple(runs), measured_metrics(runs)) for runs in cases
+        }
+        matched = pair_cases(levels, baseline, now or self.here, policy)
         return {case.case_id: case for case in matched}
 
 

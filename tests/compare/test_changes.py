@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.changes import compare_case, session_sd
-from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.changes import compare_case
+from pytest_pareto.compare.levels import session_sd
+from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import family_size
-from pytest_pareto.compare.pairs import MatchedCase
+from pytest_pareto.compare.pairs import CasePairs
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import CaseHistory, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import parse_budget
-from pytest_pareto.model.policy import AlphaShares, SessionSpreads, Terms
+from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison
 from pytest_pareto.stats.variance import Spread, lend
@@ -25,9 +26,9 @@ ALL = AlphaShares(1.0, 0.0, 0.0)
 FIVE = [1.0, 1.01, 0.99, 1.02, 0.98]
 
 
-def compared(case: MatchedCase, **kwargs: Any) -> CaseComparison:
-    terms: dict[str, Any] = {"terms": Terms(), "shares": ALL, "family": 1, "budgets": 0} | kwargs
-    return compare_case(case, **terms)
+def compared(case: CasePairs, **kwargs: Any) -> CaseComparison:
+    how: dict[str, Any] = {"policy": Policy(), "shares": ALL, "family": 1, "budgets": 0} | kwargs
+    return compare_case(case, **how)
 
 
 def against(
@@ -159,9 +160,9 @@ def test_the_session_spread_is_on_the_working_scale(world: "World") -> None:
     baseline = world.baseline(world.history(latency=FIVE, fid=[-3.0, 2.0]))
     spreads = SessionSpreads(host=0.1, gpu=0.1)
     (case,) = world.match(baseline, world.runs(latency=[1.0], fid=[1.0]), spreads=spreads).values()
-    latency, fid = case.matches["latency"], case.matches["fid"]
-    assert isinstance(latency, Match)
-    assert isinstance(fid, Match)
+    latency, fid = case.pairs["latency"], case.pairs["fid"]
+    assert isinstance(latency, Pair)
+    assert isinstance(fid, Pair)
     assert latency.session_spread == fid.session_spread == 0.1
     assert session_sd(world.metric("latency"), 0.1, FIVE) == pytest.approx(np.log(1.1))
     assert session_sd(world.metric("fid"), 0.1, [-3.0, 2.0]) == pytest.approx(0.3)
@@ -184,7 +185,7 @@ LENDERS = {name: np.exp(RNG.normal(0, 0.02, (2, 5))).tolist() for name in "bcde"
 
 def with_lenders(
     world: "World", then: Sequence[float], now: Sequence[float]
-) -> dict[str, MatchedCase]:
+) -> dict[str, CasePairs]:
     past = {"a": then} | {name: both[0] for name, both in LENDERS.items()}
     here = {"a": now} | {name: both[1] for name, both in LENDERS.items()}
     return world.match(

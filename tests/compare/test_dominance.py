@@ -8,7 +8,7 @@ import pytest
 from pytest_pareto.compare.dominance import duel_fronts
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Better, Kind
-from pytest_pareto.model.policy import SessionSpreads, Terms
+from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import Duels, FrontDuels, NoDuels
 
@@ -31,10 +31,9 @@ def fronts(
     spreads: SessionSpreads = QUIET,
     interleaved: bool = False,
 ) -> Mapping[str, FrontDuels]:
-    baseline = world.baseline(*histories)
+    baseline = world.baseline(*histories, stored=not interleaved)
     matched = world.match(baseline, *cases, spreads=spreads)
-    terms = Terms(spreads=spreads, interleaved=interleaved)
-    return duel_fronts(baseline, tuple(matched.values()), world.here, terms)
+    return duel_fronts(baseline, tuple(matched.values()), world.here, spreads)
 
 
 def front(*args: Any, **kwargs: Any) -> FrontDuels:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto.compare.changes import compare_case
-from pytest_pareto.compare.host_adjustment import is_adjusted
-from pytest_pareto.compare.matching import Match
+from pytest_pareto.compare.matching import Pair
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import HOST_REFERENCE
-from pytest_pareto.model.policy import AlphaShares, SessionSpreads, Terms
+from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.model.verdict import MetricResult
 
@@ -43,17 +42,21 @@ def latency(
     mood: list[float | None],
     past: Session = PAST,
     software: dict[str, str] | None = None,
-) -> Match | MetricResult:
+) -> Pair | MetricResult:
     baseline = world.baseline(world.history(latency=world.past("latency", past)))
     here = world.here if software is None else replace(world.here, software=software)
     matched = world.match(baseline, runs(world, now, mood), now=here, spreads=SPREADS)
-    return matched["a"].matches["latency"]
+    return matched["a"].pairs["latency"]
+
+
+def is_adjusted(found: Pair | MetricResult) -> bool:
+    return isinstance(found, Pair) and found.adjusted
 
 
 def result(world: "World", now: list[float], mood: list[float | None]) -> MetricResult:
     baseline = world.baseline(world.history(latency=world.past("latency", PAST)))
     matched = world.match(baseline, runs(world, now, mood), spreads=SPREADS)["a"]
-    compared = compare_case(matched, Terms(spreads=SPREADS), AlphaShares(1.0, 0.0, 0.0), 1, 0)
+    compared = compare_case(matched, Policy(spreads=SPREADS), AlphaShares(1.0, 0.0, 0.0), 1, 0)
     found = compared.metric("latency")
     assert found is not None
     return found
@@ -72,7 +75,7 @@ def test_the_hosts_mood_is_taken_off_and_told_beside_the_raw_change(world: "Worl
 def test_its_sessions_differ_by_less(world: "World") -> None:
     found = latency(world, [1.0, 1.01], [0.0020, 0.00202])
     assert is_adjusted(found)
-    assert isinstance(found, Match)
+    assert isinstance(found, Pair)
     assert found.session_spread == 0.015
 
 
@@ -80,7 +83,7 @@ def test_a_slower_torch_is_not_explained_away(world: "World") -> None:
     now = [1.04, 1.06, 1.05]
     mood: list[float | None] = [0.00210, 0.00214, 0.00212]
     found = latency(world, now, mood, software={"torch": "2.12"})
-    assert isinstance(found, Match)
+    assert isinstance(found, Pair)
     assert not is_adjusted(found)
     assert found.runs == pytest.approx(tuple(now))
     assert found.notes == ("not adjusted by the host reference: torch unknown → 2.12",)
@@ -109,14 +112,14 @@ def test_no_mood_hides_more_than_it_can_explain(world: "World") -> None:
 def test_a_mood_that_latency_does_not_follow_hides_nothing(world: "World") -> None:
     past = Session("here", 0, (1.00, 0.98, 1.02, 1.01, 0.99), MOOD)
     found = latency(world, [1.6, 1.61], [0.0022, 0.0022], past)
-    assert isinstance(found, Match)
+    assert isinstance(found, Pair)
     assert not is_adjusted(found)
 
 
 def test_what_follows_too_little_is_compared_as_it_is(world: "World") -> None:
     past = Session("here", 0, (1.00, 0.98, 1.02, 1.01, 0.99), MOOD)
     found = latency(world, [1.0, 1.01], [0.0020, 0.00202], past)
-    assert isinstance(found, Match)
+    assert isinstance(found, Pair)
     assert not is_adjusted(found)
     assert "follows the host reference too little" in found.notes[0]
 
@@ -126,13 +129,13 @@ def test_without_a_reference_in_every_run_nothing_is_said(
     world: "World", mood: list[float | None]
 ) -> None:
     found = latency(world, [1.0, 1.01], mood)
-    assert isinstance(found, Match)
+    assert isinstance(found, Pair)
     assert not found.notes
 
 
 def test_a_baseline_without_a_reference_is_compared_as_it_is(world: "World") -> None:
     found = latency(world, [1.0], [0.0020], replace(PAST, reference=()))
-    assert isinstance(found, Match)
+    assert isinstance(found, Pair)
     assert not is_adjusted(found)
 
 
@@ -141,6 +144,6 @@ def test_the_reference_is_told_beside_what_the_baselines_latency_remembers(
 ) -> None:
     baseline = world.baseline(world.history(latency=world.past("latency", PAST)))
     matched = world.match(baseline, runs(world, [1.0], [0.0020]), spreads=SPREADS)["a"]
-    found = matched.matches["host_reference"]
-    assert isinstance(found, Match)
+    found = matched.pairs["host_reference"]
+    assert isinstance(found, Pair)
     assert found.sessions[0].runs == MOOD

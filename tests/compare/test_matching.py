@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.compare.levels import measured_metrics
-from pytest_pareto.compare.matching import Match, match_metric, unmatched, vanished
+from pytest_pareto.compare.matching import Pair, pair_metric, unmatched, vanished
 from pytest_pareto.model.baseline import Baseline, CaseHistory, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind
@@ -26,18 +26,18 @@ def matched(
     *,
     name: str = "latency",
     **kwargs: Any,
-) -> Match | MetricResult:
+) -> Pair | MetricResult:
     baseline = world.baseline(*([history] if history else []), **kwargs)
     found = measured_metrics(runs)[name]
-    return match_metric(found, "a", history, baseline, world.here, SPREADS)
+    return pair_metric(found, "a", history, baseline, world.here, SPREADS)
 
 
-def comparable(found: Match | MetricResult) -> Match:
-    assert isinstance(found, Match), found
+def comparable(found: Pair | MetricResult) -> Pair:
+    assert isinstance(found, Pair), found
     return found
 
 
-def refused(found: Match | MetricResult, state: Outcome) -> MetricResult:
+def refused(found: Pair | MetricResult, state: Outcome) -> MetricResult:
     assert isinstance(found, MetricResult), found
     assert found.outcome is state
     return found
@@ -286,7 +286,7 @@ def test_where_nothing_is_stored_it_is_the_old_code_that_has_it(
         (replace(world.baseline(history), stored=False), "the old code"),
     ):
         text = reason(
-            refused(match_metric(found, "a", history, baseline, world.here, SPREADS), state)
+            refused(pair_metric(found, "a", history, baseline, world.here, SPREADS), state)
         )
         assert told in text
         assert ("baseline" in text) is baseline.stored
@@ -314,4 +314,4 @@ def test_a_metric_without_another_side_shows_what_was_measured(world: "World") -
 def test_an_empty_baseline_holds_nothing(world: "World") -> None:
     empty = Baseline("k", {}, {})
     found = measured_metrics(world.runs(latency=[1.0]))["latency"]
-    refused(match_metric(found, "a", None, empty, world.here, SPREADS), Outcome.NEW)
+    refused(pair_metric(found, "a", None, empty, world.here, SPREADS), Outcome.NEW)

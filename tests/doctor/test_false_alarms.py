@@ -17,14 +17,14 @@ from pytest_pareto.doctor.false_alarms import (
 from pytest_pareto.doctor.noise_model import Alarms, FalseAlarms, SplitSizes
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
-from pytest_pareto.model.policy import Terms
+from pytest_pareto.model.policy import Policy
 
 HERE = Environment("AMD EPYC 9654", 16, 8)
 ALPHA = 0.05
 
 
 def alarms_of(runs: tuple[float, ...], metric: Metric = LATENCY) -> FalseAlarms:
-    return false_alarms(Measured(metric, runs), HERE, Terms(alpha=ALPHA))
+    return false_alarms(Measured(metric, runs), HERE, Policy(alpha=ALPHA))
 
 
 def over_machines(run: Callable[[random.Random, int], float], machines: int = 60) -> FalseAlarms:
@@ -89,6 +89,6 @@ def test_more_is_worse_only_where_less_is_better() -> None:
 
 def test_moods_too_far_apart_are_no_alarm() -> None:
     levels = (1.0, 1.01, 0.99, 1.0, 1.01, 1.5, 1.51, 1.49)
-    found = false_alarms(Measured(LATENCY, levels, reference=levels), HERE, Terms(alpha=ALPHA))
+    found = false_alarms(Measured(LATENCY, levels, reference=levels), HERE, Policy(alpha=ALPHA))
     assert found.in_order == Alarms(0, 6)
     assert alarms_of(levels).in_order.alarms == 1

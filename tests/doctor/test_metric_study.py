@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pytest_pareto.doctor.metric_model import FrontMetrics, MetricsReport
 from pytest_pareto.doctor.metric_study import examine_metrics
-from pytest_pareto.judge.case import holm
+from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 

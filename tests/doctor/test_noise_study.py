@@ -20,7 +20,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.model.policy import SessionSpreads, Terms
+from pytest_pareto.model.policy import Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.stats.variance import Spread
 
@@ -59,11 +59,11 @@ def latencies(
     return lambda number: [reading(metric, math.exp(draw.gauss(0, sd) + drift * number))]
 
 
-QUIET = Terms(spreads=SessionSpreads(0.0, 0.0, 0.0, 0.0), confirming=5)
+QUIET = Policy(spreads=SessionSpreads(0.0, 0.0, 0.0, 0.0), confirming=5)
 
 
-def examined(runs: Sequence[Run], terms: Terms = QUIET) -> NoiseReport:
-    return examine_noise(runs, terms, baseline_runs=5)
+def examined(runs: Sequence[Run], policy: Policy = QUIET) -> NoiseReport:
+    return examine_noise(runs, policy, baseline_runs=5)
 
 
 def test_a_known_spread_is_recovered() -> None:
@@ -108,16 +108,16 @@ def test_of_many_cases_the_plans_see_what_the_worst_lets_them() -> None:
     ]  # fmt: skip
 
 
-def support(sd: float, *, tolerance: float = 0.05, terms: Terms = QUIET) -> Support:
+def support(sd: float, *, tolerance: float = 0.05, policy: Policy = QUIET) -> Support:
     metric = LATENCY.with_policy(tolerance=tolerance)
-    (noise,) = examined(runs_of(8, {"a": latencies(sd, metric=metric)}), terms).metrics
+    (noise,) = examined(runs_of(8, {"a": latencies(sd, metric=metric)}), policy).metrics
     return noise.support
 
 
 def test_under_which_conditions_a_tolerance_holds() -> None:
     assert support(0.003) is Support.HOLDS
-    assert support(0.025, terms=replace(QUIET, confirming=0)) is Support.WITH_RUNS
-    assert support(0.003, terms=Terms()) is Support.IN_TURN
+    assert support(0.025, policy=replace(QUIET, confirming=0)) is Support.WITH_RUNS
+    assert support(0.003, policy=Policy()) is Support.IN_TURN
     assert support(0.2) is Support.NOWHERE
     assert support(0.2, tolerance=0.0) is Support.UNASKED
 
@@ -131,9 +131,9 @@ def test_the_cases_share_alpha_and_it_says_how_many() -> None:
 
 def test_an_anchor_takes_its_share_from_what_sessions_see() -> None:
     runs = runs_of(8, {"a": latencies(0.01)})
-    terms = Terms(0.05, SessionSpreads(), 5)
+    policy = Policy(confirming=5)
     sees = [
-        examine_noise(runs, terms, baseline_runs=5, has_anchor=has_anchor)
+        examine_noise(runs, policy, baseline_runs=5, has_anchor=has_anchor)
         .metrics[0]
         .cases[0]
         .sights[0]
@@ -164,11 +164,11 @@ def test_the_host_reference_takes_out_the_mood() -> None:
             reading(HOST_REFERENCE, math.exp(moods[number])),
         ]
 
-    (noise,) = examined(runs_of(12, {"a": case}), Terms()).metrics
+    (noise,) = examined(runs_of(12, {"a": case}), Policy()).metrics
     (found,) = noise.cases
     assert found.raw is not None
     assert found.scatter.sd < found.raw.sd / 3
-    assert found.session_spread == Terms().spreads.host_adjusted
+    assert found.session_spread == Policy().spreads.host_adjusted
     assert "adjusted by the host reference" in found.notes[0]
 
 

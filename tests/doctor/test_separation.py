@@ -21,7 +21,7 @@ from pytest_pareto.doctor.separation import (
     told_apart,
     variant_pairs,
 )
-from pytest_pareto.judge.case import holm
+from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.metric import Kind
 
 MEANS = (0.0, 0.1, 0.25, 0.6)

@@ -1,14 +1,18 @@
 """Builders of what the judge is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from pytest_pareto.judge.judgement import judge
+from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.model.verdict import CaseComparison, MetricResult
+from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.session_record import Changes, SessionRecord
+from pytest_pareto.model.verdict import CaseComparison, Failure, Judgement, MetricResult
 
 LATENCY = Metric("latency", "s", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
@@ -104,3 +108,16 @@ class ScriptedDuels:
 @pytest.fixture
 def duels() -> type[ScriptedDuels]:
     return ScriptedDuels
+
+
+def judge_cases(
+    comparisons: Sequence[CaseComparison],
+    *,
+    failures: tuple[str, ...] = (),
+    notices: tuple[str, ...] = (),
+    **found: Any,
+) -> Judgement:
+    """Judge cases that were compared already, in a session that measured nothing else."""
+    record = SessionRecord((), Policy(), failures=tuple(map(Failure, failures)), notices=notices)
+    past = Past(Baseline("key", {}, {}))
+    return judge(Changes(record, past, tuple(comparisons), **found))

@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.judge.case import gated, judge_case
+from pytest_pareto.judge.case import judge_case
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Verdict
 
@@ -55,4 +55,4 @@ def test_a_rescue_is_corrected_for_the_metrics_looked_at(case: "Case", result: A
 
 def test_diagnostics_and_what_was_never_measured_have_no_say(case: "Case") -> None:
     comparison = case(latency=Outcome.UNCHANGED, flops=Outcome.WORSE, memory=Outcome.ABSENT)
-    assert [r.metric.name for r in gated(comparison)] == ["latency"]
+    assert [r.metric.name for r in comparison.gated] == ["latency"]

@@ -2,10 +2,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_pareto.judge.common_mode import find_common_modes, share_out
-from pytest_pareto.judge.judgement import Evidence, judge_session
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import CaseComparison, Verdict
+from tests.judge.conftest import judge_cases
 
 if TYPE_CHECKING:
     from tests.judge.conftest import Case
@@ -44,7 +43,7 @@ def test_where_most_stood_still_the_machine_is_cleared(case: "Case", result: Any
 def test_improvements_can_be_common_too(case: "Case", result: Any) -> None:
     (mode,) = find_common_modes(session(case, result, [-0.2] * 6))
     assert not mode.harmful
-    judged = judge_session(Evidence(session(case, result, [-0.2] * 6)), Policy())
+    judged = judge_cases(session(case, result, [-0.2] * 6))
     assert not judged.failed
 
 
@@ -65,9 +64,7 @@ def test_undecided_movements_alone_are_no_event(case: "Case", result: Any) -> No
 
 
 def test_a_shared_movement_fails_once_at_the_worst(case: "Case", result: Any) -> None:
-    judged = judge_session(
-        Evidence(session(case, result, [0.2, 0.21, 0.19, 0.2, 0.22, 0.2])), Policy()
-    )
+    judged = judge_cases(session(case, result, [0.2, 0.21, 0.19, 0.2, 0.22, 0.2]))
     failing = [c for c in judged.cases if c.fails]
     assert [c.case_id for c in failing] == ["c4"]
     assert "cannot tell a change of the code from one of the machine" in failing[0].fails[0]
@@ -76,14 +73,14 @@ def test_a_shared_movement_fails_once_at_the_worst(case: "Case", result: Any) ->
 
 
 def test_one_that_moved_further_stands_for_itself(case: "Case", result: Any) -> None:
-    judged = judge_session(Evidence(session(case, result, [0.2] * 6 + [2.0])), Policy())
+    judged = judge_cases(session(case, result, [0.2] * 6 + [2.0]))
     assert sorted(c.case_id for c in judged.cases if c.fails) == ["c0", "c6"]
 
 
 def test_one_with_another_trouble_stands_for_itself(case: "Case", result: Any) -> None:
     cases = session(case, result, [0.2] * 6)
     cases.append(moved(case, result, "c6", 0.2, score=Outcome.WORSE))
-    judged = judge_session(Evidence(cases), Policy())
+    judged = judge_cases(cases)
     assert sorted(c.case_id for c in judged.cases if c.fails) == ["c0", "c6"]
 
 
@@ -93,7 +90,7 @@ def test_a_budget_is_not_excused_by_company(case: "Case", result: Any) -> None:
     cases = session(case, result, [0.2] * 6)
     broken = BudgetResult("latency", "<= 1 s", 2.0, broken=True)
     cases.append(moved(case, result, "c6", 0.2, budgets=(broken,)))
-    judged = judge_session(Evidence(cases), Policy())
+    judged = judge_cases(cases)
     assert any("budget" in text for c in judged.cases if c.case_id == "c6" for text in c.fails)
 
 

@@ -8,10 +8,14 @@ import pytest
 from pytest_pareto.judge.case import judge_case
 from pytest_pareto.judge.drift import Creep, against_anchor, find_creep, uncompared_with_anchor
 from pytest_pareto.judge.gate import flagged, rule
-from pytest_pareto.judge.judgement import Evidence, judge_session
+from pytest_pareto.model.baseline import Baseline, CaseHistory, Past
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import AlphaShares, Policy, TradeOffs
+from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import Changes, SessionRecord
 from pytest_pareto.model.verdict import CaseComparison, MetricResult, Place, Position
+from tests.judge.conftest import judge_cases
 
 if TYPE_CHECKING:
     from tests.judge.conftest import Case
@@ -107,7 +111,7 @@ def test_what_does_not_gate_is_told_and_does_not_fail(case: "Case", result: Any)
     comparison = beside(
         case(gate=False, latency=Outcome.UNCHANGED), result("latency", Outcome.WORSE)
     )
-    (judged,) = judge_session(Evidence([comparison], shares=SHARES), Policy()).cases
+    (judged,) = judge_cases([comparison], shares=SHARES).cases
     assert judged.fails == ()
     assert judged.notices == (f"not gated: {CREPT}",)
 
@@ -123,7 +127,7 @@ def test_the_anchors_tests_are_a_family_of_their_own(case: "Case", result: Any) 
         )
         for name in "ab"
     ]
-    for judged in judge_session(Evidence(comparisons, shares=SHARES), Policy()).cases:
+    for judged in judge_cases(comparisons, shares=SHARES).cases:
         now, since = judged.comparison.metrics[0].change, judged.comparison.anchor[0].change
         assert now is not None
         assert since is not None
@@ -140,7 +144,7 @@ def test_what_looks_worse_than_the_anchor_is_flagged(
 ) -> None:
     looks = result("latency", Outcome.INCONCLUSIVE, p_worse=p_worse)
     comparison = beside(case(latency=Outcome.UNCHANGED), looks)
-    judged = judge_session(Evidence([comparison], shares=SHARES), Policy())
+    judged = judge_cases([comparison], shares=SHARES)
     assert flagged(judged) == ({("a", "latency")} if suspected else set())
 
 
@@ -150,11 +154,19 @@ def test_a_rescue_beside_the_anchor_is_looked_at_again(case: "Case", result: Any
         result("latency", Outcome.WORSE),
         result("memory", Outcome.BETTER),
     )
-    judged = judge_session(Evidence([comparison], shares=SHARES), Policy())
+    judged = judge_cases([comparison], shares=SHARES)
     assert flagged(judged) == {("a", "latency"), ("a", "memory")}
 
 
 # What is not compared
+
+
+def uncompared(comparisons: list[CaseComparison], *gone: CaseHistory) -> str | None:
+    """Return the notice, where the anchor has these cases that nothing else has."""
+    record = SessionRecord((Run(Environment("a CPU", 2, 1)),), Policy())
+    empty = Baseline("key", {}, {})
+    past = Past(empty, replace(empty, cases={history.case_id: history for history in gone}))
+    return uncompared_with_anchor(Changes(record, past, tuple(comparisons)), comparisons)
 
 
 def test_what_is_not_compared_is_told_by_its_reason(case: "Case", result: Any) -> None:
@@ -171,7 +183,8 @@ def test_what_is_not_compared_is_told_by_its_reason(case: "Case", result: Any) -
     comparisons.append(
         beside(case("c", gate=False, latency=Outcome.UNCHANGED), result("latency", Outcome.NEW))
     )
-    assert uncompared_with_anchor(comparisons, gone=1) == (
+    gone = CaseHistory("test_gone.py::test", "f", "s", {})
+    assert uncompared(comparisons, gone) == (
         "not compared with the anchor: latency, score of 2 cases (newer than it); "
         "memory of 2 cases (for a reason); 1 case of it (gone)"
     )
@@ -179,5 +192,5 @@ def test_what_is_not_compared_is_told_by_its_reason(case: "Case", result: Any) -
 
 def test_where_all_was_compared_nothing_is_said(case: "Case", result: Any) -> None:
     compared = beside(case(latency=Outcome.UNCHANGED), result("latency", Outcome.WORSE))
-    assert uncompared_with_anchor([compared, case("b", latency=Outcome.NEW)], gone=0) is None
+    assert uncompared([compared, case("b", latency=Outcome.NEW)]) is None
     assert against_anchor(compared).metrics == compared.anchor

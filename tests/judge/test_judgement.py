@@ -2,10 +2,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.judge.judgement import Evidence, correct_family, judge_session
+from pytest_pareto.judge.holm import correct_family
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.policy import AlphaShares, Policy
+from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.verdict import CaseComparison, FrontDuels, Position, Verdict
+from tests.judge.conftest import judge_cases
 
 if TYPE_CHECKING:
     from tests.judge.conftest import Case
@@ -49,7 +50,7 @@ def test_correction_turns_worse_into_suspected(case: "Case", result: Any) -> Non
         case(f"c{i}", latency=result("latency", Outcome.WORSE, p_worse=0.04, low=0.051))
         for i in range(3)
     ]
-    judged = judge_session(Evidence(cases), Policy())
+    judged = judge_cases(cases)
     assert {c.verdict for c in judged.cases} == {Verdict.INCONCLUSIVE}
     change = judged.cases[0].comparison.metrics[0].change
     assert change is not None
@@ -59,8 +60,8 @@ def test_correction_turns_worse_into_suspected(case: "Case", result: Any) -> Non
 
 def test_session_failures_fail(case: "Case") -> None:
     cases = [case("a", latency=Outcome.UNCHANGED)]
-    assert not judge_session(Evidence(cases), Policy()).failed
-    judged = judge_session(Evidence(cases, failures=("nothing ran",), notices=("note",)), Policy())
+    assert not judge_cases(cases).failed
+    judged = judge_cases(cases, failures=("nothing ran",), notices=("note",))
     assert judged.failed
     assert judged.notices == ("note",)
 
@@ -69,12 +70,11 @@ def test_places_are_part_of_the_judgement(case: "Case", duels: Any) -> None:
     ids = frozenset("ab")
     now = duels(dominated_by={"a": {"b"}})
     front = FrontDuels(ids, ids, duels(ahead_of={"a": {"b"}}), now, now)
-    evidence = Evidence(
+    judged = judge_cases(
         [case("a", latency=Outcome.WORSE), case("b", latency=Outcome.UNCHANGED)],
-        {"f": front},
-        AlphaShares.of(has_rivals=True, has_budgets=True),
+        duels={"f": front},
+        shares=AlphaShares.of(has_rivals=True, has_budgets=True),
     )
-    judged = judge_session(evidence, Policy())
     assert judged.cases[0].place.position is Position.LOST
     assert len(judged.cases[0].fails) == 2
     assert judged.counts == {Verdict.DOMINATED: 1, Verdict.UNCHANGED: 1}

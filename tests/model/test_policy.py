@@ -12,7 +12,6 @@ from pytest_pareto.model.policy import (
     Missing,
     Policy,
     SessionSpreads,
-    Terms,
 )
 
 
@@ -72,5 +71,5 @@ def test_sessions_differ_by_scope_and_board(
 
 
 def test_a_quiet_metric_is_assumed_to_be_quieter_than_a_felt_one() -> None:
-    spreads = Terms().spreads
+    spreads = Policy().spreads
     assert 0 < spreads.gpu < spreads.gpu_other_board < spreads.host

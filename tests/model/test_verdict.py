@@ -6,6 +6,7 @@ from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
+    Failure,
     FrontDuels,
     Judgement,
     MetricResult,
@@ -47,7 +48,7 @@ def test_the_gate_fails_for_any_reason_of_a_case_or_of_the_session() -> None:
     fine, bad = judged("a", Verdict.UNCHANGED), judged("b", Verdict.WORSE, "latency got worse")
     assert not Judgement((fine,), notices=("a word",)).failed
     assert Judgement((fine, bad)).failed
-    assert Judgement((fine,), failures=("nothing was measured",)).failed
+    assert Judgement((fine,), failures=(Failure("nothing was measured"),)).failed
     assert not Judgement(()).failed
 
 

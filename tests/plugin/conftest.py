@@ -131,8 +131,8 @@ class _Spy:
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         plugin: Any = config.pluginmanager.get_plugin("pareto-session")
-        conclusion = getattr(plugin, "_conclusion", None)
-        self.judgement = conclusion.judgement if conclusion is not None else None
+        report = getattr(plugin, "_report", None)
+        self.judgement = report.judgement if report is not None else None
 
 
 Run = Callable[..., Session]

@@ -136,6 +136,6 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Path, "write_text", half)
     (failure,) = write_report_files(report, paths)
-    assert "No space left" in failure
+    assert "No space left" in failure.text
     assert paths["json"].read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == ["r.json"]

@@ -13,6 +13,7 @@ from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
     CommonMode,
+    Failure,
     Judgement,
     MetricResult,
     Place,
@@ -268,7 +269,7 @@ def incomplete_run() -> tuple[Judgement, SessionFacts]:
     )  # fmt: skip
     judgement = Judgement(
         (_quiet("[q0]"), gone, broken),
-        failures=("the worker gw1 crashed: what it measured is lost",),
+        failures=(Failure("the worker gw1 crashed: what it measured is lost"),),
     )
     return judgement, _facts(partial="1 of 2 workers crashed", runs=5)
 

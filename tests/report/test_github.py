@@ -11,6 +11,7 @@ from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
+    Failure,
     Judgement,
     Place,
     Position,
@@ -59,7 +60,10 @@ def test_a_test_that_broke_unseen_takes_one_place(
 ) -> None:
     broken = case("[a]", Verdict.BROKEN, fails=("the test failed in run 2: oh",))
     nodeid = broken.comparison.nodeid
-    failures = (f"{nodeid} failed in run 2 of 3: oh", "test_else.py::test_y failed in run 2 of 3")
+    failures = tuple(
+        Failure(f"{test} failed in run 2 of 3: oh", test)
+        for test in (nodeid, "test_else.py::test_y")
+    )
     judged = Judgement((broken,), failures=failures)
     told = [read(line) for line in annotation_lines(SessionReport(judged, facts()), {})]
     assert next(message.partition(" failed")[0] for _, _, message in told) == "test_else.py::test_y"

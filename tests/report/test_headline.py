@@ -10,6 +10,7 @@ from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Metric, Sco
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     CaseVerdict,
+    Failure,
     Judgement,
     MetricResult,
     Place,
@@ -100,7 +101,9 @@ def test_headline_words(
 def test_session_that_fails_without_a_case(
     case: MakeCase, compared: Compare, facts: Callable[..., SessionFacts]
 ) -> None:
-    judgement = Judgement(tuple(quiet(case, compared, 0.1, 0.1)), failures=("a worker crashed",))
+    judgement = Judgement(
+        tuple(quiet(case, compared, 0.1, 0.1)), failures=(Failure("a worker crashed"),)
+    )
     assert headline(judgement, facts()) == (
         "the session failed, none of 2 cases did",
         "2 unchanged",

@@ -15,6 +15,7 @@ from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
+    Failure,
     Judgement,
     MetricResult,
     Place,
@@ -108,7 +109,7 @@ def test_what_failed_of_the_session_leads(incomplete_run: Run) -> None:
 
 def test_what_a_process_said_stays_in_its_block(passing_run: Run) -> None:
     said = "a process died:\n```\n</pre><b>x\n" + "y" * 500
-    judgement = Judgement(passing_run[0].cases, failures=(said,) * 30)
+    judgement = Judgement(passing_run[0].cases, failures=(Failure(said),) * 30)
     text = rendered((judgement, passing_run[1]))
     assert not kinds(text) & {"html_block", "html_inline"}
     assert "**FAIL** and 10 more" in text
@@ -186,7 +187,7 @@ def test_no_name_breaks_a_table_or_becomes_html(
     found: list[CaseVerdict], failures: tuple[str, ...], notices: tuple[str, ...]
 ) -> None:
     facts = SessionFacts("pareto_baselines/x", "x", 2, 10, 1, 1.0)
-    run = Judgement(tuple(found), failures, notices), facts
+    run = Judgement(tuple(found), tuple(map(Failure, failures)), notices), facts
     text = rendered(run, **offered(run))
     assert len(text.encode()) <= MOST_BYTES
     assert columns(text)

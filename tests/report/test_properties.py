@@ -14,6 +14,7 @@ from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
     CommonMode,
+    Failure,
     Judgement,
     MetricResult,
     Place,
@@ -120,7 +121,12 @@ def judgements(draw: st.DrawFn, names: st.SearchStrategy[str]) -> Judgement:
         )
     together = tuple(case.case_id for case in cases if case.common)
     modes = (CommonMode("m", together, len(cases), draw(st.floats(-0.9, 3)), harmful=True),)
-    return Judgement(tuple(cases), draw(texts), draw(texts), modes if together else ())
+    return Judgement(
+        tuple(cases),
+        tuple(map(Failure, draw(texts))),
+        draw(texts),
+        modes if together else (),
+    )
 
 
 @st.composite

@@ -19,7 +19,7 @@ from pytest_pareto.model.metric import (
     PEAK_MEMORY,
 )
 from pytest_pareto.model.session_record import SessionFacts
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
+from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, MetricResult, Verdict
 from pytest_pareto.report.terminal import render_terminal
 from pytest_pareto.report.text import Line, Tone
 
@@ -351,7 +351,9 @@ def test_update_lists_what_it_wrote(update_run: Run) -> None:
 
 def test_nothing_measured_is_a_failure() -> None:
     facts = SessionFacts("pareto_baselines/x", "x", 1, 5, 1, 3.2)
-    judgement = Judgement((), failures=("nothing was measured: no test used the pareto fixture",))
+    judgement = Judgement(
+        (), failures=(Failure("nothing was measured: no test used the pareto fixture"),)
+    )
     assert shown((judgement, facts)) == golden(
         """
         FAIL  no case was judged
@@ -423,7 +425,7 @@ def test_reports_import_nothing_heavy() -> None:
 def test_what_a_process_printed_is_told_to_its_end() -> None:
     lost = "ERROR: not found: " + "a/very/long/path/" * 6 + "test_sd.py::test_generate[fp16-20]"
     failure = f"the ref leg failed:\n    {lost}\n  then: give it a link"
-    text = shown((Judgement((), failures=(failure,)), SessionFacts("", "", 0, 0, 0, 0.0)))
+    text = shown((Judgement((), failures=(Failure(failure),)), SessionFacts("", "", 0, 0, 0, 0.0)))
     assert max(map(len, text.splitlines())) <= 80
     assert lost.replace(" ", "") in "".join(text.split())
     assert "\n        then: give it a link" in text

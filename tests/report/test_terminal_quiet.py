@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_pareto.model.session_record import SessionFacts
-from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.model.verdict import Failure, Judgement
 from pytest_pareto.report.terminal import quiet_line
 from pytest_pareto.report.text import Tone
 
@@ -88,7 +88,7 @@ def test_session_without_cases_is_not_green(facts_alone: SessionFacts) -> None:
 
 
 def test_failure_of_the_session_alone(facts_alone: SessionFacts) -> None:
-    line = quiet_line(Judgement((), failures=("nothing was measured",)), facts_alone, 80)
+    line = quiet_line(Judgement((), failures=(Failure("nothing was measured"),)), facts_alone, 80)
     assert line.text == "pareto: FAIL · no case was judged: nothing was measured"
 
 

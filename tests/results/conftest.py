@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.metric import (
     LATENCY,
     PEAK_MEMORY,
@@ -18,6 +19,7 @@ from pytest_pareto.model.metric import (
 from pytest_pareto.model.policy import Policy, TradeOffs
 from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run
 from pytest_pareto.model.session_record import Asked, Picture, SessionRecord, SessionReport
+from pytest_pareto.model.verdict import Failure
 from pytest_pareto.pipeline import facts_against, judge_record, without_calls
 from tests.sessions import HERE, SCORE, baseline, five, ids, remembered
 
@@ -59,14 +61,13 @@ def full_record() -> SessionRecord:
     runs = tuple(map(_run, range(3)))
     return SessionRecord(
         runs,
-        Policy(alpha=0.1, trade_offs=TradeOffs.FAIL, ci=True),
+        Policy(alpha=0.1, trade_offs=TradeOffs.FAIL, ci=True, confirming=5),
         Asked(("tests", "."), "1 deselected", None, ("test_s.py",)),
-        confirming=5,
         flagged=frozenset({("test_a.py::test_x[é#1]", "latency"), ("b", "a")}),
         again=runs[1:],
         old_runs=runs[:1],
         old_again=runs[2:],
-        failures=("run 2 died",),
+        failures=(Failure("run 2 died"),),
         notices=("told",),
         gone=("test_a.py::test_old",),
         anchored=True,
@@ -87,7 +88,7 @@ def judged() -> Judged:
         )
         if record is None:
             record = small_record()
-        found = judge_record(record, past, past)
+        found = judge_record(record, Past(past, past))
         facts = facts_against(record, past, "pareto_baselines/here")
         picture = Picture("m.py::a", "score", "s1", Path("art") / "a.png")
         return SessionReport(found.judgement, facts, HERE, (picture,), without_calls(record))

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_pareto.model.session_record import SessionReport
-from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.model.verdict import Failure, Judgement
 from pytest_pareto.results.reader import decode, record_of
 from pytest_pareto.results.writer import render_json
 
@@ -46,7 +46,7 @@ def test_any_text_is_safe_and_comes_back(judged: Judged, text: str) -> None:
         failed={text: text},
         finished=frozenset({text}),
     )
-    judgement = Judgement((hostile,), (text,))
+    judgement = Judgement((hostile,), (Failure(text),))
     record = replace(report.record, runs=(runs,), notices=(text,))
     written = render_json(replace(report, judgement=judgement, record=record))
     assert written.isascii()

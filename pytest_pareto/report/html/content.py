@@ -231,7 +231,7 @@ def build_page(report: SessionReport) -> Page:
     return Page(
         title=title(judgement),
         header=build_header(judgement, facts),
-        failures=tuple(_lines_kept(text) for text in judgement.failures),
+        failures=tuple(_lines_kept(failure.text) for failure in judgement.failures),
         notices=tuple(map(clean, judgement.notices)),
         failed=find(sections, 6, failing=True),
         noted=find(sections, 3, failing=False),

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.session_record import SessionReport
+from pytest_pareto.model.verdict import Failure
 from pytest_pareto.report.html.page import Image, render_page
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def test_nothing_is_wider_than_the_screen(opened: "Opens", width: int) -> None:
         replace(c, comparison=replace(c.comparison, case_id=f"{c.case_id}{'x' * 300}", front="f"))
         for c in report.judgement.cases
     ]
-    judgement = replace(report.judgement, cases=tuple(long), failures=("y" * 300,))
+    judgement = replace(report.judgement, cases=tuple(long), failures=(Failure("y" * 300),))
     viewport = {"width": width, "height": 800}
     page = opened(render_page(replace(report, judgement=judgement)), viewport=viewport).page
     assert page.evaluate("document.documentElement.scrollWidth") <= width

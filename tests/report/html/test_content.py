@@ -8,7 +8,7 @@ import pytest
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
+from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, Verdict
 from pytest_pareto.report.headline import caught_by_quiet, would_have_caught
 from pytest_pareto.report.html.content import (
     NOTES,
@@ -76,7 +76,9 @@ def test_a_movement_of_many_is_told_once(common_run: Run) -> None:
 
 def test_the_last_words_of_a_process_keep_their_lines(incomplete_run: Run) -> None:
     judgement, facts = incomplete_run
-    page = build_page(SessionReport(replace(judgement, failures=("died:\n  \x1b[31mline",)), facts))
+    page = build_page(
+        SessionReport(replace(judgement, failures=(Failure("died:\n  \x1b[31mline"),)), facts)
+    )
     assert page.failures == ("died:\n  \\x1b[31mline",)
     assert page.header.doubts == ("incomplete: 1 of 2 workers crashed",)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto.baseline.store import load
+from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.pipeline import judge_record
 from pytest_pareto.report.html.page import render_page
@@ -25,7 +26,7 @@ def report(session: str) -> SessionReport:
     """Judge a recorded session of the example again, against the baseline in the repository."""
     content, record = load_record(SESSIONS / f"{session}.json")
     environment = record.runs[-1].environment
-    judged = judge_record(record, load(BASELINES, environment.hardware_key))
+    judged = judge_record(record, Past(load(BASELINES, environment.hardware_key)))
     return SessionReport(judged.judgement, content.session, environment, record=record)
 
 

@@ -17,7 +17,7 @@ from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.session_record import SessionReport
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, Place
+from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, Place
 from pytest_pareto.report.fronts import all_cases, build_fronts
 from pytest_pareto.report.headline import build_header
 from pytest_pareto.report.html.page import Image, render_page
@@ -68,7 +68,7 @@ def test_it_names_every_case_and_what_failed(any_report: SessionReport, parse: P
         for reason in (*case.fails, *case.notices):
             assert reason in text
     for failure in any_report.judgement.failures:
-        assert failure in text
+        assert failure.text in text
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def hostile(report: SessionReport, name: Callable[[], str]) -> SessionReport:
         place = Place(one.place.position, on_front=None, rivals=(name(),), reason=name())
         return replace(one, comparison=comparison, place=place, fails=(name(),), notices=(name(),))
 
-    judgement = Judgement(tuple(map(case, report.judgement.cases)), (name(),), (name(),))
+    judgement = Judgement(tuple(map(case, report.judgement.cases)), (Failure(name()),), (name(),))
     facts = replace(
         report.facts,
         baseline_path=name(),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.judge.case import holm
+from pytest_pareto.judge.holm import holm
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=20)
 

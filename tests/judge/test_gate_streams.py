@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.judge.case import judge_case, other_items
-from pytest_pareto.judge.gate import rule
+from pytest_pareto.judge.case import judge_case
+from pytest_pareto.judge.gate import other_items, rule
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import ITEMS, TIME_TO_FIRST_ITEM
 from pytest_pareto.model.policy import Policy

@@ -1,0 +1,345 @@
+"""The end of a session: judge it, measure again what is flagged, write what was asked for.
+
+`conclude` ends a session with a stored baseline: the first judgement may flag metrics, which
+``--pareto-confirm N`` fresh processes measure again. `finish` ends every session: it writes the
+baseline under ``--pareto-update``, and else leaves a candidate for `pytest-pareto accept`.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_pareto.baseline.candidate import (
+    SESSION,
+    Candidate,
+    plan_candidate,
+    refused_candidate,
+    write_candidate,
+)
+from pytest_pareto.baseline.store import write
+from pytest_pareto.baseline.updates import UpdateMode, plan_update, told
+from pytest_pareto.compare.pairs import interleaved_baseline
+from pytest_pareto.judge.gate import flagged, only_exact
+from pytest_pareto.measure.device import release_device_memory
+from pytest_pareto.model.baseline import Baseline, Past
+from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.run import Run
+from pytest_pareto.model.session_record import (
+    Judged,
+    SampleScores,
+    SessionFacts,
+    SessionRecord,
+    SessionReport,
+)
+from pytest_pareto.model.verdict import Failure, Judgement
+from pytest_pareto.outputs.folders import being_made, locked, open_folder, put_in_place, remove
+from pytest_pareto.pipeline import facts_against, judge_record, without_calls
+from pytest_pareto.plugin.command_line import own_dir
+from pytest_pareto.plugin.fresh_processes import run_child
+from pytest_pareto.plugin.process_hooks import RunBuilder
+from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
+from pytest_pareto.plugin.selection import Selection
+from pytest_pareto.plugin.settings import Settings, load_past
+from pytest_pareto.report.text import typed
+
+
+def conclude(
+    session: pytest.Session,
+    settings: Settings,
+    selection: Selection,
+    record: SessionRecord,
+    duration_s: float,
+) -> SessionReport:
+    """Judge a session against the stored baseline, confirm what is flagged, and finish it."""
+    past = load_past(settings, record.environment.hardware_key)
+    # A session that was cut short measured something else than asked: nothing of it is accepted.
+    complete = not record.failures and not record.cut_short
+    if not (complete and settings.update is not None):
+        record = replace(record, policy=record.policy.accepting_nothing())
+    judged = judge_record(record, past)
+    unreported = tuple(unreported_failures(record, judged.judgement))
+    if unreported:
+        complete = False
+        policy = record.policy.accepting_nothing()
+        failures = (*record.failures, *unreported)
+        record = replace(record, policy=policy, failures=failures)
+        judged = judge_record(record, past)
+    if complete:
+        confirmed = Confirmation(session, record.policy.confirming).of(record, judged.judgement)
+        if confirmed is not record:
+            record = confirmed
+            judged = judge_record(record, past)
+    facts = _facts(settings, record, past.baseline, session.config.rootpath)
+    facts = replace(facts, duration_s=duration_s, updating=settings.update is not None)
+    return finish(session, settings, selection, record, judged, past, facts)
+
+
+def session_record(
+    settings: Settings,
+    selection: Selection,
+    runs: Sequence[Run],
+    failures: Sequence[Failure] = (),
+) -> SessionRecord:
+    """Return the record of a session with a stored baseline, before anything is confirmed."""
+    return SessionRecord(
+        tuple(runs),
+        settings.policy,
+        selection.asked,
+        failures=tuple(failures),
+        anchored=settings.anchor_dir is not None,
+    )
+
+
+def finish(
+    session: pytest.Session,
+    settings: Settings,
+    selection: Selection,
+    record: SessionRecord,
+    judged: Judged,
+    past: Past | None,
+    facts: SessionFacts,
+) -> SessionReport:
+    """Return the report of a judged session; then, and only then, write what was asked for.
+
+    Without a ``past`` old and new code were interleaved: nothing is stored, and nothing written.
+    """
+    before = (
+        interleaved_baseline(record.old_again or record.old_runs) if past is None else past.baseline
+    )
+    report = SessionReport(
+        judged.judgement,
+        facts,
+        record.environment,
+        record=without_calls(record),
+        scores=SampleScores(judged.samples, before, before),
+    )
+    if past is None:
+        return report
+    if settings.update is not None and not record.failures and not record.cut_short:
+        return _updated(report, settings, judged, past.baseline)
+    candidate = _candidate(settings, selection, record, judged, past.baseline, session)
+    cwd = session.config.invocation_params.dir
+    other = settings.baseline_dir if settings.baseline_dir != own_dir(session.config) else None
+    return leave(report, settings.candidate_dir, candidate, cwd, other)
+
+
+def unreported_failures(record: SessionRecord, judgement: Judgement) -> Iterator[Failure]:
+    """Yield the tests that failed in runs that are not shown, and that no failing case reports.
+
+    Such as one that was skipped in the run that is shown, or whose cases do not gate.
+    """
+    broken = (case for case in judgement.cases if case.fails and case.comparison.broken is not None)
+    reported = {case.comparison.nodeid for case in broken}
+    # A module that cannot be imported breaks the cases of its tests.
+    reported |= {failure.nodeid for failure in record.failures if failure.nodeid is not None}
+    failed = {nodeid: why for run in record.runs[:0:-1] for nodeid, why in run.failed.items()}
+    for nodeid, why in failed.items():
+        if "::" in nodeid and nodeid not in reported:
+            text = f"{nodeid} failed in a run that is not shown: {why}"
+            yield Failure(text, nodeid)
+
+
+def _facts(
+    settings: Settings, record: SessionRecord, baseline: Baseline, rootpath: Path
+) -> SessionFacts:
+    anchor = settings.anchor_dir
+    path = _shown(settings.baseline_dir / baseline.hardware_key, rootpath)
+    return replace(
+        facts_against(record, baseline, path),
+        anchor_path=_shown(anchor, rootpath) if anchor is not None else None,
+    )
+
+
+def _shown(folder: Path, rootpath: Path) -> str:
+    inside = folder.is_relative_to(rootpath)
+    return (folder.relative_to(rootpath) if inside else folder).as_posix()
+
+
+class Confirmation:
+    """Measures what is flagged again, with all tests in their old order around it.
+
+    What ran earlier in a process shifts latency: the tests of which nothing is flagged run too,
+    but call their functions once, unmeasured.
+    """
+
+    def __init__(self, session: pytest.Session, count: int) -> None:
+        self._session = session
+        self._count = count
+        self._failures: list[Failure] = []
+
+    def of(self, record: SessionRecord, judgement: Judgement) -> SessionRecord:
+        """Return the record with the confirming runs; the same where nothing is flagged.
+
+        A process that failed is a failure of the session, of which nothing is then accepted.
+        """
+        suspects = flagged(judgement) if self._count else frozenset()
+        if not suspects:
+            return record
+        # What has no noise is as sure after one more run as after five.
+        count = 1 if only_exact(judgement, suspects) else self._count
+        cases = {case_id for case_id, _ in suspects}
+        nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
+        say(self._session.config, _announced(len(cases), count))
+        release_device_memory()  # which this process holds on to, and the fresh ones need
+        runs = self._measure(nodeids, count)
+        record = replace(record, flagged=suspects, again=runs)
+        if self._failures:
+            policy = record.policy.accepting_nothing()
+            record = replace(record, policy=policy, failures=tuple(self._failures))
+        return record
+
+    def _measure(self, nodeids: Collection[str], count: int) -> tuple[Run, ...]:
+        runs = []
+        countdown = Countdown(self._session.config, count)
+        for number in range(1, count + 1):
+            countdown.start(f"measuring again, run {number} of {count}")
+            builder = RunBuilder()
+            where = f"confirming run {number} of {count}"
+            ended = run_child(self._session, builder, measured=nodeids)
+            if ended.trouble is not None or ended.environment is None:
+                self._failures.append(Failure(f"{where} failed: {ended.trouble}"))
+                break
+            self._failures += builder.silent_failures(where)
+            runs.append(builder.build(ended.environment))
+        countdown.end(f"measuring again in {fresh_processes(len(runs))}")
+        return tuple(runs)
+
+
+def _announced(cases: int, count: int) -> str:
+    looks = "1 case looks" if cases == 1 else f"{cases} cases look"
+    again = f"measuring {'it' if cases == 1 else 'them'} again"
+    return f"{looks} worse; {again} in {fresh_processes(count)}"
+
+
+def _updated(
+    report: SessionReport, settings: Settings, judged: Judged, baseline: Baseline
+) -> SessionReport:
+    """Write what the user asked for, atomically, and report what was written.
+
+    A baseline that cannot be written is a failure of the session.
+    """
+    assert settings.update is not None
+    mode = UpdateMode(settings.update)
+    prune = _prunable(judged.judgement, report.facts) if mode is UpdateMode.ALL else frozenset()
+    after, edits = plan_update(baseline, judged, mode, prune=prune)
+    judgement = _forgiven(judged.judgement, prune)
+    try:
+        write(settings.baseline_dir, baseline.hardware_key, baseline, after)
+    except ParetoError as error:
+        failures = (*judgement.failures, Failure(str(error)))
+        return replace(report, judgement=replace(judgement, failures=failures))
+    facts = replace(report.facts, edits=told(edits), written=len(edits))
+    scores = SampleScores(judged.samples, baseline, after)
+    return replace(report, judgement=judgement, facts=facts, scores=scores)
+
+
+def _prunable(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:
+    """Name the missing cases, if everything ran and nothing else failed."""
+    missing = frozenset(c.case_id for c in judgement.cases if c.comparison.missing is not None)
+    others = any(c.fails for c in judgement.cases if c.case_id not in missing)
+    if facts.partial is not None or judgement.failures or others:
+        return frozenset()
+    return missing
+
+
+def _forgiven(judgement: Judgement, dropped: frozenset[str]) -> Judgement:
+    cases = tuple(
+        replace(case, fails=(), notices=("dropped from the baseline",))
+        if case.case_id in dropped
+        else case
+        for case in judgement.cases
+    )
+    return replace(judgement, cases=cases)
+
+
+_README = """\
+What the last `pytest --pareto` would have written into the baseline, in its own format, and in
+`session/candidate.json` what of it is what. `pytest-pareto accept` copies in what you name:
+
+    pytest-pareto accept .pareto_candidate 'test_file.py::test_name[case]' --reason 'say why'
+
+Replaced by each session. It can be deleted at any time.
+"""
+
+
+def _candidate(
+    settings: Settings,
+    selection: Selection,
+    record: SessionRecord,
+    judged: Judged,
+    baseline: Baseline,
+    session: pytest.Session,
+) -> Candidate | None:
+    """Return what could be accepted of a session; None where it leaves nothing."""
+    if settings.candidate_dir is None:
+        return None
+    refused = _cut_short(selection, record.failures)
+    of = _shown(settings.baseline_dir, session.config.rootpath)
+    if refused is not None:
+        return refused_candidate(baseline.hardware_key, refused, of)
+    return plan_candidate(baseline, judged, of)
+
+
+def _cut_short(selection: Selection, failures: Sequence[Failure]) -> str | None:
+    """Return why nothing of a session can be accepted, or None: not all that was asked for ran."""
+    if selection.stopped is not None:
+        return f"this session was cut short ({selection.stopped})"
+    if failures:
+        return f"a process of this session failed ({failures[0].text.partition(chr(10))[0]})"
+    return None
+
+
+def leave(
+    report: SessionReport,
+    folder: Path | None,
+    candidate: Candidate | None,
+    cwd: Path,
+    other_baseline: Path | None = None,
+) -> SessionReport:
+    """Replace the last session's candidate by this one's; where that fails, it is a notice.
+
+    The facts say where it is, as it can be typed in ``cwd``, and so its baseline where that is
+    not the project's own (``other_baseline``).
+    """
+    if folder is None or candidate is None:
+        return report
+    try:
+        open_folder(folder, _README)
+        with locked(folder):
+            made = being_made(folder / SESSION)
+            write_candidate(made, candidate)
+            put_in_place(made, folder / SESSION)
+    except (OSError, ParetoError, UnicodeError) as error:
+        notice = f"no candidate is left for `pytest-pareto accept`: {error}"
+        judgement = report.judgement
+        told = replace(judgement, notices=(*judgement.notices, notice))
+        return replace(report, judgement=told)
+    if candidate.refused:
+        return report
+    acceptable = frozenset(
+        case for case, told in candidate.offers.items() if told.changes and not told.left_out
+    )
+    facts = replace(
+        report.facts,
+        candidate_path=typed(folder, cwd),
+        acceptable=acceptable,
+        other_baseline=None if other_baseline is None else typed(other_baseline, cwd),
+    )
+    return replace(report, facts=facts)
+
+
+def discard(folder: Path | None) -> str | None:
+    """Remove the last session's candidate; return why that failed, if it did.
+
+    It would be taken for this session's, and for one of the baseline as it is now.
+    """
+    if folder is None or not (folder / SESSION).is_dir():
+        return None
+    try:
+        with locked(folder):
+            remove(folder / SESSION)
+    except OSError as error:
+        return f"the last session's candidate could not be removed from {folder}: {error}"
+    return None
