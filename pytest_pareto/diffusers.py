@@ -31,7 +31,7 @@ def position_of_callback(pipeline: Callable[..., Any]) -> int | None:
 
 
 def with_callback(
-    ours: Callable[..., Any],
+    callback: Callable[..., Any],
     position: int,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -42,23 +42,25 @@ def with_callback(
     kind of callback does.
     """
     if position < len(args):
-        chained = _chained(args[position], ours)
+        chained = _chain(args[position], callback)
         return (*args[:position], chained, *args[position + 1 :]), kwargs
-    return args, {**kwargs, CALLBACK: _chained(kwargs.get(CALLBACK), ours)}
+    return args, {**kwargs, CALLBACK: _chain(kwargs.get(CALLBACK), callback)}
 
 
-def _chained(theirs: Callable[..., Any] | None, ours: Callable[..., Any]) -> Callable[..., Any]:
-    if theirs is None:
-        return ours
-    if hasattr(theirs, "tensor_inputs"):
+def _chain(
+    user_callback: Callable[..., Any] | None, callback: Callable[..., Any]
+) -> Callable[..., Any]:
+    if user_callback is None:
+        return callback
+    if hasattr(user_callback, "tensor_inputs"):
         # A pipeline recognises these by their class, and takes the tensors they need from it.
         from diffusers.callbacks import MultiPipelineCallbacks
 
-        both: Callable[..., Any] = MultiPipelineCallbacks([theirs, ours])
+        both: Callable[..., Any] = MultiPipelineCallbacks([user_callback, callback])
         return both
 
     def chained(pipeline: Any, step: Any, timestep: Any, tensors: Any) -> Any:
-        return ours(pipeline, step, timestep, theirs(pipeline, step, timestep, tensors))
+        return callback(pipeline, step, timestep, user_callback(pipeline, step, timestep, tensors))
 
     return chained
 
@@ -109,23 +111,23 @@ class Marks:
     def __init__(self, clock: StageClock, device: object) -> None:
         self.clock = clock
         self.device = device
-        self.seen: object = None
+        self.observed_device: object = None
         self.start: Any = None
-        self.denoising: Any = None
-        self.stepped: Any = None
+        self.denoising_start: Any = None
+        self.last_step: Any = None
         self.end: Any = None
         self.steps = 0
 
-    def denoising_starts(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def on_denoising_start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Mark the start of the first forward of a denoiser, which gets these arguments."""
-        self.denoising = self.clock.mark()
+        self.denoising_start = self.clock.mark()
         # Timesteps may be on the processor wherever the model is; latents are not.
         tensors = (each for each in (*args, *kwargs.values()) if getattr(each, "ndim", 0) > 1)
-        self.seen = getattr(next(tensors, None), "device", None)
+        self.observed_device = getattr(next(tensors, None), "device", None)
 
     def __call__(self, _pipeline: Any, _step: Any, _timestep: Any, tensors: Any) -> Any:
         """Mark the end of a step, as a `callback_on_step_end` does."""
-        self.stepped = self.clock.mark()
+        self.last_step = self.clock.mark()
         self.steps += 1
         return tensors
 
@@ -133,22 +135,22 @@ class Marks:
         """Return seconds by stage; raises NoStagesError where they cannot be told apart."""
         if not self.steps:
             raise NoStagesError(f"the pipeline never called its {CALLBACK}", STAGES)
-        if self.denoising is None:
+        if self.denoising_start is None:
             raise NoStagesError("the pipeline ran its steps without calling its denoiser", STAGES)
-        if self.seen is not None and not _is_within(self.seen, self.device):
-            where = f"the denoiser ran on {self.seen} and not on {self.device}"
+        if self.observed_device is not None and not _is_within(self.observed_device, self.device):
+            where = f"the denoiser ran on {self.observed_device} and not on {self.device}"
             raise NoStagesError(f"{where}, where it was expected", STAGES)
         between = self.clock.seconds
         return {
-            "encode": between(self.start, self.denoising),
-            "step": between(self.denoising, self.stepped) / self.steps,
-            "decode": between(self.stepped, self.end),
+            "encode": between(self.start, self.denoising_start),
+            "step": between(self.denoising_start, self.last_step) / self.steps,
+            "decode": between(self.last_step, self.end),
         }
 
 
-def _is_within(seen: object, expected: object) -> bool:
+def _is_within(observed_device: object, expected: object) -> bool:
     # "cuda" without an index is the current device.
-    where = str(seen)
+    where = str(observed_device)
     return str(expected) in (where, where.partition(":")[0])
 
 
@@ -192,18 +194,18 @@ class StagedPipeline:
         """
         __tracebackhide__ = True
         self._latest = "the latest call did not end"
-        marks = self._begin()
+        marks = self._new_marks()
         if isinstance(marks, str):
             result = self.pipeline(*args, **kwargs)
             self._latest = marks
             return result
         assert self._position is not None  # else there were no marks
         args, kwargs = with_callback(marks, self._position, args, kwargs)
-        with before_first_forward(denoisers_of(self.pipeline), marks.denoising_starts):
+        with before_first_forward(denoisers_of(self.pipeline), marks.on_denoising_start):
             marks.start = marks.clock.mark()
             result = self.pipeline(*args, **kwargs)
             marks.end = marks.clock.mark()
-        self._device = marks.seen or self._device
+        self._device = marks.observed_device or self._device
         self._latest = marks
         return result
 
@@ -216,23 +218,25 @@ class StagedPipeline:
             raise NoStagesError(self._latest, STAGES)
         return self._latest.seconds()
 
-    def _begin(self) -> Marks | str:
+    def _new_marks(self) -> Marks | str:
         """Return marks for one call, or why there cannot be any."""
-        who = type(self.pipeline).__name__
+        pipeline_name = type(self.pipeline).__name__
         if self._position is None:
-            return f"{who} takes no {CALLBACK}, so its steps cannot be told apart"
+            return f"{pipeline_name} takes no {CALLBACK}, so its steps cannot be told apart"
         denoisers = denoisers_of(self.pipeline)
         if not denoisers:
             known = ", ".join(name for group in DENOISERS for name in group)
-            return f"{who} has no denoiser that is a torch module; looked for {known}"
-        placed = getattr(self.pipeline, "hf_device_map", None) or {}
-        devices = sorted({str(each) for each in placed.values()})
+            return f"{pipeline_name} has no denoiser that is a torch module; looked for {known}"
+        device_map = getattr(self.pipeline, "hf_device_map", None) or {}
+        devices = sorted({str(each) for each in device_map.values()})
         if len(devices) > 1:
-            return f"{who} is spread over several devices ({', '.join(devices)})"
+            return f"{pipeline_name} is spread over several devices ({', '.join(devices)})"
         # Asking the pipeline walks through all its modules, some milliseconds of a large one,
         # so later calls go by the device on which the denoiser ran.
         device = self._device or device_of(self.pipeline, denoisers[0])
         clock = self._clock_for(device)
         if clock is None:
-            return f"stages are timed on CUDA and on the processor; {who} works on {device}"
+            return (
+                f"stages are timed on CUDA and on the processor; {pipeline_name} works on {device}"
+            )
         return Marks(clock, device)

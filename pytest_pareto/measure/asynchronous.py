@@ -16,8 +16,8 @@ from functools import update_wrapper
 from typing import Any, TypeVar, cast
 
 from pytest_pareto.measure.call import argument_source, name_of
-from pytest_pareto.measure.stages import Forwarding
-from pytest_pareto.measure.streams import FreshStreams, note_closing, note_item
+from pytest_pareto.measure.stages import StagesForwarder
+from pytest_pareto.measure.streams import FreshStreamCheck, add_closing_note, add_item_note
 from pytest_pareto.model.errors import ParetoError, pip_install
 
 T = TypeVar("T")
@@ -37,30 +37,30 @@ async def awaited_outside(work: Callable[[Wait], T]) -> T:
     child.gr_context = greenlet.getcurrent().gr_context
     # Calls and results change hands here. In a frame of ours a result would outlive its round,
     # and be freed while the next one is timed.
-    box: list[Any] = []
+    handover: list[Any] = []
 
     def wait(call: Callable[[], Awaitable[Any]]) -> Any:
         __tracebackhide__ = True
-        box.append(call)
+        handover.append(call)
         del call
         child.parent.switch()
-        return box.pop()
+        return handover.pop()
 
-    done = child.switch(wait)
+    result = child.switch(wait)
     while not child.dead:
         failed = None
         try:
-            box.append(await box.pop()())
+            handover.append(await handover.pop()())
         except BaseException as error:  # the call's, or a cancellation: the loop's to pass on
             failed = error
         try:
             if failed is None:
-                done = child.switch()
+                result = child.switch()
             else:
-                done = child.throw(type(failed), failed, failed.__traceback__)
+                result = child.throw(type(failed), failed, failed.__traceback__)
         finally:
             del failed  # it refers to this frame, and the frame to it
-    return cast(T, done)
+    return cast(T, result)
 
 
 def _greenlet() -> Any:
@@ -83,7 +83,7 @@ async def once(
     """Call and await once, for a test that is not measured."""
     __tracebackhide__ = True
     args, kwargs = argument_source(args, kwargs, setup)()
-    result: T = await _awaitable(function, function(*args, **kwargs))
+    result: T = await _await_result(function, function(*args, **kwargs))
     return result
 
 
@@ -97,7 +97,7 @@ async def all_items(
     """Consume an asynchronous stream once, up to ``most`` items, without measuring it."""
     __tracebackhide__ = True
     args, kwargs = argument_source(args, kwargs, setup)()
-    stream = await _async_iterator(function, function(*args, **kwargs))
+    stream = await _open_async_iterator(function, function(*args, **kwargs))
     items: list[Any] = []
     try:
         async for item in stream:
@@ -105,14 +105,14 @@ async def all_items(
             if len(items) == most:
                 break
     except BaseException as error:
-        note_item(error, len(items) + 1)
+        add_item_note(error, len(items) + 1)
         raise
     if most is not None:
         await _aclose(stream)
     return items
 
 
-class Awaited(Forwarding):
+class Awaited(StagesForwarder):
     """A function that returns an awaitable, as one that returns what it comes to."""
 
     def __init__(self, function: Callable[..., Awaitable[Any]], wait: Wait) -> None:
@@ -124,37 +124,37 @@ class Awaited(Forwarding):
         """Call outside, in the test's own task, and wait there for the end."""
         __tracebackhide__ = True
         function = self._function
-        return self._wait(lambda: _awaitable(function, function(*args, **kwargs)))
+        return self._wait(lambda: _await_result(function, function(*args, **kwargs)))
 
     def empty(self) -> "Awaited":
         """Return one that awaits nothing: what measuring costs."""
-        return Awaited(_nothing, self._wait)
+        return Awaited(_do_nothing, self._wait)
 
 
-class AwaitedStream(Forwarding):
+class AwaitedStream(StagesForwarder):
     """A function that returns an async iterator, as one that returns an ordinary one."""
 
     def __init__(self, function: Callable[..., object], wait: Wait) -> None:
         update_wrapper(self, function)
         self._function = function
         self._wait = wait
-        self._fresh = FreshStreams(function)
+        self._fresh_check = FreshStreamCheck(function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Call outside, and hand out each item when it has been awaited there."""
         __tracebackhide__ = True
         function, wait = self._function, self._wait
-        stream = wait(lambda: _async_iterator(function, function(*args, **kwargs)))
-        self._fresh.require(stream)
-        return _Items(stream, wait)
+        stream = wait(lambda: _open_async_iterator(function, function(*args, **kwargs)))
+        self._fresh_check.require(stream)
+        return _AwaitedIterator(stream, wait)
 
 
-class _Items:
+class _AwaitedIterator:
     def __init__(self, stream: AsyncIterator[Any], wait: Wait) -> None:
         self._stream = stream
         self._wait = wait
 
-    def __iter__(self) -> "_Items":
+    def __iter__(self) -> "_AwaitedIterator":
         return self
 
     def __next__(self) -> Any:
@@ -168,10 +168,10 @@ class _Items:
         self._wait(lambda: _aclose(self._stream))
 
 
-async def _nothing() -> None: ...
+async def _do_nothing() -> None: ...
 
 
-async def _awaitable(function: Callable[..., object], result: Any) -> Any:
+async def _await_result(function: Callable[..., object], result: Any) -> Any:
     __tracebackhide__ = True
     if inspect.isawaitable(result):
         return await result
@@ -187,7 +187,7 @@ async def _awaitable(function: Callable[..., object], result: Any) -> Any:
     )
 
 
-async def _async_iterator(function: Callable[..., object], result: Any) -> AsyncIterator[Any]:
+async def _open_async_iterator(function: Callable[..., object], result: Any) -> AsyncIterator[Any]:
     __tracebackhide__ = True
     if inspect.isawaitable(result):  # as clients do that answer before they stream
         result = await result
@@ -206,5 +206,5 @@ async def _aclose(stream: object) -> None:
     try:
         await close()
     except BaseException as error:
-        note_closing(error)
+        add_closing_note(error)
         raise

@@ -18,7 +18,7 @@ from typing import Any
 from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.model.errors import ParetoError
 
-_FORMS = "tuple of positional arguments, such as `(x,)`, or a pair `(args, kwargs)`"
+_ACCEPTED_FORMS = "tuple of positional arguments, such as `(x,)`, or a pair `(args, kwargs)`"
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
@@ -37,34 +37,34 @@ def argument_source(
     Raises ParetoError if ``setup`` is given beside arguments, or returns anything else.
     """
     if setup is None:
-        same: Arguments = (tuple(args), dict(kwargs))
-        return lambda: same
+        constant: Arguments = (tuple(args), dict(kwargs))
+        return lambda: constant
     if args or kwargs:
         raise ParetoError(
             "setup makes the arguments of every call, so measure() takes the function alone; "
             "return these arguments from setup, or leave setup out"
         )
-    return lambda: _read(setup())
+    return lambda: _parse_setup_result(setup())
 
 
-def _read(made: object) -> Arguments:
-    if not isinstance(made, tuple):
-        raise ParetoError(f"setup returned {_describe(made)}; return a {_FORMS}")
-    if len(made) == 2 and isinstance(made[0], tuple) and isinstance(made[1], dict):
-        args, kwargs = made
-        wrong = next((key for key in kwargs if not isinstance(key, str)), None)
-        if wrong is not None:
+def _parse_setup_result(result: object) -> Arguments:
+    if not isinstance(result, tuple):
+        raise ParetoError(f"setup returned {_describe_type(result)}; return a {_ACCEPTED_FORMS}")
+    if len(result) == 2 and isinstance(result[0], tuple) and isinstance(result[1], dict):
+        args, kwargs = result
+        invalid = next((key for key in kwargs if not isinstance(key, str)), None)
+        if invalid is not None:
             raise ParetoError(
-                f"setup returned (args, kwargs) with the keyword {wrong!r}, which is not a "
+                f"setup returned (args, kwargs) with the keyword {invalid!r}, which is not a "
                 "string; to pass a tuple and a dict as positional arguments, return "
                 "`((a_tuple, a_dict), {})`"
             )
         return args, kwargs
-    return made, {}
+    return result, {}
 
 
-def _describe(made: object) -> str:
-    return "None" if made is None else f"a {type(made).__name__}"
+def _describe_type(result: object) -> str:
+    return "None" if result is None else f"a {type(result).__name__}"
 
 
 def name_of(function: Callable[..., object]) -> str:
@@ -72,7 +72,7 @@ def name_of(function: Callable[..., object]) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def refuse_unfinished(function: Callable[..., object], result: object) -> None:
+def require_finished(function: Callable[..., object], result: object) -> None:
     """Raise ParetoError if ``result`` is a generator, a coroutine or another awaitable.
 
     Its work has not run yet, so that every figure would be of making the promise. What
@@ -104,7 +104,7 @@ def refuse_unfinished(function: Callable[..., object], result: object) -> None:
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
+def preserve_random_state() -> Iterator[None]:
     """Put the global random state back at the end to what it is at the start.
 
     Kept are Python's ``random``, NumPy's legacy global generator, and torch's default
@@ -112,7 +112,7 @@ def random_state_kept() -> Iterator[None]:
     the process has imported. Generator objects that the test holds itself are not.
     """
     python: Callable[[], object] = partial(random.setstate, random.getstate())
-    restorers = [python, *_numpy(), *_torch()]
+    restorers = [python, *_numpy_restorers(), *_torch_restorers()]
     try:
         yield
     finally:
@@ -120,14 +120,14 @@ def random_state_kept() -> Iterator[None]:
             restore()
 
 
-def _numpy() -> Iterator[Callable[[], object]]:
+def _numpy_restorers() -> Iterator[Callable[[], object]]:
     # NumPy 2 imports numpy.random when it is first used.
     numpy_random: Any = sys.modules.get("numpy.random")
     if numpy_random is not None:
         yield partial(numpy_random.set_state, numpy_random.get_state(legacy=False))
 
 
-def _torch() -> Iterator[Callable[[], object]]:
+def _torch_restorers() -> Iterator[Callable[[], object]]:
     torch = loaded_torch()
     if torch is None:
         return
@@ -141,7 +141,7 @@ def _torch() -> Iterator[Callable[[], object]]:
         yield partial(torch.mps.set_rng_state, torch.mps.get_rng_state())
 
 
-_TOOL_IDS = range(6)  # all that sys.monitoring has
+_MONITORING_TOOL_IDS = range(6)  # all that sys.monitoring has
 
 
 def active_tracer() -> str | None:
@@ -156,7 +156,9 @@ def active_tracer() -> str | None:
     if sys.getprofile() is not None:
         return "a profiler is active (sys.setprofile); run without it"
     monitoring = getattr(sys, "monitoring", None)
-    tools = [] if monitoring is None else [monitoring.get_tool(tool) for tool in _TOOL_IDS]
+    tools = (
+        [] if monitoring is None else [monitoring.get_tool(tool) for tool in _MONITORING_TOOL_IDS]
+    )
     names = ", ".join(name for name in tools if name is not None)
     if names:
         return f"a tracer is active ({names}); run without --cov, debugger or profiler"

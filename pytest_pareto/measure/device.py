@@ -59,11 +59,11 @@ class CudaDevice:
 
     cuda: Any
     indexes: tuple[int, ...]
-    working: tuple[int, ...] = ()
+    own_indexes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.working:
-            object.__setattr__(self, "working", self.indexes)
+        if not self.own_indexes:
+            object.__setattr__(self, "own_indexes", self.indexes)
 
     def synchronize(self) -> None:
         """Wait for every stream of every device used."""
@@ -132,17 +132,21 @@ def used_cuda_devices(cuda: Any) -> tuple[int, ...]:
     there, which takes hundreds of megabytes of it.
     """
     current = cuda.current_device()
-    ever = ever_allocated()
-    return tuple(i for i in range(cuda.device_count()) if i == current or ever.get(i))
+    allocated = cumulative_allocated_bytes()
+    return tuple(i for i in range(cuda.device_count()) if i == current or allocated.get(i))
 
 
-def ever_allocated() -> dict[int, int]:
+def cumulative_allocated_bytes() -> dict[int, int]:
     """Return the bytes that torch ever handed out on each CUDA device; {} before CUDA started."""
     cuda = initialized_cuda()
-    return {} if cuda is None else {i: _allocated(cuda, i) for i in range(cuda.device_count())}
+    return (
+        {}
+        if cuda is None
+        else {i: _cumulative_allocated_bytes(cuda, i) for i in range(cuda.device_count())}
+    )
 
 
-def _allocated(cuda: Any, index: int) -> int:
+def _cumulative_allocated_bytes(cuda: Any, index: int) -> int:
     try:
         statistics = cuda.memory_stats(index)
     except RuntimeError:
@@ -160,20 +164,20 @@ def find_device(allocated_before: Mapping[int, int] | None = None) -> Device:
     """
     cuda = initialized_cuda()
     if cuda is not None:
-        used = used_cuda_devices(cuda)
+        used_indexes = used_cuda_devices(cuda)
         if allocated_before is None:
-            return CudaDevice(cuda, used)
-        grew = tuple(
+            return CudaDevice(cuda, used_indexes)
+        own_indexes = tuple(
             index
-            for index, size in ever_allocated().items()
+            for index, size in cumulative_allocated_bytes().items()
             if size > allocated_before.get(index, 0)
         )
-        return CudaDevice(cuda, used, grew or (cuda.current_device(),))
+        return CudaDevice(cuda, used_indexes, own_indexes or (cuda.current_device(),))
     accelerator = getattr(loaded_torch(), "accelerator", None)
     # What is there is asked before whether it works: on CUDA that would start the driver, and
     # a process could not fork workers for the GPU any more.
-    kind = None if accelerator is None else accelerator.current_accelerator()
-    if accelerator is not None and kind is not None and kind.type != "cuda":
+    current = None if accelerator is None else accelerator.current_accelerator()
+    if accelerator is not None and current is not None and current.type != "cuda":
         return AcceleratorDevice(accelerator) if accelerator.is_available() else CpuDevice()
     return CpuDevice()
 

@@ -69,7 +69,7 @@ def cpu_model(root: Path = Path("/")) -> str:
 
 def _mac_cpu_model() -> str:
     try:
-        asked = subprocess.run(
+        completed = subprocess.run(
             ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
             capture_output=True,
             text=True,
@@ -77,7 +77,7 @@ def _mac_cpu_model() -> str:
         )
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return asked.stdout.strip()
+    return completed.stdout.strip()
 
 
 def _imported_versions() -> dict[str, str]:
@@ -99,7 +99,7 @@ def usable_cores(root: Path = Path("/")) -> int:
     A container with a quota of two cores' time sees all of its host's; it is the quota
     (cgroup v2 `cpu.max`, rounded down, at least one) that a library's threads feel.
     """
-    quota = min(_quotas(root), default=None)
+    quota = min(_cgroup_quotas(root), default=None)
     allowed = _allowed_cores()
     return allowed if quota is None else min(allowed, max(1, int(quota)))
 
@@ -111,20 +111,22 @@ def _allowed_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _quotas(root: Path) -> Iterator[float]:
+def _cgroup_quotas(root: Path) -> Iterator[float]:
     """Yield the quota, in cores, of this process's cgroup and of each one above it."""
     mount = root / "sys/fs/cgroup"
     try:
         memberships = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return
-    own = next((line.removeprefix("0::/") for line in memberships if line.startswith("0::/")), "")
-    below = [part for part in own.split("/") if part not in {"", ".", ".."}]
-    for depth in range(len(below) + 1):
-        yield from _quota(mount.joinpath(*below[:depth], "cpu.max"))
+    own_cgroup = next(
+        (line.removeprefix("0::/") for line in memberships if line.startswith("0::/")), ""
+    )
+    path_parts = [part for part in own_cgroup.split("/") if part not in {"", ".", ".."}]
+    for depth in range(len(path_parts) + 1):
+        yield from _read_quota(mount.joinpath(*path_parts[:depth], "cpu.max"))
 
 
-def _quota(file: Path) -> Iterator[float]:
+def _read_quota(file: Path) -> Iterator[float]:
     try:
         allowed_us, period_us = file.read_text(encoding="utf-8").split()
         yield float(allowed_us) / float(period_us)
@@ -132,7 +134,7 @@ def _quota(file: Path) -> Iterator[float]:
         return  # no such file, or "max": no quota here
 
 
-_MIG = re.compile(r"\s*\bMIG (\S+)")
+_MIG_PROFILE = re.compile(r"\s*\bMIG (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +158,11 @@ def visible_gpus() -> Gpus:
     if cuda is None:
         return Gpus()
     names = [str(cuda.get_device_name(index)) for index in range(cuda.device_count())]
-    migs = [found[1] for name in names if (found := _MIG.search(name))]
+    migs = [found[1] for name in names if (found := _MIG_PROFILE.search(name))]
     uuids = device_uuids(cuda, range(cuda.device_count()))
-    power_limits_w, driver = _ask_nvml(uuids)
+    power_limits_w, driver = _query_nvml(uuids)
     return Gpus(
-        product=" + ".join(dict.fromkeys(_MIG.sub("", name) for name in names)) or None,
+        product=" + ".join(dict.fromkeys(_MIG_PROFILE.sub("", name) for name in names)) or None,
         count=len(names),
         mig_profile=" + ".join(dict.fromkeys(migs)) or None,
         power_limits_w=power_limits_w,
@@ -184,13 +186,13 @@ def gpu_software() -> dict[str, str]:
 
 def device_uuids(cuda: Any, indexes: Iterable[int]) -> tuple[str, ...]:
     """Return the UUIDs of these devices of torch, or none where one of them has none."""
-    found = [getattr(cuda.get_device_properties(index), "uuid", None) for index in indexes]
-    if any(uuid is None for uuid in found):
+    uuids = [getattr(cuda.get_device_properties(index), "uuid", None) for index in indexes]
+    if any(uuid is None for uuid in uuids):
         return ()
-    return tuple(str(uuid).lower().removeprefix("gpu-") for uuid in found)
+    return tuple(str(uuid).lower().removeprefix("gpu-") for uuid in uuids)
 
 
-def _ask_nvml(uuids: Sequence[str]) -> tuple[tuple[float, ...], str | None]:
+def _query_nvml(uuids: Sequence[str]) -> tuple[tuple[float, ...], str | None]:
     """Return the power limits (W) of the boards with these UUIDs, and the driver's version."""
     driver: str | None = None
     try:

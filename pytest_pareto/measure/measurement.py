@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pytest_pareto.measure.call import argument_source, random_state_kept, refuse_unfinished
+from pytest_pareto.measure.call import argument_source, preserve_random_state, require_finished
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import first_call
 from pytest_pareto.measure.meter import Calls, Meter, meter_pass
-from pytest_pareto.measure.meters.latency import unless_gpu_bound
+from pytest_pareto.measure.meters.latency import drop_reference_if_gpu_bound
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, Tell
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.streams import Stream
@@ -63,27 +63,31 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     source = argument_source(args, kwargs, setup)
     calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id, tell=tell)
     result = first_call(calls)
-    refuse_unfinished(function, result)
+    require_finished(function, result)
     if not meters:
         return result, ()
     skip |= frozenset() if isinstance(function, Stream) else STREAMED
     first = stages_of(function)
-    with random_state_kept():
-        measured = [found for meter in meters for found in meter_pass(meter, calls, skip)]
+    with preserve_random_state():
+        measurements = [
+            measurement for meter in meters for measurement in meter_pass(meter, calls, skip)
+        ]
     if isinstance(function, Stream):
-        function.require_whole([each.stream.items for each in calls.rounds if each.stream])
-    gpus = len(calls.device.working) if isinstance(calls.device, CudaDevice) else 1
-    stages = _stages(first, calls, skip | {each.metric.name for each in measured})
-    return result, (*unless_gpu_bound(measured, gpus), *stages)
+        function.require_same_length([each.stream.items for each in calls.rounds if each.stream])
+    gpus = len(calls.device.own_indexes) if isinstance(calls.device, CudaDevice) else 1
+    stages = _stage_measurements_of(
+        first, calls, skip | {each.metric.name for each in measurements}
+    )
+    return result, (*drop_reference_if_gpu_bound(measurements, gpus), *stages)
 
 
-def _stages(
+def _stage_measurements_of(
     first: Mapping[str, float] | NoStagesError | None, calls: Calls, skip: frozenset[str]
 ) -> tuple[Measurement, ...]:
     """Return the stages of the steady state, absent where latency was not measured."""
     if first is None:
         return ()
     names = first.names if isinstance(first, NoStagesError) else tuple(first)
-    lost = (NoStagesError("latency was not measured", names),)
-    told = tuple(each.stages for each in calls.rounds) or lost
-    return tuple(each for each in stage_measurements(told) if each.metric.name not in skip)
+    missing = (NoStagesError("latency was not measured", names),)
+    stage_times = tuple(each.stages for each in calls.rounds) or missing
+    return tuple(each for each in stage_measurements(stage_times) if each.metric.name not in skip)

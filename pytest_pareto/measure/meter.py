@@ -43,7 +43,7 @@ class Calls:
         self._arguments = arguments
         self.case_id = case_id
         self.wanted: frozenset[str] = frozenset()
-        self._told: tuple[Metric, ...] = ()
+        self._announced: tuple[Metric, ...] = ()
         self.clock = clock
         self.plan = plan
         self.device: Device = find_device()
@@ -64,19 +64,19 @@ class Calls:
     def begin(self, wanted: Sequence[Metric]) -> None:
         """Start a meter's pass: what was raised before is no longer the function's news."""
         self.stage = f"measuring {', '.join(metric.name for metric in wanted)}"
-        self._told = tuple(wanted)
-        self._tell_what()
+        self._announced = tuple(wanted)
+        self._announce()
         self.wanted = frozenset(metric.name for metric in wanted)
         self.raised = None
 
-    def leave_out(self, *metrics: Metric) -> None:
+    def exclude(self, *metrics: Metric) -> None:
         """Note that these turn out not to be measured in this pass, so that none is named."""
-        self._told = tuple(metric for metric in self._told if metric not in metrics)
-        self._tell_what()
+        self._announced = tuple(metric for metric in self._announced if metric not in metrics)
+        self._announce()
 
-    def _tell_what(self) -> None:
-        if self._told:
-            self.doing = f"measuring {_in_brief(self._told)}"
+    def _announce(self) -> None:
+        if self._announced:
+            self.doing = f"measuring {_metric_list(self._announced)}"
         self.telling.border(self.doing)
 
     def prepare(self) -> Callable[[], object]:
@@ -91,7 +91,7 @@ class Calls:
         try:
             args, kwargs = self._arguments()
         except BaseException as error:
-            self._remember(error, "by setup for call")
+            self._record_exception(error, "by setup for call")
             raise
 
         def call() -> object:
@@ -99,19 +99,19 @@ class Calls:
             try:
                 return function(*args, **kwargs)
             except BaseException as error:
-                self._remember(error, "on call")
+                self._record_exception(error, "on call")
                 raise
 
         return call
 
-    def _remember(self, error: BaseException, where: str) -> None:
+    def _record_exception(self, error: BaseException, where: str) -> None:
         self.raised = error
         # The first call is the test's own: nothing about it needs explaining.
         if self.count > 1:
             error.add_note(f"pytest-pareto: raised {where} {self.count} ({self.stage})")
 
 
-def _in_brief(metrics: Sequence[Metric]) -> str:
+def _metric_list(metrics: Sequence[Metric]) -> str:
     """Name the metrics that gate, if any of them does: who waits knows these."""
     names = [metric.name for metric in metrics if metric.gates] or [m.name for m in metrics]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
@@ -156,7 +156,7 @@ class Meter(Protocol):
         ...
 
 
-def summary(error: BaseException) -> str:
+def error_summary(error: BaseException) -> str:
     """Return an exception in one line, for the reason why something is absent."""
     first_line = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {first_line}".removesuffix(": ")
@@ -198,15 +198,15 @@ def unit_problems(metrics: Sequence[Metric]) -> Iterator[str]:
             )
 
 
-def answer_problems(
-    found: Sequence[Measurement], declared: Sequence[Metric], wanted: Sequence[Metric]
+def result_problems(
+    measurements: Sequence[Measurement], declared: Sequence[Metric], wanted: Sequence[Metric]
 ) -> Iterator[str]:
     """Say where the measurements are not one of each metric that was asked for."""
     by_name = {metric.name: metric for metric in declared}
-    names = [each.metric.name for each in found]
+    names = [each.metric.name for each in measurements]
     yield from (f"{n!r} is measured more than once" for n in names if names.count(n) > 1)
     yield from (f"{m.name!r} is declared, and not measured" for m in wanted if m.name not in names)
-    for each in found:
+    for each in measurements:
         metric = by_name.get(each.metric.name)
         if metric is None:
             yield f"{each.metric.name!r} is measured, and not declared in metrics"
@@ -226,29 +226,29 @@ def meter_pass(meter: Meter, calls: Calls, skip: frozenset[str]) -> tuple[Measur
     calls.begin(wanted)
     try:
         reason = meter.absence()
-        found = meter.measure(calls) if reason is None else absent(wanted, reason)
-        return _one_of_each(found, meter, wanted)
+        measurements = meter.measure(calls) if reason is None else absent(wanted, reason)
+        return _one_per_metric(measurements, meter, wanted)
     except Exception as error:  # a meter's costs its metrics, the function's is the test's
-        theirs = calls.raised
-        if theirs is None:
-            return absent(wanted, f"meter {type(meter).__name__} raised {summary(error)}")
+        function_error = calls.raised
+        if function_error is None:
+            return absent(wanted, f"meter {type(meter).__name__} raised {error_summary(error)}")
     # Raised outside of the handler, so that it does not gain the meter's own as context.
-    raise theirs
+    raise function_error
 
 
-def _one_of_each(
-    found: Sequence[Measurement], meter: Meter, wanted: tuple[Metric, ...]
+def _one_per_metric(
+    measurements: Sequence[Measurement], meter: Meter, wanted: tuple[Metric, ...]
 ) -> tuple[Measurement, ...]:
-    who = f"meter {type(meter).__name__}"
+    meter_name = f"meter {type(meter).__name__}"
     declared = {metric.name for metric in meter.metrics}
-    names = [measurement.metric.name for measurement in found]
+    names = [measurement.metric.name for measurement in measurements]
     for name in names:
         if name not in declared:
-            return absent(wanted, f"{who} measured {name!r}, which it does not declare")
+            return absent(wanted, f"{meter_name} measured {name!r}, which it does not declare")
         if names.count(name) > 1:
-            return absent(wanted, f"{who} measured {name!r} more than once")
-    by_name = dict(zip(names, found, strict=True))
+            return absent(wanted, f"{meter_name} measured {name!r} more than once")
+    by_name = dict(zip(names, measurements, strict=True))
     return tuple(
-        by_name.get(metric.name) or Measurement(metric, absent=f"{who} did not measure it")
+        by_name.get(metric.name) or Measurement(metric, absent=f"{meter_name} did not measure it")
         for metric in wanted
     )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_pareto.measure.meter import summary
+from pytest_pareto.measure.meter import error_summary
 from pytest_pareto.model.errors import ParetoError
 
 _SLOWDOWNS = {
@@ -42,33 +42,33 @@ class Board:
     nvml: Any
     handle: Any
     name: str
-    sliced: bool = False
+    is_mig_slice: bool = False
 
     def energy_j(self) -> float:
         """Energy since the driver was loaded; the counter moves in steps of some 0.1 s."""
-        return float(self._ask("nvmlDeviceGetTotalEnergyConsumption")) / 1e3
+        return float(self._query("nvmlDeviceGetTotalEnergyConsumption")) / 1e3
 
     def power_samples_w(self, after_us: int) -> list[tuple[int, float]]:
         """Power by time (µs since the epoch), as far back as the driver remembers."""
         kind = self.nvml.NVML_TOTAL_POWER_SAMPLES
-        _, samples = self._ask("nvmlDeviceGetSamples", kind, after_us)
+        _, samples = self._query("nvmlDeviceGetSamples", kind, after_us)
         return [(int(s.timeStamp), s.sampleValue.uiVal / 1e3) for s in samples]
 
     def power_limit_w(self) -> float:
         """Return the limit that the driver holds the board to."""
-        return float(self._ask("nvmlDeviceGetPowerManagementLimit")) / 1e3
+        return float(self._query("nvmlDeviceGetPowerManagementLimit")) / 1e3
 
     def sm_clock_mhz(self) -> int:
         """Return the clock of the multiprocessors."""
-        return int(self._ask("nvmlDeviceGetClockInfo", self.nvml.NVML_CLOCK_SM))
+        return int(self._query("nvmlDeviceGetClockInfo", self.nvml.NVML_CLOCK_SM))
 
     def temperature_c(self) -> int:
         """Return the temperature of the chip."""
-        return int(self._ask("nvmlDeviceGetTemperature", self.nvml.NVML_TEMPERATURE_GPU))
+        return int(self._query("nvmlDeviceGetTemperature", self.nvml.NVML_TEMPERATURE_GPU))
 
     def slowdowns(self) -> dict[str, Slowdown]:
         """Return what holds the clocks down, by name."""
-        bits = int(self._ask("nvmlDeviceGetCurrentClocksEventReasons"))
+        bits = int(self._query("nvmlDeviceGetCurrentClocksEventReasons"))
         fields = [
             getattr(self.nvml, f"NVML_FI_DEV_CLOCKS_EVENT_REASON_{field}", None)
             for field, _ in _SLOWDOWNS.values()
@@ -84,21 +84,21 @@ class Board:
 
     def _field_values(self, fields: list[int]) -> dict[int | None, int]:
         try:
-            values = self._ask("nvmlDeviceGetFieldValues", fields)
+            values = self._query("nvmlDeviceGetFieldValues", fields)
         except NvmlError:
             return {}
         return {v.fieldId: int(v.value.ullVal) for v in values if v.nvmlReturn == 0}
 
     def compute_processes(self) -> dict[int, int | None]:
         """Return the bytes that each process with a CUDA context has, None where unknown."""
-        found = self._ask("nvmlDeviceGetComputeRunningProcesses")
+        found = self._query("nvmlDeviceGetComputeRunningProcesses")
         return {int(process.pid): process.usedGpuMemory for process in found}
 
-    def _ask(self, question: str, *args: object) -> Any:
+    def _query(self, function_name: str, *args: object) -> Any:
         try:
-            return getattr(self.nvml, question)(self.handle, *args)
+            return getattr(self.nvml, function_name)(self.handle, *args)
         except (self.nvml.NVMLError, AttributeError) as error:
-            raise NvmlError(f"NVML has no answer to {question} ({error})") from None
+            raise NvmlError(f"NVML has no answer to {function_name} ({error})") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +119,15 @@ class Nvml:
 
         Boards are found by UUID because NVML numbers them by itself and sees hidden ones too.
         """
-        find = self.nvml.nvmlDeviceGetHandleByUUID
+        get_handle = self.nvml.nvmlDeviceGetHandleByUUID
         try:
-            return Board(self.nvml, find(f"GPU-{uuid}"), board_name(uuid))
+            return Board(self.nvml, get_handle(f"GPU-{uuid}"), board_name(uuid))
         except self.nvml.NVMLError as error:
             reason = error
         try:
-            part = find(f"MIG-{uuid}")
-            whole = self.nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part)
-            return Board(self.nvml, whole, board_name(uuid), sliced=True)
+            mig_handle = get_handle(f"MIG-{uuid}")
+            board_handle = self.nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(mig_handle)
+            return Board(self.nvml, board_handle, board_name(uuid), is_mig_slice=True)
         except self.nvml.NVMLError:
             raise NvmlError(f"NVML does not know this GPU by its UUID ({reason})") from None
 
@@ -148,7 +148,7 @@ def open_nvml() -> Iterator[Nvml]:
 
         nvml.nvmlInit()
     except Exception as error:  # the library's own, or an OSError of loading it
-        raise NvmlError(f"NVML cannot be used here ({summary(error)})") from None
+        raise NvmlError(f"NVML cannot be used here ({error_summary(error)})") from None
     try:
         yield Nvml(nvml)
     finally:

@@ -31,12 +31,12 @@ class LoopPlan:
     warmup_seconds: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_count("rounds", self.rounds, least=1)
-        _check_count("warmup", self.warmup, least=0)
-        _check_count("min_rounds", self.min_rounds, least=1)
-        _check_count("max_rounds", self.max_rounds, least=self.min_rounds)
-        _check_count("min_warmup", self.min_warmup, least=0)
-        _check_count("max_warmup", self.max_warmup, least=self.min_warmup)
+        _check_count("rounds", self.rounds, minimum=1)
+        _check_count("warmup", self.warmup, minimum=0)
+        _check_count("min_rounds", self.min_rounds, minimum=1)
+        _check_count("max_rounds", self.max_rounds, minimum=self.min_rounds)
+        _check_count("min_warmup", self.min_warmup, minimum=0)
+        _check_count("max_warmup", self.max_warmup, minimum=self.min_warmup)
         for name, seconds in (
             ("max_seconds", self.max_seconds),
             ("warmup_seconds", self.warmup_seconds),
@@ -58,26 +58,26 @@ class LoopPlan:
         in_time = elapsed_s < self.max_seconds
         return done < self.min_rounds or (done < self.max_rounds and in_time)
 
-    def rest_s(self, done: int, elapsed_s: float, at_least_s: float = 0.0) -> float:
+    def rest_s(self, done: int, elapsed_s: float, min_duration_s: float = 0.0) -> float:
         """Return the seconds that the other timed rounds will take, if they go on like the first.
 
         ``at_least_s`` is how long the loop goes on whatever this plan says.
         """
-        each_s = elapsed_s / done
+        round_s = elapsed_s / done
         if self.rounds is not None:
-            asked_s = (self.rounds - done) * each_s
+            planned_s = (self.rounds - done) * round_s
         else:
-            fewest_s, most_s = ((n - done) * each_s for n in (self.min_rounds, self.max_rounds))
-            asked_s = max(fewest_s, min(most_s, self.max_seconds - elapsed_s))
-        return max(0.0, asked_s, at_least_s - elapsed_s)
+            min_s, max_s = ((n - done) * round_s for n in (self.min_rounds, self.max_rounds))
+            planned_s = max(min_s, min(max_s, self.max_seconds - elapsed_s))
+        return max(0.0, planned_s, min_duration_s - elapsed_s)
 
 
-def _check_count(name: str, value: object, *, least: int) -> None:
+def _check_count(name: str, value: object, *, minimum: int) -> None:
     if value is None:
         return
     # A bool is an int to Python, and "rounds=True" is never meant as one round.
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ParetoError(f"{name} must be a whole number >= {least}, not {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ParetoError(f"{name} must be a whole number >= {minimum}, not {value!r}")
 
 
 DEFAULT_PLAN = LoopPlan()
@@ -113,17 +113,17 @@ class Telling:
 
     def __init__(self, tell: Tell | None) -> None:
         self._tell = tell
-        self._told_ns = 0
-        self._ahead: str | None = None
+        self._last_report_ns = 0
+        self._pending: str | None = None
 
     def border(self, doing: str) -> None:
         """Have it told that something else begins, as soon as a call is made for it."""
-        self._ahead = doing
+        self._pending = doing
 
     def ahead(self) -> None:
         """Tell what the next call is made for, if that is something else; none is under way."""
-        if self._ahead is not None:
-            doing, self._ahead = self._ahead, None
+        if self._pending is not None:
+            doing, self._pending = self._pending, None
             if self._tell is not None:
                 self._tell(Whereabouts(doing))
 
@@ -132,6 +132,6 @@ class Telling:
 
         Costs a comparison where it is not time, and no reading of a clock.
         """
-        if self._tell is not None and now_ns - self._told_ns >= PAUSE_NS:
-            self._told_ns = now_ns
+        if self._tell is not None and now_ns - self._last_report_ns >= PAUSE_NS:
+            self._last_report_ns = now_ns
             self._tell(where())

@@ -53,24 +53,24 @@ def stages_of(function: object) -> Mapping[str, float] | NoStagesError | None:
     if not callable(stages) or len(signature(stages).parameters) != 1:
         return None
     try:
-        told = stages(function)
+        reported = stages(function)
     except NoStagesError as error:
         # Without its traceback, which would keep alive what the frames hold.
         return error.with_traceback(None)
-    return told if isinstance(told, Mapping) else None
+    return reported if isinstance(reported, Mapping) else None
 
 
-class Forwarding:
+class StagesForwarder:
     """A base of ours for what stands around a function of the test: its stages are those."""
 
     _function: Callable[..., object]
 
     def stages(self) -> Mapping[str, float] | None:
         """Return the function's stages, None where it is not `Staged`."""
-        told = stages_of(self._function)
-        if isinstance(told, NoStagesError):
-            raise told
-        return told
+        reported = stages_of(self._function)
+        if isinstance(reported, NoStagesError):
+            raise reported
+        return reported
 
 
 def stage_measurements(
@@ -83,18 +83,20 @@ def stage_measurements(
     than the call before, every stage is absent with that reason.
     Raises ParetoError where a stage's metric would have the name of a built-in one.
     """
-    told = [each for each in rounds if each is not None]
-    names = dict.fromkeys(name for each in told for name in _names(each))
+    reported = [each for each in rounds if each is not None]
+    names = dict.fromkeys(name for each in reported for name in _names(each))
     metrics = tuple(stage_metric(name) for name in names)
-    reasons = [each.reason for each in told if isinstance(each, NoStagesError)]
-    times = [each for each in told if not isinstance(each, NoStagesError)]
+    reasons = [each.reason for each in reported if isinstance(each, NoStagesError)]
+    times = [each for each in reported if not isinstance(each, NoStagesError)]
     if reasons:
         return absent(metrics, reasons[0])
-    other = next((each for each in times if set(each) != set(times[0])), None)
-    if other is not None:
-        return absent(metrics, f"calls differ in their stages: {_list(times[0])}; {_list(other)}")
+    different = next((each for each in times if set(each) != set(times[0])), None)
+    if different is not None:
+        return absent(
+            metrics, f"calls differ in their stages: {_joined(times[0])}; {_joined(different)}"
+        )
     readings = [tuple(each[name] for each in times) for name in names]
-    return tuple(map(_measurement, metrics, readings))
+    return tuple(map(_stage_measurement, metrics, readings))
 
 
 def stage_metric(stage: str) -> Metric:
@@ -111,15 +113,15 @@ def stage_metric(stage: str) -> Metric:
     )
 
 
-def _names(told: Mapping[str, float] | NoStagesError) -> Iterable[str]:
-    return told.names if isinstance(told, NoStagesError) else told
+def _names(reported: Mapping[str, float] | NoStagesError) -> Iterable[str]:
+    return reported.names if isinstance(reported, NoStagesError) else reported
 
 
-def _list(names: Iterable[str]) -> str:
+def _joined(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _measurement(metric: Metric, readings: tuple[float, ...]) -> Measurement:
+def _stage_measurement(metric: Metric, readings: tuple[float, ...]) -> Measurement:
     try:
         return Measurement(metric, readings)
     except ParetoError as error:
@@ -188,12 +190,12 @@ def stage_clock(device: object) -> StageClock | None:
 
 
 # Where `torch.nn.Module.compile` keeps the compiled call; None on modules that are not.
-_COMPILED = "_compiled_call_impl"
+_COMPILED_CALL = "_compiled_call_impl"
 
 
 @contextmanager
 def before_first_forward(
-    modules: Iterable[Any], notice: Callable[[tuple[Any, ...], Mapping[str, Any]], None]
+    modules: Iterable[Any], callback: Callable[[tuple[Any, ...], Mapping[str, Any]], None]
 ) -> Iterator[None]:
     """Call ``notice(args, kwargs)`` before the first forward of any of these torch modules.
 
@@ -201,29 +203,29 @@ def before_first_forward(
     """
     with ExitStack() as hooks:
 
-        def once(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        def call_once(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
             hooks.close()
-            notice(args, kwargs)
+            callback(args, kwargs)
 
         for module in modules:
-            hooks.callback(_hook(module, once))
+            hooks.callback(_add_hook(module, call_once))
         yield
 
 
-def _hook(module: Any, notice: Callable[..., None]) -> Callable[[], None]:
+def _add_hook(module: Any, callback: Callable[..., None]) -> Callable[[], None]:
     """Hook one module, and return what removes the hook."""
-    compiled = getattr(module, _COMPILED, None)
+    compiled = getattr(module, _COMPILED_CALL, None)
     if compiled is None:
         handle = module.register_forward_pre_hook(
-            lambda _, args, kwargs: notice(args, kwargs), with_kwargs=True
+            lambda _, args, kwargs: callback(args, kwargs), with_kwargs=True
         )
         remove: Callable[[], None] = handle.remove
         return remove
 
     # `module.compile()` compiles the hooks too: ours would break the graph that is measured.
-    def noticed(*args: Any, **kwargs: Any) -> Any:
-        notice(args, kwargs)
+    def compiled_with_callback(*args: Any, **kwargs: Any) -> Any:
+        callback(args, kwargs)
         return compiled(*args, **kwargs)
 
-    setattr(module, _COMPILED, noticed)
-    return lambda: setattr(module, _COMPILED, compiled)
+    setattr(module, _COMPILED_CALL, compiled_with_callback)
+    return lambda: setattr(module, _COMPILED_CALL, compiled)

@@ -14,21 +14,21 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from unittest import SkipTest
 
-from pytest_pareto.measure.call import random_state_kept
+from pytest_pareto.measure.call import preserve_random_state
 from pytest_pareto.measure.meter import (
     Meter,
     absent,
-    answer_problems,
     declaration_problems,
+    error_summary,
     meter_pass,
-    summary,
+    result_problems,
     unit_problems,
 )
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.testing import plausibility
-from pytest_pareto.testing.plausibility import Pass, WatchedCalls
+from pytest_pareto.testing.plausibility import Pass, RecordedCalls
 
 UNIT_S = 0.02
 """Seconds of one unit of `busy_work`: far above what calling and reading clocks take."""
@@ -105,47 +105,53 @@ def check_meter(
         raise BrokenMeter(meter, problems)
     ranges = expected or {}
     _check_names(meter, (*ranges, *skip))
-    examination = Examination(meter, clock, frozenset(skip))
-    with random_state_kept():
-        seen = [examination.measure(work(u), u) for u in (1, plausibility.MORE) * passes]
-        absent = _absent(examination.wanted, seen)
-        if len(absent) < len(examination.wanted):
-            examination.raise_through()
-            rest = examination.measure(unseen or nothing, 0)
-            doubts = plausibility.unseen_problems if unseen else plausibility.nothing_problems
-            examination.note(*(problem for each in rest.found.values() for problem in doubts(each)))
+    check = MeterCheck(meter, clock, frozenset(skip))
+    with preserve_random_state():
+        all_passes = [check.measure(work(u), u) for u in (1, plausibility.LARGE_UNITS) * passes]
+        absent = _absent(check.wanted, all_passes)
+        if len(absent) < len(check.wanted):
+            check.check_exceptions_pass()
+            idle = check.measure(unseen or do_nothing, 0)
+            find_problems = (
+                plausibility.unseen_problems if unseen else plausibility.nothing_problems
+            )
+            check.add_problems(
+                *(problem for each in idle.found.values() for problem in find_problems(each))
+            )
     known_s = UNIT_S if work is busy_work else None
-    for metric in examination.wanted:
+    for metric in check.wanted:
         if metric.name not in absent:
-            examination.note(*_doubts(metric, seen, ranges.get(metric.name), known_s))
+            check.add_problems(
+                *_reading_problems(metric, all_passes, ranges.get(metric.name), known_s)
+            )
         elif must_measure:
-            examination.note(f"{metric.name!r} is absent: {absent[metric.name]}")
-    if examination.problems:
-        raise BrokenMeter(meter, examination.problems)
-    return _passed(meter, examination.wanted, seen, absent)
+            check.add_problems(f"{metric.name!r} is absent: {absent[metric.name]}")
+    if check.problems:
+        raise BrokenMeter(meter, check.problems)
+    return _checked_meter(meter, check.wanted, all_passes, absent)
 
 
-def _passed(
-    meter: Meter, metrics: Sequence[Metric], seen: Sequence[Pass], absent: Mapping[str, str]
+def _checked_meter(
+    meter: Meter, metrics: Sequence[Metric], all_passes: Sequence[Pass], absent: Mapping[str, str]
 ) -> CheckedMeter:
     measured = [metric.name for metric in metrics if metric.name not in absent]
     if not measured:
         reasons = "; ".join(dict.fromkeys(absent.values()))
         raise SkipTest(f"meter {_name(meter)} was not checked, it is absent here: {reasons}")
-    small = [each for each in seen if each.units == 1]
+    small = [each for each in all_passes if each.units == 1]
     return CheckedMeter({name: plausibility.reading(small, name) for name in measured}, absent)
 
 
-def _doubts(
+def _reading_problems(
     metric: Metric,
-    seen: Sequence[Pass],
+    all_passes: Sequence[Pass],
     expected: tuple[float, float] | None,
     known_s: float | None,
 ) -> Iterator[str]:
     """Say why a metric's readings cannot be true."""
-    small = [each for each in seen if each.units == 1]
-    large = [each for each in seen if each.units > 1]
-    zeros = [p for each in seen for p in plausibility.zero_problems(each.found[metric.name])]
+    small = [each for each in all_passes if each.units == 1]
+    large = [each for each in all_passes if each.units > 1]
+    zeros = [p for each in all_passes for p in plausibility.zero_problems(each.found[metric.name])]
     if zeros:
         yield zeros[0]
         return
@@ -153,17 +159,17 @@ def _doubts(
         yield from plausibility.range_problems(metric, small, expected)
     else:
         # One wrong unit is one problem, however often it shows.
-        yield from [p for each in seen for p in plausibility.unit_problems(metric, each, known_s)][
-            :1
-        ]
+        yield from [
+            p for each in all_passes for p in plausibility.unit_problems(metric, each, known_s)
+        ][:1]
     yield from plausibility.growth_problems(metric, small, large)
 
 
-def _absent(metrics: Sequence[Metric], seen: Sequence[Pass]) -> dict[str, str]:
+def _absent(metrics: Sequence[Metric], all_passes: Sequence[Pass]) -> dict[str, str]:
     """Return the reasons of metrics that any pass lacks, by name."""
     absent: dict[str, str] = {}
     for metric in metrics:
-        for each in seen:
+        for each in all_passes:
             found = each.found.get(metric.name)
             if found is None or found.absent is not None:
                 reason = None if found is None else found.absent
@@ -185,7 +191,7 @@ def _name(meter: object) -> str:
     return meter.__name__ if isinstance(meter, type) else type(meter).__name__
 
 
-class Examination:
+class MeterCheck:
     """Passes of one meter, with ``problems`` in the order in which they were found.
 
     ``wanted`` are the metrics that are asked for: those of the meter without ``skip``.
@@ -200,83 +206,85 @@ class Examination:
         self.wanted = tuple(metric for metric in meter.metrics if metric.name not in skip)
         self.problems: list[str] = []
 
-    def note(self, *problems: str) -> None:
+    def add_problems(self, *problems: str) -> None:
         """Take in problems, each once."""
         self.problems = list(dict.fromkeys((*self.problems, *problems)))
 
     def measure(self, function: Callable[[], object], units: int) -> Pass:
         """Have a function of so many units of work measured, after a first call of it."""
-        calls = self._called_once(function)
-        before = ProcessState.now()
-        found = self._ask(calls)
-        after = ProcessState.now()
-        self.note(*before.left_behind(after, drew_nothing=function is nothing))
+        calls = self._calls_after_first(function)
+        before = ProcessState.current()
+        found = self._measurements(calls)
+        after = ProcessState.current()
+        self.add_problems(*before.leftovers(after, drew_nothing=function is do_nothing))
         if any(each.values for each in found.values()):
             calls.check_calls()
-        self.note(*calls.misuse)
+        self.add_problems(*calls.misuse)
         return calls.finish(units, found)
 
-    def raise_through(self) -> None:
+    def check_exceptions_pass(self) -> None:
         """Have a call measured that raises, of which the test is to hear."""
-        planted = RuntimeError("planted by check_meter")
-        calls = self._called_once(_raising_from_its_second_call(planted))
-        before = ProcessState.now()
+        planted_error = RuntimeError("planted by check_meter")
+        calls = self._calls_after_first(_raising_from_its_second_call(planted_error))
+        before = ProcessState.current()
         try:
             meter_pass(self._meter, calls, self._skip)
         except RuntimeError as error:
-            if error is not planted:
+            if error is not planted_error:
                 raise
         else:
             if calls.raised is not None:
-                self.note(
+                self.add_problems(
                     "swallows what the measured function raises: let it through, or say absent "
                     "only after a plain call has shown that the function is not at fault"
                 )
-        self.note(*before.left_behind(ProcessState.now(), drew_nothing=True))
+        self.add_problems(*before.leftovers(ProcessState.current(), drew_nothing=True))
 
-    def _called_once(self, function: Callable[[], object]) -> WatchedCalls:
-        calls = WatchedCalls(function, clock=self._clock)
+    def _calls_after_first(self, function: Callable[[], object]) -> RecordedCalls:
+        calls = RecordedCalls(function, clock=self._clock)
         calls.make_first_call()
         calls.begin(self.wanted)
         random.random()  # noqa: S311  (so that a meter which seeds shows, though it did before)
         return calls
 
-    def _ask(self, calls: WatchedCalls) -> Mapping[str, Measurement]:
+    def _measurements(self, calls: RecordedCalls) -> Mapping[str, Measurement]:
         """Return what the meter says, by the name of the metric; nothing where it fails."""
         try:
             reason: object = self._meter.absence()
-            again: object = self._meter.absence()
+            second_reason: object = self._meter.absence()
         except Exception as error:  # whatever a meter under test raises is a finding
-            self.note(f"absence() raised {summary(error)}; it returns a reason, or None")
+            self.add_problems(
+                f"absence() raised {error_summary(error)}; it returns a reason, or None"
+            )
             return {}
-        if again != reason:
-            self.note(f"absence() returned {reason!r}, and asked again {again!r}")
+        if second_reason != reason:
+            self.add_problems(f"absence() returned {reason!r}, and asked again {second_reason!r}")
         if reason is None:
-            return self._measured(calls)
+            return self._measure(calls)
         if isinstance(reason, str) and reason.strip():
             return {each.metric.name: each for each in absent(self.wanted, reason)}
-        self.note(f"absence() returned {reason!r}; it returns a reason in words, or None")
+        self.add_problems(f"absence() returned {reason!r}; it returns a reason in words, or None")
         return {}
 
-    def _measured(self, calls: WatchedCalls) -> Mapping[str, Measurement]:
+    def _measure(self, calls: RecordedCalls) -> Mapping[str, Measurement]:
         try:
             found: object = self._meter.measure(calls)
         except Exception as error:  # likewise
             if calls.raised is not None:  # by the work itself, which is for the caller to hear
                 raise calls.raised from None
-            self.note(f"measure raised {summary(error)}")
+            self.add_problems(f"measure raised {error_summary(error)}")
             return {}
         if not isinstance(found, (list, tuple)) or not all(
             isinstance(each, Measurement) for each in found
         ):
-            self.note(f"measure returned {found!r}; it returns a sequence of Measurement")
+            self.add_problems(f"measure returned {found!r}; it returns a sequence of Measurement")
             return {}
-        self.note(*answer_problems(found, self._meter.metrics, self.wanted))
+        self.add_problems(*result_problems(found, self._meter.metrics, self.wanted))
         names = {metric.name for metric in self.wanted}
         return {each.metric.name: each for each in found if each.metric.name in names}
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """Do nothing, and draw no random number."""
 
 
@@ -303,7 +311,7 @@ class ProcessState:
     random: object
 
     @classmethod
-    def now(cls) -> "ProcessState":
+    def current(cls) -> "ProcessState":
         """Return the state at this moment."""
         return cls(
             trace=sys.gettrace(),
@@ -313,7 +321,7 @@ class ProcessState:
             random=random.getstate(),
         )
 
-    def left_behind(self, after: "ProcessState", *, drew_nothing: bool) -> Iterator[str]:
+    def leftovers(self, after: "ProcessState", *, drew_nothing: bool) -> Iterator[str]:
         """Say what is different ``after``; random numbers only where the call ``drew_nothing``."""
         if after.trace is not self.trace:
             yield "leaves a tracer behind: put sys.settrace back, also where the call raises"

@@ -127,12 +127,12 @@ def read_readings(path: Path | str) -> Readings:
         line = _decode(text, _Line, file, number)
         key = (line.case, line.metric.name)
         if key in places:
-            raise _corrupt(
+            raise _file_error(
                 file, number, f"{key[1]!r} of {key[0]!r} is on line {places[key]} already"
             )
         places[key] = number
         if len(line.runs) != count:
-            raise _corrupt(file, number, f"expected {count} runs, got {len(line.runs)}")
+            raise _file_error(file, number, f"expected {count} runs, got {len(line.runs)}")
         for run, measurement in zip(runs, _measurements(line, file, number), strict=True):
             if measurement is not None:
                 run.setdefault(line.case, {})[line.metric.name] = measurement
@@ -147,13 +147,13 @@ def _measurements(line: _Line, file: str, number: int) -> Sequence[Measurement |
             for each in line.runs
         ]
     except ParetoError as error:
-        raise _corrupt(file, number, str(error)) from error
+        raise _file_error(file, number, str(error)) from error
 
 
 def _check_header(text: bytes, file: str) -> int:
     header = _decode(text, _Header, file, 1)
     if header.format != FORMAT:
-        raise _corrupt(file, 1, f"expected the format {FORMAT!r}, got {header.format!r}")
+        raise _file_error(file, 1, f"expected the format {FORMAT!r}, got {header.format!r}")
     if header.version > VERSION:
         raise ParetoError(
             f"{file}: version {header.version} was written by a newer pytest-pareto; upgrade "
@@ -162,14 +162,14 @@ def _check_header(text: bytes, file: str) -> int:
     return header.runs
 
 
-def _decode(text: bytes, form: type[_T], file: str, number: int) -> _T:
+def _decode(text: bytes, struct_type: type[_T], file: str, number: int) -> _T:
     try:
-        return msgspec.json.decode(text, type=form)
+        return msgspec.json.decode(text, type=struct_type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ParetoError) as error:
-        raise _corrupt(file, number, str(error)) from error
+        raise _file_error(file, number, str(error)) from error
 
 
-def _corrupt(file: str, number: int, problem: str) -> ParetoError:
+def _file_error(file: str, number: int, problem: str) -> ParetoError:
     return ParetoError(f"{file}, line {number}: {problem}. Record the readings again")
 
 
@@ -181,7 +181,7 @@ class ReplayMeter:
     """
 
     def __init__(self, readings: Readings, name: str, *, run: int = 0, scale: float = 1.0) -> None:
-        _check(readings, run, (name,))
+        _require_run_and_metrics(readings, run, (name,))
         if not (math.isfinite(scale) and scale > 0):
             raise ParetoError(f"scale of {name!r} must be a finite number > 0, not {scale!r}")
         self.metrics = (readings.metrics[name],)
@@ -205,9 +205,9 @@ class ReplayMeter:
             raise self._missing(f"{metric.name!r} of case {calls.case_id!r}", case)
         return (_scaled(found, self._scale),)
 
-    def _missing(self, what: str, known: Collection[str]) -> ParetoError:
-        there = ", ".join(sorted(known))
-        return ParetoError(f"{self._file}: run {self._run} has no {what}; it has {there}")
+    def _missing(self, what: str, available_metrics: Collection[str]) -> ParetoError:
+        available = ", ".join(sorted(available_metrics))
+        return ParetoError(f"{self._file}: run {self._run} has no {what}; it has {available}")
 
 
 def replay_meters(
@@ -227,13 +227,13 @@ def replay_meters(
     readings = read_readings(path)
     names = tuple(readings.metrics) if metrics is None else tuple(metrics)
     factors = scale or {}
-    _check(readings, run, (*names, *factors))
+    _require_run_and_metrics(readings, run, (*names, *factors))
     return tuple(
         ReplayMeter(readings, name, run=run, scale=factors.get(name, 1.0)) for name in names
     )
 
 
-def _check(readings: Readings, run: int, names: Collection[str]) -> None:
+def _require_run_and_metrics(readings: Readings, run: int, names: Collection[str]) -> None:
     count = len(readings.runs)
     if not 0 <= run < count:
         raise ParetoError(

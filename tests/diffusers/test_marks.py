@@ -63,7 +63,7 @@ def test_a_slower_decoder_shows_in_decode_alone() -> None:
     assert slow_decoder_shows()
 
 
-@pytest.mark.parametrize("swapped", [("stepped", "end"), ("end", "stepped")])
+@pytest.mark.parametrize("swapped", [("last_step", "end"), ("end", "last_step")])
 def test_marks_in_the_wrong_place_would_not_show_it(
     monkeypatch: pytest.MonkeyPatch, swapped: tuple[str, str]
 ) -> None:

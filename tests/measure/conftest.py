@@ -16,7 +16,7 @@ from tests.measure.chrome_trace import ChromeTrace
 from tests.measure.scripted_nvml import EPOCH_US, ScriptedBoard, ScriptedNvml
 
 
-class HandClock:
+class ManualClock:
     """Nanoseconds that pass only when somebody says so."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class HandClock:
 class Queue:
     """The work of one device: when it is done, and how much of it was done when."""
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
         self._began_ns = [0]
         self._ended_ns = [0]
@@ -84,7 +84,7 @@ class FakeTensor:
 class FakeCuda:
     """What the package uses of `torch.cuda`: per device a queue of kernels and an allocator."""
 
-    def __init__(self, clock: HandClock, *, devices: int) -> None:
+    def __init__(self, clock: ManualClock, *, devices: int) -> None:
         self.clock = clock
         self.queues = [Queue(clock) for _ in range(devices)]
         self.launch_s = 5e-6
@@ -175,8 +175,8 @@ def _quick_collections() -> None:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def fake_torch(monkeypatch: pytest.MonkeyPatch, clock: HandClock) -> Any:
+def fake_torch(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> Any:
     """A torch with three CUDA devices of which none has been used."""
     state = {"cpu": "cpu state"}
     cuda = FakeCuda(clock, devices=3)
@@ -205,7 +205,7 @@ def fake_torch(monkeypatch: pytest.MonkeyPatch, clock: HandClock) -> Any:
 
 
 @pytest.fixture
-def nvml(monkeypatch: pytest.MonkeyPatch, fake_torch: Any, clock: HandClock) -> ScriptedNvml:
+def nvml(monkeypatch: pytest.MonkeyPatch, fake_torch: Any, clock: ManualClock) -> ScriptedNvml:
     """An NVML that knows the devices of `fake_torch` by their UUIDs."""
     cuda = fake_torch.cuda
     pairs = zip(cuda.uuids, cuda.queues, strict=False)
@@ -223,7 +223,7 @@ def trace() -> ChromeTrace:
 
 
 @pytest.fixture
-def calls_of(clock: HandClock) -> Callable[..., Calls]:
+def calls_of(clock: ManualClock) -> Callable[..., Calls]:
     """Make the `Calls` of a function, by the hand clock."""
 
     def make(function: Callable[..., object], **plan: Any) -> Calls:

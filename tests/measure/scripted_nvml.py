@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from tests.measure.conftest import HandClock
+    from tests.measure.conftest import ManualClock
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,7 +58,7 @@ class ScriptedBoard:
     slowed: list[tuple[str, float, float]] = field(default_factory=list)
     counts_slowdowns: bool = True
     processes: dict[int, int | None] = field(default_factory=lambda: {os.getpid(): None})
-    refuses: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
 
     def slow(self, reason: str, began_s: float, ended_s: float) -> None:
         """Slow the board down for a while, for a reason by NVML's name: ``SwPowerCap``, ..."""
@@ -114,8 +114,8 @@ def _of_a_board(
         question = answer.__name__
         if not nvml.sessions:
             raise NVMLError("Uninitialized")
-        if question in board.refuses:
-            raise NVMLError(board.refuses[question])
+        if question in board.errors:
+            raise NVMLError(board.errors[question])
         nvml.asked.append((nvml.clock(), question))
         return answer(nvml, board, *args, **kwargs)
 
@@ -142,17 +142,17 @@ class ScriptedNvml:
     nvmlClocksEventReasonHwThermalSlowdown = 64
     nvmlClocksEventReasonHwPowerBrakeSlowdown = 128
 
-    def __init__(self, clock: "HandClock", boards: list[ScriptedBoard]) -> None:
+    def __init__(self, clock: "ManualClock", boards: list[ScriptedBoard]) -> None:
         self.clock = clock
         self.boards = boards
         self.slices: dict[str, ScriptedBoard] = {}
-        self.closed: str | None = None
+        self.init_error: str | None = None
         self.sessions = 0
         self.asked: list[tuple[int, str]] = []
 
     def nvmlInit(self) -> None:
-        if self.closed is not None:
-            raise NVMLError(self.closed)
+        if self.init_error is not None:
+            raise NVMLError(self.init_error)
         self.sessions += 1
 
     def nvmlShutdown(self) -> None:

@@ -13,7 +13,7 @@ from pytest_pareto.measure.asynchronous import (
     awaited_outside,
     once,
 )
-from pytest_pareto.measure.loop import empty_round_s
+from pytest_pareto.measure.loop import round_overhead_s
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters.latency import SteadyMeter
@@ -112,7 +112,7 @@ class TestMeasuring:
                 return wait(call)
 
             calls = Calls(Awaited(_double, costly), lambda: ((), {}), clock=clock)
-            return empty_round_s(calls)
+            return round_overhead_s(calls)
 
         assert _run(work) == pytest.approx(1e-3)
 

@@ -7,7 +7,7 @@ from pytest_pareto.measure.device import (
     AcceleratorDevice,
     CpuDevice,
     CudaDevice,
-    ever_allocated,
+    cumulative_allocated_bytes,
     find_device,
     initialized_cuda,
 )
@@ -83,18 +83,18 @@ def test_an_accelerator_that_is_not_there_is_the_processor(fake_torch: Any) -> N
 
 def test_a_function_works_on_the_devices_whose_memory_it_asked_for(fake_torch: Any) -> None:
     fake_torch.cuda.allocate(7, on=2)  # another test's
-    before = ever_allocated()
+    before = cumulative_allocated_bytes()
     fake_torch.cuda.allocate(7, on=1)
     device = find_device(before)
     assert isinstance(device, CudaDevice)
-    assert (device.indexes, device.working) == ((0, 1, 2), (1,))
+    assert (device.indexes, device.own_indexes) == ((0, 1, 2), (1,))
 
 
 def test_one_that_asked_for_none_is_taken_to_work_on_the_current_one(fake_torch: Any) -> None:
     fake_torch.cuda.allocate(7, on=2)
-    device = find_device(ever_allocated())
+    device = find_device(cumulative_allocated_bytes())
     assert isinstance(device, CudaDevice)
-    assert device.working == (0,)
+    assert device.own_indexes == (0,)
 
 
 def test_looking_for_accelerators_does_not_start_cuda(fake_torch: Any) -> None:

@@ -340,7 +340,7 @@ def test_without_keeping_the_state_they_would(torch: Any, monkeypatch: pytest.Mo
     def draw() -> Any:
         return torch.rand(4, device="cuda").tolist()
 
-    monkeypatch.setattr(measurement, "random_state_kept", nullcontext)
+    monkeypatch.setattr(measurement, "preserve_random_state", nullcontext)
     torch.manual_seed(0)
     once = [draw(), draw()]
     torch.manual_seed(0)

@@ -75,7 +75,7 @@ def test_a_board_that_nvml_does_not_know_leaves_the_limits_unknown(
 
 
 def test_without_nvml_torch_says_what_it_knows(fake_torch: Any, nvml: "ScriptedNvml") -> None:
-    nvml.closed = "NVML Shared Library Not Found"
+    nvml.init_error = "NVML Shared Library Not Found"
     found = visible_gpus()
     assert (found.product, found.count) == ("NVIDIA H200", 3)
     assert (found.power_limits_w, found.driver) == ((), None)

@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_pareto.measure.meter import Calls, absent, summary
+from pytest_pareto.measure.meter import Calls, absent, error_summary
 from pytest_pareto.model.metric import FLOPS, LATENCY
 
 pytestmark = pytest.mark.usefixtures("without_torch")
@@ -75,5 +75,5 @@ def test_absent_gives_each_metric_the_reason() -> None:
 
 
 def test_an_exception_is_summarised_in_one_line() -> None:
-    assert summary(RuntimeError("CUDA error\nCompile with ...")) == "RuntimeError: CUDA error"
-    assert summary(RuntimeError()) == "RuntimeError"
+    assert error_summary(RuntimeError("CUDA error\nCompile with ...")) == "RuntimeError: CUDA error"
+    assert error_summary(RuntimeError()) == "RuntimeError"

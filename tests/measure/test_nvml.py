@@ -47,7 +47,7 @@ class TestTheConnection:
 
     @pytest.mark.parametrize("words", ["Driver Not Loaded", "Insufficient Permissions"])
     def test_a_refusing_driver_is_told_in_its_words(self, nvml: "ScriptedNvml", words: str) -> None:
-        nvml.closed = words
+        nvml.init_error = words
         message = rf"^NVML cannot be used here \(NVMLError: {words}\)$"
         with pytest.raises(NvmlError, match=message) as raised, open_nvml():
             pass
@@ -75,14 +75,14 @@ class TestFindingABoard:
             board = found.board(UUID)
         assert board.handle.uuid == UUID
         assert board.name == board_name(UUID) == hashlib.sha256(UUID.encode()).hexdigest()[:8]
-        assert not board.sliced
+        assert not board.is_mig_slice
 
     def test_a_slice_is_its_whole_board_and_says_so(self, nvml: "ScriptedNvml") -> None:
         nvml.slices["11111111"] = nvml.boards[1]
         with open_nvml() as found:
             board = found.board("11111111")
         assert board.handle is nvml.boards[1]
-        assert board.sliced
+        assert board.is_mig_slice
 
     def test_an_unknown_one_is_an_error_that_does_not_tell_the_uuid(
         self, nvml: "ScriptedNvml"
@@ -159,7 +159,7 @@ class TestABoard:
         clock.advance(1.0)
         assert board.slowdowns()["software thermal slowdown"].total_ns == 1_000_000_000
         if field_values == "refused":
-            nvml.boards[0].refuses["nvmlDeviceGetFieldValues"] = "Not Supported"
+            nvml.boards[0].errors["nvmlDeviceGetFieldValues"] = "Not Supported"
         elif field_values == "unsupported":
             nvml.boards[0].counts_slowdowns = False
         else:
@@ -190,7 +190,7 @@ class TestABoard:
         self, nvml: "ScriptedNvml", board: Board, question: str, ask: Any
     ) -> None:
         ask(board)
-        nvml.boards[0].refuses[question] = "Not Supported"
+        nvml.boards[0].errors[question] = "Not Supported"
         with pytest.raises(NvmlError, match=rf"no answer to {question} \(Not Supported\)"):
             ask(board)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.streams import Consumed, Stream, consumed_of
+from pytest_pareto.measure.streams import ConsumedStream, Stream, latest_stream
 from pytest_pareto.model.errors import ParetoError
 
 
@@ -15,9 +15,9 @@ def _numbers(count: int) -> Iterator[int]:
 def test_the_first_calls_items_come_back_and_later_ones_are_dropped() -> None:
     stream = Stream(_numbers)
     assert stream(3) == [0, 1, 2]
-    assert stream.consumed == Consumed(3)
+    assert stream.consumed == ConsumedStream(3)
     assert stream(5) == []
-    assert stream.consumed == Consumed(5)
+    assert stream.consumed == ConsumedStream(5)
 
 
 def test_a_later_item_is_dropped_before_the_one_after_the_next_is_made() -> None:
@@ -59,12 +59,12 @@ def test_first_items_are_timed_where_that_is_asked_for() -> None:
         return 7
 
     stream = Stream(items)
-    with stream.first_items_timed(now):
+    with stream.time_first_items(now):
         stream()
     assert journal == ["made 0", "now", "made 1", "made 2"]
-    assert stream.consumed == Consumed(3, 7)
+    assert stream.consumed == ConsumedStream(3, 7)
     stream()
-    assert stream.consumed == Consumed(3, None)
+    assert stream.consumed == ConsumedStream(3, None)
 
 
 def test_an_endless_stream_can_be_ended_and_is_closed_within_the_call() -> None:
@@ -115,10 +115,10 @@ def test_what_closing_raises_is_not_laid_on_an_item() -> None:
 
 def test_an_empty_stream_has_no_first_item() -> None:
     stream = Stream(_numbers)
-    with stream.first_items_timed(lambda: 7):
+    with stream.time_first_items(lambda: 7):
         assert stream(0) == []
         assert stream(0) == []
-    assert stream.consumed == Consumed(0, None)
+    assert stream.consumed == ConsumedStream(0, None)
 
 
 def test_a_stream_that_was_consumed_before_is_a_mistake() -> None:
@@ -145,13 +145,13 @@ def test_what_is_measured_is_the_stream_that_the_test_was_handed(
 ) -> None:
     stream = Stream(_numbers)
     stream(22)
-    stream.require_whole()
+    stream.require_same_length()
     with pytest.raises(ParetoError, match=says) if says else nullcontext():
-        stream.require_whole(steady)
+        stream.require_same_length(steady)
     for count in steady:
         stream(count)
     with pytest.raises(ParetoError, match=says) if says else nullcontext():
-        stream.require_whole()
+        stream.require_same_length()
 
 
 async def _async_numbers() -> AsyncIterator[int]:
@@ -178,4 +178,4 @@ def test_what_is_no_stream_is_refused(function: Any, says: str) -> None:
 
 
 def test_other_functions_have_none() -> None:
-    assert consumed_of(_numbers) is None
+    assert latest_stream(_numbers) is None

@@ -24,7 +24,7 @@ from pytest_pareto.testing import check_meter
 from pytest_pareto.zeus import CPU_ENERGY, ZeusEnergyMeter
 
 if TYPE_CHECKING:
-    from tests.measure.conftest import HandClock
+    from tests.measure.conftest import ManualClock
 
 CALL_S = 0.25
 
@@ -33,7 +33,7 @@ CALL_S = 0.25
 class World:
     """A machine as zeus sees it: watts by index, and what it cannot read."""
 
-    clock: "HandClock"
+    clock: "ManualClock"
     gpus: dict[int, float] = field(default_factory=dict)
     cpus: dict[int, float] = field(default_factory=dict)
     apple: dict[str, float | None] | None = None
@@ -98,7 +98,7 @@ class Monitor:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, clock: "HandClock") -> World:
+def world(monkeypatch: pytest.MonkeyPatch, clock: "ManualClock") -> World:
     """A machine on which zeus is installed."""
     world = World(clock)
     zeus, device, monitor = (ModuleType(n) for n in ("zeus", "zeus.device", "zeus.monitor"))

@@ -11,9 +11,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
-from pytest_pareto.measure.call import argument_source, refuse_unfinished
+from pytest_pareto.measure.call import argument_source, require_finished
 from pytest_pareto.measure.device import loaded_torch
-from pytest_pareto.measure.meter import Calls, absent, summary
+from pytest_pareto.measure.meter import Calls, absent, error_summary
 from pytest_pareto.model.errors import ParetoError, pip_install
 from pytest_pareto.model.metric import FLOPS, OPERATIONS
 from pytest_pareto.model.run import Measurement
@@ -36,7 +36,7 @@ class Work:
     uncounted: tuple[str, ...] = ()
 
 
-def counted(call: Callable[[], T]) -> tuple[T, Work]:
+def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
     """Call once, and return the result with the work that torch dispatched for it.
 
     Needs torch to be imported. Counted is what the calling thread dispatches (and what
@@ -49,12 +49,12 @@ def counted(call: Callable[[], T]) -> tuple[T, Work]:
 
     torch = loaded_torch()
     counter = FlopCounterMode(display=False)
-    _count_attention_on_cpu(torch, counter)
+    _add_cpu_attention_formulas(torch, counter)
     # The innermost mode is asked first: composite operations have been taken apart by the
     # counter of FLOPs before the other one sees them.
     with ExitStack() as modes:
-        modes.enter_context(_eagerly(torch))
-        modes.enter_context(_layer_by_layer(torch))
+        modes.enter_context(_eager_mode(torch))
+        modes.enter_context(_without_fast_path(torch))
         modes.enter_context(counter)
         operations = modes.enter_context(Operations(frozenset(counter.flop_registry)))
         result = call()
@@ -62,7 +62,7 @@ def counted(call: Callable[[], T]) -> tuple[T, Work]:
     return result, Work(flops, operations.count, tuple(sorted(operations.uncounted)))
 
 
-def _eagerly(torch: Any) -> AbstractContextManager[object]:
+def _eager_mode(torch: Any) -> AbstractContextManager[object]:
     # Nothing is compiled in a process without dynamo, and loading it would take a second.
     if "torch._dynamo" not in sys.modules:
         return nullcontext()
@@ -71,7 +71,7 @@ def _eagerly(torch: Any) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def _layer_by_layer(torch: Any) -> Iterator[None]:
+def _without_fast_path(torch: Any) -> Iterator[None]:
     """Keep torch's transformer layers from their one fused kernel, of which nothing is counted.
 
     They take it in inference, on processors and GPUs and not on the meta device.
@@ -84,7 +84,7 @@ def _layer_by_layer(torch: Any) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def _count_attention_on_cpu(torch: Any, counter: Any) -> None:
+def _add_cpu_attention_formulas(torch: Any, counter: Any) -> None:
     """Count the CPU's attention operators as CUDA's, whose arguments they share.
 
     torch counts only the latter, and a count that holds anywhere must not depend on
@@ -92,10 +92,10 @@ def _count_attention_on_cpu(torch: Any, counter: Any) -> None:
     """
     for suffix in ("", "_backward"):
         name = "_scaled_dot_product_flash_attention"
-        here = getattr(torch.ops.aten, f"{name}_for_cpu{suffix}", None)
+        cpu_operation = getattr(torch.ops.aten, f"{name}_for_cpu{suffix}", None)
         formula = counter.flop_registry.get(getattr(torch.ops.aten, f"{name}{suffix}", None))
-        if here is not None and formula is not None:
-            counter.flop_registry.setdefault(here, formula)
+        if cpu_operation is not None and formula is not None:
+            counter.flop_registry.setdefault(cpu_operation, formula)
 
 
 class WorkMeter:
@@ -121,15 +121,15 @@ class WorkMeter:
         """Call once under the counter."""
         call = calls.prepare()
         try:
-            _, work = counted(call)
+            _, work = call_and_count(call)
         except Exception as error:  # the counter's fault, or the function's: see below
             # The counter changes how torch dispatches, which some code does not survive.
             # A plain call tells: if it raises as well, the fault is the function's.
             calls.prepare()()
-            return absent(self.metrics, f"counting raised {summary(error)}")
+            return absent(self.metrics, f"counting raised {error_summary(error)}")
         if work.flops == 0:
-            return absent(self.metrics, _nothing(work))
-        return (Measurement(FLOPS, (float(work.flops),), notes=_lower_bound(work)),)
+            return absent(self.metrics, _zero_flops_reason(work))
+        return (Measurement(FLOPS, (float(work.flops),), notes=_lower_bound_notes(work)),)
 
 
 def count_work(fn: Callable[..., object], /, *args: object, **kwargs: object) -> Work:
@@ -150,7 +150,7 @@ def count_work(fn: Callable[..., object], /, *args: object, **kwargs: object) ->
     Any other exception of ``fn`` is raised unchanged, with a note.
     """
     __tracebackhide__ = True
-    _, work = _without_data(fn, args, kwargs)
+    _, work = _count_without_data(fn, args, kwargs)
     _require_flops(work, "")
     return work
 
@@ -179,18 +179,18 @@ def measure_work(
             "out by metrics= or skip_metrics; ask for one of them, or leave work_only away"
         )
     made_args, made_kwargs = argument_source(args, kwargs, setup)()
-    result, work = _without_data(function, made_args, made_kwargs)
+    result, work = _count_without_data(function, made_args, made_kwargs)
     if FLOPS in wanted:
         _require_flops(work, "; skip_metrics=['flops'] counts operations alone")
-    found = {FLOPS: work.flops, OPERATIONS: work.operations}
-    notes = {FLOPS: _lower_bound(work)}
+    counts = {FLOPS: work.flops, OPERATIONS: work.operations}
+    notes = {FLOPS: _lower_bound_notes(work)}
     return result, tuple(
-        Measurement(metric, (float(found[metric]),), notes=notes.get(metric, ()))
+        Measurement(metric, (float(counts[metric]),), notes=notes.get(metric, ()))
         for metric in wanted
     )
 
 
-def _without_data(
+def _count_without_data(
     function: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object]
 ) -> tuple[Any, Work]:
     __tracebackhide__ = True
@@ -200,14 +200,14 @@ def _without_data(
         import_module("torch")
     except ImportError as error:
         raise ParetoError(
-            f"torch cannot be imported ({summary(error)}), and only its operations are "
+            f"torch cannot be imported ({error_summary(error)}), and only its operations are "
             "counted; install it: " + pip_install("torch")
         ) from error
     from pytest_pareto.measure.work.meta_device import without_data
 
     try:
         with without_data((args, kwargs)):
-            result, work = counted(partial(function, *args, **kwargs))
+            result, work = call_and_count(partial(function, *args, **kwargs))
     except ParetoError:
         raise
     except Exception as error:  # of the model: it is raised again, with a note
@@ -217,21 +217,21 @@ def _without_data(
             "its arguments there"
         )
         raise
-    refuse_unfinished(function, result)
+    require_finished(function, result)
     return result, work
 
 
-def _require_flops(work: Work, otherwise: str) -> None:
+def _require_flops(work: Work, hint: str) -> None:
     if work.flops == 0:
-        raise ParetoError(f"{_nothing(work)}{otherwise}")
+        raise ParetoError(f"{_zero_flops_reason(work)}{hint}")
 
 
-def _nothing(work: Work) -> str:
-    unseen = f", and {', '.join(work.uncounted)}, which it cannot" if work.uncounted else ""
-    return f"0 FLOPs counted: the call dispatched no operation that torch can count{unseen}"
+def _zero_flops_reason(work: Work) -> str:
+    uncounted_part = f", and {', '.join(work.uncounted)}, which it cannot" if work.uncounted else ""
+    return f"0 FLOPs counted: the call dispatched no operation that torch can count{uncounted_part}"
 
 
-def _lower_bound(work: Work) -> tuple[str, ...]:
+def _lower_bound_notes(work: Work) -> tuple[str, ...]:
     if not work.uncounted:
         return ()
     return (f"without the FLOPs of {', '.join(work.uncounted)}, which torch cannot count",)

@@ -29,11 +29,11 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from pytest_pareto.measure.call import random_state_kept
+from pytest_pareto.measure.call import preserve_random_state
 from pytest_pareto.model.errors import ParetoError
 
 _aten = torch.ops.aten
-_READERS = frozenset((torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape))
+_DATA_DEPENDENT_TAGS = frozenset((torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape))
 
 
 @contextmanager
@@ -48,18 +48,18 @@ def without_data(arguments: object) -> Iterator[None]:
     Raises ParetoError where an operation needs numbers, or cannot run without.
     """
     mode = detect_fake_mode(tree_leaves(arguments)) or FakeTensorMode(allow_non_fake_inputs=True)
-    dataless = Dataless(mode)
+    dataless = DatalessMode(mode)
     with ExitStack() as stack:
-        stack.enter_context(random_state_kept())
-        stack.enter_context(traces_removed())
+        stack.enter_context(preserve_random_state())
+        stack.enter_context(restore_modules())
         stack.callback(dataless.restore_gradients)
-        stack.enter_context(attention_in_one_operation())
-        stack.enter_context(recurrent_layers_in_parts())
+        stack.enter_context(single_operation_attention())
+        stack.enter_context(decomposed_recurrent_layers())
         stack.enter_context(dataless)
         yield
 
 
-class Dataless(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy
+class DatalessMode(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy
     """Runs each operation on meta tensors as it is, and any other under ``fake_mode``.
 
     A tensor that exists keeps its values, and so do views of it and what is computed of
@@ -84,40 +84,42 @@ class Dataless(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by
         """Run one operation for its shapes."""
         kwargs = kwargs or {}
         tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
-        self._remember_gradients(tensors)
+        self._save_gradients(tensors)
         try:
-            if self._runs_as_it_is(func, tensors, kwargs.get("device")):
+            if self._runs_unchanged(func, tensors, kwargs.get("device")):
                 return func(*args, **kwargs)
-            written = (x for x in _written_by(func, args, kwargs) if not isinstance(x, FakeTensor))
-            self._overwritten |= {_storage(x): x for x in written}
+            written = (
+                x for x in _written_tensors(func, args, kwargs) if not isinstance(x, FakeTensor)
+            )
+            self._overwritten |= {_storage_id(x): x for x in written}
             # Left to itself, a mode that is given nothing but real tensors computes some
             # operations with them, in place too.
-            args, kwargs = tree_map_only(torch.Tensor, self._without_data, (args, kwargs))
+            args, kwargs = tree_map_only(torch.Tensor, self._to_fake, (args, kwargs))
             with self._fake_mode:
                 return func(*args, **kwargs)
         except RuntimeError as error:
-            told = refusal(func, error)
-            if told is None:
+            explained = dataless_error(func, error)
+            if explained is None:
                 raise
-            raise told from error
+            raise explained from error
 
-    def _runs_as_it_is(self, func: Any, tensors: Sequence[Any], device: Any) -> bool:
+    def _runs_unchanged(self, func: Any, tensors: Sequence[Any], device: Any) -> bool:
         to_meta = device is not None and device.type == "meta"
         if any(isinstance(tensor, FakeTensor) for tensor in tensors):
             return False
         if any(tensor.is_meta for tensor in tensors):
             # Fake tensors know what needs numbers, and can be copied off the meta device.
-            return (device is None or to_meta) and not _reads_numbers(func, tensors)
+            return (device is None or to_meta) and not _needs_values(func, tensors)
         if to_meta or not tensors:
             return to_meta
-        if any(x.requires_grad or _storage(x) in self._overwritten for x in tensors):
+        if any(x.requires_grad or _storage_id(x) in self._overwritten for x in tensors):
             return False
         return _keeps_values(func, tensors)
 
-    def _without_data(self, tensor: Any) -> object:
+    def _to_fake(self, tensor: Any) -> object:
         return tensor if isinstance(tensor, FakeTensor) else self._fake_mode.from_tensor(tensor)
 
-    def _remember_gradients(self, tensors: Sequence[Any]) -> None:
+    def _save_gradients(self, tensors: Sequence[Any]) -> None:
         # Backward leaves gradients without data on parameters. (Those of fake tensors never
         # have any, and what somebody refers to cannot be moved by `Module.to`.)
         for tensor in tensors:
@@ -138,12 +140,12 @@ def _keeps_values(func: Any, tensors: Sequence[Any]) -> bool:
     return pointwise and all(tensor.numel() == 1 for tensor in tensors)
 
 
-def _storage(tensor: Any) -> int:
+def _storage_id(tensor: Any) -> int:
     """Return what tells memory apart, which views share."""
     return int(tensor.untyped_storage()._cdata)  # noqa: SLF001
 
 
-def _written_by(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+def _written_tensors(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     """Return the tensors that an operation should write to; under fakes it does not."""
     schema = getattr(func, "_schema", None)
     if schema is None or not schema.is_mutable:
@@ -154,19 +156,19 @@ def _written_by(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> li
     return [x for x in tree_leaves(written) if isinstance(x, torch.Tensor)]
 
 
-def _reads_numbers(func: Any, tensors: Sequence[Any]) -> bool:
-    if _READERS.isdisjoint(getattr(func, "tags", ())):
+def _needs_values(func: Any, tensors: Sequence[Any]) -> bool:
+    if _DATA_DEPENDENT_TAGS.isdisjoint(getattr(func, "tags", ())):
         return False
     # Indexing by numbers has a shape whatever they are; by a mask it has not.
     by_mask = any(tensor.dtype in (torch.bool, torch.uint8) for tensor in tensors[1:])
     return func is not _aten.index.Tensor or by_mask
 
 
-_as_torch_has_it = functional.scaled_dot_product_attention
+_torch_attention = functional.scaled_dot_product_attention
 
 
 @contextmanager
-def recurrent_layers_in_parts() -> Iterator[None]:
+def decomposed_recurrent_layers() -> Iterator[None]:
     """Keep recurrent layers from the one kernel of oneDNN or cuDNN, which hides its products."""
     backends = (torch.backends.mkldnn, torch.backends.cudnn)
     before = [backend.enabled for backend in backends]
@@ -180,7 +182,7 @@ def recurrent_layers_in_parts() -> Iterator[None]:
 
 
 @contextmanager
-def attention_in_one_operation() -> Iterator[None]:
+def single_operation_attention() -> Iterator[None]:
     """Dispatch attention as one operation, as GPUs do.
 
     On the meta device torch takes it apart. The FLOPs of its forward are the same then, but
@@ -211,7 +213,7 @@ def _attention(
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     if not _is_fused_on_gpus(query, key, value, attn_mask):
-        return _as_torch_has_it(query, key, value, attn_mask, dropout_p, is_causal, scale=scale)
+        return _torch_attention(query, key, value, attn_mask, dropout_p, is_causal, scale=scale)
     # Its arguments and its shapes are also those of the GPU's operations.
     output, _ = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(  # noqa: SLF001
         query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale
@@ -225,10 +227,10 @@ def _is_fused_on_gpus(query: Any, key: Any, value: Any, mask: Any) -> bool:
     return same_heads and same_width and (mask is None or not mask.requires_grad)
 
 
-_NOT_THE_USERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
+_LIBRARY_FOLDERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 
 
-def refusal(operation: object, error: RuntimeError) -> ParetoError | None:
+def dataless_error(operation: object, error: RuntimeError) -> ParetoError | None:
     """Say in the user's terms why an operation did not run for its shapes alone.
 
     Returns None where the error is about something else, such as shapes that do not fit.
@@ -236,7 +238,7 @@ def refusal(operation: object, error: RuntimeError) -> ParetoError | None:
     """
     if isinstance(error, DataDependentOutputException | DynamicOutputShapeException):
         return ParetoError(
-            f"work is counted without data, but the function asks for numbers{_where()} "
+            f"work is counted without data, but the function asks for numbers{_user_location()} "
             f"({operation}): `.item()`, `if tensor:`, a mask as an index, `nonzero` and the like "
             "do. Pass what it asks for as Python numbers, or count the part of the model that "
             "does not ask"
@@ -244,50 +246,50 @@ def refusal(operation: object, error: RuntimeError) -> ParetoError | None:
     unknown = isinstance(error, NotImplementedError | UnsupportedOperatorException)
     if unknown or "no fake impl" in str(error):
         return ParetoError(
-            f"work is counted without data, and {operation} cannot run without{_where()}. Tell "
-            "torch its shapes (torch.library.register_fake), or count the part of the model "
+            f"work is counted without data, and {operation} cannot run without{_user_location()}. "
+            "Tell torch its shapes (torch.library.register_fake), or count the part of the model "
             "around it"
         )
     return None
 
 
-def _where() -> str:
+def _user_location() -> str:
     """Name the line of the measured function that torch is working on."""
     frame: FrameType | None = inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY_FOLDERS):
         frame = frame.f_back
     return "" if frame is None else f" at {frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-_Held = dict[str, tuple[Any, Any]]
+_SavedAttributes = dict[str, tuple[Any, Any]]
 _CONTAINERS = (dict, OrderedDict, list, set)
 
 
 @contextmanager
-def traces_removed() -> Iterator[None]:
+def restore_modules() -> Iterator[None]:
     """Put back, at the end, the grad mode and what a `forward` stored on its module.
 
     Modules keep caches of what they computed (positions, masks, past keys), which without
     data would break the next real call. A container on a module gets its content back, one
     level deep.
     """
-    modules: dict[int, tuple[Any, _Held]] = {}
+    modules: dict[int, tuple[Any, _SavedAttributes]] = {}
 
-    def remember(module: Any, _args: object) -> None:
+    def save(module: Any, _args: object) -> None:
         if id(module) not in modules:
             modules[id(module)] = (module, _attributes(module))
 
-    hook = register_module_forward_pre_hook(remember)
+    hook = register_module_forward_pre_hook(save)
     try:
         with torch.set_grad_enabled(torch.is_grad_enabled()):
             yield
     finally:
         hook.remove()
-        for module, held in modules.values():
-            _restore(module, held)
+        for module, saved in modules.values():
+            _restore(module, saved)
 
 
-def _attributes(module: Any) -> _Held:
+def _attributes(module: Any) -> _SavedAttributes:
     """Return each attribute, with a copy of what it contains if it is a container."""
     return {
         name: (value, value.copy() if type(value) in _CONTAINERS else None)
@@ -295,11 +297,11 @@ def _attributes(module: Any) -> _Held:
     }
 
 
-def _restore(module: Any, held: _Held) -> None:
+def _restore(module: Any, saved: _SavedAttributes) -> None:
     attributes = vars(module)
-    for name in attributes.keys() - held.keys():
+    for name in attributes.keys() - saved.keys():
         del attributes[name]
-    for name, (value, content) in held.items():
+    for name, (value, content) in saved.items():
         attributes[name] = value
         if isinstance(value, list):
             value[:] = content

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd  # noqa: SLF001  (it has no other name)
-_IDLE = frozenset(
+_WITHOUT_KERNEL = frozenset(
     # They give memory another name, or hand it out as it is, and no schema says so.
     getattr(_aten, name)
     for name in (
@@ -21,7 +21,7 @@ _IDLE = frozenset(
         "new_empty_strided",
     )
 )
-_PRODUCTS = frozenset(
+_WITHOUT_FORMULA = frozenset(
     # Torch's own matrix products without a formula: whole layers in one kernel, integers,
     # groups. Not every version has all of them, and a later one may have a formula.
     getattr(_aten, name, None)
@@ -73,8 +73,10 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
             with self:
                 return func._op_dk(_COMPOSITE, *args, **kwargs)  # noqa: SLF001
         packet = getattr(func, "overloadpacket", func)
-        self.count += not (_is_view(func) or packet in _IDLE)
-        if packet not in self._formulas and (packet in _PRODUCTS or not _is_torchs_own(func)):
+        self.count += not (_is_view(func) or packet in _WITHOUT_KERNEL)
+        if packet not in self._formulas and (
+            packet in _WITHOUT_FORMULA or not _is_torch_operation(func)
+        ):
             self.uncounted.add(str(packet))
         return func(*args, **kwargs)
 
@@ -89,5 +91,5 @@ def _is_view(func: Any) -> bool:
     return getattr(func, "is_view", False) or torch.Tag.inplace_view in getattr(func, "tags", ())
 
 
-def _is_torchs_own(func: Any) -> bool:
+def _is_torch_operation(func: Any) -> bool:
     return not isinstance(func, OpOverload) or func.namespace in ("aten", "prims", "profiler")

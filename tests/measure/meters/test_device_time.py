@@ -270,7 +270,7 @@ class TestDroppedEvents:
     ) -> None:
         from pytest_pareto.measure.meters import device_time
 
-        monkeypatch.setattr(device_time, "_unusable", lambda *_: None)
+        monkeypatch.setattr(device_time, "_unusable_reason", lambda *_: None)
         profiler.loses = lambda number: number % 7 == 6
         found, *_ = measure(lambda: profiler.kernel(0.002, times=50))
         assert mean(found.values) < 0.9 * profiler.true_s / 10

@@ -8,9 +8,9 @@ import pytest
 
 from pytest_pareto.measure.meters.device_time import (
     profile_calls,
-    profiles_itself,
     profiling_absence,
     read_activity,
+    runs_own_profiler,
 )
 
 DETACH = "TEARDOWN_CUPTI"
@@ -155,15 +155,15 @@ class TestProfilesItself:
                 torch.ones(8)
 
         for function in (with_torch_profiler, with_a_schedule, with_the_old_one):
-            assert profiles_itself(function), function.__name__
+            assert runs_own_profiler(function), function.__name__
 
     def test_others_are_not_and_nothing_is_left_behind(self) -> None:
         torch = pytest.importorskip("torch")
         profile = torch.autograd.profiler.profile
         before = profile.__enter__, profile._prepare_trace
         calls: list[int] = []
-        assert not profiles_itself(lambda: calls.append(1))
+        assert not runs_own_profiler(lambda: calls.append(1))
         with pytest.raises(KeyError):
-            profiles_itself({}.popitem)
+            runs_own_profiler({}.popitem)
         assert calls == [1]
         assert (profile.__enter__, profile._prepare_trace) == before

@@ -43,8 +43,8 @@ def joules(nvml: "ScriptedNvml", calls_of: CallsOf) -> Joules:
             window = EnergyWindow(boards, calls.clock)
             done = steady_rounds(
                 calls,
-                at_least_s=window.long_enough_s,
-                between=lambda _: window.between_calls(),
+                min_duration_s=window.min_duration_s,
+                after_round=lambda _: window.poll(),
             )
             return window.measurement(done), done
 
@@ -84,7 +84,7 @@ class TestTheFigure:
         monkeypatch: pytest.MonkeyPatch,
         settled: int,
     ) -> None:
-        monkeypatch.setattr(energy, "_SETTLED", settled)
+        monkeypatch.setattr(energy, "_SETTLED_STEP", settled)
         errors = []
         for phase_s in (0.01, 0.03, 0.05, 0.07, 0.09):
             board.phase_s, board.lag_s = phase_s, 0.099
@@ -254,7 +254,7 @@ class TestNotes:
     def test_a_driver_without_a_record_is_no_hindrance(
         self, board: "ScriptedBoard", fake_torch: Any, joules: Joules
     ) -> None:
-        board.refuses["nvmlDeviceGetSamples"] = "Not Supported"
+        board.errors["nvmlDeviceGetSamples"] = "Not Supported"
         measured, rounds = joules(lambda: fake_torch.cuda.launch(0.08))
         assert measured.values[0] == pytest.approx(_true_joules(board, rounds), rel=0.005)
         assert len(measured.notes) == 1
@@ -343,13 +343,13 @@ class TestWhatTheCounterCannotTell:
     def test_one_that_is_not_there_or_not_for_us(
         self, board: "ScriptedBoard", fake_torch: Any, joules: Joules, words: str
     ) -> None:
-        board.refuses[COUNTER] = words
+        board.errors[COUNTER] = words
         self._refused(joules, fake_torch, rf"no answer to {COUNTER} \({words}\)")
 
     def test_who_else_works_there(
         self, board: "ScriptedBoard", fake_torch: Any, joules: Joules
     ) -> None:
-        board.refuses["nvmlDeviceGetComputeRunningProcesses"] = "Not Supported"
+        board.errors["nvmlDeviceGetComputeRunningProcesses"] = "Not Supported"
         self._refused(joules, fake_torch, r"RunningProcesses \(Not Supported\)")
 
     @pytest.mark.parametrize("from_s", [0.0, 3.0])
@@ -384,7 +384,7 @@ class TestWhatTheCounterCannotTell:
         warm_up(calls)
         with open_nvml() as found:
             window = EnergyWindow([found.board(nvml.boards[0].uuid)], calls.clock)
-            done = steady_rounds(calls, at_least_s=window.long_enough_s)
+            done = steady_rounds(calls, min_duration_s=window.min_duration_s)
             with pytest.raises(NvmlError, match="the calls gave it nothing to do"):
                 window.measurement(done)
 

@@ -28,7 +28,7 @@ def spend(clock: Any) -> Callable[..., None]:
         while clock() < until_ns:
             clock.advance(0.01)
             if log is not None:
-                log.keep()
+                log.poll()
 
     return wait
 
@@ -46,7 +46,7 @@ def test_power_is_integrated_over_the_window_alone(
     ended_ns = clock()
     fake_torch.cuda.launch(0.5)
     spend(1.0, log)
-    log.keep_now()
+    log.fetch()
     truly_j = nvml.boards[0].drawn_j(began_ns, ended_ns)
     assert truly_j == pytest.approx(600 * 3 + 100 * 2, rel=0.01)
     assert log.energy_j(began_ns, ended_ns) == pytest.approx(truly_j, rel=0.01)
@@ -61,7 +61,7 @@ def test_the_boards_are_summed(
     began_ns = clock()
     fake_torch.cuda.launch(9.0, on=2)
     spend(2.0, log)
-    log.keep_now()
+    log.fetch()
     assert log.energy_j(began_ns, clock()) == pytest.approx(700 * 2.0, rel=0.01)
 
 
@@ -72,7 +72,7 @@ def test_the_record_is_longer_than_the_drivers_memory(
     log = PowerLog(boards[:1], clock)
     began_ns = clock()
     spend(10.0, log)
-    log.keep_now()
+    log.fetch()
     assert log.energy_j(began_ns, clock()) == pytest.approx(1000.0, rel=0.01)
 
 
@@ -83,7 +83,7 @@ def test_without_keeping_it_there_are_gaps_and_no_figure(
     log = PowerLog(boards[:1], clock)
     began_ns = clock()
     spend(10.0)
-    log.keep_now()
+    log.fetch()
     assert log.energy_j(began_ns, clock()) is None
     assert log.energy_j(clock() - 2 * 10**9, clock()) == pytest.approx(200.0, rel=0.01)
 
@@ -103,11 +103,11 @@ def test_a_gap_of_one_board_is_a_gap_of_all(
     log = PowerLog(boards[:2], clock)
     began_ns = clock()
     spend(2.0, log)
-    nvml.boards[1].refuses[SAMPLES] = "Unknown Error"
+    nvml.boards[1].errors[SAMPLES] = "Unknown Error"
     spend(3.0, log)
-    del nvml.boards[1].refuses[SAMPLES]
+    del nvml.boards[1].errors[SAMPLES]
     spend(2.0, log)
-    log.keep_now()
+    log.fetch()
     assert log.energy_j(began_ns, began_ns + 10**9) is not None
     assert log.energy_j(began_ns, clock()) is None
 
@@ -115,10 +115,10 @@ def test_a_gap_of_one_board_is_a_gap_of_all(
 def test_a_board_that_keeps_no_record_has_no_figure(
     boards: Boards, nvml: "ScriptedNvml", clock: Any, spend: Callable[..., None]
 ) -> None:
-    nvml.boards[0].refuses[SAMPLES] = "Not Supported"
+    nvml.boards[0].errors[SAMPLES] = "Not Supported"
     log = PowerLog(boards[:1], clock)
     spend(2.0, log)
-    log.keep_now()
+    log.fetch()
     assert log.energy_j(0, clock()) is None
 
 
@@ -130,7 +130,7 @@ def test_samples_are_found_by_the_time_of_day(
     fake_torch.cuda.launch(1.0)
     spend(2.0)
     for each in (log, slow_log):
-        each.keep_now()
+        each.fetch()
     assert log.energy_j(0, 10**9) == pytest.approx(600.0, rel=0.02)
     # A time of day half a second behind the driver's finds the wrong half.
     assert slow_log.energy_j(10**9, 2 * 10**9) == pytest.approx(350.0, rel=0.02)

@@ -5,7 +5,7 @@ import pytest
 
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.meters import latency
-from pytest_pareto.measure.meters.latency import HostReference, unless_gpu_bound
+from pytest_pareto.measure.meters.latency import HostReference, drop_reference_if_gpu_bound
 from pytest_pareto.model.metric import DEVICE_TIME, HOST_REFERENCE, KERNELS, LATENCY
 from pytest_pareto.model.run import Measurement
 
@@ -35,7 +35,7 @@ class TestTheLoop:
     def test_the_same_check_fails_with_a_greater_share(
         self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(latency, "_SHARE", 0.03)
+        monkeypatch.setattr(latency, "_TIME_SHARE", 0.03)
         found, window_s = _beside_calls(fake_torch, call_s=0.01, window_s=5.0)
         assert sum(found.values) / window_s > 0.02
 
@@ -88,14 +88,14 @@ class TestUnlessGpuBound:
     @pytest.mark.parametrize("device_s", [0.001, 0.05, 0.0899])
     def test_a_call_that_waits_for_its_host_keeps_it(self, device_s: float) -> None:
         measured = _measured(device_time=(device_s,))
-        assert unless_gpu_bound(measured, 1) == tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 1) == tuple(measured)
 
     @pytest.mark.parametrize(("device_s", "told"), [(0.0901, "90 %"), (0.0985, "98 %")])
     def test_a_call_that_fills_the_gpu_loses_it_and_nothing_else(
         self, device_s: float, told: str
     ) -> None:
         measured = _measured(device_time=(device_s,))
-        found = unless_gpu_bound(measured, 1)
+        found = drop_reference_if_gpu_bound(measured, 1)
         assert [each.metric for each in found] == [each.metric for each in measured]
         assert found[1].absent is not None
         assert f"{told} of the call: the host is no bottleneck" in found[1].absent
@@ -103,8 +103,8 @@ class TestUnlessGpuBound:
 
     def test_several_gpus_share_it(self) -> None:
         measured = _measured(device_time=(0.095,))
-        assert unless_gpu_bound(measured, 2) == tuple(measured)
-        assert unless_gpu_bound(measured, 1) != tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 2) == tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 1) != tuple(measured)
 
     @pytest.mark.parametrize(
         ("latency", "device_time"), [((0.1, 0.1, 9.0), (0.05,)), ((0.1,), (0.5, 0.05, 0.05))]
@@ -113,16 +113,16 @@ class TestUnlessGpuBound:
         self, latency: tuple[float, ...], device_time: tuple[float, ...]
     ) -> None:
         measured = _measured(latency=latency, device_time=device_time)
-        assert unless_gpu_bound(measured, 1) == tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 1) == tuple(measured)
 
     @pytest.mark.parametrize("without", [LATENCY, DEVICE_TIME, HOST_REFERENCE])
     def test_where_one_of_them_was_not_measured_nothing_changes(self, without: object) -> None:
         measured = _measured(device_time=(0.099,))
-        assert unless_gpu_bound(measured, 1) != tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 1) != tuple(measured)
         left = [each for each in measured if each.metric is not without]
-        assert unless_gpu_bound(left, 1) == tuple(left)
+        assert drop_reference_if_gpu_bound(left, 1) == tuple(left)
         gone = [
             Measurement(each.metric, absent="no permission") if each.metric is without else each
             for each in measured
         ]
-        assert unless_gpu_bound(gone, 1) == tuple(gone)
+        assert drop_reference_if_gpu_bound(gone, 1) == tuple(gone)

@@ -177,7 +177,7 @@ class TestWhatIsToldMeanwhile:
         assert self.told(fake_torch, calls_of) == both
 
     def test_without_a_meter_of_energy(self, nvml: Any, fake_torch: Any, calls_of: CallsOf) -> None:
-        nvml.closed = "Driver Not Loaded"
+        nvml.init_error = "Driver Not Loaded"
         assert self.told(fake_torch, calls_of) == ["warming up", "measuring latency"]
 
     def test_with_a_stranger_on_the_board(
@@ -205,7 +205,7 @@ class TestATracer:
         self, nvml: "ScriptedNvml", fake_torch: Any, calls_of: CallsOf, why: str
     ) -> None:
         calls = calls_of(lambda: fake_torch.cuda.launch(0.08))
-        nvml.closed = None if why == "skipped" else "Driver Not Loaded"
+        nvml.init_error = None if why == "skipped" else "Driver Not Loaded"
         found = _measure(calls, *["energy"] * (why == "skipped"), traced=TRACED)
         assert calls.count == 0
         assert found["latency"].absent == TRACED
@@ -289,7 +289,7 @@ class TestEnergyThatCannotBeMeasured:
     def test_no_driver_or_none_for_us(
         self, nvml: "ScriptedNvml", reason: Callable[[], str], words: str
     ) -> None:
-        nvml.closed = words
+        nvml.init_error = words
         assert reason() == f"NVML cannot be used here (NVMLError: {words})"
 
     def test_no_library(
@@ -312,7 +312,7 @@ class TestEnergyThatCannotBeMeasured:
     def test_no_counter_or_none_for_us(
         self, board: "ScriptedBoard", reason: Callable[[], str], words: str
     ) -> None:
-        board.refuses[COUNTER] = words
+        board.errors[COUNTER] = words
         assert reason() == f"NVML has no answer to {COUNTER} ({words})"
 
     @pytest.mark.parametrize("from_s", [0.0, 3.0])

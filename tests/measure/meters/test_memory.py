@@ -202,13 +202,13 @@ class TestOtherMemory:
     def test_without_nvml_it_alone_is_absent(
         self, nvml: "ScriptedNvml", measure: Callable[[], Measurement]
     ) -> None:
-        nvml.closed = "Driver Not Loaded"
+        nvml.init_error = "Driver Not Loaded"
         assert measure().absent == "NVML cannot be used here (NVMLError: Driver Not Loaded)"
 
     def test_so_it_is_where_nvml_does_not_answer(
         self, nvml: "ScriptedNvml", measure: Callable[[], Measurement]
     ) -> None:
-        nvml.boards[0].refuses["nvmlDeviceGetComputeRunningProcesses"] = "Insufficient Permissions"
+        nvml.boards[0].errors["nvmlDeviceGetComputeRunningProcesses"] = "Insufficient Permissions"
         reason = measure().absent
         assert reason is not None
         assert reason.endswith("(Insufficient Permissions)")

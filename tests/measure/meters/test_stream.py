@@ -10,7 +10,7 @@ from pytest_pareto.measure.meter import Calls, meter_pass
 from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.stream import StreamMeter, stream_measurements
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.streams import Consumed, Stream
+from pytest_pareto.measure.streams import ConsumedStream, Stream
 from pytest_pareto.model.run import Measurement
 
 CallsOf = Callable[..., Calls]
@@ -110,7 +110,7 @@ class TestOnCuda:
         waits = fake_torch.cuda.journal
         # Before the call, at its first item and after it; what follows is the empty round.
         assert waits[:5] == ["sync 0", "event", "sync 0", "event", "sync 0"]
-        assert window.stream == Consumed(5, window.start_ns + 501_000_000)
+        assert window.stream == ConsumedStream(5, window.start_ns + 501_000_000)
         fake_torch.cuda.journal.clear()
         calls.prepare()()
         assert fake_torch.cuda.journal == []
@@ -118,7 +118,13 @@ class TestOnCuda:
 
 def _rounds(*counts: int, first_s: float = 0.5, end_s: float = 1.5) -> list[Round]:
     return [
-        Round(0, round(end_s * 1e9), None, None, Consumed(n, round(first_s * 1e9) if n else None))
+        Round(
+            0,
+            round(end_s * 1e9),
+            None,
+            None,
+            ConsumedStream(n, round(first_s * 1e9) if n else None),
+        )
         for n in counts
     ]
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.flops import Work, counted
+from pytest_pareto.measure.work.flops import Work, call_and_count
 
 torch: Any = pytest.importorskip("torch")
 
 
 def work_of(function: Callable[[], object]) -> Work:
-    return counted(function)[1]
+    return call_and_count(function)[1]
 
 
 def operations(function: Callable[[], object]) -> int:
@@ -21,7 +21,7 @@ def operations(function: Callable[[], object]) -> int:
 
 def test_the_result_comes_back_beside_the_work() -> None:
     a, b = torch.ones(4, 8), torch.ones(8, 16)
-    result, work = counted(lambda: torch.relu(a @ b))
+    result, work = call_and_count(lambda: torch.relu(a @ b))
     assert torch.equal(result, torch.relu(a @ b))
     assert work == Work(flops=2 * 4 * 8 * 16, operations=2)
 
@@ -122,7 +122,7 @@ def test_torchs_own_counter_misses_them() -> None:
 
 def test_their_fast_kernel_is_there_again_afterwards() -> None:
     with pytest.raises(ZeroDivisionError):
-        counted(lambda: 1 / 0)
+        call_and_count(lambda: 1 / 0)
     assert torch.backends.mha.get_fastpath_enabled()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.flops import counted
+from pytest_pareto.measure.work.flops import call_and_count
 from pytest_pareto.model.errors import ParetoError
 
 torch: Any = pytest.importorskip("torch")
@@ -111,7 +111,7 @@ ASKING: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("asking", ASKING)
 def test_asking_for_numbers_says_where_and_what_to_do(asking: str, device: str) -> None:
     x = torch.ones(4, device=device)
-    with pytest.raises(ParetoError, match=r"numbers at .*test_dataless\.py:\d+"):
+    with pytest.raises(ParetoError, match=r"numbers at .*test_meta_device\.py:\d+"):
         run(lambda: ASKING[asking](x))
 
 
@@ -213,4 +213,4 @@ def test_nothing_stays_switched() -> None:
 
 def test_counting_goes_on_top() -> None:
     x = torch.ones(4, 4)
-    assert run(lambda: counted(lambda: x @ x))[1].flops == 2 * 4**3
+    assert run(lambda: call_and_count(lambda: x @ x))[1].flops == 2 * 4**3

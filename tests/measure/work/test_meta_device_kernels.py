@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.flops import Work, counted
+from pytest_pareto.measure.work.flops import Work, call_and_count
 
 torch: Any = pytest.importorskip("torch")
 
@@ -22,7 +22,7 @@ def without_data() -> Any:
 
 def work(function: Callable[[], object], *, real: bool) -> Work:
     with nullcontext() if real else without_data():
-        return counted(function)[1]
+        return call_and_count(function)[1]
 
 
 def everywhere(make: Callable[[str], Callable[[], object]]) -> list[Work]:
