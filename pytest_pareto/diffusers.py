@@ -20,85 +20,24 @@ from pytest_pareto.measure.stages import (
 )
 
 __all__ = ["STAGES", "StagedPipeline", "by_stage"]
-
 CALLBACK = "callback_on_step_end"
-
-
-def position_of_callback(pipeline: Callable[..., Any]) -> int | None:
-    """Return at which position a call takes a callback for the end of a step, if it does."""
-    names = list(inspect.signature(pipeline).parameters)
-    return names.index(CALLBACK) if CALLBACK in names else None
-
-
-def with_callback(
-    callback: Callable[..., Any],
-    position: int,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return a call's arguments with ``ours`` after the callback that they have, if any.
-
-    ``position`` is that of `position_of_callback`. Ours has ``tensor_inputs``, as diffusers' own
-    kind of callback does.
-    """
-    if position < len(args):
-        chained = _chain(args[position], callback)
-        return (*args[:position], chained, *args[position + 1 :]), kwargs
-    return args, {**kwargs, CALLBACK: _chain(kwargs.get(CALLBACK), callback)}
-
-
-def _chain(
-    user_callback: Callable[..., Any] | None, callback: Callable[..., Any]
-) -> Callable[..., Any]:
-    if user_callback is None:
-        return callback
-    if hasattr(user_callback, "tensor_inputs"):
-        # A pipeline recognises these by their class, and takes the tensors they need from it.
-        from diffusers.callbacks import MultiPipelineCallbacks
-
-        both: Callable[..., Any] = MultiPipelineCallbacks([user_callback, callback])
-        return both
-
-    def chained(pipeline: Any, step: Any, timestep: Any, tensors: Any) -> Any:
-        return callback(pipeline, step, timestep, user_callback(pipeline, step, timestep, tensors))
-
-    return chained
-
-
 # What runs in each step, by its name in diffusers' pipelines: the first group that is there.
 # A pipeline with a `unet` may have a `decoder` that is none of the denoiser's business.
 DENOISERS = (
     ("unet", "transformer", "transformer_2", "controlnet"),
     ("prior", "decoder", "model"),
 )
-
-
-def denoisers_of(pipeline: object) -> list[Any]:
-    """Return the torch modules that denoise, none where no known name has one."""
-    torch = loaded_torch()
-    if torch is None:
-        return []
-    for names in DENOISERS:
-        found = [getattr(pipeline, name, None) for name in names]
-        modules = [each for each in found if isinstance(each, torch.nn.Module)]
-        if modules:
-            return modules
-    return []
-
-
-def device_of(pipeline: object, denoiser: Any) -> object:
-    """Return where a pipeline says that it works, else where this denoiser's weights are."""
-    # The first one also knows where models go that are kept elsewhere between their turns;
-    # neither knows anything of parts that are not diffusers' own.
-    for name in ("_execution_device", "device"):
-        device = getattr(pipeline, name, None)
-        if device is not None:
-            return device
-    weight = next(denoiser.parameters(), None)
-    return "cpu" if weight is None else weight.device
-
-
 STAGES = ("encode", "step", "decode")
+
+
+def by_stage(pipeline: Callable[..., Any]) -> "StagedPipeline":
+    """Return the pipeline as a callable that also says how long its stages took.
+
+    For ``pareto.measure(by_stage(pipeline), prompt, num_inference_steps=8)``, which then
+    reports `encode_time`, `step_time` and `decode_time` beside the latency. A pipeline
+    whose stages cannot be told apart is measured as it is; they are absent with the reason.
+    """
+    return StagedPipeline(pipeline)
 
 
 class Marks:
@@ -146,22 +85,6 @@ class Marks:
             "step": between(self.denoising_start, self.last_step) / self.steps,
             "decode": between(self.last_step, self.end),
         }
-
-
-def _is_within(observed_device: object, expected: object) -> bool:
-    # "cuda" without an index is the current device.
-    where = str(observed_device)
-    return str(expected) in (where, where.partition(":")[0])
-
-
-def by_stage(pipeline: Callable[..., Any]) -> "StagedPipeline":
-    """Return the pipeline as a callable that also says how long its stages took.
-
-    For ``pareto.measure(by_stage(pipeline), prompt, num_inference_steps=8)``, which then
-    reports `encode_time`, `step_time` and `decode_time` beside the latency. A pipeline
-    whose stages cannot be told apart is measured as it is; they are absent with the reason.
-    """
-    return StagedPipeline(pipeline)
 
 
 class StagedPipeline:
@@ -240,3 +163,75 @@ class StagedPipeline:
                 f"stages are timed on CUDA and on the processor; {pipeline_name} works on {device}"
             )
         return Marks(clock, device)
+
+
+def position_of_callback(pipeline: Callable[..., Any]) -> int | None:
+    """Return at which position a call takes a callback for the end of a step, if it does."""
+    names = list(inspect.signature(pipeline).parameters)
+    return names.index(CALLBACK) if CALLBACK in names else None
+
+
+def with_callback(
+    callback: Callable[..., Any],
+    position: int,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return a call's arguments with ``ours`` after the callback that they have, if any.
+
+    ``position`` is that of `position_of_callback`. Ours has ``tensor_inputs``, as diffusers' own
+    kind of callback does.
+    """
+    if position < len(args):
+        chained = _chain(args[position], callback)
+        return (*args[:position], chained, *args[position + 1 :]), kwargs
+    return args, {**kwargs, CALLBACK: _chain(kwargs.get(CALLBACK), callback)}
+
+
+def _chain(
+    user_callback: Callable[..., Any] | None, callback: Callable[..., Any]
+) -> Callable[..., Any]:
+    if user_callback is None:
+        return callback
+    if hasattr(user_callback, "tensor_inputs"):
+        # A pipeline recognises these by their class, and takes the tensors they need from it.
+        from diffusers.callbacks import MultiPipelineCallbacks
+
+        both: Callable[..., Any] = MultiPipelineCallbacks([user_callback, callback])
+        return both
+
+    def chained(pipeline: Any, step: Any, timestep: Any, tensors: Any) -> Any:
+        return callback(pipeline, step, timestep, user_callback(pipeline, step, timestep, tensors))
+
+    return chained
+
+
+def denoisers_of(pipeline: object) -> list[Any]:
+    """Return the torch modules that denoise, none where no known name has one."""
+    torch = loaded_torch()
+    if torch is None:
+        return []
+    for names in DENOISERS:
+        found = [getattr(pipeline, name, None) for name in names]
+        modules = [each for each in found if isinstance(each, torch.nn.Module)]
+        if modules:
+            return modules
+    return []
+
+
+def device_of(pipeline: object, denoiser: Any) -> object:
+    """Return where a pipeline says that it works, else where this denoiser's weights are."""
+    # The first one also knows where models go that are kept elsewhere between their turns;
+    # neither knows anything of parts that are not diffusers' own.
+    for name in ("_execution_device", "device"):
+        device = getattr(pipeline, name, None)
+        if device is not None:
+            return device
+    weight = next(denoiser.parameters(), None)
+    return "cpu" if weight is None else weight.device
+
+
+def _is_within(observed_device: object, expected: object) -> bool:
+    # "cuda" without an index is the current device.
+    where = str(observed_device)
+    return str(expected) in (where, where.partition(":")[0])

@@ -16,7 +16,6 @@ from pytest_pareto.model.metric import ENERGY, Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Measurement
 
 CPU_ENERGY = Metric("cpu_energy", "J", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
-
 _WINDOW_S = 5.0
 _HELPER_START_S = 2.0
 """The first reading of RAPL starts helper processes; what they take is not the calls'."""
@@ -24,6 +23,7 @@ _WINDOW_NAME = "pytest-pareto"
 _APPLE_GPU = ("gpu_mj", "gpu_sram_mj", "ane_mj", "dram_mj")
 """What a board's counter would cover: the GPU, the neural engine, the memory they share."""
 _APPLE_CPU = ("cpu_total_mj",)
+_METRICS = {metric.name: metric for metric in (ENERGY, CPU_ENERGY)}
 
 
 class ZeusEnergyMeter:
@@ -74,9 +74,6 @@ class ZeusEnergyMeter:
             with _silence_zeus():
                 _stop_polling(monitor)
         return [measurements[metric.name] for metric in self.metrics if metric.name in calls.wanted]
-
-
-_METRICS = {metric.name: metric for metric in (ENERGY, CPU_ENERGY)}
 
 
 def _open_monitor(calls: Calls) -> tuple[Any, dict[str, str]]:

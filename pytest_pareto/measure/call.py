@@ -1,10 +1,9 @@
-"""Where a call's arguments come from: the same ones each time, or fresh ones from `setup`.
+"""What surrounds a measured call: arguments, unfinished results, random state, active tracers.
 
-Results that are a promise of work rather than work done, which no loop can time.
-
-Global random state, kept so that the number of measured calls never changes a result.
-
-Whether something slows every Python call of this process down: a tracer, a profiler.
+- `argument_source` supplies the arguments of each call: constant ones, or fresh ones of `setup`.
+- `require_finished` rejects results that are a promise of work, which no loop can time.
+- `preserve_random_state` keeps the number of measured calls from changing a result.
+- `active_tracer` detects tracers and profilers, which slow down every Python call.
 """
 
 import inspect
@@ -19,8 +18,8 @@ from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.model.errors import ParetoError
 
 _ACCEPTED_FORMS = "tuple of positional arguments, such as `(x,)`, or a pair `(args, kwargs)`"
-
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+_MONITORING_TOOL_IDS = range(6)  # every id of sys.monitoring
 
 
 def argument_source(
@@ -28,13 +27,13 @@ def argument_source(
     kwargs: Mapping[str, object],
     setup: Callable[[], object] | None,
 ) -> Callable[[], Arguments]:
-    """Return what is asked for the arguments of each call.
+    """Return a function that returns the arguments of the next call, ``(args, kwargs)``.
 
     Without ``setup`` every call gets ``args`` and ``kwargs`` themselves. With it every
     call gets what ``setup()`` returns: a pair of a tuple and a dict is ``(args, kwargs)``,
     any other tuple is the positional arguments. (A function whose two arguments are a
     tuple and a dict therefore needs ``((a_tuple, a_dict), {})``.)
-    Raises ParetoError if ``setup`` is given beside arguments, or returns anything else.
+    Raises ParetoError if ``setup`` is given together with arguments, or returns anything else.
     """
     if setup is None:
         constant: Arguments = (tuple(args), dict(kwargs))
@@ -68,15 +67,15 @@ def _describe_type(result: object) -> str:
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """Return what to call a measured function in a message."""
+    """Return the name of a measured function for use in a message."""
     return getattr(function, "__name__", type(function).__name__)
 
 
 def require_finished(function: Callable[..., object], result: object) -> None:
     """Raise ParetoError if ``result`` is a generator, a coroutine or another awaitable.
 
-    Its work has not run yet, so that every figure would be of making the promise. What
-    can be closed is closed, so that Python does not warn of it on top.
+    Its work has not run yet, so that every reading would measure only its creation. What
+    can be closed is closed, so that Python does not warn about it as well.
     """
     name = name_of(function)
     if inspect.isgenerator(result):
@@ -88,7 +87,7 @@ def require_finished(function: Callable[..., object], result: object) -> None:
             "pareto.measure(lambda: list(fn(...)))"
         )
     if inspect.isasyncgen(result):
-        # Closing one takes an event loop; one that never started needs no closing.
+        # Closing it takes an event loop, and one that never started needs no closing.
         raise ParetoError(
             f"{name} returned an async generator, so none of its work has run yet; in a running "
             "event loop `await pareto.astream(fn, ...)` consumes and measures it"
@@ -105,11 +104,11 @@ def require_finished(function: Callable[..., object], result: object) -> None:
 
 @contextmanager
 def preserve_random_state() -> Iterator[None]:
-    """Put the global random state back at the end to what it is at the start.
+    """Restore the global random state, at the end of the block, to what it was at the start.
 
-    Kept are Python's ``random``, NumPy's legacy global generator, and torch's default
-    generators of the CPU and of every accelerator in use; of these, those whose library
-    the process has imported. Generator objects that the test holds itself are not.
+    Covers Python's ``random``, NumPy's legacy global generator, and torch's default
+    generators of the CPU and of every accelerator in use, each only if the process has
+    imported the library. Does not cover generator objects that the test holds itself.
     """
     python: Callable[[], object] = partial(random.setstate, random.getstate())
     restorers = [python, *_numpy_restorers(), *_torch_restorers()]
@@ -121,7 +120,7 @@ def preserve_random_state() -> Iterator[None]:
 
 
 def _numpy_restorers() -> Iterator[Callable[[], object]]:
-    # NumPy 2 imports numpy.random when it is first used.
+    # NumPy 2 imports numpy.random on first use.
     numpy_random: Any = sys.modules.get("numpy.random")
     if numpy_random is not None:
         yield partial(numpy_random.set_state, numpy_random.get_state(legacy=False))
@@ -141,14 +140,11 @@ def _torch_restorers() -> Iterator[Callable[[], object]]:
         yield partial(torch.mps.set_rng_state, torch.mps.get_rng_state())
 
 
-_MONITORING_TOOL_IDS = range(6)  # all that sys.monitoring has
-
-
 def active_tracer() -> str | None:
-    """Say what slows Python code down here and how to be rid of it, or None.
+    """Return which tool slows down Python code here and how to turn it off, or None.
 
-    Coverage was seen to slow calls 2.7 times, so no time of the host means anything under
-    it. Looked for are ``sys.settrace``, ``sys.setprofile`` and, from Python 3.12 on, the
+    Coverage was observed to slow calls down 2.7 times, so no time of the host is meaningful
+    under it. Checked are ``sys.settrace``, ``sys.setprofile`` and, from Python 3.12 on, the
     tools of ``sys.monitoring``.
     """
     if sys.gettrace() is not None:

@@ -1,4 +1,8 @@
-"""The loops that call: the first call, warm-up, and rounds in the steady state."""
+"""The calling loop: first call, warm-up, and timed rounds in the steady state.
+
+`first_call`, `warm_up` and `steady_rounds` are called in this order; `call_for_seconds` makes calls
+without keeping their times. `one_round` times one synchronised call.
+"""
 
 import gc
 import math
@@ -21,10 +25,10 @@ _WARMING_UP = "warming up"
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One synchronised call: readings of the host's clock, and seconds by device events.
+    """The times of one synchronised call: readings of the host's clock, and device event time (s).
 
-    ``stages`` is what the function says of its own parts, if it is `Staged`; ``stream`` is how
-    its stream went, if it is a `Stream`.
+    ``stages`` are the stage times that the function reports, if it is `Staged`; ``stream`` is the
+    stream that the call consumed, if the function is a `Stream`.
     """
 
     start_ns: int
@@ -35,12 +39,12 @@ class Round:
 
     @property
     def wall_s(self) -> float:
-        """Wall time from launching the call to the end of all its work."""
+        """The wall time in seconds, from the launch of the call to the end of all its work."""
         return (self.stop_ns - self.start_ns) / _NS_PER_S
 
 
 def first_call(calls: Calls) -> object:
-    """Make the first call, by which `Calls` learns its device and ``first_s``; return its result.
+    """Make the first call and return its result; set ``calls.device`` and ``calls.first_s``.
 
     An exception of the function is raised unchanged.
     """
@@ -50,7 +54,7 @@ def first_call(calls: Calls) -> object:
     allocated_before = cumulative_allocated_bytes()
     start_ns = calls.clock()
     result = call()
-    # Only now is it known what the function runs on.
+    # The device of the function is known only now.
     calls.device = find_device(allocated_before)
     calls.device.synchronize()
     calls.first_s = (calls.clock() - start_ns) / _NS_PER_S
@@ -58,10 +62,10 @@ def first_call(calls: Calls) -> object:
 
 
 def warm_up(calls: Calls) -> None:
-    """Bring the function into its steady state, once for all meters that need it.
+    """Call the function until it is in its steady state, once for all meters that need it.
 
-    Clocks rise, caches fill, autotuning and graph capture end: a peak of memory needs
-    that no less than a time does, so every meter of the steady state asks for it.
+    Clocks rise, caches fill, autotuning and graph capture end. A peak of memory needs this as
+    much as a time does, so every meter of the steady state calls this function.
     """
     if calls.warm:
         return
@@ -81,9 +85,9 @@ def warm_up(calls: Calls) -> None:
 def call_for_seconds(
     calls: Calls, seconds: float, *, min_calls: int = 1, max_calls: float = math.inf
 ) -> tuple[int, float]:
-    """Make synchronised calls until so many seconds have passed; return how many, and seconds.
+    """Make synchronised calls for so many seconds; return their number and the seconds they took.
 
-    At least one, and ``at_least`` so many; no more than ``at_most``.
+    At least one call is made, at least ``min_calls`` and at most ``max_calls``.
     """
 
     def wants_another(done: int, so_far_s: float) -> bool:
@@ -91,7 +95,7 @@ def call_for_seconds(
 
     done, elapsed_s = 0, 0.0
     for done, (_, elapsed_s) in enumerate(_timed_rounds(calls, wants_another), start=1):  # noqa: B007
-        pass  # the last of them is returned: of millions of short calls nothing else is kept
+        pass  # only the latest values are kept: there may be millions of short calls
     return done, elapsed_s
 
 
@@ -101,14 +105,14 @@ def steady_rounds(
     min_duration_s: float = 0.0,
     after_round: Callable[[float], None] = lambda _: None,
 ) -> tuple[Round, ...]:
-    """Call in the steady state for as long as the plan asks, timing each call.
+    """Make timed rounds in the steady state, as many as the plan requests; return them in order.
 
-    It goes on until ``at_least_s`` seconds have passed, whatever the plan says. After each
-    round ``between`` is called with the seconds since the first began, untimed.
+    The loop goes on until ``min_duration_s`` seconds have passed, whatever the plan says. After
+    each round ``after_round`` is called, untimed, with the seconds since the first round began.
     """
     events = calls.device.event_pair()
     stage, calls.stage = calls.stage, "steady state"
-    # What earlier code left behind is collected now rather than within some timed call.
+    # Collect the garbage of earlier code now, and not within a timed call.
     gc.collect()
     rounds: list[Round] = []
 
@@ -129,7 +133,7 @@ def steady_rounds(
 
 
 def round_overhead_s(calls: Calls) -> float:
-    """Return the seconds that a round takes where the call does nothing: what measuring costs."""
+    """Return the median seconds of a round whose call does nothing: the cost of measuring."""
     function = calls.function.empty() if isinstance(calls.function, Awaited) else lambda: None
     empty_calls = Calls(function, lambda: ((), {}), clock=calls.clock)
     empty_calls.device = calls.device
@@ -140,9 +144,10 @@ def round_overhead_s(calls: Calls) -> float:
 
 
 def _timing_first_items(calls: Calls) -> AbstractContextManager[None]:
-    """Have the first item of each stream timed: in these rounds only, since it waits for it.
+    """Return a context in which the first item of each stream is timed.
 
-    What an iterator has handed out may not be computed yet.
+    Only `steady_rounds` uses it, since it synchronises the device at that item: an item that
+    an iterator has returned may not be computed yet.
     """
 
     def done_ns() -> int:
@@ -156,7 +161,10 @@ def _timing_first_items(calls: Calls) -> AbstractContextManager[None]:
 def _timed_rounds(
     calls: Calls, wants_another: Callable[[int, float], bool], events: EventPair | None = None
 ) -> Iterator[tuple[Round, float]]:
-    """Make rounds while ``wanted(done, seconds)``, each with the seconds since the first began."""
+    """Yield rounds while ``wants_another(done, elapsed_s)``, each with the elapsed seconds.
+
+    The seconds count from the start of the first round.
+    """
     done, elapsed_s, first_start_ns = 0, 0.0, None
     while wants_another(done, elapsed_s):
         current_round = one_round(calls, events)
@@ -167,10 +175,10 @@ def _timed_rounds(
 
 
 def one_round(calls: Calls, events: EventPair | None) -> Round:
-    """Make one synchronised call: sync, start, call, sync, stop.
+    """Time one synchronised call: synchronise, start, call, synchronise, stop.
 
-    Its arguments and its result live in this function alone: they are gone before the
-    next round starts, and freeing them is not timed.
+    The arguments and the result are local to this function: they are gone before the next
+    round starts, and freeing them is not timed.
     """
     call = calls.prepare()
     calls.device.synchronize()

@@ -1,4 +1,7 @@
-"""Measure one function: its first call, then the pass of each meter."""
+"""Measure one function: its first call, then one pass of each meter.
+
+`measure_call` is the entry point of the package; `built_in_meters` returns the default meters.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,19 +21,19 @@ from pytest_pareto.model.run import Measurement
 
 def built_in_meters() -> tuple[Meter, ...]:
     """Return a meter for every built-in metric, in the order in which they should run."""
-    # Imported here: a test that is not measured needs none of them.
+    # Imported here, since a test that is not measured needs none of them.
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
     from pytest_pareto.measure.meters.latency import SteadyMeter
     from pytest_pareto.measure.meters.memory import PeakMemoryMeter
     from pytest_pareto.measure.meters.stream import StreamMeter
     from pytest_pareto.measure.work.flops import WorkMeter
 
-    # Kernels are timed while the GPU is as hot as the long window left it. The counter of
-    # FLOPs changes how torch dispatches, so it goes last.
+    # Kernels are timed right after the long window, while the GPU is still hot. The counter of
+    # FLOPs changes how torch dispatches, so it runs last.
     return (SteadyMeter(), StreamMeter(), DeviceTimeMeter(), PeakMemoryMeter(), WorkMeter())
 
 
-def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
+def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     function: Callable[..., Any],
     args: Sequence[object],
     kwargs: Mapping[str, object],
@@ -43,23 +46,23 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     case_id: str = "",
     tell: Tell | None = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
-    """Call ``function`` once, then as often as the meters need.
+    """Call ``function`` once, then as often as the meters need; return result and measurements.
 
-    Returns the first call's result itself, and a measurement of every metric of ``meters``
-    that is not in ``skip`` (names of metrics), absent ones with their reason, and of the
-    stages that a `Staged` function tells of; metrics of streams only of a `Stream`. Later calls
+    The result is that of the first call, the object itself. The measurements cover every metric of
+    ``meters`` that is not in ``skip`` (names of metrics), absent ones with their reason, and the
+    stages that a `Staged` function reports; metrics of streams only for a `Stream`. Later calls
     leave the global random state as the first one left it. Their results are dropped; a function
-    that hands out the same object each time has it overwritten by them.
+    that returns the same object each time overwrites it in these calls.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
-    meters that ask. ``tell`` hears where this stands: between calls, at most once a second.
+    meters that need it. ``tell`` receives the progress, between calls and at most once a second.
 
-    An exception of the function is raised unchanged, with a note on which call it was
-    unless it was the first. Raises ParetoError if the first call returns a generator or an
-    awaitable, if ``setup`` has another form than it should, and where later calls of a `Stream`
-    have other numbers of items than the first.
+    An exception of the function is raised unchanged, with a note naming the call unless it was
+    the first one. Raises ParetoError if the first call returns a generator or an awaitable, if
+    ``setup`` returns the wrong form, and if later calls of a `Stream` have other numbers of items
+    than the first.
     """
-    __tracebackhide__ = True  # of a failing test pytest shows the user's frames, not ours
+    __tracebackhide__ = True  # pytest shows the user's frames of a failing test, not these
     source = argument_source(args, kwargs, setup)
     calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id, tell=tell)
     result = first_call(calls)
@@ -84,7 +87,7 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
 def _stage_measurements_of(
     first: Mapping[str, float] | NoStagesError | None, calls: Calls, skip: frozenset[str]
 ) -> tuple[Measurement, ...]:
-    """Return the stages of the steady state, absent where latency was not measured."""
+    """Return the stages of the steady state; they are absent where latency was not measured."""
     if first is None:
         return ()
     names = first.names if isinstance(first, NoStagesError) else tuple(first)

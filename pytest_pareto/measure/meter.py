@@ -1,8 +1,8 @@
-"""The protocol of meters, and what a meter is given to measure.
+"""The protocol of meters, and one pass of a meter over a measured function.
 
-What a meter declares, and whether what it returns is that.
-
-The pass of one meter: what it measured, or why it did not, and whose fault that is.
+`Meter` is the protocol; `Calls` is what a meter receives to call the function. `meter_pass` runs
+one meter and turns its failures into absent metrics. `declaration_problems`, `unit_problems` and
+`result_problems` check a meter against the protocol.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,19 +14,22 @@ from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, Tell, Telling
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import Measurement
 
+_UNITS = ("s", "J", "B", "count", "")
+
 
 class Calls:
     """The measured function, ready to be called as often as a meter needs.
 
-    A meter uses `prepare`, and what it needs of: ``device`` (to wait for launched work),
-    ``clock`` (monotonic nanoseconds; injected in tests), ``plan`` (how many calls the
-    test asks for), ``first_s`` (wall seconds of the first call), ``case_id`` (of the case
-    that is measured), ``wanted`` (the names of its metrics that the test wants). It may say
-    in ``stage`` what it is doing; an exception of the function then carries these words.
-    ``count``, ``warm``, ``raised`` and ``rounds`` belong to the loop: the calls prepared so
-    far, whether warm-up is done, the last exception of the function or of its `setup`, and
-    the rounds of the steady state that latency was measured in; so do ``doing`` and ``telling``,
-    which tell who waits where it stands.
+    A meter uses `prepare`, and of the attributes what it needs: ``device`` (to wait for launched
+    work), ``clock`` (monotonic nanoseconds; injected in tests), ``plan`` (how many calls the
+    test requests), ``first_s`` (wall seconds of the first call), ``case_id`` (of the case
+    that is measured), ``wanted`` (the names of its metrics that the test requests). It may set
+    ``stage`` to what it is doing; the note on an exception of the function then contains this text.
+
+    The other attributes belong to the loop: ``count`` (calls prepared so far), ``warm`` (whether
+    warm-up is done), ``raised`` (the last exception of the function or of its `setup`), ``rounds``
+    (the rounds of the steady state in which latency was measured), and ``doing`` and ``telling``,
+    by which progress is reported.
     """
 
     def __init__(
@@ -58,11 +61,11 @@ class Calls:
 
     @property
     def function(self) -> Callable[..., object]:
-        """The measured function itself, for who asks what it is; call it by `prepare`."""
+        """The measured function itself, for inspection; call it through `prepare`."""
         return self._function
 
     def begin(self, wanted: Sequence[Metric]) -> None:
-        """Start a meter's pass: what was raised before is no longer the function's news."""
+        """Start a meter's pass for the ``wanted`` metrics, and reset ``raised``."""
         self.stage = f"measuring {', '.join(metric.name for metric in wanted)}"
         self._announced = tuple(wanted)
         self._announce()
@@ -70,7 +73,7 @@ class Calls:
         self.raised = None
 
     def exclude(self, *metrics: Metric) -> None:
-        """Note that these turn out not to be measured in this pass, so that none is named."""
+        """Remove metrics from the progress text, because this pass turns out not to measure them."""
         self._announced = tuple(metric for metric in self._announced if metric not in metrics)
         self._announce()
 
@@ -83,7 +86,7 @@ class Calls:
         """Make fresh arguments, untimed, and return one call of the function with them.
 
         The call must be made before the next is prepared, and at most once. An exception
-        of the function leaves it unchanged, with a note saying which call it was.
+        of the function is raised unchanged, with a note naming the call.
         """
         self.count += 1
         self.telling.ahead()
@@ -106,13 +109,16 @@ class Calls:
 
     def _record_exception(self, error: BaseException, where: str) -> None:
         self.raised = error
-        # The first call is the test's own: nothing about it needs explaining.
+        # The first call is the test's own and needs no explanation.
         if self.count > 1:
             error.add_note(f"pytest-pareto: raised {where} {self.count} ({self.stage})")
 
 
 def _metric_list(metrics: Sequence[Metric]) -> str:
-    """Name the metrics that gate, if any of them does: who waits knows these."""
+    """Return the names of the metrics that gate as a list in words, or all names if none gates.
+
+    Only metrics that gate matter to someone who waits for the verdict.
+    """
     names = [metric.name for metric in metrics if metric.gates] or [m.name for m in metrics]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
@@ -120,9 +126,9 @@ def _metric_list(metrics: Sequence[Metric]) -> str:
 class Meter(Protocol):
     """Measures one or more metrics of a function, in calls of its own.
 
-    After the function's first call a meter is asked once for `absence`, and then, unless
-    it gave a reason, once for `measure`. It must not rely on other meters having run, and
-    leaves nothing behind. A smallest meter, of the time that the processor spends::
+    After the function's first call `absence` is called once on a meter and then, unless
+    it returned a reason, `measure` once. A meter must not rely on other meters having run, and
+    leaves no state behind. A minimal meter, of the time that the processor spends::
 
         class CpuTimeMeter:
             metrics = (CPU_TIME,)
@@ -139,39 +145,36 @@ class Meter(Protocol):
     A meter that raises makes its metrics absent with that reason; an exception of the
     measured function reaches the test as the function's own. Where the meter's instrument
     may itself break a call, `measure` may catch what the call raised and return its
-    metrics as absent, once a call without the instrument has shown who was at fault.
+    metrics as absent, once a call without the instrument has shown that the function works.
     """
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Everything that `measure` returns a measurement of."""
+        """All metrics of which `measure` returns a measurement."""
         ...
 
     def absence(self) -> str | None:
-        """Say why nothing can be measured here, in words that follow "absent:", or None."""
+        """Return why nothing can be measured here, as text that follows "absent:", or None."""
         ...
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Measure, in one pass, and return one measurement of each metric."""
+        """Measure in one pass, and return one measurement of each metric."""
         ...
 
 
 def error_summary(error: BaseException) -> str:
-    """Return an exception in one line, for the reason why something is absent."""
+    """Return an exception as one line, for the reason of an absent metric."""
     first_line = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {first_line}".removesuffix(": ")
 
 
 def absent(metrics: Sequence[Metric], reason: str) -> tuple[Measurement, ...]:
-    """Return a measurement of each metric that has no reading, with its reason."""
+    """Return a measurement without readings for each metric, absent with this reason."""
     return tuple(Measurement(metric, absent=reason) for metric in metrics)
 
 
-_UNITS = ("s", "J", "B", "count", "")
-
-
 def declaration_problems(meter: object) -> Iterator[str]:
-    """Say what keeps an object from being asked at all."""
+    """Yield what makes an object unusable as a meter."""
     if isinstance(meter, type):
         yield f"this is a class; give a meter made of it: {meter.__name__}(...)"
         return
@@ -189,7 +192,7 @@ def declaration_problems(meter: object) -> Iterator[str]:
 
 
 def unit_problems(metrics: Sequence[Metric]) -> Iterator[str]:
-    """Say which metrics are not in a unit that reports can scale."""
+    """Yield a problem for each metric whose unit reports cannot scale."""
     for metric in metrics:
         if metric.unit not in _UNITS:
             yield (
@@ -201,7 +204,7 @@ def unit_problems(metrics: Sequence[Metric]) -> Iterator[str]:
 def result_problems(
     measurements: Sequence[Measurement], declared: Sequence[Metric], wanted: Sequence[Metric]
 ) -> Iterator[str]:
-    """Say where the measurements are not one of each metric that was asked for."""
+    """Yield where the measurements are not exactly one of each requested metric."""
     by_name = {metric.name: metric for metric in declared}
     names = [each.metric.name for each in measurements]
     yield from (f"{n!r} is measured more than once" for n in names if names.count(n) > 1)
@@ -228,11 +231,11 @@ def meter_pass(meter: Meter, calls: Calls, skip: frozenset[str]) -> tuple[Measur
         reason = meter.absence()
         measurements = meter.measure(calls) if reason is None else absent(wanted, reason)
         return _one_per_metric(measurements, meter, wanted)
-    except Exception as error:  # a meter's costs its metrics, the function's is the test's
+    except Exception as error:  # of the meter: its metrics are absent; of the function: raised
         function_error = calls.raised
         if function_error is None:
             return absent(wanted, f"meter {type(meter).__name__} raised {error_summary(error)}")
-    # Raised outside of the handler, so that it does not gain the meter's own as context.
+    # Raised outside of the handler, so that the meter's exception does not become its context.
     raise function_error
 
 

@@ -1,8 +1,9 @@
-"""Stages: parts of a measured call that the callable times itself, and their measurements.
+"""Stages: parts of a measured call that the callable times itself, and their metrics.
 
-Clocks for the stages of a call, which it marks itself while its device is at work.
-
-The moment at which the first of some torch modules begins to work.
+- `stages_of` returns the stage times of the latest call of a `Staged` callable;
+  `stage_measurements` turns those of all rounds into measurements.
+- `stage_clock` returns a clock whose marks do not wait for the device.
+- `before_first_forward` runs a callback at the first forward of some torch modules.
 """
 
 import time
@@ -18,9 +19,13 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import BUILT_IN, Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Measurement
 
+_NS_PER_S = 1_000_000_000
+# The attribute in which `torch.nn.Module.compile` keeps the compiled call; None if not compiled.
+_COMPILED_CALL = "_compiled_call_impl"
+
 
 class NoStagesError(ParetoError):
-    """The latest call has no stage times, for a ``reason`` that follows "absent:".
+    """The latest call has no stage times; ``reason`` is text that follows "absent:".
 
     ``names`` are the stages that it would have had, as far as they are known.
     """
@@ -32,10 +37,10 @@ class NoStagesError(ParetoError):
 
 
 class Staged(Protocol):
-    """A callable that can say how long the stages of its latest call took."""
+    """A callable that reports how long the stages of its latest call took."""
 
     def stages(self) -> Mapping[str, float]:
-        """Return seconds by the name of the stage; synchronise the device before asking.
+        """Return seconds by the name of the stage; synchronise the device first.
 
         Raises NoStagesError where the latest call has none.
         """
@@ -45,8 +50,8 @@ class Staged(Protocol):
 def stages_of(function: object) -> Mapping[str, float] | NoStagesError | None:
     """Return the stages of the latest call of ``function``, or why there are none.
 
-    None if it is not `Staged`: its class has no method ``stages``, or one that wants arguments
-    or returns no mapping. (What an instance holds under that name does not count: vision
+    Returns None if it is not `Staged`: its class has no method ``stages``, or one that takes
+    arguments or returns no mapping. (An instance attribute of that name does not count: vision
     models keep their layers there.)
     """
     stages = getattr(type(function), "stages", None)
@@ -55,18 +60,18 @@ def stages_of(function: object) -> Mapping[str, float] | NoStagesError | None:
     try:
         reported = stages(function)
     except NoStagesError as error:
-        # Without its traceback, which would keep alive what the frames hold.
+        # The traceback would keep alive what its frames refer to.
         return error.with_traceback(None)
     return reported if isinstance(reported, Mapping) else None
 
 
 class StagesForwarder:
-    """A base of ours for what stands around a function of the test: its stages are those."""
+    """Base class of wrappers of a function of the test; they have the function's stages."""
 
     _function: Callable[..., object]
 
     def stages(self) -> Mapping[str, float] | None:
-        """Return the function's stages, None where it is not `Staged`."""
+        """Return the function's stages, or None where it is not `Staged`."""
         reported = stages_of(self._function)
         if isinstance(reported, NoStagesError):
             raise reported
@@ -78,9 +83,9 @@ def stage_measurements(
 ) -> tuple[Measurement, ...]:
     """Return a measurement of `stage_metric` of every stage, with a reading of each round.
 
-    ``rounds`` holds what `stages_of` returned after each call of the steady state; nothing
-    is returned for a function that is not staged. If any call had no stages, or other ones
-    than the call before, every stage is absent with that reason.
+    ``rounds`` holds what `stages_of` returned after each call of the steady state; the result is
+    empty for a function that is not staged. If any call had no stages, or different ones from the
+    call before, every stage is absent with that reason.
     Raises ParetoError where a stage's metric would have the name of a built-in one.
     """
     reported = [each for each in rounds if each is not None]
@@ -102,8 +107,8 @@ def stage_measurements(
 def stage_metric(stage: str) -> Metric:
     """Return the metric ``<stage>_time``, in seconds: a diagnostic, comparable on one host.
 
-    Events wait for a slow host as `event_time` does, so stages on a GPU are the host's too.
-    Raises ParetoError if that is the name of a built-in metric.
+    A slow host delays events, as with `event_time`, so stages on a GPU depend on the host as well.
+    Raises ParetoError if a built-in metric has that name.
     """
     name = f"{stage}_time"
     if name in BUILT_IN:
@@ -125,28 +130,25 @@ def _stage_measurement(metric: Metric, readings: tuple[float, ...]) -> Measureme
     try:
         return Measurement(metric, readings)
     except ParetoError as error:
-        # A stage that is NaN or negative must not take the call's latency with it.
+        # A stage that is NaN or negative must not invalidate the call's latency.
         return Measurement(metric, absent=str(error))
 
 
-_NS_PER_S = 1_000_000_000
-
-
 class StageClock(Protocol):
-    """Where a stage's moments are read: on the host, or in a device's queue of work."""
+    """Clock that marks moments of a stage: on the host, or in a device's work queue."""
 
     def mark(self) -> Any:
-        """Return this moment; never waits for launched work."""
+        """Return the current moment; never wait for launched work."""
         ...
 
     def seconds(self, earlier: Any, later: Any) -> float:
-        """Return seconds between two moments; synchronise the device before asking."""
+        """Return the seconds between two moments; synchronise the device first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HostClock:
-    """Moments of the processor, whose work is done when a call returns: ``read`` is in ns."""
+    """The host's clock: the processor has done its work when a call returns. ``read`` is in ns."""
 
     read: Callable[[], int] = time.perf_counter_ns
 
@@ -155,7 +157,7 @@ class HostClock:
         return self.read()
 
     def seconds(self, earlier: int, later: int) -> float:
-        """Return seconds between two readings."""
+        """Return the seconds between two readings of the clock."""
         return (later - earlier) / _NS_PER_S
 
 
@@ -173,14 +175,14 @@ class CudaClock:
         return event
 
     def seconds(self, earlier: Any, later: Any) -> float:
-        """Return seconds between two events; ``elapsed_time`` itself is in milliseconds."""
+        """Return the seconds between two events; ``elapsed_time`` itself returns milliseconds."""
         return float(earlier.elapsed_time(later)) / 1e3
 
 
 def stage_clock(device: object) -> StageClock | None:
     """Return the clock for work on ``device``, such as "cpu" or ``torch.device("cuda:1")``.
 
-    None for a device whose work the host's clock cannot see and that has no CUDA events.
+    Returns None for a device whose work the host's clock cannot see and that has no CUDA events.
     """
     kind = str(device).partition(":")[0]
     torch = loaded_torch()
@@ -189,17 +191,13 @@ def stage_clock(device: object) -> StageClock | None:
     return HostClock() if kind == "cpu" else None
 
 
-# Where `torch.nn.Module.compile` keeps the compiled call; None on modules that are not.
-_COMPILED_CALL = "_compiled_call_impl"
-
-
 @contextmanager
 def before_first_forward(
     modules: Iterable[Any], callback: Callable[[tuple[Any, ...], Mapping[str, Any]], None]
 ) -> Iterator[None]:
-    """Call ``notice(args, kwargs)`` before the first forward of any of these torch modules.
+    """Call ``callback(args, kwargs)`` before the first forward of any of these torch modules.
 
-    Every hook is gone after that forward has begun, or where the block ends without one.
+    All hooks are removed when that forward begins, or when the block ends without one.
     """
     with ExitStack() as hooks:
 
@@ -213,7 +211,7 @@ def before_first_forward(
 
 
 def _add_hook(module: Any, callback: Callable[..., None]) -> Callable[[], None]:
-    """Hook one module, and return what removes the hook."""
+    """Add a hook to one module, and return a function that removes it."""
     compiled = getattr(module, _COMPILED_CALL, None)
     if compiled is None:
         handle = module.register_forward_pre_hook(
@@ -222,7 +220,7 @@ def _add_hook(module: Any, callback: Callable[..., None]) -> Callable[[], None]:
         remove: Callable[[], None] = handle.remove
         return remove
 
-    # `module.compile()` compiles the hooks too: ours would break the graph that is measured.
+    # `module.compile()` compiles hooks too: this one would break the graph that is measured.
     def compiled_with_callback(*args: Any, **kwargs: Any) -> Any:
         callback(args, kwargs)
         return compiled(*args, **kwargs)

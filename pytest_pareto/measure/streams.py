@@ -1,6 +1,7 @@
-"""Streams: a function that returns an iterator, consumed to its end by every call.
+"""Streams: functions that return an iterator, which every call consumes to its end.
 
-What holds of every stream, called or awaited: it is fresh, and what it raises says where.
+`Stream` makes such a function measurable. `FreshStreamCheck` and the ``add_..._note`` functions
+apply to awaited streams as well: each call needs a fresh stream, and exceptions name the item.
 """
 
 import inspect
@@ -18,9 +19,10 @@ from pytest_pareto.model.errors import ParetoError
 
 @dataclass(frozen=True, slots=True)
 class ConsumedStream:
-    """One stream: how many items it had, and when its first was done, if anybody asked.
+    """One consumed stream: its number of items, and when the first was done, if that was timed.
 
-    ``first_ns`` is a reading of the host's clock, once the device had done the first item's work.
+    ``first_ns`` is a reading of the host's clock, after the device had finished the first item's
+    work.
     """
 
     items: int
@@ -28,16 +30,17 @@ class ConsumedStream:
 
 
 class Stream(StagesForwarder):
-    """A function that returns an iterator, as one whose call ends with the iterator's last item.
+    """Wrapper of a function that returns an iterator; a call ends with the iterator's last item.
 
     The first call returns its items in a list. Later ones drop each item when the next is there,
-    as a loop over the stream does, so that a long one (the frames of a film) is not all in memory
+    as a loop over the stream does, so that a long one (the frames of a video) is not all in memory
     at once. ``most`` ends a stream after so many items, and closes it.
 
     Every call needs an iterator of its own. Raises ParetoError where the function returns
-    anything else, the first call's iterator again, or an empty one although the first call's had
-    items: it was consumed before. `require_whole` refuses those that it left shorter.
-    What the stream raises is left unchanged, with a note that says at which item.
+    anything else, returns the first call's iterator again, or returns an empty one although the
+    first call's had items: it was consumed before. `require_same_length` rejects streams that were
+    only partly consumed before. An exception of the stream is raised unchanged, with a note that
+    names the item.
     """
 
     def __init__(self, function: Callable[..., object], *, most: int | None = None) -> None:
@@ -74,7 +77,7 @@ class Stream(StagesForwarder):
 
     @contextmanager
     def time_first_items(self, now: Callable[[], int]) -> Iterator[None]:
-        """Within the block, ask ``now()`` when the first item of a stream has been handed out."""
+        """Within the block, call ``now()`` when the first item of a stream has been returned."""
         self._first_item_clock = now
         try:
             yield
@@ -82,11 +85,11 @@ class Stream(StagesForwarder):
             self._first_item_clock = None
 
     def require_same_length(self, steady: Collection[int] = ()) -> None:
-        """Raise ParetoError where the first call's number of items is outside of the later ones'.
+        """Raise ParetoError if the first call's number of items is outside that of later calls.
 
-        What is measured is then another stream than the one that the test was handed. (Streams
-        whose length is drawn differ among themselves, around the first one's.) ``steady`` are the
-        numbers of the calls that were timed; without them those of all later calls count.
+        The measured stream then differs from the one that the test received. (Streams of random
+        length vary around that of the first one.) ``steady`` are the numbers of items of the timed
+        calls; without them those of all later calls count.
         """
         later_counts = steady or self._later_counts
         if self._first_stream is None or not later_counts:
@@ -119,14 +122,14 @@ def _iterator(function: Callable[..., object], result: object) -> Iterator[Any]:
         return result
     name = name_of(function)
     if isinstance(result, AsyncIterator):
-        # One that never started needs no closing.
+        # An iterator that never started needs no closing.
         raise ParetoError(
             f"{name} returned an async iterator ({type(result).__name__}), which only a running "
             f"event loop can consume: await pareto.astream(fn, ...)"
         )
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
-            result.close()  # else Python would warn of it on top
+            result.close()  # else Python would warn about it as well
         raise ParetoError(
             f"{name} returned an awaitable ({type(result).__name__}) and no iterator: "
             "await pareto.astream(fn, ...) where it comes to a stream, "
@@ -151,24 +154,24 @@ def _close(iterator: object) -> None:
 
 
 def latest_stream(function: object) -> ConsumedStream | None:
-    """Return how the latest stream of ``function`` went; None if it is no `Stream`."""
+    """Return the latest stream that ``function`` consumed; None if it is no `Stream`."""
     return function.consumed if isinstance(function, Stream) else None
 
 
 class FreshStreamCheck:
-    """Refuses a function that hands out the stream of its first call again."""
+    """Checks that a function does not return the stream of its first call again."""
 
     def __init__(self, function: Callable[..., object]) -> None:
         self._function = function
         self._first_stream: Callable[[], object] | None = None
 
     def require(self, stream: object) -> None:
-        """Raise ParetoError where the second call's ``stream`` is the first call's."""
+        """Raise ParetoError if the second call's ``stream`` is that of the first call."""
         if self._first_stream is None:
             self._first_stream = _weak_reference(stream)
             return
         same_stream = self._first_stream() is stream
-        # Not kept any longer than it takes: memory that it holds would be measured.
+        # The reference is dropped at once: memory that the stream holds would be measured.
         self._first_stream = _no_stream
         if same_stream:
             description = f"the same {type(stream).__name__} when it was called again"
@@ -178,7 +181,7 @@ class FreshStreamCheck:
 def _weak_reference(stream: object) -> Callable[[], object]:
     try:
         return weakref.ref(stream)
-    except TypeError:  # of built-in iterators there are none
+    except TypeError:  # built-in iterators have no weak references
         return lambda: stream
 
 
@@ -186,7 +189,7 @@ def _no_stream() -> None: ...
 
 
 def already_consumed_error(function: Callable[..., object], returned: str) -> ParetoError:
-    """Return the error of a function that ``returned`` a stream which it cannot give twice."""
+    """Return the error for a function that ``returned`` a stream consumed before."""
     return ParetoError(
         f"{name_of(function)} returned {returned}; a stream can be consumed once: let the function "
         "make a new one for each call, or its arguments by setup="
@@ -194,12 +197,12 @@ def already_consumed_error(function: Callable[..., object], returned: str) -> Pa
 
 
 def add_item_note(error: BaseException, item: int) -> None:
-    """Note on what a stream raised, or was stopped by, at which item: the first is 1."""
+    """Add a note to an exception of a stream, or one that stopped it: the item's number, from 1."""
     error.add_note(f"pytest-pareto: at item {item} of the stream")
 
 
 def add_closing_note(error: BaseException) -> None:
-    """Note on what a stream raised that it was being closed: no further item was asked for."""
+    """Add a note to an exception of a stream: it was raised while closing, after the last item."""
     note = "pytest-pareto: while the stream was closed, at its max_items"
-    if note not in getattr(error, "__notes__", ()):  # an awaited one is closed within ours
+    if note not in getattr(error, "__notes__", ()):  # an awaited stream is closed within this one
         error.add_note(note)

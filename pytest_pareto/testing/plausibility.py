@@ -17,6 +17,19 @@ from pytest_pareto.model.run import Measurement
 
 SHORT_PLAN = LoopPlan(rounds=3, warmup=1)
 """A meter that makes as many calls as the plan asks for needs few to be checked."""
+LARGE_UNITS = 4
+"""Units of work in a large pass; a small one has one."""
+_MIN_GROWTH = 1.5
+"""Of four units a cost is about four times one unit's; this leaves room for a busy machine."""
+_MAX_OVERLAP = 3
+"""Work of several streams or threads may add up to more than the wall time; a factor of 1000,
+between units, remains far beyond this."""
+_MIN_SHARE = 1 / 200
+"""Less of a call than this is hardly what a test was written to measure."""
+_MAX_W_PER_DEVICE = 2_000.0
+"""Watts of one device or of the host: above any that is sold, below any in mW."""
+_MIN_W = 0.2
+"""Watts of what is at work; kilojoules and watt-hours of a GPU come out below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +124,6 @@ class RecordedCalls(Calls):
         if not self._durations_ns:
             self._first_start_ns, self._first_cpu_s = start_ns, time.process_time()
         return start_ns
-
-
-LARGE_UNITS = 4
-"""Units of work in a large pass; a small one has one."""
-_MIN_GROWTH = 1.5
-"""Of four units a cost is about four times one unit's; this leaves room for a busy machine."""
-_MAX_OVERLAP = 3
-"""Work of several streams or threads may add up to more than the wall time; a factor of 1000,
-between units, remains far beyond this."""
-_MIN_SHARE = 1 / 200
-"""Less of a call than this is hardly what a test was written to measure."""
-_MAX_W_PER_DEVICE = 2_000.0
-"""Watts of one device or of the host: above any that is sold, below any in mW."""
-_MIN_W = 0.2
-"""Watts of what is at work; kilojoules and watt-hours of a GPU come out below."""
 
 
 def reading(passes: Sequence[Pass], name: str) -> float:

@@ -28,6 +28,18 @@ from pytest_pareto.model.run import Measurement
 
 _DETACH_VARIABLE = "TEARDOWN_CUPTI"
 _SAFE_DETACH_CUDA = (12, 6)
+_HOST_CALLS = ("cuda_runtime", "cuda_driver")
+_WAIT_CALLS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
+_HOST_COPY_NAMES = ("Memcpy HtoD", "Memcpy DtoH")
+_SETTLE_S = 0.5
+_WINDOW_S = 1.0
+_MIN_CALLS = 3
+_MAX_CALLS = 2000
+"""So many calls of a microsecond and a kernel each are enough, and a small trace."""
+_SYNCS_PER_ROUND = 2
+_MAX_PROFILER_WAITS = 2
+"""Waits that may not be the calls': the profiler makes one or two when it starts and stops."""
+Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
 
 
 def profiling_absence() -> str | None:
@@ -116,11 +128,6 @@ def runs_own_profiler(call: Callable[[], object]) -> bool:
     finally:
         autograd.profile.__enter__, autograd.profile._prepare_trace = enter, prepare  # noqa: SLF001
     return bool(entered_profiles)
-
-
-_HOST_CALLS = ("cuda_runtime", "cuda_driver")
-_WAIT_CALLS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
-_HOST_COPY_NAMES = ("Memcpy HtoD", "Memcpy DtoH")
 
 
 class _Arguments(msgspec.Struct):
@@ -222,18 +229,6 @@ def _correlation(event: _Event) -> int | None:
 
 def _count_endings(calls: Sequence[_Event], endings: tuple[str, ...]) -> int:
     return sum(call.name.endswith(endings) for call in calls)
-
-
-_SETTLE_S = 0.5
-_WINDOW_S = 1.0
-_MIN_CALLS = 3
-_MAX_CALLS = 2000
-"""So many calls of a microsecond and a kernel each are enough, and a small trace."""
-_SYNCS_PER_ROUND = 2
-_MAX_PROFILER_WAITS = 2
-"""Waits that may not be the calls': the profiler makes one or two when it starts and stops."""
-
-Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
 
 
 class DeviceTimeMeter:

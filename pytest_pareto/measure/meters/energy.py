@@ -24,6 +24,9 @@ _MIN_LOAD_RATIO = 1.05
 """Idle power is known to 2 %. An H200 draws 125 W idle, 200 W where its host keeps it waiting."""
 _SETTLED_STEP = 2
 """At this step after work has ended the counter holds all of it: it lags by less than one."""
+_FETCH_EVERY_US = 1_000_000
+_LARGEST_GAP_US = 250_000
+Sample = tuple[int, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +160,6 @@ def _other_processes(board: Board) -> list[int]:
         # In a container NVML may number processes as the host does: then one of them is ours.
         return sorted(pids) if len(pids) > 1 else []
     return sorted(pids - {os.getpid(), os.getppid()})
-
-
-_FETCH_EVERY_US = 1_000_000
-_LARGEST_GAP_US = 250_000
-
-Sample = tuple[int, float]
 
 
 class PowerLog:

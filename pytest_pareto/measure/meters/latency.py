@@ -23,136 +23,11 @@ from pytest_pareto.model.run import Measurement
 _MAX_READINGS = 1000
 _MIN_REPORTED_OVERHEAD = 0.02
 _ADVICE = "repeat the work inside the measured function"
-
-
-def latency_measurement(
-    rounds: Sequence[Round], first_s: float | None, overhead_s: float = 0.0
-) -> Measurement:
-    """Return `latency` (s): the wall time of each round, with the first call's apart.
-
-    ``empty_s`` is what a round takes whose call does nothing. It is in every reading, and
-    told where it is a part worth telling: a change by 10 % then reads as less.
-    """
-    wall_s = [each.wall_s for each in rounds]
-    notes = []
-    if zeros := wall_s.count(0.0):
-        notes.append(
-            f"{zeros} of {len(wall_s)} readings are 0 s: the clock cannot resolve this call; "
-            f"{_ADVICE}"
-        )
-    elif overhead_s > _MIN_REPORTED_OVERHEAD * (typical_s := sorted(wall_s)[len(wall_s) // 2]):
-        notes.append(
-            f"about {overhead_s * 1e6:.1f} µs of each reading ({percent(overhead_s / typical_s)}) "
-            f"is the measuring itself; {_ADVICE}"
-        )
-    return Measurement(LATENCY, thin(wall_s), first=first_s, notes=tuple(notes))
-
-
-def event_time_measurement(rounds: Sequence[Round], device: Device) -> Measurement:
-    """Return `event_time` (s): from each call's launch to the end of its work on the device.
-
-    Of the current stream only. It waits for a slow host as well, unlike `device_time`. It is
-    absent where there is no CUDA device.
-    """
-    readings = [each.event_s for each in rounds if each.event_s is not None]
-    if not readings:
-        return absent((EVENT_TIME,), NO_CUDA)[0]
-    notes: tuple[str, ...] = ()
-    if isinstance(device, CudaDevice) and len(device.indexes) > 1:
-        notes = (f"events of the current device only, of {len(device.indexes)} in use",)
-    return Measurement(EVENT_TIME, thin(readings), notes=notes)
-
-
-def thin(readings: Sequence[float]) -> tuple[float, ...]:
-    """Return at most a thousand readings, evenly over the window: a report carries them all."""
-    return tuple(readings[:: -(-len(readings) // _MAX_READINGS)])
-
-
 _LAUNCHES = 300
 _TIME_SHARE = 0.02
 _GPU_BOUND_SHARE = 0.9
-
-
-class HostReference:
-    """Times launches of a small kernel between the calls of a window.
-
-    Where the host launches slowly, latency mostly tells how slowly. Measured on an H200, the
-    log median of this loop followed that of two pipelines over 9 processes with r = 0.93 and
-    0.97; a loop of module forwards did no better for twice the time, one of plain Python worse.
-    """
-
-    def __init__(self, device: Device, clock: Callable[[], int]) -> None:
-        torch: Any = loaded_torch()
-        self._device = device
-        self._clock = clock
-        self._operand = torch.zeros(8, device="cuda")
-        self._launch()  # the first pays for loading the kernel
-        self._expected_s = self._launch()
-        self._spent_s = 0.0
-        self._readings: list[float] = []
-
-    def catch_up(self, elapsed_s: float) -> None:
-        """Run the loop as often as its share of ``elapsed_s`` seconds still allows."""
-        while self._spent_s + self._expected_s <= _TIME_SHARE * elapsed_s:
-            self._expected_s = self._launch()
-            self._spent_s += self._expected_s
-            self._readings.append(self._expected_s)
-
-    def measurement(self) -> Measurement:
-        """Return a reading (s) of each time that the loop ran."""
-        if not self._readings:
-            reason = (
-                f"the window was too short to spend {percent(_TIME_SHARE)} of it on the reference"
-            )
-            return Measurement(HOST_REFERENCE, absent=reason)
-        return Measurement(HOST_REFERENCE, tuple(self._readings))
-
-    def _launch(self) -> float:
-        self._device.synchronize()
-        start_ns = self._clock()
-        for _ in range(_LAUNCHES):
-            self._operand.add_(1)
-        self._device.synchronize()
-        return (self._clock() - start_ns) / 1e9
-
-
-def drop_reference_if_gpu_bound(
-    measurements: Sequence[Measurement], gpus: int
-) -> tuple[Measurement, ...]:
-    """Drop the reference of a call that does not wait for its host.
-
-    Where its ``gpus`` work through nearly the whole call, latency does not follow the reference,
-    and adjusting it by one would add noise.
-    """
-    by_name = {each.metric.name: each for each in measurements}
-    names = (LATENCY.name, DEVICE_TIME.name, HOST_REFERENCE.name)
-    latency, device_time, reference = (by_name.get(name) for name in names)
-    if not (latency and device_time and reference):
-        return tuple(measurements)
-    if not (latency.values and device_time.values and reference.values):
-        return tuple(measurements)
-    from statistics import median  # 4 ms, which tests that measure nothing are spared
-
-    latency_s = median(latency.values)
-    busy_share = median(device_time.values) / gpus / latency_s if latency_s else 0.0
-    if busy_share < _GPU_BOUND_SHARE:
-        return tuple(measurements)
-    (dropped,) = absent(
-        (reference.metric,),
-        f"kernels fill {percent(busy_share)} of the call: the host is no bottleneck",
-    )
-    return tuple(dropped if each is reference else each for each in measurements)
-
-
 _NOT_REQUESTED = "not asked for"
 _HOST_TIMES = (LATENCY, EVENT_TIME, HOST_REFERENCE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    rounds: tuple[Round, ...]
-    reference: Measurement
-    energy: Measurement
 
 
 class SteadyMeter:
@@ -207,6 +82,56 @@ def _with_conditions(monitor: ThrottlingMonitor, measurement: Measurement) -> Me
     return measurement if measurement.absent else monitor.with_conditions(measurement)
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    rounds: tuple[Round, ...]
+    reference: Measurement
+    energy: Measurement
+
+
+class HostReference:
+    """Times launches of a small kernel between the calls of a window.
+
+    Where the host launches slowly, latency mostly tells how slowly. Measured on an H200, the
+    log median of this loop followed that of two pipelines over 9 processes with r = 0.93 and
+    0.97; a loop of module forwards did no better for twice the time, one of plain Python worse.
+    """
+
+    def __init__(self, device: Device, clock: Callable[[], int]) -> None:
+        torch: Any = loaded_torch()
+        self._device = device
+        self._clock = clock
+        self._operand = torch.zeros(8, device="cuda")
+        self._launch()  # the first pays for loading the kernel
+        self._expected_s = self._launch()
+        self._spent_s = 0.0
+        self._readings: list[float] = []
+
+    def catch_up(self, elapsed_s: float) -> None:
+        """Run the loop as often as its share of ``elapsed_s`` seconds still allows."""
+        while self._spent_s + self._expected_s <= _TIME_SHARE * elapsed_s:
+            self._expected_s = self._launch()
+            self._spent_s += self._expected_s
+            self._readings.append(self._expected_s)
+
+    def measurement(self) -> Measurement:
+        """Return a reading (s) of each time that the loop ran."""
+        if not self._readings:
+            reason = (
+                f"the window was too short to spend {percent(_TIME_SHARE)} of it on the reference"
+            )
+            return Measurement(HOST_REFERENCE, absent=reason)
+        return Measurement(HOST_REFERENCE, tuple(self._readings))
+
+    def _launch(self) -> float:
+        self._device.synchronize()
+        start_ns = self._clock()
+        for _ in range(_LAUNCHES):
+            self._operand.add_(1)
+        self._device.synchronize()
+        return (self._clock() - start_ns) / 1e9
+
+
 def _measure_window(calls: Calls, monitor: ThrottlingMonitor) -> _Window:
     reference = _host_reference(calls)
     energy = _energy_window(calls, monitor)
@@ -256,3 +181,74 @@ def _energy_measurement(window: EnergyWindow, rounds: Sequence[Round]) -> Measur
         return window.measurement(rounds)
     except NvmlError as error:
         return absent((ENERGY,), str(error))[0]
+
+
+def latency_measurement(
+    rounds: Sequence[Round], first_s: float | None, overhead_s: float = 0.0
+) -> Measurement:
+    """Return `latency` (s): the wall time of each round, with the first call's apart.
+
+    ``empty_s`` is what a round takes whose call does nothing. It is in every reading, and
+    told where it is a part worth telling: a change by 10 % then reads as less.
+    """
+    wall_s = [each.wall_s for each in rounds]
+    notes = []
+    if zeros := wall_s.count(0.0):
+        notes.append(
+            f"{zeros} of {len(wall_s)} readings are 0 s: the clock cannot resolve this call; "
+            f"{_ADVICE}"
+        )
+    elif overhead_s > _MIN_REPORTED_OVERHEAD * (typical_s := sorted(wall_s)[len(wall_s) // 2]):
+        notes.append(
+            f"about {overhead_s * 1e6:.1f} µs of each reading ({percent(overhead_s / typical_s)}) "
+            f"is the measuring itself; {_ADVICE}"
+        )
+    return Measurement(LATENCY, thin(wall_s), first=first_s, notes=tuple(notes))
+
+
+def event_time_measurement(rounds: Sequence[Round], device: Device) -> Measurement:
+    """Return `event_time` (s): from each call's launch to the end of its work on the device.
+
+    Of the current stream only. It waits for a slow host as well, unlike `device_time`. It is
+    absent where there is no CUDA device.
+    """
+    readings = [each.event_s for each in rounds if each.event_s is not None]
+    if not readings:
+        return absent((EVENT_TIME,), NO_CUDA)[0]
+    notes: tuple[str, ...] = ()
+    if isinstance(device, CudaDevice) and len(device.indexes) > 1:
+        notes = (f"events of the current device only, of {len(device.indexes)} in use",)
+    return Measurement(EVENT_TIME, thin(readings), notes=notes)
+
+
+def thin(readings: Sequence[float]) -> tuple[float, ...]:
+    """Return at most a thousand readings, evenly over the window: a report carries them all."""
+    return tuple(readings[:: -(-len(readings) // _MAX_READINGS)])
+
+
+def drop_reference_if_gpu_bound(
+    measurements: Sequence[Measurement], gpus: int
+) -> tuple[Measurement, ...]:
+    """Drop the reference of a call that does not wait for its host.
+
+    Where its ``gpus`` work through nearly the whole call, latency does not follow the reference,
+    and adjusting it by one would add noise.
+    """
+    by_name = {each.metric.name: each for each in measurements}
+    names = (LATENCY.name, DEVICE_TIME.name, HOST_REFERENCE.name)
+    latency, device_time, reference = (by_name.get(name) for name in names)
+    if not (latency and device_time and reference):
+        return tuple(measurements)
+    if not (latency.values and device_time.values and reference.values):
+        return tuple(measurements)
+    from statistics import median  # 4 ms, which tests that measure nothing are spared
+
+    latency_s = median(latency.values)
+    busy_share = median(device_time.values) / gpus / latency_s if latency_s else 0.0
+    if busy_share < _GPU_BOUND_SHARE:
+        return tuple(measurements)
+    (dropped,) = absent(
+        (reference.metric,),
+        f"kernels fill {percent(busy_share)} of the call: the host is no bottleneck",
+    )
+    return tuple(dropped if each is reference else each for each in measurements)

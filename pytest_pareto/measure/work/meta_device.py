@@ -34,6 +34,10 @@ from pytest_pareto.model.errors import ParetoError
 
 _aten = torch.ops.aten
 _DATA_DEPENDENT_TAGS = frozenset((torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape))
+_torch_attention = functional.scaled_dot_product_attention
+_LIBRARY_FOLDERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
+_SavedAttributes = dict[str, tuple[Any, Any]]
+_CONTAINERS = (dict, OrderedDict, list, set)
 
 
 @contextmanager
@@ -164,9 +168,6 @@ def _needs_values(func: Any, tensors: Sequence[Any]) -> bool:
     return func is not _aten.index.Tensor or by_mask
 
 
-_torch_attention = functional.scaled_dot_product_attention
-
-
 @contextmanager
 def decomposed_recurrent_layers() -> Iterator[None]:
     """Keep recurrent layers from the one kernel of oneDNN or cuDNN, which hides its products."""
@@ -227,9 +228,6 @@ def _is_fused_on_gpus(query: Any, key: Any, value: Any, mask: Any) -> bool:
     return same_heads and same_width and (mask is None or not mask.requires_grad)
 
 
-_LIBRARY_FOLDERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
-
-
 def dataless_error(operation: object, error: RuntimeError) -> ParetoError | None:
     """Say in the user's terms why an operation did not run for its shapes alone.
 
@@ -259,10 +257,6 @@ def _user_location() -> str:
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY_FOLDERS):
         frame = frame.f_back
     return "" if frame is None else f" at {frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-_SavedAttributes = dict[str, tuple[Any, Any]]
-_CONTAINERS = (dict, OrderedDict, list, set)
 
 
 @contextmanager
