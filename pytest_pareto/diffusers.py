@@ -1,10 +1,7 @@
-"""A pipeline of diffusers that also says how long its stages took.
+"""Stage times of diffusers pipelines: encode, step and decode.
 
-The callback that a pipeline calls at the end of each step: ours, around that of the user.
-
-The parts of a pipeline that work in each of its steps, and where they do.
-
-The moments of one call of a pipeline, and the stages between them.
+`by_stage` wraps a pipeline in a `StagedPipeline`, which marks moments of each call (`Marks`)
+through a hook on the denoiser and a callback at the end of each step.
 """
 
 import inspect
@@ -21,8 +18,8 @@ from pytest_pareto.measure.stages import (
 
 __all__ = ["STAGES", "StagedPipeline", "by_stage"]
 CALLBACK = "callback_on_step_end"
-# What runs in each step, by its name in diffusers' pipelines: the first group that is there.
-# A pipeline with a `unet` may have a `decoder` that is none of the denoiser's business.
+# Attribute names of the modules that run in each step of diffusers' pipelines; the first group
+# present counts. A pipeline with a `unet` may have a `decoder` that is no denoiser.
 DENOISERS = (
     ("unet", "transformer", "transformer_2", "controlnet"),
     ("prior", "decoder", "model"),
@@ -31,20 +28,20 @@ STAGES = ("encode", "step", "decode")
 
 
 def by_stage(pipeline: Callable[..., Any]) -> "StagedPipeline":
-    """Return the pipeline as a callable that also says how long its stages took.
+    """Return the pipeline as a callable that also reports how long its stages took.
 
-    For ``pareto.measure(by_stage(pipeline), prompt, num_inference_steps=8)``, which then
-    reports `encode_time`, `step_time` and `decode_time` beside the latency. A pipeline
-    whose stages cannot be told apart is measured as it is; they are absent with the reason.
+    For ``pareto.measure(by_stage(pipeline), prompt, num_inference_steps=8)``, which then reports
+    `encode_time`, `step_time` and `decode_time` in addition to the latency. A pipeline whose stages
+    cannot be distinguished is measured unchanged; its stages are absent with the reason.
     """
     return StagedPipeline(pipeline)
 
 
 class Marks:
-    """The moments of one call, and on which device its denoiser ran."""
+    """The moments of one call, and the device on which its denoiser ran."""
 
-    # A pipeline takes the names of the tensors that it hands out from diffusers' own kind of
-    # callback; beside such a one ours asks for none.
+    # A pipeline reads from diffusers' own kind of callback which tensors to pass; next to such a
+    # callback this one requests none.
     tensor_inputs: tuple[str, ...] = ()
 
     def __init__(self, clock: StageClock, device: object) -> None:
@@ -58,20 +55,20 @@ class Marks:
         self.steps = 0
 
     def on_denoising_start(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Mark the start of the first forward of a denoiser, which gets these arguments."""
+        """Mark the start of the first forward of a denoiser, which receives these arguments."""
         self.denoising_start = self.clock.mark()
-        # Timesteps may be on the processor wherever the model is; latents are not.
+        # Timesteps may be on the processor even if the model is not; latents are not.
         tensors = (each for each in (*args, *kwargs.values()) if getattr(each, "ndim", 0) > 1)
         self.observed_device = getattr(next(tensors, None), "device", None)
 
     def __call__(self, _pipeline: Any, _step: Any, _timestep: Any, tensors: Any) -> Any:
-        """Mark the end of a step, as a `callback_on_step_end` does."""
+        """Mark the end of a step, as a `callback_on_step_end`, and return ``tensors``."""
         self.last_step = self.clock.mark()
         self.steps += 1
         return tensors
 
     def seconds(self) -> dict[str, float]:
-        """Return seconds by stage; raises NoStagesError where they cannot be told apart."""
+        """Return seconds by stage; raise NoStagesError where the stages cannot be distinguished."""
         if not self.steps:
             raise NoStagesError(f"the pipeline never called its {CALLBACK}", STAGES)
         if self.denoising_start is None:
@@ -91,8 +88,8 @@ class StagedPipeline:
     """A pipeline that marks the time where denoising starts, after each step and at the end.
 
     The stages, in seconds: ``encode`` is everything before the denoiser first runs (text
-    encoders, latents, timesteps), ``step`` the mean of the steps, so that another number of
-    steps leaves it as it is, and ``decode`` everything after the last one (the VAE,
+    encoders, latents, timesteps), ``step`` the mean of the steps, so that it does not depend on
+    their number, and ``decode`` everything after the last one (the VAE,
     post-processing). ``encode + n * step + decode`` is the whole call. What the pipeline's
     own callback does is part of its step. On CUDA the marks are events, and nothing waits.
     """
@@ -112,8 +109,8 @@ class StagedPipeline:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the pipeline with these arguments and return what it returns.
 
-        It gets a `callback_on_step_end` of ours, which calls the given one, if there is one,
-        and returns what that returns. Hooks on the denoiser are gone when it has begun.
+        The call receives an additional `callback_on_step_end`, which calls the given one, if any,
+        and returns its result. Hooks on the denoiser are removed when the denoiser starts.
         """
         __tracebackhide__ = True
         self._latest = "the latest call did not end"
@@ -133,16 +130,16 @@ class StagedPipeline:
         return result
 
     def stages(self) -> Mapping[str, float]:
-        """Return seconds of the latest call by stage; synchronise the device before asking.
+        """Return seconds of the latest call by stage; synchronise the device first.
 
-        Raises NoStagesError where its stages cannot be told apart, or it raised.
+        Raises NoStagesError where the stages cannot be distinguished, or the call raised.
         """
         if isinstance(self._latest, str):
             raise NoStagesError(self._latest, STAGES)
         return self._latest.seconds()
 
     def _new_marks(self) -> Marks | str:
-        """Return marks for one call, or why there cannot be any."""
+        """Return marks for one call, or the reason why there cannot be any."""
         pipeline_name = type(self.pipeline).__name__
         if self._position is None:
             return f"{pipeline_name} takes no {CALLBACK}, so its steps cannot be told apart"
@@ -154,8 +151,8 @@ class StagedPipeline:
         devices = sorted({str(each) for each in device_map.values()})
         if len(devices) > 1:
             return f"{pipeline_name} is spread over several devices ({', '.join(devices)})"
-        # Asking the pipeline walks through all its modules, some milliseconds of a large one,
-        # so later calls go by the device on which the denoiser ran.
+        # The pipeline searches all its modules for its device, which takes some milliseconds for
+        # a large one. Later calls therefore use the device on which the denoiser ran.
         device = self._device or device_of(self.pipeline, denoisers[0])
         clock = self._clock_for(device)
         if clock is None:
@@ -166,7 +163,7 @@ class StagedPipeline:
 
 
 def position_of_callback(pipeline: Callable[..., Any]) -> int | None:
-    """Return at which position a call takes a callback for the end of a step, if it does."""
+    """Return the position of the parameter `callback_on_step_end`, or None if there is none."""
     names = list(inspect.signature(pipeline).parameters)
     return names.index(CALLBACK) if CALLBACK in names else None
 
@@ -177,10 +174,10 @@ def with_callback(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return a call's arguments with ``ours`` after the callback that they have, if any.
+    """Return a call's arguments with ``callback`` added after the callback that they have, if any.
 
-    ``position`` is that of `position_of_callback`. Ours has ``tensor_inputs``, as diffusers' own
-    kind of callback does.
+    ``position`` is the result of `position_of_callback`. The added callback has ``tensor_inputs``,
+    as diffusers' own kind of callback does.
     """
     if position < len(args):
         chained = _chain(args[position], callback)
@@ -194,7 +191,7 @@ def _chain(
     if user_callback is None:
         return callback
     if hasattr(user_callback, "tensor_inputs"):
-        # A pipeline recognises these by their class, and takes the tensors they need from it.
+        # A pipeline recognises these by their class, and reads which tensors they need.
         from diffusers.callbacks import MultiPipelineCallbacks
 
         both: Callable[..., Any] = MultiPipelineCallbacks([user_callback, callback])
@@ -207,7 +204,7 @@ def _chain(
 
 
 def denoisers_of(pipeline: object) -> list[Any]:
-    """Return the torch modules that denoise, none where no known name has one."""
+    """Return the torch modules that denoise; [] where no known attribute is one."""
     torch = loaded_torch()
     if torch is None:
         return []
@@ -220,9 +217,9 @@ def denoisers_of(pipeline: object) -> list[Any]:
 
 
 def device_of(pipeline: object, denoiser: Any) -> object:
-    """Return where a pipeline says that it works, else where this denoiser's weights are."""
-    # The first one also knows where models go that are kept elsewhere between their turns;
-    # neither knows anything of parts that are not diffusers' own.
+    """Return the device that a pipeline reports, else that of this denoiser's weights."""
+    # `_execution_device` also covers models that are offloaded while they are idle; neither
+    # attribute covers parts that are not diffusers' own.
     for name in ("_execution_device", "device"):
         device = getattr(pipeline, name, None)
         if device is not None:
@@ -232,6 +229,6 @@ def device_of(pipeline: object, denoiser: Any) -> object:
 
 
 def _is_within(observed_device: object, expected: object) -> bool:
-    # "cuda" without an index is the current device.
+    # "cuda" without an index is the current device, and matches every index here.
     where = str(observed_device)
     return str(expected) in (where, where.partition(":")[0])

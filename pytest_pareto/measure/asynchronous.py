@@ -129,7 +129,7 @@ class Awaited(StagesForwarder):
         return self._wait(lambda: _await_result(function, function(*args, **kwargs)))
 
     def empty(self) -> "Awaited":
-        """Return a wrapper that awaits a coroutine without work, to measure the loop's overhead."""
+        """Return a wrapper that awaits an empty coroutine, to measure the overhead."""
         return Awaited(_do_nothing, self._wait)
 
 
@@ -143,7 +143,7 @@ class AwaitedStream(StagesForwarder):
         self._fresh_check = FreshStreamCheck(function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Call the function in the test's own task; return an iterator that awaits each item there."""
+        """Call the function in the test's own task; return an iterator that awaits items there."""
         __tracebackhide__ = True
         function, wait = self._function, self._wait
         stream = wait(lambda: _open_async_iterator(function, function(*args, **kwargs)))

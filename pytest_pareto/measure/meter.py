@@ -73,7 +73,7 @@ class Calls:
         self.raised = None
 
     def exclude(self, *metrics: Metric) -> None:
-        """Remove metrics from the progress text, because this pass turns out not to measure them."""
+        """Remove metrics from the progress text; this pass turns out not to measure them."""
         self._announced = tuple(metric for metric in self._announced if metric not in metrics)
         self._announce()
 

@@ -141,7 +141,7 @@ class Nvml:
 
 
 def board_name(uuid: str) -> str:
-    """Return a short hash of a board's UUID, which identifies the board without revealing the UUID."""
+    """Return a short hash of a board's UUID, which does not reveal the UUID itself."""
     return hashlib.sha256(uuid.encode()).hexdigest()[:8]
 
 

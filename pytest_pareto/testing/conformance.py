@@ -1,8 +1,7 @@
-"""The conformance test of meters: what can be told of one from outside, in one call.
+"""Conformance test of a meter, by one call of `check_meter`.
 
-Asks a meter as a session would, and collects what it does wrong.
-
-What a meter may leave behind in the process, as far as it can be seen from outside.
+`MeterCheck` calls a meter as a session would and collects its problems. `ProcessState` detects
+what a meter leaves behind in the process.
 """
 
 import gc
@@ -31,10 +30,10 @@ from pytest_pareto.testing import plausibility
 from pytest_pareto.testing.plausibility import Pass, RecordedCalls
 
 UNIT_S = 0.02
-"""Seconds of one unit of `busy_work`: far above what calling and reading clocks take."""
+"""Seconds of one unit of `busy_work`: far more than a call and a clock reading take."""
 
 
-class BrokenMeter(AssertionError):  # noqa: N818  (what it says is its name)
+class BrokenMeter(AssertionError):  # noqa: N818  (public name without the suffix Error)
     """A meter that cannot be trusted; ``problems`` has a sentence for each reason."""
 
     def __init__(self, meter: object, problems: Sequence[str]) -> None:
@@ -45,10 +44,10 @@ class BrokenMeter(AssertionError):  # noqa: N818  (what it says is its name)
 
 @dataclass(frozen=True, slots=True)
 class CheckedMeter:
-    """What a meter that passed says of one unit of work, by the name of the metric.
+    """Result of a meter that passed, for one unit of work, by the name of the metric.
 
     ``readings`` are medians in the metric's unit. ``absent`` holds the reasons of metrics that
-    could not be checked here: that the meter passed says nothing of them.
+    could not be checked here: that the meter passed says nothing about them.
     """
 
     readings: Mapping[str, float]
@@ -58,7 +57,7 @@ class CheckedMeter:
 def busy_work(units: int) -> Callable[[], None]:
     """Return a function that keeps one core busy for ``units`` times 20 ms.
 
-    It goes by the time that its thread computes, so it does the same on a busy machine.
+    It measures the CPU time of its thread, so it does the same amount of work on a busy machine.
     """
 
     def work() -> None:
@@ -80,24 +79,24 @@ def check_meter(
     must_measure: bool = False,
     clock: Callable[[], int] = time.perf_counter_ns,
 ) -> CheckedMeter:
-    """Test that a meter keeps to the protocol, and that its readings can be true.
+    """Test that a meter keeps to the protocol, and that its readings are plausible.
 
     ``work(n)`` returns a function that does n units of what the meter measures; a unit should
     take some milliseconds. For a meter of a GPU that is work on the GPU. ``unseen`` is a
-    function of which the meter can see nothing, such as work on the processor for that meter.
+    function that the meter cannot measure at all, such as work on the processor for that meter.
     ``expected`` gives the range, (low, high) by the name of a metric and in its unit, in which
     the reading of one unit of work lies; without it a reading must be possible for its unit.
-    ``skip`` names metrics that are not asked for. ``clock`` returns monotonic nanoseconds.
-    Measured are one unit and four, ``passes`` times each; a call that raises; and ``unseen``,
-    or a call that does nothing. The global random state is left as it was.
+    ``skip`` names metrics that are not requested. ``clock`` returns monotonic nanoseconds.
+    The meter measures one unit and four, ``passes`` times each; a call that raises; and ``unseen``,
+    or a call that does nothing. The global random state is restored.
 
-    Raises BrokenMeter, an AssertionError, with everything that is wrong. Where nothing can be
-    measured here it raises unittest.SkipTest, which pytest shows as skipped with the reason:
-    that is no pass. With ``must_measure`` each metric that is absent counts as wrong. Raises
-    ParetoError if ``expected`` or ``skip`` names what is no metric of the meter, and if
+    Raises BrokenMeter, an AssertionError, with all problems. Where nothing can be
+    measured here it raises unittest.SkipTest, which pytest reports as skipped with the reason:
+    that is no pass. With ``must_measure`` each metric that is absent counts as a problem. Raises
+    ParetoError if ``expected`` or ``skip`` names a metric that the meter does not have, and if
     ``passes`` is less than 1.
     """
-    __tracebackhide__ = True  # what is wrong is in the meter, and told in the message
+    __tracebackhide__ = True  # the problem is in the meter, and described in the message
     if passes < 1:
         raise ParetoError(f"passes must be 1 or more, not {passes!r}")
     problems = (*declaration_problems(meter),) or (*unit_problems(meter.metrics),)
@@ -148,7 +147,7 @@ def _reading_problems(
     expected: tuple[float, float] | None,
     known_s: float | None,
 ) -> Iterator[str]:
-    """Say why a metric's readings cannot be true."""
+    """Yield why a metric's readings cannot be true."""
     small = [each for each in all_passes if each.units == 1]
     large = [each for each in all_passes if each.units > 1]
     zeros = [p for each in all_passes for p in plausibility.zero_problems(each.found[metric.name])]
@@ -158,7 +157,7 @@ def _reading_problems(
     if expected is not None:
         yield from plausibility.range_problems(metric, small, expected)
     else:
-        # One wrong unit is one problem, however often it shows.
+        # One wrong unit is one problem, in however many passes it appears.
         yield from [
             p for each in all_passes for p in plausibility.unit_problems(metric, each, known_s)
         ][:1]
@@ -166,7 +165,7 @@ def _reading_problems(
 
 
 def _absent(metrics: Sequence[Metric], all_passes: Sequence[Pass]) -> dict[str, str]:
-    """Return the reasons of metrics that any pass lacks, by name."""
+    """Return the reasons of metrics that are absent in any pass, by name."""
     absent: dict[str, str] = {}
     for metric in metrics:
         for each in all_passes:
@@ -194,7 +193,7 @@ def _name(meter: object) -> str:
 class MeterCheck:
     """Passes of one meter, with ``problems`` in the order in which they were found.
 
-    ``wanted`` are the metrics that are asked for: those of the meter without ``skip``.
+    ``wanted`` are the requested metrics: those of the meter without ``skip``.
     """
 
     def __init__(
@@ -207,11 +206,11 @@ class MeterCheck:
         self.problems: list[str] = []
 
     def add_problems(self, *problems: str) -> None:
-        """Take in problems, each once."""
+        """Add problems, each once."""
         self.problems = list(dict.fromkeys((*self.problems, *problems)))
 
     def measure(self, function: Callable[[], object], units: int) -> Pass:
-        """Have a function of so many units of work measured, after a first call of it."""
+        """Run a pass over a function of so many units of work, after a first call of it."""
         calls = self._calls_after_first(function)
         before = ProcessState.current()
         found = self._measurements(calls)
@@ -223,7 +222,7 @@ class MeterCheck:
         return calls.finish(units, found)
 
     def check_exceptions_pass(self) -> None:
-        """Have a call measured that raises, of which the test is to hear."""
+        """Run a pass over a call that raises; the exception has to reach the caller."""
         planted_error = RuntimeError("planted by check_meter")
         calls = self._calls_after_first(_raising_from_its_second_call(planted_error))
         before = ProcessState.current()
@@ -244,15 +243,15 @@ class MeterCheck:
         calls = RecordedCalls(function, clock=self._clock)
         calls.make_first_call()
         calls.begin(self.wanted)
-        random.random()  # noqa: S311  (so that a meter which seeds shows, though it did before)
+        random.random()  # noqa: S311  (a meter that seeds again then changes the state)
         return calls
 
     def _measurements(self, calls: RecordedCalls) -> Mapping[str, Measurement]:
-        """Return what the meter says, by the name of the metric; nothing where it fails."""
+        """Return the meter's measurements, by the name of the metric; {} where it fails."""
         try:
             reason: object = self._meter.absence()
             second_reason: object = self._meter.absence()
-        except Exception as error:  # whatever a meter under test raises is a finding
+        except Exception as error:  # any exception of a meter under test is a problem
             self.add_problems(
                 f"absence() raised {error_summary(error)}; it returns a reason, or None"
             )
@@ -270,7 +269,7 @@ class MeterCheck:
         try:
             found: object = self._meter.measure(calls)
         except Exception as error:  # likewise
-            if calls.raised is not None:  # by the work itself, which is for the caller to hear
+            if calls.raised is not None:  # by the work itself: raised to the caller
                 raise calls.raised from None
             self.add_problems(f"measure raised {error_summary(error)}")
             return {}
@@ -302,7 +301,7 @@ def _raising_from_its_second_call(error: Exception) -> Callable[[], None]:
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """What other meters and tests rely on, at one moment."""
+    """State of the process that other meters and tests rely on, at one moment."""
 
     trace: object
     profile: object
@@ -312,7 +311,7 @@ class ProcessState:
 
     @classmethod
     def current(cls) -> "ProcessState":
-        """Return the state at this moment."""
+        """Return the current state."""
         return cls(
             trace=sys.gettrace(),
             profile=sys.getprofile(),
@@ -322,7 +321,7 @@ class ProcessState:
         )
 
     def leftovers(self, after: "ProcessState", *, drew_nothing: bool) -> Iterator[str]:
-        """Say what is different ``after``; random numbers only where the call ``drew_nothing``."""
+        """Yield what differs ``after``; random numbers only where the call ``drew_nothing``."""
         if after.trace is not self.trace:
             yield "leaves a tracer behind: put sys.settrace back, also where the call raises"
         if after.profile is not self.profile:

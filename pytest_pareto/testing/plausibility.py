@@ -1,6 +1,7 @@
-"""Whether readings can be true: by their unit, and by how they grow with the work.
+"""Plausibility checks of readings: by their unit, and by their growth with the work.
 
-One pass of a meter, watched: what it called, how long that took, what it gave back.
+`RecordedCalls` records how a meter uses its calls and how long they take; a `Pass` holds the
+result. The ``..._problems`` functions yield one sentence per problem.
 """
 
 import time
@@ -16,25 +17,26 @@ from pytest_pareto.model.metric import Better, Kind, Metric
 from pytest_pareto.model.run import Measurement
 
 SHORT_PLAN = LoopPlan(rounds=3, warmup=1)
-"""A meter that makes as many calls as the plan asks for needs few to be checked."""
+"""A plan of few calls, enough to check a meter that makes as many calls as the plan requests."""
 LARGE_UNITS = 4
-"""Units of work in a large pass; a small one has one."""
+"""Units of work in a large pass; a small pass has one."""
 _MIN_GROWTH = 1.5
-"""Of four units a cost is about four times one unit's; this leaves room for a busy machine."""
+"""Four units cost about four times as much as one; this leaves room for a busy machine."""
 _MAX_OVERLAP = 3
 """Work of several streams or threads may add up to more than the wall time; a factor of 1000,
-between units, remains far beyond this."""
+between units, remains far beyond this.
+"""
 _MIN_SHARE = 1 / 200
-"""Less of a call than this is hardly what a test was written to measure."""
+"""A smaller share of a call is unlikely to be what a test was written to measure."""
 _MAX_W_PER_DEVICE = 2_000.0
 """Watts of one device or of the host: above any that is sold, below any in mW."""
 _MIN_W = 0.2
-"""Watts of what is at work; kilojoules and watt-hours of a GPU come out below."""
+"""Watts of a device at work; kilojoules and watt-hours of a GPU are below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a meter measured of one amount of work, and what that took by our own watch.
+    """The measurements of one amount of work, and the time of the calls by an independent clock.
 
     ``found`` by metric name. ``wall_s`` and ``cpu_s`` (of all threads) are a call's share of
     the time from the first call to the end of the pass; ``shortest_s`` is the time in which
@@ -49,7 +51,7 @@ class Pass:
 
 
 class RecordedCalls(Calls):
-    """Calls that remember how a meter used them. ``misuse`` says what it did wrong."""
+    """Calls that record how a meter used them; ``misuse`` lists what it did wrong."""
 
     def __init__(self, function: Callable[[], object], *, clock: Callable[[], int]) -> None:
         super().__init__(
@@ -67,13 +69,13 @@ class RecordedCalls(Calls):
         self._first_cpu_s = 0.0
 
     def make_first_call(self) -> None:
-        """Call once, as `measure_call` does before any meter: only then is the device known."""
+        """Call once, as `measure_call` does before any meter: the device is known only then."""
         first_call(self)
         self._function_calls = self._prepared_calls = 0
         self._durations_ns.clear()
 
     def prepare(self) -> Callable[[], object]:
-        """Return one call, as `Calls.prepare` does, that tells when it is made."""
+        """Return one call, as `Calls.prepare` does, that records when it is made."""
         if self._pending:
             self.misuse.append("prepares a call before it made the one prepared earlier")
         self._pending = True
@@ -95,7 +97,7 @@ class RecordedCalls(Calls):
         return recorded
 
     def finish(self, units: int, found: Mapping[str, Measurement]) -> Pass:
-        """Return what this pass was, now that the meter has come back from it."""
+        """Return the record of this pass, after the meter has returned."""
         made = max(1, self._prepared_calls)
         return Pass(
             units,
@@ -106,7 +108,7 @@ class RecordedCalls(Calls):
         )
 
     def check_calls(self) -> None:
-        """Note it as misuse where calls went past `prepare`, or none was made."""
+        """Add a misuse where calls bypassed `prepare`, or none was made."""
         if self._function_calls != self._prepared_calls:
             self.misuse.append("calls the function itself: use calls.prepare()")
         elif not self._prepared_calls:
@@ -132,7 +134,7 @@ def reading(passes: Sequence[Pass], name: str) -> float:
 
 
 def zero_problems(measurement: Measurement) -> Iterator[str]:
-    """Say that a reading is 0 for work that the meter is to see."""
+    """Yield a problem if a reading is 0 for work that the meter has to measure."""
     metric = measurement.metric
     if metric.unit and 0 in measurement.values:
         yield (
@@ -142,7 +144,7 @@ def zero_problems(measurement: Measurement) -> Iterator[str]:
 
 
 def unseen_problems(measurement: Measurement) -> Iterator[str]:
-    """Say that there is a reading for work of which the meter can see nothing."""
+    """Yield a problem if there is a reading for work that the meter cannot measure."""
     metric = measurement.metric
     if measurement.values:
         yield (
@@ -152,7 +154,7 @@ def unseen_problems(measurement: Measurement) -> Iterator[str]:
 
 
 def nothing_problems(measurement: Measurement) -> Iterator[str]:
-    """Say that a call that does nothing took no time or energy, which no call can."""
+    """Yield a problem if a call that does nothing took no time or energy, which is impossible."""
     metric = measurement.metric
     if metric.unit in ("s", "J") and 0 in measurement.values:
         yield (
@@ -162,9 +164,9 @@ def nothing_problems(measurement: Measurement) -> Iterator[str]:
 
 
 def unit_problems(metric: Metric, each: Pass, known_s: float | None) -> Iterator[str]:
-    """Say that a pass's median reading cannot be in the metric's unit.
+    """Yield a problem if a pass's median reading cannot be in the metric's unit.
 
-    ``known_s`` is what one unit of the work takes, in seconds, where that is known.
+    ``known_s`` is the time of one unit of the work, in seconds, where that is known.
     """
     values = each.found[metric.name].values
     typical = median(values)
@@ -191,7 +193,7 @@ def unit_problems(metric: Metric, each: Pass, known_s: float | None) -> Iterator
 def range_problems(
     metric: Metric, small: Sequence[Pass], expected: tuple[float, float]
 ) -> Iterator[str]:
-    """Say that one unit of work reads something outside the range that it should."""
+    """Yield a problem if the reading of one unit of work is outside its expected range."""
     low, high = expected
     found = reading(small, metric.name)
     if not low <= found <= high:
@@ -202,7 +204,7 @@ def range_problems(
 
 
 def growth_problems(metric: Metric, small: Sequence[Pass], large: Sequence[Pass]) -> Iterator[str]:
-    """Say that more work does not cost more, or that an exact metric does not repeat."""
+    """Yield a problem if more work does not cost more, or if an exact metric does not repeat."""
     small_value, large_value = reading(small, metric.name), reading(large, metric.name)
     prefix = (
         f"{metric.name!r} reads {small_value:g} {metric.unit} for 1 unit of work, "

@@ -1,11 +1,11 @@
-"""Device time: what the kernels of a call take together, however slowly the host launches them.
+"""Device time: the summed kernel time of a call, measured with ``torch.profiler``.
 
-A window of calls under ``torch.profiler``, which sees every kernel that a GPU ran.
+`DeviceTimeMeter` profiles a window of calls. `profile_calls` returns the exported trace, and
+`read_activity` reads kernels, copies, waits and launches from it. A slow host that launches kernels
+late does not change device time.
 
-What a GPU did, read from the trace that ``torch.profiler`` exports.
-
-The trace is Chrome's format, whose categories torch has kept since 1.8; it is read here without
-torch's own event objects, which took twelve times as long for 50,000 kernels.
+The trace is in Chrome's format, whose categories torch has kept since 1.8. It is parsed here
+without torch's own event objects, which took twelve times as long for 50,000 kernels.
 """
 
 import os
@@ -35,26 +35,29 @@ _SETTLE_S = 0.5
 _WINDOW_S = 1.0
 _MIN_CALLS = 3
 _MAX_CALLS = 2000
-"""So many calls of a microsecond and a kernel each are enough, and a small trace."""
+"""Enough for calls of a microsecond and one kernel each, and still a small trace."""
 _SYNCS_PER_ROUND = 2
 _MAX_PROFILER_WAITS = 2
-"""Waits that may not be the calls': the profiler makes one or two when it starts and stops."""
+"""Waits that may not belong to the calls: the profiler makes one or two itself.
+
+It makes them when it starts and stops.
+"""
 Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
 
 
 def profiling_absence() -> str | None:
-    """Say why nothing can be profiled in this process, or None.
+    """Return why nothing can be profiled in this process, or None.
 
-    After a profile the driver's tracing library stays attached unless told otherwise: on an
-    H200 every launch of the process was 36 to 90 % slower from then on, and with it the
-    latency of each later test. Detaching was unsafe beside CUDA graphs before CUDA 12.6.
+    After a profile the driver's tracing library stays attached unless it is told to detach: on an
+    H200 every launch of the process was 36 to 90 % slower from then on, and so was the
+    latency of each later test. Detaching was unsafe together with CUDA graphs before CUDA 12.6.
     """
     torch = loaded_torch()
     if torch is None or initialized_cuda() is None:
         return NO_CUDA
     if torch.version.hip is not None:
         return "on ROCm torch's traces were never tried: their copies have no direction"
-    if torch.autograd._profiler_enabled():  # noqa: SLF001  (torch offers no other way to ask)
+    if torch.autograd._profiler_enabled():  # noqa: SLF001  (torch has no public query)
         return "a torch profiler is active already; run without it"
     if not _can_detach(torch.version.cuda):
         user_choice = os.environ.get(_DETACH_VARIABLE)
@@ -74,7 +77,7 @@ def profiling_absence() -> str | None:
 def _can_detach(cuda: str) -> bool:
     user_choice = os.environ.get(
         _DETACH_VARIABLE
-    )  # by the user, or "0" by torch itself beside CUDA graphs
+    )  # set by the user, or "0" by torch itself with CUDA graphs
     if user_choice is not None:
         return user_choice == "1"
     return tuple(int(part) for part in cuda.split(".")[:2]) >= _SAFE_DETACH_CUDA
@@ -83,14 +86,14 @@ def _can_detach(cuda: str) -> bool:
 def profile_calls(settle: Callable[[], None], window: Callable[[], None]) -> bytes:
     """Trace what the GPUs do during ``window``, and return the trace as Chrome's JSON.
 
-    ``settle`` runs before it, traced as well but dropped, so that starting the profiler does
-    not let the GPU rest before the window. Both must leave no work unfinished.
+    ``settle`` runs before it; it is traced as well but dropped, so that the GPU is not idle before
+    the window while the profiler starts. Both must leave no work unfinished.
     """
     torch: Any = loaded_torch()
     profiler = torch.profiler
     os.environ.setdefault(_DETACH_VARIABLE, "1")
     with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about events of other cycles; there is one
+        warnings.simplefilter("ignore")  # about events of other cycles; there is only one
         trace_file = Path(folder, "trace.json")
         with profiler.profile(
             activities=[profiler.ProfilerActivity.CUDA],
@@ -105,9 +108,10 @@ def profile_calls(settle: Callable[[], None], window: Callable[[], None]) -> byt
 
 
 def runs_own_profiler(call: Callable[[], object]) -> bool:
-    """Make a call, and return whether it ran a profiler of torch.
+    """Make a call, and return whether it ran a torch profiler of its own.
 
-    One within another ends the process (seen with torch 2.13), and it is not to be seen before.
+    A profiler within another ends the process (observed with torch 2.13), and nothing shows
+    beforehand that a call starts one.
     """
     torch: Any = loaded_torch()
     autograd = torch.autograd.profiler
@@ -149,14 +153,14 @@ class _Trace(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Everything that happened in a traced window.
+    """All host and GPU activity in a traced window.
 
     ``durations_s`` are of kernels, memsets and copies that stay on GPUs, in the order of their
-    start, whether or not they overlapped; ``names`` say what each was. ``host_copies`` cross
-    between host and GPU. ``host_waits`` is how often the host waited for a GPU,
+    start, whether or not they overlapped; ``names`` are their names. ``host_copies`` counts copies
+    between host and GPU. ``host_waits`` counts how often the host waited for a GPU,
     ``device_waits`` how often for all of its work. ``launches`` were made by the host;
-    ``lost`` of them left no trace on a GPU. ``graphs`` of them were of CUDA graphs, whose kernels
-    all share one correlation, so that one of them can be lost unseen.
+    ``lost`` of them have no event on a GPU. ``graphs`` of them launched CUDA graphs, whose kernels
+    all share one correlation id, so that the loss of a single kernel goes unnoticed.
     """
 
     durations_s: tuple[float, ...]
@@ -171,20 +175,20 @@ class Activity:
 
     @property
     def device_s(self) -> float:
-        """The durations, summed."""
+        """The sum of the durations, in seconds."""
         return sum(self.durations_s)
 
     def per_call(self, calls: int) -> tuple[float, ...] | None:
-        """Return the summed duration (s) of each of so many calls that did not overlap.
+        """Return the summed duration (s) of each of ``calls`` calls, or None where they differ.
 
-        Calls that do the same run the same kernels, and so are told apart by counting.
-        None where they have not done the same.
+        The calls must not overlap. Calls that do the same run the same kernels, and are therefore
+        separated by counting.
         """
         each, rest = divmod(len(self.names), calls)
         if rest or not each:
             return None
         starts = range(0, len(self.names), each)
-        # Kernels of several streams may start in another order, so it does not count.
+        # Kernels of several streams may start in any order, so the order is ignored.
         first = Counter(self.names[:each])
         if any(Counter(self.names[start : start + each]) != first for start in starts):
             return None
@@ -192,9 +196,9 @@ class Activity:
 
 
 def read_activity(trace: bytes) -> Activity:
-    """Read the JSON of an exported trace.
+    """Return the activity in the JSON of an exported trace.
 
-    Raises msgspec.DecodeError where it is not one.
+    Raises msgspec.DecodeError where the JSON is not a trace.
     """
     events = [event for event in msgspec.json.decode(trace, type=_Trace).events if event.ph == "X"]
     kernels = [event for event in events if event.cat == "kernel"]
@@ -219,7 +223,7 @@ def read_activity(trace: bytes) -> Activity:
 
 
 def _is_launch(name: str) -> bool:
-    """Whether a call of the runtime or driver puts kernels on a GPU, one or a graph of them."""
+    """Return whether a call of the runtime or driver launches a kernel or a graph of kernels."""
     return "Launch" in name and "HostFunc" not in name
 
 
@@ -234,13 +238,13 @@ def _count_endings(calls: Sequence[_Event], endings: tuple[str, ...]) -> int:
 class DeviceTimeMeter:
     """`device_time` (s), `kernels`, `host_copies` and `host_waits` (counts) of one call.
 
-    At least three calls and a second of them, in the steady state, under torch's profiler. The
-    time is summed over kernels, memsets and copies within GPUs, so it does not see the gaps
-    between them: what the host makes of it is `latency`. Kernels that overlap both count in
+    Profiles at least three calls and at least a second of them, in the steady state. The time
+    is the sum over kernels, memsets and copies within GPUs, so it excludes the gaps between
+    them: `latency` includes the delays of the host. Kernels that overlap both count in
     full. Copies between host and GPU, and waits of the host for a GPU, explain a latency.
 
-    Where events were dropped everything is absent, since a sum over the rest is too small.
-    Counts that differ from call to call are absent too: they are no figure of a call.
+    Where the profiler dropped events, every metric is absent, since a sum over the rest is too
+    small. Counts that differ from call to call are absent too: no single value describes a call.
     """
 
     metrics = (DEVICE_TIME, KERNELS, HOST_COPIES, HOST_WAITS)
@@ -256,11 +260,11 @@ class DeviceTimeMeter:
         self._profiles_itself = runs_own_profiler
 
     def absence(self) -> str | None:
-        """Say why nothing can be profiled here, if so."""
+        """Return why nothing can be profiled here, or None."""
         return self._absence()
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Profile a window of calls, and again where heat slowed the GPU down."""
+        """Profile a window of calls, again if heat slowed the GPU down; return the measurements."""
         warm_up(calls)
         if self._profiles_itself(lambda: one_round(calls, None)):
             return absent(self.metrics, "the function runs a torch profiler of its own")
@@ -301,7 +305,7 @@ class DeviceTimeMeter:
 
 
 def _unusable_reason(activity: Activity, loop_waits: int, calls: int) -> str | None:
-    # Each of our own waits must be there as well: a trace that was cut short ends before them.
+    # The loop's own waits must all be in the trace: one that was cut short ends before them.
     if activity.lost or activity.device_waits < loop_waits:
         return (
             f"the profiler dropped events ({activity.lost} of {activity.launches} launches left "
@@ -314,8 +318,8 @@ def _unusable_reason(activity: Activity, loop_waits: int, calls: int) -> str | N
             "the profiler saw no kernel: the call runs none on the GPU, or another profiler "
             "(nsys, ncu) holds it"
         )
-    # Where calls wait themselves, their waits can stand for ours that were lost, and of a graph
-    # one kernel stands for all: then only calls that are alike show that nothing is missing.
+    # Where calls wait themselves, their waits can replace lost waits of the loop, and in a graph
+    # one kernel can replace all: then only identical calls prove that nothing is missing.
     ambiguous = activity.graphs or activity.device_waits > loop_waits + _MAX_PROFILER_WAITS
     if ambiguous and activity.per_call(calls) is None:
         return (

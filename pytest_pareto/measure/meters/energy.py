@@ -1,6 +1,7 @@
-"""Energy by the boards' own counters, read at the edges of a long window of calls.
+"""Energy of a call, by the boards' energy counters read before and after a long window of calls.
 
-Power over time, from the driver's own record, to check the energy counter by.
+`EnergyWindow` measures. `PowerLog` integrates the power samples that the driver records, as a
+cross-check of the counter.
 """
 
 import os
@@ -16,14 +17,14 @@ from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
 
 STEPS = 50
-"""How many steps of the counter a window lasts, so that a whole one would be 2 %."""
+"""The length of a window in steps of the counter: an error of one whole step would be 2 %."""
 _STALLED_AFTER_S = 2.0
 _MIN_STEP_S = 0.05
-"""Steps that are shorter are taken together: rest is not measured in a few milliseconds."""
+"""Shorter steps are merged: idle power cannot be measured in a few milliseconds."""
 _MIN_LOAD_RATIO = 1.05
 """Idle power is known to 2 %. An H200 draws 125 W idle, 200 W where its host keeps it waiting."""
 _SETTLED_STEP = 2
-"""At this step after work has ended the counter holds all of it: it lags by less than one."""
+"""At this step after work has ended the counter includes all of it: it lags by less than one."""
 _FETCH_EVERY_US = 1_000_000
 _LARGEST_GAP_US = 250_000
 Sample = tuple[int, float]
@@ -31,21 +32,21 @@ Sample = tuple[int, float]
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The moment when a counter was seen to step (ns of the clock), and where it then stood."""
+    """A step of an energy counter: when it was observed (clock ns), and the value after it."""
 
     at_ns: int
     energy_j: float
 
 
 class EnergyWindow:
-    """Measures the energy that ``boards`` spend in calls from now on; they are idle now.
+    """Measures the energy that ``boards`` spend in calls from now on; the boards must be idle now.
 
-    The counter of an H200 moves every 100 ms, so the window begins and ends at steps of it,
-    with the GPU idle for one or two of them at either end. What is drawn outside of the calls
-    (there, and between them, where arguments are set up) is taken off at idle power, which is
-    measured; a `setup` that uses the GPU adds to the figure. Reading the counter took 3 ms
-    there, so it is not read in between.
-    Raises NvmlError where energy cannot be told for what is measured alone.
+    The counter of an H200 moves every 100 ms, so the window begins and ends at steps of the
+    counter, with the GPU idle for one or two steps at either end. The energy drawn outside of the
+    calls (there, and between the calls, where arguments are set up) is subtracted at idle power,
+    which is measured; a `setup` that uses the GPU adds to the result. Reading the counter took 3 ms
+    on an H200, so it is not read during the window.
+    Raises NvmlError where the energy of this process alone cannot be measured.
     """
 
     def __init__(self, boards: Sequence[Board], clock: Callable[[], int]) -> None:
@@ -59,7 +60,7 @@ class EnergyWindow:
 
     @property
     def min_duration_s(self) -> float:
-        """How long the window must last, in seconds: by the longest step that was seen."""
+        """The seconds that the window must last, from the longest observed step."""
         return STEPS * max(
             _duration_s(earlier, later)
             for edges in self._first_steps
@@ -67,11 +68,11 @@ class EnergyWindow:
         )
 
     def poll(self) -> None:
-        """Keep the drivers' record of power, which reaches back for some seconds only."""
+        """Fetch the drivers' power samples between two calls; they cover a few seconds only."""
         self._log.poll()
 
     def measurement(self, rounds: Sequence[Round]) -> Measurement:
-        """Return the energy (J) of one of these calls, which are all that were made."""
+        """Return the energy (J) of one of these calls, which must be all calls that were made."""
         self._log.fetch()
         last = self._wait_for_steps(_SETTLED_STEP + 1)
         self._require_exclusive_use()
@@ -105,7 +106,7 @@ class EnergyWindow:
     def _cross_check_note(
         self, rounds: Sequence[Round], energies: Sequence[float], idle_w: Sequence[float]
     ) -> Iterator[str]:
-        """Compare with the power that the driver recorded, the idle time taken off as well."""
+        """Yield a note that compares the energy with integrated power, both without idle energy."""
         began_ns, ended_ns = rounds[0].start_ns, rounds[-1].stop_ns
         integrated_j = self._log.energy_j(began_ns, ended_ns)
         if integrated_j is not None:
@@ -114,7 +115,7 @@ class EnergyWindow:
             yield f"integrated power says {percent(in_calls_j / sum(energies) - 1, 1, signed=True)}"
 
     def _wait_for_steps(self, count: int) -> list[list[Edge]]:
-        """Wait until every counter has stepped so often; return each one's steps."""
+        """Wait until every counter has stepped ``count`` times; return the steps of each."""
         steps: list[list[Edge]] = [[] for _ in self._boards]
         latest = [self._read_edge(board) for board in self._boards]
         while any(len(edges) < count for edges in steps):
@@ -154,20 +155,20 @@ def _power_w(*spans: tuple[Edge, Edge]) -> float:
 
 
 def _other_processes(board: Board) -> list[int]:
-    """Return the processes that use the GPU beside this one and its parent, which waits for it."""
+    """Return the pids that use the GPU, except this process and its parent, which waits for it."""
     pids = set(board.compute_processes())
     if os.getpid() not in pids:
-        # In a container NVML may number processes as the host does: then one of them is ours.
+        # In a container NVML may report pids of the host: then one of them is this process.
         return sorted(pids) if len(pids) > 1 else []
     return sorted(pids - {os.getpid(), os.getppid()})
 
 
 class PowerLog:
-    """What the driver recorded of the boards' power since this was made.
+    """The power samples that the driver has recorded of the boards since this log was made.
 
-    It remembers some seconds (2.4 s in steps of 20 ms on an H200), so `keep` is to be called
-    now and then; asking takes 0.3 ms. ``clock`` (ns) is the one that windows are timed by,
-    ``now_us`` the one that the driver stamps its samples by: µs since the epoch.
+    The driver keeps some seconds (2.4 s in steps of 20 ms on an H200), so `poll` has to be called
+    repeatedly; a query takes 0.3 ms. ``clock`` (ns) is the clock by which windows are timed,
+    ``now_us`` the clock of the driver's time stamps: µs since the epoch.
     """
 
     def __init__(
@@ -184,30 +185,33 @@ class PowerLog:
         self._latest_us = [self._fetched_us - _LARGEST_GAP_US] * len(boards)
 
     def poll(self) -> None:
-        """Take over what was recorded, if the last time is a while ago."""
+        """Fetch new samples, if the last fetch is long enough ago."""
         if self._now_us() - self._fetched_us >= _FETCH_EVERY_US:
             self.fetch()
 
     def fetch(self) -> None:
-        """Take over what was recorded until now."""
+        """Fetch the samples recorded until now."""
         self._fetched_us = self._now_us()
         for number, board in enumerate(self._boards):
             try:
                 new = board.power_samples_w(self._latest_us[number])
             except NvmlError:
-                continue  # nothing new, or a board that keeps no record: the gap will tell
+                continue  # no new sample, or a board without a record: `energy_j` finds the gap
             self._samples[number] += new
             self._latest_us[number] = new[-1][0] if new else self._latest_us[number]
 
     def energy_j(self, began_ns: int, ended_ns: int) -> float | None:
-        """Integrate the power of all boards over a window, or None where the record has gaps."""
+        """Return the energy (J) of all boards over a window, or None where samples are missing."""
         edges = began_ns / 1e3 + self._clock_offset_us, ended_ns / 1e3 + self._clock_offset_us
         parts = [_integrate(samples, *edges) for samples in self._samples]
         return None if None in parts else sum(part for part in parts if part is not None)
 
 
 def _integrate(samples: Sequence[Sample], began_us: float, ended_us: float) -> float | None:
-    """Return the energy (J) by the trapezoidal rule; at the edges power is as at the nearest."""
+    """Return the energy (J) by the trapezoidal rule, or None where samples are missing.
+
+    At the edges of the window the power is that of the nearest sample.
+    """
     inside = [sample for sample in samples if began_us <= sample[0] <= ended_us]
     if not inside:
         return None

@@ -1,8 +1,8 @@
-"""The long window: latency, the host reference beside it, and energy around both.
+"""Latency, event time, the host reference and energy, measured in one window of calls.
 
-Latency: what the rounds of a window say, by the host's clock and by device events.
-
-The host reference: a little loop of our own that feels the host's mood as a call does.
+`SteadyMeter` measures them. `HostReference` times a small loop of kernel launches between the
+calls, which a slow host delays as it delays a call. `drop_reference_if_gpu_bound` removes it where
+the host does not limit the call.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,10 +33,10 @@ _HOST_TIMES = (LATENCY, EVENT_TIME, HOST_REFERENCE)
 class SteadyMeter:
     """`latency`, `event_time`, `host_reference` (s) and `energy` (J) of synchronised calls.
 
-    One window serves them all, so that they tell of the same calls. Where energy is measured
-    it lasts fifty steps of the counter, 5 s on an H200, however few calls the plan asks for;
-    latency then has more readings, unless the test fixes their number. Times of the host are
-    absent while a tracer slows it down, everything while heat slows the GPU down.
+    One window serves all of them, so that they describe the same calls. Where energy is measured
+    the window lasts fifty steps of the counter, 5 s on an H200, however few calls the plan
+    requests; latency then has more readings, unless the test fixes their number. Times of the host
+    are absent while a tracer slows it down, and every metric while heat slows the GPU down.
     """
 
     metrics = (LATENCY, EVENT_TIME, HOST_REFERENCE, ENERGY)
@@ -45,11 +45,11 @@ class SteadyMeter:
         self._tracer = tracer
 
     def absence(self) -> str | None:
-        """Return None: each of the metrics has its own reasons."""
+        """Return None: each metric is absent for a reason of its own."""
         return None
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Call in the steady state, again where heat slowed a GPU down."""
+        """Call in the steady state, again if heat slowed a GPU down; return the measurements."""
         tracer_reason = self._tracer()
         with ThrottlingMonitor(calls) as monitor:
             energy_absence = _energy_absence(calls, monitor)
@@ -65,7 +65,7 @@ class SteadyMeter:
             return absent(self.metrics, monitor.slowdown_reason)
         if tracer_reason is not None:
             return (*absent(_HOST_TIMES, tracer_reason), _with_conditions(monitor, window.energy))
-        # The last ones: before the window the GPU rested, and it takes a while to be as before.
+        # The last rounds: the GPU was idle before the window, and its first rounds may differ.
         rounds = window.rounds[-(calls.plan.rounds or 0) :]
         calls.rounds = rounds
         return (
@@ -92,9 +92,9 @@ class _Window:
 class HostReference:
     """Times launches of a small kernel between the calls of a window.
 
-    Where the host launches slowly, latency mostly tells how slowly. Measured on an H200, the
-    log median of this loop followed that of two pipelines over 9 processes with r = 0.93 and
-    0.97; a loop of module forwards did no better for twice the time, one of plain Python worse.
+    Where the host launches slowly, latency mostly reflects the speed of launching. Measured on an
+    H200, the log median of this loop followed that of two pipelines over 9 processes with r = 0.93
+    and 0.97; a loop of module forwards did no better in twice the time, one of plain Python worse.
     """
 
     def __init__(self, device: Device, clock: Callable[[], int]) -> None:
@@ -102,20 +102,20 @@ class HostReference:
         self._device = device
         self._clock = clock
         self._operand = torch.zeros(8, device="cuda")
-        self._launch()  # the first pays for loading the kernel
+        self._launch()  # the first launch loads the kernel
         self._expected_s = self._launch()
         self._spent_s = 0.0
         self._readings: list[float] = []
 
     def catch_up(self, elapsed_s: float) -> None:
-        """Run the loop as often as its share of ``elapsed_s`` seconds still allows."""
+        """Run the loop as often as its share of ``elapsed_s`` seconds allows."""
         while self._spent_s + self._expected_s <= _TIME_SHARE * elapsed_s:
             self._expected_s = self._launch()
             self._spent_s += self._expected_s
             self._readings.append(self._expected_s)
 
     def measurement(self) -> Measurement:
-        """Return a reading (s) of each time that the loop ran."""
+        """Return the host reference, with a reading (s) of each run of the loop."""
         if not self._readings:
             reason = (
                 f"the window was too short to spend {percent(_TIME_SHARE)} of it on the reference"
@@ -188,8 +188,8 @@ def latency_measurement(
 ) -> Measurement:
     """Return `latency` (s): the wall time of each round, with the first call's apart.
 
-    ``empty_s`` is what a round takes whose call does nothing. It is in every reading, and
-    told where it is a part worth telling: a change by 10 % then reads as less.
+    ``overhead_s`` is the time of a round whose call does nothing. It is part of every reading, and
+    is noted where its share matters: a change of the call by 10 % then appears smaller.
     """
     wall_s = [each.wall_s for each in rounds]
     notes = []
@@ -209,7 +209,7 @@ def latency_measurement(
 def event_time_measurement(rounds: Sequence[Round], device: Device) -> Measurement:
     """Return `event_time` (s): from each call's launch to the end of its work on the device.
 
-    Of the current stream only. It waits for a slow host as well, unlike `device_time`. It is
+    It covers the current stream only. A slow host delays it as well, unlike `device_time`. It is
     absent where there is no CUDA device.
     """
     readings = [each.event_s for each in rounds if each.event_s is not None]
@@ -222,17 +222,17 @@ def event_time_measurement(rounds: Sequence[Round], device: Device) -> Measureme
 
 
 def thin(readings: Sequence[float]) -> tuple[float, ...]:
-    """Return at most a thousand readings, evenly over the window: a report carries them all."""
+    """Return at most a thousand readings, evenly spaced, since a report contains them all."""
     return tuple(readings[:: -(-len(readings) // _MAX_READINGS)])
 
 
 def drop_reference_if_gpu_bound(
     measurements: Sequence[Measurement], gpus: int
 ) -> tuple[Measurement, ...]:
-    """Drop the reference of a call that does not wait for its host.
+    """Make the host reference absent for a call that does not wait for its host.
 
     Where its ``gpus`` work through nearly the whole call, latency does not follow the reference,
-    and adjusting it by one would add noise.
+    and adjusting latency by the reference would add noise.
     """
     by_name = {each.metric.name: each for each in measurements}
     names = (LATENCY.name, DEVICE_TIME.name, HOST_REFERENCE.name)
@@ -241,7 +241,7 @@ def drop_reference_if_gpu_bound(
         return tuple(measurements)
     if not (latency.values and device_time.values and reference.values):
         return tuple(measurements)
-    from statistics import median  # 4 ms, which tests that measure nothing are spared
+    from statistics import median  # 4 ms, saved in tests that measure nothing
 
     latency_s = median(latency.values)
     busy_share = median(device_time.values) / gpus / latency_s if latency_s else 0.0

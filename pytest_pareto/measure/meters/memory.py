@@ -1,4 +1,4 @@
-"""Memory of one call on CUDA: what torch's allocator handed out, reserved, and did not see."""
+"""CUDA memory of one call: allocated and reserved by torch, and used beside torch."""
 
 import gc
 import os
@@ -21,28 +21,28 @@ from pytest_pareto.model.run import Measurement
 class PeakMemoryMeter:
     """`peak_memory`, `reserved_memory` and `other_memory` (B), summed over the devices used.
 
-    `peak_memory` is what the allocator had handed out at the peak of one call in the steady
-    state, in a pass of its own, so that no other meter's memory is counted. Everything alive
-    counts: weights, and the first call's result, which the test is about to receive.
-    `reserved_memory` is what it held of the device at its peak, with the gaps that earlier
-    tests may have left. `other_memory` is what this process holds beside that, by NVML after
-    the call: the CUDA context, and libraries that do not ask torch for memory.
+    `peak_memory` is what torch's allocator had handed out at the peak of one call in the steady
+    state, in a pass of its own, so that no other meter's memory is counted. All live tensors count:
+    weights, and the first call's result, which the test is about to receive. `reserved_memory` is
+    the device memory that the allocator held at its peak, including gaps that earlier tests may
+    have left. `other_memory` is what this process holds beside that, by NVML after the call: the
+    CUDA context, and libraries that do not allocate through torch.
     """
 
     metrics = (PEAK_MEMORY, RESERVED_MEMORY, OTHER_MEMORY)
 
     def absence(self) -> str | None:
-        """Say that there is no CUDA device to ask, if so."""
+        """Return that no CUDA device was used, or None."""
         return None if initialized_cuda() is not None else NO_CUDA
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Reset the allocator's peak, call once and read it."""
+        """Reset the allocator's peak, call once, and return the peak."""
         warm_up(calls)
         cuda = initialized_cuda()
         assert cuda is not None
         call = calls.prepare()
         calls.device.synchronize()
-        # Garbage in cycles would be counted or not as the collector happens to run.
+        # Whether garbage in cycles counts would otherwise depend on when the collector runs.
         gc.collect()
         for index in _device_indexes(calls):
             cuda.reset_peak_memory_stats(index)
@@ -55,7 +55,7 @@ class PeakMemoryMeter:
         other = _other_memory(calls, sum(cuda.memory_reserved(index) for index in indexes))
         del result
         if cumulative_allocated_bytes() == allocated_before:
-            # The peak is then whatever other tests hold: it would change with their order.
+            # The peak is then the memory of other tests, which depends on their order.
             return absent(
                 self.metrics,
                 "the call allocated no CUDA memory: it replays a CUDA graph, or uses no GPU",

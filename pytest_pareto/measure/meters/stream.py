@@ -1,4 +1,4 @@
-"""Streams: what the rounds of a window say of first items, of the time between, and of rates."""
+"""Stream metrics: time to first item, time per item, items per second, number of items."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,11 +22,11 @@ _NS_PER_S = 1_000_000_000
 class StreamMeter:
     """`time_to_first_item`, `time_per_item` (s), `items_per_second` and `items` of a `Stream`.
 
-    Of the calls that latency was measured in, or of a window like that one where it was not.
-    The device is waited for at a call's start, after its first item and at its end, and in
-    between never, so that work may run ahead of the host: ``time_per_item`` is the mean from the
+    Measured in the calls of the latency window, or in a window of the same kind if latency was not
+    measured. The device is synchronised at a call's start, after its first item and at its end, and
+    never in between, so that work may run ahead of the host: ``time_per_item`` is the mean from the
     first item to the end, and ``time_to_first_item + (items - 1) * time_per_item`` the latency.
-    Absent for what is no stream, and where latency cannot be measured.
+    Absent for functions that are no streams, and where latency cannot be measured.
     """
 
     metrics = (TIME_TO_FIRST_ITEM, TIME_PER_ITEM, ITEMS_PER_SECOND, ITEMS)
@@ -35,11 +35,11 @@ class StreamMeter:
         self._tracer = tracer
 
     def absence(self) -> str | None:
-        """Return None: the function says whether it is a stream."""
+        """Return None: whether the function is a stream is known only in `measure`."""
         return None
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Read the rounds of the window, or make one."""
+        """Return the measurements of the latency window's rounds, or of a window made here."""
         if not isinstance(calls.function, Stream):
             return absent(self.metrics, "this is no stream; pareto.stream measures one")
         if not calls.rounds:

@@ -1,4 +1,7 @@
-"""Under what conditions GPUs worked: clocks, temperature, and what held them down."""
+"""GPU throttling: clocks, temperature and causes of slowdown during a window of calls.
+
+`ThrottlingMonitor` records them, and repeats a window in which heat slowed a GPU down.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,12 +21,12 @@ T = TypeVar("T")
 _MAX_WINDOWS = 3
 _MIN_REPORTED_SHARE = 0.01
 _POWER_CAP = "software power cap"
-"""The only slowdown that a healthy GPU knows: its power limit, reached by hard work."""
+"""The only slowdown of a healthy GPU: it reaches its power limit under heavy load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One board at one moment; None and nothing where the driver does not tell."""
+    """The state of one board at one moment; None or empty where the driver does not provide it."""
 
     sm_clock_mhz: int | None
     temperature_c: int | None
@@ -31,7 +34,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, board: Board) -> "Snapshot":
-        """Ask the driver."""
+        """Return the current state of a board, from the driver."""
         return cls(
             _query_or_none(board.sm_clock_mhz),
             _query_or_none(board.temperature_c),
@@ -48,7 +51,7 @@ def _query_or_none(query: Callable[[], T]) -> T | None:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """One board over a window: how it ended, and for which share of it was slowed by what."""
+    """The state of one board over a window: its end, and the share of time of each slowdown."""
 
     sm_clock_mhz: int | None
     temperature_c: int | None
@@ -56,9 +59,10 @@ class Conditions:
 
     @classmethod
     def between(cls, before: Snapshot, after: Snapshot, seconds: float) -> "Conditions":
-        """Compare the edges of a window.
+        """Return the conditions of a window from the snapshots at its edges.
 
-        Where the driver does not count for how long, being slowed at an edge is the whole.
+        Where the driver does not count slowdown time, a slowdown at an edge counts as the whole
+        window.
         """
         shares = {}
         for name, last in after.slowdowns.items():
@@ -73,7 +77,7 @@ class Conditions:
 
     @property
     def slowdown_reason(self) -> str | None:
-        """Say what kept the board from its usual speed, or None. A power cap is usual."""
+        """What kept the board from its usual speed, or None. A power cap is usual."""
         parts = [
             f"{name} {percent(share)}" for name, share in self.shares.items() if name != _POWER_CAP
         ]
@@ -81,7 +85,7 @@ class Conditions:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Tell the conditions to who asks for details."""
+        """The conditions as notes of a measurement."""
         parts = ((self.sm_clock_mhz, "MHz"), (self.temperature_c, "°C"))
         ends = " and ".join(f"{value} {unit}" for value, unit in parts if value is not None)
         capped = self.shares.get(_POWER_CAP)
@@ -90,10 +94,10 @@ class Conditions:
 
 
 class ThrottlingMonitor:
-    """Watches the GPUs in use while something is measured.
+    """Monitors the GPUs in use during a measurement.
 
-    ``boards`` is empty, and ``blind`` says why, where NVML cannot be asked. ``slowed`` is why
-    nothing of the last window is to be believed, or None.
+    ``boards`` is empty where NVML is not available; ``nvml_absence`` is then the reason.
+    ``slowdown_reason`` is why the last window is invalid, or None.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -131,10 +135,10 @@ class ThrottlingMonitor:
         self._exit_stack.close()
 
     def repeat_while_throttled(self, window: Callable[[], T]) -> T:
-        """Return what ``window`` returns; repeated, within bounds, while heat slows a GPU.
+        """Return what ``window`` returns; repeat it, within bounds, while heat slows a GPU down.
 
-        The window says itself by `calling` when its calls are made: before and after them a
-        GPU rests, and neither its clock nor what holds that down is then the calls'.
+        The window makes its calls within `recording_conditions`: before and after them a GPU is
+        idle, and neither its clock nor its slowdowns then belong to the calls.
         """
         for _ in range(_MAX_WINDOWS):
             result = window()
@@ -151,7 +155,7 @@ class ThrottlingMonitor:
 
     @contextmanager
     def recording_conditions(self) -> Iterator[None]:
-        """Note the conditions at both edges of the calls that are made within."""
+        """Record the conditions before and after the calls that are made within the block."""
         before, began_ns = self._snapshots(), self._calls.clock()
         yield
         seconds = (self._calls.clock() - began_ns) / 1e9
@@ -162,7 +166,7 @@ class ThrottlingMonitor:
         return tuple(Snapshot.of(board) for board in self.boards)
 
     def with_conditions(self, measurement: Measurement) -> Measurement:
-        """Add the conditions to the notes of a measurement."""
+        """Return the measurement with the conditions added to its notes."""
         name_boards = len(self._conditions) > 1
         notes = [
             f"GPU {board.name}: {note}" if name_boards else note
