@@ -53,16 +53,16 @@ class TestOnTheProcessor:
     def test_what_is_done_between_rounds_knows_the_time_and_is_not_timed(
         self, clock: Any, calls_of: CallsOf
     ) -> None:
-        told: list[float] = []
+        reported: list[float] = []
 
         def after_round(elapsed_s: float) -> None:
-            told.append(elapsed_s)
+            reported.append(elapsed_s)
             clock.advance(0.4)
 
         calls = calls_of(lambda: clock.advance(0.1), rounds=3)
         found = steady_rounds(calls, after_round=after_round)
         assert [each.wall_s for each in found] == pytest.approx([0.1] * 3)
-        assert told == pytest.approx([0.1, 0.6, 1.1])
+        assert reported == pytest.approx([0.1, 0.6, 1.1])
 
     def test_warm_up_is_done_once_for_all_meters(self, clock: Any, calls_of: CallsOf) -> None:
         calls = calls_of(lambda: clock.advance(0.1), warmup=3, rounds=2)

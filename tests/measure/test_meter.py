@@ -53,7 +53,7 @@ def test_a_new_pass_forgets_what_was_raised_before() -> None:
     assert calls.wanted == {"flops"}
 
 
-def test_an_exception_of_setup_is_told_from_the_functions() -> None:
+def test_an_exception_of_setup_is_noted_as_such() -> None:
     def arguments() -> tuple[tuple[()], dict[str, object]]:
         if calls.count == 2:
             raise KeyError("images")

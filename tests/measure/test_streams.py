@@ -40,13 +40,13 @@ def test_a_later_item_is_dropped_before_the_one_after_the_next_is_made() -> None
     stream = Stream(items)
     most: list[int] = []
     stream()
-    assert max(most) == 4  # the first call's are the test's
+    assert max(most) == 4  # the test receives those of the first call
     most.clear()
     stream()
     assert max(most) == 2
 
 
-def test_first_items_are_timed_where_that_is_asked_for() -> None:
+def test_first_items_are_timed_on_request() -> None:
     journal: list[str] = []
 
     def items() -> Iterator[int]:
@@ -98,7 +98,7 @@ def test_what_it_raises_is_unchanged_with_the_item_named() -> None:
     assert error.__notes__ == ["pytest-pareto: at item 3 of the stream"]
 
 
-def test_what_closing_raises_is_not_laid_on_an_item() -> None:
+def test_an_exception_of_closing_names_no_item() -> None:
     def endless() -> Iterator[int]:
         try:
             while True:
@@ -137,7 +137,7 @@ def test_a_stream_that_was_consumed_before_is_a_mistake() -> None:
         ((9, 2), "later ones 2 to 9:"),
         ((22, 22), None),
         ((2, 22), None),
-        ((21, 30), None),  # drawn
+        ((21, 30), None),  # random lengths
     ],
 )
 def test_what_is_measured_is_the_stream_that_the_test_was_handed(

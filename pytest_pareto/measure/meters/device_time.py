@@ -75,9 +75,8 @@ def profiling_absence() -> str | None:
 
 
 def _can_detach(cuda: str) -> bool:
-    user_choice = os.environ.get(
-        _DETACH_VARIABLE
-    )  # set by the user, or "0" by torch itself with CUDA graphs
+    # Set by the user, or to "0" by torch itself with CUDA graphs.
+    user_choice = os.environ.get(_DETACH_VARIABLE)
     if user_choice is not None:
         return user_choice == "1"
     return tuple(int(part) for part in cuda.split(".")[:2]) >= _SAFE_DETACH_CUDA

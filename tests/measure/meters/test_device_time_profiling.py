@@ -18,7 +18,7 @@ DETACH = "TEARDOWN_CUPTI"
 
 @pytest.fixture(autouse=True)
 def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(DETACH, "1")  # so that what a test leaves is taken back
+    monkeypatch.setenv(DETACH, "1")  # so that changes by a test are undone
     monkeypatch.delenv(DETACH)
 
 
@@ -73,7 +73,7 @@ class TestAbsence:
 
 
 class TestAProfile:
-    """By the real profiler, which on a machine without a GPU sees the processor's work."""
+    """With the real profiler, which traces the processor on a machine without a GPU."""
 
     @pytest.fixture
     def torch(self, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -108,14 +108,14 @@ class TestAProfile:
         assert read_activity(trace).kernels == 0
         assert list(tmp_path.glob("pytest-pareto-*")) == []
 
-    def test_the_profiler_is_told_to_detach(
+    def test_the_profiler_is_set_to_detach(
         self, torch: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        told: list[str | None] = []
-        profile_calls(lambda: told.append(os.environ.get(DETACH)), lambda: None)
+        reported: list[str | None] = []
+        profile_calls(lambda: reported.append(os.environ.get(DETACH)), lambda: None)
         monkeypatch.setenv(DETACH, "0")
-        profile_calls(lambda: told.append(os.environ.get(DETACH)), lambda: None)
-        assert told == ["1", "0"]  # what the user chose stays
+        profile_calls(lambda: reported.append(os.environ.get(DETACH)), lambda: None)
+        assert reported == ["1", "0"]  # the user's choice stays
 
     @pytest.mark.parametrize("stage", ["settle", "window"])
     def test_an_exception_passes_and_ends_the_profile(

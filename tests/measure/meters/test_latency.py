@@ -14,7 +14,7 @@ def _rounds(*wall_s: float, event_s: float | None = None) -> list[Round]:
 
 
 class TestLatency:
-    def test_readings_are_the_rounds_and_the_first_call_stands_apart(self) -> None:
+    def test_readings_are_the_rounds_and_the_first_call_is_separate(self) -> None:
         latency = latency_measurement(_rounds(0.1, 0.2, 0.3), 30.0)
         assert latency.metric is LATENCY
         assert latency.values == pytest.approx((0.1, 0.2, 0.3))
@@ -25,7 +25,7 @@ class TestLatency:
         (note,) = latency_measurement(_rounds(0.0, 0.1, 0.0, 0.1), None).notes
         assert note.startswith("2 of 4 readings are 0 s: the clock cannot resolve this call")
 
-    def test_what_measuring_costs_is_told_where_it_matters(self) -> None:
+    def test_the_overhead_is_noted_where_it_matters(self) -> None:
         (note,) = latency_measurement(_rounds(2e-6, 4e-6, 9e-6), None, 0.4e-6).notes
         assert note.startswith(
             "about 0.4 µs of each reading (10 %) is the measuring itself; repeat"
@@ -42,7 +42,7 @@ class TestEventTime:
         assert found.values == (0.2, 0.2)
         assert (found.first, found.notes) == (None, ())
 
-    def test_those_of_one_device_among_several_say_so(self, fake_torch: Any) -> None:
+    def test_those_of_one_device_among_several_have_a_note(self, fake_torch: Any) -> None:
         device = CudaDevice(fake_torch.cuda, (0, 2))
         found = event_time_measurement(_rounds(0.1, event_s=0.2), device)
         assert found.notes == ("events of the current device only, of 2 in use",)

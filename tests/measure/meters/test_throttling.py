@@ -24,7 +24,7 @@ def board(nvml: "ScriptedNvml") -> "ScriptedBoard":
 
 @pytest.fixture
 def windows(clock: Any, calls_of: CallsOf) -> Callable[..., tuple[ThrottlingMonitor, int]]:
-    """Watch windows of two seconds; return the watch, and how many there were."""
+    """Monitor windows of two seconds; return the monitor and the number of windows."""
 
     def monitor() -> tuple[ThrottlingMonitor, int]:
         numbers: list[int] = []
@@ -47,7 +47,7 @@ Windows = Callable[[], tuple[ThrottlingMonitor, int]]
 
 
 @pytest.mark.usefixtures("nvml")
-def test_a_window_of_full_speed_is_told_as_it_ended(windows: Windows) -> None:
+def test_a_window_of_full_speed_has_the_conditions_at_its_end(windows: Windows) -> None:
     monitor, number = windows()
     assert (monitor.slowdown_reason, monitor.nvml_absence, number) == (None, None, 1)
     assert monitor.with_conditions(JOULES).notes == ("of 9 calls", "1980 MHz and 45 °C at the end")
@@ -74,7 +74,7 @@ def test_a_window_that_heat_slowed_is_repeated(
     assert (monitor.slowdown_reason, number) == (None, 2)
 
 
-def test_three_slowed_windows_are_enough_and_the_reason_is_told(
+def test_three_slowed_windows_are_the_most_and_have_a_reason(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
     board.slow(THERMAL, 0.0, 5.0)
@@ -96,7 +96,7 @@ def test_the_third_window_may_be_the_first_good_one(
     assert (monitor.slowdown_reason, number) == (None, 3)
 
 
-def test_less_than_a_hundredth_of_the_window_is_not_worth_telling(
+def test_less_than_a_hundredth_of_the_window_is_not_reported(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
     board.slow(THERMAL, 1.0, 1.019)
@@ -174,7 +174,7 @@ class TestSeveralBoards:
         assert (monitor.slowdown_reason, number) == (None, 1)
 
 
-class TestABlindWatch:
+class TestWithoutNvml:
     def _check(self, windows: Windows, reason: str) -> None:
         monitor, number = windows()
         assert monitor.boards == ()
@@ -187,12 +187,12 @@ class TestABlindWatch:
     def test_there_is_no_gpu(self, windows: Windows) -> None:
         self._check(windows, "no CUDA device was used")
 
-    def test_torch_does_not_tell_its_uuids(
+    def test_torch_has_no_uuids(
         self, nvml: "ScriptedNvml", fake_torch: Any, windows: Windows
     ) -> None:
         fake_torch.cuda.uuids = [None] * 3
         self._check(windows, "torch does not tell the UUIDs of its devices")
-        assert nvml.asked == []
+        assert nvml.queries == []
 
     def test_there_is_no_nvml(self, nvml: "ScriptedNvml", windows: Windows) -> None:
         nvml.init_error = "Driver Not Loaded"
@@ -203,7 +203,7 @@ class TestABlindWatch:
         self._check(windows, "NVML does not know this GPU by its UUID (Not Found)")
 
 
-def test_what_a_board_does_not_tell_takes_nothing_else_along(
+def test_a_value_that_a_board_lacks_leaves_the_others(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
     board.errors["nvmlDeviceGetTemperature"] = "Not Supported"
@@ -215,7 +215,7 @@ def test_what_a_board_does_not_tell_takes_nothing_else_along(
     assert number == 3
 
 
-def test_a_board_that_tells_nothing_is_taken_as_it_is(
+def test_a_board_without_any_value_counts_as_not_slowed(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
     for question in ("Temperature", "ClockInfo", "CurrentClocksEventReasons"):

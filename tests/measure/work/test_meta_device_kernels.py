@@ -1,4 +1,4 @@
-"""Attention and recurrent layers: the same work wherever no device chooses kernels."""
+"""Attention and recurrent layers: equal work wherever no device chooses kernels."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -26,7 +26,7 @@ def work(function: Callable[[], object], *, real: bool) -> Work:
 
 
 def everywhere(make: Callable[[str], Callable[[], object]]) -> list[Work]:
-    """The work on real tensors, on the same ones without data, and on meta tensors."""
+    """Return the work on real tensors, on the same ones without data, and on meta tensors."""
     return [
         work(make("cpu"), real=True),
         work(make("cpu"), real=False),

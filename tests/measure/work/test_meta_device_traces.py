@@ -1,4 +1,4 @@
-"""What a `forward` stores on its module is gone afterwards, and the rest is as before."""
+"""`restore_modules` removes what a `forward` stores on its module, and restores the rest."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ torch: Any = pytest.importorskip("torch")
 
 
 class Cache(dict[str, Any]):
-    """A container of its own kind, which may not survive being emptied and filled."""
+    """A container subclass, which may not support being cleared and filled."""
 
     def clear(self) -> None:
         raise TypeError("read-only")
