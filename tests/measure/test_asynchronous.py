@@ -248,20 +248,20 @@ def _generator() -> Any:
 
 @pytest.mark.parametrize("measured", [True, False])
 @pytest.mark.parametrize(
-    ("function", "says"),
+    ("function", "message"),
     [
         (lambda: 3, r"returned a int, which cannot be awaited.*pareto\.measure\(fn, \.\.\.\)"),
         (_generator, "_generator returned a generator, which cannot be awaited"),
         (lambda: _numbers(1), r"returned an async iterator.*await pareto\.astream"),
     ],
 )
-def test_what_cannot_be_awaited_is_refused(function: Any, says: str, measured: bool) -> None:
+def test_what_cannot_be_awaited_is_refused(function: Any, message: str, measured: bool) -> None:
     call: Coroutine[Any, Any, Any] = (
         awaited_outside(lambda wait: Awaited(function, wait)())
         if measured
         else once(function, (), {}, None)
     )
-    with pytest.raises(ParetoError, match=says):
+    with pytest.raises(ParetoError, match=message):
         asyncio.run(call)
 
 

@@ -45,12 +45,12 @@ class TestTheConnection:
             raise KeyError
         assert nvml.sessions == 0
 
-    @pytest.mark.parametrize("words", ["Driver Not Loaded", "Insufficient Permissions"])
+    @pytest.mark.parametrize("nvml_error", ["Driver Not Loaded", "Insufficient Permissions"])
     def test_a_refusing_driver_is_reported_in_its_own_text(
-        self, nvml: "ScriptedNvml", words: str
+        self, nvml: "ScriptedNvml", nvml_error: str
     ) -> None:
-        nvml.init_error = words
-        message = rf"^NVML cannot be used here \(NVMLError: {words}\)$"
+        nvml.init_error = nvml_error
+        message = rf"^NVML cannot be used here \(NVMLError: {nvml_error}\)$"
         with pytest.raises(NvmlError, match=message) as raised, open_nvml():
             pass
         assert isinstance(raised.value, ParetoError)

@@ -130,7 +130,7 @@ def test_a_stream_that_was_consumed_before_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steady", "says"),
+    ("steady", "message"),
     [
         ((2, 2), "the first call gave 22 items and later ones 2:"),
         ((23, 23), "later ones 23:"),
@@ -141,16 +141,16 @@ def test_a_stream_that_was_consumed_before_is_a_mistake() -> None:
     ],
 )
 def test_what_is_measured_is_the_stream_that_the_test_was_handed(
-    steady: tuple[int, ...], says: str | None
+    steady: tuple[int, ...], message: str | None
 ) -> None:
     stream = Stream(_numbers)
     stream(22)
     stream.require_same_length()
-    with pytest.raises(ParetoError, match=says) if says else nullcontext():
+    with pytest.raises(ParetoError, match=message) if message else nullcontext():
         stream.require_same_length(steady)
     for count in steady:
         stream(count)
-    with pytest.raises(ParetoError, match=says) if says else nullcontext():
+    with pytest.raises(ParetoError, match=message) if message else nullcontext():
         stream.require_same_length()
 
 
@@ -163,7 +163,7 @@ async def _coroutine() -> int:
 
 
 @pytest.mark.parametrize(
-    ("function", "says"),
+    ("function", "message"),
     [
         (lambda: [1, 2], r"returned a list, which is no iterator.*pareto\.measure\(fn, \.\.\.\)"),
         (lambda: None, "returned a NoneType, which is no iterator"),
@@ -172,8 +172,8 @@ async def _coroutine() -> int:
         (_coroutine, r"_coroutine returned an awaitable \(coroutine\).*await pareto\.ameasure"),
     ],
 )
-def test_what_is_no_stream_is_refused(function: Any, says: str) -> None:
-    with pytest.raises(ParetoError, match=says):
+def test_what_is_no_stream_is_refused(function: Any, message: str) -> None:
+    with pytest.raises(ParetoError, match=message):
         Stream(function)()
 
 

@@ -52,14 +52,14 @@ class TestAbsence:
         assert profiling_absence() is None
 
     @pytest.mark.parametrize("cuda", ["12.4", "13.0"])
-    @pytest.mark.parametrize("chosen", ["1", "0"])
+    @pytest.mark.parametrize("user_choice", ["1", "0"])
     def test_what_the_user_chose_goes_before_the_version(
-        self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch, cuda: str, chosen: str
+        self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch, cuda: str, user_choice: str
     ) -> None:
-        monkeypatch.setenv(DETACH, chosen)
+        monkeypatch.setenv(DETACH, user_choice)
         fake_torch.version.cuda = cuda
         reason = profiling_absence()
-        if chosen == "1":
+        if user_choice == "1":
             assert reason is None
         else:
             assert reason is not None

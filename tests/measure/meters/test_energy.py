@@ -357,12 +357,16 @@ class TestEnergyThatTheCounterCannotMeasure:
                 EnergyWindow([slice_], clock)
             EnergyWindow([found.board(board.uuid)], clock)
 
-    @pytest.mark.parametrize("words", ["Not Supported", "Insufficient Permissions"])
+    @pytest.mark.parametrize("nvml_error", ["Not Supported", "Insufficient Permissions"])
     def test_a_missing_or_forbidden_counter(
-        self, board: "ScriptedBoard", fake_torch: Any, measure_energy: MeasureEnergy, words: str
+        self,
+        board: "ScriptedBoard",
+        fake_torch: Any,
+        measure_energy: MeasureEnergy,
+        nvml_error: str,
     ) -> None:
-        board.errors[COUNTER] = words
-        self._refused(measure_energy, fake_torch, rf"no answer to {COUNTER} \({words}\)")
+        board.errors[COUNTER] = nvml_error
+        self._refused(measure_energy, fake_torch, rf"no answer to {COUNTER} \({nvml_error}\)")
 
     def test_unknown_processes(
         self, board: "ScriptedBoard", fake_torch: Any, measure_energy: MeasureEnergy

@@ -285,12 +285,12 @@ class TestEnergyThatCannotBeMeasured:
         nvml.slices["11111111"] = nvml.boards[0]
         assert reason() == "this is a MIG slice, and the counter is of the whole board"
 
-    @pytest.mark.parametrize("words", ["Driver Not Loaded", "Insufficient Permissions"])
+    @pytest.mark.parametrize("nvml_error", ["Driver Not Loaded", "Insufficient Permissions"])
     def test_no_driver_or_none_for_us(
-        self, nvml: "ScriptedNvml", reason: Callable[[], str], words: str
+        self, nvml: "ScriptedNvml", reason: Callable[[], str], nvml_error: str
     ) -> None:
-        nvml.init_error = words
-        assert reason() == f"NVML cannot be used here (NVMLError: {words})"
+        nvml.init_error = nvml_error
+        assert reason() == f"NVML cannot be used here (NVMLError: {nvml_error})"
 
     def test_no_library(
         self, nvml: "ScriptedNvml", reason: Callable[[], str], monkeypatch: pytest.MonkeyPatch
@@ -308,12 +308,12 @@ class TestEnergyThatCannotBeMeasured:
         nvml.boards.clear()
         assert reason() == "NVML does not know this GPU by its UUID (Not Found)"
 
-    @pytest.mark.parametrize("words", ["Not Supported", "Insufficient Permissions"])
+    @pytest.mark.parametrize("nvml_error", ["Not Supported", "Insufficient Permissions"])
     def test_no_counter_or_none_for_us(
-        self, board: "ScriptedBoard", reason: Callable[[], str], words: str
+        self, board: "ScriptedBoard", reason: Callable[[], str], nvml_error: str
     ) -> None:
-        board.errors[COUNTER] = words
-        assert reason() == f"NVML has no answer to {COUNTER} ({words})"
+        board.errors[COUNTER] = nvml_error
+        assert reason() == f"NVML has no answer to {COUNTER} ({nvml_error})"
 
     @pytest.mark.parametrize("from_s", [0.0, 3.0])
     def test_a_stalled_counter(
