@@ -1,7 +1,7 @@
-"""Public names for those who write a meter: import them from here, not from the rooms.
+"""Public names for meter authors; import them from here and not from the internal packages.
 
-A meter implements `Meter`, is given `Calls`, declares each `Metric` that it measures, and returns
-one `Measurement` of each. `absent` returns measurements without a reading, with their reason.
+A meter implements `Meter`, receives `Calls`, declares each `Metric` that it measures, and returns
+one `Measurement` of each. `absent` returns measurements without readings, with their reason.
 A callable that times its own stages implements `Staged`.
 """
 

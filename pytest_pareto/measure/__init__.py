@@ -1,1 +1,1 @@
-"""Measuring: meters and the loop that calls; the only room that touches a device."""
+"""Meters and the loop that calls a measured function; the only package that uses a device."""

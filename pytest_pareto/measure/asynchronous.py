@@ -1,13 +1,14 @@
-"""Functions whose results have to be awaited: called from a synchronous loop, or once plainly.
+"""Awaitable functions and async streams, called from the synchronous measuring loop.
 
-Awaited calls: the synchronous loop asks, and the coroutine around it awaits.
+`awaited_outside` runs the loop; `Awaited` and `AwaitedStream` adapt the measured function. `once`
+and `all_items` call a function of a test that is not measured.
 
-The loop and its meters are synchronous, and a call in a running event loop has to be awaited
-there. So the loop runs in a greenlet of the test's own thread, which stands still while the call
-is awaited in the test's own task. Nothing changes threads: grad mode, current CUDA device and
-stream, dispatch modes and context variables are those of the test, cancellation and Ctrl-C arrive
-where they arrive in an ordinary `await`, and any event loop will do. A call costs 1.5 µs more than
-an ordinary `await`; by a worker thread and back it was 106 µs.
+The loop and its meters are synchronous, but a call in a running event loop has to be awaited
+there. The loop therefore runs in a greenlet of the test's own thread, which is suspended while the
+test's own task awaits the call. No thread changes: grad mode, current CUDA device and stream,
+dispatch modes and context variables are those of the test, cancellation and Ctrl-C arrive where
+they arrive in an ordinary `await`, and any event loop works. A call costs 1.5 µs more than an
+ordinary `await`; through a worker thread and back it was 106 µs.
 """
 
 import inspect
@@ -16,18 +17,19 @@ from functools import update_wrapper
 from typing import Any, TypeVar, cast
 
 from pytest_pareto.measure.call import argument_source, name_of
-from pytest_pareto.measure.stages import Forwarding
-from pytest_pareto.measure.streams import FreshStreams, note_closing, note_item
+from pytest_pareto.measure.stages import StagesForwarder
+from pytest_pareto.measure.streams import FreshStreamCheck, add_closing_note, add_item_note
 from pytest_pareto.model.errors import ParetoError, pip_install
 
 T = TypeVar("T")
 
 Wait = Callable[[Callable[[], Awaitable[Any]]], Any]
-"""Has an awaitable made and awaited outside, and returns what it comes to, or raises it."""
+"""Function that makes an awaitable, awaits it outside, and returns its result or raises its error.
+"""
 
 
 async def awaited_outside(work: Callable[[Wait], T]) -> T:
-    """Run synchronous ``work(wait)``, and await here whatever it gives to ``wait``.
+    """Run synchronous ``work(wait)`` and return its result; await here what it passes to ``wait``.
 
     Raises ParetoError without the package greenlet.
     """
@@ -35,32 +37,32 @@ async def awaited_outside(work: Callable[[Wait], T]) -> T:
     greenlet = _greenlet()
     child = greenlet.greenlet(work)
     child.gr_context = greenlet.getcurrent().gr_context
-    # Calls and results change hands here. In a frame of ours a result would outlive its round,
-    # and be freed while the next one is timed.
-    box: list[Any] = []
+    # Passes calls to this coroutine and results back. A local variable would keep a result alive
+    # beyond its round, so that it would be freed while the next round is timed.
+    handover: list[Any] = []
 
     def wait(call: Callable[[], Awaitable[Any]]) -> Any:
         __tracebackhide__ = True
-        box.append(call)
+        handover.append(call)
         del call
         child.parent.switch()
-        return box.pop()
+        return handover.pop()
 
-    done = child.switch(wait)
+    result = child.switch(wait)
     while not child.dead:
         failed = None
         try:
-            box.append(await box.pop()())
-        except BaseException as error:  # the call's, or a cancellation: the loop's to pass on
+            handover.append(await handover.pop()())
+        except BaseException as error:  # of the call, or a cancellation: the loop raises it
             failed = error
         try:
             if failed is None:
-                done = child.switch()
+                result = child.switch()
             else:
-                done = child.throw(type(failed), failed, failed.__traceback__)
+                result = child.throw(type(failed), failed, failed.__traceback__)
         finally:
-            del failed  # it refers to this frame, and the frame to it
-    return cast(T, done)
+            del failed  # the exception and this frame refer to each other
+    return cast(T, result)
 
 
 def _greenlet() -> Any:
@@ -80,10 +82,10 @@ async def once(
     kwargs: Mapping[str, object],
     setup: Callable[[], object] | None,
 ) -> T:
-    """Call and await once, for a test that is not measured."""
+    """Call and await ``function`` once, for a test that is not measured, and return the result."""
     __tracebackhide__ = True
     args, kwargs = argument_source(args, kwargs, setup)()
-    result: T = await _awaitable(function, function(*args, **kwargs))
+    result: T = await _await_result(function, function(*args, **kwargs))
     return result
 
 
@@ -94,10 +96,10 @@ async def all_items(
     setup: Callable[[], object] | None,
     most: int | None,
 ) -> list[Any]:
-    """Consume an asynchronous stream once, up to ``most`` items, without measuring it."""
+    """Consume an async stream once, up to ``most`` items, without measuring; return the items."""
     __tracebackhide__ = True
     args, kwargs = argument_source(args, kwargs, setup)()
-    stream = await _async_iterator(function, function(*args, **kwargs))
+    stream = await _open_async_iterator(function, function(*args, **kwargs))
     items: list[Any] = []
     try:
         async for item in stream:
@@ -105,15 +107,15 @@ async def all_items(
             if len(items) == most:
                 break
     except BaseException as error:
-        note_item(error, len(items) + 1)
+        add_item_note(error, len(items) + 1)
         raise
     if most is not None:
         await _aclose(stream)
     return items
 
 
-class Awaited(Forwarding):
-    """A function that returns an awaitable, as one that returns what it comes to."""
+class Awaited(StagesForwarder):
+    """Synchronous wrapper of a function that returns an awaitable; a call returns its result."""
 
     def __init__(self, function: Callable[..., Awaitable[Any]], wait: Wait) -> None:
         update_wrapper(self, function)
@@ -121,40 +123,40 @@ class Awaited(Forwarding):
         self._wait = wait
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call outside, in the test's own task, and wait there for the end."""
+        """Call the function in the test's own task, wait for its result and return it."""
         __tracebackhide__ = True
         function = self._function
-        return self._wait(lambda: _awaitable(function, function(*args, **kwargs)))
+        return self._wait(lambda: _await_result(function, function(*args, **kwargs)))
 
     def empty(self) -> "Awaited":
-        """Return one that awaits nothing: what measuring costs."""
-        return Awaited(_nothing, self._wait)
+        """Return a wrapper that awaits an empty coroutine, to measure the overhead."""
+        return Awaited(_do_nothing, self._wait)
 
 
-class AwaitedStream(Forwarding):
-    """A function that returns an async iterator, as one that returns an ordinary one."""
+class AwaitedStream(StagesForwarder):
+    """Synchronous wrapper of a function that returns an async iterator."""
 
     def __init__(self, function: Callable[..., object], wait: Wait) -> None:
         update_wrapper(self, function)
         self._function = function
         self._wait = wait
-        self._fresh = FreshStreams(function)
+        self._fresh_check = FreshStreamCheck(function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Call outside, and hand out each item when it has been awaited there."""
+        """Call the function in the test's own task; return an iterator that awaits items there."""
         __tracebackhide__ = True
         function, wait = self._function, self._wait
-        stream = wait(lambda: _async_iterator(function, function(*args, **kwargs)))
-        self._fresh.require(stream)
-        return _Items(stream, wait)
+        stream = wait(lambda: _open_async_iterator(function, function(*args, **kwargs)))
+        self._fresh_check.require(stream)
+        return _AwaitedIterator(stream, wait)
 
 
-class _Items:
+class _AwaitedIterator:
     def __init__(self, stream: AsyncIterator[Any], wait: Wait) -> None:
         self._stream = stream
         self._wait = wait
 
-    def __iter__(self) -> "_Items":
+    def __iter__(self) -> "_AwaitedIterator":
         return self
 
     def __next__(self) -> Any:
@@ -168,10 +170,10 @@ class _Items:
         self._wait(lambda: _aclose(self._stream))
 
 
-async def _nothing() -> None: ...
+async def _do_nothing() -> None: ...
 
 
-async def _awaitable(function: Callable[..., object], result: Any) -> Any:
+async def _await_result(function: Callable[..., object], result: Any) -> Any:
     __tracebackhide__ = True
     if inspect.isawaitable(result):
         return await result
@@ -187,9 +189,9 @@ async def _awaitable(function: Callable[..., object], result: Any) -> Any:
     )
 
 
-async def _async_iterator(function: Callable[..., object], result: Any) -> AsyncIterator[Any]:
+async def _open_async_iterator(function: Callable[..., object], result: Any) -> AsyncIterator[Any]:
     __tracebackhide__ = True
-    if inspect.isawaitable(result):  # as clients do that answer before they stream
+    if inspect.isawaitable(result):  # some clients await the response before the stream
         result = await result
     if isinstance(result, AsyncIterator):
         return result
@@ -206,5 +208,5 @@ async def _aclose(stream: object) -> None:
     try:
         await close()
     except BaseException as error:
-        note_closing(error)
+        add_closing_note(error)
         raise

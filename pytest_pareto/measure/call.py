@@ -1,10 +1,9 @@
-"""Where a call's arguments come from: the same ones each time, or fresh ones from `setup`.
+"""What surrounds a measured call: arguments, unfinished results, random state, active tracers.
 
-Results that are a promise of work rather than work done, which no loop can time.
-
-Global random state, kept so that the number of measured calls never changes a result.
-
-Whether something slows every Python call of this process down: a tracer, a profiler.
+- `argument_source` supplies the arguments of each call: constant ones, or fresh ones of `setup`.
+- `require_finished` rejects results that are a promise of work, which no loop can time.
+- `preserve_random_state` keeps the number of measured calls from changing a result.
+- `active_tracer` detects tracers and profilers, which slow down every Python call.
 """
 
 import inspect
@@ -18,9 +17,9 @@ from typing import Any
 from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.model.errors import ParetoError
 
-_FORMS = "tuple of positional arguments, such as `(x,)`, or a pair `(args, kwargs)`"
-
+_ACCEPTED_FORMS = "tuple of positional arguments, such as `(x,)`, or a pair `(args, kwargs)`"
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+_MONITORING_TOOL_IDS = range(6)  # every id of sys.monitoring
 
 
 def argument_source(
@@ -28,55 +27,55 @@ def argument_source(
     kwargs: Mapping[str, object],
     setup: Callable[[], object] | None,
 ) -> Callable[[], Arguments]:
-    """Return what is asked for the arguments of each call.
+    """Return a function that returns the arguments of the next call, ``(args, kwargs)``.
 
     Without ``setup`` every call gets ``args`` and ``kwargs`` themselves. With it every
     call gets what ``setup()`` returns: a pair of a tuple and a dict is ``(args, kwargs)``,
     any other tuple is the positional arguments. (A function whose two arguments are a
     tuple and a dict therefore needs ``((a_tuple, a_dict), {})``.)
-    Raises ParetoError if ``setup`` is given beside arguments, or returns anything else.
+    Raises ParetoError if ``setup`` is given together with arguments, or returns anything else.
     """
     if setup is None:
-        same: Arguments = (tuple(args), dict(kwargs))
-        return lambda: same
+        constant: Arguments = (tuple(args), dict(kwargs))
+        return lambda: constant
     if args or kwargs:
         raise ParetoError(
             "setup makes the arguments of every call, so measure() takes the function alone; "
             "return these arguments from setup, or leave setup out"
         )
-    return lambda: _read(setup())
+    return lambda: _parse_setup_result(setup())
 
 
-def _read(made: object) -> Arguments:
-    if not isinstance(made, tuple):
-        raise ParetoError(f"setup returned {_describe(made)}; return a {_FORMS}")
-    if len(made) == 2 and isinstance(made[0], tuple) and isinstance(made[1], dict):
-        args, kwargs = made
-        wrong = next((key for key in kwargs if not isinstance(key, str)), None)
-        if wrong is not None:
+def _parse_setup_result(result: object) -> Arguments:
+    if not isinstance(result, tuple):
+        raise ParetoError(f"setup returned {_describe_type(result)}; return a {_ACCEPTED_FORMS}")
+    if len(result) == 2 and isinstance(result[0], tuple) and isinstance(result[1], dict):
+        args, kwargs = result
+        invalid = next((key for key in kwargs if not isinstance(key, str)), None)
+        if invalid is not None:
             raise ParetoError(
-                f"setup returned (args, kwargs) with the keyword {wrong!r}, which is not a "
+                f"setup returned (args, kwargs) with the keyword {invalid!r}, which is not a "
                 "string; to pass a tuple and a dict as positional arguments, return "
                 "`((a_tuple, a_dict), {})`"
             )
         return args, kwargs
-    return made, {}
+    return result, {}
 
 
-def _describe(made: object) -> str:
-    return "None" if made is None else f"a {type(made).__name__}"
+def _describe_type(result: object) -> str:
+    return "None" if result is None else f"a {type(result).__name__}"
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """Return what to call a measured function in a message."""
+    """Return the name of a measured function for use in a message."""
     return getattr(function, "__name__", type(function).__name__)
 
 
-def refuse_unfinished(function: Callable[..., object], result: object) -> None:
+def require_finished(function: Callable[..., object], result: object) -> None:
     """Raise ParetoError if ``result`` is a generator, a coroutine or another awaitable.
 
-    Its work has not run yet, so that every figure would be of making the promise. What
-    can be closed is closed, so that Python does not warn of it on top.
+    Its work has not run yet, so that every reading would measure only its creation. What
+    can be closed is closed, so that Python does not warn about it as well.
     """
     name = name_of(function)
     if inspect.isgenerator(result):
@@ -88,7 +87,7 @@ def refuse_unfinished(function: Callable[..., object], result: object) -> None:
             "pareto.measure(lambda: list(fn(...)))"
         )
     if inspect.isasyncgen(result):
-        # Closing one takes an event loop; one that never started needs no closing.
+        # Closing it takes an event loop, and one that never started needs no closing.
         raise ParetoError(
             f"{name} returned an async generator, so none of its work has run yet; in a running "
             "event loop `await pareto.astream(fn, ...)` consumes and measures it"
@@ -104,15 +103,15 @@ def refuse_unfinished(function: Callable[..., object], result: object) -> None:
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Put the global random state back at the end to what it is at the start.
+def preserve_random_state() -> Iterator[None]:
+    """Restore the global random state, at the end of the block, to what it was at the start.
 
-    Kept are Python's ``random``, NumPy's legacy global generator, and torch's default
-    generators of the CPU and of every accelerator in use; of these, those whose library
-    the process has imported. Generator objects that the test holds itself are not.
+    Covers Python's ``random``, NumPy's legacy global generator, and torch's default
+    generators of the CPU and of every accelerator in use, each only if the process has
+    imported the library. Does not cover generator objects that the test holds itself.
     """
     python: Callable[[], object] = partial(random.setstate, random.getstate())
-    restorers = [python, *_numpy(), *_torch()]
+    restorers = [python, *_numpy_restorers(), *_torch_restorers()]
     try:
         yield
     finally:
@@ -120,14 +119,14 @@ def random_state_kept() -> Iterator[None]:
             restore()
 
 
-def _numpy() -> Iterator[Callable[[], object]]:
-    # NumPy 2 imports numpy.random when it is first used.
+def _numpy_restorers() -> Iterator[Callable[[], object]]:
+    # NumPy 2 imports numpy.random on first use.
     numpy_random: Any = sys.modules.get("numpy.random")
     if numpy_random is not None:
         yield partial(numpy_random.set_state, numpy_random.get_state(legacy=False))
 
 
-def _torch() -> Iterator[Callable[[], object]]:
+def _torch_restorers() -> Iterator[Callable[[], object]]:
     torch = loaded_torch()
     if torch is None:
         return
@@ -141,14 +140,11 @@ def _torch() -> Iterator[Callable[[], object]]:
         yield partial(torch.mps.set_rng_state, torch.mps.get_rng_state())
 
 
-_TOOL_IDS = range(6)  # all that sys.monitoring has
-
-
 def active_tracer() -> str | None:
-    """Say what slows Python code down here and how to be rid of it, or None.
+    """Return which tool slows down Python code here and how to turn it off, or None.
 
-    Coverage was seen to slow calls 2.7 times, so no time of the host means anything under
-    it. Looked for are ``sys.settrace``, ``sys.setprofile`` and, from Python 3.12 on, the
+    Coverage was observed to slow calls down 2.7 times, so no time of the host is meaningful
+    under it. Checked are ``sys.settrace``, ``sys.setprofile`` and, from Python 3.12 on, the
     tools of ``sys.monitoring``.
     """
     if sys.gettrace() is not None:
@@ -156,7 +152,9 @@ def active_tracer() -> str | None:
     if sys.getprofile() is not None:
         return "a profiler is active (sys.setprofile); run without it"
     monitoring = getattr(sys, "monitoring", None)
-    tools = [] if monitoring is None else [monitoring.get_tool(tool) for tool in _TOOL_IDS]
+    tools = (
+        [] if monitoring is None else [monitoring.get_tool(tool) for tool in _MONITORING_TOOL_IDS]
+    )
     names = ", ".join(name for name in tools if name is not None)
     if names:
         return f"a tracer is active ({names}); run without --cov, debugger or profiler"

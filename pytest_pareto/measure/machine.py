@@ -1,8 +1,8 @@
-"""The machine as the process that measured saw it.
+"""Environment of a measurement: processor, usable cores, GPUs and software versions.
 
-How many processor cores this process may really use.
-
-The GPUs that this process can use, by torch, and by NVML what torch does not know.
+`probe_environment` describes the machine as the process that measured sees it; `usable_cores`
+respects affinity and cgroup quotas; `visible_gpus` combines torch with NVML, which knows power
+limits and the driver.
 """
 
 import os
@@ -21,14 +21,15 @@ from pytest_pareto.measure.nvml import NvmlError, board_name, open_nvml
 from pytest_pareto.model.environment import Environment
 
 _LIBRARIES = ("torch", "numpy", "diffusers", "transformers")
+_MIG_PROFILE = re.compile(r"\s*\bMIG (\S+)")
 
 
 def probe_environment(software: Mapping[str, str] | None = None) -> Environment:
-    """Describe the machine, for the process that measured and after it has.
+    """Return a description of the machine; call it in the process that measured, afterwards.
 
-    The GPUs are those that this process sees, and none where it has not used CUDA: a
-    machine's idle GPU says nothing about what was measured. Versions are of the libraries
-    that are imported; ``software`` adds the caller's own, and wins.
+    The GPUs are those that this process sees, and none where it has not used CUDA: an idle
+    GPU of the machine does not matter to what was measured. Versions are those of the imported
+    libraries; ``software`` adds or overrides entries.
     """
     gpus = visible_gpus()
     cores = usable_cores()
@@ -53,7 +54,7 @@ def probe_environment(software: Mapping[str, str] | None = None) -> Environment:
 
 
 def cpu_model(root: Path = Path("/")) -> str:
-    """Return the processor's name as its maker gives it, or else its architecture."""
+    """Return the processor's model name as its maker gives it, or else its architecture."""
     if sys.platform == "darwin":
         return _mac_cpu_model() or platform.machine()
     try:
@@ -69,7 +70,7 @@ def cpu_model(root: Path = Path("/")) -> str:
 
 def _mac_cpu_model() -> str:
     try:
-        asked = subprocess.run(
+        completed = subprocess.run(
             ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
             capture_output=True,
             text=True,
@@ -77,7 +78,7 @@ def _mac_cpu_model() -> str:
         )
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return asked.stdout.strip()
+    return completed.stdout.strip()
 
 
 def _imported_versions() -> dict[str, str]:
@@ -88,58 +89,57 @@ def _imported_versions() -> dict[str, str]:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            # Run from its source tree: a version of its own is better than none.
+            # Imported from a source tree: the module's own version is better than none.
             versions[name] = str(getattr(sys.modules[name], "__version__", "unknown"))
     return versions
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Return the cores that the scheduler allows, or fewer where a quota limits their time.
+    """Return the number of cores that the scheduler allows, or fewer if a quota limits their time.
 
-    A container with a quota of two cores' time sees all of its host's; it is the quota
-    (cgroup v2 `cpu.max`, rounded down, at least one) that a library's threads feel.
+    A container with a quota of two cores' time sees all cores of its host, but the threads of a
+    library are limited by the quota (cgroup v2 `cpu.max`, rounded down, at least one).
     """
-    quota = min(_quotas(root), default=None)
+    quota = min(_cgroup_quotas(root), default=None)
     allowed = _allowed_cores()
     return allowed if quota is None else min(allowed, max(1, int(quota)))
 
 
 def _allowed_cores() -> int:
-    # Only Linux and some BSDs can pin a process to cores.
+    # Only Linux and some BSDs have CPU affinity.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _quotas(root: Path) -> Iterator[float]:
-    """Yield the quota, in cores, of this process's cgroup and of each one above it."""
+def _cgroup_quotas(root: Path) -> Iterator[float]:
+    """Yield the quotas, in cores, of this process's cgroup and of each of its ancestors."""
     mount = root / "sys/fs/cgroup"
     try:
         memberships = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return
-    own = next((line.removeprefix("0::/") for line in memberships if line.startswith("0::/")), "")
-    below = [part for part in own.split("/") if part not in {"", ".", ".."}]
-    for depth in range(len(below) + 1):
-        yield from _quota(mount.joinpath(*below[:depth], "cpu.max"))
+    own_cgroup = next(
+        (line.removeprefix("0::/") for line in memberships if line.startswith("0::/")), ""
+    )
+    path_parts = [part for part in own_cgroup.split("/") if part not in {"", ".", ".."}]
+    for depth in range(len(path_parts) + 1):
+        yield from _read_quota(mount.joinpath(*path_parts[:depth], "cpu.max"))
 
 
-def _quota(file: Path) -> Iterator[float]:
+def _read_quota(file: Path) -> Iterator[float]:
     try:
         allowed_us, period_us = file.read_text(encoding="utf-8").split()
         yield float(allowed_us) / float(period_us)
     except (OSError, ValueError, ZeroDivisionError):
-        return  # no such file, or "max": no quota here
-
-
-_MIG = re.compile(r"\s*\bMIG (\S+)")
+        return  # no such file, or "max": no quota
 
 
 @dataclass(frozen=True, slots=True)
 class Gpus:
     """The visible CUDA devices, in torch's order; empty where CUDA was not used.
 
-    ``boards`` are short hashes of UUIDs. What could not be found out is left empty.
+    ``boards`` are short hashes of UUIDs. Unknown values are left empty.
     """
 
     product: str | None = None
@@ -151,16 +151,16 @@ class Gpus:
 
 
 def visible_gpus() -> Gpus:
-    """Describe the GPUs that this process sees, if it has started CUDA."""
+    """Return a description of the GPUs that this process sees, if it has initialised CUDA."""
     cuda = initialized_cuda()
     if cuda is None:
         return Gpus()
     names = [str(cuda.get_device_name(index)) for index in range(cuda.device_count())]
-    migs = [found[1] for name in names if (found := _MIG.search(name))]
+    migs = [found[1] for name in names if (found := _MIG_PROFILE.search(name))]
     uuids = device_uuids(cuda, range(cuda.device_count()))
-    power_limits_w, driver = _ask_nvml(uuids)
+    power_limits_w, driver = _query_nvml(uuids)
     return Gpus(
-        product=" + ".join(dict.fromkeys(_MIG.sub("", name) for name in names)) or None,
+        product=" + ".join(dict.fromkeys(_MIG_PROFILE.sub("", name) for name in names)) or None,
         count=len(names),
         mig_profile=" + ".join(dict.fromkeys(migs)) or None,
         power_limits_w=power_limits_w,
@@ -170,7 +170,7 @@ def visible_gpus() -> Gpus:
 
 
 def gpu_software() -> dict[str, str]:
-    """Return the versions of CUDA (or HIP) and cuDNN that torch uses, if it uses them."""
+    """Return the versions of CUDA (or HIP) and cuDNN that torch uses; {} without CUDA."""
     torch = loaded_torch()
     if torch is None or initialized_cuda() is None:
         return {}
@@ -183,19 +183,19 @@ def gpu_software() -> dict[str, str]:
 
 
 def device_uuids(cuda: Any, indexes: Iterable[int]) -> tuple[str, ...]:
-    """Return the UUIDs of these devices of torch, or none where one of them has none."""
-    found = [getattr(cuda.get_device_properties(index), "uuid", None) for index in indexes]
-    if any(uuid is None for uuid in found):
+    """Return the UUIDs of these torch devices, or () if any of them has none."""
+    uuids = [getattr(cuda.get_device_properties(index), "uuid", None) for index in indexes]
+    if any(uuid is None for uuid in uuids):
         return ()
-    return tuple(str(uuid).lower().removeprefix("gpu-") for uuid in found)
+    return tuple(str(uuid).lower().removeprefix("gpu-") for uuid in uuids)
 
 
-def _ask_nvml(uuids: Sequence[str]) -> tuple[tuple[float, ...], str | None]:
+def _query_nvml(uuids: Sequence[str]) -> tuple[tuple[float, ...], str | None]:
     """Return the power limits (W) of the boards with these UUIDs, and the driver's version."""
     driver: str | None = None
     try:
         with open_nvml() as nvml:
             driver = nvml.driver()
             return tuple(nvml.board(uuid).power_limit_w() for uuid in uuids), driver
-    except NvmlError:  # what is not known is left empty
+    except NvmlError:  # unknown values are left empty
         return (), driver

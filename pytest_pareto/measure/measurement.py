@@ -1,14 +1,17 @@
-"""Measure one function: its first call, then the pass of each meter."""
+"""Measure one function: its first call, then one pass of each meter.
+
+`measure_call` is the entry point of the package; `built_in_meters` returns the default meters.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pytest_pareto.measure.call import argument_source, random_state_kept, refuse_unfinished
+from pytest_pareto.measure.call import argument_source, preserve_random_state, require_finished
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import first_call
 from pytest_pareto.measure.meter import Calls, Meter, meter_pass
-from pytest_pareto.measure.meters.latency import unless_gpu_bound
+from pytest_pareto.measure.meters.latency import drop_reference_if_gpu_bound
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, Tell
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.streams import Stream
@@ -18,19 +21,19 @@ from pytest_pareto.model.run import Measurement
 
 def built_in_meters() -> tuple[Meter, ...]:
     """Return a meter for every built-in metric, in the order in which they should run."""
-    # Imported here: a test that is not measured needs none of them.
+    # Imported here, since a test that is not measured needs none of them.
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
     from pytest_pareto.measure.meters.latency import SteadyMeter
     from pytest_pareto.measure.meters.memory import PeakMemoryMeter
     from pytest_pareto.measure.meters.stream import StreamMeter
     from pytest_pareto.measure.work.flops import WorkMeter
 
-    # Kernels are timed while the GPU is as hot as the long window left it. The counter of
-    # FLOPs changes how torch dispatches, so it goes last.
+    # Kernels are timed right after the long window, while the GPU is still hot. The counter of
+    # FLOPs changes how torch dispatches, so it runs last.
     return (SteadyMeter(), StreamMeter(), DeviceTimeMeter(), PeakMemoryMeter(), WorkMeter())
 
 
-def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
+def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     function: Callable[..., Any],
     args: Sequence[object],
     kwargs: Mapping[str, object],
@@ -43,47 +46,51 @@ def measure_call(  # noqa: PLR0913  (each says one thing about the measurement)
     case_id: str = "",
     tell: Tell | None = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
-    """Call ``function`` once, then as often as the meters need.
+    """Call ``function`` once, then as often as the meters need; return result and measurements.
 
-    Returns the first call's result itself, and a measurement of every metric of ``meters``
-    that is not in ``skip`` (names of metrics), absent ones with their reason, and of the
-    stages that a `Staged` function tells of; metrics of streams only of a `Stream`. Later calls
+    The result is that of the first call, the object itself. The measurements cover every metric of
+    ``meters`` that is not in ``skip`` (names of metrics), absent ones with their reason, and the
+    stages that a `Staged` function reports; metrics of streams only for a `Stream`. Later calls
     leave the global random state as the first one left it. Their results are dropped; a function
-    that hands out the same object each time has it overwritten by them.
+    that returns the same object each time overwrites it in these calls.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
-    meters that ask. ``tell`` hears where this stands: between calls, at most once a second.
+    meters that need it. ``tell`` receives the progress, between calls and at most once a second.
 
-    An exception of the function is raised unchanged, with a note on which call it was
-    unless it was the first. Raises ParetoError if the first call returns a generator or an
-    awaitable, if ``setup`` has another form than it should, and where later calls of a `Stream`
-    have other numbers of items than the first.
+    An exception of the function is raised unchanged, with a note naming the call unless it was
+    the first one. Raises ParetoError if the first call returns a generator or an awaitable, if
+    ``setup`` returns the wrong form, and if later calls of a `Stream` have other numbers of items
+    than the first.
     """
-    __tracebackhide__ = True  # of a failing test pytest shows the user's frames, not ours
+    __tracebackhide__ = True  # pytest shows the user's frames of a failing test, not these
     source = argument_source(args, kwargs, setup)
     calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id, tell=tell)
     result = first_call(calls)
-    refuse_unfinished(function, result)
+    require_finished(function, result)
     if not meters:
         return result, ()
     skip |= frozenset() if isinstance(function, Stream) else STREAMED
     first = stages_of(function)
-    with random_state_kept():
-        measured = [found for meter in meters for found in meter_pass(meter, calls, skip)]
+    with preserve_random_state():
+        measurements = [
+            measurement for meter in meters for measurement in meter_pass(meter, calls, skip)
+        ]
     if isinstance(function, Stream):
-        function.require_whole([each.stream.items for each in calls.rounds if each.stream])
-    gpus = len(calls.device.working) if isinstance(calls.device, CudaDevice) else 1
-    stages = _stages(first, calls, skip | {each.metric.name for each in measured})
-    return result, (*unless_gpu_bound(measured, gpus), *stages)
+        function.require_same_length([each.stream.items for each in calls.rounds if each.stream])
+    gpus = len(calls.device.own_indexes) if isinstance(calls.device, CudaDevice) else 1
+    stages = _stage_measurements_of(
+        first, calls, skip | {each.metric.name for each in measurements}
+    )
+    return result, (*drop_reference_if_gpu_bound(measurements, gpus), *stages)
 
 
-def _stages(
+def _stage_measurements_of(
     first: Mapping[str, float] | NoStagesError | None, calls: Calls, skip: frozenset[str]
 ) -> tuple[Measurement, ...]:
-    """Return the stages of the steady state, absent where latency was not measured."""
+    """Return the stages of the steady state; they are absent where latency was not measured."""
     if first is None:
         return ()
     names = first.names if isinstance(first, NoStagesError) else tuple(first)
-    lost = (NoStagesError("latency was not measured", names),)
-    told = tuple(each.stages for each in calls.rounds) or lost
-    return tuple(each for each in stage_measurements(told) if each.metric.name not in skip)
+    missing = (NoStagesError("latency was not measured", names),)
+    stage_times = tuple(each.stages for each in calls.rounds) or missing
+    return tuple(each for each in stage_measurements(stage_times) if each.metric.name not in skip)

@@ -1,8 +1,8 @@
-"""The protocol of meters, and what a meter is given to measure.
+"""The protocol of meters, and one pass of a meter over a measured function.
 
-What a meter declares, and whether what it returns is that.
-
-The pass of one meter: what it measured, or why it did not, and whose fault that is.
+`Meter` is the protocol; `Calls` is what a meter receives to call the function. `meter_pass` runs
+one meter and turns its failures into absent metrics. `declaration_problems`, `unit_problems` and
+`result_problems` check a meter against the protocol.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,19 +14,22 @@ from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, Tell, Telling
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import Measurement
 
+_UNITS = ("s", "J", "B", "count", "")
+
 
 class Calls:
     """The measured function, ready to be called as often as a meter needs.
 
-    A meter uses `prepare`, and what it needs of: ``device`` (to wait for launched work),
-    ``clock`` (monotonic nanoseconds; injected in tests), ``plan`` (how many calls the
-    test asks for), ``first_s`` (wall seconds of the first call), ``case_id`` (of the case
-    that is measured), ``wanted`` (the names of its metrics that the test wants). It may say
-    in ``stage`` what it is doing; an exception of the function then carries these words.
-    ``count``, ``warm``, ``raised`` and ``rounds`` belong to the loop: the calls prepared so
-    far, whether warm-up is done, the last exception of the function or of its `setup`, and
-    the rounds of the steady state that latency was measured in; so do ``doing`` and ``telling``,
-    which tell who waits where it stands.
+    A meter uses `prepare`, and of the attributes what it needs: ``device`` (to wait for launched
+    work), ``clock`` (monotonic nanoseconds; injected in tests), ``plan`` (how many calls the
+    test requests), ``first_s`` (wall seconds of the first call), ``case_id`` (of the case
+    that is measured), ``wanted`` (the names of its metrics that the test requests). It may set
+    ``stage`` to what it is doing; the note on an exception of the function then contains this text.
+
+    The other attributes belong to the loop: ``count`` (calls prepared so far), ``warm`` (whether
+    warm-up is done), ``raised`` (the last exception of the function or of its `setup`), ``rounds``
+    (the rounds of the steady state in which latency was measured), and ``doing`` and ``telling``,
+    by which progress is reported.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Calls:
         self._arguments = arguments
         self.case_id = case_id
         self.wanted: frozenset[str] = frozenset()
-        self._told: tuple[Metric, ...] = ()
+        self._announced: tuple[Metric, ...] = ()
         self.clock = clock
         self.plan = plan
         self.device: Device = find_device()
@@ -58,32 +61,32 @@ class Calls:
 
     @property
     def function(self) -> Callable[..., object]:
-        """The measured function itself, for who asks what it is; call it by `prepare`."""
+        """The measured function itself, for inspection; call it through `prepare`."""
         return self._function
 
     def begin(self, wanted: Sequence[Metric]) -> None:
-        """Start a meter's pass: what was raised before is no longer the function's news."""
+        """Start a meter's pass for the ``wanted`` metrics, and reset ``raised``."""
         self.stage = f"measuring {', '.join(metric.name for metric in wanted)}"
-        self._told = tuple(wanted)
-        self._tell_what()
+        self._announced = tuple(wanted)
+        self._announce()
         self.wanted = frozenset(metric.name for metric in wanted)
         self.raised = None
 
-    def leave_out(self, *metrics: Metric) -> None:
-        """Note that these turn out not to be measured in this pass, so that none is named."""
-        self._told = tuple(metric for metric in self._told if metric not in metrics)
-        self._tell_what()
+    def exclude(self, *metrics: Metric) -> None:
+        """Remove metrics from the progress text; this pass turns out not to measure them."""
+        self._announced = tuple(metric for metric in self._announced if metric not in metrics)
+        self._announce()
 
-    def _tell_what(self) -> None:
-        if self._told:
-            self.doing = f"measuring {_in_brief(self._told)}"
+    def _announce(self) -> None:
+        if self._announced:
+            self.doing = f"measuring {_metric_list(self._announced)}"
         self.telling.border(self.doing)
 
     def prepare(self) -> Callable[[], object]:
         """Make fresh arguments, untimed, and return one call of the function with them.
 
         The call must be made before the next is prepared, and at most once. An exception
-        of the function leaves it unchanged, with a note saying which call it was.
+        of the function is raised unchanged, with a note naming the call.
         """
         self.count += 1
         self.telling.ahead()
@@ -91,7 +94,7 @@ class Calls:
         try:
             args, kwargs = self._arguments()
         except BaseException as error:
-            self._remember(error, "by setup for call")
+            self._record_exception(error, "by setup for call")
             raise
 
         def call() -> object:
@@ -99,20 +102,23 @@ class Calls:
             try:
                 return function(*args, **kwargs)
             except BaseException as error:
-                self._remember(error, "on call")
+                self._record_exception(error, "on call")
                 raise
 
         return call
 
-    def _remember(self, error: BaseException, where: str) -> None:
+    def _record_exception(self, error: BaseException, where: str) -> None:
         self.raised = error
-        # The first call is the test's own: nothing about it needs explaining.
+        # The first call is the test's own and needs no explanation.
         if self.count > 1:
             error.add_note(f"pytest-pareto: raised {where} {self.count} ({self.stage})")
 
 
-def _in_brief(metrics: Sequence[Metric]) -> str:
-    """Name the metrics that gate, if any of them does: who waits knows these."""
+def _metric_list(metrics: Sequence[Metric]) -> str:
+    """Return the names of the metrics that gate as a list in words, or all names if none gates.
+
+    Only metrics that gate matter to someone who waits for the verdict.
+    """
     names = [metric.name for metric in metrics if metric.gates] or [m.name for m in metrics]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
@@ -120,9 +126,9 @@ def _in_brief(metrics: Sequence[Metric]) -> str:
 class Meter(Protocol):
     """Measures one or more metrics of a function, in calls of its own.
 
-    After the function's first call a meter is asked once for `absence`, and then, unless
-    it gave a reason, once for `measure`. It must not rely on other meters having run, and
-    leaves nothing behind. A smallest meter, of the time that the processor spends::
+    After the function's first call `absence` is called once on a meter and then, unless
+    it returned a reason, `measure` once. A meter must not rely on other meters having run, and
+    leaves no state behind. A minimal meter, of the time that the processor spends::
 
         class CpuTimeMeter:
             metrics = (CPU_TIME,)
@@ -139,39 +145,36 @@ class Meter(Protocol):
     A meter that raises makes its metrics absent with that reason; an exception of the
     measured function reaches the test as the function's own. Where the meter's instrument
     may itself break a call, `measure` may catch what the call raised and return its
-    metrics as absent, once a call without the instrument has shown who was at fault.
+    metrics as absent, once a call without the instrument has shown that the function works.
     """
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Everything that `measure` returns a measurement of."""
+        """All metrics of which `measure` returns a measurement."""
         ...
 
     def absence(self) -> str | None:
-        """Say why nothing can be measured here, in words that follow "absent:", or None."""
+        """Return why nothing can be measured here, as text that follows "absent:", or None."""
         ...
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Measure, in one pass, and return one measurement of each metric."""
+        """Measure in one pass, and return one measurement of each metric."""
         ...
 
 
-def summary(error: BaseException) -> str:
-    """Return an exception in one line, for the reason why something is absent."""
+def error_summary(error: BaseException) -> str:
+    """Return an exception as one line, for the reason of an absent metric."""
     first_line = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {first_line}".removesuffix(": ")
 
 
 def absent(metrics: Sequence[Metric], reason: str) -> tuple[Measurement, ...]:
-    """Return a measurement of each metric that has no reading, with its reason."""
+    """Return a measurement without readings for each metric, absent with this reason."""
     return tuple(Measurement(metric, absent=reason) for metric in metrics)
 
 
-_UNITS = ("s", "J", "B", "count", "")
-
-
 def declaration_problems(meter: object) -> Iterator[str]:
-    """Say what keeps an object from being asked at all."""
+    """Yield what makes an object unusable as a meter."""
     if isinstance(meter, type):
         yield f"this is a class; give a meter made of it: {meter.__name__}(...)"
         return
@@ -189,7 +192,7 @@ def declaration_problems(meter: object) -> Iterator[str]:
 
 
 def unit_problems(metrics: Sequence[Metric]) -> Iterator[str]:
-    """Say which metrics are not in a unit that reports can scale."""
+    """Yield a problem for each metric whose unit reports cannot scale."""
     for metric in metrics:
         if metric.unit not in _UNITS:
             yield (
@@ -198,15 +201,15 @@ def unit_problems(metrics: Sequence[Metric]) -> Iterator[str]:
             )
 
 
-def answer_problems(
-    found: Sequence[Measurement], declared: Sequence[Metric], wanted: Sequence[Metric]
+def result_problems(
+    measurements: Sequence[Measurement], declared: Sequence[Metric], wanted: Sequence[Metric]
 ) -> Iterator[str]:
-    """Say where the measurements are not one of each metric that was asked for."""
+    """Yield where the measurements are not exactly one of each requested metric."""
     by_name = {metric.name: metric for metric in declared}
-    names = [each.metric.name for each in found]
+    names = [each.metric.name for each in measurements]
     yield from (f"{n!r} is measured more than once" for n in names if names.count(n) > 1)
     yield from (f"{m.name!r} is declared, and not measured" for m in wanted if m.name not in names)
-    for each in found:
+    for each in measurements:
         metric = by_name.get(each.metric.name)
         if metric is None:
             yield f"{each.metric.name!r} is measured, and not declared in metrics"
@@ -226,29 +229,29 @@ def meter_pass(meter: Meter, calls: Calls, skip: frozenset[str]) -> tuple[Measur
     calls.begin(wanted)
     try:
         reason = meter.absence()
-        found = meter.measure(calls) if reason is None else absent(wanted, reason)
-        return _one_of_each(found, meter, wanted)
-    except Exception as error:  # a meter's costs its metrics, the function's is the test's
-        theirs = calls.raised
-        if theirs is None:
-            return absent(wanted, f"meter {type(meter).__name__} raised {summary(error)}")
-    # Raised outside of the handler, so that it does not gain the meter's own as context.
-    raise theirs
+        measurements = meter.measure(calls) if reason is None else absent(wanted, reason)
+        return _one_per_metric(measurements, meter, wanted)
+    except Exception as error:  # of the meter: its metrics are absent; of the function: raised
+        function_error = calls.raised
+        if function_error is None:
+            return absent(wanted, f"meter {type(meter).__name__} raised {error_summary(error)}")
+    # Raised outside of the handler, so that the meter's exception does not become its context.
+    raise function_error
 
 
-def _one_of_each(
-    found: Sequence[Measurement], meter: Meter, wanted: tuple[Metric, ...]
+def _one_per_metric(
+    measurements: Sequence[Measurement], meter: Meter, wanted: tuple[Metric, ...]
 ) -> tuple[Measurement, ...]:
-    who = f"meter {type(meter).__name__}"
+    meter_name = f"meter {type(meter).__name__}"
     declared = {metric.name for metric in meter.metrics}
-    names = [measurement.metric.name for measurement in found]
+    names = [measurement.metric.name for measurement in measurements]
     for name in names:
         if name not in declared:
-            return absent(wanted, f"{who} measured {name!r}, which it does not declare")
+            return absent(wanted, f"{meter_name} measured {name!r}, which it does not declare")
         if names.count(name) > 1:
-            return absent(wanted, f"{who} measured {name!r} more than once")
-    by_name = dict(zip(names, found, strict=True))
+            return absent(wanted, f"{meter_name} measured {name!r} more than once")
+    by_name = dict(zip(names, measurements, strict=True))
     return tuple(
-        by_name.get(metric.name) or Measurement(metric, absent=f"{who} did not measure it")
+        by_name.get(metric.name) or Measurement(metric, absent=f"{meter_name} did not measure it")
         for metric in wanted
     )

@@ -1,4 +1,7 @@
-"""NVML, by which the driver tells of a board: the only module that asks it."""
+"""NVML, the driver's management library: energy, power, clocks and processes of a GPU board.
+
+`open_nvml` connects to the driver. This is the only module that calls NVML (package pynvml).
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_pareto.measure.meter import summary
+from pytest_pareto.measure.meter import error_summary
 from pytest_pareto.model.errors import ParetoError
 
 _SLOWDOWNS = {
@@ -18,14 +21,14 @@ _SLOWDOWNS = {
 
 
 class NvmlError(ParetoError):
-    """What was asked of NVML is not to be had here; the text says why."""
+    """NVML cannot provide a value here; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slowdown:
-    """One thing that holds clocks down: for how long since the driver runs, and whether now.
+    """One cause of reduced clocks: its total time since the driver was loaded, and its state.
 
-    ``total_ns`` is None where the driver does not count it.
+    ``total_ns`` is None where the driver does not count it. ``now`` is whether it is active.
     """
 
     total_ns: int | None
@@ -34,41 +37,45 @@ class Slowdown:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One GPU. ``name`` is a short hash of its UUID; ``sliced`` where we have but a part (MIG).
+    """One GPU board.
 
-    Raises NvmlError where a question has no answer here.
+    ``name`` is a short hash of its UUID; ``is_mig_slice`` is true where this process has only a
+    part of the board (MIG). Methods raise NvmlError where NVML does not provide the value here.
     """
 
     nvml: Any
     handle: Any
     name: str
-    sliced: bool = False
+    is_mig_slice: bool = False
 
     def energy_j(self) -> float:
-        """Energy since the driver was loaded; the counter moves in steps of some 0.1 s."""
-        return float(self._ask("nvmlDeviceGetTotalEnergyConsumption")) / 1e3
+        """Return the energy (J) since the driver was loaded.
+
+        The counter moves in steps of about 0.1 s.
+        """
+        return float(self._query("nvmlDeviceGetTotalEnergyConsumption")) / 1e3
 
     def power_samples_w(self, after_us: int) -> list[tuple[int, float]]:
-        """Power by time (µs since the epoch), as far back as the driver remembers."""
+        """Return (µs since the epoch, W) pairs, as far back as the driver's record reaches."""
         kind = self.nvml.NVML_TOTAL_POWER_SAMPLES
-        _, samples = self._ask("nvmlDeviceGetSamples", kind, after_us)
+        _, samples = self._query("nvmlDeviceGetSamples", kind, after_us)
         return [(int(s.timeStamp), s.sampleValue.uiVal / 1e3) for s in samples]
 
     def power_limit_w(self) -> float:
-        """Return the limit that the driver holds the board to."""
-        return float(self._ask("nvmlDeviceGetPowerManagementLimit")) / 1e3
+        """Return the power limit (W) that the driver enforces."""
+        return float(self._query("nvmlDeviceGetPowerManagementLimit")) / 1e3
 
     def sm_clock_mhz(self) -> int:
-        """Return the clock of the multiprocessors."""
-        return int(self._ask("nvmlDeviceGetClockInfo", self.nvml.NVML_CLOCK_SM))
+        """Return the clock of the multiprocessors (MHz)."""
+        return int(self._query("nvmlDeviceGetClockInfo", self.nvml.NVML_CLOCK_SM))
 
     def temperature_c(self) -> int:
-        """Return the temperature of the chip."""
-        return int(self._ask("nvmlDeviceGetTemperature", self.nvml.NVML_TEMPERATURE_GPU))
+        """Return the temperature of the chip (°C)."""
+        return int(self._query("nvmlDeviceGetTemperature", self.nvml.NVML_TEMPERATURE_GPU))
 
     def slowdowns(self) -> dict[str, Slowdown]:
-        """Return what holds the clocks down, by name."""
-        bits = int(self._ask("nvmlDeviceGetCurrentClocksEventReasons"))
+        """Return what reduces the clocks, by name."""
+        bits = int(self._query("nvmlDeviceGetCurrentClocksEventReasons"))
         fields = [
             getattr(self.nvml, f"NVML_FI_DEV_CLOCKS_EVENT_REASON_{field}", None)
             for field, _ in _SLOWDOWNS.values()
@@ -84,21 +91,21 @@ class Board:
 
     def _field_values(self, fields: list[int]) -> dict[int | None, int]:
         try:
-            values = self._ask("nvmlDeviceGetFieldValues", fields)
+            values = self._query("nvmlDeviceGetFieldValues", fields)
         except NvmlError:
             return {}
         return {v.fieldId: int(v.value.ullVal) for v in values if v.nvmlReturn == 0}
 
     def compute_processes(self) -> dict[int, int | None]:
-        """Return the bytes that each process with a CUDA context has, None where unknown."""
-        found = self._ask("nvmlDeviceGetComputeRunningProcesses")
+        """Return the bytes used by each process with a CUDA context, by pid; None where unknown."""
+        found = self._query("nvmlDeviceGetComputeRunningProcesses")
         return {int(process.pid): process.usedGpuMemory for process in found}
 
-    def _ask(self, question: str, *args: object) -> Any:
+    def _query(self, function_name: str, *args: object) -> Any:
         try:
-            return getattr(self.nvml, question)(self.handle, *args)
+            return getattr(self.nvml, function_name)(self.handle, *args)
         except (self.nvml.NVMLError, AttributeError) as error:
-            raise NvmlError(f"NVML has no answer to {question} ({error})") from None
+            raise NvmlError(f"NVML has no answer to {function_name} ({error})") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,40 +122,41 @@ class Nvml:
             raise NvmlError(f"NVML does not know its driver ({error})") from None
 
     def board(self, uuid: str) -> Board:
-        """Find the board with this UUID, or the one that this is a slice of.
+        """Return the board with this UUID, or the board of which it is a slice.
 
-        Boards are found by UUID because NVML numbers them by itself and sees hidden ones too.
+        Boards are looked up by UUID because NVML has its own numbering, which includes hidden
+        boards.
         """
-        find = self.nvml.nvmlDeviceGetHandleByUUID
+        get_handle = self.nvml.nvmlDeviceGetHandleByUUID
         try:
-            return Board(self.nvml, find(f"GPU-{uuid}"), board_name(uuid))
+            return Board(self.nvml, get_handle(f"GPU-{uuid}"), board_name(uuid))
         except self.nvml.NVMLError as error:
             reason = error
         try:
-            part = find(f"MIG-{uuid}")
-            whole = self.nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part)
-            return Board(self.nvml, whole, board_name(uuid), sliced=True)
+            mig_handle = get_handle(f"MIG-{uuid}")
+            board_handle = self.nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(mig_handle)
+            return Board(self.nvml, board_handle, board_name(uuid), is_mig_slice=True)
         except self.nvml.NVMLError:
             raise NvmlError(f"NVML does not know this GPU by its UUID ({reason})") from None
 
 
 def board_name(uuid: str) -> str:
-    """Return a short hash of a board's UUID, which identifies it without telling it."""
+    """Return a short hash of a board's UUID, which does not reveal the UUID itself."""
     return hashlib.sha256(uuid.encode()).hexdigest()[:8]
 
 
 @contextmanager
 def open_nvml() -> Iterator[Nvml]:
-    """Connect to the driver for as long as the context lasts.
+    """Connect to the driver for the duration of the context.
 
-    Raises NvmlError where there is no NVML: no library, no driver, no permission, ...
+    Raises NvmlError where NVML is not available: no library, no driver, no permission, ...
     """
     try:
         import pynvml as nvml
 
         nvml.nvmlInit()
-    except Exception as error:  # the library's own, or an OSError of loading it
-        raise NvmlError(f"NVML cannot be used here ({summary(error)})") from None
+    except Exception as error:  # one of the library, or an OSError of loading it
+        raise NvmlError(f"NVML cannot be used here ({error_summary(error)})") from None
     try:
         yield Nvml(nvml)
     finally:

@@ -1,6 +1,7 @@
-"""How many calls are made: bounds on warm-up and on the steady-state loop.
+"""How many calls a measurement makes, and the progress that it reports in between.
 
-Where a measurement stands, for who waits for it: told between calls, and never within one.
+`LoopPlan` bounds warm-up and the steady-state loop. `Telling` reports a `Whereabouts` between
+calls, never within one.
 """
 
 import math
@@ -8,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pytest_pareto.model.errors import ParetoError
+
+PAUSE_NS = 1_000_000_000
+"""The minimum time between two progress reports of one pass, since a report costs machine time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,12 @@ class LoopPlan:
     warmup_seconds: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_count("rounds", self.rounds, least=1)
-        _check_count("warmup", self.warmup, least=0)
-        _check_count("min_rounds", self.min_rounds, least=1)
-        _check_count("max_rounds", self.max_rounds, least=self.min_rounds)
-        _check_count("min_warmup", self.min_warmup, least=0)
-        _check_count("max_warmup", self.max_warmup, least=self.min_warmup)
+        _check_count("rounds", self.rounds, minimum=1)
+        _check_count("warmup", self.warmup, minimum=0)
+        _check_count("min_rounds", self.min_rounds, minimum=1)
+        _check_count("max_rounds", self.max_rounds, minimum=self.min_rounds)
+        _check_count("min_warmup", self.min_warmup, minimum=0)
+        _check_count("max_warmup", self.max_warmup, minimum=self.min_warmup)
         for name, seconds in (
             ("max_seconds", self.max_seconds),
             ("warmup_seconds", self.warmup_seconds),
@@ -45,55 +49,51 @@ class LoopPlan:
                 raise ParetoError(f"{name} must be a time in seconds >= 0, not {seconds!r}")
 
     def wants_warmup(self, done: int, elapsed_s: float) -> bool:
-        """Whether another warm-up call follows after ``done`` calls in ``elapsed_s``."""
+        """Return whether another warm-up call follows after ``done`` calls in ``elapsed_s``."""
         if self.warmup is not None:
             return done < self.warmup
         in_time = elapsed_s < self.warmup_seconds
         return done < self.min_warmup or (done < self.max_warmup and in_time)
 
     def wants_round(self, done: int, elapsed_s: float) -> bool:
-        """Whether another timed round follows after ``done`` rounds in ``elapsed_s``."""
+        """Return whether another timed round follows after ``done`` rounds in ``elapsed_s``."""
         if self.rounds is not None:
             return done < self.rounds
         in_time = elapsed_s < self.max_seconds
         return done < self.min_rounds or (done < self.max_rounds and in_time)
 
-    def rest_s(self, done: int, elapsed_s: float, at_least_s: float = 0.0) -> float:
-        """Return the seconds that the other timed rounds will take, if they go on like the first.
+    def rest_s(self, done: int, elapsed_s: float, min_duration_s: float = 0.0) -> float:
+        """Return the estimated seconds of the remaining rounds, from the mean of those done.
 
-        ``at_least_s`` is how long the loop goes on whatever this plan says.
+        The loop goes on for at least ``min_duration_s``, whatever this plan says.
         """
-        each_s = elapsed_s / done
+        round_s = elapsed_s / done
         if self.rounds is not None:
-            asked_s = (self.rounds - done) * each_s
+            planned_s = (self.rounds - done) * round_s
         else:
-            fewest_s, most_s = ((n - done) * each_s for n in (self.min_rounds, self.max_rounds))
-            asked_s = max(fewest_s, min(most_s, self.max_seconds - elapsed_s))
-        return max(0.0, asked_s, at_least_s - elapsed_s)
+            min_s, max_s = ((n - done) * round_s for n in (self.min_rounds, self.max_rounds))
+            planned_s = max(min_s, min(max_s, self.max_seconds - elapsed_s))
+        return max(0.0, planned_s, min_duration_s - elapsed_s)
 
 
-def _check_count(name: str, value: object, *, least: int) -> None:
+def _check_count(name: str, value: object, *, minimum: int) -> None:
     if value is None:
         return
-    # A bool is an int to Python, and "rounds=True" is never meant as one round.
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ParetoError(f"{name} must be a whole number >= {least}, not {value!r}")
+    # A bool is an int in Python, but "rounds=True" never means one round.
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ParetoError(f"{name} must be a whole number >= {minimum}, not {value!r}")
 
 
 DEFAULT_PLAN = LoopPlan()
-"""What is done for a test that says nothing about rounds or warm-up."""
-
-
-PAUSE_NS = 1_000_000_000
-"""No more often than this is anything told between calls, whose costs are the machine's too."""
+"""The plan of a test that sets neither rounds nor warm-up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What is being done, in words such as "warming up", and how far that is.
+    """The progress of a measurement: the activity, such as "warming up", and how far it is.
 
-    ``done`` calls are made, of ``total`` where their number is fixed; the rest takes about
-    ``rest_s`` seconds, where that can be told.
+    ``done`` calls are made, of ``total`` where their number is fixed; the remaining ones take about
+    ``rest_s`` seconds, where that can be estimated.
     """
 
     doing: str
@@ -106,32 +106,33 @@ Tell = Callable[[Whereabouts], None]
 
 
 class Telling:
-    """Tells before the first call of each pass, and between calls if it is time.
+    """Reports progress before the first call of each pass, and between calls at most once a second.
 
-    ``tell`` None is nobody.
+    With ``tell`` None nothing is reported.
     """
 
     def __init__(self, tell: Tell | None) -> None:
         self._tell = tell
-        self._told_ns = 0
-        self._ahead: str | None = None
+        self._last_report_ns = 0
+        self._pending: str | None = None
 
     def border(self, doing: str) -> None:
-        """Have it told that something else begins, as soon as a call is made for it."""
-        self._ahead = doing
+        """Start another activity; it is reported when a call is made for it."""
+        self._pending = doing
 
     def ahead(self) -> None:
-        """Tell what the next call is made for, if that is something else; none is under way."""
-        if self._ahead is not None:
-            doing, self._ahead = self._ahead, None
+        """Report the activity of the next call if it is a new one, while no call is running."""
+        if self._pending is not None:
+            doing, self._pending = self._pending, None
             if self._tell is not None:
                 self._tell(Whereabouts(doing))
 
     def between(self, now_ns: int, where: Callable[[], Whereabouts]) -> None:
-        """Tell between two calls, if the latest ended (``now_ns``) long enough after the last time.
+        """Report progress between two calls, if the last report was long enough before ``now_ns``.
 
-        Costs a comparison where it is not time, and no reading of a clock.
+        ``now_ns`` is the end of the latest call. Without a report this costs one comparison, and it
+        never reads a clock.
         """
-        if self._tell is not None and now_ns - self._told_ns >= PAUSE_NS:
-            self._told_ns = now_ns
+        if self._tell is not None and now_ns - self._last_report_ns >= PAUSE_NS:
+            self._last_report_ns = now_ns
             self._tell(where())

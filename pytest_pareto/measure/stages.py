@@ -1,8 +1,9 @@
-"""Stages: parts of a measured call that the callable times itself, and their measurements.
+"""Stages: parts of a measured call that the callable times itself, and their metrics.
 
-Clocks for the stages of a call, which it marks itself while its device is at work.
-
-The moment at which the first of some torch modules begins to work.
+- `stages_of` returns the stage times of the latest call of a `Staged` callable;
+  `stage_measurements` turns those of all rounds into measurements.
+- `stage_clock` returns a clock whose marks do not wait for the device.
+- `before_first_forward` runs a callback at the first forward of some torch modules.
 """
 
 import time
@@ -18,9 +19,13 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import BUILT_IN, Better, Kind, Metric, Scope
 from pytest_pareto.model.run import Measurement
 
+_NS_PER_S = 1_000_000_000
+# The attribute in which `torch.nn.Module.compile` keeps the compiled call; None if not compiled.
+_COMPILED_CALL = "_compiled_call_impl"
+
 
 class NoStagesError(ParetoError):
-    """The latest call has no stage times, for a ``reason`` that follows "absent:".
+    """The latest call has no stage times; ``reason`` is text that follows "absent:".
 
     ``names`` are the stages that it would have had, as far as they are known.
     """
@@ -32,10 +37,10 @@ class NoStagesError(ParetoError):
 
 
 class Staged(Protocol):
-    """A callable that can say how long the stages of its latest call took."""
+    """A callable that reports how long the stages of its latest call took."""
 
     def stages(self) -> Mapping[str, float]:
-        """Return seconds by the name of the stage; synchronise the device before asking.
+        """Return seconds by the name of the stage; synchronise the device first.
 
         Raises NoStagesError where the latest call has none.
         """
@@ -45,32 +50,32 @@ class Staged(Protocol):
 def stages_of(function: object) -> Mapping[str, float] | NoStagesError | None:
     """Return the stages of the latest call of ``function``, or why there are none.
 
-    None if it is not `Staged`: its class has no method ``stages``, or one that wants arguments
-    or returns no mapping. (What an instance holds under that name does not count: vision
+    Returns None if it is not `Staged`: its class has no method ``stages``, or one that takes
+    arguments or returns no mapping. (An instance attribute of that name does not count: vision
     models keep their layers there.)
     """
     stages = getattr(type(function), "stages", None)
     if not callable(stages) or len(signature(stages).parameters) != 1:
         return None
     try:
-        told = stages(function)
+        reported = stages(function)
     except NoStagesError as error:
-        # Without its traceback, which would keep alive what the frames hold.
+        # The traceback would keep alive what its frames refer to.
         return error.with_traceback(None)
-    return told if isinstance(told, Mapping) else None
+    return reported if isinstance(reported, Mapping) else None
 
 
-class Forwarding:
-    """A base of ours for what stands around a function of the test: its stages are those."""
+class StagesForwarder:
+    """Base class of wrappers of a function of the test; they have the function's stages."""
 
     _function: Callable[..., object]
 
     def stages(self) -> Mapping[str, float] | None:
-        """Return the function's stages, None where it is not `Staged`."""
-        told = stages_of(self._function)
-        if isinstance(told, NoStagesError):
-            raise told
-        return told
+        """Return the function's stages, or None where it is not `Staged`."""
+        reported = stages_of(self._function)
+        if isinstance(reported, NoStagesError):
+            raise reported
+        return reported
 
 
 def stage_measurements(
@@ -78,30 +83,32 @@ def stage_measurements(
 ) -> tuple[Measurement, ...]:
     """Return a measurement of `stage_metric` of every stage, with a reading of each round.
 
-    ``rounds`` holds what `stages_of` returned after each call of the steady state; nothing
-    is returned for a function that is not staged. If any call had no stages, or other ones
-    than the call before, every stage is absent with that reason.
+    ``rounds`` holds what `stages_of` returned after each call of the steady state; the result is
+    empty for a function that is not staged. If any call had no stages, or different ones from the
+    call before, every stage is absent with that reason.
     Raises ParetoError where a stage's metric would have the name of a built-in one.
     """
-    told = [each for each in rounds if each is not None]
-    names = dict.fromkeys(name for each in told for name in _names(each))
+    reported = [each for each in rounds if each is not None]
+    names = dict.fromkeys(name for each in reported for name in _names(each))
     metrics = tuple(stage_metric(name) for name in names)
-    reasons = [each.reason for each in told if isinstance(each, NoStagesError)]
-    times = [each for each in told if not isinstance(each, NoStagesError)]
+    reasons = [each.reason for each in reported if isinstance(each, NoStagesError)]
+    times = [each for each in reported if not isinstance(each, NoStagesError)]
     if reasons:
         return absent(metrics, reasons[0])
-    other = next((each for each in times if set(each) != set(times[0])), None)
-    if other is not None:
-        return absent(metrics, f"calls differ in their stages: {_list(times[0])}; {_list(other)}")
+    different = next((each for each in times if set(each) != set(times[0])), None)
+    if different is not None:
+        return absent(
+            metrics, f"calls differ in their stages: {_joined(times[0])}; {_joined(different)}"
+        )
     readings = [tuple(each[name] for each in times) for name in names]
-    return tuple(map(_measurement, metrics, readings))
+    return tuple(map(_stage_measurement, metrics, readings))
 
 
 def stage_metric(stage: str) -> Metric:
     """Return the metric ``<stage>_time``, in seconds: a diagnostic, comparable on one host.
 
-    Events wait for a slow host as `event_time` does, so stages on a GPU are the host's too.
-    Raises ParetoError if that is the name of a built-in metric.
+    A slow host delays events, as with `event_time`, so stages on a GPU depend on the host as well.
+    Raises ParetoError if a built-in metric has that name.
     """
     name = f"{stage}_time"
     if name in BUILT_IN:
@@ -111,40 +118,37 @@ def stage_metric(stage: str) -> Metric:
     )
 
 
-def _names(told: Mapping[str, float] | NoStagesError) -> Iterable[str]:
-    return told.names if isinstance(told, NoStagesError) else told
+def _names(reported: Mapping[str, float] | NoStagesError) -> Iterable[str]:
+    return reported.names if isinstance(reported, NoStagesError) else reported
 
 
-def _list(names: Iterable[str]) -> str:
+def _joined(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _measurement(metric: Metric, readings: tuple[float, ...]) -> Measurement:
+def _stage_measurement(metric: Metric, readings: tuple[float, ...]) -> Measurement:
     try:
         return Measurement(metric, readings)
     except ParetoError as error:
-        # A stage that is NaN or negative must not take the call's latency with it.
+        # A stage that is NaN or negative must not invalidate the call's latency.
         return Measurement(metric, absent=str(error))
 
 
-_NS_PER_S = 1_000_000_000
-
-
 class StageClock(Protocol):
-    """Where a stage's moments are read: on the host, or in a device's queue of work."""
+    """Clock that marks moments of a stage: on the host, or in a device's work queue."""
 
     def mark(self) -> Any:
-        """Return this moment; never waits for launched work."""
+        """Return the current moment; never wait for launched work."""
         ...
 
     def seconds(self, earlier: Any, later: Any) -> float:
-        """Return seconds between two moments; synchronise the device before asking."""
+        """Return the seconds between two moments; synchronise the device first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HostClock:
-    """Moments of the processor, whose work is done when a call returns: ``read`` is in ns."""
+    """The host's clock: the processor has done its work when a call returns. ``read`` is in ns."""
 
     read: Callable[[], int] = time.perf_counter_ns
 
@@ -153,7 +157,7 @@ class HostClock:
         return self.read()
 
     def seconds(self, earlier: int, later: int) -> float:
-        """Return seconds between two readings."""
+        """Return the seconds between two readings of the clock."""
         return (later - earlier) / _NS_PER_S
 
 
@@ -171,14 +175,14 @@ class CudaClock:
         return event
 
     def seconds(self, earlier: Any, later: Any) -> float:
-        """Return seconds between two events; ``elapsed_time`` itself is in milliseconds."""
+        """Return the seconds between two events; ``elapsed_time`` itself returns milliseconds."""
         return float(earlier.elapsed_time(later)) / 1e3
 
 
 def stage_clock(device: object) -> StageClock | None:
     """Return the clock for work on ``device``, such as "cpu" or ``torch.device("cuda:1")``.
 
-    None for a device whose work the host's clock cannot see and that has no CUDA events.
+    Returns None for a device whose work the host's clock cannot see and that has no CUDA events.
     """
     kind = str(device).partition(":")[0]
     torch = loaded_torch()
@@ -187,43 +191,39 @@ def stage_clock(device: object) -> StageClock | None:
     return HostClock() if kind == "cpu" else None
 
 
-# Where `torch.nn.Module.compile` keeps the compiled call; None on modules that are not.
-_COMPILED = "_compiled_call_impl"
-
-
 @contextmanager
 def before_first_forward(
-    modules: Iterable[Any], notice: Callable[[tuple[Any, ...], Mapping[str, Any]], None]
+    modules: Iterable[Any], callback: Callable[[tuple[Any, ...], Mapping[str, Any]], None]
 ) -> Iterator[None]:
-    """Call ``notice(args, kwargs)`` before the first forward of any of these torch modules.
+    """Call ``callback(args, kwargs)`` before the first forward of any of these torch modules.
 
-    Every hook is gone after that forward has begun, or where the block ends without one.
+    All hooks are removed when that forward begins, or when the block ends without one.
     """
     with ExitStack() as hooks:
 
-        def once(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        def call_once(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
             hooks.close()
-            notice(args, kwargs)
+            callback(args, kwargs)
 
         for module in modules:
-            hooks.callback(_hook(module, once))
+            hooks.callback(_add_hook(module, call_once))
         yield
 
 
-def _hook(module: Any, notice: Callable[..., None]) -> Callable[[], None]:
-    """Hook one module, and return what removes the hook."""
-    compiled = getattr(module, _COMPILED, None)
+def _add_hook(module: Any, callback: Callable[..., None]) -> Callable[[], None]:
+    """Add a hook to one module, and return a function that removes it."""
+    compiled = getattr(module, _COMPILED_CALL, None)
     if compiled is None:
         handle = module.register_forward_pre_hook(
-            lambda _, args, kwargs: notice(args, kwargs), with_kwargs=True
+            lambda _, args, kwargs: callback(args, kwargs), with_kwargs=True
         )
         remove: Callable[[], None] = handle.remove
         return remove
 
-    # `module.compile()` compiles the hooks too: ours would break the graph that is measured.
-    def noticed(*args: Any, **kwargs: Any) -> Any:
-        notice(args, kwargs)
+    # `module.compile()` compiles hooks too: this one would break the graph that is measured.
+    def compiled_with_callback(*args: Any, **kwargs: Any) -> Any:
+        callback(args, kwargs)
         return compiled(*args, **kwargs)
 
-    setattr(module, _COMPILED, noticed)
-    return lambda: setattr(module, _COMPILED, compiled)
+    setattr(module, _COMPILED_CALL, compiled_with_callback)
+    return lambda: setattr(module, _COMPILED_CALL, compiled)

@@ -1,6 +1,7 @@
-"""Streams: a function that returns an iterator, consumed to its end by every call.
+"""Streams: functions that return an iterator, which every call consumes to its end.
 
-What holds of every stream, called or awaited: it is fresh, and what it raises says where.
+`Stream` makes such a function measurable. `FreshStreamCheck` and the ``add_..._note`` functions
+apply to awaited streams as well: each call needs a fresh stream, and exceptions name the item.
 """
 
 import inspect
@@ -12,106 +13,107 @@ from itertools import islice
 from typing import Any
 
 from pytest_pareto.measure.call import name_of
-from pytest_pareto.measure.stages import Forwarding
+from pytest_pareto.measure.stages import StagesForwarder
 from pytest_pareto.model.errors import ParetoError
 
 
 @dataclass(frozen=True, slots=True)
-class Consumed:
-    """One stream: how many items it had, and when its first was done, if anybody asked.
+class ConsumedStream:
+    """One consumed stream: its number of items, and when the first was done, if that was timed.
 
-    ``first_ns`` is a reading of the host's clock, once the device had done the first item's work.
+    ``first_ns`` is a reading of the host's clock, after the device had finished the first item's
+    work.
     """
 
     items: int
     first_ns: int | None = None
 
 
-class Stream(Forwarding):
-    """A function that returns an iterator, as one whose call ends with the iterator's last item.
+class Stream(StagesForwarder):
+    """Wrapper of a function that returns an iterator; a call ends with the iterator's last item.
 
     The first call returns its items in a list. Later ones drop each item when the next is there,
-    as a loop over the stream does, so that a long one (the frames of a film) is not all in memory
+    as a loop over the stream does, so that a long one (the frames of a video) is not all in memory
     at once. ``most`` ends a stream after so many items, and closes it.
 
     Every call needs an iterator of its own. Raises ParetoError where the function returns
-    anything else, the first call's iterator again, or an empty one although the first call's had
-    items: it was consumed before. `require_whole` refuses those that it left shorter.
-    What the stream raises is left unchanged, with a note that says at which item.
+    anything else, returns the first call's iterator again, or returns an empty one although the
+    first call's had items: it was consumed before. `require_same_length` rejects streams that were
+    only partly consumed before. An exception of the stream is raised unchanged, with a note that
+    names the item.
     """
 
     def __init__(self, function: Callable[..., object], *, most: int | None = None) -> None:
         self._function = function
         self._most = most
-        self._now: Callable[[], int] | None = None
-        self._first: Consumed | None = None
-        self._fresh = FreshStreams(function)
-        self._later: set[int] = set()
-        self.consumed: Consumed | None = None
+        self._first_item_clock: Callable[[], int] | None = None
+        self._first_stream: ConsumedStream | None = None
+        self._fresh_check = FreshStreamCheck(function)
+        self._later_counts: set[int] = set()
+        self.consumed: ConsumedStream | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Consume one stream; return its items if it is the first, else an empty list."""
         __tracebackhide__ = True
         iterator = _iterator(self._function, self._function(*args, **kwargs))
-        self._fresh.require(iterator)
-        kept: list[Any] = []
-        keep = self._first is None
+        self._fresh_check.require(iterator)
+        items: list[Any] = []
+        keep_items = self._first_stream is None
         count, first_ns = 0, None
         try:
             for item in islice(iterator, self._most):
-                if not count and self._now is not None:
-                    first_ns = self._now()
+                if not count and self._first_item_clock is not None:
+                    first_ns = self._first_item_clock()
                 count += 1
-                if keep:
-                    kept.append(item)
+                if keep_items:
+                    items.append(item)
         except BaseException as error:
-            note_item(error, count + 1)
+            add_item_note(error, count + 1)
             raise
         if self._most is not None:
             _close(iterator)
-        self._remember(Consumed(count, first_ns))
-        return kept
+        self._record(ConsumedStream(count, first_ns))
+        return items
 
     @contextmanager
-    def first_items_timed(self, now: Callable[[], int]) -> Iterator[None]:
-        """Within the block, ask ``now()`` when the first item of a stream has been handed out."""
-        self._now = now
+    def time_first_items(self, now: Callable[[], int]) -> Iterator[None]:
+        """Within the block, call ``now()`` when the first item of a stream has been returned."""
+        self._first_item_clock = now
         try:
             yield
         finally:
-            self._now = None
+            self._first_item_clock = None
 
-    def require_whole(self, steady: Collection[int] = ()) -> None:
-        """Raise ParetoError where the first call's number of items is outside of the later ones'.
+    def require_same_length(self, steady: Collection[int] = ()) -> None:
+        """Raise ParetoError if the first call's number of items is outside that of later calls.
 
-        What is measured is then another stream than the one that the test was handed. (Streams
-        whose length is drawn differ among themselves, around the first one's.) ``steady`` are the
-        numbers of the calls that were timed; without them those of all later calls count.
+        The measured stream then differs from the one that the test received. (Streams of random
+        length vary around that of the first one.) ``steady`` are the numbers of items of the timed
+        calls; without them those of all later calls count.
         """
-        later_ones = steady or self._later
-        if self._first is None or not later_ones:
+        later_counts = steady or self._later_counts
+        if self._first_stream is None or not later_counts:
             return
-        least, most = min(later_ones), max(later_ones)
-        if least <= self._first.items <= most:
+        fewest, most = min(later_counts), max(later_counts)
+        if fewest <= self._first_stream.items <= most:
             return
-        later = f"{least}" if least == most else f"{least} to {most}"
+        later = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         raise ParetoError(
-            f"{name_of(self._function)}: the first call gave {self._first.items} items and later "
-            f"ones {later}: what is measured is another stream than the test was handed. Make a "
-            "new stream in each call, and by setup= what a call uses up (an iterator, a cache); "
-            "where its length is drawn, fix it"
+            f"{name_of(self._function)}: the first call gave {self._first_stream.items} items and "
+            f"later ones {later}: what is measured is another stream than the test was handed. "
+            "Make a new stream in each call, and by setup= what a call uses up (an iterator, a "
+            "cache); where its length is drawn, fix it"
         )
 
-    def _remember(self, consumed: Consumed) -> None:
-        if self._first is None:
-            self._first = consumed
-        elif self._first.items and not consumed.items:
-            returned = (
-                f"an empty stream, and one of {self._first.items} items when it was first called"
-            )
-            raise consumed_before(self._function, returned)
+    def _record(self, consumed: ConsumedStream) -> None:
+        if self._first_stream is None:
+            self._first_stream = consumed
+        elif self._first_stream.items and not consumed.items:
+            first_items = self._first_stream.items
+            returned = f"an empty stream, and one of {first_items} items when it was first called"
+            raise already_consumed_error(self._function, returned)
         else:
-            self._later.add(consumed.items)
+            self._later_counts.add(consumed.items)
         self.consumed = consumed
 
 
@@ -120,14 +122,14 @@ def _iterator(function: Callable[..., object], result: object) -> Iterator[Any]:
         return result
     name = name_of(function)
     if isinstance(result, AsyncIterator):
-        # One that never started needs no closing.
+        # An iterator that never started needs no closing.
         raise ParetoError(
             f"{name} returned an async iterator ({type(result).__name__}), which only a running "
             f"event loop can consume: await pareto.astream(fn, ...)"
         )
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
-            result.close()  # else Python would warn of it on top
+            result.close()  # else Python would warn about it as well
         raise ParetoError(
             f"{name} returned an awaitable ({type(result).__name__}) and no iterator: "
             "await pareto.astream(fn, ...) where it comes to a stream, "
@@ -147,60 +149,60 @@ def _close(iterator: object) -> None:
     try:
         close()
     except BaseException as error:
-        note_closing(error)
+        add_closing_note(error)
         raise
 
 
-def consumed_of(function: object) -> Consumed | None:
-    """Return how the latest stream of ``function`` went; None if it is no `Stream`."""
+def latest_stream(function: object) -> ConsumedStream | None:
+    """Return the latest stream that ``function`` consumed; None if it is no `Stream`."""
     return function.consumed if isinstance(function, Stream) else None
 
 
-class FreshStreams:
-    """Refuses a function that hands out the stream of its first call again."""
+class FreshStreamCheck:
+    """Checks that a function does not return the stream of its first call again."""
 
     def __init__(self, function: Callable[..., object]) -> None:
         self._function = function
-        self._first: Callable[[], object] | None = None
+        self._first_stream: Callable[[], object] | None = None
 
     def require(self, stream: object) -> None:
-        """Raise ParetoError where the second call's ``stream`` is the first call's."""
-        if self._first is None:
-            self._first = _reference(stream)
+        """Raise ParetoError if the second call's ``stream`` is that of the first call."""
+        if self._first_stream is None:
+            self._first_stream = _weak_reference(stream)
             return
-        again = self._first() is stream
-        # Not kept any longer than it takes: memory that it holds would be measured.
-        self._first = _gone
-        if again:
-            same = f"the same {type(stream).__name__} when it was called again"
-            raise consumed_before(self._function, same)
+        same_stream = self._first_stream() is stream
+        # The reference is dropped at once: memory that the stream holds would be measured.
+        self._first_stream = _no_stream
+        if same_stream:
+            description = f"the same {type(stream).__name__} when it was called again"
+            raise already_consumed_error(self._function, description)
 
 
-def _reference(stream: object) -> Callable[[], object]:
+def _weak_reference(stream: object) -> Callable[[], object]:
     try:
         return weakref.ref(stream)
-    except TypeError:  # of built-in iterators there are none
+    except TypeError:  # built-in iterators have no weak references
         return lambda: stream
 
 
-def _gone() -> None: ...
+def _no_stream() -> None: ...
 
 
-def consumed_before(function: Callable[..., object], returned: str) -> ParetoError:
-    """Return the error of a function that ``returned`` a stream which it cannot give twice."""
+def already_consumed_error(function: Callable[..., object], returned: str) -> ParetoError:
+    """Return the error for a function that ``returned`` a stream consumed before."""
     return ParetoError(
         f"{name_of(function)} returned {returned}; a stream can be consumed once: let the function "
         "make a new one for each call, or its arguments by setup="
     )
 
 
-def note_item(error: BaseException, item: int) -> None:
-    """Note on what a stream raised, or was stopped by, at which item: the first is 1."""
+def add_item_note(error: BaseException, item: int) -> None:
+    """Add a note to an exception of a stream, or one that stopped it: the item's number, from 1."""
     error.add_note(f"pytest-pareto: at item {item} of the stream")
 
 
-def note_closing(error: BaseException) -> None:
-    """Note on what a stream raised that it was being closed: no further item was asked for."""
+def add_closing_note(error: BaseException) -> None:
+    """Add a note to an exception of a stream: it was raised while closing, after the last item."""
     note = "pytest-pareto: while the stream was closed, at its max_items"
-    if note not in getattr(error, "__notes__", ()):  # an awaited one is closed within ours
+    if note not in getattr(error, "__notes__", ()):  # an awaited stream is closed within this one
         error.add_note(note)

@@ -1,6 +1,6 @@
-"""Tools for those who write meters, and for tests of projects and of this one.
+"""Test helpers for meter authors and for tests that need scripted measurements.
 
-`check_meter` tests a meter of your own; `ReplayMeter` replays readings from a file;
+`check_meter` tests a meter for conformance; `ReplayMeter` replays readings from a file;
 `ScriptedMeter` and `ScriptedClock` stand in for instruments.
 """
 

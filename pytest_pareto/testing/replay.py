@@ -1,6 +1,7 @@
-"""Meters that replay what was measured elsewhere, so that a machine without a GPU can judge it.
+"""Record readings to a file, and replay them as meters on a machine without a GPU.
 
-Files of recorded readings: JSON lines, one of each metric of each case, after a header.
+`record_readings` writes the file, `replay_meters` returns a `ReplayMeter` for each of its metrics.
+The format is JSON lines: a header, then one line for each metric of each case.
 """
 
 import math
@@ -58,14 +59,14 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What a file holds: for each run, by the case id and the name of the metric."""
+    """The content of a file: for each run, measurements by case id and name of the metric."""
 
     file: str
     runs: tuple[Mapping[str, Mapping[str, Measurement]], ...]
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """Every metric that any case has, by name, as the first such case defines it."""
+        """Every metric of any case, by name, as the first such case defines it."""
         found: dict[str, Metric] = {}
         for run in self.runs:
             for case in run.values():
@@ -75,10 +76,10 @@ class Readings:
 
 
 def record_readings(path: Path | str, runs: Iterable[Iterable[CaseRun]]) -> None:
-    """Write what several runs measured to a file that `replay_meters` reads.
+    """Write the measurements of several runs to a file that `replay_meters` reads.
 
-    ``runs`` holds the cases of each run, one run per fresh process. Everything measured is
-    written: what tests recorded by themselves can be left out when it is replayed.
+    ``runs`` holds the cases of each run, one run per fresh process. Every measurement is
+    written: what tests recorded by themselves can be omitted when the file is replayed.
     Raises ParetoError where a metric of a case is not the same one in every run, and where
     there is nothing to write.
     """
@@ -109,7 +110,7 @@ def _encoded(case: CaseRun | None, name: str) -> _Reading | None:
 
 
 def read_readings(path: Path | str) -> Readings:
-    """Read a file that `record_readings` wrote.
+    """Return the content of a file that `record_readings` wrote.
 
     Raises ParetoError naming the file, the line and what was expected there.
     """
@@ -118,7 +119,7 @@ def read_readings(path: Path | str) -> Readings:
         content = Path(path).read_bytes()
     except OSError as error:
         raise ParetoError(f"{file} cannot be read: {error.strerror}") from error
-    # Not by splitlines: strings may hold what it takes for the end of a line.
+    # Not with splitlines: strings may contain characters that it takes for line ends.
     lines = content.removesuffix(b"\n").split(b"\n")
     count = _check_header(lines[0], file)
     runs: list[dict[str, dict[str, Measurement]]] = [{} for _ in range(count)]
@@ -127,12 +128,12 @@ def read_readings(path: Path | str) -> Readings:
         line = _decode(text, _Line, file, number)
         key = (line.case, line.metric.name)
         if key in places:
-            raise _corrupt(
+            raise _file_error(
                 file, number, f"{key[1]!r} of {key[0]!r} is on line {places[key]} already"
             )
         places[key] = number
         if len(line.runs) != count:
-            raise _corrupt(file, number, f"expected {count} runs, got {len(line.runs)}")
+            raise _file_error(file, number, f"expected {count} runs, got {len(line.runs)}")
         for run, measurement in zip(runs, _measurements(line, file, number), strict=True):
             if measurement is not None:
                 run.setdefault(line.case, {})[line.metric.name] = measurement
@@ -147,13 +148,13 @@ def _measurements(line: _Line, file: str, number: int) -> Sequence[Measurement |
             for each in line.runs
         ]
     except ParetoError as error:
-        raise _corrupt(file, number, str(error)) from error
+        raise _file_error(file, number, str(error)) from error
 
 
 def _check_header(text: bytes, file: str) -> int:
     header = _decode(text, _Header, file, 1)
     if header.format != FORMAT:
-        raise _corrupt(file, 1, f"expected the format {FORMAT!r}, got {header.format!r}")
+        raise _file_error(file, 1, f"expected the format {FORMAT!r}, got {header.format!r}")
     if header.version > VERSION:
         raise ParetoError(
             f"{file}: version {header.version} was written by a newer pytest-pareto; upgrade "
@@ -162,26 +163,26 @@ def _check_header(text: bytes, file: str) -> int:
     return header.runs
 
 
-def _decode(text: bytes, form: type[_T], file: str, number: int) -> _T:
+def _decode(text: bytes, struct_type: type[_T], file: str, number: int) -> _T:
     try:
-        return msgspec.json.decode(text, type=form)
+        return msgspec.json.decode(text, type=struct_type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ParetoError) as error:
-        raise _corrupt(file, number, str(error)) from error
+        raise _file_error(file, number, str(error)) from error
 
 
-def _corrupt(file: str, number: int, problem: str) -> ParetoError:
+def _file_error(file: str, number: int, problem: str) -> ParetoError:
     return ParetoError(f"{file}, line {number}: {problem}. Record the readings again")
 
 
 class ReplayMeter:
-    """A meter of one metric that replays a recorded run by case id, and calls nothing.
+    """A meter of one metric that replays a recorded run by case id, without calling the function.
 
-    ``scale`` multiplies what is replayed, to plant a change: 1.5 makes a latency half as long
-    again. Raises ParetoError where the file has no such run or metric.
+    ``scale`` multiplies the replayed readings, to simulate a change: 1.5 makes a latency half as
+    long again. Raises ParetoError where the file has no such run or metric.
     """
 
     def __init__(self, readings: Readings, name: str, *, run: int = 0, scale: float = 1.0) -> None:
-        _check(readings, run, (name,))
+        _require_run_and_metrics(readings, run, (name,))
         if not (math.isfinite(scale) and scale > 0):
             raise ParetoError(f"scale of {name!r} must be a finite number > 0, not {scale!r}")
         self.metrics = (readings.metrics[name],)
@@ -191,11 +192,11 @@ class ReplayMeter:
         self._scale = scale
 
     def absence(self) -> str | None:
-        """Return None: a metric that was absent when recorded is absent by its case."""
+        """Return None: a metric that was absent in a recorded case is absent for that case only."""
         return None
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Return what was recorded of this case; raise ParetoError where nothing was."""
+        """Return the recorded measurement of this case; raise ParetoError where there is none."""
         (metric,) = self.metrics
         case = self._cases.get(calls.case_id)
         if case is None:
@@ -205,9 +206,9 @@ class ReplayMeter:
             raise self._missing(f"{metric.name!r} of case {calls.case_id!r}", case)
         return (_scaled(found, self._scale),)
 
-    def _missing(self, what: str, known: Collection[str]) -> ParetoError:
-        there = ", ".join(sorted(known))
-        return ParetoError(f"{self._file}: run {self._run} has no {what}; it has {there}")
+    def _missing(self, what: str, available_metrics: Collection[str]) -> ParetoError:
+        available = ", ".join(sorted(available_metrics))
+        return ParetoError(f"{self._file}: run {self._run} has no {what}; it has {available}")
 
 
 def replay_meters(
@@ -219,21 +220,21 @@ def replay_meters(
 ) -> tuple[ReplayMeter, ...]:
     """Return a meter for each metric of a file that `record_readings` wrote.
 
-    ``run`` is the position of the run to replay, from 0. ``metrics`` names those wanted, all by
+    ``run`` is the index of the run to replay, from 0. ``metrics`` names those to replay, all by
     default; ``scale`` has a factor for some of them, by name. Returned by the hook
-    `pytest_pareto_meters` they take the place of built-in meters of the same metrics.
+    `pytest_pareto_meters` they replace built-in meters of the same metrics.
     Raises ParetoError where the file cannot be used, or has no such run or metric.
     """
     readings = read_readings(path)
     names = tuple(readings.metrics) if metrics is None else tuple(metrics)
     factors = scale or {}
-    _check(readings, run, (*names, *factors))
+    _require_run_and_metrics(readings, run, (*names, *factors))
     return tuple(
         ReplayMeter(readings, name, run=run, scale=factors.get(name, 1.0)) for name in names
     )
 
 
-def _check(readings: Readings, run: int, names: Collection[str]) -> None:
+def _require_run_and_metrics(readings: Readings, run: int, names: Collection[str]) -> None:
     count = len(readings.runs)
     if not 0 <= run < count:
         raise ParetoError(

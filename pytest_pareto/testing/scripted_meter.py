@@ -1,4 +1,4 @@
-"""Scripted stand-ins for meters and clocks, for tests of projects and of this one."""
+"""Scripted meters and clocks, for tests that need known readings."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,11 +9,11 @@ from pytest_pareto.model.run import Measurement
 
 
 class ScriptedMeter:
-    """A meter of one metric that replays readings and never calls the function.
+    """A meter of one metric that returns scripted readings and never calls the function.
 
     ``readings`` (in the metric's unit) holds what each pass returns, in order: one pass
     is made for each measured case. A single entry is returned by every pass. With
-    ``absent`` the meter says that it cannot measure, for that reason.
+    ``absent`` the metric is absent for that reason.
     """
 
     def __init__(

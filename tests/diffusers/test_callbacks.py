@@ -12,44 +12,44 @@ from tests.diffusers.tiny import (
     FORWARD_NS,
     PROMPT,
     VirtualTime,
+    absence_reason,
     nanoseconds,
     tiny,
-    why_not,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 
 @pytest.mark.parametrize("positional", [True, False])
-def test_the_callback_of_the_user_is_heard_and_obeyed(
+def test_the_callback_of_the_user_is_called_and_its_result_used(
     virtual: VirtualTime, pipeline: Any, positional: bool
 ) -> None:
-    heard: list[Any] = []
+    received: list[Any] = []
 
-    def callback(*told: Any) -> dict[str, Any]:
+    def callback(*values: Any) -> dict[str, Any]:
         virtual.passes(CALLBACK_NS)
-        heard.append(told)
-        return {"latents": told[3]["latents"] + 1}
+        received.append(values)
+        return {"latents": values[3]["latents"] + 1}
 
     staged = virtual.of(pipeline)
     expected = pipeline(PROMPT, 3, callback, ("latents", "embeds"))
-    once, heard[:] = list(heard), []
+    once, received[:] = list(received), []
     if positional:
         found = staged(PROMPT, 3, callback, ("latents", "embeds"))
     else:
         names = {"callback_on_step_end_tensor_inputs": ("latents", "embeds")}
         found = staged(PROMPT, 3, callback_on_step_end=callback, **names)
     assert torch.equal(found, expected)
-    assert [(told[:3], [*told[3]]) for told in heard] == [
+    assert [(values[:3], [*values[3]]) for values in received] == [
         ((pipeline, i, i), ["latents", "embeds"]) for i in range(3)
     ]
-    assert len(once) == len(heard)
-    # What it does is part of its step, also of the last one.
+    assert len(once) == len(received)
+    # Its time is part of its step, also of the last one.
     assert nanoseconds(staged)["step"] == FORWARD_NS + CALLBACK_NS
     assert nanoseconds(staged)["decode"] == DECODE_NS
 
 
-def test_a_callback_of_diffusers_own_kind_gets_the_tensors_that_it_asks_for() -> None:
+def test_a_callback_of_diffusers_own_kind_gets_the_tensors_it_requests() -> None:
     class Adding(callbacks.PipelineCallback):  # type: ignore[misc]  # diffusers is untyped
         tensor_inputs = ("embeds", "latents")
 
@@ -88,7 +88,7 @@ def test_a_pipeline_without_callbacks_is_measured_as_it_is() -> None:
     pipeline.set_progress_bar_config(disable=True)
     staged = by_stage(pipeline)
     assert staged(num_inference_steps=1, output_type="np").images.shape == (1, 8, 8, 3)
-    assert why_not(staged) == (
+    assert absence_reason(staged) == (
         "DDIMPipeline takes no callback_on_step_end, so its steps cannot be told apart"
     )
 
@@ -98,4 +98,4 @@ def test_the_example_draws_digits_without_callbacks() -> None:
 
     staged = by_stage(load_pipeline())
     assert staged([3], [0], num_inference_steps=1).shape == (1, 1, 8, 8)
-    assert why_not(staged).startswith("DigitPipeline takes no callback_on_step_end")
+    assert absence_reason(staged).startswith("DigitPipeline takes no callback_on_step_end")

@@ -10,10 +10,10 @@ from tests.diffusers.tiny import (
     PROMPT,
     TinyPipeline,
     VirtualTime,
+    absence_reason,
     nanoseconds,
     tiny,
     tiny_vae,
-    why_not,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -64,20 +64,20 @@ def test_a_transformer_is_a_denoiser_too(virtual: VirtualTime) -> None:
 
 def test_a_pipeline_whose_denoiser_is_no_module_is_measured_as_it_is() -> None:
     pipeline = tiny()
-    pipeline.unet = lambda latents, _: latents  # as engines are that replace a module
+    pipeline.unet = lambda latents, _: latents  # like an engine that replaces a module
     staged = by_stage(pipeline)
     assert staged(PROMPT).shape == (1, 4)
-    assert why_not(staged) == (
+    assert absence_reason(staged) == (
         "TinyPipeline has no denoiser that is a torch module; looked for unet, transformer, "
         "transformer_2, controlnet, prior, decoder, model"
     )
 
 
-def test_parts_that_do_not_say_where_they_are_are_where_their_weights_are() -> None:
-    asked: list[object] = []
+def test_parts_without_a_device_are_where_their_weights_are() -> None:
+    requested: list[object] = []
     # torch's own modules have no `device`, so the pipeline has none either.
     parts = [torch.nn.PReLU(device="meta") for _ in range(3)]
-    staged = StagedPipeline(TinyPipeline(*parts), clock_for=asked.append)
+    staged = StagedPipeline(TinyPipeline(*parts), clock_for=requested.append)
     staged(PROMPT.to("meta"), num_inference_steps=0)
-    assert asked == [torch.device("meta")]
-    assert why_not(staged).endswith("TinyPipeline works on meta")
+    assert requested == [torch.device("meta")]
+    assert absence_reason(staged).endswith("TinyPipeline works on meta")

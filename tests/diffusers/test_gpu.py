@@ -1,4 +1,4 @@
-"""On a CUDA device: the marks are events, and nothing waits."""
+"""On a CUDA device the marks are events, and nothing waits."""
 
 import time
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def on_gpu() -> Any:
 def timed_on_gpu(
     function: Callable[..., Any], *args: Any, **kwargs: Any
 ) -> tuple[float, float, bool]:
-    """Seconds of one call by its launch and by events, and whether it left work to wait for."""
+    """Return seconds of one call by launch and by events, and whether it left work unfinished."""
     first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
     start = time.perf_counter()

@@ -8,9 +8,9 @@ from pytest_pareto import diffusers as staging
 from pytest_pareto.diffusers import Marks, StagedPipeline, by_stage
 from tests.diffusers.tiny import (
     PROMPT,
+    absence_reason,
     hooks,
     tiny,
-    why_not,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -28,7 +28,7 @@ def test_steps_that_were_not_seen_are_not_guessed(change: dict[str, int], reason
     pipeline.forwards = change.pop("forwards", 1)
     staged = by_stage(pipeline)
     assert staged(PROMPT, **change).shape == (1, 4)
-    assert why_not(staged) == reason
+    assert absence_reason(staged) == reason
     assert hooks(pipeline) == 0
 
 
@@ -37,11 +37,11 @@ def test_a_device_without_an_index_is_the_current_one() -> None:
     assert not diffusers._is_within(torch.device("cuda:1"), torch.device("cuda:0"))
 
 
-# In real time: a slower part shows in its own stage.
+# In real time: a slower part appears in its own stage.
 
 
 def slow_decoder_shows() -> bool:
-    """Whether 20 ms more in the decoder show in `decode` and nowhere else."""
+    """Return whether 20 ms more in the decoder appear in `decode` and nowhere else."""
     pipeline = tiny()
     staged = by_stage(pipeline)
     before = fastest(staged)
@@ -51,7 +51,7 @@ def slow_decoder_shows() -> bool:
 
 
 def fastest(staged: StagedPipeline) -> dict[str, float]:
-    """Each stage at its fastest of three calls: the machine may be busy during some."""
+    """Return the fastest of three calls for each stage: the machine may be busy during some."""
     calls = []
     for _ in range(3):
         staged(PROMPT)
@@ -63,11 +63,11 @@ def test_a_slower_decoder_shows_in_decode_alone() -> None:
     assert slow_decoder_shows()
 
 
-@pytest.mark.parametrize("swapped", [("stepped", "end"), ("end", "stepped")])
+@pytest.mark.parametrize("swapped", [("last_step", "end"), ("end", "last_step")])
 def test_marks_in_the_wrong_place_would_not_show_it(
     monkeypatch: pytest.MonkeyPatch, swapped: tuple[str, str]
 ) -> None:
-    """The negative control: steps that end with the call, or a call that ends with its steps."""
+    """Negative control: steps that end with the call, or a call that ends with its steps."""
     wrong, meant = swapped
 
     class Misplaced(Marks):

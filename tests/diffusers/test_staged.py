@@ -1,4 +1,4 @@
-"""Stages of diffusers pipelines: mostly in virtual time, in which only the parts take any."""
+"""Stages of diffusers pipelines, mostly in virtual time, in which only the parts take time."""
 
 import subprocess
 import sys
@@ -18,10 +18,10 @@ from tests.diffusers.tiny import (
     Part,
     TinyPipeline,
     VirtualTime,
+    absence_reason,
     hooks,
     nanoseconds,
     tiny,
-    why_not,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -66,7 +66,7 @@ def test_a_call_that_raises_is_its_own_and_leaves_nothing(where: str) -> None:
     with pytest.raises(ZeroDivisionError):
         staged(PROMPT)
     assert hooks(pipeline) == 0
-    assert why_not(staged) == "the latest call did not end"
+    assert absence_reason(staged) == "the latest call did not end"
     handle.remove()
     staged(PROMPT)
     assert [*staged.stages()] == ["encode", "step", "decode"]
@@ -105,17 +105,17 @@ def test_the_measuring_loop_gets_a_reading_of_each_call() -> None:
     assert {len(each.values) for each in found} == {3}
 
 
-# Nothing is guessed: where the stages cannot be told apart, the call works and the reason is told.
+# Where the stages cannot be distinguished, the call works and the stages have a reason.
 
 
 def test_before_the_first_call_there_are_none() -> None:
-    assert why_not(by_stage(tiny())) == "the pipeline was not called yet"
+    assert absence_reason(by_stage(tiny())) == "the pipeline was not called yet"
 
 
 def test_a_device_whose_work_no_clock_sees_is_not_timed_by_the_hosts() -> None:
     staged = StagedPipeline(tiny(), clock_for=lambda _: None)
     staged(PROMPT)
-    assert why_not(staged) == (
+    assert absence_reason(staged) == (
         "stages are timed on CUDA and on the processor; TinyPipeline works on cpu"
     )
 
@@ -125,7 +125,7 @@ def test_a_pipeline_over_several_devices_has_no_one_clock() -> None:
     pipeline.hf_device_map = {"unet": 0, "vae": 1}
     staged = by_stage(pipeline)
     staged(PROMPT)
-    assert why_not(staged) == "TinyPipeline is spread over several devices (0, 1)"
+    assert absence_reason(staged) == "TinyPipeline is spread over several devices (0, 1)"
 
 
 @pytest.mark.parametrize("offloaded_to", ["cuda", "cuda:0"])
@@ -133,20 +133,20 @@ def test_a_pipeline_that_moved_is_noticed_and_followed(offloaded_to: str) -> Non
     class Moving(TinyPipeline):
         _execution_device = offloaded_to
 
-    asked: list[object] = []
+    requested: list[object] = []
 
     def clock_for(device: object) -> HostClock:
-        asked.append(device)
+        requested.append(device)
         return HostClock()
 
     staged = StagedPipeline(Moving(Part(), Part(), Part()), clock_for=clock_for)
     staged(PROMPT)
-    assert why_not(staged) == (
+    assert absence_reason(staged) == (
         f"the denoiser ran on cpu and not on {offloaded_to}, where it was expected"
     )
     staged(PROMPT)
     assert [*staged.stages()] == ["encode", "step", "decode"]
-    assert asked == [offloaded_to, torch.device("cpu")]
+    assert requested == [offloaded_to, torch.device("cpu")]
 
 
 def test_stable_diffusion_has_its_stages(stable_diffusion: Any, virtual: VirtualTime) -> None:

@@ -1,4 +1,4 @@
-"""Pipelines of parts that hand on what they get, and a time that only the parts move on."""
+"""Tiny pipelines whose parts return their input, and a virtual clock that only they advance."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ENCODE_NS, FORWARD_NS, DECODE_NS, CALLBACK_NS = 100, 10, 1000, 3
 
 
 class Part(diffusers.ModelMixin):  # type: ignore[misc]  # diffusers is untyped
-    """A part of a pipeline, whatever its work: it hands on what it gets."""
+    """A part of a pipeline that returns its input times a weight of 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Part(diffusers.ModelMixin):  # type: ignore[misc]  # diffusers is untyped
 
 
 class TinyPipeline(diffusers.DiffusionPipeline):  # type: ignore[misc]  # diffusers is untyped
-    """Encodes, steps and decodes, and calls back in the way of diffusers' own pipelines."""
+    """Encodes, steps and decodes, with callbacks like those of diffusers' own pipelines."""
 
     def __init__(self, text_encoder: Any, unet: Any, vae: Any) -> None:
         super().__init__()
@@ -50,8 +50,8 @@ class TinyPipeline(diffusers.DiffusionPipeline):  # type: ignore[misc]  # diffus
                 latents = self.unet(latents, i) + embeds
             if callback_on_step_end is not None:
                 here = {"latents": latents, "embeds": embeds}
-                asked = {name: here[name] for name in callback_on_step_end_tensor_inputs}
-                latents = callback_on_step_end(self, i, i, asked).pop("latents", latents)
+                requested = {name: here[name] for name in callback_on_step_end_tensor_inputs}
+                latents = callback_on_step_end(self, i, i, requested).pop("latents", latents)
         return self.vae(latents)
 
 
@@ -60,7 +60,7 @@ def tiny() -> Any:
 
 
 class VirtualTime:
-    """A clock that only the parts of a pipeline move on."""
+    """A clock that only the parts of a pipeline advance."""
 
     def __init__(self) -> None:
         self.now_ns = 0
@@ -88,7 +88,7 @@ def nanoseconds(staged: StagedPipeline) -> dict[str, float]:
     return {name: round(1e9 * seconds, 3) for name, seconds in staged.stages().items()}
 
 
-def why_not(staged: StagedPipeline) -> str:
+def absence_reason(staged: StagedPipeline) -> str:
     with pytest.raises(NoStagesError) as caught:
         staged.stages()
     assert caught.value.names == ("encode", "step", "decode")

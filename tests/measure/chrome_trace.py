@@ -1,4 +1,4 @@
-"""Traces as ``torch.profiler`` exports them, of what a test says that happened."""
+"""Traces in the format that ``torch.profiler`` exports, of events that a test adds."""
 
 import itertools
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ChromeTrace:
-    """Chrome's format: calls of the host and work of the GPU, tied by correlation ids."""
+    """Chrome's format: calls of the host and work of the GPU, linked by correlation ids."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = [
@@ -17,13 +17,13 @@ class ChromeTrace:
         self._times_us = itertools.count(1)
 
     def launch(self, *kernels_us: float, by: str = "cudaLaunchKernel", name: str = "gemm") -> None:
-        """Launch kernels by one call of the host; none of them is a launch that was lost."""
+        """Launch kernels by one call of the host; without kernels the launch counts as lost."""
         number = self.call(by, cat="cuda_runtime" if by.startswith("cuda") else "cuda_driver")
         for kernel_us in kernels_us:
             self.work("kernel", f"void {name}<float>(float*)", kernel_us, number)
 
     def copy(self, way: str, duration_us: float) -> None:
-        """Copy one way: ``HtoD``, ``DtoH`` or ``DtoD``."""
+        """Add a copy: ``HtoD``, ``DtoH`` or ``DtoD``."""
         number = self.call("cudaMemcpyAsync")
         self.work("gpu_memcpy", f"Memcpy {way} (Pinned -> Device)", duration_us, number)
 

@@ -1,4 +1,4 @@
-"""A clock that stands until it is moved, a CUDA whose kernels take time by it, and its NVML."""
+"""Fixtures: a manual clock, a fake CUDA whose kernels take time by it, and a scripted NVML."""
 
 import gc
 import sys
@@ -16,8 +16,8 @@ from tests.measure.chrome_trace import ChromeTrace
 from tests.measure.scripted_nvml import EPOCH_US, ScriptedBoard, ScriptedNvml
 
 
-class HandClock:
-    """Nanoseconds that pass only when somebody says so."""
+class ManualClock:
+    """A clock in nanoseconds that only `advance` moves."""
 
     def __init__(self) -> None:
         self.now_ns = 0
@@ -30,9 +30,9 @@ class HandClock:
 
 
 class Queue:
-    """The work of one device: when it is done, and how much of it was done when."""
+    """The work queue of one device: when its work ends, and how much was done by a given time."""
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
         self._began_ns = [0]
         self._ended_ns = [0]
@@ -71,7 +71,7 @@ class FakeEvent:
 
 
 class FakeTensor:
-    """One whose addition costs the host ``launch_s`` and the device a microsecond."""
+    """A tensor whose addition takes the host ``launch_s`` and the device a microsecond."""
 
     def __init__(self, cuda: "FakeCuda") -> None:
         self._cuda = cuda
@@ -82,9 +82,9 @@ class FakeTensor:
 
 
 class FakeCuda:
-    """What the package uses of `torch.cuda`: per device a queue of kernels and an allocator."""
+    """The part of `torch.cuda` that the package uses: a kernel queue and allocator per device."""
 
-    def __init__(self, clock: HandClock, *, devices: int) -> None:
+    def __init__(self, clock: ManualClock, *, devices: int) -> None:
         self.clock = clock
         self.queues = [Queue(clock) for _ in range(devices)]
         self.launch_s = 5e-6
@@ -101,7 +101,7 @@ class FakeCuda:
         self.uuids: list[str | None] = [f"00000000-0000-0000-0000-00000000000{i}" for i in "abcdef"]
         self.random_states = [f"state {i}" for i in range(devices)]
 
-    # What a measured function does with it.
+    # Used by measured functions.
     def launch(self, seconds: float, *, on: int = 0) -> None:
         self.queues[on].launch(seconds)
 
@@ -118,7 +118,7 @@ class FakeCuda:
     def empty_cache(self) -> None:
         self.reserved = list(self.allocated)
 
-    # torch.cuda
+    # The interface of torch.cuda.
     def is_initialized(self) -> bool:
         return self.initialized
 
@@ -170,24 +170,24 @@ class FakeCuda:
 
 @pytest.fixture(autouse=True)
 def _quick_collections() -> None:
-    """Set aside what is alive, since each window collects garbage: beside torch in 0.1 s."""
+    """Freeze live objects, since each window collects garbage: with torch loaded in 0.1 s."""
     gc.freeze()
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has not imported torch, whatever ran before."""
+    """Simulate a process that has not imported torch, whatever ran before."""
     monkeypatch.delitem(sys.modules, "torch", raising=False)
 
 
 @pytest.fixture
-def fake_torch(monkeypatch: pytest.MonkeyPatch, clock: HandClock) -> Any:
-    """A torch with three CUDA devices of which none has been used."""
+def fake_torch(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> Any:
+    """A fake torch with three CUDA devices, none of them used yet."""
     state = {"cpu": "cpu state"}
     cuda = FakeCuda(clock, devices=3)
     torch = SimpleNamespace(
@@ -205,7 +205,7 @@ def fake_torch(monkeypatch: pytest.MonkeyPatch, clock: HandClock) -> Any:
 
 
 @pytest.fixture
-def nvml(monkeypatch: pytest.MonkeyPatch, fake_torch: Any, clock: HandClock) -> ScriptedNvml:
+def nvml(monkeypatch: pytest.MonkeyPatch, fake_torch: Any, clock: ManualClock) -> ScriptedNvml:
     """An NVML that knows the devices of `fake_torch` by their UUIDs."""
     cuda = fake_torch.cuda
     pairs = zip(cuda.uuids, cuda.queues, strict=False)
@@ -223,8 +223,8 @@ def trace() -> ChromeTrace:
 
 
 @pytest.fixture
-def calls_of(clock: HandClock) -> Callable[..., Calls]:
-    """Make the `Calls` of a function, by the hand clock."""
+def calls_of(clock: ManualClock) -> Callable[..., Calls]:
+    """Make the `Calls` of a function, by the manual clock."""
 
     def make(function: Callable[..., object], **plan: Any) -> Calls:
         return Calls(function, lambda: ((), {}), clock=clock, plan=LoopPlan(**plan))

@@ -1,4 +1,4 @@
-"""NVML by script: boards that draw power by the work of a `FakeCuda`, by the hand clock."""
+"""Scripted NVML: boards that draw power for the work of a `FakeCuda`, by the manual clock."""
 # ruff: noqa: N802, N815  (the names are NVML's)
 
 import os
@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from tests.measure.conftest import HandClock
+    from tests.measure.conftest import ManualClock
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EPOCH_US = 1_790_000_000_000_000
-"""When the hand clock stood at 0."""
+"""The time of day (µs) at which the manual clock is 0."""
 _NOT_SUPPORTED = 3
 _ENERGY_TAKES_S = 0.003
 _SAMPLES_TAKE_S = 0.0003
@@ -36,11 +36,11 @@ class NVMLError(Exception):
 
 @dataclass(eq=False)
 class ScriptedBoard:
-    """One board; a test changes what is to be otherwise.
+    """One board; a test changes the attributes that it needs.
 
-    ``worked_ns`` says how long it has worked until a moment of the clock. The energy counter
+    ``worked_ns`` returns how long it has worked until a moment of the clock. The energy counter
     shows what was drawn ``lag_s`` before its last full step, passed through ``shown`` with the
-    seconds of the clock. ``refuses`` has NVML's words by the question that it does not answer.
+    seconds of the clock. ``errors`` has NVML's error text by the name of the failing function.
     """
 
     uuid: str
@@ -58,14 +58,14 @@ class ScriptedBoard:
     slowed: list[tuple[str, float, float]] = field(default_factory=list)
     counts_slowdowns: bool = True
     processes: dict[int, int | None] = field(default_factory=lambda: {os.getpid(): None})
-    refuses: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
 
     def slow(self, reason: str, began_s: float, ended_s: float) -> None:
-        """Slow the board down for a while, for a reason by NVML's name: ``SwPowerCap``, ..."""
+        """Slow the board down for a time, for a reason by NVML's name: ``SwPowerCap``, ..."""
         self.slowed.append((reason, began_s, ended_s))
 
     def drawn_j(self, began_ns: int, ended_ns: int) -> float:
-        """Return what the board truly drew between two moments of the clock."""
+        """Return the true energy (J) that the board drew between two moments of the clock."""
         worked_ns = self.worked_ns(ended_ns) - self.worked_ns(began_ns)
         idle_ns = ended_ns - began_ns - worked_ns
         return (self.idle_w * idle_ns + self.busy_w * worked_ns) / 1e9
@@ -104,29 +104,29 @@ class ScriptedBoard:
         )
 
 
-def _of_a_board(
-    answer: Callable[Concatenate["ScriptedNvml", ScriptedBoard, P], R],
+def _board_query(
+    function: Callable[Concatenate["ScriptedNvml", ScriptedBoard, P], R],
 ) -> Callable[Concatenate["ScriptedNvml", ScriptedBoard, P], R]:
-    @wraps(answer)
-    def asked(
+    @wraps(function)
+    def query(
         nvml: "ScriptedNvml", board: ScriptedBoard, /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        question = answer.__name__
+        function_name = function.__name__
         if not nvml.sessions:
             raise NVMLError("Uninitialized")
-        if question in board.refuses:
-            raise NVMLError(board.refuses[question])
-        nvml.asked.append((nvml.clock(), question))
-        return answer(nvml, board, *args, **kwargs)
+        if function_name in board.errors:
+            raise NVMLError(board.errors[function_name])
+        nvml.queries.append((nvml.clock(), function_name))
+        return function(nvml, board, *args, **kwargs)
 
-    return asked
+    return query
 
 
 class ScriptedNvml:
-    """What the package uses of `pynvml`. ``asked`` are all questions, with their moments.
+    """The part of `pynvml` that the package uses. ``queries`` are all calls, with their times.
 
-    ``slices`` are boards by the UUID of a MIG slice of them; ``closed`` is why there is no
-    connection to be had.
+    ``slices`` are boards by the UUID of a MIG slice of them; ``init_error`` is why a connection
+    fails.
     """
 
     NVMLError = NVMLError
@@ -142,17 +142,17 @@ class ScriptedNvml:
     nvmlClocksEventReasonHwThermalSlowdown = 64
     nvmlClocksEventReasonHwPowerBrakeSlowdown = 128
 
-    def __init__(self, clock: "HandClock", boards: list[ScriptedBoard]) -> None:
+    def __init__(self, clock: "ManualClock", boards: list[ScriptedBoard]) -> None:
         self.clock = clock
         self.boards = boards
         self.slices: dict[str, ScriptedBoard] = {}
-        self.closed: str | None = None
+        self.init_error: str | None = None
         self.sessions = 0
-        self.asked: list[tuple[int, str]] = []
+        self.queries: list[tuple[int, str]] = []
 
     def nvmlInit(self) -> None:
-        if self.closed is not None:
-            raise NVMLError(self.closed)
+        if self.init_error is not None:
+            raise NVMLError(self.init_error)
         self.sessions += 1
 
     def nvmlShutdown(self) -> None:
@@ -172,12 +172,12 @@ class ScriptedNvml:
     def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, handle: str) -> ScriptedBoard:
         return self.slices[handle.removeprefix("MIG-")]
 
-    @_of_a_board
+    @_board_query
     def nvmlDeviceGetTotalEnergyConsumption(self, board: ScriptedBoard) -> int:
         self.clock.advance(_ENERGY_TAKES_S)
         return board.counter_mj(self.clock())
 
-    @_of_a_board
+    @_board_query
     def nvmlDeviceGetSamples(
         self, board: ScriptedBoard, kind: int, after_us: int
     ) -> tuple[int, list[SimpleNamespace]]:
@@ -188,21 +188,21 @@ class ScriptedNvml:
             raise NVMLError("Not Found")
         return 1, found
 
-    @_of_a_board
+    @_board_query
     def nvmlDeviceGetPowerManagementLimit(self, board: ScriptedBoard) -> int:
         return board.limit_mw
 
-    @_of_a_board
+    @_board_query
     def nvmlDeviceGetClockInfo(self, board: ScriptedBoard, kind: int) -> int:
         assert kind == self.NVML_CLOCK_SM
         return board.sm_clock_mhz
 
-    @_of_a_board
+    @_board_query
     def nvmlDeviceGetTemperature(self, board: ScriptedBoard, kind: int) -> int:
         assert kind == self.NVML_TEMPERATURE_GPU
         return board.temperature_c
 
-    @_of_a_board
+    @_board_query
     def nvmlDeviceGetCurrentClocksEventReasons(self, board: ScriptedBoard) -> int:
         bits = [
             getattr(self, f"nvmlClocksEventReason{reason}")
@@ -211,7 +211,7 @@ class ScriptedNvml:
         ]
         return sum(bits)
 
-    @_of_a_board
+    @_board_query
     def nvmlDeviceGetFieldValues(
         self, board: ScriptedBoard, fields: list[int]
     ) -> list[SimpleNamespace]:
@@ -225,7 +225,7 @@ class ScriptedNvml:
             for each in fields
         ]
 
-    @_of_a_board
+    @_board_query
     def nvmlDeviceGetComputeRunningProcesses(self, board: ScriptedBoard) -> list[SimpleNamespace]:
         return [
             SimpleNamespace(pid=pid, usedGpuMemory=size) for pid, size in board.processes.items()

@@ -13,7 +13,7 @@ from pytest_pareto.measure.asynchronous import (
     awaited_outside,
     once,
 )
-from pytest_pareto.measure.loop import empty_round_s
+from pytest_pareto.measure.loop import round_overhead_s
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters.latency import SteadyMeter
@@ -33,31 +33,31 @@ async def _double(number: int) -> int:
     return 2 * number
 
 
-class _Seen:
-    """Says whether it is alive."""
+class _Counted:
+    """Counts its live instances."""
 
     alive = 0
 
     def __init__(self) -> None:
-        _Seen.alive += 1
+        _Counted.alive += 1
 
     def __del__(self) -> None:
-        _Seen.alive -= 1
+        _Counted.alive -= 1
 
 
 def test_arguments_and_results_are_gone_when_the_round_lets_go_of_them() -> None:
-    async def call(_: _Seen) -> _Seen:
+    async def call(_: _Counted) -> _Counted:
         await asyncio.sleep(0)
-        return _Seen()
+        return _Counted()
 
     def work(wait: Wait) -> list[int]:
         awaited, alive = Awaited(call, wait), []
         for _ in range(3):
-            argument = _Seen()
+            argument = _Counted()
             result = awaited(argument)
-            alive.append(_Seen.alive)
+            alive.append(_Counted.alive)
             del argument, result
-            alive.append(_Seen.alive)
+            alive.append(_Counted.alive)
         return alive
 
     assert _run(work) == [2, 0] * 3
@@ -89,7 +89,7 @@ class TestMeasuring:
         assert latency.first == pytest.approx(7.0)
         assert latency.values == pytest.approx((0.1, 0.2, 0.3))
 
-    def test_an_exception_says_on_which_call(self) -> None:
+    def test_an_exception_names_the_call(self) -> None:
         calls: list[int] = []
 
         async def call() -> None:
@@ -112,7 +112,7 @@ class TestMeasuring:
                 return wait(call)
 
             calls = Calls(Awaited(_double, costly), lambda: ((), {}), clock=clock)
-            return empty_round_s(calls)
+            return round_overhead_s(calls)
 
         assert _run(work) == pytest.approx(1e-3)
 
@@ -194,7 +194,7 @@ class TestStreams:
         assert closed == [True]
 
     @pytest.mark.parametrize("measured", [True, False])
-    def test_what_it_raises_says_at_which_item(self, measured: bool) -> None:
+    def test_its_exceptions_name_the_item(self, measured: bool) -> None:
         async def breaks() -> AsyncIterator[int]:
             yield 1
             raise ValueError("mine")
@@ -209,7 +209,7 @@ class TestStreams:
         assert raised.value.__notes__ == ["pytest-pareto: at item 2 of the stream"]
 
     @pytest.mark.parametrize("measured", [True, False])
-    def test_what_closing_raises_is_not_laid_on_an_item(self, measured: bool) -> None:
+    def test_an_exception_of_closing_names_no_item(self, measured: bool) -> None:
         async def endless() -> AsyncIterator[int]:
             try:
                 while True:
@@ -248,20 +248,20 @@ def _generator() -> Any:
 
 @pytest.mark.parametrize("measured", [True, False])
 @pytest.mark.parametrize(
-    ("function", "says"),
+    ("function", "message"),
     [
         (lambda: 3, r"returned a int, which cannot be awaited.*pareto\.measure\(fn, \.\.\.\)"),
         (_generator, "_generator returned a generator, which cannot be awaited"),
         (lambda: _numbers(1), r"returned an async iterator.*await pareto\.astream"),
     ],
 )
-def test_what_cannot_be_awaited_is_refused(function: Any, says: str, measured: bool) -> None:
+def test_what_cannot_be_awaited_is_refused(function: Any, message: str, measured: bool) -> None:
     call: Coroutine[Any, Any, Any] = (
         awaited_outside(lambda wait: Awaited(function, wait)())
         if measured
         else once(function, (), {}, None)
     )
-    with pytest.raises(ParetoError, match=says):
+    with pytest.raises(ParetoError, match=message):
         asyncio.run(call)
 
 

@@ -85,7 +85,7 @@ def test_other_tasks_go_on_while_a_call_is_awaited() -> None:
 
 def test_an_exception_reaches_the_work_and_the_test_with_its_traceback() -> None:
     error = ValueError("mine")
-    told: list[BaseException] = []
+    reported: list[BaseException] = []
 
     async def users_function() -> None:
         await asyncio.sleep(0)
@@ -95,13 +95,13 @@ def test_an_exception_reaches_the_work_and_the_test_with_its_traceback() -> None
         try:
             Awaited(users_function, wait)()
         except ValueError as caught:
-            told.append(caught)
+            reported.append(caught)
             raise
 
     with pytest.raises(ValueError, match="mine") as raised:
         _run(work)
     assert raised.value is error
-    assert told == [error]
+    assert reported == [error]
     assert error.__context__ is None
     names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     assert names[-1] == "users_function"
@@ -146,7 +146,7 @@ def test_a_cancelled_test_unwinds_the_work(late: bool) -> None:
     assert unwound == [True, True]
 
 
-def test_without_greenlet_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_greenlet_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "greenlet", None)
     with pytest.raises(ParetoError, match=r"install it: pip install '?greenlet"):
         _called(_double, 1)

@@ -33,7 +33,7 @@ def test_setup_returns_positional_arguments_or_a_pair(
     assert argument_source((), {}, lambda: made)() == (args, kwargs)
 
 
-def test_setup_is_asked_for_each_call() -> None:
+def test_setup_is_called_for_each_call() -> None:
     numbers = count()
     source = argument_source((), {}, lambda: (next(numbers),))
     assert [source()[0] for _ in range(3)] == [(0,), (1,), (2,)]

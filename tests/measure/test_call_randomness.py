@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.call import random_state_kept
+from pytest_pareto.measure.call import preserve_random_state
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.testing import ScriptedClock
@@ -67,7 +67,7 @@ def test_without_keeping_the_state_it_would(
 
     from pytest_pareto.measure import measurement
 
-    monkeypatch.setattr(measurement, "random_state_kept", nullcontext)
+    monkeypatch.setattr(measurement, "preserve_random_state", nullcontext)
     seed, draw = generator
     seed(0)
     once = (draw(), draw())
@@ -81,7 +81,7 @@ def test_an_exception_restores_as_well() -> None:
     random.seed(0)
 
     def fail() -> None:
-        with random_state_kept():
+        with preserve_random_state():
             random.random()
             raise KeyError
 
@@ -96,7 +96,7 @@ def test_accelerators_in_use_are_kept(fake_torch: Any) -> None:
     fake_torch.mps = SimpleNamespace(
         get_rng_state=lambda: mps["state"], set_rng_state=lambda new: mps.update(state=new)
     )
-    with random_state_kept():
+    with preserve_random_state():
         fake_torch.set_rng_state("drawn from")
         fake_torch.cuda.random_states[1] = "drawn from"
         mps["state"] = "drawn from"
@@ -108,7 +108,7 @@ def test_accelerators_in_use_are_kept(fake_torch: Any) -> None:
 def test_cuda_that_was_not_started_stays_so(fake_torch: Any) -> None:
     fake_torch.cuda.initialized = False
     fake_torch.cuda.random_states[1] = "set by nobody"
-    with random_state_kept():
+    with preserve_random_state():
         fake_torch.cuda.random_states[1] = "seeded meanwhile"
     assert fake_torch.cuda.random_states[1] == "seeded meanwhile"
 
@@ -118,6 +118,6 @@ def test_libraries_that_are_not_imported_are_not_needed(monkeypatch: pytest.Monk
     monkeypatch.delitem(sys.modules, "numpy.random", raising=False)
     random.seed(0)
     state = random.getstate()
-    with random_state_kept():
+    with preserve_random_state():
         random.random()
     assert random.getstate() == state

@@ -9,7 +9,7 @@ from pytest_pareto.measure.call import active_tracer
 
 @pytest.fixture(autouse=True)
 def _untraced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run as if nothing traced, also where these tests are run under coverage."""
+    """Run without a tracer, even where these tests are run under coverage."""
     tracer, profiler = sys.gettrace(), sys.getprofile()
     monkeypatch.setattr(sys, "monitoring", SimpleNamespace(get_tool=lambda _: None), raising=False)
     sys.settrace(None)

@@ -7,7 +7,7 @@ from pytest_pareto.measure.device import (
     AcceleratorDevice,
     CpuDevice,
     CudaDevice,
-    ever_allocated,
+    cumulative_allocated_bytes,
     find_device,
     initialized_cuda,
 )
@@ -42,7 +42,7 @@ def test_cuda_that_was_not_started_is_left_alone(fake_torch: Any) -> None:
 def test_every_used_device_is_synchronised_and_no_other(fake_torch: Any) -> None:
     fake_torch.cuda.current = 1
     fake_torch.cuda.allocate(512, on=2)
-    fake_torch.cuda.free(512, on=2)  # used once is used, though nothing is held now
+    fake_torch.cuda.free(512, on=2)  # a device once used counts, though it holds nothing now
     device = find_device()
     assert isinstance(device, CudaDevice)
     device.synchronize()
@@ -81,20 +81,20 @@ def test_an_accelerator_that_is_not_there_is_the_processor(fake_torch: Any) -> N
     assert isinstance(find_device(), CpuDevice)
 
 
-def test_a_function_works_on_the_devices_whose_memory_it_asked_for(fake_torch: Any) -> None:
-    fake_torch.cuda.allocate(7, on=2)  # another test's
-    before = ever_allocated()
+def test_a_function_works_on_the_devices_whose_memory_it_allocated(fake_torch: Any) -> None:
+    fake_torch.cuda.allocate(7, on=2)  # of another test
+    before = cumulative_allocated_bytes()
     fake_torch.cuda.allocate(7, on=1)
     device = find_device(before)
     assert isinstance(device, CudaDevice)
-    assert (device.indexes, device.working) == ((0, 1, 2), (1,))
+    assert (device.indexes, device.own_indexes) == ((0, 1, 2), (1,))
 
 
-def test_one_that_asked_for_none_is_taken_to_work_on_the_current_one(fake_torch: Any) -> None:
+def test_one_that_allocated_nothing_works_on_the_current_one(fake_torch: Any) -> None:
     fake_torch.cuda.allocate(7, on=2)
-    device = find_device(ever_allocated())
+    device = find_device(cumulative_allocated_bytes())
     assert isinstance(device, CudaDevice)
-    assert device.working == (0,)
+    assert device.own_indexes == (0,)
 
 
 def test_looking_for_accelerators_does_not_start_cuda(fake_torch: Any) -> None:

@@ -1,4 +1,4 @@
-"""On a real CUDA device: that the figures mean what they say. Run with `-m gpu`."""
+"""The meters on a real CUDA device: plausible values and negative controls (`-m gpu`)."""
 
 import inspect
 import os
@@ -55,7 +55,7 @@ def long_kernels(torch: Any) -> Callable[[], Any]:
 
 @pytest.fixture
 def passes(torch: Any) -> Callable[[int], Callable[[], None]]:
-    """Make functions of so many passes over memory, which no power limit slows down."""
+    """Return functions of a number of passes over memory, which no power limit slows down."""
     x = torch.zeros(256 * MiB, dtype=torch.uint8, device="cuda")
 
     def make(count: int) -> Callable[[], None]:
@@ -199,7 +199,7 @@ def test_launches_are_no_slower_after_a_profile(
 
 
 def test_they_would_be_if_the_profiler_stayed_attached() -> None:
-    # In a process of its own, which is slow from then on.
+    # In a process of its own, since it stays slow afterwards.
     code = (
         "import time, torch\n"
         "from statistics import median\n"
@@ -246,8 +246,8 @@ def test_energy_is_time_at_a_power_that_a_board_can_draw(
     (limit_w, *_) = probe_environment().power_limits_w
     assert 0.3 * limit_w < _value(energy) / _value(latency) < 1.1 * limit_w
     assert re.search(r"calls in [\d.]+ s at \d+ W, of which \d+ W idle", energy.notes[0])
-    (told,) = re.findall(r"integrated power says ([+−][\d.]+) %", " ".join(energy.notes))
-    assert abs(float(told.replace("−", "-"))) < 5.0
+    (reported,) = re.findall(r"integrated power says ([+−][\d.]+) %", " ".join(energy.notes))
+    assert abs(float(reported.replace("−", "-"))) < 5.0
 
 
 def _times(function: Callable[[], object]) -> tuple[Measurement, Measurement, Measurement]:
@@ -340,7 +340,7 @@ def test_without_keeping_the_state_they_would(torch: Any, monkeypatch: pytest.Mo
     def draw() -> Any:
         return torch.rand(4, device="cuda").tolist()
 
-    monkeypatch.setattr(measurement, "random_state_kept", nullcontext)
+    monkeypatch.setattr(measurement, "preserve_random_state", nullcontext)
     torch.manual_seed(0)
     once = [draw(), draw()]
     torch.manual_seed(0)

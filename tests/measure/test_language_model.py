@@ -70,7 +70,7 @@ def test_time_to_first_token_and_tokens_per_second(
         assert each_s > 0
         assert first_s + (TOKENS - 1) * each_s == pytest.approx(latency_s)
         assert rate == pytest.approx(TOKENS / latency_s)
-    # Counted over the whole stream: more than the prompt alone asks for.
+    # Counted over the whole stream: more than for the prompt alone.
     (flops,) = found["flops"].values
     (_, (alone, *_)) = measure_call(
         Stream(generate), (prompt, 1), {}, meters=built_in_meters()[-1:], plan=LoopPlan(rounds=1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.loop import empty_round_s, steady_rounds, warm_up
+from pytest_pareto.measure.loop import round_overhead_s, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.plan import LoopPlan
 
@@ -46,23 +46,23 @@ class TestOnTheProcessor:
         self, clock: Any, calls_of: CallsOf, call_s: float, rounds: int
     ) -> None:
         calls = calls_of(lambda: clock.advance(call_s), rounds=3)
-        found = steady_rounds(calls, at_least_s=5.0)
+        found = steady_rounds(calls, min_duration_s=5.0)
         assert len(found) == rounds
         assert found[-1].stop_ns - found[0].start_ns >= 5e9
 
     def test_what_is_done_between_rounds_knows_the_time_and_is_not_timed(
         self, clock: Any, calls_of: CallsOf
     ) -> None:
-        told: list[float] = []
+        reported: list[float] = []
 
-        def between(elapsed_s: float) -> None:
-            told.append(elapsed_s)
+        def after_round(elapsed_s: float) -> None:
+            reported.append(elapsed_s)
             clock.advance(0.4)
 
         calls = calls_of(lambda: clock.advance(0.1), rounds=3)
-        found = steady_rounds(calls, between=between)
+        found = steady_rounds(calls, after_round=after_round)
         assert [each.wall_s for each in found] == pytest.approx([0.1] * 3)
-        assert told == pytest.approx([0.1, 0.6, 1.1])
+        assert reported == pytest.approx([0.1, 0.6, 1.1])
 
     def test_warm_up_is_done_once_for_all_meters(self, clock: Any, calls_of: CallsOf) -> None:
         calls = calls_of(lambda: clock.advance(0.1), warmup=3, rounds=2)
@@ -174,7 +174,7 @@ def test_an_empty_round_costs_what_measuring_does(
     fake_torch: Any, clock: Any, calls_of: CallsOf
 ) -> None:
     calls = calls_of(lambda: clock.advance(9.0))
-    assert empty_round_s(calls) == 0.0
+    assert round_overhead_s(calls) == 0.0
     synchronize = fake_torch.cuda.synchronize
 
     def slowly(index: int) -> None:
@@ -182,5 +182,5 @@ def test_an_empty_round_costs_what_measuring_does(
         synchronize(index)
 
     fake_torch.cuda.synchronize = slowly
-    assert empty_round_s(calls) == pytest.approx(1e-5)
+    assert round_overhead_s(calls) == pytest.approx(1e-5)
     assert calls.count == 0

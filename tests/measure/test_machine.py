@@ -34,7 +34,7 @@ def test_a_process_with_cuda_is_described(fake_torch: Any, monkeypatch: pytest.M
     assert found.mismatch(probe_environment(), Scope.HOST) is None
 
 
-def test_imported_libraries_and_the_callers_words_are_recorded(
+def test_imported_libraries_and_the_callers_software_are_recorded(
     monkeypatch: pytest.MonkeyPatch, fake_torch: Any
 ) -> None:
     versions = {"numpy": "2.4.6", "torch": "2.13.0"}
@@ -84,19 +84,19 @@ class TestCpuModel:
         monkeypatch.setattr(platform, "processor", lambda: "AMD64 Family 25")
         assert cpu_model(tmp_path) == "AMD64 Family 25"
 
-    def test_a_mac_is_asked_by_sysctl(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        asked = []
+    def test_a_mac_is_queried_by_sysctl(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        commands = []
 
         def run(command: list[str], **options: object) -> SimpleNamespace:
-            asked.append(command)
+            commands.append(command)
             return SimpleNamespace(stdout="Apple M3 Max\n")
 
         monkeypatch.setattr(sys, "platform", "darwin")
         monkeypatch.setattr(subprocess, "run", run)
         assert cpu_model() == "Apple M3 Max"
-        assert asked == [["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]]
+        assert commands == [["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]]
 
-    def test_a_mac_that_does_not_answer_is_its_architecture(
+    def test_a_mac_without_sysctl_is_its_architecture(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def run(command: list[str], **options: object) -> SimpleNamespace:

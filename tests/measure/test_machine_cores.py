@@ -53,7 +53,7 @@ def test_the_tightest_quota_on_the_way_up_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("eight_cores")
-def test_without_cgroups_the_scheduler_says(tmp_path: Path) -> None:
+def test_without_cgroups_the_scheduler_decides(tmp_path: Path) -> None:
     assert usable_cores(tmp_path) == 8
 
 

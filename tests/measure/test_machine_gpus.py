@@ -32,8 +32,8 @@ def test_visible_gpus_are_described(fake_torch: Any, nvml: "ScriptedNvml") -> No
     assert nvml.sessions == 0
 
 
-def test_nvml_is_asked_by_uuid_and_not_by_number(fake_torch: Any, nvml: "ScriptedNvml") -> None:
-    # Boards are hidden or reordered for torch; NVML knows nothing of that.
+def test_nvml_is_queried_by_uuid_and_not_by_number(fake_torch: Any, nvml: "ScriptedNvml") -> None:
+    # Boards may be hidden or reordered for torch; NVML ignores that.
     fake_torch.cuda.uuids = [f"GPU-{UUIDS[2].upper()}", UUIDS[0]]
     fake_torch.cuda.allocated = [0, 0]
     found = visible_gpus()
@@ -42,7 +42,7 @@ def test_nvml_is_asked_by_uuid_and_not_by_number(fake_torch: Any, nvml: "Scripte
     assert found.boards[1] == hashlib.sha256(UUIDS[0].encode()).hexdigest()[:8]
 
 
-def test_no_uuid_is_told(fake_torch: Any, nvml: "ScriptedNvml") -> None:
+def test_no_uuid_is_revealed(fake_torch: Any, nvml: "ScriptedNvml") -> None:
     assert all(part not in repr(visible_gpus()) for uuid in UUIDS for part in (uuid, uuid[-12:]))
 
 
@@ -74,8 +74,8 @@ def test_a_board_that_nvml_does_not_know_leaves_the_limits_unknown(
     assert nvml.sessions == 0
 
 
-def test_without_nvml_torch_says_what_it_knows(fake_torch: Any, nvml: "ScriptedNvml") -> None:
-    nvml.closed = "NVML Shared Library Not Found"
+def test_without_nvml_torch_provides_the_rest(fake_torch: Any, nvml: "ScriptedNvml") -> None:
+    nvml.init_error = "NVML Shared Library Not Found"
     found = visible_gpus()
     assert (found.product, found.count) == ("NVIDIA H200", 3)
     assert (found.power_limits_w, found.driver) == ((), None)
@@ -102,4 +102,4 @@ def test_without_torch_there_is_none(nvml: "ScriptedNvml", monkeypatch: pytest.M
     monkeypatch.delitem(sys.modules, "torch")
     assert visible_gpus() == Gpus()
     assert gpu_software() == {}
-    assert nvml.asked == []
+    assert nvml.queries == []

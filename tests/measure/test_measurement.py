@@ -219,7 +219,7 @@ def test_the_built_in_meters_measure_the_built_in_metrics() -> None:
 
 def test_every_built_in_metric_is_measured_or_absent_with_its_reason() -> None:
     _, found = _measure(lambda: sum(range(100)), *built_in_meters())
-    # What only streams have is not even absent elsewhere.
+    # Metrics of streams are not even absent for other functions.
     assert {each.metric.name for each in found} == set(BUILT_IN) - STREAMED - {OPERATIONS.name}
     for measurement in found[1:]:
         assert measurement.absent is not None
@@ -243,17 +243,17 @@ def test_a_call_that_fills_the_gpu_loses_its_reference() -> None:
     assert "the host is no bottleneck" in (measured(0.95) or "")
 
 
-def test_meters_are_told_the_case_and_what_is_wanted() -> None:
-    told: list[tuple[str, frozenset[str]]] = []
+def test_meters_know_the_case_and_the_wanted_metrics() -> None:
+    reported: list[tuple[str, frozenset[str]]] = []
 
-    class Curious(ScriptedMeter):
+    class RecordingMeter(ScriptedMeter):
         def measure(self, calls: Calls) -> Sequence[Measurement]:
-            told.append((calls.case_id, calls.wanted))
+            reported.append((calls.case_id, calls.wanted))
             return super().measure(calls)
 
-    meters = [Curious(LATENCY, [[1.0]]), Curious(PEAK_MEMORY, [[1.0]])]
+    meters = [RecordingMeter(LATENCY, [[1.0]]), RecordingMeter(PEAK_MEMORY, [[1.0]])]
     _measure(lambda: 0, *meters, case_id="test_a.py::test_b", skip=frozenset({"peak_memory"}))
-    assert told == [("test_a.py::test_b", frozenset({"latency"}))]
+    assert reported == [("test_a.py::test_b", frozenset({"latency"}))]
 
 
 def test_measuring_imports_no_device_library() -> None:

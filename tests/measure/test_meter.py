@@ -1,6 +1,6 @@
 import pytest
 
-from pytest_pareto.measure.meter import Calls, absent, summary
+from pytest_pareto.measure.meter import Calls, absent, error_summary
 from pytest_pareto.model.metric import FLOPS, LATENCY
 
 pytestmark = pytest.mark.usefixtures("without_torch")
@@ -53,7 +53,7 @@ def test_a_new_pass_forgets_what_was_raised_before() -> None:
     assert calls.wanted == {"flops"}
 
 
-def test_an_exception_of_setup_is_told_from_the_functions() -> None:
+def test_an_exception_of_setup_is_noted_as_such() -> None:
     def arguments() -> tuple[tuple[()], dict[str, object]]:
         if calls.count == 2:
             raise KeyError("images")
@@ -75,5 +75,5 @@ def test_absent_gives_each_metric_the_reason() -> None:
 
 
 def test_an_exception_is_summarised_in_one_line() -> None:
-    assert summary(RuntimeError("CUDA error\nCompile with ...")) == "RuntimeError: CUDA error"
-    assert summary(RuntimeError()) == "RuntimeError"
+    assert error_summary(RuntimeError("CUDA error\nCompile with ...")) == "RuntimeError: CUDA error"
+    assert error_summary(RuntimeError()) == "RuntimeError"

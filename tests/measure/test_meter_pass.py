@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("without_torch")
 
 
 class FunctionMeter:
-    """A meter of one metric that measures by a function of the calls."""
+    """A meter of one metric whose `measure` is a given function."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ def _wrapping(calls: Calls) -> list[Measurement]:
     return []
 
 
-def _stumbling(calls: Calls) -> list[Measurement]:
+def _failing_cleanup(calls: Calls) -> list[Measurement]:
     try:
         calls.prepare()()
     finally:
         raise RuntimeError("meter failed in cleaning up")
 
 
-def _forgiving(calls: Calls) -> list[Measurement]:
+def _catching(calls: Calls) -> list[Measurement]:
     try:
         calls.prepare()()
     except ZeroDivisionError:
@@ -70,7 +70,7 @@ def _broken(calls: Calls) -> list[Measurement]:
 
 
 class TestAnExceptionOfTheFunction:
-    @pytest.mark.parametrize("measure", [_measured, _wrapping, _stumbling])
+    @pytest.mark.parametrize("measure", [_measured, _wrapping, _failing_cleanup])
     def test_it_is_raised_as_it_was_whatever_the_meter_made_of_it(
         self, measure: Callable[[Calls], list[Measurement]]
     ) -> None:
@@ -99,14 +99,14 @@ class TestAnExceptionOfTheFunction:
         with pytest.raises(KeyboardInterrupt):
             _pass(FunctionMeter(_measured), function)
 
-    def test_a_meter_may_answer_for_what_its_instrument_broke(self) -> None:
-        (flops,) = _pass(FunctionMeter(_forgiving), lambda: 1 / 0)
+    def test_a_meter_may_catch_what_its_instrument_broke(self) -> None:
+        (flops,) = _pass(FunctionMeter(_catching), lambda: 1 / 0)
         assert flops.absent == "the instrument broke the call"
 
-    def test_what_one_meter_forgave_is_not_held_against_the_function_later(self) -> None:
+    def test_an_exception_that_one_meter_caught_is_reset_for_the_next(self) -> None:
         raises = iter([True, False])
         calls = Calls(lambda: 1 / 0 if next(raises) else 0, lambda: ((), {}), clock=int)
-        meter_pass(FunctionMeter(_forgiving), calls, frozenset())
+        meter_pass(FunctionMeter(_catching), calls, frozenset())
         (flops,) = meter_pass(FunctionMeter(_broken), calls, frozenset())
         assert flops.absent == "meter FunctionMeter raised OSError: no permission"
 
@@ -117,7 +117,7 @@ class TestAMeter:
         assert [m.metric.name for m in found] == ["flops", "peak_memory"]
         assert {m.absent for m in found} == {"meter FunctionMeter raised OSError: no permission"}
 
-    def test_so_does_one_that_cannot_say_whether_it_can(self) -> None:
+    def test_so_does_one_whose_absence_raises(self) -> None:
         class Unsure(FunctionMeter):
             def absence(self) -> None:
                 raise OSError("no library")
@@ -125,7 +125,7 @@ class TestAMeter:
         (flops,) = _pass(Unsure(_measured))
         assert flops.absent == "meter Unsure raised OSError: no library"
 
-    def test_one_that_cannot_measure_here_is_not_asked_to(self) -> None:
+    def test_an_absent_meter_does_not_measure(self) -> None:
         (flops,) = _pass(ScriptedMeter(FLOPS, absent="no torch"))
         assert flops.absent == "no torch"
 
@@ -143,7 +143,7 @@ class TestAMeter:
             ),
         ],
     )
-    def test_a_careless_one_is_named(self, found: list[Measurement], reason: str) -> None:
+    def test_a_wrong_result_names_the_meter(self, found: list[Measurement], reason: str) -> None:
         (flops,) = _pass(FunctionMeter(lambda _: found))
         assert flops.metric is FLOPS
         assert flops.absent == reason

@@ -23,7 +23,7 @@ def board(nvml: "ScriptedNvml") -> Iterator[Board]:
         yield found.board(UUID)
 
 
-def test_the_script_speaks_as_the_library_does(nvml: "ScriptedNvml") -> None:
+def test_the_script_has_the_interface_of_the_library(nvml: "ScriptedNvml") -> None:
     sys.modules.pop("pynvml")
     import pynvml
 
@@ -45,16 +45,18 @@ class TestTheConnection:
             raise KeyError
         assert nvml.sessions == 0
 
-    @pytest.mark.parametrize("words", ["Driver Not Loaded", "Insufficient Permissions"])
-    def test_a_refusing_driver_is_told_in_its_words(self, nvml: "ScriptedNvml", words: str) -> None:
-        nvml.closed = words
-        message = rf"^NVML cannot be used here \(NVMLError: {words}\)$"
+    @pytest.mark.parametrize("nvml_error", ["Driver Not Loaded", "Insufficient Permissions"])
+    def test_a_refusing_driver_is_reported_in_its_own_text(
+        self, nvml: "ScriptedNvml", nvml_error: str
+    ) -> None:
+        nvml.init_error = nvml_error
+        message = rf"^NVML cannot be used here \(NVMLError: {nvml_error}\)$"
         with pytest.raises(NvmlError, match=message) as raised, open_nvml():
             pass
         assert isinstance(raised.value, ParetoError)
         assert nvml.sessions == 0
 
-    def test_a_missing_library_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_missing_library_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pynvml", None)
         with pytest.raises(NvmlError, match="NVML cannot be used here"), open_nvml():
             pass
@@ -75,18 +77,16 @@ class TestFindingABoard:
             board = found.board(UUID)
         assert board.handle.uuid == UUID
         assert board.name == board_name(UUID) == hashlib.sha256(UUID.encode()).hexdigest()[:8]
-        assert not board.sliced
+        assert not board.is_mig_slice
 
-    def test_a_slice_is_its_whole_board_and_says_so(self, nvml: "ScriptedNvml") -> None:
+    def test_a_slice_is_its_whole_board_and_marked(self, nvml: "ScriptedNvml") -> None:
         nvml.slices["11111111"] = nvml.boards[1]
         with open_nvml() as found:
             board = found.board("11111111")
         assert board.handle is nvml.boards[1]
-        assert board.sliced
+        assert board.is_mig_slice
 
-    def test_an_unknown_one_is_an_error_that_does_not_tell_the_uuid(
-        self, nvml: "ScriptedNvml"
-    ) -> None:
+    def test_an_unknown_one_is_an_error_without_the_uuid(self, nvml: "ScriptedNvml") -> None:
         message = r"^NVML does not know this GPU by its UUID \(Not Found\)$"
         with open_nvml() as found, pytest.raises(NvmlError, match=message):
             found.board("22222222")
@@ -135,7 +135,7 @@ class TestABoard:
             ("SwPowerCap", "software power cap"),
         ],
     )
-    def test_what_slows_it_is_told_with_its_time(
+    def test_slowdowns_are_reported_with_their_time(
         self, nvml: "ScriptedNvml", board: Board, clock: Any, reason: str, name: str
     ) -> None:
         nvml.boards[0].slow(reason, 1.0, 3.0)
@@ -147,7 +147,7 @@ class TestABoard:
         assert board.slowdowns() == others | {name: Slowdown(2_000_000_000, now=False)}
 
     @pytest.mark.parametrize("field_values", ["refused", "unsupported", "unknown to the library"])
-    def test_a_driver_that_does_not_count_tells_of_the_moment_only(
+    def test_a_driver_that_does_not_count_reports_the_moment_only(
         self,
         nvml: "ScriptedNvml",
         board: Board,
@@ -159,7 +159,7 @@ class TestABoard:
         clock.advance(1.0)
         assert board.slowdowns()["software thermal slowdown"].total_ns == 1_000_000_000
         if field_values == "refused":
-            nvml.boards[0].refuses["nvmlDeviceGetFieldValues"] = "Not Supported"
+            nvml.boards[0].errors["nvmlDeviceGetFieldValues"] = "Not Supported"
         elif field_values == "unsupported":
             nvml.boards[0].counts_slowdowns = False
         else:
@@ -169,7 +169,7 @@ class TestABoard:
         assert found["software thermal slowdown"] == Slowdown(total_ns=None, now=True)
         assert {each.total_ns for each in found.values()} == {None}
 
-    def test_its_processes_are_told_with_their_memory(
+    def test_its_processes_are_reported_with_their_memory(
         self, nvml: "ScriptedNvml", board: Board
     ) -> None:
         nvml.boards[0].processes = {os.getpid(): 512, 4711: None}
@@ -186,11 +186,11 @@ class TestABoard:
             ("nvmlDeviceGetComputeRunningProcesses", Board.compute_processes),
         ],
     )
-    def test_a_question_without_an_answer_is_named(
+    def test_a_function_without_a_value_is_named(
         self, nvml: "ScriptedNvml", board: Board, question: str, ask: Any
     ) -> None:
         ask(board)
-        nvml.boards[0].refuses[question] = "Not Supported"
+        nvml.boards[0].errors[question] = "Not Supported"
         with pytest.raises(NvmlError, match=rf"no answer to {question} \(Not Supported\)"):
             ask(board)
 

@@ -36,7 +36,7 @@ def test_rounds_have_a_least_a_time_and_a_most(done: int, elapsed_s: float, want
     assert LoopPlan().wants_round(done, elapsed_s) is wanted
 
 
-def test_exact_counts_ask_no_clock() -> None:
+def test_exact_counts_need_no_clock() -> None:
     plan = LoopPlan(rounds=3, warmup=0)
     assert not plan.wants_warmup(0, 0.0)
     assert plan.wants_round(2, 1e9)
@@ -56,6 +56,6 @@ def test_exact_counts_ask_no_clock() -> None:
         ({"warmup_seconds": -1.0}, "warmup_seconds must be a time in seconds >= 0, not -1.0"),
     ],
 )
-def test_a_bound_that_is_none_is_refused(bounds: dict[str, int], message: str) -> None:
+def test_an_invalid_bound_is_rejected(bounds: dict[str, int], message: str) -> None:
     with pytest.raises(ParetoError, match=f"^{message}$"):
         LoopPlan(**bounds)

@@ -1,4 +1,4 @@
-"""Where a measurement stands: told between calls, seldom, and without a reading of the clock."""
+"""Progress: reported between calls, at most once a second, without reading the clock."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ S = 1_000_000_000
 
 
 class Clock:
-    """Moves by what a call takes, and counts how often it is read."""
+    """A clock that calls move by their duration, and that counts its readings."""
 
     def __init__(self) -> None:
         self.now_ns = 0
@@ -38,19 +38,19 @@ def calls_of(clock: Clock, seconds: float, plan: LoopPlan, tell: Tell | None) ->
 
 
 def test_between_calls_and_at_most_once_a_second() -> None:
-    clock, told = Clock(), []
+    clock, reported = Clock(), []
 
     def tell(where: Whereabouts) -> None:
         assert not clock.calling
         rest_s = None if where.rest_s is None else round(where.rest_s, 6)
-        told.append((clock.now_ns / S, replace(where, rest_s=rest_s)))
+        reported.append((clock.now_ns / S, replace(where, rest_s=rest_s)))
 
     calls = calls_of(clock, 0.4, LoopPlan(rounds=10, warmup=4), tell)
     calls.begin((LATENCY, ENERGY))
     warm_up(calls)
     steady_rounds(calls)
     doing = "measuring latency and energy"
-    assert told == [
+    assert reported == [
         (0.0, Whereabouts("warming up")),
         (pytest.approx(1.2), Whereabouts("warming up", 3, 4)),
         (pytest.approx(1.6), Whereabouts(doing)),
@@ -60,11 +60,11 @@ def test_between_calls_and_at_most_once_a_second() -> None:
     ]
 
 
-@pytest.mark.parametrize("teller", [None, lambda _: None])
-def test_the_clock_is_read_as_often_whether_anybody_hears_or_not(teller: Tell | None) -> None:
-    """And what is told takes none of what is timed: the readings are the same."""
+@pytest.mark.parametrize("tell", [None, lambda _: None])
+def test_the_clock_is_read_equally_often_with_and_without_progress(tell: Tell | None) -> None:
+    """Reporting progress is not timed either: the readings are the same."""
     clock = Clock()
-    calls = calls_of(clock, 0.4, LoopPlan(rounds=10, warmup=4), teller)
+    calls = calls_of(clock, 0.4, LoopPlan(rounds=10, warmup=4), tell)
     calls.begin((LATENCY,))
     warm_up(calls)
     rounds = steady_rounds(calls)
@@ -73,7 +73,7 @@ def test_the_clock_is_read_as_often_whether_anybody_hears_or_not(teller: Tell | 
 
 
 def slow(clock: Clock) -> Callable[[Whereabouts], None]:
-    """Someone to whom telling takes a tenth of a second."""
+    """Return a progress callback that takes a tenth of a second."""
 
     def tell(_: Whereabouts) -> None:
         clock.now_ns += S // 10
@@ -81,7 +81,7 @@ def slow(clock: Clock) -> Callable[[Whereabouts], None]:
     return tell
 
 
-def test_telling_is_in_no_reading() -> None:
+def test_progress_is_in_no_reading() -> None:
     clock = Clock()
 
     def work() -> None:
@@ -102,13 +102,13 @@ def test_telling_is_in_no_reading() -> None:
 
 
 def test_a_diagnostic_is_named_where_nothing_else_is_measured() -> None:
-    told: list[Whereabouts] = []
-    calls = calls_of(Clock(), 1.0, LoopPlan(), told.append)
+    reported: list[Whereabouts] = []
+    calls = calls_of(Clock(), 1.0, LoopPlan(), reported.append)
     calls.begin((FLOPS,))
-    assert told == []  # until a call is made for it: its meter may find that it cannot be read
+    assert reported == []  # only once a call is made for it: its meter may turn out to be absent
     calls.prepare()
     calls.prepare()
-    assert told == [Whereabouts("measuring flops")]
+    assert reported == [Whereabouts("measuring flops")]
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def test_a_diagnostic_is_named_where_nothing_else_is_measured() -> None:
         (LoopPlan(), 50, 0.5, 0.0, 0.5),  # a hundred calls at most
     ],
 )
-def test_what_is_left(
+def test_the_remaining_time(
     plan: LoopPlan, done: int, elapsed_s: float, at_least_s: float, rest_s: float
 ) -> None:
-    """As the loop itself decides: it is run to its end."""
+    """The loop is run to its end, to compare."""
     assert plan.rest_s(done, elapsed_s, at_least_s) == pytest.approx(rest_s)
     each_s, left = elapsed_s / done, 0
     while plan.wants_round(done + left, elapsed_s + left * each_s) or (

@@ -19,26 +19,26 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Scope
 
 
-class Told:
-    """A staged callable that says what it is given."""
+class FixedStages:
+    """A staged callable that reports the given stage times, or raises the given exception."""
 
-    def __init__(self, told: Mapping[str, float] | Exception) -> None:
-        self.told = told
+    def __init__(self, reported: Mapping[str, float] | Exception) -> None:
+        self.reported = reported
 
     def __call__(self) -> None: ...
 
     def stages(self) -> Mapping[str, float]:
-        if isinstance(self.told, Exception):
-            raise self.told
-        return self.told
+        if isinstance(self.reported, Exception):
+            raise self.reported
+        return self.reported
 
 
-def test_stages_are_those_that_the_callable_tells() -> None:
-    assert stages_of(Told({"read": 0.5})) == {"read": 0.5}
+def test_stages_are_those_that_the_callable_reports() -> None:
+    assert stages_of(FixedStages({"read": 0.5})) == {"read": 0.5}
 
 
-def test_why_there_are_none_is_told_without_what_the_frames_hold() -> None:
-    found = stages_of(Told(NoStagesError("it was not called yet", ("read",))))
+def test_the_reason_for_none_has_no_traceback() -> None:
+    found = stages_of(FixedStages(NoStagesError("it was not called yet", ("read",))))
     assert isinstance(found, NoStagesError)
     assert (found.reason, found.names, str(found)) == (
         "it was not called yet",
@@ -50,10 +50,10 @@ def test_why_there_are_none_is_told_without_what_the_frames_hold() -> None:
 
 def test_a_defect_of_the_callable_is_not_taken_for_a_reason() -> None:
     with pytest.raises(ZeroDivisionError):
-        stages_of(Told(ZeroDivisionError()))
+        stages_of(FixedStages(ZeroDivisionError()))
 
 
-def test_somebody_elses_method_of_that_name_is_none() -> None:
+def test_an_unrelated_method_of_that_name_does_not_count() -> None:
     class Wanting:
         def stages(self, index: int) -> list[int]:
             return [1, 2, 3][index:]
@@ -68,10 +68,10 @@ def test_somebody_elses_method_of_that_name_is_none() -> None:
 
 def test_what_is_not_staged_has_no_stages() -> None:
     class Backbone:
-        """As vision models are: their layers are `stages`, in the instance and callable."""
+        """Like vision models: the instance attribute `stages` holds callable layers."""
 
         def __init__(self) -> None:
-            self.stages = Told({})
+            self.stages = FixedStages({})
 
         def __call__(self) -> None: ...
 
@@ -128,7 +128,7 @@ def test_a_reading_that_is_none_costs_its_own_stage_alone(wrong: float) -> None:
 
 
 class TestAround:
-    """Streams and awaited calls have the stages of the function that they stand around."""
+    """Streams and awaited calls have the stages of the function that they wrap."""
 
     @staticmethod
     def _around(staged: object, kind: str) -> object:
@@ -143,8 +143,8 @@ class TestAround:
 
     @pytest.mark.parametrize("kind", ["stream", "awaited", "awaited stream"])
     def test_they_are_those_of_the_function(self, kind: str) -> None:
-        assert stages_of(self._around(Told({"read": 0.5}), kind)) == {"read": 0.5}
-        found = stages_of(self._around(Told(NoStagesError("not yet", ("read",))), kind))
+        assert stages_of(self._around(FixedStages({"read": 0.5}), kind)) == {"read": 0.5}
+        found = stages_of(self._around(FixedStages(NoStagesError("not yet", ("read",))), kind))
         assert isinstance(found, NoStagesError)
         assert (found.reason, found.names, found.__traceback__) == ("not yet", ("read",), None)
 
@@ -170,6 +170,6 @@ class TestAround:
             plan=LoopPlan(rounds=3, warmup=1),
             clock=clock,
         )
-        told = {each.metric.name: each.values for each in found}
-        assert told["read_time"] == (0.5,) * 3
-        assert told["latency"] == pytest.approx((0.75,) * 3)
+        reported = {each.metric.name: each.values for each in found}
+        assert reported["read_time"] == (0.5,) * 3
+        assert reported["latency"] == pytest.approx((0.75,) * 3)

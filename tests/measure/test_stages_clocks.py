@@ -13,7 +13,7 @@ def test_the_host_clock_is_in_seconds_of_its_nanoseconds() -> None:
 
 
 class FakeCuda:
-    """Events with the time of their stream, in milliseconds, as `torch.cuda` has them."""
+    """Events with the time of their stream, in milliseconds, like those of `torch.cuda`."""
 
     def __init__(self) -> None:
         self.recorded: list[object] = []

@@ -28,7 +28,7 @@ def _hooks(module: Any) -> int:
 
 def test_only_the_first_forward_of_all_is_noticed(module: Any, torch: Any) -> None:
     other, seen = torch.nn.Identity(), []
-    with before_first_forward((module, other), lambda *told: seen.append(told)):
+    with before_first_forward((module, other), lambda *reported: seen.append(reported)):
         assert (_hooks(module), _hooks(other)) == (1, 1)
         assert module(3, plus=1) == 7
         assert (_hooks(module), _hooks(other)) == (0, 0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.streams import Consumed, Stream, consumed_of
+from pytest_pareto.measure.streams import ConsumedStream, Stream, latest_stream
 from pytest_pareto.model.errors import ParetoError
 
 
@@ -15,9 +15,9 @@ def _numbers(count: int) -> Iterator[int]:
 def test_the_first_calls_items_come_back_and_later_ones_are_dropped() -> None:
     stream = Stream(_numbers)
     assert stream(3) == [0, 1, 2]
-    assert stream.consumed == Consumed(3)
+    assert stream.consumed == ConsumedStream(3)
     assert stream(5) == []
-    assert stream.consumed == Consumed(5)
+    assert stream.consumed == ConsumedStream(5)
 
 
 def test_a_later_item_is_dropped_before_the_one_after_the_next_is_made() -> None:
@@ -40,13 +40,13 @@ def test_a_later_item_is_dropped_before_the_one_after_the_next_is_made() -> None
     stream = Stream(items)
     most: list[int] = []
     stream()
-    assert max(most) == 4  # the first call's are the test's
+    assert max(most) == 4  # the test receives those of the first call
     most.clear()
     stream()
     assert max(most) == 2
 
 
-def test_first_items_are_timed_where_that_is_asked_for() -> None:
+def test_first_items_are_timed_on_request() -> None:
     journal: list[str] = []
 
     def items() -> Iterator[int]:
@@ -59,12 +59,12 @@ def test_first_items_are_timed_where_that_is_asked_for() -> None:
         return 7
 
     stream = Stream(items)
-    with stream.first_items_timed(now):
+    with stream.time_first_items(now):
         stream()
     assert journal == ["made 0", "now", "made 1", "made 2"]
-    assert stream.consumed == Consumed(3, 7)
+    assert stream.consumed == ConsumedStream(3, 7)
     stream()
-    assert stream.consumed == Consumed(3, None)
+    assert stream.consumed == ConsumedStream(3, None)
 
 
 def test_an_endless_stream_can_be_ended_and_is_closed_within_the_call() -> None:
@@ -98,7 +98,7 @@ def test_what_it_raises_is_unchanged_with_the_item_named() -> None:
     assert error.__notes__ == ["pytest-pareto: at item 3 of the stream"]
 
 
-def test_what_closing_raises_is_not_laid_on_an_item() -> None:
+def test_an_exception_of_closing_names_no_item() -> None:
     def endless() -> Iterator[int]:
         try:
             while True:
@@ -115,10 +115,10 @@ def test_what_closing_raises_is_not_laid_on_an_item() -> None:
 
 def test_an_empty_stream_has_no_first_item() -> None:
     stream = Stream(_numbers)
-    with stream.first_items_timed(lambda: 7):
+    with stream.time_first_items(lambda: 7):
         assert stream(0) == []
         assert stream(0) == []
-    assert stream.consumed == Consumed(0, None)
+    assert stream.consumed == ConsumedStream(0, None)
 
 
 def test_a_stream_that_was_consumed_before_is_a_mistake() -> None:
@@ -130,28 +130,28 @@ def test_a_stream_that_was_consumed_before_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steady", "says"),
+    ("steady", "message"),
     [
         ((2, 2), "the first call gave 22 items and later ones 2:"),
         ((23, 23), "later ones 23:"),
         ((9, 2), "later ones 2 to 9:"),
         ((22, 22), None),
         ((2, 22), None),
-        ((21, 30), None),  # drawn
+        ((21, 30), None),  # random lengths
     ],
 )
 def test_what_is_measured_is_the_stream_that_the_test_was_handed(
-    steady: tuple[int, ...], says: str | None
+    steady: tuple[int, ...], message: str | None
 ) -> None:
     stream = Stream(_numbers)
     stream(22)
-    stream.require_whole()
-    with pytest.raises(ParetoError, match=says) if says else nullcontext():
-        stream.require_whole(steady)
+    stream.require_same_length()
+    with pytest.raises(ParetoError, match=message) if message else nullcontext():
+        stream.require_same_length(steady)
     for count in steady:
         stream(count)
-    with pytest.raises(ParetoError, match=says) if says else nullcontext():
-        stream.require_whole()
+    with pytest.raises(ParetoError, match=message) if message else nullcontext():
+        stream.require_same_length()
 
 
 async def _async_numbers() -> AsyncIterator[int]:
@@ -163,7 +163,7 @@ async def _coroutine() -> int:
 
 
 @pytest.mark.parametrize(
-    ("function", "says"),
+    ("function", "message"),
     [
         (lambda: [1, 2], r"returned a list, which is no iterator.*pareto\.measure\(fn, \.\.\.\)"),
         (lambda: None, "returned a NoneType, which is no iterator"),
@@ -172,10 +172,10 @@ async def _coroutine() -> int:
         (_coroutine, r"_coroutine returned an awaitable \(coroutine\).*await pareto\.ameasure"),
     ],
 )
-def test_what_is_no_stream_is_refused(function: Any, says: str) -> None:
-    with pytest.raises(ParetoError, match=says):
+def test_what_is_no_stream_is_refused(function: Any, message: str) -> None:
+    with pytest.raises(ParetoError, match=message):
         Stream(function)()
 
 
 def test_other_functions_have_none() -> None:
-    assert consumed_of(_numbers) is None
+    assert latest_stream(_numbers) is None

@@ -1,4 +1,4 @@
-"""The arithmetic on a scripted zeus of the same interface, and the real one where it is."""
+"""The zeus meter on a scripted zeus of the same interface, and on the real one if installed."""
 
 import inspect
 import logging
@@ -24,16 +24,16 @@ from pytest_pareto.testing import check_meter
 from pytest_pareto.zeus import CPU_ENERGY, ZeusEnergyMeter
 
 if TYPE_CHECKING:
-    from tests.measure.conftest import HandClock
+    from tests.measure.conftest import ManualClock
 
 CALL_S = 0.25
 
 
 @dataclass
-class World:
+class FakeMachine:
     """A machine as zeus sees it: watts by index, and what it cannot read."""
 
-    clock: "HandClock"
+    clock: "ManualClock"
     gpus: dict[int, float] = field(default_factory=dict)
     cpus: dict[int, float] = field(default_factory=dict)
     apple: dict[str, float | None] | None = None
@@ -52,21 +52,21 @@ class World:
 
 
 class Monitor:
-    """What the meter uses of zeus 0.16's `ZeusMonitor`."""
+    """The part of zeus 0.16's `ZeusMonitor` that the meter uses."""
 
-    def __init__(self, world: World, gpus: list[int], cpus: list[int] | None) -> None:
+    def __init__(self, machine: FakeMachine, gpus: list[int], cpus: list[int] | None) -> None:
         sys.stdout.write("zeus starts")
         sys.stderr.write("zeus starts")
         logging.getLogger("zeus.device").warning("zeus starts")
         warnings.warn("zeus starts", stacklevel=1)
-        self._world = world
+        self._world = machine
         self.gpu_indices = gpus
-        self.cpu_indices = list(world.cpus) if cpus is None else cpus
+        self.cpu_indices = list(machine.cpus) if cpus is None else cpus
         self.cpus = SimpleNamespace(get_total_energy_consumption=self._read_cpu)
-        self.soc_is_present = world.apple is not None
-        self.power_monitor = SimpleNamespace(stop=self._stop) if world.polled else None
+        self.soc_is_present = machine.apple is not None
+        self.power_monitor = SimpleNamespace(stop=self._stop) if machine.polled else None
         self._began_ns: int | None = None
-        world.journal.append(f"open {gpus} {self.cpu_indices}")
+        machine.journal.append(f"open {gpus} {self.cpu_indices}")
 
     def _read_cpu(self, index: int) -> None:
         self._world.journal.append(f"read cpu {index}")
@@ -98,44 +98,44 @@ class Monitor:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, clock: "HandClock") -> World:
+def machine(monkeypatch: pytest.MonkeyPatch, clock: "ManualClock") -> FakeMachine:
     """A machine on which zeus is installed."""
-    world = World(clock)
+    machine = FakeMachine(clock)
     zeus, device, monitor = (ModuleType(n) for n in ("zeus", "zeus.device", "zeus.monitor"))
     zeus.__spec__ = ModuleSpec("zeus", None)
     vars(zeus).update(device=device, monitor=monitor)
-    vars(device).update(get_gpus=world.get_gpus, get_cpus=world.get_cpus)
+    vars(device).update(get_gpus=machine.get_gpus, get_cpus=machine.get_cpus)
     vars(monitor).update(
-        ZeusMonitor=lambda gpu_indices, cpu_indices: Monitor(world, gpu_indices, cpu_indices)
+        ZeusMonitor=lambda gpu_indices, cpu_indices: Monitor(machine, gpu_indices, cpu_indices)
     )
     for module in (zeus, device, monitor):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    return world
+    return machine
 
 
-class StillCuda:
-    """`torch.cuda`, as far as waiting for it goes."""
+class SynchronizingCuda:
+    """A `torch.cuda` that can only be synchronised."""
 
     def synchronize(self, index: int) -> None:
         pass
 
 
 def gpus(*indexes: int) -> Device:
-    return CudaDevice(StillCuda(), indexes)
+    return CudaDevice(SynchronizingCuda(), indexes)
 
 
 def measured(
-    world: World,
+    machine: FakeMachine,
     device: Device,
     *,
     meter: ZeusEnergyMeter | None = None,
     function: Callable[[], object] | None = None,
     skip: frozenset[str] = frozenset(),
 ) -> Mapping[str, Measurement]:
-    """Return what a meter makes of calls that take a quarter of a second each."""
-    work = function or (lambda: world.clock.advance(CALL_S))
+    """Return a meter's measurements of calls that take a quarter of a second each."""
+    work = function or (lambda: machine.clock.advance(CALL_S))
     plan = LoopPlan(rounds=1, warmup=0)
-    calls = Calls(work, lambda: ((), {}), clock=world.clock, plan=plan)
+    calls = Calls(work, lambda: ((), {}), clock=machine.clock, plan=plan)
     calls.device = device
     found = meter_pass(meter or ZeusEnergyMeter(), calls, skip)
     return {each.metric.name: each for each in found}
@@ -145,105 +145,110 @@ pytestmark = pytest.mark.usefixtures("without_torch")
 
 
 class TestEnergy:
-    def test_it_is_joules_per_call_of_a_window_of_five_seconds(self, world: World) -> None:
-        world.gpus, world.cpus = {0: 300.0}, {0: 80.0}
-        found = measured(world, gpus(0))
+    def test_it_is_joules_per_call_of_a_window_of_five_seconds(self, machine: FakeMachine) -> None:
+        machine.gpus, machine.cpus = {0: 300.0}, {0: 80.0}
+        found = measured(machine, gpus(0))
         assert found["energy"].values == pytest.approx((300.0 * CALL_S,))
         assert found["energy"].notes == ("20 calls in 5.0 s at 300 W, by zeus",)
         assert found["cpu_energy"].values == pytest.approx((80.0 * CALL_S,))
 
-    def test_it_is_of_all_the_gpus_used_and_of_no_other(self, world: World) -> None:
-        world.gpus = {0: 300.0, 1: 50.0, 3: 200.0}
-        found = measured(world, gpus(0, 3))
+    def test_it_is_of_all_the_gpus_used_and_of_no_other(self, machine: FakeMachine) -> None:
+        machine.gpus = {0: 300.0, 1: 50.0, 3: 200.0}
+        found = measured(machine, gpus(0, 3))
         assert found["energy"].values == pytest.approx((500.0 * CALL_S,))
-        assert world.journal[0] == "open [0, 3] []"
+        assert machine.journal[0] == "open [0, 3] []"
 
-    def test_it_is_of_all_processor_packages(self, world: World) -> None:
-        world.cpus = {0: 80.0, 1: 40.0}
-        found = measured(world, CpuDevice())
+    def test_it_is_of_all_processor_packages(self, machine: FakeMachine) -> None:
+        machine.cpus = {0: 80.0, 1: 40.0}
+        found = measured(machine, CpuDevice())
         assert found["cpu_energy"].values == pytest.approx((120.0 * CALL_S,))
         assert found["energy"].absent == "no GPU was used, and this is no Apple silicon"
 
-    def test_apples_parts_are_each_counted_once(self, world: World) -> None:
-        world.apple = {
+    def test_apples_parts_are_each_counted_once(self, machine: FakeMachine) -> None:
+        machine.apple = {
             "cpu_total_mj": 8.0, "efficiency_cluster_mj": 2.0, "performance_cluster_mj": 6.0,
             "gpu_mj": 20.0, "gpu_sram_mj": 1.0, "ane_mj": 0.0, "dram_mj": 3.0,
         }  # fmt: skip
-        found = measured(world, AcceleratorDevice(SimpleNamespace(synchronize=lambda: None)))
+        found = measured(machine, AcceleratorDevice(SimpleNamespace(synchronize=lambda: None)))
         assert found["energy"].values == pytest.approx((24.0 * CALL_S,), rel=1e-3)
         assert found["cpu_energy"].values == pytest.approx((8.0 * CALL_S,), rel=1e-3)
 
-    def test_what_an_apple_chip_does_not_tell_is_left_out(self, world: World) -> None:
-        world.apple = {"cpu_total_mj": None, "gpu_mj": 20.0, "dram_mj": None}
-        found = measured(world, CpuDevice())
+    def test_missing_values_of_an_apple_chip_are_left_out(self, machine: FakeMachine) -> None:
+        machine.apple = {"cpu_total_mj": None, "gpu_mj": 20.0, "dram_mj": None}
+        found = measured(machine, CpuDevice())
         assert found["energy"].values == pytest.approx((20.0 * CALL_S,), rel=1e-3)
         assert found["cpu_energy"].absent == "zeus read nothing in 5.0 s of calls"
 
-    def test_what_is_not_wanted_is_not_opened(self, world: World) -> None:
-        world.gpus, world.cpus = {0: 300.0}, {0: 80.0}
-        assert measured(world, gpus(0), skip=frozenset({"cpu_energy"})).keys() == {"energy"}
-        only = measured(world, gpus(0), meter=ZeusEnergyMeter(gpus=False))
+    def test_what_is_not_wanted_is_not_opened(self, machine: FakeMachine) -> None:
+        machine.gpus, machine.cpus = {0: 300.0}, {0: 80.0}
+        assert measured(machine, gpus(0), skip=frozenset({"cpu_energy"})).keys() == {"energy"}
+        only = measured(machine, gpus(0), meter=ZeusEnergyMeter(gpus=False))
         assert only.keys() == {"cpu_energy"}
-        assert [each for each in world.journal if "open" in each] == ["open [0] []", "open [] [0]"]
+        assert [each for each in machine.journal if "open" in each] == [
+            "open [0] []",
+            "open [] [0]",
+        ]
 
-    def test_the_helper_of_the_processor_is_up_before_the_first_window(self, world: World) -> None:
-        world.cpus = {0: 80.0}
+    def test_the_helper_of_the_processor_is_up_before_the_first_window(
+        self, machine: FakeMachine
+    ) -> None:
+        machine.cpus = {0: 80.0}
         meter = ZeusEnergyMeter()
-        began_ns = world.clock()
-        measured(world, CpuDevice(), meter=meter)
-        assert world.journal == ["open [] [0]", "read cpu 0", "begin pytest-pareto"]
-        assert world.clock() - began_ns == 7e9
-        measured(world, CpuDevice(), meter=meter)
-        assert world.clock() - began_ns == 12e9
+        began_ns = machine.clock()
+        measured(machine, CpuDevice(), meter=meter)
+        assert machine.journal == ["open [] [0]", "read cpu 0", "begin pytest-pareto"]
+        assert machine.clock() - began_ns == 7e9
+        measured(machine, CpuDevice(), meter=meter)
+        assert machine.clock() - began_ns == 12e9
 
-    def test_the_meter_conforms(self, world: World) -> None:
-        world.apple = {"cpu_total_mj": 8.0, "gpu_mj": 20.0}
+    def test_the_meter_conforms(self, machine: FakeMachine) -> None:
+        machine.apple = {"cpu_total_mj": 8.0, "gpu_mj": 20.0}
 
         def work(units: int) -> Callable[[], None]:
-            return lambda: world.clock.advance(units * CALL_S)
+            return lambda: machine.clock.advance(units * CALL_S)
 
         def clock() -> int:
-            world.clock.advance(0.01)  # so that five seconds of doing nothing pass
-            return world.clock()
+            machine.clock.advance(0.01)  # so that five seconds of doing nothing pass
+            return machine.clock()
 
         found = check_meter(ZeusEnergyMeter(), work=work, clock=clock, passes=1)
         assert found.readings["energy"] == pytest.approx(20.0 * CALL_S, rel=0.2)
 
 
 class TestAbsence:
-    def test_without_zeus(self, monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    def test_without_zeus(self, monkeypatch: pytest.MonkeyPatch, machine: FakeMachine) -> None:
         monkeypatch.setattr("pytest_pareto.zeus.find_spec", lambda name: None)
-        found = measured(world, gpus(0))
+        found = measured(machine, gpus(0))
         assert {each.absent for each in found.values()} == {
             "zeus is not installed; " + pip_install("zeus")
         }
-        assert world.journal == []
+        assert machine.journal == []
 
-    def test_without_permission_to_read_the_processor(self, world: World) -> None:
-        world.no_cpus = PermissionError("Can't read file; RAPL requires root privileges")
-        world.gpus = {0: 300.0}
-        found = measured(world, gpus(0))
+    def test_without_permission_to_read_the_processor(self, machine: FakeMachine) -> None:
+        machine.no_cpus = PermissionError("Can't read file; RAPL requires root privileges")
+        machine.gpus = {0: 300.0}
+        found = measured(machine, gpus(0))
         assert found["cpu_energy"].absent == (
             "zeus cannot read the processor: PermissionError: Can't read file; RAPL requires "
             "root privileges"
         )
         assert found["energy"].values
 
-    def test_without_a_driver_for_the_gpu(self, world: World) -> None:
-        world.no_gpus = OSError("NVML and AMDSMI unavailable")
-        found = measured(world, gpus(0))
+    def test_without_a_driver_for_the_gpu(self, machine: FakeMachine) -> None:
+        machine.no_gpus = OSError("NVML and AMDSMI unavailable")
+        found = measured(machine, gpus(0))
         assert found["energy"].absent == (
             "zeus cannot read the GPU: OSError: NVML and AMDSMI unavailable"
         )
         assert found["cpu_energy"].absent == "zeus found no processor with an energy counter"
-        assert world.clock() == 0  # nothing was called for nothing
+        assert machine.clock() == 0  # no call was made in vain
 
     @pytest.mark.parametrize(("second", "read"), [(0.0, "1500 J, 0 J"), (-2.0, "1500 J, -10 J")])
-    def test_a_counter_that_stands_still_is_unknown_and_not_zero(
-        self, world: World, second: float, read: str
+    def test_a_stalled_counter_is_unknown_and_not_zero(
+        self, machine: FakeMachine, second: float, read: str
     ) -> None:
-        world.gpus = {0: 300.0, 1: second}
-        found = measured(world, gpus(0, 1))
+        machine.gpus = {0: 300.0, 1: second}
+        found = measured(machine, gpus(0, 1))
         assert found["energy"].absent == f"zeus read {read} in 5.0 s of calls"
 
     def test_a_meter_of_nothing_is_refused(self) -> None:
@@ -251,32 +256,37 @@ class TestAbsence:
             ZeusEnergyMeter(gpus=False, cpus=False)
 
 
-class TestItsManners:
-    def test_zeus_is_kept_quiet_and_the_users_own_words_are_not(
-        self, world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+class TestSideEffects:
+    def test_output_of_zeus_is_suppressed_and_the_users_is_not(
+        self,
+        machine: FakeMachine,
+        capsys: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
-        world.gpus = {0: 300.0}
+        machine.gpus = {0: 300.0}
 
         def function() -> None:
-            world.clock.advance(5.0)
+            machine.clock.advance(5.0)
             sys.stdout.write("mine")
             logging.getLogger("zeus").warning("mine")
 
-        assert measured(world, gpus(0), function=function)["energy"].values
+        assert measured(machine, gpus(0), function=function)["energy"].values
         assert capsys.readouterr() == ("mine", "")
         assert [record.message for record in caplog.records] == ["mine"]
 
-    def test_polling_ends_with_the_pass_also_where_the_call_raises(self, world: World) -> None:
-        world.gpus, world.polled = {0: 300.0}, True
-        measured(world, gpus(0))
-        assert world.journal[-1] == "stop polling"
+    def test_polling_ends_with_the_pass_also_where_the_call_raises(
+        self, machine: FakeMachine
+    ) -> None:
+        machine.gpus, machine.polled = {0: 300.0}, True
+        measured(machine, gpus(0))
+        assert machine.journal[-1] == "stop polling"
 
         def function() -> None:
             raise KeyError("weights")
 
         with pytest.raises(KeyError, match="weights"):
-            measured(world, gpus(0), function=function)
-        assert world.journal[-2:] == ["begin pytest-pareto", "stop polling"]
+            measured(machine, gpus(0), function=function)
+        assert machine.journal[-2:] == ["begin pytest-pareto", "stop polling"]
 
 
 @pytest.mark.skipif(find_spec("zeus") is None, reason="zeus is not installed")
@@ -293,7 +303,7 @@ class TestTheRealZeus:
         monitor: Any = ZeusMonitor(gpu_indices=[], cpu_indices=[])
         assert {"soc_is_present", "power_monitor", "cpus"} <= vars(monitor).keys()
 
-    def test_it_measures_or_says_why_not(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_it_measures_or_has_a_reason(self, capsys: pytest.CaptureFixture[str]) -> None:
         calls = Calls(lambda: sum(range(10_000)), lambda: ((), {}), clock=time.perf_counter_ns)
         found = meter_pass(ZeusEnergyMeter(), calls, frozenset())
         assert [each.metric for each in found] == [ENERGY, CPU_ENERGY]

@@ -1,4 +1,4 @@
-"""A bench whose work takes time only by its own clock: what runs on it is the same each time."""
+"""A test bench whose work takes time only by its own clock, so that results are repeatable."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ UNIT_S = 0.02
 
 
 class Bench:
-    """Work that moves a clock (ns), and a clock that moves a little with each look at it."""
+    """Work that moves a clock (ns), and a clock that advances by 1 µs with each reading."""
 
     def __init__(self) -> None:
         self._now_ns = 0

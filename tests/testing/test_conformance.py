@@ -1,4 +1,4 @@
-"""check_meter passes meters that are right, and says of broken ones what is wrong with them."""
+"""`check_meter` passes correct meters, and names the problems of broken ones."""
 
 import gc
 import random
@@ -38,7 +38,7 @@ Reading = Callable[[float], float]
 
 
 class TimingMeter:
-    """A meter of one metric that a test breaks: ``reading`` of the seconds of a call."""
+    """A meter of one metric, which returns ``reading`` of the seconds of a call."""
 
     def __init__(self, metric: Metric = TIME, reading: Reading = float) -> None:
         self.metrics: tuple[Metric, ...] = (metric,)
@@ -59,7 +59,7 @@ class TimingMeter:
 
 
 class CpuTimeMeter:
-    """The smallest meter, as the documentation of `Meter` shows it."""
+    """The minimal meter in the documentation of `Meter`."""
 
     metrics = (TIME,)
 
@@ -78,7 +78,7 @@ def checked(meter: Meter, bench: "Bench", **options: Any) -> CheckedMeter:
 
 
 def problem(meter: Any, bench: "Bench", **options: Any) -> str:
-    """Return the one thing that is wrong with a meter."""
+    """Return the only problem of a meter."""
     with pytest.raises(BrokenMeter) as raised:
         checked(meter, bench, **options)
     (only,) = raised.value.problems
@@ -103,7 +103,7 @@ class TestAMeterThatIsRight:
              lambda s: 7.0, 7.0),  # not a cost
         ],
     )  # fmt: skip
-    def test_it_passes_and_its_readings_are_told(
+    def test_it_passes_and_its_readings_are_returned(
         self, bench: "Bench", metric: Metric, reading: Reading, of_one_unit: float
     ) -> None:
         found = checked(TimingMeter(metric, reading), bench)
@@ -131,9 +131,9 @@ class TestAMeterThatIsRight:
         found = check_meter(WorkMeter(), work=work, unseen=lambda: sum([1]), expected=exactly)
         assert found.readings == {"flops": 2.0 * 8**3}
 
-    def test_more_work_than_one_unit_is_measured_as_often_as_asked(self, bench: "Bench") -> None:
+    def test_passes_sets_how_often_the_work_is_measured(self, bench: "Bench") -> None:
         checked(TimingMeter(), bench, passes=2)
-        # Each pass has a first call beside the meter's own.
+        # Each pass has a first call in addition to that of the meter.
         assert bench.done_units == 2 * (2 * 1 + 2 * 4)
 
 
@@ -160,8 +160,8 @@ class TestAMeterThatIsAbsent:
         meter = ScriptedMeter(TIME, absent="no permission")
         assert problem(meter, bench, must_measure=True) == "'own_time' is absent: no permission"
 
-    def test_what_is_absent_now_and_then_is_not_said_to_be_checked(self, bench: "Bench") -> None:
-        class Fickle(TimingMeter):
+    def test_what_is_absent_in_some_passes_is_not_checked(self, bench: "Bench") -> None:
+        class SometimesAbsent(TimingMeter):
             def measure(self, calls: Calls) -> Sequence[Measurement]:
                 seconds = self.seconds(calls)
                 if seconds > 0.05:
@@ -169,9 +169,9 @@ class TestAMeterThatIsAbsent:
                 return [Measurement(TIME, (seconds,))]
 
         with pytest.raises(SkipTest, match="events were dropped"):
-            checked(Fickle(), bench)
+            checked(SometimesAbsent(), bench)
 
-    def test_what_is_not_asked_for_is_not_judged(self, bench: "Bench") -> None:
+    def test_what_is_skipped_is_not_checked(self, bench: "Bench") -> None:
         class Two(TimingMeter):
             def measure(self, calls: Calls) -> Sequence[Measurement]:
                 assert calls.wanted == {"own_time"}
@@ -258,7 +258,7 @@ class TestZeroWhereUnknown:
 
     def test_zero_for_what_it_cannot_see(self, bench: "Bench") -> None:
         meter = TimingMeter(BYTES, lambda s: 4096.0 if s > 0.01 else 0.0)
-        checked(meter, bench)  # of a call that does nothing, no bytes can be a fact
+        checked(meter, bench)  # a call that does nothing may use 0 bytes
         text = problem(meter, bench, unseen=int)
         assert text.startswith("'own_bytes' reads 0 B for work that it cannot see")
 
@@ -283,12 +283,12 @@ class TestZeroWhereUnknown:
         checked(Seeing(), bench, unseen=int)
 
 
-class Twice(TimingMeter):
+class MeasuringTwice(TimingMeter):
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         return [*super().measure(calls), *super().measure(calls)]
 
 
-class Other(TimingMeter):
+class MeasuringUndeclared(TimingMeter):
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         return [*super().measure(calls), Measurement(STEPS, (1.0,))]
 
@@ -298,13 +298,13 @@ class Redefined(TimingMeter):
         return [Measurement(cost("own_time", "J"), (self.seconds(calls),))]
 
 
-class Silent(TimingMeter):
+class MeasuringNothing(TimingMeter):
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         self.seconds(calls)
         return []
 
 
-class Talkative(TimingMeter):
+class ReturningNumber(TimingMeter):
     def measure(self, calls: Calls) -> Any:
         return self.seconds(calls)
 
@@ -319,7 +319,7 @@ class Nan(TimingMeter):
         return [Measurement(TIME, (self.seconds(calls) * float("nan"),))]
 
 
-class Once(TimingMeter):
+class WorkingOnce(TimingMeter):
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         found = super().measure(calls)
         self.reading = None  # type: ignore[assignment]  # what is tested
@@ -333,13 +333,13 @@ class Swallowing(TimingMeter):
         return absent(self.metrics, "it did not work")
 
 
-class PastPrepare(TimingMeter):
+class BypassingPrepare(TimingMeter):
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         calls._function()
         return super().measure(calls)
 
 
-class Again(TimingMeter):
+class CallingTwice(TimingMeter):
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         call = calls.prepare()
         call()
@@ -347,7 +347,7 @@ class Again(TimingMeter):
         return super().measure(calls)
 
 
-class Ahead(TimingMeter):
+class PreparingAhead(TimingMeter):
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         first, second = calls.prepare(), calls.prepare()
         first()
@@ -355,22 +355,22 @@ class Ahead(TimingMeter):
         return super().measure(calls)
 
 
-class Wordless(TimingMeter):
+class EmptyReason(TimingMeter):
     def absence(self) -> str:
         return ""
 
 
-class Unsure(TimingMeter):
+class RaisingAbsence(TimingMeter):
     def absence(self) -> str | None:
         raise OSError("no library")
 
 
-class Moody(TimingMeter):
-    asked = 0
+class InconsistentAbsence(TimingMeter):
+    calls = 0
 
     def absence(self) -> str | None:
-        self.asked += 1
-        return None if self.asked % 2 else "asked already"
+        self.calls += 1
+        return None if self.calls % 2 else "asked already"
 
 
 class TestTheProtocol:
@@ -379,22 +379,22 @@ class TestTheProtocol:
         [
             (lambda: CpuTimeMeter, "this is a class; give a meter made of it"),
             (object, "it has no method 'absence'"),
-            (Twice, "'own_time' is measured more than once"),
-            (Other, "'own_steps' is measured, and not declared in metrics"),
+            (MeasuringTwice, "'own_time' is measured more than once"),
+            (MeasuringUndeclared, "'own_steps' is measured, and not declared in metrics"),
             (Redefined, "'own_time' is declared as Metric.*unit='s'.*measured as .*unit='J'"),
-            (Silent, "'own_time' is declared, and not measured"),
-            (Talkative, "measure returned 0.02.*; it returns a sequence of Measurement"),
+            (MeasuringNothing, "'own_time' is declared, and not measured"),
+            (ReturningNumber, "measure returned 0.02.*; it returns a sequence of Measurement"),
             (Failing, "measure raised OSError: no device$"),
             (Nan, "measure raised ParetoError: 'own_time' is nan at reading 0"),
-            (Once, "measure raised TypeError"),
+            (WorkingOnce, "measure raised TypeError"),
             (Swallowing, "swallows what the measured function raises"),
-            (PastPrepare, r"calls the function itself: use calls.prepare\(\)"),
-            (Again, "makes a prepared call twice"),
-            (Ahead, "prepares a call before it made the one prepared earlier"),
+            (BypassingPrepare, r"calls the function itself: use calls.prepare\(\)"),
+            (CallingTwice, "makes a prepared call twice"),
+            (PreparingAhead, "prepares a call before it made the one prepared earlier"),
             (lambda: ScriptedMeter(STEPS, [[2.0]]), "never calls the function"),
-            (Wordless, "absence.. returned ''; it returns a reason in words, or None"),
-            (Unsure, "absence.. raised OSError: no library"),
-            (Moody, "absence.. returned None, and asked again 'asked already'"),
+            (EmptyReason, "absence.. returned ''; it returns a reason in words, or None"),
+            (RaisingAbsence, "absence.. raised OSError: no library"),
+            (InconsistentAbsence, "absence.. returned None, and asked again 'asked already'"),
         ],
     )
     def test_what_breaks_it_is_named(
@@ -420,8 +420,8 @@ class TestTheProtocol:
         with pytest.raises(BrokenMeter, match=message):
             checked(meter, bench)
 
-    def test_all_problems_are_told_together(self, bench: "Bench") -> None:
-        meter = Other(TIME, lambda s: 20.0)
+    def test_all_problems_are_reported_together(self, bench: "Bench") -> None:
+        meter = MeasuringUndeclared(TIME, lambda s: 20.0)
         with pytest.raises(BrokenMeter) as raised:
             checked(meter, bench)
         assert [text.split()[1] for text in raised.value.problems] == ["is", "reads", "reads"]
@@ -451,7 +451,7 @@ class TestTheProtocol:
 
 
 class LeavingMeter(TimingMeter):
-    """A meter that changes something of the process, and puts it back or does not."""
+    """A meter that changes the state of the process, and may restore it."""
 
     def __init__(self, change: Callable[[], None], undo: Callable[[], None]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Our own meters of the GPU conform. Run with `-m gpu`."""
+"""The built-in GPU meters conform to the protocol. Run with `-m gpu`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ MiB = 2**20
 
 @pytest.fixture
 def products() -> Callable[[int], Callable[[], None]]:
-    """Some ten milliseconds of matrix products a unit."""
+    """Work of about ten milliseconds of matrix products per unit."""
     import torch
 
     a: Any = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
@@ -34,7 +34,7 @@ def products() -> Callable[[int], Callable[[], None]]:
 
 
 def test_latency_and_energy(products: Callable[[int], Callable[[], None]]) -> None:
-    # The reference tells of the host, so it does not grow with the work.
+    # The reference measures the host, so it does not grow with the work.
     meter = SteadyMeter(tracer=lambda: None)
     found = check_meter(meter, work=products, skip=["host_reference"], passes=1)
     assert found.readings.keys() >= {"latency", "event_time"}

@@ -1,4 +1,4 @@
-"""Files of readings: what goes in comes out, and what cannot be used is told with its place."""
+"""Files of readings: a round trip returns the same, and errors name file and line."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -70,7 +70,7 @@ class TestReplay:
             ("b", 1, "run 1 has no case 'b'; it has a"),
         ],
     )
-    def test_what_was_not_recorded_is_told(
+    def test_what_was_not_recorded_is_an_error(
         self, file: Path, case_id: str, run: int, reason: str
     ) -> None:
         _, flops = replay_meters(file, run=run)
@@ -89,7 +89,7 @@ class TestReplay:
             ({"scale": {"latency": 0.0}}, "scale of 'latency' must be a finite number > 0"),
         ],
     )
-    def test_what_the_file_does_not_have_is_told(
+    def test_what_the_file_does_not_have_is_an_error(
         self, file: Path, options: Mapping[str, Any], message: str
     ) -> None:
         with pytest.raises(ParetoError, match=message):
@@ -124,7 +124,7 @@ class TestAFileThatCannotBeUsed:
             (3, lambda c: c["metric"].update(name="latency"), "'latency' of 'a' is on line 2"),
         ],
     )
-    def test_its_place_is_told(
+    def test_its_place_is_named(
         self, file: Path, number: int, change: Callable[[dict[str, Any]], None], message: str
     ) -> None:
         edit(file, number, change)
@@ -252,7 +252,7 @@ def test_what_we_recorded_on_an_h200_can_be_read() -> None:
     assert readings.metrics["latency"] == LATENCY
 
 
-def test_looks_that_cannot_be_are_told_with_their_line(tmp_path: Path) -> None:
+def test_impossible_looks_are_an_error_with_their_line(tmp_path: Path) -> None:
     path = tmp_path / "readings.jsonl"
     score = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
     looked = Measurement(score, (1.0,), ("a",), looks=Looks(5, 5, 1, 0))

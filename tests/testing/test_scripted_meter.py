@@ -24,7 +24,7 @@ def test_a_single_entry_is_for_every_case() -> None:
     assert [_readings(meter) for _ in range(3)] == [(1.0, 1.1)] * 3
 
 
-def test_the_end_of_the_script_is_told_and_not_replayed() -> None:
+def test_the_end_of_the_script_is_an_error() -> None:
     meter = ScriptedMeter(LATENCY, [[1.0], [2.0]])
     _readings(meter)
     _readings(meter)
@@ -52,7 +52,7 @@ def test_a_meter_without_a_script_is_refused() -> None:
         ScriptedMeter(LATENCY)
 
 
-def test_the_clock_returns_its_ticks_and_then_says_that_they_ended() -> None:
+def test_the_clock_returns_its_ticks_and_then_raises() -> None:
     clock = ScriptedClock([5, 7])
     assert [clock(), clock()] == [5, 7]
     with pytest.raises(ParetoError, match="more often than its 2 ticks"):

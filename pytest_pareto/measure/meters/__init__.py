@@ -1,1 +1,1 @@
-"""The meters that are built in, and what they read."""
+"""The built-in meters, and the instruments that they read."""

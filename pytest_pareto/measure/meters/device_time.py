@@ -1,11 +1,11 @@
-"""Device time: what the kernels of a call take together, however slowly the host launches them.
+"""Device time: the summed kernel time of a call, measured with ``torch.profiler``.
 
-A window of calls under ``torch.profiler``, which sees every kernel that a GPU ran.
+`DeviceTimeMeter` profiles a window of calls. `profile_calls` returns the exported trace, and
+`read_activity` reads kernels, copies, waits and launches from it. A slow host that launches kernels
+late does not change device time.
 
-What a GPU did, read from the trace that ``torch.profiler`` exports.
-
-The trace is Chrome's format, whose categories torch has kept since 1.8; it is read here without
-torch's own event objects, which took twelve times as long for 50,000 kernels.
+The trace is in Chrome's format, whose categories torch has kept since 1.8. It is parsed here
+without torch's own event objects, which took twelve times as long for 50,000 kernels.
 """
 
 import os
@@ -20,105 +20,117 @@ from typing import Any
 import msgspec
 
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice, initialized_cuda, loaded_torch
-from pytest_pareto.measure.loop import call_for, one_round, warm_up
+from pytest_pareto.measure.loop import call_for_seconds, one_round, warm_up
 from pytest_pareto.measure.meter import Calls, absent
-from pytest_pareto.measure.meters.throttling import Watch
+from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
 from pytest_pareto.model.metric import DEVICE_TIME, HOST_COPIES, HOST_WAITS, KERNELS, Metric
 from pytest_pareto.model.run import Measurement
 
-_DETACH = "TEARDOWN_CUPTI"
-_DETACHES_SAFELY = (12, 6)
+_DETACH_VARIABLE = "TEARDOWN_CUPTI"
+_SAFE_DETACH_CUDA = (12, 6)
+_HOST_CALLS = ("cuda_runtime", "cuda_driver")
+_WAIT_CALLS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
+_HOST_COPY_NAMES = ("Memcpy HtoD", "Memcpy DtoH")
+_SETTLE_S = 0.5
+_WINDOW_S = 1.0
+_MIN_CALLS = 3
+_MAX_CALLS = 2000
+"""Enough for calls of a microsecond and one kernel each, and still a small trace."""
+_SYNCS_PER_ROUND = 2
+_MAX_PROFILER_WAITS = 2
+"""Waits that may not belong to the calls: the profiler makes one or two itself.
+
+It makes them when it starts and stops.
+"""
+Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
 
 
 def profiling_absence() -> str | None:
-    """Say why nothing can be profiled in this process, or None.
+    """Return why nothing can be profiled in this process, or None.
 
-    After a profile the driver's tracing library stays attached unless told otherwise: on an
-    H200 every launch of the process was 36 to 90 % slower from then on, and with it the
-    latency of each later test. Detaching was unsafe beside CUDA graphs before CUDA 12.6.
+    After a profile the driver's tracing library stays attached unless it is told to detach: on an
+    H200 every launch of the process was 36 to 90 % slower from then on, and so was the
+    latency of each later test. Detaching was unsafe together with CUDA graphs before CUDA 12.6.
     """
     torch = loaded_torch()
     if torch is None or initialized_cuda() is None:
         return NO_CUDA
     if torch.version.hip is not None:
         return "on ROCm torch's traces were never tried: their copies have no direction"
-    if torch.autograd._profiler_enabled():  # noqa: SLF001  (torch offers no other way to ask)
+    if torch.autograd._profiler_enabled():  # noqa: SLF001  (torch has no public query)
         return "a torch profiler is active already; run without it"
     if not _can_detach(torch.version.cuda):
-        chosen = os.environ.get(_DETACH)
-        who = (
+        user_choice = os.environ.get(_DETACH_VARIABLE)
+        cause = (
             f"torch built for CUDA {torch.version.cuda}"
-            if chosen is None
-            else f"{_DETACH}={chosen}"
+            if user_choice is None
+            else f"{_DETACH_VARIABLE}={user_choice}"
         )
         return (
-            f"{who} leaves the profiler attached, which would slow down the tests that follow; "
-            f"use torch for CUDA 12.6 or later without {_DETACH}, or set {_DETACH}=1 if nothing "
-            "here uses CUDA graphs"
+            f"{cause} leaves the profiler attached, which would slow down the tests that follow; "
+            f"use torch for CUDA 12.6 or later without {_DETACH_VARIABLE}, or set "
+            f"{_DETACH_VARIABLE}=1 if nothing here uses CUDA graphs"
         )
     return None
 
 
 def _can_detach(cuda: str) -> bool:
-    chosen = os.environ.get(_DETACH)  # by the user, or "0" by torch itself beside CUDA graphs
-    if chosen is not None:
-        return chosen == "1"
-    return tuple(int(part) for part in cuda.split(".")[:2]) >= _DETACHES_SAFELY
+    # Set by the user, or to "0" by torch itself with CUDA graphs.
+    user_choice = os.environ.get(_DETACH_VARIABLE)
+    if user_choice is not None:
+        return user_choice == "1"
+    return tuple(int(part) for part in cuda.split(".")[:2]) >= _SAFE_DETACH_CUDA
 
 
 def profile_calls(settle: Callable[[], None], window: Callable[[], None]) -> bytes:
     """Trace what the GPUs do during ``window``, and return the trace as Chrome's JSON.
 
-    ``settle`` runs before it, traced as well but dropped, so that starting the profiler does
-    not let the GPU rest before the window. Both must leave no work unfinished.
+    ``settle`` runs before it; it is traced as well but dropped, so that the GPU is not idle before
+    the window while the profiler starts. Both must leave no work unfinished.
     """
     torch: Any = loaded_torch()
     profiler = torch.profiler
-    os.environ.setdefault(_DETACH, "1")
+    os.environ.setdefault(_DETACH_VARIABLE, "1")
     with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about events of other cycles; there is one
-        file = Path(folder, "trace.json")
+        warnings.simplefilter("ignore")  # about events of other cycles; there is only one
+        trace_file = Path(folder, "trace.json")
         with profiler.profile(
             activities=[profiler.ProfilerActivity.CUDA],
             schedule=profiler.schedule(wait=0, warmup=1, active=1, repeat=1),
-            on_trace_ready=lambda done: done.export_chrome_trace(str(file)),
+            on_trace_ready=lambda trace: trace.export_chrome_trace(str(trace_file)),
         ) as active:
             settle()
             active.step()
             window()
             active.step()
-        return file.read_bytes()
+        return trace_file.read_bytes()
 
 
-def profiles_itself(call: Callable[[], object]) -> bool:
-    """Make a call, and return whether it ran a profiler of torch.
+def runs_own_profiler(call: Callable[[], object]) -> bool:
+    """Make a call, and return whether it ran a torch profiler of its own.
 
-    One within another ends the process (seen with torch 2.13), and it is not to be seen before.
+    A profiler within another ends the process (observed with torch 2.13), and nothing shows
+    beforehand that a call starts one.
     """
     torch: Any = loaded_torch()
     autograd = torch.autograd.profiler
-    seen = []
+    entered_profiles = []
     enter, prepare = autograd.profile.__enter__, autograd.profile._prepare_trace  # noqa: SLF001
 
-    def entered(profile: Any) -> object:
-        seen.append(profile)
+    def record_enter(profile: Any) -> object:
+        entered_profiles.append(profile)
         return enter(profile)
 
-    def prepared(profile: Any) -> object:
-        seen.append(profile)
+    def record_prepare(profile: Any) -> object:
+        entered_profiles.append(profile)
         return prepare(profile)
 
-    autograd.profile.__enter__, autograd.profile._prepare_trace = entered, prepared  # noqa: SLF001
+    autograd.profile.__enter__, autograd.profile._prepare_trace = record_enter, record_prepare  # noqa: SLF001
     try:
         call()
     finally:
         autograd.profile.__enter__, autograd.profile._prepare_trace = enter, prepare  # noqa: SLF001
-    return bool(seen)
-
-
-_HOST_CALLS = ("cuda_runtime", "cuda_driver")
-_WAITS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
-_BETWEEN_HOST_AND_DEVICE = ("Memcpy HtoD", "Memcpy DtoH")
+    return bool(entered_profiles)
 
 
 class _Arguments(msgspec.Struct):
@@ -140,14 +152,14 @@ class _Trace(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Everything that happened in a traced window.
+    """All host and GPU activity in a traced window.
 
     ``durations_s`` are of kernels, memsets and copies that stay on GPUs, in the order of their
-    start, whether or not they overlapped; ``names`` say what each was. ``host_copies`` cross
-    between host and GPU. ``host_waits`` is how often the host waited for a GPU,
+    start, whether or not they overlapped; ``names`` are their names. ``host_copies`` counts copies
+    between host and GPU. ``host_waits`` counts how often the host waited for a GPU,
     ``device_waits`` how often for all of its work. ``launches`` were made by the host;
-    ``lost`` of them left no trace on a GPU. ``graphs`` of them were of CUDA graphs, whose kernels
-    all share one correlation, so that one of them can be lost unseen.
+    ``lost`` of them have no event on a GPU. ``graphs`` of them launched CUDA graphs, whose kernels
+    all share one correlation id, so that the loss of a single kernel goes unnoticed.
     """
 
     durations_s: tuple[float, ...]
@@ -162,20 +174,20 @@ class Activity:
 
     @property
     def device_s(self) -> float:
-        """The durations, summed."""
+        """The sum of the durations, in seconds."""
         return sum(self.durations_s)
 
     def per_call(self, calls: int) -> tuple[float, ...] | None:
-        """Return the summed duration (s) of each of so many calls that did not overlap.
+        """Return the summed duration (s) of each of ``calls`` calls, or None where they differ.
 
-        Calls that do the same run the same kernels, and so are told apart by counting.
-        None where they have not done the same.
+        The calls must not overlap. Calls that do the same run the same kernels, and are therefore
+        separated by counting.
         """
         each, rest = divmod(len(self.names), calls)
         if rest or not each:
             return None
         starts = range(0, len(self.names), each)
-        # Kernels of several streams may start in another order, so it does not count.
+        # Kernels of several streams may start in any order, so the order is ignored.
         first = Counter(self.names[:each])
         if any(Counter(self.names[start : start + each]) != first for start in starts):
             return None
@@ -183,34 +195,34 @@ class Activity:
 
 
 def read_activity(trace: bytes) -> Activity:
-    """Read the JSON of an exported trace.
+    """Return the activity in the JSON of an exported trace.
 
-    Raises msgspec.DecodeError where it is not one.
+    Raises msgspec.DecodeError where the JSON is not a trace.
     """
     events = [event for event in msgspec.json.decode(trace, type=_Trace).events if event.ph == "X"]
     kernels = [event for event in events if event.cat == "kernel"]
     copies = [event for event in events if event.cat == "gpu_memcpy"]
-    sets = [event for event in events if event.cat == "gpu_memset"]
+    memsets = [event for event in events if event.cat == "gpu_memset"]
     calls = [event for event in events if event.cat in _HOST_CALLS]
     launches = [call for call in calls if _is_launch(call.name)]
-    within = [copy for copy in copies if not copy.name.startswith(_BETWEEN_HOST_AND_DEVICE)]
-    on_gpu = sorted((*kernels, *within, *sets), key=lambda event: event.ts)
-    seen = {_correlation(event) for event in (*kernels, *copies, *sets)}
+    device_copies = [copy for copy in copies if not copy.name.startswith(_HOST_COPY_NAMES)]
+    device_events = sorted((*kernels, *device_copies, *memsets), key=lambda event: event.ts)
+    traced = {_correlation(event) for event in (*kernels, *copies, *memsets)}
     return Activity(
-        durations_s=tuple(event.dur / 1e6 for event in on_gpu),
-        names=tuple(event.name for event in on_gpu),
+        durations_s=tuple(event.dur / 1e6 for event in device_events),
+        names=tuple(event.name for event in device_events),
         kernels=len(kernels),
-        host_copies=len(copies) - len(within),
-        host_waits=_count(calls, _WAITS),
-        device_waits=_count(calls, ("DeviceSynchronize",)),
+        host_copies=len(copies) - len(device_copies),
+        host_waits=_count_endings(calls, _WAIT_CALLS),
+        device_waits=_count_endings(calls, ("DeviceSynchronize",)),
         launches=len(launches),
-        lost=sum(_correlation(launch) not in seen for launch in launches),
+        lost=sum(_correlation(launch) not in traced for launch in launches),
         graphs=sum("GraphLaunch" in launch.name for launch in launches),
     )
 
 
 def _is_launch(name: str) -> bool:
-    """Whether a call of the runtime or driver puts kernels on a GPU, one or a graph of them."""
+    """Return whether a call of the runtime or driver launches a kernel or a graph of kernels."""
     return "Launch" in name and "HostFunc" not in name
 
 
@@ -218,32 +230,20 @@ def _correlation(event: _Event) -> int | None:
     return None if event.args is None else event.args.correlation
 
 
-def _count(calls: Sequence[_Event], endings: tuple[str, ...]) -> int:
+def _count_endings(calls: Sequence[_Event], endings: tuple[str, ...]) -> int:
     return sum(call.name.endswith(endings) for call in calls)
-
-
-_SETTLE_S = 0.5
-_WINDOW_S = 1.0
-_FEW_CALLS = 3
-_MOST_CALLS = 2000
-"""So many calls of a microsecond and a kernel each are enough, and a small trace."""
-_SYNCS_PER_ROUND = 2
-_PROFILERS_OWN = 2
-"""Waits that may not be the calls': the profiler makes one or two when it starts and stops."""
-
-Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
 
 
 class DeviceTimeMeter:
     """`device_time` (s), `kernels`, `host_copies` and `host_waits` (counts) of one call.
 
-    At least three calls and a second of them, in the steady state, under torch's profiler. The
-    time is summed over kernels, memsets and copies within GPUs, so it does not see the gaps
-    between them: what the host makes of it is `latency`. Kernels that overlap both count in
+    Profiles at least three calls and at least a second of them, in the steady state. The time
+    is the sum over kernels, memsets and copies within GPUs, so it excludes the gaps between
+    them: `latency` includes the delays of the host. Kernels that overlap both count in
     full. Copies between host and GPU, and waits of the host for a GPU, explain a latency.
 
-    Where events were dropped everything is absent, since a sum over the rest is too small.
-    Counts that differ from call to call are absent too: they are no figure of a call.
+    Where the profiler dropped events, every metric is absent, since a sum over the rest is too
+    small. Counts that differ from call to call are absent too: no single value describes a call.
     """
 
     metrics = (DEVICE_TIME, KERNELS, HOST_COPIES, HOST_WAITS)
@@ -252,58 +252,64 @@ class DeviceTimeMeter:
         self,
         profile: Profile = profile_calls,
         absence: Callable[[], str | None] = profiling_absence,
-        profiles_itself: Callable[[Callable[[], object]], bool] = profiles_itself,
+        runs_own_profiler: Callable[[Callable[[], object]], bool] = runs_own_profiler,
     ) -> None:
         self._profile = profile
         self._absence = absence
-        self._profiles_itself = profiles_itself
+        self._profiles_itself = runs_own_profiler
 
     def absence(self) -> str | None:
-        """Say why nothing can be profiled here, if so."""
+        """Return why nothing can be profiled here, or None."""
         return self._absence()
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Profile a window of calls, and again where heat slowed the GPU down."""
+        """Profile a window of calls, again if heat slowed the GPU down; return the measurements."""
         warm_up(calls)
         if self._profiles_itself(lambda: one_round(calls, None)):
             return absent(self.metrics, "the function runs a torch profiler of its own")
-        with Watch(calls) as watch:
-            found = watch.unslowed(lambda: self._window(calls, watch))
-        if watch.slowed is not None:
-            return absent(self.metrics, watch.slowed)
-        return tuple(watch.noted(each) if each.metric is DEVICE_TIME else each for each in found)
+        with ThrottlingMonitor(calls) as monitor:
+            measurements = monitor.repeat_while_throttled(lambda: self._window(calls, monitor))
+        if monitor.slowdown_reason is not None:
+            return absent(self.metrics, monitor.slowdown_reason)
+        return tuple(
+            monitor.with_conditions(each) if each.metric is DEVICE_TIME else each
+            for each in measurements
+        )
 
-    def _window(self, calls: Calls, watch: Watch) -> tuple[Measurement, ...]:
+    def _window(self, calls: Calls, monitor: ThrottlingMonitor) -> tuple[Measurement, ...]:
         done = 0
 
         def settle() -> None:
-            call_for(calls, _SETTLE_S)
+            call_for_seconds(calls, _SETTLE_S)
 
         def window() -> None:
             nonlocal done
-            with watch.calling():
-                done, _ = call_for(calls, _WINDOW_S, at_least=_FEW_CALLS, at_most=_MOST_CALLS)
+            with monitor.recording_conditions():
+                done, _ = call_for_seconds(
+                    calls, _WINDOW_S, min_calls=_MIN_CALLS, max_calls=_MAX_CALLS
+                )
 
         activity = read_activity(self._profile(settle, window))
         assert isinstance(calls.device, CudaDevice)
-        ours = _SYNCS_PER_ROUND * len(calls.device.indexes) * done
-        reason = _unusable(activity, ours, done)
+        loop_waits = _SYNCS_PER_ROUND * len(calls.device.indexes) * done
+        reason = _unusable_reason(activity, loop_waits, done)
         if reason is not None:
             return absent(self.metrics, reason)
-        waits = activity.host_waits - ours
+        waits = activity.host_waits - loop_waits
         return (
-            *_kernels(activity, done),
-            _each(HOST_COPIES, activity.host_copies, done),
-            _each(HOST_WAITS, waits - min(_PROFILERS_OWN, waits % done), done),
+            *_kernel_measurements(activity, done),
+            _count_per_call(HOST_COPIES, activity.host_copies, done),
+            _count_per_call(HOST_WAITS, waits - min(_MAX_PROFILER_WAITS, waits % done), done),
         )
 
 
-def _unusable(activity: Activity, ours: int, calls: int) -> str | None:
-    # Each of our own waits must be there as well: a trace that was cut short ends before them.
-    if activity.lost or activity.device_waits < ours:
+def _unusable_reason(activity: Activity, loop_waits: int, calls: int) -> str | None:
+    # The loop's own waits must all be in the trace: one that was cut short ends before them.
+    if activity.lost or activity.device_waits < loop_waits:
         return (
             f"the profiler dropped events ({activity.lost} of {activity.launches} launches left "
-            f"no kernel, {max(0, ours - activity.device_waits)} of {ours} waits are missing), "
+            f"no kernel, {max(0, loop_waits - activity.device_waits)} of {loop_waits} waits are "
+            "missing), "
             "and a sum of the rest would be too small; measure less work in a call"
         )
     if not activity.kernels:
@@ -311,10 +317,10 @@ def _unusable(activity: Activity, ours: int, calls: int) -> str | None:
             "the profiler saw no kernel: the call runs none on the GPU, or another profiler "
             "(nsys, ncu) holds it"
         )
-    # Where calls wait themselves, their waits can stand for ours that were lost, and of a graph
-    # one kernel stands for all: then only calls that are alike show that nothing is missing.
-    unsure = activity.graphs or activity.device_waits > ours + _PROFILERS_OWN
-    if unsure and activity.per_call(calls) is None:
+    # Where calls wait themselves, their waits can replace lost waits of the loop, and in a graph
+    # one kernel can replace all: then only identical calls prove that nothing is missing.
+    ambiguous = activity.graphs or activity.device_waits > loop_waits + _MAX_PROFILER_WAITS
+    if ambiguous and activity.per_call(calls) is None:
         return (
             f"the kernels differ from call to call ({activity.kernels} in {calls} calls), or the "
             "profiler dropped some: with CUDA graphs, or calls that synchronise, it cannot be told"
@@ -322,22 +328,22 @@ def _unusable(activity: Activity, ours: int, calls: int) -> str | None:
     return None
 
 
-def _kernels(activity: Activity, calls: int) -> tuple[Measurement, Measurement]:
-    apart = activity.per_call(calls)
-    if apart is None:
-        differ = f"the kernels differ from call to call ({activity.kernels} in {calls} calls)"
+def _kernel_measurements(activity: Activity, calls: int) -> tuple[Measurement, Measurement]:
+    per_call_s = activity.per_call(calls)
+    if per_call_s is None:
+        reason = f"the kernels differ from call to call ({activity.kernels} in {calls} calls)"
         mean_s = activity.device_s / calls
         return (
-            Measurement(DEVICE_TIME, (mean_s,), notes=(f"mean of {calls} calls: {differ}",)),
-            Measurement(KERNELS, absent=differ),
+            Measurement(DEVICE_TIME, (mean_s,), notes=(f"mean of {calls} calls: {reason}",)),
+            Measurement(KERNELS, absent=reason),
         )
     return (
-        Measurement(DEVICE_TIME, apart, notes=(f"of {calls} calls",)),
+        Measurement(DEVICE_TIME, per_call_s, notes=(f"of {calls} calls",)),
         Measurement(KERNELS, (float(activity.kernels // calls),)),
     )
 
 
-def _each(metric: Metric, total: int, calls: int) -> Measurement:
+def _count_per_call(metric: Metric, total: int, calls: int) -> Measurement:
     if total % calls:
         reason = f"it differs from call to call ({total} in {calls} calls)"
         return Measurement(metric, absent=reason)

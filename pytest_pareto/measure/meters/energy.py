@@ -1,6 +1,7 @@
-"""Energy by the boards' own counters, read at the edges of a long window of calls.
+"""Energy of a call, by the boards' energy counters read before and after a long window of calls.
 
-Power over time, from the driver's own record, to check the energy counter by.
+`EnergyWindow` measures. `PowerLog` integrates the power samples that the driver records, as a
+cross-check of the counter.
 """
 
 import os
@@ -16,91 +17,96 @@ from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
 
 STEPS = 50
-"""How many steps of the counter a window lasts, so that a whole one would be 2 %."""
-_STANDS_STILL_S = 2.0
-_SHORTEST_STEP_S = 0.05
-"""Steps that are shorter are taken together: rest is not measured in a few milliseconds."""
-_AT_WORK = 1.05
+"""The length of a window in steps of the counter: an error of one whole step would be 2 %."""
+_STALLED_AFTER_S = 2.0
+_MIN_STEP_S = 0.05
+"""Shorter steps are merged: idle power cannot be measured in a few milliseconds."""
+_MIN_LOAD_RATIO = 1.05
 """Idle power is known to 2 %. An H200 draws 125 W idle, 200 W where its host keeps it waiting."""
-_SETTLED = 2
-"""At this step after work has ended the counter holds all of it: it lags by less than one."""
+_SETTLED_STEP = 2
+"""At this step after work has ended the counter includes all of it: it lags by less than one."""
+_FETCH_EVERY_US = 1_000_000
+_LARGEST_GAP_US = 250_000
+Sample = tuple[int, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The moment when a counter was seen to step (ns of the clock), and where it then stood."""
+    """A step of an energy counter: when it was observed (clock ns), and the value after it."""
 
     at_ns: int
     energy_j: float
 
 
 class EnergyWindow:
-    """Measures the energy that ``boards`` spend in calls from now on; they are idle now.
+    """Measures the energy that ``boards`` spend in calls from now on; the boards must be idle now.
 
-    The counter of an H200 moves every 100 ms, so the window begins and ends at steps of it,
-    with the GPU idle for one or two of them at either end. What is drawn outside of the calls
-    (there, and between them, where arguments are set up) is taken off at idle power, which is
-    measured; a `setup` that uses the GPU adds to the figure. Reading the counter took 3 ms
-    there, so it is not read in between.
-    Raises NvmlError where energy cannot be told for what is measured alone.
+    The counter of an H200 moves every 100 ms, so the window begins and ends at steps of the
+    counter, with the GPU idle for one or two steps at either end. The energy drawn outside of the
+    calls (there, and between the calls, where arguments are set up) is subtracted at idle power,
+    which is measured; a `setup` that uses the GPU adds to the result. Reading the counter took 3 ms
+    on an H200, so it is not read during the window.
+    Raises NvmlError where the energy of this process alone cannot be measured.
     """
 
     def __init__(self, boards: Sequence[Board], clock: Callable[[], int]) -> None:
-        if any(board.sliced for board in boards):
+        if any(board.is_mig_slice for board in boards):
             raise NvmlError("this is a MIG slice, and the counter is of the whole board")
         self._boards = boards
         self._clock = clock
-        self._check_alone()
-        self._first = self._steps(_SETTLED + 1)
+        self._require_exclusive_use()
+        self._first_steps = self._wait_for_steps(_SETTLED_STEP + 1)
         self._log = PowerLog(boards, clock)
 
     @property
-    def long_enough_s(self) -> float:
-        """How long the window must last, in seconds: by the longest step that was seen."""
+    def min_duration_s(self) -> float:
+        """The seconds that the window must last, from the longest observed step."""
         return STEPS * max(
-            _apart_s(sooner, later) for edges in self._first for sooner, later in pairwise(edges)
+            _duration_s(earlier, later)
+            for edges in self._first_steps
+            for earlier, later in pairwise(edges)
         )
 
-    def between_calls(self) -> None:
-        """Keep the drivers' record of power, which reaches back for some seconds only."""
-        self._log.keep()
+    def poll(self) -> None:
+        """Fetch the drivers' power samples between two calls; they cover a few seconds only."""
+        self._log.poll()
 
     def measurement(self, rounds: Sequence[Round]) -> Measurement:
-        """Return the energy (J) of one of these calls, which are all that were made."""
-        self._log.keep_now()
-        last = self._steps(_SETTLED + 1)
-        self._check_alone()
+        """Return the energy (J) of one of these calls, which must be all calls that were made."""
+        self._log.fetch()
+        last = self._wait_for_steps(_SETTLED_STEP + 1)
+        self._require_exclusive_use()
         in_calls_s = sum(each.wall_s for each in rounds)
         energies, idle_w = [], []
-        for first, after in zip(self._first, last, strict=True):
+        for first, after in zip(self._first_steps, last, strict=True):
             idle = _power_w((first[-2], first[-1]), (after[-2], after[-1]))
-            outside_s = _apart_s(first[-1], after[-2]) - in_calls_s
+            outside_s = _duration_s(first[-1], after[-2]) - in_calls_s
             energies.append(after[-2].energy_j - first[-1].energy_j - idle * outside_s)
             idle_w.append(idle)
-        if sum(energies) <= _AT_WORK * sum(idle_w) * in_calls_s:
+        if sum(energies) <= _MIN_LOAD_RATIO * sum(idle_w) * in_calls_s:
             raise NvmlError(
                 "the GPU drew no more than when it idles: the calls gave it nothing to do"
             )
-        told = (
+        window_note = (
             f"{len(rounds)} calls in {in_calls_s:.1f} s at {sum(energies) / in_calls_s:.0f} W, "
             f"of which {sum(idle_w):.0f} W idle"
         )
         notes = (
-            told,
-            *self._boards_apart(energies, rounds),
-            *self._check(rounds, energies, idle_w),
+            window_note,
+            *self._board_notes(energies, rounds),
+            *self._cross_check_note(rounds, energies, idle_w),
         )
         return Measurement(ENERGY, (sum(energies) / len(rounds),), notes=notes)
 
-    def _boards_apart(self, energies: Sequence[float], rounds: Sequence[Round]) -> Iterator[str]:
+    def _board_notes(self, energies: Sequence[float], rounds: Sequence[Round]) -> Iterator[str]:
         if len(self._boards) > 1:
             for board, energy in zip(self._boards, energies, strict=True):
                 yield f"GPU {board.name}: {energy / len(rounds):.4g} J"
 
-    def _check(
+    def _cross_check_note(
         self, rounds: Sequence[Round], energies: Sequence[float], idle_w: Sequence[float]
     ) -> Iterator[str]:
-        """Compare with the power that the driver recorded, the idle time taken off as well."""
+        """Yield a note that compares the energy with integrated power, both without idle energy."""
         began_ns, ended_ns = rounds[0].start_ns, rounds[-1].stop_ns
         integrated_j = self._log.energy_j(began_ns, ended_ns)
         if integrated_j is not None:
@@ -108,30 +114,30 @@ class EnergyWindow:
             in_calls_j = integrated_j - sum(idle_w) * outside_s
             yield f"integrated power says {percent(in_calls_j / sum(energies) - 1, 1, signed=True)}"
 
-    def _steps(self, count: int) -> list[list[Edge]]:
-        """Wait until every counter has stepped so often; return each one's steps."""
+    def _wait_for_steps(self, count: int) -> list[list[Edge]]:
+        """Wait until every counter has stepped ``count`` times; return the steps of each."""
         steps: list[list[Edge]] = [[] for _ in self._boards]
-        latest = [self._edge(board) for board in self._boards]
+        latest = [self._read_edge(board) for board in self._boards]
         while any(len(edges) < count for edges in steps):
             for number, board in enumerate(self._boards):
-                before, edge = latest[number], self._edge(board)
+                before, edge = latest[number], self._read_edge(board)
                 since_s = (edge.at_ns - before.at_ns) / 1e9
                 if edge.energy_j < before.energy_j:
                     raise NvmlError("the energy counter fell back")
                 if edge.energy_j > before.energy_j:
                     latest[number] = edge
-                    if not steps[number] or _apart_s(steps[number][-1], edge) >= _SHORTEST_STEP_S:
+                    if not steps[number] or _duration_s(steps[number][-1], edge) >= _MIN_STEP_S:
                         steps[number].append(edge)
-                elif since_s > _STANDS_STILL_S:
-                    raise NvmlError(f"the energy counter stood still for {_STANDS_STILL_S:g} s")
+                elif since_s > _STALLED_AFTER_S:
+                    raise NvmlError(f"the energy counter stood still for {_STALLED_AFTER_S:g} s")
         return steps
 
-    def _edge(self, board: Board) -> Edge:
+    def _read_edge(self, board: Board) -> Edge:
         return Edge(self._clock(), board.energy_j())
 
-    def _check_alone(self) -> None:
+    def _require_exclusive_use(self) -> None:
         for board in self._boards:
-            others = _strangers(board)
+            others = _other_processes(board)
             if others:
                 raise NvmlError(
                     f"another process uses the GPU ({', '.join(map(str, others))}), and the "
@@ -139,42 +145,30 @@ class EnergyWindow:
                 )
 
 
-def _apart_s(first: Edge, last: Edge) -> float:
+def _duration_s(first: Edge, last: Edge) -> float:
     return (last.at_ns - first.at_ns) / 1e9
 
 
 def _power_w(*spans: tuple[Edge, Edge]) -> float:
     energy_j = sum(last.energy_j - first.energy_j for first, last in spans)
-    return energy_j / sum(_apart_s(first, last) for first, last in spans)
+    return energy_j / sum(_duration_s(first, last) for first, last in spans)
 
 
-def _strangers(board: Board) -> list[int]:
-    """Return the processes that use the GPU beside this one and its parent, which waits for it."""
-    found = set(board.compute_processes())
-    if os.getpid() not in found:
-        # In a container NVML may number processes as the host does: then one of them is ours.
-        return sorted(found) if len(found) > 1 else []
-    return sorted(found - {os.getpid(), os.getppid()})
-
-
-def _blind(board: Board) -> str:
-    """Say that NVML does not tell this process from others, which a container may be why of."""
-    seen = os.getpid() in board.compute_processes()
-    return "" if seen else "could not check for other processes on the GPU (pids of a container)"
-
-
-_KEEP_EVERY_US = 1_000_000
-_LARGEST_GAP_US = 250_000
-
-Sample = tuple[int, float]
+def _other_processes(board: Board) -> list[int]:
+    """Return the pids that use the GPU, except this process and its parent, which waits for it."""
+    pids = set(board.compute_processes())
+    if os.getpid() not in pids:
+        # In a container NVML may report pids of the host: then one of them is this process.
+        return sorted(pids) if len(pids) > 1 else []
+    return sorted(pids - {os.getpid(), os.getppid()})
 
 
 class PowerLog:
-    """What the driver recorded of the boards' power since this was made.
+    """The power samples that the driver has recorded of the boards since this log was made.
 
-    It remembers some seconds (2.4 s in steps of 20 ms on an H200), so `keep` is to be called
-    now and then; asking takes 0.3 ms. ``clock`` (ns) is the one that windows are timed by,
-    ``now_us`` the one that the driver stamps its samples by: µs since the epoch.
+    The driver keeps some seconds (2.4 s in steps of 20 ms on an H200), so `poll` has to be called
+    repeatedly; a query takes 0.3 ms. ``clock`` (ns) is the clock by which windows are timed,
+    ``now_us`` the clock of the driver's time stamps: µs since the epoch.
     """
 
     def __init__(
@@ -185,43 +179,46 @@ class PowerLog:
     ) -> None:
         self._boards = boards
         self._now_us = now_us
-        self._kept_us = now_us()
-        self._ahead_us = self._kept_us - clock() / 1e3
+        self._fetched_us = now_us()
+        self._clock_offset_us = self._fetched_us - clock() / 1e3
         self._samples: list[list[Sample]] = [[] for _ in boards]
-        self._latest_us = [self._kept_us - _LARGEST_GAP_US] * len(boards)
+        self._latest_us = [self._fetched_us - _LARGEST_GAP_US] * len(boards)
 
-    def keep(self) -> None:
-        """Take over what was recorded, if the last time is a while ago."""
-        if self._now_us() - self._kept_us >= _KEEP_EVERY_US:
-            self.keep_now()
+    def poll(self) -> None:
+        """Fetch new samples, if the last fetch is long enough ago."""
+        if self._now_us() - self._fetched_us >= _FETCH_EVERY_US:
+            self.fetch()
 
-    def keep_now(self) -> None:
-        """Take over what was recorded until now."""
-        self._kept_us = self._now_us()
+    def fetch(self) -> None:
+        """Fetch the samples recorded until now."""
+        self._fetched_us = self._now_us()
         for number, board in enumerate(self._boards):
             try:
                 new = board.power_samples_w(self._latest_us[number])
             except NvmlError:
-                continue  # nothing new, or a board that keeps no record: the gap will tell
+                continue  # no new sample, or a board without a record: `energy_j` finds the gap
             self._samples[number] += new
             self._latest_us[number] = new[-1][0] if new else self._latest_us[number]
 
     def energy_j(self, began_ns: int, ended_ns: int) -> float | None:
-        """Integrate the power of all boards over a window, or None where the record has gaps."""
-        edges = began_ns / 1e3 + self._ahead_us, ended_ns / 1e3 + self._ahead_us
+        """Return the energy (J) of all boards over a window, or None where samples are missing."""
+        edges = began_ns / 1e3 + self._clock_offset_us, ended_ns / 1e3 + self._clock_offset_us
         parts = [_integrate(samples, *edges) for samples in self._samples]
         return None if None in parts else sum(part for part in parts if part is not None)
 
 
 def _integrate(samples: Sequence[Sample], began_us: float, ended_us: float) -> float | None:
-    """Return the energy (J) by the trapezoidal rule; at the edges power is as at the nearest."""
+    """Return the energy (J) by the trapezoidal rule, or None where samples are missing.
+
+    At the edges of the window the power is that of the nearest sample.
+    """
     inside = [sample for sample in samples if began_us <= sample[0] <= ended_us]
     if not inside:
         return None
     points = [(began_us, inside[0][1]), *inside, (ended_us, inside[-1][1])]
-    if max(later - sooner for (sooner, _), (later, _) in pairwise(points)) > _LARGEST_GAP_US:
+    if max(later - earlier for (earlier, _), (later, _) in pairwise(points)) > _LARGEST_GAP_US:
         return None
     return sum(
-        (later - sooner) / 1e6 * (first_w + last_w) / 2
-        for (sooner, first_w), (later, last_w) in pairwise(points)
+        (later - earlier) / 1e6 * (first_w + last_w) / 2
+        for (earlier, first_w), (later, last_w) in pairwise(points)
     )

@@ -1,4 +1,7 @@
-"""Under what conditions GPUs worked: clocks, temperature, and what held them down."""
+"""GPU throttling: clocks, temperature and causes of slowdown during a window of calls.
+
+`ThrottlingMonitor` records them, and repeats a window in which heat slowed a GPU down.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,15 +18,15 @@ from pytest_pareto.model.run import Measurement
 
 T = TypeVar("T")
 
-_MOST_WINDOWS = 3
-_WORTH_TELLING = 0.01
-_ORDINARY = "software power cap"
-"""The only slowdown that a healthy GPU knows: its power limit, reached by hard work."""
+_MAX_WINDOWS = 3
+_MIN_REPORTED_SHARE = 0.01
+_POWER_CAP = "software power cap"
+"""The only slowdown of a healthy GPU: it reaches its power limit under heavy load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One board at one moment; None and nothing where the driver does not tell."""
+    """The state of one board at one moment; None or empty where the driver does not provide it."""
 
     sm_clock_mhz: int | None
     temperature_c: int | None
@@ -31,22 +34,24 @@ class Snapshot:
 
     @classmethod
     def of(cls, board: Board) -> "Snapshot":
-        """Ask the driver."""
+        """Return the current state of a board, from the driver."""
         return cls(
-            _told(board.sm_clock_mhz), _told(board.temperature_c), _told(board.slowdowns) or {}
+            _query_or_none(board.sm_clock_mhz),
+            _query_or_none(board.temperature_c),
+            _query_or_none(board.slowdowns) or {},
         )
 
 
-def _told(question: Callable[[], T]) -> T | None:
+def _query_or_none(query: Callable[[], T]) -> T | None:
     try:
-        return question()
+        return query()
     except NvmlError:
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """One board over a window: how it ended, and for which share of it was slowed by what."""
+    """The state of one board over a window: its end, and the share of time of each slowdown."""
 
     sm_clock_mhz: int | None
     temperature_c: int | None
@@ -54,9 +59,10 @@ class Conditions:
 
     @classmethod
     def between(cls, before: Snapshot, after: Snapshot, seconds: float) -> "Conditions":
-        """Compare the edges of a window.
+        """Return the conditions of a window from the snapshots at its edges.
 
-        Where the driver does not count for how long, being slowed at an edge is the whole.
+        Where the driver does not count slowdown time, a slowdown at an edge counts as the whole
+        window.
         """
         shares = {}
         for name, last in after.slowdowns.items():
@@ -65,57 +71,59 @@ class Conditions:
                 share = float(first.now or last.now)
             else:
                 share = min(1.0, (last.total_ns - first.total_ns) / 1e9 / seconds)
-            if share >= _WORTH_TELLING:
+            if share >= _MIN_REPORTED_SHARE:
                 shares[name] = share
         return cls(after.sm_clock_mhz, after.temperature_c, shares)
 
     @property
-    def slowed(self) -> str | None:
-        """Say what kept the board from its usual speed, or None. A power cap is usual."""
-        told = [
-            f"{name} {percent(share)}" for name, share in self.shares.items() if name != _ORDINARY
+    def slowdown_reason(self) -> str | None:
+        """What kept the board from its usual speed, or None. A power cap is usual."""
+        parts = [
+            f"{name} {percent(share)}" for name, share in self.shares.items() if name != _POWER_CAP
         ]
-        return " and ".join(told) or None
+        return " and ".join(parts) or None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Tell the conditions to who asks for details."""
-        told = ((self.sm_clock_mhz, "MHz"), (self.temperature_c, "°C"))
-        ends = " and ".join(f"{value} {unit}" for value, unit in told if value is not None)
-        capped = self.shares.get(_ORDINARY)
-        cap = "" if capped is None else f"{_ORDINARY} for {percent(capped)} of the time"
+        """The conditions as notes of a measurement."""
+        parts = ((self.sm_clock_mhz, "MHz"), (self.temperature_c, "°C"))
+        ends = " and ".join(f"{value} {unit}" for value, unit in parts if value is not None)
+        capped = self.shares.get(_POWER_CAP)
+        cap = "" if capped is None else f"{_POWER_CAP} for {percent(capped)} of the time"
         return tuple(note for note in (ends and f"{ends} at the end", cap) if note)
 
 
-class Watch:
-    """Watches the GPUs in use while something is measured.
+class ThrottlingMonitor:
+    """Monitors the GPUs in use during a measurement.
 
-    ``boards`` is empty, and ``blind`` says why, where NVML cannot be asked. ``slowed`` is why
-    nothing of the last window is to be believed, or None.
+    ``boards`` is empty where NVML is not available; ``nvml_absence`` is then the reason.
+    ``slowdown_reason`` is why the last window is invalid, or None.
     """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._open = ExitStack()
+        self._exit_stack = ExitStack()
         self.boards: tuple[Board, ...] = ()
-        self.blind: str | None = None
-        self.slowed: str | None = None
+        self.nvml_absence: str | None = None
+        self.slowdown_reason: str | None = None
         self._conditions: tuple[Conditions, ...] = ()
 
     def __enter__(self) -> Self:
         device = self._calls.device
         if not isinstance(device, CudaDevice):
-            self.blind = NO_CUDA
+            self.nvml_absence = NO_CUDA
             return self
-        uuids = device_uuids(device.cuda, device.working)
+        uuids = device_uuids(device.cuda, device.own_indexes)
         if not uuids:
-            self.blind = "torch does not tell the UUIDs of its devices, by which NVML finds them"
+            self.nvml_absence = (
+                "torch does not tell the UUIDs of its devices, by which NVML finds them"
+            )
             return self
         try:
-            nvml = self._open.enter_context(open_nvml())
+            nvml = self._exit_stack.enter_context(open_nvml())
             self.boards = tuple(nvml.board(uuid) for uuid in uuids)
         except NvmlError as error:
-            self.blind = str(error)
+            self.nvml_absence = str(error)
         return self
 
     def __exit__(
@@ -124,28 +132,30 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
-    def unslowed(self, window: Callable[[], T]) -> T:
-        """Return what ``window`` returns; repeated, within bounds, while heat slows a GPU.
+    def repeat_while_throttled(self, window: Callable[[], T]) -> T:
+        """Return what ``window`` returns; repeat it, within bounds, while heat slows a GPU down.
 
-        The window says itself by `calling` when its calls are made: before and after them a
-        GPU rests, and neither its clock nor what holds that down is then the calls'.
+        The window makes its calls within `recording_conditions`: before and after them a GPU is
+        idle, and neither its clock nor its slowdowns then belong to the calls.
         """
-        for _ in range(_MOST_WINDOWS):
-            found = window()
-            slow = next((c.slowed for c in self._conditions if c.slowed is not None), None)
-            self.slowed = slow and (
-                f"the GPU was slowed down in each of {_MOST_WINDOWS} windows ({slow} of the last "
+        for _ in range(_MAX_WINDOWS):
+            result = window()
+            reason = next(
+                (c.slowdown_reason for c in self._conditions if c.slowdown_reason is not None), None
+            )
+            self.slowdown_reason = reason and (
+                f"the GPU was slowed down in each of {_MAX_WINDOWS} windows ({reason} of the last "
                 "one); let it cool, and see what heats it or limits its power"
             )
-            if self.slowed is None:
+            if self.slowdown_reason is None:
                 break
-        return found
+        return result
 
     @contextmanager
-    def calling(self) -> Iterator[None]:
-        """Note the conditions at both edges of the calls that are made within."""
+    def recording_conditions(self) -> Iterator[None]:
+        """Record the conditions before and after the calls that are made within the block."""
         before, began_ns = self._snapshots(), self._calls.clock()
         yield
         seconds = (self._calls.clock() - began_ns) / 1e9
@@ -155,11 +165,11 @@ class Watch:
     def _snapshots(self) -> tuple[Snapshot, ...]:
         return tuple(Snapshot.of(board) for board in self.boards)
 
-    def noted(self, measurement: Measurement) -> Measurement:
-        """Add the conditions to the notes of a measurement."""
-        several = len(self._conditions) > 1
+    def with_conditions(self, measurement: Measurement) -> Measurement:
+        """Return the measurement with the conditions added to its notes."""
+        name_boards = len(self._conditions) > 1
         notes = [
-            f"GPU {board.name}: {note}" if several else note
+            f"GPU {board.name}: {note}" if name_boards else note
             for board, conditions in zip(self.boards, self._conditions, strict=False)
             for note in conditions.notes
         ]

@@ -1,1 +1,1 @@
-"""Work: what a call asks of a device, counted with data or without any."""
+"""Work: FLOPs and operations of a call, counted with data or without."""

@@ -1,6 +1,7 @@
-"""Work: what one call asks of a device, counted beside it or without any device at all.
+"""Count the FLOPs and operations that torch dispatches in one call.
 
-Counting: the FLOPs and the operations that torch dispatches in one call.
+`WorkMeter` counts during a real call; `count_work` and `measure_work` count without data, on any
+machine. `call_and_count` is the counter that all of them use.
 """
 
 import sys
@@ -11,9 +12,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
-from pytest_pareto.measure.call import argument_source, refuse_unfinished
+from pytest_pareto.measure.call import argument_source, require_finished
 from pytest_pareto.measure.device import loaded_torch
-from pytest_pareto.measure.meter import Calls, absent, summary
+from pytest_pareto.measure.meter import Calls, absent, error_summary
 from pytest_pareto.model.errors import ParetoError, pip_install
 from pytest_pareto.model.metric import FLOPS, OPERATIONS
 from pytest_pareto.model.run import Measurement
@@ -23,12 +24,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one call asks of a device.
+    """The FLOPs and operations of one call.
 
     ``flops`` are those of matrix products, convolutions and attention. ``operations`` are
-    the ATen operations that compute or move numbers; views, questions about a shape and
-    uninitialised memory are none, since they launch nothing. ``uncounted`` names custom
-    operations that were called and whose FLOPs nobody told torch: ``flops`` misses them.
+    the ATen operations that compute or move numbers; views, shape queries and
+    uninitialised memory do not count, since they launch nothing. ``uncounted`` names custom
+    operations that were called without a FLOP formula in torch: ``flops`` excludes them.
     """
 
     flops: int
@@ -36,10 +37,10 @@ class Work:
     uncounted: tuple[str, ...] = ()
 
 
-def counted(call: Callable[[], T]) -> tuple[T, Work]:
+def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
     """Call once, and return the result with the work that torch dispatched for it.
 
-    Needs torch to be imported. Counted is what the calling thread dispatches (and what
+    Requires torch to be imported. Counts what the calling thread dispatches (and what
     ``backward`` dispatches for it), before a device chooses its kernels. An exception of
     the call is raised unchanged.
     """
@@ -49,12 +50,12 @@ def counted(call: Callable[[], T]) -> tuple[T, Work]:
 
     torch = loaded_torch()
     counter = FlopCounterMode(display=False)
-    _count_attention_on_cpu(torch, counter)
-    # The innermost mode is asked first: composite operations have been taken apart by the
-    # counter of FLOPs before the other one sees them.
+    _add_cpu_attention_formulas(torch, counter)
+    # The innermost mode is called first: the counter of FLOPs has already decomposed composite
+    # operations when the other one sees them.
     with ExitStack() as modes:
-        modes.enter_context(_eagerly(torch))
-        modes.enter_context(_layer_by_layer(torch))
+        modes.enter_context(_eager_mode(torch))
+        modes.enter_context(_without_fast_path(torch))
         modes.enter_context(counter)
         operations = modes.enter_context(Operations(frozenset(counter.flop_registry)))
         result = call()
@@ -62,8 +63,8 @@ def counted(call: Callable[[], T]) -> tuple[T, Work]:
     return result, Work(flops, operations.count, tuple(sorted(operations.uncounted)))
 
 
-def _eagerly(torch: Any) -> AbstractContextManager[object]:
-    # Nothing is compiled in a process without dynamo, and loading it would take a second.
+def _eager_mode(torch: Any) -> AbstractContextManager[object]:
+    # A process without dynamo compiles nothing, and loading dynamo would take a second.
     if "torch._dynamo" not in sys.modules:
         return nullcontext()
     stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
@@ -71,10 +72,10 @@ def _eagerly(torch: Any) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def _layer_by_layer(torch: Any) -> Iterator[None]:
-    """Keep torch's transformer layers from their one fused kernel, of which nothing is counted.
+def _without_fast_path(torch: Any) -> Iterator[None]:
+    """Keep torch's transformer layers from their single fused kernel, in which nothing is counted.
 
-    They take it in inference, on processors and GPUs and not on the meta device.
+    Torch uses it in inference, on processors and GPUs but not on the meta device.
     """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -84,59 +85,59 @@ def _layer_by_layer(torch: Any) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def _count_attention_on_cpu(torch: Any, counter: Any) -> None:
-    """Count the CPU's attention operators as CUDA's, whose arguments they share.
+def _add_cpu_attention_formulas(torch: Any, counter: Any) -> None:
+    """Count the CPU's attention operators as those of CUDA, whose arguments they share.
 
-    torch counts only the latter, and a count that holds anywhere must not depend on
+    torch counts only the latter, but a count of scope "anywhere" must not depend on
     where the call ran.
     """
     for suffix in ("", "_backward"):
         name = "_scaled_dot_product_flash_attention"
-        here = getattr(torch.ops.aten, f"{name}_for_cpu{suffix}", None)
+        cpu_operation = getattr(torch.ops.aten, f"{name}_for_cpu{suffix}", None)
         formula = counter.flop_registry.get(getattr(torch.ops.aten, f"{name}{suffix}", None))
-        if here is not None and formula is not None:
-            counter.flop_registry.setdefault(here, formula)
+        if cpu_operation is not None and formula is not None:
+            counter.flop_registry.setdefault(cpu_operation, formula)
 
 
 class WorkMeter:
-    """`flops` (count): FLOPs of one call, as `counted` counts them.
+    """`flops` (count): FLOPs of one call, as `call_and_count` counts them.
 
     Matrix products, convolutions and attention are counted where torch dispatches them in
     the calling thread; custom kernels, replayed CUDA graphs and other threads are not
-    seen. Compiled functions run eagerly for this one call, since what a compiler fuses is
-    no longer dispatched. Nothing counted means unknown, so it is absent and never 0.
+    counted. Compiled functions run eagerly for this one call, since what a compiler fuses is
+    no longer dispatched. A count of 0 means unknown, so the metric is then absent and never 0.
     """
 
     # Not `operations`: which of them a call dispatches depends on the device's choice of
-    # kernels, and a metric of scope "anywhere" must not. Without data there is no choice.
+    # kernels, and a metric of scope "anywhere" must not. Without data no device chooses.
     metrics = (FLOPS,)
 
     def absence(self) -> str | None:
-        """Say that torch is not imported, if so."""
+        """Return that torch is not imported, or None."""
         if loaded_torch() is None:
             return "torch is not imported, and only its operations are counted"
         return None
 
     def measure(self, calls: Calls) -> Sequence[Measurement]:
-        """Call once under the counter."""
+        """Call once under the counter, and return the FLOPs."""
         call = calls.prepare()
         try:
-            _, work = counted(call)
-        except Exception as error:  # the counter's fault, or the function's: see below
-            # The counter changes how torch dispatches, which some code does not survive.
-            # A plain call tells: if it raises as well, the fault is the function's.
+            _, work = call_and_count(call)
+        except Exception as error:  # of the counter or of the function: see below
+            # The counter changes how torch dispatches, which breaks some code. A plain call
+            # decides: if it raises as well, the exception is the function's own.
             calls.prepare()()
-            return absent(self.metrics, f"counting raised {summary(error)}")
+            return absent(self.metrics, f"counting raised {error_summary(error)}")
         if work.flops == 0:
-            return absent(self.metrics, _nothing(work))
-        return (Measurement(FLOPS, (float(work.flops),), notes=_lower_bound(work)),)
+            return absent(self.metrics, _zero_flops_reason(work))
+        return (Measurement(FLOPS, (float(work.flops),), notes=_lower_bound_notes(work)),)
 
 
 def count_work(fn: Callable[..., object], /, *args: object, **kwargs: object) -> Work:
     """Count the work of ``fn(*args, **kwargs)`` without doing it, on any machine.
 
     Nothing is computed: operations on meta tensors (of a model that was built under
-    ``with torch.device("meta"):``) run as they are, all others on fake tensors, so that
+    ``with torch.device("meta"):``) run unchanged, all others on fake tensors, so that
     neither weights nor activations take memory, and no GPU is needed. The count is the
     same for a model on the meta device, with real weights, and with fake ones.
 
@@ -144,13 +145,13 @@ def count_work(fn: Callable[..., object], /, *args: object, **kwargs: object) ->
     the global random state are as before. What ``fn`` stores elsewhere (in a global, in an
     optimizer) stays there, without data.
 
-    Raises ParetoError without torch; where the function asks for numbers (``.item()``,
+    Raises ParetoError without torch; where the function needs values of tensors (``.item()``,
     ``if tensor:``), or calls an operation that cannot run without data; where it returns
     a generator or an awaitable; and where no FLOPs were counted, since that means unknown.
     Any other exception of ``fn`` is raised unchanged, with a note.
     """
     __tracebackhide__ = True
-    _, work = _without_data(fn, args, kwargs)
+    _, work = _count_without_data(fn, args, kwargs)
     _require_flops(work, "")
     return work
 
@@ -166,7 +167,7 @@ def measure_work(
     """Call ``function`` once as `count_work` does, for a test that measures nothing else.
 
     Returns the call's result, whose tensors are meta or fake ones, and measurements of
-    `flops` and `operations`, of those that are not in ``skip`` (names of metrics).
+    `flops` and `operations`, without those in ``skip`` (names of metrics).
     ``setup`` makes the arguments instead: see `argument_source`; its work is not counted.
 
     Raises ParetoError as `count_work` does, and where ``skip`` leaves nothing.
@@ -179,18 +180,18 @@ def measure_work(
             "out by metrics= or skip_metrics; ask for one of them, or leave work_only away"
         )
     made_args, made_kwargs = argument_source(args, kwargs, setup)()
-    result, work = _without_data(function, made_args, made_kwargs)
+    result, work = _count_without_data(function, made_args, made_kwargs)
     if FLOPS in wanted:
         _require_flops(work, "; skip_metrics=['flops'] counts operations alone")
-    found = {FLOPS: work.flops, OPERATIONS: work.operations}
-    notes = {FLOPS: _lower_bound(work)}
+    counts = {FLOPS: work.flops, OPERATIONS: work.operations}
+    notes = {FLOPS: _lower_bound_notes(work)}
     return result, tuple(
-        Measurement(metric, (float(found[metric]),), notes=notes.get(metric, ()))
+        Measurement(metric, (float(counts[metric]),), notes=notes.get(metric, ()))
         for metric in wanted
     )
 
 
-def _without_data(
+def _count_without_data(
     function: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object]
 ) -> tuple[Any, Work]:
     __tracebackhide__ = True
@@ -200,38 +201,38 @@ def _without_data(
         import_module("torch")
     except ImportError as error:
         raise ParetoError(
-            f"torch cannot be imported ({summary(error)}), and only its operations are "
+            f"torch cannot be imported ({error_summary(error)}), and only its operations are "
             "counted; install it: " + pip_install("torch")
         ) from error
     from pytest_pareto.measure.work.meta_device import without_data
 
     try:
         with without_data((args, kwargs)):
-            result, work = counted(partial(function, *args, **kwargs))
+            result, work = call_and_count(partial(function, *args, **kwargs))
     except ParetoError:
         raise
-    except Exception as error:  # of the model: it is raised again, with a note
+    except Exception as error:  # of the model: raised again, with a note
         error.add_note(
             "pytest-pareto: raised while work was counted without data, on meta and fake tensors: "
             "there are no numbers to take out (`.numpy()`), and a model on the meta device needs "
             "its arguments there"
         )
         raise
-    refuse_unfinished(function, result)
+    require_finished(function, result)
     return result, work
 
 
-def _require_flops(work: Work, otherwise: str) -> None:
+def _require_flops(work: Work, hint: str) -> None:
     if work.flops == 0:
-        raise ParetoError(f"{_nothing(work)}{otherwise}")
+        raise ParetoError(f"{_zero_flops_reason(work)}{hint}")
 
 
-def _nothing(work: Work) -> str:
-    unseen = f", and {', '.join(work.uncounted)}, which it cannot" if work.uncounted else ""
-    return f"0 FLOPs counted: the call dispatched no operation that torch can count{unseen}"
+def _zero_flops_reason(work: Work) -> str:
+    uncounted_part = f", and {', '.join(work.uncounted)}, which it cannot" if work.uncounted else ""
+    return f"0 FLOPs counted: the call dispatched no operation that torch can count{uncounted_part}"
 
 
-def _lower_bound(work: Work) -> tuple[str, ...]:
+def _lower_bound_notes(work: Work) -> tuple[str, ...]:
     if not work.uncounted:
         return ()
     return (f"without the FLOPs of {', '.join(work.uncounted)}, which torch cannot count",)

@@ -1,4 +1,4 @@
-"""Counting operations, below which torch's kernels begin. Imports torch: import it where used."""
+"""Count dispatched operations that launch kernels; imports torch, so import it where it is used."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
-_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd  # noqa: SLF001  (it has no other name)
-_IDLE = frozenset(
-    # They give memory another name, or hand it out as it is, and no schema says so.
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd  # noqa: SLF001  (it has no public name)
+_WITHOUT_KERNEL = frozenset(
+    # They alias memory, or return it uninitialised, and their schemas do not declare it.
     getattr(_aten, name)
     for name in (
         "_unsafe_view",
@@ -21,9 +21,9 @@ _IDLE = frozenset(
         "new_empty_strided",
     )
 )
-_PRODUCTS = frozenset(
-    # Torch's own matrix products without a formula: whole layers in one kernel, integers,
-    # groups. Not every version has all of them, and a later one may have a formula.
+_WITHOUT_FORMULA = frozenset(
+    # Torch's own matrix products without a FLOP formula: whole layers in one kernel, integers,
+    # groups. Not every version has all of them, and a later version may have a formula.
     getattr(_aten, name, None)
     for name in (
         "_addmm_activation",
@@ -47,7 +47,8 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
     """Counts the operations that compute or move numbers.
 
     ``formulas`` are the operations whose FLOPs are known. ``uncounted`` collects the names
-    of those that have none and may do matrix products: other packages', and some of torch's.
+    of those that have no formula and may do matrix products: those of other packages, and some of
+    torch's.
     """
 
     supports_higher_order_operators = True
@@ -65,22 +66,27 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
         args: Any = (),
         kwargs: Any = None,
     ) -> object:
-        """Count one operation and let it run; of a composite one, its parts."""
+        """Count one operation and run it; of a composite operation, count and run its parts."""
         kwargs = kwargs or {}
         if isinstance(func, OpOverload) and func.namespace == "prim":
-            return func(*args, **kwargs)  # a question about a tensor
+            return func(*args, **kwargs)  # a query of a tensor's metadata
         if _is_composite(func):
             with self:
                 return func._op_dk(_COMPOSITE, *args, **kwargs)  # noqa: SLF001
         packet = getattr(func, "overloadpacket", func)
-        self.count += not (_is_view(func) or packet in _IDLE)
-        if packet not in self._formulas and (packet in _PRODUCTS or not _is_torchs_own(func)):
+        self.count += not (_is_view(func) or packet in _WITHOUT_KERNEL)
+        if packet not in self._formulas and (
+            packet in _WITHOUT_FORMULA or not _is_torch_operation(func)
+        ):
             self.uncounted.add(str(packet))
         return func(*args, **kwargs)
 
 
 def _is_composite(func: Any) -> bool:
-    """Whether torch takes an operation apart on every device; only inference mode delays it."""
+    """Return whether torch decomposes an operation on every device.
+
+    Inference mode only delays the decomposition.
+    """
     has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key  # noqa: SLF001
     return isinstance(func, OpOverload) and has_kernel(func.name(), _COMPOSITE)
 
@@ -89,5 +95,5 @@ def _is_view(func: Any) -> bool:
     return getattr(func, "is_view", False) or torch.Tag.inplace_view in getattr(func, "tags", ())
 
 
-def _is_torchs_own(func: Any) -> bool:
+def _is_torch_operation(func: Any) -> bool:
     return not isinstance(func, OpOverload) or func.namespace in ("aten", "prims", "profiler")

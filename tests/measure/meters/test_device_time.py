@@ -19,10 +19,10 @@ NAMES = ["device_time", "kernels", "host_copies", "host_waits"]
 
 
 class ScriptedProfiler:
-    """Traces the synchronisations of a `FakeCuda`, and kernels that a test says were run.
+    """Traces the synchronisations of a `FakeCuda`, and the kernels that a test adds.
 
-    It makes ``own_waits`` at its end. Of the launches those that ``loses`` names, by their
-    number, leave no kernel. ``cut`` takes so many events off the end.
+    It makes ``own_waits`` at its end. Launches for whose number ``loses`` returns true leave no
+    kernel. ``cut`` events are removed from the end.
     """
 
     def __init__(self, cuda: "FakeCuda", trace: "ChromeTrace") -> None:
@@ -172,7 +172,7 @@ class TestTheFigures:
         *_, host_waits = measure(function)
         assert host_waits.values == (float(waits),)
 
-    def test_more_of_them_than_known_would_be_told(
+    def test_more_of_them_than_known_are_reported(
         self, profiler: ScriptedProfiler, measure: Measure
     ) -> None:
         profiler.own_waits = 5
@@ -255,7 +255,7 @@ class TestDroppedEvents:
     ) -> None:
         profiler.cut = cut
         found = measure(lambda: profiler.kernel(0.02, times=5))
-        if cut <= 2:  # the profiler's own wait, and the arrow that belongs to it
+        if cut <= 2:  # the profiler's own wait, and the flow event that belongs to it
             assert sum(found[0].values) == pytest.approx(profiler.true_s)
         else:
             self._check_absent(found)
@@ -270,12 +270,14 @@ class TestDroppedEvents:
     ) -> None:
         from pytest_pareto.measure.meters import device_time
 
-        monkeypatch.setattr(device_time, "_unusable", lambda *_: None)
+        monkeypatch.setattr(device_time, "_unusable_reason", lambda *_: None)
         profiler.loses = lambda number: number % 7 == 6
         found, *_ = measure(lambda: profiler.kernel(0.002, times=50))
         assert mean(found.values) < 0.9 * profiler.true_s / 10
 
-    def test_what_is_no_trace_is_told(self, profiler: ScriptedProfiler, calls_of: CallsOf) -> None:
+    def test_what_is_no_trace_is_the_reason(
+        self, profiler: ScriptedProfiler, calls_of: CallsOf
+    ) -> None:
         def profile(settle: Callable[[], None], window: Callable[[], None]) -> bytes:
             window()
             return b"{"
@@ -287,8 +289,8 @@ class TestDroppedEvents:
         assert reason.startswith("meter DeviceTimeMeter raised DecodeError: ")
 
 
-class TestWhatCannotBeTold:
-    def test_waits_of_the_calls_can_stand_for_ours_that_were_lost(
+class TestAmbiguousTraces:
+    def test_waits_of_the_calls_can_replace_lost_waits_of_the_loop(
         self, profiler: ScriptedProfiler, measure: Measure
     ) -> None:
         def function() -> None:
@@ -301,7 +303,7 @@ class TestWhatCannotBeTold:
         for profiler.cut in range(20, 120):
             assert all(each.absent for each in measure(function)), profiler.cut
 
-    def test_of_a_graph_one_kernel_stands_for_all(
+    def test_one_kernel_of_a_graph_can_replace_all(
         self, profiler: ScriptedProfiler, measure: Measure
     ) -> None:
         numbers = itertools.cycle([3, 3, 3, 2])
@@ -367,7 +369,7 @@ class TestNothingToSee:
         assert {each.absent for each in found} == {"no CUDA device was used"}
         assert (calls.count, profiler.windows) == (0, 0)
 
-    def test_it_asks_by_itself_whether_it_can(self, fake_torch: Any) -> None:
+    def test_the_default_absence_is_that_of_profiling(self, fake_torch: Any) -> None:
         assert DeviceTimeMeter().absence() is None
         fake_torch.autograd._profiler_enabled = lambda: True
         assert DeviceTimeMeter().absence() is not None

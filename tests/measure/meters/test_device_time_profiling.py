@@ -8,9 +8,9 @@ import pytest
 
 from pytest_pareto.measure.meters.device_time import (
     profile_calls,
-    profiles_itself,
     profiling_absence,
     read_activity,
+    runs_own_profiler,
 )
 
 DETACH = "TEARDOWN_CUPTI"
@@ -18,7 +18,7 @@ DETACH = "TEARDOWN_CUPTI"
 
 @pytest.fixture(autouse=True)
 def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(DETACH, "1")  # so that what a test leaves is taken back
+    monkeypatch.setenv(DETACH, "1")  # so that changes by a test are undone
     monkeypatch.delenv(DETACH)
 
 
@@ -52,14 +52,14 @@ class TestAbsence:
         assert profiling_absence() is None
 
     @pytest.mark.parametrize("cuda", ["12.4", "13.0"])
-    @pytest.mark.parametrize("chosen", ["1", "0"])
+    @pytest.mark.parametrize("user_choice", ["1", "0"])
     def test_what_the_user_chose_goes_before_the_version(
-        self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch, cuda: str, chosen: str
+        self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch, cuda: str, user_choice: str
     ) -> None:
-        monkeypatch.setenv(DETACH, chosen)
+        monkeypatch.setenv(DETACH, user_choice)
         fake_torch.version.cuda = cuda
         reason = profiling_absence()
-        if chosen == "1":
+        if user_choice == "1":
             assert reason is None
         else:
             assert reason is not None
@@ -73,7 +73,7 @@ class TestAbsence:
 
 
 class TestAProfile:
-    """By the real profiler, which on a machine without a GPU sees the processor's work."""
+    """With the real profiler, which traces the processor on a machine without a GPU."""
 
     @pytest.fixture
     def torch(self, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -108,14 +108,14 @@ class TestAProfile:
         assert read_activity(trace).kernels == 0
         assert list(tmp_path.glob("pytest-pareto-*")) == []
 
-    def test_the_profiler_is_told_to_detach(
+    def test_the_profiler_is_set_to_detach(
         self, torch: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        told: list[str | None] = []
-        profile_calls(lambda: told.append(os.environ.get(DETACH)), lambda: None)
+        reported: list[str | None] = []
+        profile_calls(lambda: reported.append(os.environ.get(DETACH)), lambda: None)
         monkeypatch.setenv(DETACH, "0")
-        profile_calls(lambda: told.append(os.environ.get(DETACH)), lambda: None)
-        assert told == ["1", "0"]  # what the user chose stays
+        profile_calls(lambda: reported.append(os.environ.get(DETACH)), lambda: None)
+        assert reported == ["1", "0"]  # the user's choice stays
 
     @pytest.mark.parametrize("stage", ["settle", "window"])
     def test_an_exception_passes_and_ends_the_profile(
@@ -155,15 +155,15 @@ class TestProfilesItself:
                 torch.ones(8)
 
         for function in (with_torch_profiler, with_a_schedule, with_the_old_one):
-            assert profiles_itself(function), function.__name__
+            assert runs_own_profiler(function), function.__name__
 
     def test_others_are_not_and_nothing_is_left_behind(self) -> None:
         torch = pytest.importorskip("torch")
         profile = torch.autograd.profiler.profile
         before = profile.__enter__, profile._prepare_trace
         calls: list[int] = []
-        assert not profiles_itself(lambda: calls.append(1))
+        assert not runs_own_profiler(lambda: calls.append(1))
         with pytest.raises(KeyError):
-            profiles_itself({}.popitem)
+            runs_own_profiler({}.popitem)
         assert calls == [1]
         assert (profile.__enter__, profile._prepare_trace) == before

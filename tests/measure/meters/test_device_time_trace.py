@@ -62,7 +62,7 @@ def test_what_is_no_work_of_a_gpu_takes_none(trace: "ChromeTrace") -> None:
     found = read_activity(trace.json())
     assert found.device_s == pytest.approx(1000e-6)
     assert found.kernels == 1
-    # The negative control: a sum over everything would be far off.
+    # Negative control: a sum over all events would be far off.
     assert sum(event.get("dur", 0.0) for event in trace.events) > 1e6
 
 
@@ -134,7 +134,7 @@ class TestWaits:
 
 
 class TestPerCall:
-    def test_calls_are_told_apart_by_the_order_of_their_work(self, trace: "ChromeTrace") -> None:
+    def test_calls_are_separated_by_the_order_of_their_work(self, trace: "ChromeTrace") -> None:
         for scale in (1.0, 2.0, 3.0):
             trace.launch(100.0 * scale)
             trace.memset(10.0 * scale)
@@ -151,7 +151,7 @@ class TestPerCall:
         assert read_activity(trace.json()).per_call(2) == pytest.approx((100e-6, 200e-6))
 
     @pytest.mark.parametrize("kernels", [1, 2, 4, 7])
-    def test_where_their_numbers_differ_they_cannot_be(
+    def test_calls_with_different_numbers_cannot_be_separated(
         self, trace: "ChromeTrace", kernels: int
     ) -> None:
         trace.launch(*[60.0] * kernels)

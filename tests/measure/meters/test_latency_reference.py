@@ -5,13 +5,13 @@ import pytest
 
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.meters import latency
-from pytest_pareto.measure.meters.latency import HostReference, unless_gpu_bound
+from pytest_pareto.measure.meters.latency import HostReference, drop_reference_if_gpu_bound
 from pytest_pareto.model.metric import DEVICE_TIME, HOST_REFERENCE, KERNELS, LATENCY
 from pytest_pareto.model.run import Measurement
 
 
 def _beside_calls(fake_torch: Any, *, call_s: float, window_s: float) -> tuple[Measurement, float]:
-    """Run the reference between calls; return it, and how long the window was."""
+    """Run the reference between calls; return it, and the length of the window (s)."""
     clock = fake_torch.cuda.clock
     found = HostReference(CudaDevice(fake_torch.cuda, (0,)), clock)
     began_ns = clock()
@@ -35,7 +35,7 @@ class TestTheLoop:
     def test_the_same_check_fails_with_a_greater_share(
         self, fake_torch: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(latency, "_SHARE", 0.03)
+        monkeypatch.setattr(latency, "_TIME_SHARE", 0.03)
         found, window_s = _beside_calls(fake_torch, call_s=0.01, window_s=5.0)
         assert sum(found.values) / window_s > 0.02
 
@@ -43,7 +43,7 @@ class TestTheLoop:
         found, _ = _beside_calls(fake_torch, call_s=0.01, window_s=1.0)
         assert found.values == pytest.approx([300 * 5e-6] * len(found.values), rel=0.01)
 
-    def test_a_host_that_launches_slowly_is_felt(self, fake_torch: Any) -> None:
+    def test_a_slow_host_slows_the_reference(self, fake_torch: Any) -> None:
         usual, _ = _beside_calls(fake_torch, call_s=0.01, window_s=1.0)
         fake_torch.cuda.launch_s *= 1.1
         slow, _ = _beside_calls(fake_torch, call_s=0.01, window_s=1.0)
@@ -55,10 +55,10 @@ class TestTheLoop:
         found.catch_up(0.1)
         assert found.measurement().values == pytest.approx([300 * 5e-6], rel=0.01)
 
-    def test_one_slow_loop_is_made_up_for(self, fake_torch: Any) -> None:
+    def test_one_slow_loop_is_compensated(self, fake_torch: Any) -> None:
         cuda = fake_torch.cuda
         found = HostReference(CudaDevice(cuda, (0,)), cuda.clock)
-        cuda.launch_s = 1e-3  # a hiccup: 0.3 s, as much as 15 s of window allow
+        cuda.launch_s = 1e-3  # a delay: 0.3 s, as much as 15 s of window allow
         found.catch_up(0.1)
         cuda.launch_s = 5e-6
         found.catch_up(14.0)
@@ -88,23 +88,23 @@ class TestUnlessGpuBound:
     @pytest.mark.parametrize("device_s", [0.001, 0.05, 0.0899])
     def test_a_call_that_waits_for_its_host_keeps_it(self, device_s: float) -> None:
         measured = _measured(device_time=(device_s,))
-        assert unless_gpu_bound(measured, 1) == tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 1) == tuple(measured)
 
-    @pytest.mark.parametrize(("device_s", "told"), [(0.0901, "90 %"), (0.0985, "98 %")])
+    @pytest.mark.parametrize(("device_s", "reported"), [(0.0901, "90 %"), (0.0985, "98 %")])
     def test_a_call_that_fills_the_gpu_loses_it_and_nothing_else(
-        self, device_s: float, told: str
+        self, device_s: float, reported: str
     ) -> None:
         measured = _measured(device_time=(device_s,))
-        found = unless_gpu_bound(measured, 1)
+        found = drop_reference_if_gpu_bound(measured, 1)
         assert [each.metric for each in found] == [each.metric for each in measured]
         assert found[1].absent is not None
-        assert f"{told} of the call: the host is no bottleneck" in found[1].absent
+        assert f"{reported} of the call: the host is no bottleneck" in found[1].absent
         assert [found[0], *found[2:]] == [measured[0], *measured[2:]]
 
     def test_several_gpus_share_it(self) -> None:
         measured = _measured(device_time=(0.095,))
-        assert unless_gpu_bound(measured, 2) == tuple(measured)
-        assert unless_gpu_bound(measured, 1) != tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 2) == tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 1) != tuple(measured)
 
     @pytest.mark.parametrize(
         ("latency", "device_time"), [((0.1, 0.1, 9.0), (0.05,)), ((0.1,), (0.5, 0.05, 0.05))]
@@ -113,16 +113,16 @@ class TestUnlessGpuBound:
         self, latency: tuple[float, ...], device_time: tuple[float, ...]
     ) -> None:
         measured = _measured(latency=latency, device_time=device_time)
-        assert unless_gpu_bound(measured, 1) == tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 1) == tuple(measured)
 
     @pytest.mark.parametrize("without", [LATENCY, DEVICE_TIME, HOST_REFERENCE])
     def test_where_one_of_them_was_not_measured_nothing_changes(self, without: object) -> None:
         measured = _measured(device_time=(0.099,))
-        assert unless_gpu_bound(measured, 1) != tuple(measured)
+        assert drop_reference_if_gpu_bound(measured, 1) != tuple(measured)
         left = [each for each in measured if each.metric is not without]
-        assert unless_gpu_bound(left, 1) == tuple(left)
+        assert drop_reference_if_gpu_bound(left, 1) == tuple(left)
         gone = [
             Measurement(each.metric, absent="no permission") if each.metric is without else each
             for each in measured
         ]
-        assert unless_gpu_bound(gone, 1) == tuple(gone)
+        assert drop_reference_if_gpu_bound(gone, 1) == tuple(gone)

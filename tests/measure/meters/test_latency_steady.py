@@ -19,7 +19,7 @@ Found = Mapping[str, Measurement]
 TRACED = "a tracer is active"
 COUNTER = "nvmlDeviceGetTotalEnergyConsumption"
 WITH_OURS = 0.01
-"""The reference beside the calls draws something, too, for a fiftieth of the window."""
+"""The host reference also draws energy, for a fiftieth of the window."""
 
 
 def _measure(calls: Calls, *skip: str, traced: str | None = None) -> Found:
@@ -98,7 +98,7 @@ class TestOneWindowForAll:
         assert found["energy"].notes[0].startswith(f"{calls.count - 2} calls in 4.9 s")
 
     def test_the_fixed_number_are_the_last_ones(self, fake_torch: Any, calls_of: CallsOf) -> None:
-        # The GPU rested before the window: its first calls are not yet as the rest.
+        # The GPU was idle before the window: its first calls differ from the rest.
         durations = itertools.chain([0.08] * 2, [0.04] * 20, itertools.repeat(0.08))
         calls = calls_of(lambda: fake_torch.cuda.launch(next(durations)), warmup=1, rounds=5)
         assert _measure(calls)["latency"].values == pytest.approx((0.08,) * 5)
@@ -120,11 +120,11 @@ class TestOneWindowForAll:
         assert found["energy"].notes[0].startswith(f"{calls.count} calls in 4.9 s")
 
     def test_twice_the_work_is_twice_the_energy(self, fake_torch: Any, calls_of: CallsOf) -> None:
-        def joules(call_s: float) -> float:
+        def measure_energy(call_s: float) -> float:
             calls = calls_of(lambda: fake_torch.cuda.launch(call_s), warmup=1, rounds=3)
             return _measure(calls)["energy"].values[0]
 
-        assert joules(0.166) / joules(0.083) == pytest.approx(2.0, rel=0.005)
+        assert measure_energy(0.166) / measure_energy(0.083) == pytest.approx(2.0, rel=0.005)
 
     def test_the_conditions_are_noted_with_latency_and_energy(
         self, board: "ScriptedBoard", fake_torch: Any, calls_of: CallsOf
@@ -151,7 +151,7 @@ class TestEnergyThatIsNotWanted:
         found = _measure(calls, "energy")
         assert calls.count == 2 + 7
         assert list(found) == ["latency", "event_time", "host_reference"]
-        assert COUNTER not in {question for _, question in nvml.asked}
+        assert COUNTER not in {question for _, question in nvml.queries}
 
     def test_energy_alone_takes_no_reference(
         self, nvml: Any, fake_torch: Any, calls_of: Any
@@ -162,33 +162,33 @@ class TestEnergyThatIsNotWanted:
         assert found["energy"].values == pytest.approx((48.0,), rel=0.005)
 
 
-class TestWhatIsToldMeanwhile:
-    """A reader who is told of energy waits for a figure that never comes."""
+class TestProgress:
+    """The progress text must not name energy where no value follows."""
 
-    def told(self, fake_torch: Any, calls_of: CallsOf, traced: str | None = None) -> list[str]:
-        heard: list[Whereabouts] = []
+    def reported(self, fake_torch: Any, calls_of: CallsOf, traced: str | None = None) -> list[str]:
+        reported: list[Whereabouts] = []
         calls = calls_of(lambda: fake_torch.cuda.launch(0.08), warmup=1, rounds=1)
-        calls.telling = Telling(heard.append)
+        calls.telling = Telling(reported.append)
         _measure(calls, traced=traced)
-        return list(dict.fromkeys(each.doing for each in heard))
+        return list(dict.fromkeys(each.doing for each in reported))
 
     def test_where_all_is_measured(self, nvml: Any, fake_torch: Any, calls_of: CallsOf) -> None:
         both = ["warming up", "measuring latency and energy"]
-        assert self.told(fake_torch, calls_of) == both
+        assert self.reported(fake_torch, calls_of) == both
 
     def test_without_a_meter_of_energy(self, nvml: Any, fake_torch: Any, calls_of: CallsOf) -> None:
-        nvml.closed = "Driver Not Loaded"
-        assert self.told(fake_torch, calls_of) == ["warming up", "measuring latency"]
+        nvml.init_error = "Driver Not Loaded"
+        assert self.reported(fake_torch, calls_of) == ["warming up", "measuring latency"]
 
-    def test_with_a_stranger_on_the_board(
+    def test_with_another_process_on_the_board(
         self, board: "ScriptedBoard", fake_torch: Any, calls_of: CallsOf
     ) -> None:
         board.processes = {os.getpid(): None, 999_999: None}
-        assert self.told(fake_torch, calls_of) == ["warming up", "measuring latency"]
+        assert self.reported(fake_torch, calls_of) == ["warming up", "measuring latency"]
 
     def test_under_a_tracer(self, nvml: Any, fake_torch: Any, calls_of: CallsOf) -> None:
-        told = self.told(fake_torch, calls_of, traced=TRACED)
-        assert told == ["warming up", "measuring energy"]
+        reported = self.reported(fake_torch, calls_of, traced=TRACED)
+        assert reported == ["warming up", "measuring energy"]
 
 
 class TestATracer:
@@ -205,12 +205,12 @@ class TestATracer:
         self, nvml: "ScriptedNvml", fake_torch: Any, calls_of: CallsOf, why: str
     ) -> None:
         calls = calls_of(lambda: fake_torch.cuda.launch(0.08))
-        nvml.closed = None if why == "skipped" else "Driver Not Loaded"
+        nvml.init_error = None if why == "skipped" else "Driver Not Loaded"
         found = _measure(calls, *["energy"] * (why == "skipped"), traced=TRACED)
         assert calls.count == 0
         assert found["latency"].absent == TRACED
 
-    def test_it_is_asked_for_by_itself(
+    def test_the_default_tracer_is_the_active_one(
         self, fake_torch: Any, calls_of: CallsOf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tracer = sys.gettrace()
@@ -237,7 +237,7 @@ class TestHeat:
         assert calls.count > 2 * 60
         assert found["energy"].values == pytest.approx((48.0,), rel=WITH_OURS)
 
-    def test_three_slowed_windows_leave_nothing_to_believe(
+    def test_three_slowed_windows_make_everything_absent(
         self, board: "ScriptedBoard", fake_torch: Any, calls_of: CallsOf
     ) -> None:
         board.slow("HwThermalSlowdown", 0.0, 999.0)
@@ -258,7 +258,7 @@ class TestHeat:
 
 
 class TestEnergyThatCannotBeMeasured:
-    """It is absent with its reason, and what else the window tells stays."""
+    """It is absent with its reason, and the other metrics of the window stay."""
 
     @pytest.fixture
     def reason(self, fake_torch: Any, calls_of: CallsOf) -> Callable[[], str]:
@@ -285,12 +285,12 @@ class TestEnergyThatCannotBeMeasured:
         nvml.slices["11111111"] = nvml.boards[0]
         assert reason() == "this is a MIG slice, and the counter is of the whole board"
 
-    @pytest.mark.parametrize("words", ["Driver Not Loaded", "Insufficient Permissions"])
+    @pytest.mark.parametrize("nvml_error", ["Driver Not Loaded", "Insufficient Permissions"])
     def test_no_driver_or_none_for_us(
-        self, nvml: "ScriptedNvml", reason: Callable[[], str], words: str
+        self, nvml: "ScriptedNvml", reason: Callable[[], str], nvml_error: str
     ) -> None:
-        nvml.closed = words
-        assert reason() == f"NVML cannot be used here (NVMLError: {words})"
+        nvml.init_error = nvml_error
+        assert reason() == f"NVML cannot be used here (NVMLError: {nvml_error})"
 
     def test_no_library(
         self, nvml: "ScriptedNvml", reason: Callable[[], str], monkeypatch: pytest.MonkeyPatch
@@ -308,15 +308,15 @@ class TestEnergyThatCannotBeMeasured:
         nvml.boards.clear()
         assert reason() == "NVML does not know this GPU by its UUID (Not Found)"
 
-    @pytest.mark.parametrize("words", ["Not Supported", "Insufficient Permissions"])
+    @pytest.mark.parametrize("nvml_error", ["Not Supported", "Insufficient Permissions"])
     def test_no_counter_or_none_for_us(
-        self, board: "ScriptedBoard", reason: Callable[[], str], words: str
+        self, board: "ScriptedBoard", reason: Callable[[], str], nvml_error: str
     ) -> None:
-        board.refuses[COUNTER] = words
-        assert reason() == f"NVML has no answer to {COUNTER} ({words})"
+        board.errors[COUNTER] = nvml_error
+        assert reason() == f"NVML has no answer to {COUNTER} ({nvml_error})"
 
     @pytest.mark.parametrize("from_s", [0.0, 3.0])
-    def test_a_counter_that_stands_still(
+    def test_a_stalled_counter(
         self, board: "ScriptedBoard", reason: Callable[[], str], from_s: float
     ) -> None:
         board.shown = lambda energy_j, now_s: energy_j if now_s < from_s else 9e4

@@ -24,7 +24,7 @@ def test_the_peak_within_the_call_counts_with_what_is_held(
 ) -> None:
     cuda = fake_torch.cuda
     cuda.allocate(100 * MiB)  # weights
-    cuda.allocate(900 * MiB)  # an earlier test's peak, long gone
+    cuda.allocate(900 * MiB)  # the peak of an earlier test, freed since
     cuda.free(900 * MiB)
 
     def function() -> None:
@@ -66,7 +66,7 @@ def test_memory_held_by_garbage_is_not_counted(fake_torch: Any, calls_of: CallsO
             weakref.finalize(self, fake_torch.cuda.free, MiB)
             self.cycle = self
 
-    gc.disable()  # or a collection of its own accord might hide what is tested
+    gc.disable()  # an automatic collection might hide the effect under test
     try:
         peak, _, _ = PeakMemoryMeter().measure(calls_of(Tensor, warmup=3))
     finally:
@@ -83,7 +83,7 @@ def test_it_is_measured_warm_and_in_a_single_call(fake_torch: Any, calls_of: Cal
 def test_a_call_that_allocates_nothing_has_no_peak_of_its_own(
     fake_torch: Any, calls_of: CallsOf
 ) -> None:
-    fake_torch.cuda.allocate(100 * MiB)  # what another test holds
+    fake_torch.cuda.allocate(100 * MiB)  # memory of another test
     found = PeakMemoryMeter().measure(calls_of(lambda: None, warmup=0))
     assert [each.absent for each in found] == [
         "the call allocated no CUDA memory: it replays a CUDA graph, or uses no GPU"
@@ -154,7 +154,7 @@ class TestOtherMemory:
         self, nvml: "ScriptedNvml", measure: Callable[[], Measurement]
     ) -> None:
         nvml.boards[0].processes = {os.getpid(): 516 * MiB, 4711: 9000 * MiB}
-        # Not less what was reserved at the peak, which is given back by now.
+        # What was reserved at the peak is not subtracted: it is freed by now.
         assert measure().values == (500 * MiB,)
         assert nvml.sessions == 0
 
@@ -202,13 +202,13 @@ class TestOtherMemory:
     def test_without_nvml_it_alone_is_absent(
         self, nvml: "ScriptedNvml", measure: Callable[[], Measurement]
     ) -> None:
-        nvml.closed = "Driver Not Loaded"
+        nvml.init_error = "Driver Not Loaded"
         assert measure().absent == "NVML cannot be used here (NVMLError: Driver Not Loaded)"
 
     def test_so_it_is_where_nvml_does_not_answer(
         self, nvml: "ScriptedNvml", measure: Callable[[], Measurement]
     ) -> None:
-        nvml.boards[0].refuses["nvmlDeviceGetComputeRunningProcesses"] = "Insufficient Permissions"
+        nvml.boards[0].errors["nvmlDeviceGetComputeRunningProcesses"] = "Insufficient Permissions"
         reason = measure().absent
         assert reason is not None
         assert reason.endswith("(Insufficient Permissions)")

@@ -1,4 +1,4 @@
-"""What the documents say of the meters on an H200, from the readings taken there."""
+"""Statements of the documentation about the meters on an H200, checked on recorded readings."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ HOST_BOUND = ("sd15_fp16", "ddim_small_fp32")
 
 
 def levels(workload: str, metric: str, board: int | None = None) -> list[float]:
-    """One number for each process, as the comparison sees it."""
+    """Return the level of each run, as the comparison computes it."""
     lines = (DATA / "h200_all_metrics.jsonl").read_text(encoding="utf-8").splitlines()
     found = [
         record
@@ -36,9 +36,7 @@ def spread(values: Sequence[float]) -> float:
         ("block_bf16", "energy", 0.015),
     ],
 )
-def test_what_a_gpu_spends_is_quiet_between_processes(
-    workload: str, metric: str, most: float
-) -> None:
+def test_gpu_metrics_vary_little_between_processes(workload: str, metric: str, most: float) -> None:
     for board in (0, 1):
         values = levels(workload, metric, board)
         assert len(values) == 6

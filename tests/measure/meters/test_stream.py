@@ -10,7 +10,7 @@ from pytest_pareto.measure.meter import Calls, meter_pass
 from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.stream import StreamMeter, stream_measurements
 from pytest_pareto.measure.plan import LoopPlan
-from pytest_pareto.measure.streams import Consumed, Stream
+from pytest_pareto.measure.streams import ConsumedStream, Stream
 from pytest_pareto.model.run import Measurement
 
 CallsOf = Callable[..., Calls]
@@ -29,7 +29,7 @@ def _tokens(clock: Any, prefill_s: float, step_s: float, count: int) -> Stream:
             if number:
                 clock.advance(step_s)
             yield number
-        clock.advance(0.001)  # what is done after the last item belongs to the call
+        clock.advance(0.001)  # work after the last item belongs to the call
 
     return Stream(tokens)
 
@@ -78,7 +78,7 @@ class TestOnTheProcessor:
 
 class TestOnCuda:
     def _stream(self, fake_torch: Any, clock: Any) -> Stream:
-        """Launches take the host a millisecond; the device is far behind it."""
+        """Return a stream whose launches take the host a millisecond, the device much longer."""
 
         def tokens() -> Iterator[int]:
             fake_torch.cuda.allocate(1)
@@ -95,7 +95,7 @@ class TestOnCuda:
         calls = calls_of(self._stream(fake_torch, clock), rounds=2, warmup=1)
         calls.device = CudaDevice(fake_torch.cuda, (0,))
         found = _measure(calls)
-        # Of an item that was handed out and not computed it would be 0.001.
+        # Without synchronising at the item it would be 0.001.
         assert found["time_to_first_item"].values == pytest.approx((0.501,) * 2)
         assert found["time_per_item"].values == pytest.approx((0.401 / 4,) * 2)
 
@@ -108,9 +108,9 @@ class TestOnCuda:
         meter_pass(SteadyMeter(lambda: None), calls, frozenset({"host_reference", "energy"}))
         (window,) = calls.rounds
         waits = fake_torch.cuda.journal
-        # Before the call, at its first item and after it; what follows is the empty round.
+        # Before the call, at its first item and after it; what follows is the overhead round.
         assert waits[:5] == ["sync 0", "event", "sync 0", "event", "sync 0"]
-        assert window.stream == Consumed(5, window.start_ns + 501_000_000)
+        assert window.stream == ConsumedStream(5, window.start_ns + 501_000_000)
         fake_torch.cuda.journal.clear()
         calls.prepare()()
         assert fake_torch.cuda.journal == []
@@ -118,7 +118,13 @@ class TestOnCuda:
 
 def _rounds(*counts: int, first_s: float = 0.5, end_s: float = 1.5) -> list[Round]:
     return [
-        Round(0, round(end_s * 1e9), None, None, Consumed(n, round(first_s * 1e9) if n else None))
+        Round(
+            0,
+            round(end_s * 1e9),
+            None,
+            None,
+            ConsumedStream(n, round(first_s * 1e9) if n else None),
+        )
         for n in counts
     ]
 
@@ -143,7 +149,7 @@ class TestOddStreams:
         assert found["time_to_first_item"].absent == found["items_per_second"].absent == reason
         assert found["items"].values == (0.0,)
 
-    def test_other_numbers_of_items_are_told(self) -> None:
+    def test_differing_numbers_of_items_are_noted(self) -> None:
         found = _of(3, 11, 6)
         assert found["items"].absent == "it differs from call to call (3 to 11 items a call)"
         assert found["time_per_item"].values == pytest.approx((0.5, 0.1, 0.2))
@@ -151,10 +157,10 @@ class TestOddStreams:
         assert found["items_per_second"].notes == ("3 to 11 items a call",)
         assert found["time_to_first_item"].notes == ()
 
-    def test_one_call_without_items_spoils_the_window(self) -> None:
+    def test_one_call_without_items_makes_the_window_absent(self) -> None:
         assert _of(3, 0, 3)["time_to_first_item"].absent == "the stream had no item in 1 of 3 calls"
 
-    def test_a_clock_that_stands_gives_no_rate(self) -> None:
+    def test_a_stopped_clock_gives_no_rate(self) -> None:
         found = _of(3, first_s=0.0, end_s=0.0)
         assert "cannot resolve" in (found["items_per_second"].absent or "")
 
@@ -164,7 +170,7 @@ def test_many_readings_are_thinned_as_those_of_latency_are() -> None:
     assert len(found["time_per_item"].values) == 1000
 
 
-def test_only_streams_are_asked(clock: Any) -> None:
+def test_only_streams_are_measured(clock: Any) -> None:
     def measured(function: Callable[..., Any]) -> set[str]:
         meters = [StreamMeter(lambda: None)]
         plan = LoopPlan(rounds=1, warmup=0)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.meters.throttling import Watch
+from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
 from pytest_pareto.measure.nvml import board_name
 from pytest_pareto.model.metric import ENERGY
 from pytest_pareto.model.run import Measurement
@@ -23,43 +23,43 @@ def board(nvml: "ScriptedNvml") -> "ScriptedBoard":
 
 
 @pytest.fixture
-def windows(clock: Any, calls_of: CallsOf) -> Callable[..., tuple[Watch, int]]:
-    """Watch windows of two seconds; return the watch, and how many there were."""
+def windows(clock: Any, calls_of: CallsOf) -> Callable[..., tuple[ThrottlingMonitor, int]]:
+    """Monitor windows of two seconds; return the monitor and the number of windows."""
 
-    def watch() -> tuple[Watch, int]:
+    def monitor() -> tuple[ThrottlingMonitor, int]:
         numbers: list[int] = []
 
         def window() -> int:
-            with watched.calling():
+            with active.recording_conditions():
                 clock.advance(2.0)
             numbers.append(len(numbers) + 1)
             return numbers[-1]
 
-        with Watch(calls_of(lambda: None)) as watched:
-            found = watched.unslowed(window)
+        with ThrottlingMonitor(calls_of(lambda: None)) as active:
+            found = active.repeat_while_throttled(window)
         assert found == len(numbers)
-        return watched, found
+        return active, found
 
-    return watch
+    return monitor
 
 
-Windows = Callable[[], tuple[Watch, int]]
+Windows = Callable[[], tuple[ThrottlingMonitor, int]]
 
 
 @pytest.mark.usefixtures("nvml")
-def test_a_window_of_full_speed_is_told_as_it_ended(windows: Windows) -> None:
-    watch, number = windows()
-    assert (watch.slowed, watch.blind, number) == (None, None, 1)
-    assert watch.noted(JOULES).notes == ("of 9 calls", "1980 MHz and 45 °C at the end")
-    assert watch.noted(JOULES).values == JOULES.values
+def test_a_window_of_full_speed_has_the_conditions_at_its_end(windows: Windows) -> None:
+    monitor, number = windows()
+    assert (monitor.slowdown_reason, monitor.nvml_absence, number) == (None, None, 1)
+    assert monitor.with_conditions(JOULES).notes == ("of 9 calls", "1980 MHz and 45 °C at the end")
+    assert monitor.with_conditions(JOULES).values == JOULES.values
 
 
 def test_a_power_cap_is_usual_and_only_noted(board: "ScriptedBoard", windows: Windows) -> None:
     board.slow("SwPowerCap", 0.5, 1.3)
     board.sm_clock_mhz = 1410
-    watch, number = windows()
-    assert (watch.slowed, number) == (None, 1)
-    assert watch.noted(JOULES).notes[1:] == (
+    monitor, number = windows()
+    assert (monitor.slowdown_reason, number) == (None, 1)
+    assert monitor.with_conditions(JOULES).notes[1:] == (
         "1410 MHz and 45 °C at the end",
         "software power cap for 40 % of the time",
     )
@@ -70,18 +70,18 @@ def test_a_window_that_heat_slowed_is_repeated(
     board: "ScriptedBoard", windows: Windows, reason: str
 ) -> None:
     board.slow(reason, 1.0, 1.5)
-    watch, number = windows()
-    assert (watch.slowed, number) == (None, 2)
+    monitor, number = windows()
+    assert (monitor.slowdown_reason, number) == (None, 2)
 
 
-def test_three_slowed_windows_are_enough_and_the_reason_is_told(
+def test_three_slowed_windows_are_the_most_and_have_a_reason(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
     board.slow(THERMAL, 0.0, 5.0)
     board.slow("SwThermalSlowdown", 3.0, 9.0)
-    watch, number = windows()
+    monitor, number = windows()
     assert number == 3
-    assert watch.slowed == (
+    assert monitor.slowdown_reason == (
         "the GPU was slowed down in each of 3 windows (hardware thermal slowdown 50 % and "
         "software thermal slowdown 100 % of the last one); let it cool, and see what heats it or "
         "limits its power"
@@ -92,18 +92,18 @@ def test_the_third_window_may_be_the_first_good_one(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
     board.slow(THERMAL, 0.0, 3.9)
-    watch, number = windows()
-    assert (watch.slowed, number) == (None, 3)
+    monitor, number = windows()
+    assert (monitor.slowdown_reason, number) == (None, 3)
 
 
-def test_less_than_a_hundredth_of_the_window_is_not_worth_telling(
+def test_less_than_a_hundredth_of_the_window_is_not_reported(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
     board.slow(THERMAL, 1.0, 1.019)
     board.slow("SwPowerCap", 1.0, 1.019)
-    watch, number = windows()
-    assert (watch.slowed, number) == (None, 1)
-    assert len(watch.noted(JOULES).notes) == 2
+    monitor, number = windows()
+    assert (monitor.slowdown_reason, number) == (None, 1)
+    assert len(monitor.with_conditions(JOULES).notes) == 2
 
 
 def test_a_hundredth_is(board: "ScriptedBoard", windows: Windows) -> None:
@@ -122,15 +122,17 @@ class TestWithoutCounters:
         self, board: "ScriptedBoard", windows: Windows, times: tuple[float, float]
     ) -> None:
         board.slow(THERMAL, *times)
-        watch, number = windows()
-        assert (watch.slowed, number) == (None, 3 if times[1] > 2.0 else 2)
+        monitor, number = windows()
+        assert (monitor.slowdown_reason, number) == (None, 3 if times[1] > 2.0 else 2)
 
     def test_the_cap_at_an_edge_is_noted_as_the_whole(
         self, board: "ScriptedBoard", windows: Windows
     ) -> None:
         board.slow("SwPowerCap", 1.9, 2.1)
-        watch, _ = windows()
-        assert watch.noted(JOULES).notes[-1] == "software power cap for 100 % of the time"
+        monitor, _ = windows()
+        assert (
+            monitor.with_conditions(JOULES).notes[-1] == "software power cap for 100 % of the time"
+        )
 
     def test_what_happened_between_the_edges_is_not_seen(
         self, board: "ScriptedBoard", windows: Windows
@@ -150,9 +152,9 @@ class TestSeveralBoards:
     def test_the_notes_name_each(self, nvml: "ScriptedNvml", windows: Windows) -> None:
         nvml.boards[2].temperature_c = 60
         nvml.boards[2].slow("SwPowerCap", 0.0, 1.0)
-        watch, _ = windows()
+        monitor, _ = windows()
         first, last = (board_name(nvml.boards[number].uuid) for number in (0, 2))
-        assert watch.noted(JOULES).notes[1:] == (
+        assert monitor.with_conditions(JOULES).notes[1:] == (
             f"GPU {first}: 1980 MHz and 45 °C at the end",
             f"GPU {last}: 1980 MHz and 60 °C at the end",
             f"GPU {last}: software power cap for 50 % of the time",
@@ -160,40 +162,40 @@ class TestSeveralBoards:
 
     def test_one_slowed_is_all_slowed(self, nvml: "ScriptedNvml", windows: Windows) -> None:
         nvml.boards[2].slow(THERMAL, 0.0, 99.0)
-        watch, number = windows()
+        monitor, number = windows()
         assert number == 3
-        assert watch.slowed is not None
+        assert monitor.slowdown_reason is not None
 
     def test_a_board_that_is_not_used_does_not_matter(
         self, nvml: "ScriptedNvml", windows: Windows
     ) -> None:
         nvml.boards[1].slow(THERMAL, 0.0, 99.0)
-        watch, number = windows()
-        assert (watch.slowed, number) == (None, 1)
+        monitor, number = windows()
+        assert (monitor.slowdown_reason, number) == (None, 1)
 
 
-class TestABlindWatch:
+class TestWithoutNvml:
     def _check(self, windows: Windows, reason: str) -> None:
-        watch, number = windows()
-        assert watch.boards == ()
-        assert watch.blind is not None
-        assert reason in watch.blind
-        assert (watch.slowed, number) == (None, 1)
-        assert watch.noted(JOULES) == JOULES
+        monitor, number = windows()
+        assert monitor.boards == ()
+        assert monitor.nvml_absence is not None
+        assert reason in monitor.nvml_absence
+        assert (monitor.slowdown_reason, number) == (None, 1)
+        assert monitor.with_conditions(JOULES) == JOULES
 
     @pytest.mark.usefixtures("without_torch")
     def test_there_is_no_gpu(self, windows: Windows) -> None:
         self._check(windows, "no CUDA device was used")
 
-    def test_torch_does_not_tell_its_uuids(
+    def test_torch_has_no_uuids(
         self, nvml: "ScriptedNvml", fake_torch: Any, windows: Windows
     ) -> None:
         fake_torch.cuda.uuids = [None] * 3
         self._check(windows, "torch does not tell the UUIDs of its devices")
-        assert nvml.asked == []
+        assert nvml.queries == []
 
     def test_there_is_no_nvml(self, nvml: "ScriptedNvml", windows: Windows) -> None:
-        nvml.closed = "Driver Not Loaded"
+        nvml.init_error = "Driver Not Loaded"
         self._check(windows, "NVML cannot be used here (NVMLError: Driver Not Loaded)")
 
     def test_nvml_does_not_know_the_board(self, nvml: "ScriptedNvml", windows: Windows) -> None:
@@ -201,50 +203,50 @@ class TestABlindWatch:
         self._check(windows, "NVML does not know this GPU by its UUID (Not Found)")
 
 
-def test_what_a_board_does_not_tell_takes_nothing_else_along(
+def test_a_value_that_a_board_lacks_leaves_the_others(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
-    board.refuses["nvmlDeviceGetTemperature"] = "Not Supported"
-    watch, _ = windows()
-    assert watch.noted(JOULES).notes == (*JOULES.notes, "1980 MHz at the end")
+    board.errors["nvmlDeviceGetTemperature"] = "Not Supported"
+    monitor, _ = windows()
+    assert monitor.with_conditions(JOULES).notes == (*JOULES.notes, "1980 MHz at the end")
     board.slow(THERMAL, 0.0, 99.0)
-    watch, number = windows()
-    assert watch.slowed is not None
+    monitor, number = windows()
+    assert monitor.slowdown_reason is not None
     assert number == 3
 
 
-def test_a_board_that_tells_nothing_is_taken_as_it_is(
+def test_a_board_without_any_value_counts_as_not_slowed(
     board: "ScriptedBoard", windows: Windows
 ) -> None:
     for question in ("Temperature", "ClockInfo", "CurrentClocksEventReasons"):
-        board.refuses[f"nvmlDeviceGet{question}"] = "Not Supported"
+        board.errors[f"nvmlDeviceGet{question}"] = "Not Supported"
     board.slow(THERMAL, 0.0, 99.0)
-    watch, number = windows()
-    assert (watch.slowed, watch.blind, number) == (None, None, 1)
-    assert watch.noted(JOULES) == JOULES
+    monitor, number = windows()
+    assert (monitor.slowdown_reason, monitor.nvml_absence, number) == (None, None, 1)
+    assert monitor.with_conditions(JOULES) == JOULES
 
 
 def test_what_happens_at_rest_is_not_the_windows(
     board: "ScriptedBoard", clock: Any, calls_of: CallsOf
 ) -> None:
     board.slow(THERMAL, 0.0, 5.0)
-    with Watch(calls_of(lambda: None)) as watch:
+    with ThrottlingMonitor(calls_of(lambda: None)) as monitor:
 
         def window() -> None:
             clock.advance(6.0)
-            with watch.calling():
+            with monitor.recording_conditions():
                 clock.advance(2.0)
             board.sm_clock_mhz = 345
 
-        watch.unslowed(window)
-    assert watch.slowed is None
-    assert watch.noted(JOULES).notes[1:] == ("1980 MHz and 45 °C at the end",)
+        monitor.repeat_while_throttled(window)
+    assert monitor.slowdown_reason is None
+    assert monitor.with_conditions(JOULES).notes[1:] == ("1980 MHz and 45 °C at the end",)
 
 
 def test_nvml_is_open_while_watching_and_not_after(nvml: "ScriptedNvml", calls_of: CallsOf) -> None:
-    with Watch(calls_of(lambda: None)):
+    with ThrottlingMonitor(calls_of(lambda: None)):
         assert nvml.sessions == 1
     assert nvml.sessions == 0
-    with pytest.raises(ZeroDivisionError), Watch(calls_of(lambda: None)) as watch:
-        watch.unslowed(lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError), ThrottlingMonitor(calls_of(lambda: None)) as monitor:
+        monitor.repeat_while_throttled(lambda: 1 / 0)
     assert nvml.sessions == 0

@@ -63,10 +63,10 @@ def test_compiled_code_is_counted_as_it_was_written(torch: Any, calls_of: CallsO
     assert len(compiled_graphs) == 1  # counting does not make it compile again
 
 
-def test_compilers_are_told_to_stand_back_for_the_counted_call_alone(
+def test_compilers_are_disabled_for_the_counted_call_alone(
     torch: Any, calls_of: CallsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What torch does with a compiled function under a counter differs between versions.
+    # The behaviour of compiled functions under a counter differs between versions of torch.
     journal: list[str] = []
 
     @contextmanager
@@ -159,8 +159,8 @@ def test_what_cannot_be_counted_is_named_beside_the_count(torch: Any, calls_of: 
 
 STABLE_DIFFUSION = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
 ON_A_GPU = 15_366_893_993_984
-"""FLOPs that torch's counter gave on an H200 for the pipeline in half precision: eight steps of
-the UNet with guidance and the decoder, as its operations were really dispatched there."""
+"""FLOPs that torch's counter returned on an H200 for the pipeline in half precision: eight steps
+of the UNet with guidance and the decoder, as its operations were dispatched there."""
 
 
 def test_a_full_size_model_is_counted_as_on_a_gpu(torch: Any) -> None:
@@ -208,7 +208,7 @@ def test_real_meta_and_fake_models_are_counted_alike(torch: Any, step: str) -> N
     models = small_model(torch, "cpu"), small_model(torch, "meta"), fake
     first, *others = (count_work(call, *each) for each in models)
     assert others == [first, first]
-    # The meter, which really calls, counts the same by the same counter.
+    # The meter makes a real call and counts the same with the same counter.
     (found,) = WorkMeter().measure(Calls(call, lambda: (models[0], {}), clock=int))
     assert found.values == (first.flops,)
 
@@ -234,7 +234,7 @@ def test_every_argument_goes_to_the_function(torch: Any) -> None:
         (3, "of a function to call, not of 3"),
     ],
 )
-def test_what_cannot_be_counted_is_said(torch: Any, function: Any, message: str) -> None:
+def test_what_cannot_be_counted_is_an_error(torch: Any, function: Any, message: str) -> None:
     with pytest.raises(ParetoError, match=message):
         count_work(function, torch.ones(2, 2))
 

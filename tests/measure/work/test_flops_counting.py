@@ -1,4 +1,4 @@
-"""What counts as work: the same on real tensors, on meta tensors and on fake ones."""
+"""The definition of work: equal on real tensors, on meta tensors and on fake ones."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.flops import Work, counted
+from pytest_pareto.measure.work.flops import Work, call_and_count
 
 torch: Any = pytest.importorskip("torch")
 
 
 def work_of(function: Callable[[], object]) -> Work:
-    return counted(function)[1]
+    return call_and_count(function)[1]
 
 
 def operations(function: Callable[[], object]) -> int:
@@ -21,7 +21,7 @@ def operations(function: Callable[[], object]) -> int:
 
 def test_the_result_comes_back_beside_the_work() -> None:
     a, b = torch.ones(4, 8), torch.ones(8, 16)
-    result, work = counted(lambda: torch.relu(a @ b))
+    result, work = call_and_count(lambda: torch.relu(a @ b))
     assert torch.equal(result, torch.relu(a @ b))
     assert work == Work(flops=2 * 4 * 8 * 16, operations=2)
 
@@ -57,7 +57,7 @@ def test_what_computes_or_moves_numbers_is_one(working: Callable[[Any], object])
 
 
 def layers() -> Any:
-    """Composite operations: inference mode shows them to a counter, other modes their parts."""
+    """Composite operations: a counter sees them in inference mode, and their parts otherwise."""
     return torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3),
         torch.nn.GroupNorm(2, 8),
@@ -74,7 +74,7 @@ def test_grad_modes_count_alike() -> None:
     for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
         with mode():
             found.append(work_of(lambda: model(x)))
-    # Convolution, norm, the bigger picture, the linear layer: dropout does nothing here.
+    # Convolution, norm, upsampling, the linear layer: dropout does nothing here.
     assert found == [Work(found[0].flops, 4)] * 3
 
 
@@ -122,13 +122,13 @@ def test_torchs_own_counter_misses_them() -> None:
 
 def test_their_fast_kernel_is_there_again_afterwards() -> None:
     with pytest.raises(ZeroDivisionError):
-        counted(lambda: 1 / 0)
+        call_and_count(lambda: 1 / 0)
     assert torch.backends.mha.get_fastpath_enabled()
 
 
 @pytest.fixture
 def custom() -> Iterator[Any]:
-    """An operation from outside of torch, as packages of kernels bring them."""
+    """A custom operation, like those of kernel packages."""
     with ExitStack() as stack:
         library = torch.library.Library("pareto_test", "FRAGMENT")
         stack.callback(library._destroy)
@@ -137,13 +137,13 @@ def custom() -> Iterator[Any]:
         yield torch.ops.pareto_test.kernel
 
 
-def test_operations_that_nobody_gave_a_formula_are_named(custom: Any) -> None:
+def test_operations_without_a_formula_are_named(custom: Any) -> None:
     x = torch.ones(4, 4)
     work = work_of(lambda: custom(x @ x))
     assert work == Work(2 * 4**3, 2, uncounted=("pareto_test.kernel",))
 
 
-def test_those_with_a_formula_are_not(custom: Any) -> None:
+def test_operations_with_a_formula_are_not_named(custom: Any) -> None:
     from torch.utils.flop_counter import flop_registry, register_flop_formula
 
     @register_flop_formula(custom)  # type: ignore[untyped-decorator]  # torch is not read by mypy

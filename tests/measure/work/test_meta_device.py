@@ -1,4 +1,4 @@
-"""Without data: nothing is computed or allocated, and nothing is left behind."""
+"""`without_data` computes and allocates nothing, and restores all state."""
 
 import random
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.flops import counted
+from pytest_pareto.measure.work.flops import call_and_count
 from pytest_pareto.model.errors import ParetoError
 
 torch: Any = pytest.importorskip("torch")
@@ -93,7 +93,7 @@ def test_tensors_that_exist_keep_their_values() -> None:
     assert run(loop) == [800.0, 500.0]
 
 
-ASKING: dict[str, Callable[[Any], object]] = {
+NEEDING_VALUES: dict[str, Callable[[Any], object]] = {
     "item": lambda x: (x + 1)[0].item(),
     "if": lambda x: 1 if (x + 1).sum() > 0 else 0,
     "float": lambda x: float((x + 1)[0]),
@@ -108,11 +108,11 @@ ASKING: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("asking", ASKING)
-def test_asking_for_numbers_says_where_and_what_to_do(asking: str, device: str) -> None:
+@pytest.mark.parametrize("example", NEEDING_VALUES)
+def test_needing_values_is_an_error_with_place_and_advice(example: str, device: str) -> None:
     x = torch.ones(4, device=device)
-    with pytest.raises(ParetoError, match=r"numbers at .*test_dataless\.py:\d+"):
-        run(lambda: ASKING[asking](x))
+    with pytest.raises(ParetoError, match=r"numbers at .*test_meta_device\.py:\d+"):
+        run(lambda: NEEDING_VALUES[example](x))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -147,7 +147,7 @@ def test_a_model_on_meta_can_be_copied_off_it() -> None:
     assert run(lambda: (x + 1).cpu() @ torch.ones(3, 4)).device.type == "cpu"
 
 
-def test_tensors_on_different_devices_do_not_meet() -> None:
+def test_tensors_on_different_devices_do_not_mix() -> None:
     x = torch.empty(3, 3, device="meta")
     with pytest.raises(RuntimeError, match="device"):
         run(lambda: x @ torch.ones(3, 3))
@@ -189,7 +189,7 @@ def test_fake_tensors_of_the_user_keep_their_mode() -> None:
         inside = run(lambda: model(torch.ones(2, 3)))
     outside = run(lambda: model(x), [{"x": x}])
     assert inside.fake_mode is outside.fake_mode is mode
-    assert run(lambda: model(x)).shape == (2, 5)  # a closure, of which nobody told
+    assert run(lambda: model(x)).shape == (2, 5)  # a closure, not passed as an argument
 
 
 def test_nothing_stays_switched() -> None:
@@ -213,4 +213,4 @@ def test_nothing_stays_switched() -> None:
 
 def test_counting_goes_on_top() -> None:
     x = torch.ones(4, 4)
-    assert run(lambda: counted(lambda: x @ x))[1].flops == 2 * 4**3
+    assert run(lambda: call_and_count(lambda: x @ x))[1].flops == 2 * 4**3

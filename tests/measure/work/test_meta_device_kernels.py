@@ -1,4 +1,4 @@
-"""Attention and recurrent layers: the same work wherever no device chooses kernels."""
+"""Attention and recurrent layers: equal work wherever no device chooses kernels."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.work.flops import Work, counted
+from pytest_pareto.measure.work.flops import Work, call_and_count
 
 torch: Any = pytest.importorskip("torch")
 
@@ -22,11 +22,11 @@ def without_data() -> Any:
 
 def work(function: Callable[[], object], *, real: bool) -> Work:
     with nullcontext() if real else without_data():
-        return counted(function)[1]
+        return call_and_count(function)[1]
 
 
 def everywhere(make: Callable[[str], Callable[[], object]]) -> list[Work]:
-    """The work on real tensors, on the same ones without data, and on meta tensors."""
+    """Return the work on real tensors, on the same ones without data, and on meta tensors."""
     return [
         work(make("cpu"), real=True),
         work(make("cpu"), real=False),

@@ -1,4 +1,4 @@
-"""What a `forward` stores on its module is gone afterwards, and the rest is as before."""
+"""`restore_modules` removes what a `forward` stores on its module, and restores the rest."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ torch: Any = pytest.importorskip("torch")
 
 
 class Cache(dict[str, Any]):
-    """A container of its own kind, which may not survive being emptied and filled."""
+    """A container subclass, which may not support being cleared and filled."""
 
     def clear(self) -> None:
         raise TypeError("read-only")
@@ -47,12 +47,12 @@ def left_on(keeper: Keeper) -> tuple[object, ...]:
 
 
 def test_modules_are_as_before() -> None:
-    from pytest_pareto.measure.work.meta_device import traces_removed
+    from pytest_pareto.measure.work.meta_device import restore_modules
 
     keeper = Keeper()
     before = total, cache = keeper.total, keeper.cache
     state = left_on(Keeper())
-    with traces_removed():
+    with restore_modules():
         keeper(torch.ones(2, 4))
         keeper(torch.ones(2, 4))
         assert left_on(keeper) != state
@@ -70,11 +70,11 @@ def test_without_it_they_are_not() -> None:
 
 
 def test_nothing_stays_hooked_where_the_call_fails() -> None:
-    from pytest_pareto.measure.work.meta_device import traces_removed
+    from pytest_pareto.measure.work.meta_device import restore_modules
 
     hooks = torch.nn.modules.module._global_forward_pre_hooks
     keeper = Keeper()
-    with pytest.raises(RuntimeError), traces_removed():  # noqa: PT012
+    with pytest.raises(RuntimeError), restore_modules():  # noqa: PT012
         assert hooks
         keeper(torch.ones(2, 5))
     assert not hooks
@@ -82,8 +82,8 @@ def test_nothing_stays_hooked_where_the_call_fails() -> None:
 
 
 def test_the_grad_mode_is_as_before() -> None:
-    from pytest_pareto.measure.work.meta_device import traces_removed
+    from pytest_pareto.measure.work.meta_device import restore_modules
 
-    with traces_removed():
+    with restore_modules():
         torch.set_grad_enabled(False)
     assert torch.is_grad_enabled()
