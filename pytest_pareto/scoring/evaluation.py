@@ -23,6 +23,17 @@ from pytest_pareto.scoring.samples import Samples, read_samples, stages
 from pytest_pareto.scoring.scorers import Scorer, read_scorers
 from pytest_pareto.scoring.set_metrics import SetRater
 
+DECIDED = "decided"
+"""The value of ``stop`` with which an evaluation may stop early."""
+
+Decide = Callable[[Looks, Mapping[str, Mapping[str, float]]], bool]
+"""Returns at a look whether the verdict is decided by the scores so far.
+
+Scores are by metric name and sample id.
+"""
+Progress = Callable[[int, int, float], None]
+"""Takes the number of samples done, the number of samples, and the seconds elapsed."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
@@ -91,51 +102,6 @@ class Evaluation:
         )
 
 
-def measurements_of(
-    scorers: Sequence[Scorer], tally: ScoreTally, looks: Looks | None, note: str | None
-) -> tuple[Measurement, ...]:
-    """Return one measurement per metric, and add set metrics that fail now to the tally's failures.
-
-    ``looks`` is how far an evaluation that may stop early came; ``note`` is added to every metric.
-    """
-    scores = tally.scores()
-    measurements = []
-    for scorer in scorers:
-        metric = scorer.metric
-        notes = tuple(text for text in (note, tally.mean_check.note(metric.name)) if text)
-        if metric.kind is Kind.SET:
-            measurements.append(_set_measurement(scorer, tally, looks, notes))
-            continue
-        failure = tally.failures.get(metric.name)
-        if failure is not None:
-            measurements.append(Measurement(metric, absent=failure.reason, broken=True))
-            continue
-        found = scores[metric.name]
-        measurements.append(
-            Measurement(metric, tuple(found.values()), tuple(found), notes=notes, looks=looks)
-        )
-    return tuple(measurements)
-
-
-def _set_measurement(
-    scorer: Scorer, tally: ScoreTally, looks: Looks | None, notes: tuple[str, ...]
-) -> Measurement:
-    metric = scorer.metric
-    if metric.name not in tally.failures:
-        if looks is not None and not looks.complete:
-            reason = f"the evaluation stopped after {looks.used} of {looks.samples} samples"
-            return Measurement(metric, absent=reason)
-        try:
-            whole = cast(SetRater, scorer.rater).compute(*tally.items(metric.name))
-            return Measurement(metric, whole.values, whole.blocks, notes=notes, whole=whole.value)
-        except ScoringError as error:
-            tally.failures[metric.name] = Failure(str(error), error.__cause__ or error)
-    return Measurement(metric, absent=tally.failures[metric.name].reason, broken=True)
-
-
-DECIDED = "decided"
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The checked arguments of an evaluation that can start."""
@@ -163,6 +129,44 @@ class Plan:
     def under(self, policy: Callable[[Metric], Metric]) -> "Plan":
         """Return this plan with a test's policy applied to every metric."""
         return replace(self, scorers=tuple(scorer.under(policy) for scorer in self.scorers))
+
+
+def evaluate(  # noqa: PLR0913  (each is an argument of the public API)
+    generate: Callable[..., object],
+    samples: Any,
+    *,
+    metrics: Mapping[str, object],
+    ids: Any = None,
+    targets: Any = None,
+    batch_size: int = 1,
+    seeds: Any = None,
+    executor: Executor | None = None,
+    stop: str | None = None,
+    keep_outputs: bool = False,
+    decide: Decide | None = None,
+    keep: Keep | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Generate from samples and score the outputs, without pytest.
+
+    ``decide``, ``keep`` and ``progress`` are those of `run_evaluation`; all other arguments are
+    those of ``pareto.evaluate``. Metrics that fail do not raise: they are in ``failures``, and
+    `Evaluation.check` raises for them. Raises ParetoError, before anything is generated, where
+    the arguments cannot be used.
+    """
+    plan = plan_evaluation(
+        generate,
+        samples,
+        metrics=metrics,
+        ids=ids,
+        targets=targets,
+        batch_size=batch_size,
+        seeds=seeds,
+        executor=executor,
+        stop=stop,
+        keep_outputs=keep_outputs,
+    )
+    return run_evaluation(plan, decide=decide, keep=keep, progress=progress)
 
 
 def plan_evaluation(  # noqa: PLR0913  (each is an argument of the public API)
@@ -206,15 +210,6 @@ def _check_batch_size(given: object) -> None:
         raise ParetoError(f"batch_size takes a whole number from 1 on, not {given!r}")
 
 
-Decide = Callable[[Looks, Mapping[str, Mapping[str, float]]], bool]
-"""Returns at a look whether the verdict is decided by the scores so far.
-
-Scores are by metric name and sample id.
-"""
-Progress = Callable[[int, int, float], None]
-"""Takes the number of samples done, the number of samples, and the seconds elapsed."""
-
-
 def run_evaluation(
     plan: Plan,
     *,
@@ -254,44 +249,6 @@ def run_evaluation(
     return _evaluation(plan, tally, reached, batches.note)
 
 
-def evaluate(  # noqa: PLR0913  (each is an argument of the public API)
-    generate: Callable[..., object],
-    samples: Any,
-    *,
-    metrics: Mapping[str, object],
-    ids: Any = None,
-    targets: Any = None,
-    batch_size: int = 1,
-    seeds: Any = None,
-    executor: Executor | None = None,
-    stop: str | None = None,
-    keep_outputs: bool = False,
-    decide: Decide | None = None,
-    keep: Keep | None = None,
-    progress: Progress | None = None,
-) -> Evaluation:
-    """Generate from samples and score the outputs, without pytest.
-
-    ``decide``, ``keep`` and ``progress`` are those of `run_evaluation`; all other arguments are
-    those of ``pareto.evaluate``. Metrics that fail do not raise: they are in ``failures``, and
-    `Evaluation.check` raises for them. Raises ParetoError, before anything is generated, where
-    the arguments cannot be used.
-    """
-    plan = plan_evaluation(
-        generate,
-        samples,
-        metrics=metrics,
-        ids=ids,
-        targets=targets,
-        batch_size=batch_size,
-        seeds=seeds,
-        executor=executor,
-        stop=stop,
-        keep_outputs=keep_outputs,
-    )
-    return run_evaluation(plan, decide=decide, keep=keep, progress=progress)
-
-
 def _tasks(plan: Plan, tally: ScoreTally) -> Callable[[Jobs], Task]:
     samples = plan.samples
 
@@ -318,7 +275,7 @@ def _decided(decide: Decide | None, looks: Looks | None, tally: ScoreTally) -> b
 
 
 def _evaluation(plan: Plan, tally: ScoreTally, looks: Looks | None, note: str | None) -> Evaluation:
-    measurements = measurements_of(plan.scorers, tally, looks, note)
+    measurements = _measurements(plan.scorers, tally, looks, note)
     return Evaluation(
         scores=tally.scores(),
         whole={m.metric.name: m.whole for m in measurements if m.whole is not None},
@@ -328,3 +285,45 @@ def _evaluation(plan: Plan, tally: ScoreTally, looks: Looks | None, note: str | 
         outputs=tally.outputs(),
         failures=dict(tally.failures),
     )
+
+
+def _measurements(
+    scorers: Sequence[Scorer], tally: ScoreTally, looks: Looks | None, note: str | None
+) -> tuple[Measurement, ...]:
+    """Return one measurement per metric, and add set metrics that fail now to the tally's failures.
+
+    ``looks`` is how far an evaluation that may stop early came; ``note`` is added to every metric.
+    """
+    scores = tally.scores()
+    measurements = []
+    for scorer in scorers:
+        metric = scorer.metric
+        notes = tuple(text for text in (note, tally.mean_check.note(metric.name)) if text)
+        if metric.kind is Kind.SET:
+            measurements.append(_set_measurement(scorer, tally, looks, notes))
+            continue
+        failure = tally.failures.get(metric.name)
+        if failure is not None:
+            measurements.append(Measurement(metric, absent=failure.reason, broken=True))
+            continue
+        found = scores[metric.name]
+        measurements.append(
+            Measurement(metric, tuple(found.values()), tuple(found), notes=notes, looks=looks)
+        )
+    return tuple(measurements)
+
+
+def _set_measurement(
+    scorer: Scorer, tally: ScoreTally, looks: Looks | None, notes: tuple[str, ...]
+) -> Measurement:
+    metric = scorer.metric
+    if metric.name not in tally.failures:
+        if looks is not None and not looks.complete:
+            reason = f"the evaluation stopped after {looks.used} of {looks.samples} samples"
+            return Measurement(metric, absent=reason)
+        try:
+            whole = cast(SetRater, scorer.rater).compute(*tally.items(metric.name))
+            return Measurement(metric, whole.values, whole.blocks, notes=notes, whole=whole.value)
+        except ScoringError as error:
+            tally.failures[metric.name] = Failure(str(error), error.__cause__ or error)
+    return Measurement(metric, absent=tally.failures[metric.name].reason, broken=True)
