@@ -1,1 +1,1 @@
-"""The two studies of `pytest-pareto doctor`: noise of a machine, resolving power of metrics."""
+"""Studies of `pytest-pareto doctor`: machine noise, and the discriminative power of metrics."""

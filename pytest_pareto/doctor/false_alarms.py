@@ -1,13 +1,13 @@
-"""Runs of unchanged code, split in two and compared with themselves: every alarm is a false one.
+"""False alarm rates from splits of unchanged code, and forecasts of the resolution of sessions.
 
-Splits of a few runs are not independent, so that a rate from them is a rough one; and all the
-runs are of one session, so that nothing here tells what sessions differ by. The comparisons
-make no allowance for it either.
+`false_alarms` splits the runs in two and compares both sides: every alarm is a false one. Splits
+of a few runs are not independent, so that the rate is a rough estimate. All runs are of one
+session, so that they contain no difference between sessions, and the comparisons have no term for
+it.
 
-What sessions to come will see on a machine whose spread between runs is known.
-
-Planning formulas: the spread is taken for the true one, and each session to come estimates it
-anew with the degrees of freedom that it will have.
+`Forecast` computes what future sessions will detect on a machine with a known spread between
+runs. The spread is taken as the true one; each future session estimates it again, with its own
+degrees of freedom.
 """
 
 import math
@@ -21,7 +21,7 @@ from pytest_pareto.compare.levels import Measured
 from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import screened_family
 from pytest_pareto.compare.runs import compare_levels
-from pytest_pareto.doctor.noise_model import Alarms, FalseAlarms, Plan, Sight, SplitSizes
+from pytest_pareto.doctor.noise_model import Alarms, FalseAlarms, Plan, PlanResolution, SplitSizes
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
@@ -31,12 +31,12 @@ from pytest_pareto.stats.power import MOST_RUNS, caught_at_once, caught_beyond
 from pytest_pareto.stats.scale import harm_sign, margin_of, to_fraction, to_working
 from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread, shrunk
 
-MOST_SPLITS = 300
+MAX_SPLITS = 300
 USUAL_CANDIDATE = 3
 NAIVE_TOLERANCE = 0.05
 
-Runs = tuple[int, ...]
-"""Which runs are the candidate's, by their number from 0 on; the others are the baseline's."""
+CandidateRuns = tuple[int, ...]
+"""The indices of the runs that are the candidate's; the other runs are the baseline's."""
 
 _HERE = "here"
 _SEED = 20240607
@@ -48,79 +48,84 @@ def split_sizes(count: int) -> SplitSizes:
     return SplitSizes(count - candidate, candidate)
 
 
-def shuffled(count: int, size: int) -> list[Runs]:
-    """Return all splits that give ``size`` of ``count`` runs to the candidate, or 300 at random."""
-    if math.comb(count, size) <= MOST_SPLITS:
+def shuffled_splits(count: int, size: int) -> list[CandidateRuns]:
+    """Return all splits that give ``size`` of ``count`` runs to the candidate, 300 at most.
+
+    Where there are more, 300 are drawn at random, with a fixed seed.
+    """
+    if math.comb(count, size) <= MAX_SPLITS:
         return list(combinations(range(count), size))
-    draw = random.Random(_SEED)  # noqa: S311 - a sample that comes out the same each time
-    return [tuple(sorted(draw.sample(range(count), size))) for _ in range(MOST_SPLITS)]
+    draw = random.Random(_SEED)  # noqa: S311 - must be repeatable, not secret
+    return [tuple(sorted(draw.sample(range(count), size))) for _ in range(MAX_SPLITS)]
 
 
-def in_order(count: int, size: int) -> list[Runs]:
-    """Return the splits in which the candidate's runs follow one another."""
+def contiguous_splits(count: int, size: int) -> list[CandidateRuns]:
+    """Return the splits in which the candidate's runs are consecutive."""
     return [tuple(range(start, start + size)) for start in range(count - size + 1)]
 
 
-def false_alarms(found: Measured, here: Environment, policy: Policy) -> FalseAlarms:
-    """Ask the product's own rule, and a naive one, about runs of unchanged code."""
-    count = len(found.runs)
+def false_alarms(measured: Measured, here: Environment, policy: Policy) -> FalseAlarms:
+    """Count the false alarms of pytest-pareto's rule, and of a naive one, on unchanged code."""
+    count = len(measured.runs)
     size = split_sizes(count).candidate
-    tolerance = found.metric.tolerance
+    tolerance = measured.metric.tolerance
 
-    def asked(splits: Iterable[Runs], tolerance: float) -> Alarms:
-        matches = [parted(found, candidate, here, policy) for candidate in splits]
-        compared = [compare(match, tolerance, policy.alpha) for match in matches]
-        return Alarms(sum(c.outcome is Outcome.WORSE for c in compared), len(matches))
+    def alarms(splits: Iterable[CandidateRuns], tolerance: float) -> Alarms:
+        pairs = [split_pair(measured, candidate, here, policy) for candidate in splits]
+        changes = [compare_split(pair, tolerance, policy.alpha) for pair in pairs]
+        return Alarms(sum(c.outcome is Outcome.WORSE for c in changes), len(pairs))
 
     return FalseAlarms(
-        asked(shuffled(count, size), tolerance),
-        asked(in_order(count, size), tolerance),
-        asked(shuffled(count, size), 0.0),
-        asked(in_order(count, size), 0.0),
-        _naive(found),
+        alarms(shuffled_splits(count, size), tolerance),
+        alarms(contiguous_splits(count, size), tolerance),
+        alarms(shuffled_splits(count, size), 0.0),
+        alarms(contiguous_splits(count, size), 0.0),
+        _naive_alarms(measured),
     )
 
 
-def parted(found: Measured, candidate: Runs, here: Environment, policy: Policy) -> Pair:
-    """Take some runs for the candidate's and the rest for a stored baseline's.
+def split_pair(
+    measured: Measured, candidate: CandidateRuns, here: Environment, policy: Policy
+) -> Pair:
+    """Return a pair: some runs as the candidate, the rest as a stored baseline.
 
-    A latency is brought to the baseline's mood as ever, where both sides have a host reference.
+    A latency is adjusted by the host reference as usual, where both sides have one.
     """
-    rest = tuple(i for i in range(len(found.runs)) if i not in candidate)
-    session = Session(_HERE, 0, _picked(found.runs, rest), _picked(found.reference, rest))
+    rest = tuple(i for i in range(len(measured.runs)) if i not in candidate)
+    session = Session(_HERE, 0, _picked(measured.runs, rest), _picked(measured.reference, rest))
     now = replace(
-        found,
-        runs=_picked(found.runs, candidate),
-        reference=_picked(found.reference, candidate),
+        measured,
+        runs=_picked(measured.runs, candidate),
+        reference=_picked(measured.reference, candidate),
     )
-    spread = policy.spreads.on_one_board(found.metric.scope)
-    match = Pair(now, (session,), now.runs, None, spread, exact=False)
+    spread = policy.spreads.on_one_board(measured.metric.scope)
+    pair = Pair(now, (session,), now.runs, None, spread, exact=False)
     baseline = Baseline(here.hardware_key, {}, {_HERE: here})
-    return adjust_pair(match, baseline, here, policy.spreads)
+    return adjust_pair(pair, baseline, here, policy.spreads)
 
 
-def compare(match: Pair, tolerance: float, alpha: float) -> Change:
-    """Compare both sides of a split as the product does, but for the sessions: they are one."""
-    metric = match.measured.metric
+def compare_split(pair: Pair, tolerance: float, alpha: float) -> Change:
+    """Compare both sides of a split as in a session, but without a term for sessions."""
+    metric = pair.measured.metric
     return compare_levels(
-        match.sessions,
-        match.runs,
+        pair.sessions,
+        pair.runs,
         better=metric.better,
         relative=metric.relative,
         tolerance=tolerance,
         alpha=alpha,
-        doubt=match.doubt,
+        doubt=pair.doubt,
     )
 
 
-def _picked(values: Sequence[float], chosen: Runs) -> tuple[float, ...]:
-    return tuple(values[i] for i in chosen) if values else ()
+def _picked(values: Sequence[float], indices: CandidateRuns) -> tuple[float, ...]:
+    return tuple(values[i] for i in indices) if values else ()
 
 
-def _naive(found: Measured) -> Alarms:
-    """Compare every run with every other: more than 5 % worse is a regression."""
-    metric = found.metric
-    values = to_working(found.runs, relative=metric.relative)
+def _naive_alarms(measured: Measured) -> Alarms:
+    """Compare every run with every other run; more than 5 % worse is a regression."""
+    metric = measured.metric
+    values = to_working(measured.runs, relative=metric.relative)
     sign = harm_sign(metric.better)
     pairs = list(permutations(values, 2))
 
@@ -128,23 +133,24 @@ def _naive(found: Measured) -> Alarms:
         share = NAIVE_TOLERANCE * (1.0 if metric.relative else abs(before))
         return margin_of(share, relative=metric.relative)
 
-    return Alarms(sum(sign * (now - then) > margin(then) for then, now in pairs), len(pairs))
+    alarms = sum(sign * (after - before) > margin(before) for before, after in pairs)
+    return Alarms(alarms, len(pairs))
 
 
-_SENSIBLE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-_HAIR = 1e-9
-_WIDEST = 1.0
+_ROUND_FIGURES = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_ROUNDING = 1e-9
+_MAX_TOLERANCE = 1.0
 """A tolerance of more than 100 % promises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """What a session to come is known to meet, on the working scale of the metric.
+class Forecast:
+    """The known parameters of a future session, on the working scale of the metric.
 
-    ``variance`` is that between runs, ``session_sd`` what sessions are assumed to differ by, and
-    ``doubt`` the variance that an adjustment of the values adds. A stored baseline has
-    ``baseline_runs`` of one session, and ``family`` tests have ``alpha`` between them: what they
-    have of the session's.
+    ``variance`` is the variance between runs, ``session_sd`` the assumed standard deviation
+    between sessions, and ``doubt`` the variance that an adjustment of the values adds. A stored
+    baseline has ``baseline_runs`` runs of one session. ``family`` tests share ``alpha``, which is
+    their part of the session's alpha.
     """
 
     variance: float
@@ -155,18 +161,19 @@ class Outlook:
     family: int
     relative: bool
 
-    def caught(self, plan: Plan) -> float:
-        """Return the distance beyond the margin that a plan catches with 80 % probability."""
+    def detectable(self, plan: Plan) -> float:
+        """Return the distance beyond the margin that a plan detects with 80 % probability."""
         if not plan.interleaved:
-            return caught_beyond(self._stored(plan.runs), self._level, plan.confirming)
+            return caught_beyond(self._stored_contrast(plan.runs), self._level, plan.confirming)
         family = screened_family(self.family) if plan.confirming else self.family
-        return caught_beyond(self._in_turn(plan.runs), self.alpha / family, plan.confirming)
+        contrast = self._interleaved_contrast(plan.runs)
+        return caught_beyond(contrast, self.alpha / family, plan.confirming)
 
     @property
     def _level(self) -> float:
         return self.alpha / self.family
 
-    def _stored(self, runs: int) -> Contrast:
+    def _stored_contrast(self, runs: int) -> Contrast:
         df = self.baseline_runs + runs - 2.0
         return Contrast(
             distance=0.0,
@@ -178,7 +185,7 @@ class Outlook:
             doubt=self.doubt,
         )
 
-    def _in_turn(self, runs: int) -> InterleavedContrast:
+    def _interleaved_contrast(self, runs: int) -> InterleavedContrast:
         blocks = InterleavedContrast(
             distance=0.0,
             baseline=Level(0.0, 0, 1.0),
@@ -189,55 +196,56 @@ class Outlook:
         )
         return blocks.with_runs(runs)
 
-    def sights(self, plans: Iterable[Plan], tolerance: float) -> tuple[Sight, ...]:
-        """Say what each plan sees at a tolerance, and which tolerances it holds."""
-        room, margin = self._room(tolerance), margin_of(tolerance, relative=self.relative)
-        found = [(plan, self.caught(plan)) for plan in plans]
+    def resolutions(self, plans: Iterable[Plan], tolerance: float) -> tuple[PlanResolution, ...]:
+        """Return the resolution of each plan at a tolerance, and the tolerance that it holds."""
+        excess, margin = self._excess(tolerance), margin_of(tolerance, relative=self.relative)
+        distances = [(plan, self.detectable(plan)) for plan in plans]
         return tuple(
-            Sight(
+            PlanResolution(
                 plan,
-                sees=to_fraction(margin + caught, relative=self.relative),
-                holds=rounded_up(held_tolerance(caught, relative=self.relative)),
-                suffices=caught <= room,
+                resolution=to_fraction(margin + distance, relative=self.relative),
+                tolerance=rounded_up(held_tolerance(distance, relative=self.relative)),
+                suffices=distance <= excess,
             )
-            for plan, caught in found
+            for plan, distance in distances
         )
 
     def enough_runs(self, tolerance: float) -> int | None:
         """Return the smallest number of runs, up to 100, at which a tolerance holds."""
-        room = self._room(tolerance)
-        if not room or self.caught(Plan(MOST_RUNS)) > room:
+        excess = self._excess(tolerance)
+        if not excess or self.detectable(Plan(MOST_RUNS)) > excess:
             return None
-        return next(runs for runs in range(1, MOST_RUNS + 1) if self.caught(Plan(runs)) <= room)
+        counts = range(1, MOST_RUNS + 1)
+        return next(runs for runs in counts if self.detectable(Plan(runs)) <= excess)
 
     def sessions_forbid(self, tolerance: float) -> bool:
-        """Whether a tolerance would not hold however many runs either side had."""
-        left = caught_at_once(self._stored(1).session_error, self._level)
-        return left > self._room(tolerance)
+        """Whether a tolerance would not hold with any number of runs on either side."""
+        limit = caught_at_once(self._stored_contrast(1).session_error, self._level)
+        return limit > self._excess(tolerance)
 
-    def _room(self, tolerance: float) -> float:
-        """How far a change of twice the tolerance is beyond it."""
+    def _excess(self, tolerance: float) -> float:
+        """Return the distance from a tolerance to a change of twice the tolerance."""
         near, far = (margin_of(t, relative=self.relative) for t in (tolerance, 2 * tolerance))
         return far - near
 
 
-def held_tolerance(caught: float, *, relative: bool) -> float:
-    """Return the tolerance τ of which twice as much is ``caught`` beyond it; `inf` if none is.
+def held_tolerance(distance: float, *, relative: bool) -> float:
+    """Return the tolerance τ for which 2τ is ``distance`` beyond τ, `inf` if there is none.
 
-    Where changes are ratios log(1 + 2τ) - log(1 + τ) = c, so that τ = (eᶜ - 1) / (2 - eᶜ); one
-    beyond 100 % is none.
+    Where changes are ratios, log(1 + 2τ) - log(1 + τ) = c with c the distance, so that
+    τ = (eᶜ - 1) / (2 - eᶜ). A tolerance of more than 100 % does not count.
     """
     if not relative:
-        return caught
-    growth = to_fraction(caught, relative=True)
+        return distance
+    growth = to_fraction(distance, relative=True)
     tolerance = growth / (1 - growth) if growth < 1 else math.inf
-    return tolerance if tolerance <= _WIDEST else math.inf
+    return tolerance if tolerance <= _MAX_TOLERANCE else math.inf
 
 
 def rounded_up(tolerance: float) -> float:
-    """Round a tolerance up to a figure that a person would choose: 0.0123 to 0.015."""
+    """Return a tolerance rounded up to a round figure: 0.0123 to 0.015."""
     if not 0 < tolerance < math.inf:
         return tolerance
     power = 10.0 ** math.floor(math.log10(tolerance))
-    step = next(s for s in _SENSIBLE if s >= tolerance / power * (1 - _HAIR))
+    step = next(s for s in _ROUND_FIGURES if s >= tolerance / power * (1 - _ROUNDING))
     return float(f"{step * power:.2g}")

@@ -1,6 +1,7 @@
-"""Which metrics can tell the variants of a front apart, as far as recorded results say.
+"""Data model of the discriminative power of metrics: how well they separate a front's variants.
 
-Numbers of samples are of runs where a metric is measured run by run.
+`MetricsReport` is the result of `examine_metrics` in `metric_study`. Numbers of samples are
+numbers of runs where a metric is measured run by run.
 """
 
 from dataclasses import dataclass
@@ -8,51 +9,51 @@ from dataclasses import dataclass
 from pytest_pareto.model.metric import Kind
 
 LARGEST_PLAN = 100_000
-"""Beyond so many samples a plan is none."""
+"""The largest number of samples that a plan may need."""
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
-    """How many of the pairs of variants are told apart, and what it would take to tell more.
+class Separation:
+    """The number of pairs of variants that differ significantly, and the samples for more.
 
-    ``half`` and ``every`` are how many samples of each variant would do for half of the pairs
-    and for all of them, by the differences that were seen; infinite where no more than
-    `LARGEST_PLAN` would.
+    ``for_half`` and ``for_all`` are the numbers of samples of each variant that would separate
+    half of the pairs and all of them, given the observed differences; infinite where more than
+    `LARGEST_PLAN` would be needed.
     """
 
     pairs: int
-    apart: int
-    half: float
-    every: float
+    separated: int
+    for_half: float
+    for_all: float
 
     @property
     def share(self) -> float:
-        """The share of the pairs that are told apart."""
-        return self.apart / self.pairs
+        """The share of the pairs that are separated."""
+        return self.separated / self.pairs
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The variants that come first, and how far the whole order outlives a resampling.
+    """The best variants of a front, and the stability of the order under resampling.
 
-    ``stays`` is the share of resamples in which no other variant comes as high as ``best``;
-    ``tau`` the mean of Kendall's tau-b between a resample's order and the order seen.
+    ``best_stays`` is the share of resamples in which no other variant ranks as high as ``best``;
+    ``tau`` is the mean of Kendall's tau-b between a resample's order and the observed order.
     """
 
     best: tuple[str, ...]
-    stays: float
+    best_stays: float
     tau: float
 
 
 @dataclass(frozen=True, slots=True)
-class Discernment:
-    """What one metric tells of the variants of a front.
+class MetricPower:
+    """The discriminative power of one metric between the variants of a front.
 
-    ``n`` is how many samples each variant has, the fewest where they differ. ``signal`` is by
-    how many standard errors two variants differ, and ``without`` what is left of it when the
-    variant is left out that it owes most to, ``leaning``; None where two are all there are.
-    ``same`` is what is told apart on the same samples, None of what has no samples in common;
-    ``other`` with samples of its own for each variant.
+    ``n`` is the number of samples of each variant, the smallest where they differ. ``signal`` is
+    the difference of two variants in standard errors. ``signal_without`` is the signal without
+    ``main_variant``, the variant that contributes most to it; ``main_variant`` is None where there
+    are two variants only. ``paired`` is the separation on the same samples, None for a metric
+    without common samples; ``unpaired`` that with separate samples for each variant.
     """
 
     metric: str
@@ -60,45 +61,45 @@ class Discernment:
     case_ids: tuple[str, ...]
     n: int
     signal: float
-    leaning: str | None
-    without: float
-    same: Apart | None
-    other: Apart
+    main_variant: str | None
+    signal_without: float
+    paired: Separation | None
+    unpaired: Separation
     ranking: Ranking
     all_equal: bool = False
 
     @property
-    def apart(self) -> Apart:
-        """What is told apart as this metric was recorded."""
-        return self.other if self.same is None else self.same
+    def separation(self) -> Separation:
+        """The separation with the samples as recorded: paired if possible."""
+        return self.unpaired if self.paired is None else self.paired
 
     @property
-    def rests_on_pairing(self) -> bool:
-        """Whether most of what is told apart needs the variants to share their samples."""
-        return self.same is not None and 2 * self.other.apart < self.same.apart
+    def needs_pairing(self) -> bool:
+        """Whether most of the separated pairs are separated on common samples only."""
+        return self.paired is not None and 2 * self.unpaired.separated < self.paired.separated
 
     @property
-    def rests_on_one(self) -> bool:
-        """Whether more than half of the signal is owed to one variant."""
-        return self.leaning is not None and 2 * self.without < self.signal
+    def depends_on_one(self) -> bool:
+        """Whether more than half of the signal comes from one variant."""
+        return self.main_variant is not None and 2 * self.signal_without < self.signal
 
     @property
-    def order(self) -> tuple[float, float, str]:
-        """What metrics are sorted by: pairs told apart, and the signal where that is the same.
+    def sort_key(self) -> tuple[float, float, str]:
+        """The sort key of metrics: the share of separated pairs, then the signal.
 
         The share of pairs is what T. Sakai (2006), "Evaluating evaluation metrics based on the
-        bootstrap", SIGIR, calls sensitivity. It does not ask whether a metric is right.
+        bootstrap", SIGIR, calls sensitivity. It does not measure whether a metric is right.
         """
-        return -self.apart.share, -self.signal, self.metric
+        return -self.separation.share, -self.signal, self.metric
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """How alike two metrics rank the variants that both have.
+class RankAgreement:
+    """The agreement of two metrics in the ranking of the variants that both have.
 
-    ``tau`` is Kendall's tau-b, 0 where one of them ranks nothing, and ``low`` to ``high`` where
-    it lies in 90 % of resamples. Of the pairs that both tell apart, ``both``, as many as
-    ``opposite`` are in opposite order.
+    ``tau`` is Kendall's tau-b, 0 where one of the metrics ranks nothing; it is between ``low``
+    and ``high`` in 90 % of resamples. ``both`` is the number of pairs that both metrics separate,
+    and ``opposite`` the number of those pairs that are in opposite order.
     """
 
     metrics: tuple[str, str]
@@ -112,31 +113,31 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class FrontMetrics:
-    """The metrics of one front, the one that tells most apart first."""
+    """The metrics of one front, sorted by the share of pairs that they separate."""
 
     front: str
     case_ids: tuple[str, ...]
-    metrics: tuple[Discernment, ...]
-    agreements: tuple[Agreement, ...] = ()
+    metrics: tuple[MetricPower, ...]
+    agreements: tuple[RankAgreement, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
-    def unpaired_rival(self) -> tuple[Discernment, Discernment] | None:
-        """The metric that tells most apart without pairing, and the one it then overtakes.
+    def best_unpaired(self) -> tuple[MetricPower, MetricPower] | None:
+        """The metric that separates most without pairing, and the first metric, which it passes.
 
-        None where the first of the metrics that have scores per sample is the first either way.
+        None where the first of the metrics with scores per sample is the first in both cases.
         """
-        scored = [found for found in self.metrics if found.same is not None]
+        scored = [metric for metric in self.metrics if metric.paired is not None]
         if not scored:
             return None
         first = scored[0]
-        rival = max(scored, key=lambda found: (found.other.share, found is first))
-        return None if rival is first else (rival, first)
+        best = max(scored, key=lambda metric: (metric.unpaired.share, metric is first))
+        return None if best is first else (best, first)
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsReport:
-    """All that recorded results say of metrics; ``left_out`` is what they say nothing of."""
+    """The discriminative power of all metrics; ``left_out`` lists cases and fronts without any."""
 
     alpha: float
     fronts: tuple[FrontMetrics, ...]

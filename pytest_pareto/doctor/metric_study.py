@@ -1,6 +1,7 @@
-"""Which metrics can tell the variants of a front apart: said from what a baseline holds.
+"""Study of the discriminative power of metrics, from the scores and runs in a baseline.
 
-How far the order of the variants outlives a resampling of what it was found from.
+`examine_metrics` compares the variants of each front in pairs, and ranks them under resampling
+(bootstrap of samples; Student's t for runs). Rankings are compared by Kendall's tau-b.
 """
 
 import zlib
@@ -12,124 +13,129 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_pareto.doctor.metric_model import (
-    Agreement,
-    Discernment,
     FrontMetrics,
+    MetricPower,
     MetricsReport,
+    RankAgreement,
     Ranking,
 )
 from pytest_pareto.doctor.separation import (
-    Correct,
+    Correction,
+    Exclusion,
     Floats,
     Pairs,
-    Rated,
-    Unrated,
-    apart,
-    pairs_on_other_samples,
-    pairs_on_same_samples,
-    rated_metrics,
+    VariantValues,
+    collect_metrics,
+    paired_differences,
+    separation,
     signal_to_noise,
-    told_apart,
+    significant_pairs,
+    unpaired_differences,
     variant_pairs,
 )
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 
-_LIMITS = (0.05, 0.95)
+RESAMPLES = 2000
+_INTERVAL = (0.05, 0.95)
+_TIE = 1e-9
+"""Means that differ by less than this share of the largest are ties, since sums round."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Examined:
-    """A metric with what it takes to set it beside another."""
+    """A metric's results, with the resamples and the mask of pairs that comparisons need."""
 
-    rated: Rated
-    told: Discernment
+    variants: VariantValues
+    power: MetricPower
     draws: Floats
-    marked: NDArray[np.bool_]
+    significant: NDArray[np.bool_]
 
 
 def examine_metrics(
-    baseline: Baseline, *, alpha: float, correct: Correct, seed: int = 0
+    baseline: Baseline, *, alpha: float, correct: Correction, seed: int = 0
 ) -> MetricsReport:
     """Examine every metric of every front of two or more cases.
 
     ``correct`` adjusts the p-values of the pairs of one front and metric for their number, so
-    that equal variants are told apart with probability ``alpha`` at most.
+    that a pair of equal variants is separated with a probability of at most ``alpha``.
     """
     fronts: dict[str, list[CaseHistory]] = {}
     for case in baseline.cases.values():
         fronts.setdefault(case.front, []).append(case)
     alone = [cases[0].case_id for cases in fronts.values() if len(cases) == 1]
-    rivals = {front: cases for front, cases in fronts.items() if len(cases) > 1}
-    examined = [_front(front, cases, alpha, correct, seed) for front, cases in rivals.items()]
+    shared = {front: cases for front, cases in fronts.items() if len(cases) > 1}
+    examined = [_front(front, cases, alpha, correct, seed) for front, cases in shared.items()]
     return MetricsReport(
         alpha=alpha,
         fronts=tuple(front for front in examined if front.metrics),
-        left_out=(*_says_alone(alone), *_says_empty(examined)),
+        left_out=(*_alone_messages(alone), *_empty_messages(examined)),
     )
 
 
 def _front(
-    front: str, cases: Sequence[CaseHistory], alpha: float, correct: Correct, seed: int
+    front: str, cases: Sequence[CaseHistory], alpha: float, correct: Correction, seed: int
 ) -> FrontMetrics:
-    rated, unrated = rated_metrics(cases)
-    examined = [_examine(metric, alpha, correct, seed) for metric in rated]
-    examined.sort(key=lambda metric: metric.told.order)
+    included, excluded = collect_metrics(cases)
+    examined = [_examine(variants, alpha, correct, seed) for variants in included]
+    examined.sort(key=lambda metric: metric.power.sort_key)
     return FrontMetrics(
         front=front,
         case_ids=tuple(case.case_id for case in cases),
-        metrics=tuple(metric.told for metric in examined),
+        metrics=tuple(metric.power for metric in examined),
         agreements=tuple(_agreements(examined)),
-        notes=tuple(_notes(unrated)),
+        notes=tuple(_exclusion_notes(excluded)),
     )
 
 
-def _examine(rated: Rated, alpha: float, correct: Correct, seed: int) -> _Examined:
-    other = pairs_on_other_samples(rated)
-    same = pairs_on_same_samples(rated) if rated.ids else None
-    pairs = other if same is None else same
-    marked = told_apart(pairs, alpha, correct)
-    draws = redrawn(rated, seed)
-    leaning, without = _leaning(rated, pairs)
-    told = Discernment(
-        metric=rated.metric,
-        kind=rated.kind,
-        case_ids=rated.case_ids,
-        n=int(rated.counts.min()),
+def _examine(variants: VariantValues, alpha: float, correct: Correction, seed: int) -> _Examined:
+    unpaired = unpaired_differences(variants)
+    paired = paired_differences(variants) if variants.ids else None
+    pairs = unpaired if paired is None else paired
+    significant = significant_pairs(pairs, alpha, correct)
+    draws = resampled_levels(variants, seed)
+    main_variant, signal_without = _main_variant(variants, pairs)
+    power = MetricPower(
+        metric=variants.metric,
+        kind=variants.kind,
+        case_ids=variants.case_ids,
+        n=int(variants.counts.min()),
         signal=signal_to_noise(pairs),
-        leaning=leaning,
-        without=without,
-        same=None if same is None else apart(same, marked, alpha),
-        other=apart(other, told_apart(other, alpha, correct), alpha),
-        ranking=ranking(rated, draws),
-        all_equal=rated.all_equal,
+        main_variant=main_variant,
+        signal_without=signal_without,
+        paired=None if paired is None else separation(paired, significant, alpha),
+        unpaired=separation(unpaired, significant_pairs(unpaired, alpha, correct), alpha),
+        ranking=rank_variants(variants, draws),
+        all_equal=variants.all_equal,
     )
-    return _Examined(rated, told, draws, marked)
+    return _Examined(variants, power, draws, significant)
 
 
-def _leaning(rated: Rated, pairs: Pairs) -> tuple[str | None, float]:
-    """Find the variant without which least signal is left."""
-    count = len(rated.case_ids)
+def _main_variant(variants: VariantValues, pairs: Pairs) -> tuple[str | None, float]:
+    """Return the variant without which least signal is left, and that signal."""
+    count = len(variants.case_ids)
     if count < 3:
         return None, 0.0
-    places = variant_pairs(count)
-    left = [signal_to_noise(pairs, (places != gone).all(axis=1)) for gone in range(count)]
-    least = min(range(count), key=left.__getitem__)
-    return rated.case_ids[least], left[least]
+    indices = variant_pairs(count)
+    signals = [signal_to_noise(pairs, (indices != omitted).all(axis=1)) for omitted in range(count)]
+    lowest = min(range(count), key=signals.__getitem__)
+    return variants.case_ids[lowest], signals[lowest]
 
 
-def _agreements(examined: Iterable[_Examined]) -> Iterator[Agreement]:
+def _agreements(examined: Iterable[_Examined]) -> Iterator[RankAgreement]:
     for one, other in combinations(examined, 2):
-        shared = [case_id for case_id in one.rated.case_ids if case_id in other.rated.case_ids]
+        shared = [c for c in one.variants.case_ids if c in other.variants.case_ids]
         if len(shared) > 1:
             yield _agreement(one, other, shared)
 
 
-def _agreement(one: _Examined, other: _Examined, shared: Sequence[str]) -> Agreement:
-    (orders, draws, marks) = zip(*(_among(metric, shared) for metric in (one, other)), strict=True)
-    low, high = np.quantile(tau_b(draws[0], draws[1]), _LIMITS)
-    both = marks[0] & marks[1]
-    return Agreement(
-        metrics=(one.rated.metric, other.rated.metric),
+def _agreement(one: _Examined, other: _Examined, shared: Sequence[str]) -> RankAgreement:
+    orders, draws, masks = zip(
+        *(_restricted(metric, shared) for metric in (one, other)), strict=True
+    )
+    low, high = np.quantile(tau_b(draws[0], draws[1]), _INTERVAL)
+    both = masks[0] & masks[1]
+    return RankAgreement(
+        metrics=(one.variants.metric, other.variants.metric),
         variants=len(shared),
         tau=float(tau_b(orders[0], orders[1])),
         low=float(low),
@@ -139,34 +145,34 @@ def _agreement(one: _Examined, other: _Examined, shared: Sequence[str]) -> Agree
     )
 
 
-def _among(
+def _restricted(
     metric: _Examined, shared: Sequence[str]
 ) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.bool_]]:
-    """Return the order of the shared variants, that of each resample, and what is told apart."""
-    places = [metric.rated.case_ids.index(case_id) for case_id in shared]
-    count = len(metric.rated.case_ids)
-    marked = np.zeros((count, count), bool)
+    """Return the order of the shared variants, that of each resample, and the significant pairs."""
+    indices = [metric.variants.case_ids.index(case_id) for case_id in shared]
+    count = len(metric.variants.case_ids)
+    significant = np.zeros((count, count), bool)
     i, j = variant_pairs(count).T
-    marked[i, j] = marked[j, i] = metric.marked
+    significant[i, j] = significant[j, i] = metric.significant
     first, second = variant_pairs(len(shared)).T
     return (
-        comparisons(metric.rated.levels[places]),
-        comparisons(metric.draws[:, places]),
-        marked[np.array(places)[first], np.array(places)[second]],
+        pairwise_order(metric.variants.levels[indices]),
+        pairwise_order(metric.draws[:, indices]),
+        significant[np.array(indices)[first], np.array(indices)[second]],
     )
 
 
-def _notes(unrated: Iterable[Unrated]) -> Iterator[str]:
-    """Say why, once for all the variants that a reason holds of."""
+def _exclusion_notes(exclusions: Iterable[Exclusion]) -> Iterator[str]:
+    """Yield each reason once, with all the variants that it applies to."""
     reasons: dict[tuple[str, str], list[str]] = {}
-    for item in unrated:
-        who = reasons.setdefault((item.metric, item.why), [])
-        who += [item.case_id] if item.case_id else []
-    for (metric, why), who in reasons.items():
-        yield f"{metric}{' of ' if who else ''}{', '.join(who)}: {why}"
+    for item in exclusions:
+        variants = reasons.setdefault((item.metric, item.reason), [])
+        variants += [item.case_id] if item.case_id else []
+    for (metric, reason), variants in reasons.items():
+        yield f"{metric}{' of ' if variants else ''}{', '.join(variants)}: {reason}"
 
 
-def _says_alone(case_ids: Sequence[str]) -> Iterator[str]:
+def _alone_messages(case_ids: Sequence[str]) -> Iterator[str]:
     if case_ids:
         first, *more = case_ids
         others = f" and {len(more)} more" if more else ""
@@ -176,70 +182,65 @@ def _says_alone(case_ids: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _says_empty(fronts: Iterable[FrontMetrics]) -> Iterator[str]:
+def _empty_messages(fronts: Iterable[FrontMetrics]) -> Iterator[str]:
     for front in fronts:
         if not front.metrics:
             yield f"front {front.front}: {'; '.join(front.notes) or 'it holds no metric'}"
 
 
-RESAMPLES = 2000
-_HAIR = 1e-9
-"""Means that differ by so little of the largest are one: sums round."""
+def resampled_levels(variants: VariantValues, seed: int) -> Floats:
+    """Return the levels of the variants in 2000 resamples, one resample per row.
 
-
-def redrawn(rated: Rated, seed: int) -> Floats:
-    """Return the levels that the variants would have had, one resample to a row.
-
-    Scores: samples are drawn again with replacement, the same ones for all variants, and for
-    all metrics of the same number of samples. Runs are too few for that: their means are drawn
-    from Student's t around what was measured.
+    Scores are bootstrapped: samples are drawn with replacement, the same ones for all variants,
+    and for all metrics with the same number of samples. Runs are too few for that: their means
+    are drawn from Student's t around the measured means.
     """
-    if not rated.ids:
-        generator = np.random.default_rng([seed, zlib.crc32(rated.metric.encode())])
-        noise = generator.standard_t(rated.counts - 1, size=(RESAMPLES, len(rated.values)))
-        return rated.levels + noise * np.sqrt(rated.variances / rated.counts)
-    n = rated.table.shape[1]
+    if not variants.ids:
+        generator = np.random.default_rng([seed, zlib.crc32(variants.metric.encode())])
+        size = (RESAMPLES, len(variants.values))
+        noise = generator.standard_t(variants.counts - 1, size=size)
+        return variants.levels + noise * np.sqrt(variants.variances / variants.counts)
+    n = variants.table.shape[1]
     generator = np.random.default_rng(seed)
-    draws = np.empty((RESAMPLES, len(rated.values)))
+    draws = np.empty((RESAMPLES, len(variants.values)))
     for row in draws:
         weights = np.bincount(generator.integers(n, size=n), minlength=n) / n
-        row[:] = rated.table @ weights
+        row[:] = variants.table @ weights
     return draws
 
 
-def ranking(rated: Rated, draws: Floats) -> Ranking:
-    """Say which variants come first, and how often they and the order stay as they are."""
-    best = _first(rated.levels)
-    intruders = _first(draws) & ~best
-    order = comparisons(rated.levels)
-    taus = tau_b(order, comparisons(draws))
+def rank_variants(variants: VariantValues, draws: Floats) -> Ranking:
+    """Return the best variants, and how stable they and the whole order are in the resamples."""
+    best = _highest(variants.levels)
+    others = _highest(draws) & ~best
+    taus = tau_b(pairwise_order(variants.levels), pairwise_order(draws))
     return Ranking(
-        best=tuple(np.array(rated.case_ids, object)[best].tolist()),
-        stays=float(1 - intruders.any(axis=-1).mean()),
+        best=tuple(np.array(variants.case_ids, object)[best].tolist()),
+        best_stays=float(1 - others.any(axis=-1).mean()),
         tau=float(taus.mean()),
     )
 
 
-def _first(levels: Floats) -> NDArray[np.bool_]:
-    highest = levels.max(axis=-1, keepdims=True)
-    return np.asarray(levels >= highest - _HAIR * np.abs(levels).max())
+def _highest(levels: Floats) -> NDArray[np.bool_]:
+    maximum = levels.max(axis=-1, keepdims=True)
+    return np.asarray(levels >= maximum - _TIE * np.abs(levels).max())
 
 
-def comparisons(levels: Floats) -> NDArray[np.int8]:
-    """Say of every pair of variants, in the last axis: 1 first better, -1 second, 0 alike."""
+def pairwise_order(levels: Floats) -> NDArray[np.int8]:
+    """Return for every pair of variants, along the last axis: 1 first better, -1 second, 0 tie."""
     i, j = variant_pairs(levels.shape[-1]).T
-    hair = _HAIR * np.abs(levels).max()
+    tie = _TIE * np.abs(levels).max()
     difference = levels[..., i] - levels[..., j]
-    better = np.where(difference > hair, 1, 0)
-    return np.where(difference < -hair, -1, better).astype(np.int8)
+    better = np.where(difference > tie, 1, 0)
+    return np.where(difference < -tie, -1, better).astype(np.int8)
 
 
 def tau_b(one: NDArray[np.int8], other: NDArray[np.int8]) -> Floats:
-    """Return Kendall's tau-b of two orders given by their `comparisons`, over the last axis.
+    """Return Kendall's tau-b of two orders given by `pairwise_order`, over the last axis.
 
     Source: M. G. Kendall (1945), "The treatment of ties in ranking problems", Biometrika 33,
-    239-251: agreeing less disagreeing pairs over the geometric mean of those that each orders.
-    0 where one of them orders none.
+    239-251: concordant minus discordant pairs over the geometric mean of the numbers of pairs
+    that each order ranks. 0 where one of the orders ranks none.
     """
     agree = np.einsum("...m,...m->...", one.astype(float), other.astype(float))
     ordered = np.count_nonzero(one, axis=-1) * np.count_nonzero(other, axis=-1)

@@ -1,12 +1,8 @@
-"""How far a machine can be believed: what the runs of unchanged code say of it.
+"""Data model of an A/A test: noise, false alarms and planned resolution on one machine.
 
-Amounts are fractions where the metric is relative, else in its unit, as in `Change`.
-
-What rules say of unchanged code, split in two: every alarm is a false one.
-
-Ways to measure, and what they see on a machine.
-
-Amounts are fractions where the metric is relative, else in its unit, as in `Change`.
+An A/A test compares runs of unchanged code with each other. `NoiseReport` is the result of
+`examine_noise` in `noise_study`. Amounts are fractions where the metric is relative, else in its
+unit, as in `Change`.
 """
 
 from collections.abc import Sequence
@@ -20,7 +16,7 @@ from pytest_pareto.model.metric import Metric
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """How many comparisons of unchanged code with itself were called a regression."""
+    """The number of regressions reported in comparisons of unchanged code with itself."""
 
     alarms: int
     comparisons: int
@@ -31,53 +27,54 @@ class Alarms:
 
 @dataclass(frozen=True, slots=True)
 class FalseAlarms:
-    """What rules would have said of the runs, split in two.
+    """The false alarms of several rules over splits of the same runs.
 
-    ``shuffled`` splits take any runs for the candidate's, those ``in_order`` neighbours, as they
-    are in truth; at the metric's tolerance, and at tolerance 0. ``naive`` compares each run with
-    each other one, and calls what is 5 % worse a regression.
+    ``shuffled`` splits take any runs as the candidate's; ``contiguous`` splits take neighbouring
+    runs, as in a real session. Both are counted at the metric's tolerance and at tolerance 0.
+    ``naive`` compares each run with each other run, and reports a regression beyond 5 %.
     """
 
     shuffled: Alarms
-    in_order: Alarms
+    contiguous: Alarms
     shuffled_at_zero: Alarms
-    in_order_at_zero: Alarms
+    contiguous_at_zero: Alarms
     naive: Alarms
 
     def __add__(self, other: "FalseAlarms") -> "FalseAlarms":
         return FalseAlarms(
             self.shuffled + other.shuffled,
-            self.in_order + other.in_order,
+            self.contiguous + other.contiguous,
             self.shuffled_at_zero + other.shuffled_at_zero,
-            self.in_order_at_zero + other.in_order_at_zero,
+            self.contiguous_at_zero + other.contiguous_at_zero,
             self.naive + other.naive,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSizes:
-    """How many runs each side of a split had."""
+    """The number of runs on each side of a split."""
 
     baseline: int
     candidate: int
 
 
 class Support(StrEnum):
-    """Under which conditions a tolerance holds on a machine."""
+    """The conditions under which a tolerance holds on a machine."""
 
     HOLDS = "holds"
-    WITH_RUNS = "with more runs"
-    IN_TURN = "in turn with the old code only"
+    MORE_RUNS = "with more runs"
+    INTERLEAVED = "interleaved with the old code only"
     NOWHERE = "nowhere"
-    UNASKED = "unasked"  # a tolerance of 0 promises nothing
+    NO_TOLERANCE = "no tolerance"  # a tolerance of 0 promises nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A way to measure a change: how many runs convict or, where some confirm, suspect it.
+    """A way to measure a change.
 
-    ``confirming`` fresh runs measure a suspect again. Where ``interleaved`` the old code has as
-    many runs of its own, in turn with the new; else it has a stored baseline.
+    ``runs`` decide or, where there are ``confirming`` runs, flag a change; ``confirming`` fresh
+    runs measure a flagged change again. Where ``interleaved``, the old code has as many runs of
+    its own, measured alternately with the new code; otherwise there is a stored baseline.
     """
 
     runs: int
@@ -86,18 +83,18 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What a plan sees on this machine.
+class PlanResolution:
+    """What a plan can detect on this machine.
 
-    ``sees`` is the smallest regression that it calls WORSE with 80 % probability at the present
-    tolerance, and ``holds`` the smallest tolerance at which it so catches a change of twice the
-    tolerance, rounded up; both `inf` where there is none. ``suffices`` is whether it does so
-    at the present tolerance.
+    ``resolution`` is the smallest regression that the plan reports as WORSE with a probability of
+    80 % at the present tolerance. ``tolerance`` is the smallest tolerance that holds: at which the
+    plan so detects a change of twice the tolerance, rounded up. Both are `inf` where there is
+    none. ``suffices`` is whether the present tolerance holds.
     """
 
     plan: Plan
-    sees: float
-    holds: float
+    resolution: float
+    tolerance: float
     suffices: bool
 
 
@@ -112,13 +109,14 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class CaseNoise:
-    """One noisy metric of one case.
+    """The noise of one metric of one case.
 
-    ``raw`` is the scatter before an adjustment by the host reference, where there was one.
-    ``drift`` is the change from the first half of the runs to the second, if one is shown.
-    ``enough_runs`` is the smallest number of runs, judged at once against a stored baseline, at
-    which the present tolerance holds; None where there is none, and then ``sessions_forbid``
-    is whether it is the difference between sessions, ``session_spread``, that forbids.
+    ``raw`` is the scatter before adjustment by the host reference, None without adjustment.
+    ``drift`` is the change from the first half of the runs to the second, None unless it is
+    significant. ``enough_runs`` is the smallest number of runs, judged at once against a stored
+    baseline, at which the present tolerance holds; None where there is none, and then
+    ``sessions_forbid`` is whether the difference between sessions, ``session_spread``, is the
+    reason.
     """
 
     case_id: str
@@ -128,7 +126,7 @@ class CaseNoise:
     raw: Scatter | None
     drift: Change | None
     alarms: FalseAlarms
-    sights: tuple[Sight, ...]
+    resolutions: tuple[PlanResolution, ...]
     session_spread: float
     enough_runs: int | None
     sessions_forbid: bool
@@ -137,51 +135,51 @@ class CaseNoise:
 
 @dataclass(frozen=True, slots=True)
 class MetricNoise:
-    """One noisy metric at one tolerance, in all its cases."""
+    """The noise of one metric at one tolerance, in all its cases."""
 
     metric: Metric
     cases: tuple[CaseNoise, ...]
 
     @property
-    def overall(self) -> tuple[Sight, ...]:
-        """What each plan sees in every case: as much as in its worst one."""
+    def overall(self) -> tuple[PlanResolution, ...]:
+        """The resolution of each plan in the worst case."""
         return tuple(
-            Sight(
-                sights[0].plan,
-                max(sight.sees for sight in sights),
-                max(sight.holds for sight in sights),
-                all(sight.suffices for sight in sights),
+            PlanResolution(
+                of_plan[0].plan,
+                max(each.resolution for each in of_plan),
+                max(each.tolerance for each in of_plan),
+                all(each.suffices for each in of_plan),
             )
-            for sights in zip(*(case.sights for case in self.cases), strict=True)
+            for of_plan in zip(*(case.resolutions for case in self.cases), strict=True)
         )
 
     @property
-    def usual(self) -> Sight:
-        """What a session sees that is asked for no more: of one run, confirmed if it may be."""
+    def default(self) -> PlanResolution:
+        """The resolution of a default session: one run, confirmed where there are such runs."""
         return max(
-            (s for s in self.overall if s.plan.runs == 1 and not s.plan.interleaved),
-            key=lambda sight: sight.plan.confirming,
+            (each for each in self.overall if each.plan.runs == 1 and not each.plan.interleaved),
+            key=lambda each: each.plan.confirming,
         )
 
     @property
-    def in_turn(self) -> Sight:
-        """What is seen where old code and new are measured in turn."""
-        return next(sight for sight in self.overall if sight.plan.interleaved)
+    def interleaved(self) -> PlanResolution:
+        """The resolution where old and new code are measured alternately."""
+        return next(each for each in self.overall if each.plan.interleaved)
 
     @property
     def support(self) -> Support:
-        """Under which conditions the tolerance holds, the simplest that do."""
+        """The simplest conditions under which the tolerance holds."""
         if not self.metric.tolerance:
-            return Support.UNASKED
-        if self.usual.suffices:
+            return Support.NO_TOLERANCE
+        if self.default.suffices:
             return Support.HOLDS
         if self.enough_runs is not None:
-            return Support.WITH_RUNS
-        return Support.IN_TURN if self.in_turn.suffices else Support.NOWHERE
+            return Support.MORE_RUNS
+        return Support.INTERLEAVED if self.interleaved.suffices else Support.NOWHERE
 
     @property
     def drifting(self) -> tuple[CaseNoise, ...]:
-        """The cases that were shown to drift."""
+        """The cases with a significant drift."""
         return tuple(case for case in self.cases if case.drift is not None)
 
     @property
@@ -193,8 +191,8 @@ class MetricNoise:
     @property
     def enough_runs(self) -> int | None:
         """The smallest number of runs at which the tolerance holds in every case, or None."""
-        found = [case.enough_runs for case in self.cases]
-        return None if None in found else max(n for n in found if n is not None)
+        counts = [case.enough_runs for case in self.cases]
+        return None if None in counts else max(n for n in counts if n is not None)
 
     @property
     def sessions_forbid(self) -> bool:
@@ -203,11 +201,12 @@ class MetricNoise:
 
 
 @dataclass(frozen=True, slots=True)
-class Repetition:
-    """One metric of one case that should be the same in every run.
+class Repeatability:
+    """Whether one metric of one case that should be the same in every run was the same.
 
-    Of ``values`` (runs, or of a score per sample: samples) ``differing`` were not. The widest
-    difference is from ``low`` to ``high``, in the metric's unit, at ``sample`` if it is a score's.
+    ``values`` is the number of runs or, for scores per sample, of samples; ``differing`` of them
+    differed. The widest difference is from ``low`` to ``high``, in the metric's unit, at
+    ``sample`` for a score.
     """
 
     case_id: str
@@ -220,16 +219,17 @@ class Repetition:
 
     @property
     def repeated(self) -> bool:
-        """Whether nothing differed."""
+        """Whether no value differed."""
         return self.differing == 0
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseReport:
-    """All that the runs of unchanged code say.
+    """The results of an A/A test.
 
-    ``baseline_runs`` is how many runs the plans assume of a stored baseline, and ``family`` how
-    many tests share ``alpha``. ``left_out`` says what could not be examined, and why.
+    ``baseline_runs`` is the number of runs of a stored baseline that the plans assume, and
+    ``family`` the number of tests that share ``alpha``. ``left_out`` lists what could not be
+    examined, with the reason.
     """
 
     runs: int
@@ -238,15 +238,15 @@ class NoiseReport:
     family: int
     splits: SplitSizes
     metrics: tuple[MetricNoise, ...]
-    repetitions: tuple[Repetition, ...]
+    repeatability: tuple[Repeatability, ...]
     left_out: tuple[str, ...] = ()
 
     @property
     def case_ids(self) -> tuple[str, ...]:
-        """The cases of which anything is said, in order."""
+        """The cases with results, in order."""
         noisy = (case.case_id for metric in self.metrics for case in metric.cases)
-        return tuple(dict.fromkeys(chain(noisy, (r.case_id for r in self.repetitions))))
+        return tuple(dict.fromkeys(chain(noisy, (each.case_id for each in self.repeatability))))
 
     def metric(self, name: str) -> Sequence[MetricNoise]:
-        """Return what is said of a metric, once for each tolerance that it has."""
+        """Return the noise of a metric, once for each tolerance that it has."""
         return [noise for noise in self.metrics if noise.metric.name == name]

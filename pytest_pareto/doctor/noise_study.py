@@ -1,8 +1,8 @@
-"""An A/A test: what the runs of unchanged code say of the machine that measured them.
+"""A/A test: noise, drift, false alarms and repeatability from runs of unchanged code.
 
-One noisy metric of one case: how far its runs scatter, drift, and raise false alarms.
-
-What should be the same in every run, and whether it was.
+`examine_noise` is the entry point. Noisy metrics are examined for scatter, drift and false alarms
+(`examine_metric`), metrics that should be the same in every run for differences
+(`repeatability_of`).
 """
 
 import math
@@ -16,13 +16,19 @@ from pytest_pareto.compare.levels import Measured, case_levels, session_sd
 from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import alpha_shares
 from pytest_pareto.compare.pairs import own_spread
-from pytest_pareto.doctor.false_alarms import Outlook, compare, false_alarms, parted, split_sizes
+from pytest_pareto.doctor.false_alarms import (
+    Forecast,
+    compare_split,
+    false_alarms,
+    split_pair,
+    split_sizes,
+)
 from pytest_pareto.doctor.noise_model import (
     CaseNoise,
     MetricNoise,
     NoiseReport,
     Plan,
-    Repetition,
+    Repeatability,
     Scatter,
 )
 from pytest_pareto.model.change import Change, Outcome
@@ -38,64 +44,95 @@ from pytest_pareto.stats.variance import Spread, case_spread
 LEAST_RUNS = 4
 """With fewer runs there are not two on each side of a split."""
 
-_Gathered = Mapping[str, Sequence[CaseRun]]
-_Found = Mapping[str, Mapping[str, Measured | MetricResult]]
+_COVERAGE = 0.9
+_PLANNED_RUNS = (1, 3, 5)
+_INTERLEAVED = Plan(
+    runs=PER_BLOCK * SCREENING_BLOCKS, confirming=PER_BLOCK * LEAST_OF_MANY, interleaved=True
+)
+"""Two blocks that screen, and six that confirm, each of two runs of either side."""
+
+_RunsByCase = Mapping[str, Sequence[CaseRun]]
+_MetricsByCase = Mapping[str, Mapping[str, Measured | MetricResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSessions:
+    """The parameters of future sessions that they share with this one, measured ``here``.
+
+    ``alpha_share`` is the part of alpha for the changes of metrics, ``family`` the number of
+    tests that share it.
+    """
+
+    here: Environment
+    policy: Policy
+    baseline_runs: int
+    family: int
+    alpha_share: float
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plans that a user can choose from."""
+        unconfirmed = tuple(Plan(runs) for runs in _PLANNED_RUNS)
+        confirmed = (Plan(1, self.policy.confirming),) if self.policy.confirming else ()
+        return (*unconfirmed, *confirmed, _INTERLEAVED)
 
 
 def examine_noise(
     runs: Sequence[Run], policy: Policy, *, baseline_runs: int, has_anchor: bool = False
 ) -> NoiseReport:
-    """Examine ``runs``, four or more, of code that did not change, in the order of time.
+    """Examine ``runs``, four or more, of unchanged code, in order of time.
 
-    ``baseline_runs`` is how many runs a baseline is recorded with. What is planned is for
-    sessions that measure the same cases, on the same terms; ``has_anchor`` is whether they
-    are compared with an anchor too.
+    ``baseline_runs`` is the number of runs with which a baseline is recorded. The plans are for
+    sessions that measure the same cases on the same terms; ``has_anchor`` is whether those
+    sessions are also compared with an anchor.
     """
     levels = case_levels(runs)
-    gathered = {case_id: case.runs for case_id, case in levels.items()}
-    found = {case_id: case.metrics for case_id, case in levels.items()}
-    cases = [case[-1] for case in gathered.values()]
-    prospect = Prospect(
+    by_case = {case_id: case.runs for case_id, case in levels.items()}
+    metrics = {case_id: case.metrics for case_id, case in levels.items()}
+    latest = [case[-1] for case in by_case.values()]
+    shares = alpha_shares([case.front for case in latest], latest, has_anchor=has_anchor)
+    planned = PlannedSessions(
         runs[-1].environment,
         policy,
         baseline_runs,
-        family=max(1, _family(gathered, found)),
-        share=alpha_shares([case.front for case in cases], cases, has_anchor=has_anchor).changes,
+        family=max(1, _family(by_case, metrics)),
+        alpha_share=shares.changes,
     )
-    examined = [(gathered[case_id], m) for case_id, m in _measured(found)]
+    measured = [(by_case[case_id], metric) for case_id, metric in _measured(metrics)]
     return NoiseReport(
         runs=len(runs),
         alpha=policy.alpha,
         baseline_runs=baseline_runs,
-        family=prospect.family,
+        family=planned.family,
         splits=split_sizes(len(runs)),
         metrics=_by_metric(
-            [examine_metric(case[-1], m, prospect) for case, m in examined if _is_noisy(m)]
+            [examine_metric(case[-1], m, planned) for case, m in measured if _is_noisy(m)]
         ),
-        repetitions=tuple(repetition_of(case, m) for case, m in examined if is_repeatable(m)),
-        left_out=tuple(_left_out(gathered, found, len(runs))),
+        repeatability=tuple(repeatability_of(case, m) for case, m in measured if should_repeat(m)),
+        left_out=tuple(_left_out(by_case, metrics, len(runs))),
     )
 
 
-def _measured(found: _Found) -> Iterator[tuple[str, Measured]]:
-    """Go through what was measured often enough."""
-    for case_id, metrics in found.items():
+def _measured(by_case: _MetricsByCase) -> Iterator[tuple[str, Measured]]:
+    """Yield the metrics that were measured in enough runs, with their case ids."""
+    for case_id, metrics in by_case.items():
         for metric in metrics.values():
             if isinstance(metric, Measured) and len(metric.runs) >= LEAST_RUNS:
                 yield case_id, metric
 
 
-def _is_noisy(found: Measured) -> bool:
-    return found.metric.kind is Kind.RUN and found.metric.gates and not is_repeatable(found)
+def _is_noisy(measured: Measured) -> bool:
+    metric = measured.metric
+    return metric.kind is Kind.RUN and metric.gates and not should_repeat(measured)
 
 
-def _family(gathered: _Gathered, found: _Found) -> int:
-    """Count what would share alpha in a session: what is noisy, and scores per sample."""
+def _family(by_case: _RunsByCase, metrics: _MetricsByCase) -> int:
+    """Return the number of tests that would share alpha: noisy metrics, and scores per sample."""
     return sum(
-        gathered[case_id][-1].gate
-        and metric.metric.gates
-        and (_is_noisy(metric) or metric.metric.kind.sampled)
-        for case_id, metric in _measured(found)
+        by_case[case_id][-1].gate
+        and measured.metric.gates
+        and (_is_noisy(measured) or measured.metric.kind.sampled)
+        for case_id, measured in _measured(metrics)
     )
 
 
@@ -106,12 +143,12 @@ def _by_metric(cases: Sequence[CaseNoise]) -> tuple[MetricNoise, ...]:
     return tuple(MetricNoise(group[0].metric, tuple(group)) for group in groups.values())
 
 
-def _left_out(gathered: _Gathered, found: _Found, runs: int) -> Iterator[str]:
-    for case_id, metrics in found.items():
-        count = len(gathered[case_id])
+def _left_out(by_case: _RunsByCase, metrics: _MetricsByCase, runs: int) -> Iterator[str]:
+    for case_id, by_name in metrics.items():
+        count = len(by_case[case_id])
         if count < runs:
             yield f"{case_id} was measured in {count} of {runs} runs"
-        for name, metric in metrics.items():
+        for name, metric in by_name.items():
             if isinstance(metric, Measured):
                 if len(metric.runs) < min(count, LEAST_RUNS):
                     yield f"{name} of {case_id} was measured in {len(metric.runs)} of {runs} runs"
@@ -119,49 +156,20 @@ def _left_out(gathered: _Gathered, found: _Found, runs: int) -> Iterator[str]:
                 yield f"{name} of {case_id}: {metric.reason}"
 
 
-_COVERAGE = 0.9
-_RUNS_PLANNED = (1, 3, 5)
-_IN_TURN = Plan(
-    runs=PER_BLOCK * SCREENING_BLOCKS, confirming=PER_BLOCK * LEAST_OF_MANY, interleaved=True
-)
-"""Two blocks that screen, and six that convict, each of two runs of either side."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prospect:
-    """What the sessions to come have in common with this one, measured ``here``.
-
-    ``share`` is how much of alpha the changes of metrics have, ``family`` how many share it.
-    """
-
-    here: Environment
-    policy: Policy
-    baseline_runs: int
-    family: int
-    share: float
-
-    @property
-    def plans(self) -> tuple[Plan, ...]:
-        """The ways to measure that a user can choose from."""
-        alone = tuple(Plan(runs) for runs in _RUNS_PLANNED)
-        confirmed = (Plan(1, self.policy.confirming),) if self.policy.confirming else ()
-        return (*alone, *confirmed, _IN_TURN)
-
-
-def examine_metric(case: CaseRun, found: Measured, prospect: Prospect) -> CaseNoise:
-    """Examine one metric of a case over runs of unchanged code."""
-    metric, policy = found.metric, prospect.policy
-    raw = case_spread((), found.runs, relative=metric.relative)
-    halves = _halves(found, prospect)
+def examine_metric(case: CaseRun, measured: Measured, planned: PlannedSessions) -> CaseNoise:
+    """Return the noise of one metric of a case over runs of unchanged code."""
+    metric, policy = measured.metric, planned.policy
+    raw = case_spread((), measured.runs, relative=metric.relative)
+    halves = _halves(measured, planned)
     adjusted = halves.adjusted
-    spread = own_spread(found, halves) if adjusted else raw
-    outlook = Outlook(
+    spread = own_spread(measured, halves) if adjusted else raw
+    forecast = Forecast(
         variance=spread.variance,
-        session_sd=session_sd(metric, halves.session_spread, found.runs),
+        session_sd=session_sd(metric, halves.session_spread, measured.runs),
         doubt=halves.doubt.variance,
-        baseline_runs=prospect.baseline_runs,
-        alpha=policy.alpha * prospect.share,
-        family=prospect.family,
+        baseline_runs=planned.baseline_runs,
+        alpha=policy.alpha * planned.alpha_share,
+        family=planned.family,
         relative=metric.relative,
     )
     return CaseNoise(
@@ -171,28 +179,28 @@ def examine_metric(case: CaseRun, found: Measured, prospect: Prospect) -> CaseNo
         scatter=scatter_of(spread, relative=metric.relative),
         raw=scatter_of(raw, relative=metric.relative) if adjusted else None,
         drift=_drift(halves, policy.alpha),
-        alarms=false_alarms(found, prospect.here, policy),
-        sights=outlook.sights(prospect.plans, metric.tolerance),
+        alarms=false_alarms(measured, planned.here, policy),
+        resolutions=forecast.resolutions(planned.plans, metric.tolerance),
         session_spread=halves.session_spread,
-        enough_runs=outlook.enough_runs(metric.tolerance),
-        sessions_forbid=outlook.sessions_forbid(metric.tolerance),
-        notes=(*found.notes, *halves.notes),
+        enough_runs=forecast.enough_runs(metric.tolerance),
+        sessions_forbid=forecast.sessions_forbid(metric.tolerance),
+        notes=(*measured.notes, *halves.notes),
     )
 
 
-def _halves(found: Measured, prospect: Prospect) -> Pair:
-    """Set the second half of the runs against the first.
+def _halves(measured: Measured, planned: PlannedSessions) -> Pair:
+    """Return a pair of the second half of the runs with the first.
 
-    Adjusted by the host reference where it may be; as they were measured where the host's mood
-    changed so much in between that the product would call them not comparable.
+    Adjusted by the host reference where possible. Without adjustment, and with a note, where the
+    host reference changed so much in between that the halves are not comparable.
     """
-    count = len(found.runs)
+    count = len(measured.runs)
     second = tuple(range(count // 2, count))
-    match = parted(found, second, prospect.here, prospect.policy)
-    if match.apart is None:
-        return match
-    raw = parted(replace(found, reference=()), second, prospect.here, prospect.policy)
-    return replace(raw, notes=(f"the second half of the runs is not comparable: {match.apart}",))
+    pair = split_pair(measured, second, planned.here, planned.policy)
+    if pair.apart is None:
+        return pair
+    raw = split_pair(replace(measured, reference=()), second, planned.here, planned.policy)
+    return replace(raw, notes=(f"the second half of the runs is not comparable: {pair.apart}",))
 
 
 def scatter_of(spread: Spread, *, relative: bool) -> Scatter:
@@ -210,43 +218,45 @@ def scatter_of(spread: Spread, *, relative: bool) -> Scatter:
 
 
 def _drift(halves: Pair, alpha: float) -> Change | None:
-    """Return the change between the halves if it is shown, either way, at the level alpha."""
-    change = compare(halves, 0.0, alpha)
+    """Return the change between the halves if it is significant, two-sided, at level alpha."""
+    change = compare_split(halves, 0.0, alpha)
     return change if min(change.p_worse, change.p_better) <= alpha / 2 else None
 
 
-def is_repeatable(found: Measured) -> bool:
-    """Whether a metric is one that should repeat: exact, scored per sample, or a number that did.
+def should_repeat(measured: Measured) -> bool:
+    """Whether a metric should be the same in every run.
 
-    A recorded number may be noisy; it is not if it came out the same in every run.
+    Exact metrics and scores per sample should. A recorded number may be noisy; it should repeat
+    if it was the same in every run.
     """
-    if found.metric.kind is Kind.RUN:
-        return not found.metric.relative and all_same(found.runs)
+    if measured.metric.kind is Kind.RUN:
+        return not measured.metric.relative and all_same(measured.runs)
     return True
 
 
-def repetition_of(runs: Sequence[CaseRun], found: Measured) -> Repetition:
-    """Say how many values of a repeatable metric were not the same in every run."""
-    case_id, metric = runs[-1].case_id, found.metric
+def repeatability_of(runs: Sequence[CaseRun], measured: Measured) -> Repeatability:
+    """Count the values of a repeatable metric that were not the same in every run."""
+    case_id, metric = runs[-1].case_id, measured.metric
     if metric.kind.sampled:
-        measured = (run.measurement(metric.name) for run in runs)
-        return _scores(case_id, [m for m in measured if m is not None and m.values])
-    low, high = min(found.runs), max(found.runs)
-    # A recorded number is here because it repeated, but for rounding.
-    others = (value for value in found.runs if value != found.runs[0])
+        measurements = (run.measurement(metric.name) for run in runs)
+        scored = [m for m in measurements if m is not None and m.values]
+        return _score_repeatability(case_id, scored)
+    low, high = min(measured.runs), max(measured.runs)
+    # A recorded number is only here if it repeated, except for rounding.
+    others = (value for value in measured.runs if value != measured.runs[0])
     differing = sum(1 for _ in others) if metric.kind is Kind.EXACT else 0
-    return Repetition(case_id, metric, len(found.runs), differing, low, high)
+    return Repeatability(case_id, metric, len(measured.runs), differing, low, high)
 
 
-def _scores(case_id: str, measured: Sequence[Measurement]) -> Repetition:
-    """Compare scores per sample to the digits that a baseline keeps."""
-    ids = measured[0].ids
-    table = np.array([_rounded(m, ids) for m in measured])
+def _score_repeatability(case_id: str, measurements: Sequence[Measurement]) -> Repeatability:
+    """Compare scores per sample, rounded to the digits that a baseline keeps."""
+    ids = measurements[0].ids
+    table = np.array([_rounded(m, ids) for m in measurements])
     low, high = table.min(axis=0), table.max(axis=0)
     widest = int(np.argmax(high - low))
-    return Repetition(
+    return Repeatability(
         case_id,
-        measured[0].metric,
+        measurements[0].metric,
         values=len(ids),
         differing=int(np.count_nonzero(high > low)),
         low=float(low[widest]),

@@ -1,10 +1,7 @@
-"""The report of an A/A test: how far this machine can be believed, in words, then in figures.
+"""Report of an A/A test (`pytest-pareto doctor --noise`): sentences per metric, then tables.
 
-What should have been the same in every run of an A/A test, in sentences.
-
-The figures of an A/A test, metric by metric and case by case.
-
-What an A/A test comes to, in sentences that a tired person understands.
+`render_noise` is the entry point. Below it are the sentences per metric, the metrics that should
+repeat, the tables, and the assumptions.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,8 +12,7 @@ from pytest_pareto.doctor.noise_model import (
     MetricNoise,
     NoiseReport,
     Plan,
-    Repetition,
-    Scatter,
+    Repeatability,
     Support,
 )
 from pytest_pareto.model.formatting import plural
@@ -32,6 +28,11 @@ from pytest_pareto.report.numbers import (
 )
 from pytest_pareto.report.text import GridRow, Line, Tone, clean, clip, grid_lines, wrap
 
+_MAX_NAMED = 3
+"""The number of cases that a sentence names."""
+
+_Cells = Callable[[CaseNoise], tuple[str, ...]]
+
 
 def render_noise(
     report: NoiseReport | None,
@@ -41,25 +42,25 @@ def render_noise(
     verbosity: int,
     width: int,
 ) -> list[Line]:
-    """Write the report in lines of at most ``width`` cells; below verbosity 0 the verdicts alone.
+    """Return the report in lines of at most ``width`` cells; below verbosity 0 the headlines alone.
 
-    ``report`` is None where too little was measured: then only the ``failures`` are told.
+    ``report`` is None where too little was measured; then only the ``failures`` are rendered.
     """
-    failed = _told(failures, width, Tone.RED, lead="FAIL  ")
+    failed = _wrapped(failures, width, Tone.RED, lead="FAIL  ")
     if report is None:
         return failed
     if verbosity < 0:
-        verdicts = [line for noise in report.metrics for line in _headline(noise, width)]
-        return [*failed, *verdicts, *_warnings(report, width)]
+        headlines = [line for noise in report.metrics for line in _headline_lines(noise, width)]
+        return [*failed, *headlines, *_warnings(report, width)]
     parts = [
         failed,
-        _told([_circumstances(report, duration_s)], width),
-        *(_verdict(noise, report, width) for noise in report.metrics),
-        [*_warnings(report, width), *_told(repeated(report), width)],
-        *(metric_tables(noise, width) for noise in report.metrics),
-        _told(assumptions(report), width) if report.metrics else [],
+        _wrapped([_circumstances(report, duration_s)], width),
+        *(_metric_lines(noise, report, width) for noise in report.metrics),
+        [*_warnings(report, width), *_wrapped(_repeated_text(report), width)],
+        *(_metric_tables(noise, width) for noise in report.metrics),
+        _wrapped(_assumptions(report), width) if report.metrics else [],
     ]
-    return _joined([part for part in parts if part])
+    return _separated([part for part in parts if part])
 
 
 def _circumstances(report: NoiseReport, duration_s: float) -> str:
@@ -67,24 +68,24 @@ def _circumstances(report: NoiseReport, duration_s: float) -> str:
     return f"{runs} of unchanged code ({cases}) in {duration(duration_s)}"
 
 
-def _verdict(noise: MetricNoise, report: NoiseReport, width: int) -> list[Line]:
+def _metric_lines(noise: MetricNoise, report: NoiseReport, width: int) -> list[Line]:
     return [
-        *_headline(noise, width),
-        *_told(explanations(noise, report), width, lead="  "),
-        *_told(drift(noise), width, Tone.YELLOW, lead="  "),
+        *_headline_lines(noise, width),
+        *_wrapped(_explanations(noise, report), width, lead="  "),
+        *_wrapped(_drift_text(noise), width, Tone.YELLOW, lead="  "),
     ]
 
 
-def _headline(noise: MetricNoise, width: int) -> list[Line]:
-    good = noise.support in (Support.HOLDS, Support.UNASKED)
-    return _told([headline(noise)], width, Tone.GREEN if good else Tone.YELLOW)
+def _headline_lines(noise: MetricNoise, width: int) -> list[Line]:
+    good = noise.support in (Support.HOLDS, Support.NO_TOLERANCE)
+    return _wrapped([_headline(noise)], width, Tone.GREEN if good else Tone.YELLOW)
 
 
 def _warnings(report: NoiseReport, width: int) -> list[Line]:
-    return _told([*unrepeated(report), *report.left_out], width, Tone.YELLOW)
+    return _wrapped([*_differing_text(report), *report.left_out], width, Tone.YELLOW)
 
 
-def _told(
+def _wrapped(
     texts: Iterable[str], width: int, tone: Tone = Tone.PLAIN, *, lead: str = ""
 ) -> list[Line]:
     hanging = " " * max(len(lead), 2) if lead.strip() else lead + "  "
@@ -92,70 +93,186 @@ def _told(
     return [Line(line, tone) for line in lines]
 
 
-def _joined(parts: Sequence[Sequence[Line]]) -> list[Line]:
+def _separated(parts: Sequence[Sequence[Line]]) -> list[Line]:
+    """Return the lines of all parts, with an empty line between parts."""
     lines: list[Line] = []
     for part in parts:
         lines += [Line(""), *part] if lines else part
     return lines
 
 
-def repeated(report: NoiseReport) -> Iterator[str]:
-    """Name the metrics that came out the same in every run of every case."""
+def _headline(noise: MetricNoise) -> str:
+    """Return whether the tolerance of a metric holds on this machine."""
+    metric, support = noise.metric, noise.support
+    subject = f"{clean(metric.name)}: its tolerance of {on_scale_of(metric, metric.tolerance)}"
+    if support is Support.NO_TOLERANCE:
+        resolution = resolution_text(metric, noise.default.resolution)
+        return f"{clean(metric.name)}: at tolerance 0 this machine sees {resolution}"
+    if support is Support.MORE_RUNS:
+        return f"{subject} needs {plural(noise.enough_runs or 0, 'run')} on this machine"
+    support_texts = {
+        Support.HOLDS: "holds on this machine",
+        Support.INTERLEAVED: "holds with --pareto-against only",
+        Support.NOWHERE: "is too tight for this machine",
+    }
+    return f"{subject} {support_texts[support]}"
+
+
+def _explanations(noise: MetricNoise, report: NoiseReport) -> Iterator[str]:
+    """Yield the scatter, the resolution, tolerances that hold with a remedy, and false alarms."""
+    yield _scatter_text(noise)
+    yield f"sees a regression of {_by_plan(noise, [each.resolution for each in noise.overall])}"
+    if noise.support not in (Support.HOLDS, Support.NO_TOLERANCE):
+        yield _remedy(noise, report)
+        yield f"would hold: {_by_plan(noise, [each.tolerance for each in noise.overall])}"
+    yield _alarms_text(noise)
+
+
+def _scatter_text(noise: MetricNoise) -> str:
+    sds = sorted(case.scatter.sd for case in noise.cases)
+    ends = dict.fromkeys(on_scale_of(noise.metric, sd, 2) for sd in (sds[0], sds[-1]))
+    return f"runs scatter by {' to '.join(ends)} (standard deviation)"
+
+
+def _by_plan(noise: MetricNoise, values: Sequence[float]) -> str:
+    """Return a value for each plan; plans with the same value are grouped."""
+    groups: dict[str, list[Plan]] = {}
+    for each, value in zip(noise.overall, values, strict=True):
+        groups.setdefault(resolution_text(noise.metric, value), []).append(each.plan)
+    return ", ".join(f"{text} with {_plans_text(plans)}" for text, plans in groups.items())
+
+
+def _plans_text(plans: Sequence[Plan]) -> str:
+    *first, last = [str(plan.runs) for plan in plans if not plan.confirming] or [""]
+    runs = f"{', '.join(first)} or {last} runs" if first else plural(int(last or 0), "run")
+    texts = [runs] if last else []
+    for plan in plans:
+        if plan.interleaved:
+            texts.append("--pareto-against")
+        elif plan.confirming:
+            texts.append(f"{plural(plan.runs, 'run')} that {plan.confirming} confirm")
+    return " or ".join(texts)
+
+
+def _plan_heading(plan: Plan) -> str:
+    """Return the column heading of a plan."""
+    if plan.interleaved:
+        return "in turn"
+    runs = plural(plan.runs, "run")
+    return f"{runs} + {plan.confirming}" if plan.confirming else runs
+
+
+def _remedy(noise: MetricNoise, report: NoiseReport) -> str:
+    if noise.support is Support.MORE_RUNS:
+        return f"to keep it: --pareto-runs={noise.enough_runs} --pareto-confirm=0"
+    if noise.sessions_forbid:
+        assumed = fraction(max(case.session_spread for case in noise.cases))
+        reason = f"since sessions are assumed to differ by {assumed} (pareto_session_spread)"
+    else:
+        more = f"--pareto-update=all --pareto-runs={2 * report.baseline_runs}"
+        reason = f"unless the baseline holds more (recorded with {more})"
+    texts = [f"no number of runs keeps it against a stored baseline, {reason}"]
+    if noise.support is Support.INTERLEAVED:
+        texts.append("--pareto-against, which measures old code and new in turn, does")
+    else:
+        texts.append("nor does --pareto-against: measure on a quieter machine, or tolerate more")
+    return "; ".join([*texts, *_quieter_metric(noise, report)])
+
+
+def _quieter_metric(noise: MetricNoise, report: NoiseReport) -> Iterator[str]:
+    """Yield the resolution of device_time, for latency only."""
+    if noise.metric.name == LATENCY.name:
+        for other in report.metric(DEVICE_TIME.name):
+            resolution = resolution_text(other.metric, other.default.resolution)
+            yield f"device_time, measured beside it, sees {resolution}"
+
+
+def _alarms_text(noise: MetricNoise) -> str:
+    alarms, metric = noise.alarms, noise.metric
+    rules = [f"{_alarms_share(alarms.shuffled)} at {on_scale_of(metric, metric.tolerance)}"]
+    rules += [f"{_alarms_share(alarms.shuffled_at_zero)} at 0"] if metric.tolerance else []
+    naive = f"one run against one, +5 %: {_alarms_share(alarms.naive)}"
+    return f"false alarms: {', '.join(rules)}; {naive}"
+
+
+def _alarms_share(alarms: Alarms) -> str:
+    """Return the number of false alarms and of comparisons: "3/56"."""
+    return f"{alarms.alarms}/{alarms.comparisons}"
+
+
+def _drift_text(noise: MetricNoise) -> Iterator[str]:
+    """Yield the cases with a significant drift, if any."""
+    if noise.drifting:
+        cases = plural(len(noise.cases), "case")
+        lead = f"drifted in {len(noise.drifting)} of {cases}, from the first half of the runs"
+        drifts = [_case_drift_text(case) for case in noise.drifting]
+        yield f"{lead} to the second: {_first_few(drifts)}"
+
+
+def _case_drift_text(case: CaseNoise) -> str:
+    assert case.drift is not None
+    size = levels((case.drift.estimate,), case.metric.unit)
+    figure = change_figure(case.drift, case.metric, size)
+    return clean(f"{case.case_id} {figure.text} {figure.interval}")
+
+
+def _first_few(texts: Sequence[str]) -> str:
+    """Return the first texts as a list, with the number of the others."""
+    more = len(texts) - _MAX_NAMED
+    return "; ".join([*texts[:_MAX_NAMED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _repeated_text(report: NoiseReport) -> Iterator[str]:
+    """Yield the metrics that were the same in every run of every case."""
     for title, scored in (("the same in every run", False), ("every score the same", True)):
-        names = [name for name, found in _by_metric(report, scored=scored) if _all_same(found)]
+        groups = _by_metric(report, scored=scored)
+        names = [name for name, group in groups if all(each.repeated for each in group)]
         if names:
             yield f"{title}: {', '.join(names)}"
 
 
-def unrepeated(report: NoiseReport) -> Iterator[str]:
-    """Tell of each metric that should have come out the same where it did not."""
+def _differing_text(report: NoiseReport) -> Iterator[str]:
+    """Yield the metrics that should have been the same in every run, but differed, with cases."""
     for scored in (False, True):
-        for name, found in _by_metric(report, scored=scored):
-            bad = [repetition for repetition in found if not repetition.repeated]
-            if bad:
-                tell = _score_differed if scored else _number_differed
+        for name, group in _by_metric(report, scored=scored):
+            differing = [each for each in group if not each.repeated]
+            if differing:
+                describe = _differing_scores if scored else _differing_number
                 what = "scores are drawn anew in each run" if scored else "not the same in each run"
-                yield f"{name}: {what}: {some([tell(repetition) for repetition in bad])}"
+                yield f"{name}: {what}: {_first_few([describe(each) for each in differing])}"
 
 
-def _by_metric(report: NoiseReport, *, scored: bool) -> Iterator[tuple[str, list[Repetition]]]:
-    groups: dict[str, list[Repetition]] = {}
-    for found in report.repetitions:
-        if found.metric.kind.sampled == scored:
-            groups.setdefault(clean(found.metric.name), []).append(found)
+def _by_metric(report: NoiseReport, *, scored: bool) -> Iterator[tuple[str, list[Repeatability]]]:
+    groups: dict[str, list[Repeatability]] = {}
+    for each in report.repeatability:
+        if each.metric.kind.sampled == scored:
+            groups.setdefault(clean(each.metric.name), []).append(each)
     yield from groups.items()
 
 
-def _all_same(found: Sequence[Repetition]) -> bool:
-    return all(repetition.repeated for repetition in found)
+def _differing_number(result: Repeatability) -> str:
+    return clean(f"{result.case_id} {_range_text(result)}")
 
 
-def _number_differed(found: Repetition) -> str:
-    return clean(f"{found.case_id} {_from_to(found)}")
+def _differing_scores(result: Repeatability) -> str:
+    count = f"{result.differing} of {result.values} in {result.case_id}"
+    return clean(f"{count} (sample {result.sample!r} {_range_text(result)})")
 
 
-def _score_differed(found: Repetition) -> str:
-    told = f"{found.differing} of {found.values} in {found.case_id}"
-    return clean(f"{told} (sample {found.sample!r} {_from_to(found)})")
-
-
-def _from_to(found: Repetition) -> str:
-    ends = levels((found.low, found.high), found.metric.unit, exact=True)
+def _range_text(result: Repeatability) -> str:
+    ends = levels((result.low, result.high), result.metric.unit, exact=True)
     return f"from {ends.texts[0]} to {ends.texts[1]} {ends.scale.unit}".rstrip()
 
 
-_Cells = Callable[[CaseNoise], tuple[str, ...]]
-
-
-def metric_tables(noise: MetricNoise, width: int) -> list[Line]:
-    """Write what is known of one metric: its scatter and false alarms, then what plans see."""
+def _metric_tables(noise: MetricNoise, width: int) -> list[Line]:
+    """Return the tables of one metric: scatter and false alarms, then the plans' resolution."""
     limit = on_scale_of(noise.metric, noise.metric.tolerance)
-    plans = tuple(plan_name(sight.plan) for sight in noise.overall)
+    plans = tuple(_plan_heading(each.plan) for each in noise.overall)
     alarms = ("spread", "90 % interval", f"at {limit}", "in order", "at 0", "in order", "+5 %")
     tables: tuple[tuple[str, tuple[str, ...], _Cells], ...] = (
         ("spread between runs, and false alarms", alarms, _scatter_cells),
-        ("sees a regression of", plans, _seen_cells),
-        ("holds a tolerance of", (*plans, f"runs for {limit}"), _held_cells),
+        ("sees a regression of", plans, _resolution_cells),
+        ("holds a tolerance of", (*plans, f"runs for {limit}"), _tolerance_cells),
     )
     lines: list[Line] = []
     for title, head, cells in tables:
@@ -166,7 +283,7 @@ def metric_tables(noise: MetricNoise, width: int) -> list[Line]:
 
 
 def _rows(noise: MetricNoise, cells: _Cells) -> Iterator[GridRow]:
-    """Write a row for each case, below the title of its front where it shares one."""
+    """Yield a row for each case, below the title of its front where cases share one."""
     fronts: dict[str, list[CaseNoise]] = {}
     for case in noise.cases:
         fronts.setdefault(case.front, []).append(case)
@@ -179,31 +296,26 @@ def _rows(noise: MetricNoise, cells: _Cells) -> Iterator[GridRow]:
 
 
 def _scatter_cells(case: CaseNoise) -> tuple[str, ...]:
-    found = case.alarms
     alarms = (
-        found.shuffled,
-        found.in_order,
-        found.shuffled_at_zero,
-        found.in_order_at_zero,
-        found.naive,
+        case.alarms.shuffled,
+        case.alarms.contiguous,
+        case.alarms.shuffled_at_zero,
+        case.alarms.contiguous_at_zero,
+        case.alarms.naive,
     )
-    return (*_scatter(case.scatter, case), *map(share, alarms))
+    amounts = (case.scatter.sd, case.scatter.low, case.scatter.high)
+    scale = levels(amounts, case.metric.unit).scale
+    sd, low, high = (on_scale_of(case.metric, amount, 2, scale) for amount in amounts)
+    return (sd, f"{low} to {high}", *map(_alarms_share, alarms))
 
 
-def _scatter(scatter: Scatter, case: CaseNoise) -> tuple[str, str]:
-    found = (scatter.sd, scatter.low, scatter.high)
-    scale = levels(found, case.metric.unit).scale
-    sd, low, high = (on_scale_of(case.metric, value, 2, scale) for value in found)
-    return sd, f"{low} to {high}"
+def _resolution_cells(case: CaseNoise) -> tuple[str, ...]:
+    return tuple(resolution_text(case.metric, each.resolution) for each in case.resolutions)
 
 
-def _seen_cells(case: CaseNoise) -> tuple[str, ...]:
-    return tuple(resolution_text(case.metric, sight.sees) for sight in case.sights)
-
-
-def _held_cells(case: CaseNoise) -> tuple[str, ...]:
-    held = (resolution_text(case.metric, sight.holds) for sight in case.sights)
-    return (*held, "none" if case.enough_runs is None else str(case.enough_runs))
+def _tolerance_cells(case: CaseNoise) -> tuple[str, ...]:
+    tolerances = (resolution_text(case.metric, each.tolerance) for each in case.resolutions)
+    return (*tolerances, "none" if case.enough_runs is None else str(case.enough_runs))
 
 
 def _notes(noise: MetricNoise, width: int) -> Iterator[str]:
@@ -215,132 +327,8 @@ def _notes(noise: MetricNoise, width: int) -> Iterator[str]:
             yield from wrap(f"{case.case_id}: {note}", width, hanging="  ")
 
 
-_NAMED = 3
-"""So many are named of what there is too much of."""
-
-
-def headline(noise: MetricNoise) -> str:
-    """Say whether the tolerance of a metric can be kept on this machine."""
-    metric, support = noise.metric, noise.support
-    subject = f"{clean(metric.name)}: its tolerance of {on_scale_of(metric, metric.tolerance)}"
-    if support is Support.UNASKED:
-        seen = resolution_text(metric, noise.usual.sees)
-        return f"{clean(metric.name)}: at tolerance 0 this machine sees {seen}"
-    if support is Support.WITH_RUNS:
-        return f"{subject} needs {plural(noise.enough_runs or 0, 'run')} on this machine"
-    told = {
-        Support.HOLDS: "holds on this machine",
-        Support.IN_TURN: "holds with --pareto-against only",
-        Support.NOWHERE: "is too tight for this machine",
-    }
-    return f"{subject} {told[support]}"
-
-
-def explanations(noise: MetricNoise, report: NoiseReport) -> Iterator[str]:
-    """Say what is seen, what would hold, what to do about it, and what false alarms there were."""
-    yield _scatter_words(noise)
-    yield f"sees a regression of {_each(noise, [sight.sees for sight in noise.overall])}"
-    if noise.support not in (Support.HOLDS, Support.UNASKED):
-        yield _remedy(noise, report)
-        yield f"would hold: {_each(noise, [sight.holds for sight in noise.overall])}"
-    yield _alarms(noise)
-
-
-def _scatter_words(noise: MetricNoise) -> str:
-    sds = sorted(case.scatter.sd for case in noise.cases)
-    ends = dict.fromkeys(on_scale_of(noise.metric, sd, 2) for sd in (sds[0], sds[-1]))
-    return f"runs scatter by {' to '.join(ends)} (standard deviation)"
-
-
-def _each(noise: MetricNoise, values: Sequence[float]) -> str:
-    """Say a value of each plan, and of plans that have the same one once."""
-    plans: dict[str, list[Plan]] = {}
-    for sight, value in zip(noise.overall, values, strict=True):
-        plans.setdefault(resolution_text(noise.metric, value), []).append(sight.plan)
-    return ", ".join(f"{text} with {_either(alike)}" for text, alike in plans.items())
-
-
-def _either(plans: Sequence[Plan]) -> str:
-    *first, last = [str(plan.runs) for plan in plans if not plan.confirming] or [""]
-    runs = f"{', '.join(first)} or {last} runs" if first else plural(int(last or 0), "run")
-    told = [runs] if last else []
-    for plan in plans:
-        if plan.interleaved:
-            told.append("--pareto-against")
-        elif plan.confirming:
-            told.append(f"{plural(plan.runs, 'run')} that {plan.confirming} confirm")
-    return " or ".join(told)
-
-
-def plan_name(plan: Plan) -> str:
-    """Name a plan at the head of a column."""
-    if plan.interleaved:
-        return "in turn"
-    runs = plural(plan.runs, "run")
-    return f"{runs} + {plan.confirming}" if plan.confirming else runs
-
-
-def _remedy(noise: MetricNoise, report: NoiseReport) -> str:
-    if noise.support is Support.WITH_RUNS:
-        return f"to keep it: --pareto-runs={noise.enough_runs} --pareto-confirm=0"
-    if noise.sessions_forbid:
-        assumed = fraction(max(case.session_spread for case in noise.cases))
-        why = f"since sessions are assumed to differ by {assumed} (pareto_session_spread)"
-    else:
-        more = f"--pareto-update=all --pareto-runs={2 * report.baseline_runs}"
-        why = f"unless the baseline holds more (recorded with {more})"
-    told = [f"no number of runs keeps it against a stored baseline, {why}"]
-    if noise.support is Support.IN_TURN:
-        told.append("--pareto-against, which measures old code and new in turn, does")
-    else:
-        told.append("nor does --pareto-against: measure on a quieter machine, or tolerate more")
-    return "; ".join([*told, *_quieter(noise, report)])
-
-
-def _quieter(noise: MetricNoise, report: NoiseReport) -> Iterator[str]:
-    """Name the quiet metric beside the one that is felt."""
-    if noise.metric.name == LATENCY.name:
-        for other in report.metric(DEVICE_TIME.name):
-            sees = resolution_text(other.metric, other.usual.sees)
-            yield f"device_time, measured beside it, sees {sees}"
-
-
-def _alarms(noise: MetricNoise) -> str:
-    found, metric = noise.alarms, noise.metric
-    rules = [f"{share(found.shuffled)} at {on_scale_of(metric, metric.tolerance)}"]
-    rules += [f"{share(found.shuffled_at_zero)} at 0"] if metric.tolerance else []
-    naive = f"one run against one, +5 %: {share(found.naive)}"
-    return f"false alarms: {', '.join(rules)}; {naive}"
-
-
-def share(alarms: Alarms) -> str:
-    """Write how many of how many comparisons were false alarms."""
-    return f"{alarms.alarms}/{alarms.comparisons}"
-
-
-def drift(noise: MetricNoise) -> Iterator[str]:
-    """Say which cases went up or down while they were measured, if any did."""
-    if noise.drifting:
-        cases = plural(len(noise.cases), "case")
-        lead = f"drifted in {len(noise.drifting)} of {cases}, from the first half of the runs"
-        yield f"{lead} to the second: {some([_drifted(case) for case in noise.drifting])}"
-
-
-def _drifted(case: CaseNoise) -> str:
-    assert case.drift is not None
-    size = levels((case.drift.estimate,), case.metric.unit)
-    figure = change_figure(case.drift, case.metric, size)
-    return clean(f"{case.case_id} {figure.text} {figure.interval}")
-
-
-def some(texts: Sequence[str]) -> str:
-    """List texts, and count those that are too many."""
-    more = len(texts) - _NAMED
-    return "; ".join([*texts[:_NAMED], *([f"and {more} more"] if more > 0 else [])])
-
-
-def assumptions(report: NoiseReport) -> Iterator[str]:
-    """Say what the figures mean, and what they rest on besides these runs."""
+def _assumptions(report: NoiseReport) -> Iterator[str]:
+    """Yield what the figures mean, and what they assume besides these runs."""
     yield (
         "Sees: the smallest regression that is called WORSE in 80 % of all sessions. A tolerance "
         "holds where a regression of twice its size is."
@@ -351,11 +339,11 @@ def assumptions(report: NoiseReport) -> Iterator[str]:
         for case in noise.cases
         if case.session_spread
     )
-    differ = [f"sessions differ by {', '.join(spreads)}"] if spreads else []
+    sessions = [f"sessions differ by {', '.join(spreads)}"] if spreads else []
     shares = "1 test has" if report.family == 1 else f"{report.family} tests share"
     tests = f"{shares} alpha {report.alpha:g}"
     stored = f"a baseline of {plural(report.baseline_runs, 'run')} in one session"
-    yield f"Assumed: {', '.join([stored, *differ, tests])}."
+    yield f"Assumed: {', '.join([stored, *sessions, tests])}."
     yield (
         f"False alarms: all these runs split into {report.splits.baseline} and "
         f"{report.splits.candidate} and compared at alpha {report.alpha:g}, without a term for "

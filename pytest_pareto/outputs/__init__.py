@@ -1,1 +1,1 @@
-"""What samples came out as: kept as images, and the worst of them shown, old beside new."""
+"""Outputs of samples: kept as images, and drawn before and after a regression side by side."""

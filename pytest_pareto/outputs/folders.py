@@ -1,4 +1,4 @@
-"""Folders that several sessions share: hidden from git, locked, replaced as wholes."""
+"""Folders that several sessions share: ignored by git, locked, and replaced as a whole."""
 
 import contextlib
 import os
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _LOCK = ".lock"
-_MADE = ".made-"
-"""How the names of folders begin that are being made, or are on their way out."""
+_STAGING_PREFIX = ".made-"
+"""Prefix of the names of folders that are being written or removed."""
 
 
 def open_folder(folder: Path, readme: str) -> None:
-    """Make a folder that git does not see, with a word on what it is. Raises OSError."""
+    """Create a folder that git ignores, with a README that explains it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in ((".gitignore", "*\n"), ("README.md", readme)):
         file = folder / name
@@ -23,10 +23,11 @@ def open_folder(folder: Path, readme: str) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other sessions out while the folder is read as a whole, or changed.
+    """Lock a folder against other sessions while it is read as a whole, or changed.
 
-    The kernel lets go of what a killed process held. Where files cannot be locked (Windows, some
-    network drives), the last of two sessions wins. What a killed session was making is removed.
+    The kernel releases the lock of a killed process. Where files cannot be locked (Windows, some
+    network drives), the last of two sessions wins. Folders that a killed session left unfinished
+    are removed.
     """
     with (folder / _LOCK).open("ab") as file:
         if sys.platform != "win32":
@@ -34,22 +35,22 @@ def locked(folder: Path) -> Iterator[None]:
 
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
-        for left in folder.rglob(f"{_MADE}*"):
-            remove(left)
+        for unfinished in folder.rglob(f"{_STAGING_PREFIX}*"):
+            remove(unfinished)
         yield
 
 
 def being_made(target: Path) -> Path:
-    """Make an empty folder beside ``target``, to be put into its place when it is whole."""
-    made = target.with_name(f"{_MADE}{os.getpid()}-{target.name}")
-    remove(made)
-    made.mkdir(parents=True)
-    return made
+    """Create an empty staging folder beside ``target``, for `put_in_place` when it is complete."""
+    staging = target.with_name(f"{_STAGING_PREFIX}{os.getpid()}-{target.name}")
+    remove(staging)
+    staging.mkdir(parents=True)
+    return staging
 
 
 def put_in_place(made: Path, target: Path) -> None:
-    """Put a folder into the place of another. Where that is cut short, there is none."""
-    old = target.with_name(f"{_MADE}{os.getpid()}-old-{target.name}")
+    """Replace ``target`` by the staging folder. If interrupted, there is no ``target``."""
+    old = target.with_name(f"{_STAGING_PREFIX}{os.getpid()}-old-{target.name}")
     if target.exists():
         remove(old)
         target.rename(old)
@@ -58,17 +59,17 @@ def put_in_place(made: Path, target: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder, or as much of it as can be. Where that is cut short, none has its name."""
-    if not folder.name.startswith(_MADE):
-        gone = folder.with_name(f"{_MADE}{os.getpid()}-gone-{folder.name}")
+    """Remove a folder, as far as possible. If interrupted, no folder has its name."""
+    if not folder.name.startswith(_STAGING_PREFIX):
+        renamed = folder.with_name(f"{_STAGING_PREFIX}{os.getpid()}-gone-{folder.name}")
         with contextlib.suppress(OSError):
-            folder.rename(gone)
-            folder = gone
+            folder.rename(renamed)
+            folder = renamed
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def size_b(folder: Path) -> int:
-    """Return how many bytes the files below a folder have."""
+    """Return the total size of the files below a folder, in bytes."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:

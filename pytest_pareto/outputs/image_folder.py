@@ -1,8 +1,8 @@
-"""Outputs of one evaluation in a folder: a PNG per sample, and an index that is never ahead.
+"""Image folders: the outputs of one evaluation as a PNG per sample with a JSON Lines index.
 
-Names of files for ids, which may hold anything.
-
-The outputs of one process, while its tests run.
+`Keeper` creates an `AlbumWriter` for each evaluation of a process; `read_album` returns an
+`Album`. An image is complete before the index names it. `file_name` derives safe file names from
+ids, which may contain any character.
 """
 
 import hashlib
@@ -19,16 +19,17 @@ from pytest_pareto.outputs.images import NoImageError, as_picture
 
 INDEX = "index.jsonl"
 FULL = "pareto_outputs_mb is used up; raise it to keep more"
-_FAST = 1  # of zlib's levels: 6 takes four times as long for a tenth less
+_COMPRESS_LEVEL = 1  # zlib: level 6 takes four times as long and saves a tenth
 
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """What is kept of one evaluation of a case.
+    """The outputs that were kept of one evaluation of a case.
 
-    ``metrics`` are those that scored these outputs; with none it is whatever the case records.
-    ``scores`` is, of accepted outputs, the key of the scores that each metric was accepted with.
-    ``samples`` are kept, of these ``clipped`` were, and ``lacking`` says why others are not.
+    ``metrics`` are those that scored these outputs; if empty, the outputs belong to every metric
+    that the case records. ``scores`` maps, for accepted outputs, each metric to the key of the
+    scores that it was accepted with. ``samples`` are the ids that were kept, ``clipped`` those of
+    them whose values were clipped, and ``lacking`` maps the other ids to the reason.
     """
 
     folder: Path
@@ -40,72 +41,76 @@ class Album:
     lacking: Mapping[str, str] = field(default_factory=dict)
 
     def file_of(self, sample: str) -> Path | None:
-        """Return where a sample's image is, or None where it was not kept."""
+        """Return the path of a sample's image, None where it was not kept."""
         return self.folder / png_name(sample) if sample in self.samples else None
 
     def shows(self, case_id: str, metric: str) -> bool:
-        """Whether these outputs are what a metric scored."""
+        """Whether a metric of a case scored these outputs."""
         return case_id == self.case_id and (not self.metrics or metric in self.metrics)
 
 
 @dataclass(slots=True)
-class Room:
-    """How many bytes may still be written; once something did not fit, nothing does."""
+class ByteBudget:
+    """The number of bytes that may still be written; once an image did not fit, none does."""
 
     left_b: int
     full: bool = False
 
-    def take(self, size_b: int) -> bool:
-        """Take as much, if it is there."""
+    def reserve(self, size_b: int) -> bool:
+        """Reserve a number of bytes; return whether they fit."""
         self.full = self.full or size_b > self.left_b
         if not self.full:
             self.left_b -= size_b
         return not self.full
 
-    def give_back(self, size_b: int) -> None:
-        """Take note that so much was removed again."""
+    def release(self, size_b: int) -> None:
+        """Release a number of bytes that were removed again."""
         self.left_b += size_b
         self.full = self.full and not size_b
 
 
 class AlbumWriter:
-    """Keeps outputs in a folder of their own. What cannot be kept is noted, and never raises.
+    """Writes the outputs of one evaluation into a folder; never raises.
 
-    An image is whole before the index tells of it: what a killed process leaves is not read.
+    Outputs that cannot be kept are entered in the index with the reason. An image is complete
+    before its index entry, so that an image which a killed process left incomplete is not read.
     """
 
-    def __init__(self, folder: Path, case_id: str, metrics: Sequence[str], room: Room) -> None:
+    def __init__(
+        self, folder: Path, case_id: str, metrics: Sequence[str], budget: ByteBudget
+    ) -> None:
         self._folder = folder
-        self._room = room
+        self._budget = budget
         self._seen: set[str] = set()
         self.size_b = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            append(folder, {"case": case_id, "metrics": list(metrics)})
+            append_entry(folder, {"case": case_id, "metrics": list(metrics)})
         except OSError:
-            self._room.full = True  # without its head the index is not read
+            self._budget.full = True  # an index without its first entry is not read
 
     def keep(self, sample: str, output: object) -> None:
-        """Keep a sample's output; of several the first."""
+        """Keep a sample's output, only the first if there are several."""
         if sample in self._seen:
             return
         self._seen.add(sample)
         try:
-            append(self._folder, {"sample": sample, **self._kept(sample, output)})
+            append_entry(self._folder, {"sample": sample, **self._write(sample, output)})
         except OSError:
-            self._room.full = True
+            self._budget.full = True
 
-    def _kept(self, sample: str, output: object) -> dict[str, object]:
-        if self._room.full:
+    def _write(self, sample: str, output: object) -> dict[str, object]:
+        """Write a sample's image; return the fields of its index entry."""
+        if self._budget.full:
             return {"lacking": FULL}
         try:
             picture = as_picture(output)
-            written = BytesIO()
-            picture.image.save(written, "PNG", compress_level=_FAST)
+            buffer = BytesIO()
+            picture.image.save(buffer, "PNG", compress_level=_COMPRESS_LEVEL)
         except (NoImageError, OSError, ValueError) as error:
             return {"lacking": str(error)}
-        data = written.getvalue()
-        if not self._room.take(len(data)):
+        data = buffer.getvalue()
+        if not self._budget.reserve(len(data)):
             return {"lacking": FULL}
         file = png_name(sample)
         try:
@@ -117,18 +122,18 @@ class AlbumWriter:
 
 
 def png_name(sample: str) -> str:
-    """Return the name of a sample's image."""
+    """Return the file name of a sample's image."""
     return f"{file_name(sample)}.png"
 
 
-def append(folder: Path, entry: Mapping[str, object]) -> None:
-    """Append to an index; its first entry has the case, the metrics and their scores."""
+def append_entry(folder: Path, entry: Mapping[str, object]) -> None:
+    """Append an entry to a folder's index; the first has the case, its metrics and score keys."""
     with (folder / INDEX).open("a", encoding="utf-8") as index:
         index.write(json.dumps(entry) + "\n")
 
 
 def read_album(folder: Path) -> Album | None:
-    """Read an album; None where there is none. Lines that cannot be read are as if not there."""
+    """Return the album in a folder, None where there is none; unreadable lines are skipped."""
     head: dict[str, Any] = {}
     samples: set[str] = set()
     clipped: set[str] = set()
@@ -138,7 +143,7 @@ def read_album(folder: Path) -> Album | None:
         if isinstance(entry.get("case"), str):
             head = head or entry
         elif isinstance(sample, str) and "file" in entry:
-            samples.add(sample)  # the file's name follows from it, and leads nowhere else
+            samples.add(sample)  # the file name is derived from the id, never read from the index
             clipped.update([sample] if entry.get("clipped") else [])
         elif isinstance(sample, str):
             lacking[sample] = str(entry.get("lacking"))
@@ -157,7 +162,7 @@ def read_album(folder: Path) -> Album | None:
 
 
 def read_albums(folder: Path) -> list[Album]:
-    """Read every album below a folder, by name; a folder that is not there has none."""
+    """Return every album below a folder, sorted by name; none where there is no folder."""
     try:
         below = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
     except OSError:
@@ -167,7 +172,7 @@ def read_albums(folder: Path) -> list[Album]:
 
 def _entries(folder: Path) -> Iterator[dict[str, Any]]:
     try:
-        lines = (folder / INDEX).read_bytes().split(b"\n")[:-1]  # the last one is not whole
+        lines = (folder / INDEX).read_bytes().split(b"\n")[:-1]  # the last may be cut short
     except OSError:
         return
     for line in lines:
@@ -179,31 +184,32 @@ def _entries(folder: Path) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-_SHOWN = 30
-_DIGITS = 12
-_PLAIN = re.compile(rf"[a-z0-9_]{{1,{_SHOWN}}}")
-_DEVICES = frozenset(
+_MAX_SHOWN = 30
+_HASH_DIGITS = 12
+_PLAIN = re.compile(rf"[a-z0-9_]{{1,{_MAX_SHOWN}}}")
+_RESERVED = frozenset(
     ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
 )
-"""What Windows takes for a device, whatever its suffix."""
+"""Names that Windows reserves for devices, with any suffix."""
 
 
 def file_name(text: str, *, shown: str | None = None) -> str:
-    """Return a name, without a suffix, that every file system takes and no other text has.
+    """Return a file name without suffix that every file system accepts, unique to the text.
 
-    A short lower-case word is its own name. Of anything else there is what can be read of it,
-    or of ``shown``, and a hash: systems differ in case, in accents and in what they refuse.
+    A short lower-case word is its own name. For any other text the name is the readable part of
+    it, or of ``shown``, and a hash, since file systems differ in case sensitivity, in Unicode
+    normalization and in the characters that they refuse.
     """
-    if _PLAIN.fullmatch(text) and text not in _DEVICES:
+    if _PLAIN.fullmatch(text) and text not in _RESERVED:
         return text
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", text if shown is None else shown).strip("-")
-    # Ids may hold lone surrogates, which UTF-8 has no form of.
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
-    return f"{readable[:_SHOWN].rstrip('-') or 'id'}-{digest}"
+    # Ids may contain lone surrogates, which UTF-8 cannot encode.
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
+    return f"{readable[:_MAX_SHOWN].rstrip('-') or 'id'}-{digest}"
 
 
 def case_name(case_id: str) -> str:
-    """Return the name of a case's folder: what is shown of it is the test."""
+    """Return the name of a case's folder; its readable part is the test."""
     return file_name(case_id, shown=case_id.rpartition("::")[2])
 
 
@@ -212,24 +218,24 @@ Keep = Callable[[str, object], None]
 
 
 class Keeper:
-    """Keeps outputs below a folder, at most ``most_b`` bytes of images."""
+    """Keeps the outputs of one process below a folder, at most ``most_b`` bytes of images."""
 
     def __init__(self, folder: Path, most_b: int) -> None:
         self._folder = folder
-        self._room = Room(most_b)
+        self._budget = ByteBudget(most_b)
         self._count = 0
         self._written: dict[str, list[tuple[Path, AlbumWriter]]] = {}
 
     def begin(self, nodeid: str) -> None:
-        """Forget what an earlier try of a test left, if it is run again."""
+        """Remove the outputs of an earlier attempt of a test, if it is run again."""
         for folder, writer in self._written.pop(nodeid, []):
             remove(folder)
-            self._room.give_back(writer.size_b)
+            self._budget.release(writer.size_b)
 
     def keep(self, nodeid: str, case_id: str, metrics: Sequence[str]) -> Keep:
-        """Return what takes the outputs of one evaluation, which these metrics score."""
+        """Return a function that keeps the outputs of one evaluation, scored by these metrics."""
         self._count += 1
         folder = self._folder / f"{self._count}-{case_name(case_id)}"
-        writer = AlbumWriter(folder, case_id, metrics, self._room)
+        writer = AlbumWriter(folder, case_id, metrics, self._budget)
         self._written.setdefault(nodeid, []).append((folder, writer))
         return writer.keep

@@ -1,8 +1,7 @@
-"""An output as an image: what is one, and how its numbers are read.
+"""Images: conversion of outputs to Pillow images, safe reading of PNG files, and thumbnails.
 
-PNG files that may be damaged, or bombs.
-
-Pictures small enough to be put into a page, within a budget for all of them.
+`as_picture` converts an array, tensor or Pillow image. `open_png` reads files that may be damaged
+or decompression bombs. `make_thumbnails` shrinks images for an HTML page within a size budget.
 """
 
 import io
@@ -16,21 +15,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-
 _CHANNELS = (1, 3, 4)
-_MOST_PIXELS = 64 * 1024 * 1024
-"""Below what Pillow warns of when it reads an image back."""
+_MAX_PIXELS = 64 * 1024 * 1024
+"""Below the size at which Pillow warns when it reads an image back."""
 _ROUNDING = 1e-3
-"""How far beyond [0, 1] a float may be without a word: less than one step of 256."""
+"""How far outside [0, 1] a float may be without counting as clipped: less than 1/256."""
 
 
 class NoImageError(Exception):
-    """An output that is not kept; the message says why."""
+    """An output that cannot be kept as an image; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image that a PNG can hold, and whether numbers had to be clipped for it."""
+    """An image that PNG can store, and whether values were clipped for it."""
 
     image: "Image"
     clipped: bool = False
@@ -39,11 +37,13 @@ class Picture:
 def as_picture(output: object) -> Picture:
     """Return an output as an image.
 
-    Understood are images of Pillow, and arrays and tensors of shape (h, w), (h, w, c) or
-    (c, h, w) with 1, 3 or 4 channels, also in a batch of one. Where both ends could be channels,
-    a tensor has them first and an array last. Floats are read as 0 to 1: what is outside, as of
-    a model that speaks in -1 to 1, is clipped and not guessed at. Integers are read as 0 to 255,
-    those of uint16 as 0 to 65535. Raises NoImageError for all else, and without Pillow.
+    Accepts Pillow images, and arrays and tensors of shape (h, w), (h, w, c) or (c, h, w) with 1,
+    3 or 4 channels, also in a batch of one. Where the first and the last axis could both be the
+    channels, tensors are read channels first and arrays channels last. Floats are read as 0 to 1;
+    values outside, as of a model that returns -1 to 1, are clipped, without a guess at the range.
+    Integers are read as 0 to 255, those of uint16 as 0 to 65535.
+
+    Raises NoImageError for all other values, and where Pillow is not installed.
     """
     try:
         from PIL import Image
@@ -51,30 +51,30 @@ def as_picture(output: object) -> Picture:
         raise NoImageError("Pillow is not installed") from None
     try:
         if isinstance(output, Image.Image):
-            return _of_pillow(output)
-        return _of_array(*_as_array(output))
+            return _from_pillow(output)
+        return _from_array(*_as_array(output))
     except NoImageError:
         raise
     except Exception as error:  # of users' objects: a lazy image of a closed file, a fake tensor
-        said = str(error).splitlines()[:1]
+        first_line = str(error).splitlines()[:1]
         what = f"{type(output).__name__}: {type(error).__name__}"
-        raise NoImageError(": ".join([what, *said])) from error
+        raise NoImageError(": ".join([what, *first_line])) from error
 
 
-def _of_pillow(image: "Image") -> Picture:
+def _from_pillow(image: "Image") -> Picture:
     _require_size(image.size)
     if image.mode in ("1", "L", "LA", "RGB", "RGBA"):
         return Picture(image)
-    if image.mode[0] in "IF":  # numbers beyond 8 bits, which Pillow would cut off at 255
+    if image.mode[0] in "IF":  # values of more than 8 bits, which Pillow would clip at 255
         import numpy as np
 
-        return _of_array(np.asarray(image), channels_first=False)
+        return _from_array(np.asarray(image), channels_first=False)
     has_alpha = "transparency" in image.info or image.mode in ("PA", "RGBa", "La")
     return Picture(image.convert("RGBA" if has_alpha else "RGB"))
 
 
 def _as_array(output: Any) -> tuple[Any, bool]:
-    """Return an array with its numbers, and whether its channels are rather first."""
+    """Return an array, and whether an ambiguous shape is read channels first."""
     import numpy as np
 
     torch: Any = sys.modules.get("torch")
@@ -87,14 +87,14 @@ def _as_array(output: Any) -> tuple[Any, bool]:
     return np.asarray(output), False
 
 
-def _of_array(array: Any, channels_first: bool) -> Picture:  # noqa: FBT001  (a pair, as it comes)
+def _from_array(array: Any, channels_first: bool) -> Picture:  # noqa: FBT001  (unpacked from a pair)
     from PIL import Image
 
-    pixels, clipped = _as_bytes(_in_rows(array, channels_first=channels_first))
+    pixels, clipped = _as_bytes(_as_rows(array, channels_first=channels_first))
     return Picture(Image.fromarray(pixels), clipped)
 
 
-def _in_rows(array: Any, *, channels_first: bool) -> Any:
+def _as_rows(array: Any, *, channels_first: bool) -> Any:
     """Return an array of shape (h, w) or (h, w, c), with 3 or 4 channels."""
     import numpy as np
 
@@ -116,6 +116,7 @@ def _in_rows(array: Any, *, channels_first: bool) -> Any:
 
 
 def _as_bytes(rows: Any) -> tuple[Any, bool]:
+    """Return an array as uint8, and whether values were clipped."""
     import numpy as np
 
     kind = rows.dtype.kind
@@ -128,22 +129,22 @@ def _as_bytes(rows: Any) -> tuple[Any, bool]:
         return rows.clip(0, 255).astype(np.uint8), clipped
     if kind == "f":
         numbers = rows.astype(np.float32)
-        known = np.nan_to_num(numbers, nan=0.0, posinf=2.0, neginf=-1.0)
+        finite = np.nan_to_num(numbers, nan=0.0, posinf=2.0, neginf=-1.0)
         clipped = bool(
-            np.isnan(numbers).any() or (known < -_ROUNDING).any() or (known > 1 + _ROUNDING).any()
+            np.isnan(numbers).any() or (finite < -_ROUNDING).any() or (finite > 1 + _ROUNDING).any()
         )
-        return (known.clip(0, 1) * 255).round().astype(np.uint8), clipped
+        return (finite.clip(0, 1) * 255).round().astype(np.uint8), clipped
     raise NoImageError(f"numbers of type {rows.dtype} are no image's")
 
 
 def _require_size(shape: tuple[int, ...]) -> None:
     pixels = shape[0] * shape[1]
-    if not 0 < pixels <= _MOST_PIXELS:
+    if not 0 < pixels <= _MAX_PIXELS:
         raise NoImageError(f"{shape[0]} × {shape[1]} pixels are none, or too many")
 
 
 def open_png(file: Path, mode: str) -> "Image | None":
-    """Read a PNG file in one of Pillow's modes; None where it is damaged or absurdly large."""
+    """Return the image in a PNG file in a mode of Pillow, None where it is damaged or too large."""
     from PIL import Image
 
     try:
@@ -151,7 +152,7 @@ def open_png(file: Path, mode: str) -> "Image | None":
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=["PNG"]) as found:
                 return found.convert(mode)
-    # SyntaxError is what Pillow raises of a broken PNG.
+    # Pillow raises SyntaxError for a broken PNG.
     except (
         OSError,
         ValueError,
@@ -163,15 +164,15 @@ def open_png(file: Path, mode: str) -> "Image | None":
 
 
 BUDGET_B = 2_000_000
-"""What all thumbnails of a session may take together, in bytes."""
-_AS_IT_IS_B = 40_000
-_WIDEST = 900
-_QUALITY = 82
+"""Limit on the size of all thumbnails of a session together, in bytes."""
+_UNCHANGED_UP_TO_B = 40_000
+_MAX_SIDE_PX = 900
+_JPEG_QUALITY = 82
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """An image as bytes of a file, and what sort of file that is."""
+    """An image file as bytes, and its media type."""
 
     media_type: str
     data: bytes
@@ -179,7 +180,10 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True)
 class Thumbnails:
-    """As many thumbnails as fit, None where there is none, and why some are lacking."""
+    """The thumbnails, None where one is missing, and how many are missing for each reason.
+
+    ``unreadable`` files could not be read, ``too_many`` were beyond the budget.
+    """
 
     made: tuple[Thumbnail | None, ...]
     unreadable: int
@@ -187,9 +191,9 @@ class Thumbnails:
 
 
 def make_thumbnails(files: Sequence[Path], budget_b: int = BUDGET_B) -> Thumbnails:
-    """Shrink PNG files, in their order, until the budget is spent; needs Pillow.
+    """Return thumbnails of PNG files, in their order, until the budget is spent; needs Pillow.
 
-    A small file stays as it is, since shrinking would blur the squares that enlarged pixels are.
+    A file of up to 40 kB stays as it is, since shrinking would blur enlarged pixels.
     """
     made: list[Thumbnail | None] = []
     unreadable = too_many = spent_b = 0
@@ -208,13 +212,13 @@ def make_thumbnails(files: Sequence[Path], budget_b: int = BUDGET_B) -> Thumbnai
 
 
 def _thumbnail(file: Path) -> Thumbnail | None:
-    """Return a file's thumbnail, or None where it cannot be read."""
+    """Return a file's thumbnail, None where it cannot be read."""
     image = open_png(file, "RGB")
     if image is None:
         return None
-    if file.stat().st_size <= _AS_IT_IS_B:
+    if file.stat().st_size <= _UNCHANGED_UP_TO_B:
         return Thumbnail("image/png", file.read_bytes())
-    image.thumbnail((_WIDEST, _WIDEST))
-    written = io.BytesIO()
-    image.save(written, "JPEG", quality=_QUALITY, optimize=True)
-    return Thumbnail("image/jpeg", written.getvalue())
+    image.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return Thumbnail("image/jpeg", buffer.getvalue())

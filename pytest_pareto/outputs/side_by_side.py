@@ -1,6 +1,7 @@
-"""One picture of one sample: what it was on the left, what it is on the right.
+"""Side-by-side pictures of the worst samples: the output before on the left, now on the right.
 
-``pareto_artifacts``: for each failing case a folder, with a picture per worst sample.
+`write_artifacts` writes ``pareto_artifacts``: a folder for each failing case, with a picture per
+worst sample. `compose` draws one picture.
 """
 
 from collections.abc import Sequence
@@ -15,32 +16,31 @@ from pytest_pareto.outputs.images import open_png
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-
-_LEAST = 256  # pixels that a side has at least, so that 8 × 8 can be seen
-_GAP = 8
-_LINE = 20
-_LONG = 1000  # characters, more than ever fit; an id may be a whole document
-_STRIP = 3 * _LINE + _GAP
-_PAPER, _INK, _GREY = (255, 255, 255), (0, 0, 0), (200, 200, 200)
+_MIN_SIDE_PX = 256  # so that an image of 8 × 8 pixels can be seen
+_GAP_PX = 8
+_LINE_PX = 20
+_CAPTION_PX = 3 * _LINE_PX + _GAP_PX
+_MAX_CHARACTERS = 1000  # more than ever fit; an id may be a whole document
+_WHITE, _BLACK, _GREY = (255, 255, 255), (0, 0, 0), (200, 200, 200)
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: its image, where it was kept, and its score."""
+    """One side of a picture: the image file, where it was kept, and the score."""
 
     file: Path | None = None
     score: float | None = None
     clipped: bool = False
 
-    def said(self, when: str) -> str:
-        """Return its caption."""
+    def caption(self, when: str) -> str:
+        """Return the caption: ``when``, the score, and whether values were clipped."""
         score = "" if self.score is None else f" {self.score:.4g}"
         return f"{when}{score}{' (clipped to 0..1)' if self.clipped else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One of the worst samples of a metric, by rank from 1."""
+    """Both sides of one of the worst samples of a metric, ranked from 1."""
 
     metric: str
     rank: int
@@ -50,59 +50,61 @@ class Pair:
 
     @property
     def is_drawable(self) -> bool:
-        """Whether there is an image at all."""
+        """Whether at least one side has an image."""
         return self.before.file is not None or self.now.file is not None
 
 
 def compose(pair: Pair) -> "Image":
-    """Draw both sides under a caption; needs Pillow.
+    """Return a picture of both sides below a caption; needs Pillow.
 
-    Small images are enlarged, both by the same whole factor, and each of their pixels becomes a
-    square. A side that was not kept, or cannot be read, is grey.
+    Small images are enlarged by an integer factor, the same for both sides, so that each of their
+    pixels becomes a square. A side that was not kept, or cannot be read, is grey.
     """
     from PIL import Image, ImageDraw
 
     images = [_read(side.file) for side in (pair.before, pair.now)]
     present = [image for image in images if image is not None]
-    factor = max(1, _LEAST // max((max(image.size) for image in present), default=_LEAST))
-    width = max([_LEAST, *(factor * image.width for image in present)])
-    height = max([factor * image.height for image in present], default=_LEAST)
-    sheet = Image.new("RGB", (2 * width + 3 * _GAP, _STRIP + height + _GAP), _PAPER)
+    factor = max(
+        1, _MIN_SIDE_PX // max((max(image.size) for image in present), default=_MIN_SIDE_PX)
+    )
+    width = max([_MIN_SIDE_PX, *(factor * image.width for image in present)])
+    height = max([factor * image.height for image in present], default=_MIN_SIDE_PX)
+    sheet = Image.new("RGB", (2 * width + 3 * _GAP_PX, _CAPTION_PX + height + _GAP_PX), _WHITE)
     draw = ImageDraw.Draw(sheet)
     font = _font()
     lines = ((f"{pair.metric}, number {pair.rank} of the worst", 0), (f"sample {pair.sample}", 1))
     for text, line in lines:
-        at = (_GAP, _GAP // 2 + line * _LINE)
-        draw.text(at, _fitted(text, sheet.width - 2 * _GAP, font), _INK, font)
-    sides = ((pair.before.said("before"), images[0]), (pair.now.said("now"), images[1]))
+        at = (_GAP_PX, _GAP_PX // 2 + line * _LINE_PX)
+        draw.text(at, _shortened(text, sheet.width - 2 * _GAP_PX, font), _BLACK, font)
+    sides = ((pair.before.caption("before"), images[0]), (pair.now.caption("now"), images[1]))
     for number, (text, found) in enumerate(sides):
-        left = _GAP + number * (width + _GAP)
-        draw.text((left, _GAP // 2 + 2 * _LINE), _fitted(text, width, font), _INK, font)
+        left = _GAP_PX + number * (width + _GAP_PX)
+        draw.text((left, _GAP_PX // 2 + 2 * _LINE_PX), _shortened(text, width, font), _BLACK, font)
         if found is None:
-            draw.rectangle((left, _STRIP, left + width - 1, _STRIP + height - 1), _GREY)
-            draw.text((left + _GAP, _STRIP + _GAP), "not kept", _INK, font)
+            draw.rectangle((left, _CAPTION_PX, left + width - 1, _CAPTION_PX + height - 1), _GREY)
+            draw.text((left + _GAP_PX, _CAPTION_PX + _GAP_PX), "not kept", _BLACK, font)
         else:
             size = (factor * found.width, factor * found.height)
             frame = (
                 left - 1,
-                _STRIP - 1,
+                _CAPTION_PX - 1,
                 left + factor * found.width,
-                _STRIP + factor * found.height,
+                _CAPTION_PX + factor * found.height,
             )
             draw.rectangle(frame, outline=_GREY)
-            sheet.paste(found.resize(size, Image.Resampling.NEAREST), (left, _STRIP))
+            sheet.paste(found.resize(size, Image.Resampling.NEAREST), (left, _CAPTION_PX))
     return sheet
 
 
 def _read(file: Path | None) -> "Image | None":
-    """Read an image as RGB, on white; None where there is none, or it is damaged."""
+    """Return an image as RGB on white, None where there is none, or where it is damaged."""
     from PIL import Image
 
     image = None if file is None else open_png(file, "RGBA")
     if image is None:
         return None
-    paper = Image.new("RGBA", image.size, (*_PAPER, 255))
-    return Image.alpha_composite(paper, image).convert("RGB")
+    background = Image.new("RGBA", image.size, (*_WHITE, 255))
+    return Image.alpha_composite(background, image).convert("RGB")
 
 
 def _font() -> Any:
@@ -110,36 +112,40 @@ def _font() -> Any:
 
     try:
         return ImageFont.load_default(14)
-    except (TypeError, ImportError, OSError):  # an old Pillow, or one without FreeType
+    except (TypeError, ImportError, OSError):  # an old Pillow, or one built without FreeType
         return ImageFont.load_default()
 
 
-def _fitted(text: str, width: int, font: Any) -> str:
-    """Return a text that fits, without its middle if need be: ids differ at their ends."""
-    readable = "".join(map(_drawable, text if len(text) <= _LONG else _cut(text, _LONG // 2)))
-    if _ends(readable, font) <= width:
+def _shortened(text: str, width: int, font: Any) -> str:
+    """Return a text that fits into a width (px), without its middle if it is too long.
+
+    Beginning and end stay, since ids differ there.
+    """
+    bounded = text if len(text) <= _MAX_CHARACTERS else _elided(text, _MAX_CHARACTERS // 2)
+    readable = "".join(map(_escaped, bounded))
+    if _text_width(readable, font) <= width:
         return readable
     low, high = 0, len(readable) // 2  # characters kept at either end
     while low < high:
         middle = (low + high + 1) // 2
-        if _ends(_cut(readable, middle), font) <= width:
+        if _text_width(_elided(readable, middle), font) <= width:
             low = middle
         else:
             high = middle - 1
-    return _cut(readable, low)
+    return _elided(readable, low)
 
 
-def _ends(text: str, font: Any) -> float:
-    """Return where a text ends (px): the ink of its last letter may go beyond its advance."""
+def _text_width(text: str, font: Any) -> float:
+    """Return the width of a text (px); its last glyph may extend beyond its advance."""
     return float(max(font.getlength(text), font.getbbox(text)[2]))
 
 
-def _cut(text: str, kept: int) -> str:
+def _elided(text: str, kept: int) -> str:
     return f"{text[:kept]}...{text[len(text) - kept :]}"
 
 
-def _drawable(character: str) -> str:
-    r"""Return a character that Pillow's own font has, or its code, such as ``\u4e2d``."""
+def _escaped(character: str) -> str:
+    r"""Return a character that Pillow's default font has, or an escape such as ``\u4e2d``."""
     if " " <= character <= "~":
         return character
     code = ord(character)
@@ -156,22 +162,22 @@ is replaced when it is found worse again. All of it can be deleted at any time.
 
 
 def write_artifacts(folder: Path, case_id: str, pairs: Sequence[Pair]) -> Path:
-    """Draw the worst samples of a case into a folder of its own, which is returned.
+    """Draw the worst samples of a case into a folder of its own; return that folder.
 
-    What was there of this case is replaced as a whole. Needs Pillow; raises OSError.
+    An earlier folder of the same case is replaced. Needs Pillow; raises OSError.
     """
     open_folder(folder, _README)
     target = folder / case_name(case_id)
     with locked(folder):
-        made = being_made(target)
+        staging = being_made(target)
         for pair in pairs:
-            picture = picture_file(made, pair)
+            picture = picture_file(staging, pair)
             picture.parent.mkdir(exist_ok=True)
             compose(pair).save(picture)
-        put_in_place(made, target)
+        put_in_place(staging, target)
     return target
 
 
 def picture_file(case_folder: Path, pair: Pair) -> Path:
-    """Return where in the folder of its case a pair is drawn."""
+    """Return the path of a pair's picture in the folder of its case."""
     return case_folder / file_name(pair.metric) / f"{pair.rank}-{file_name(pair.sample)}.png"

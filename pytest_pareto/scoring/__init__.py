@@ -1,4 +1,4 @@
-"""Samples in, scores out: generate once per sample, and score what came out."""
+"""Evaluation of generated outputs: generate once per sample, score per sample or as a set."""
 
 from pytest_pareto.scoring.batches import Executor
 from pytest_pareto.scoring.evaluation import Evaluation, evaluate

@@ -1,6 +1,8 @@
-"""Jobs in batches, in order, here or through an executor; in halves where a batch fails.
+"""Batched execution: generate and score jobs in order, in this process or through an executor.
 
-One batch, generated and scored: in this process, in another thread, or in another process.
+`Batches.run` yields the scores batch by batch. A `Task` is one batch with all that it needs; it
+can run in this process, in another thread or in another process. A batch whose generation raises
+is split in halves and run again.
 """
 
 import gc
@@ -15,22 +17,22 @@ from typing import Any, Protocol
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.scoring.generation import Batch, Generate, OutputError, read_outputs
-from pytest_pareto.scoring.raters import ScoringError, said
+from pytest_pareto.scoring.raters import ScoringError, exception_text
 from pytest_pareto.scoring.samples import Job
-from pytest_pareto.scoring.score import name_some
+from pytest_pareto.scoring.score import name_samples
 from pytest_pareto.scoring.scorers import Scorer
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong, in a sentence, and the exception where this process has it."""
+    """The reason of a failure, in a sentence, and the exception where this process has it."""
 
     reason: str
     cause: BaseException | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions of users need not survive the way between processes, and one that does not
-        # takes the whole pool down: its text goes instead.
+        # An exception of user code may not survive pickling, and one that does not breaks the
+        # whole pool. Its traceback is sent as text instead.
         if self.cause is None:
             return Failure, (self.reason,)
         text = "".join(traceback.format_exception(self.cause)).strip()
@@ -38,31 +40,32 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """What each metric made of each output, in the order of the batch, by metric name.
+class BatchScores:
+    """The values of one batch by metric name, in the order of the batch.
 
-    A metric that failed is ``broken`` instead. ``outputs`` are there where they were asked for.
+    A metric that failed is in ``failures`` instead of ``values``. ``outputs`` is None unless the
+    task was to return them.
     """
 
     values: dict[str, list[Any]]
-    broken: dict[str, Failure]
+    failures: dict[str, Failure]
     outputs: Any = None
 
 
 @dataclass(frozen=True, slots=True)
-class Ungenerated:
-    """A batch that has no outputs, and why.
+class GenerationFailure:
+    """The reason why a batch has no outputs.
 
-    ``again`` is whether smaller ones may have some; else the failure names the samples.
+    ``retry`` is whether smaller batches may succeed; otherwise the failure names the samples.
     """
 
     failure: Failure
-    again: bool
+    retry: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """All that one batch needs, so that another process can do it."""
+    """One batch with all that it needs, so that another process can run it."""
 
     generate: Generate
     inputs: Any
@@ -72,43 +75,47 @@ class Task:
     scorers: tuple[Scorer, ...]
     returns_outputs: bool
 
-    def __call__(self) -> Scored | Ungenerated:
-        """Generate and score. Failures are returned, interruptions and pytest's outcomes raised."""
-        outcome = self._outputs()
-        if isinstance(outcome, Ungenerated):
-            if outcome.again:
-                release_memory()  # after the exception is gone, whose frames held tensors
-            return outcome
+    def __call__(self) -> BatchScores | GenerationFailure:
+        """Generate and score the batch.
+
+        Exceptions of user code are returned as failures; interruptions and pytest's outcomes
+        (skip, fail) are raised.
+        """
+        batch = self._generate()
+        if isinstance(batch, GenerationFailure):
+            if batch.retry:
+                release_memory()  # the exception is gone by now; its frames held tensors
+            return batch
         values: dict[str, list[Any]] = {}
-        broken: dict[str, Failure] = {}
+        failures: dict[str, Failure] = {}
         for scorer in self.scorers:
             try:
-                values[scorer.name] = scorer.rater.rate(outcome)
+                values[scorer.name] = scorer.rater.rate(batch)
             except ScoringError as error:
-                broken[scorer.name] = Failure(str(error), error.__cause__ or error)
-        return Scored(values, broken, outcome.outputs if self.returns_outputs else None)
+                failures[scorer.name] = Failure(str(error), error.__cause__ or error)
+        return BatchScores(values, failures, batch.outputs if self.returns_outputs else None)
 
-    def _outputs(self) -> Batch | Ungenerated:
+    def _generate(self) -> Batch | GenerationFailure:
         try:
             returned = self.generate(self.inputs, self.seeds)
-        except Exception as error:  # whatever users' code raises is told, not lost
+        except Exception as error:  # user code may raise anything; it is reported, not lost
             if len(self.labels) > 1:
-                return Ungenerated(Failure(said(error)), again=True)
-            return ungenerated_alone(self.labels, error)
+                return GenerationFailure(Failure(exception_text(error)), retry=True)
+            return single_sample_failure(self.labels, error)
         try:
             return Batch(self.labels, read_outputs(returned, self.labels), self.targets)
         except OutputError as error:
-            return Ungenerated(Failure(str(error), error), again=False)
+            return GenerationFailure(Failure(str(error), error), retry=False)
 
 
-def ungenerated_alone(labels: Sequence[str], error: BaseException) -> Ungenerated:
-    """Say that a sample failed although nothing else was in its batch."""
-    reason = f"{name_some(labels)} could not be generated: {said(error)}"
-    return Ungenerated(Failure(reason, error), again=False)
+def single_sample_failure(labels: Sequence[str], error: BaseException) -> GenerationFailure:
+    """Return the failure of a sample that was alone in its batch; it is not retried."""
+    reason = f"{name_samples(labels)} could not be generated: {exception_text(error)}"
+    return GenerationFailure(Failure(reason, error), retry=False)
 
 
 def release_memory() -> None:
-    """Give back what a failed batch left on GPUs, if this process uses any."""
+    """Release the GPU memory that a failed batch left allocated, if this process uses a GPU."""
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     if cuda is not None and cuda.is_initialized():
         gc.collect()
@@ -116,11 +123,10 @@ def release_memory() -> None:
 
 
 Jobs = tuple[Job, ...]
-Done = tuple[Jobs, Scored]
 
 
 class Executor(Protocol):
-    """As much of `concurrent.futures.Executor` as is needed; dask's client has one too."""
+    """The part of `concurrent.futures.Executor` that is needed; dask's client has one too."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
         """Return a future of ``fn(*args)``."""
@@ -128,13 +134,13 @@ class Executor(Protocol):
 
 
 class GenerationError(ParetoError):
-    """A sample that could not be generated, not even alone: the evaluation ends there."""
+    """A sample that could not be generated, not even alone; it ends the evaluation."""
 
 
 class Batches:
-    """Runs tasks, and remembers what batch size they come through at.
+    """Runs tasks batch by batch, and remembers the batch size that succeeds.
 
-    A batch that raises is run again in halves, and later batches are no larger than those.
+    A batch that raises is run again in halves, and later batches are no larger than those halves.
     """
 
     def __init__(
@@ -147,81 +153,87 @@ class Batches:
 
     @property
     def note(self) -> str | None:
-        """Say which batches failed before others came through, if any did."""
+        """The batch size that failed and the size used from then on, None if none failed."""
         if self._first_failure is None:
             return None
         size, reason = self._first_failure
         return f"batches of {size} failed ({reason}), continued with {self._size}"
 
-    def over(self, jobs: Sequence[Job]) -> Generator[Done]:
-        """Yield the jobs batch by batch, in order, with what became of them.
+    def run(self, jobs: Sequence[Job]) -> Generator[tuple[Jobs, BatchScores]]:
+        """Yield the jobs batch by batch, in order, each batch with its scores.
 
         Raises GenerationError where a single sample fails, or where the outputs of a batch
-        cannot be told apart.
+        cannot be assigned to its samples.
         """
         rest = tuple(jobs)
-        return self._here(rest) if self._executor is None else self._through(rest, self._executor)
+        if self._executor is None:
+            return self._run_here(rest)
+        return self._run_through(self._executor, rest)
 
-    def _here(self, rest: Jobs) -> Generator[Done]:
+    def _run_here(self, rest: Jobs) -> Generator[tuple[Jobs, BatchScores]]:
         while rest:
             batch = rest[: self._size]
-            outcome = self._task_of(batch)()
-            if isinstance(outcome, Ungenerated):
-                self._shrink(batch, outcome)
+            result = self._task_of(batch)()
+            if isinstance(result, GenerationFailure):
+                self._shrink(batch, result)
                 continue
             rest = rest[len(batch) :]
-            yield batch, outcome
+            yield batch, result
 
-    def _through(self, rest: Jobs, executor: Executor) -> Generator[Done]:
-        flying: deque[tuple[Jobs, Future[Scored | Ungenerated]]] = deque()
+    def _run_through(self, executor: Executor, rest: Jobs) -> Generator[tuple[Jobs, BatchScores]]:
+        in_flight: deque[tuple[Jobs, Future[BatchScores | GenerationFailure]]] = deque()
         try:
-            while rest or flying:
-                while rest and len(flying) < _most_in_flight():
+            while rest or in_flight:
+                while rest and len(in_flight) < _max_in_flight():
                     batch, rest = rest[: self._size], rest[self._size :]
-                    flying.append((batch, self._submit(executor, batch)))
-                batch, future = flying[0]
-                outcome = _result(batch, future)
-                flying.popleft()
-                if isinstance(outcome, Ungenerated):
-                    self._shrink(batch, outcome)
+                    in_flight.append((batch, self._submit(executor, batch)))
+                batch, future = in_flight[0]
+                result = _result(batch, future)
+                in_flight.popleft()
+                if isinstance(result, GenerationFailure):
+                    self._shrink(batch, result)
                     middle = -(-len(batch) // 2)
                     halves = (batch[:middle], batch[middle:])
-                    flying.extendleft(
+                    in_flight.extendleft(
                         [(half, self._submit(executor, half)) for half in reversed(halves)]
                     )
                 else:
-                    yield batch, outcome
+                    yield batch, result
         finally:
-            for _, future in flying:
+            for _, future in in_flight:
                 future.cancel()
 
     def _submit(self, executor: Executor, batch: Jobs) -> Any:
         try:
             return executor.submit(self._task_of(batch))
-        except RuntimeError as error:  # it was shut down, or broke
-            raise GenerationError(f"the executor takes no more batches: {said(error)}") from error
+        except RuntimeError as error:  # the executor was shut down, or broke
+            reason = exception_text(error)
+            raise GenerationError(f"the executor takes no more batches: {reason}") from error
 
-    def _shrink(self, batch: Jobs, outcome: Ungenerated) -> None:
-        if not outcome.again:
-            raise GenerationError(outcome.failure.reason) from outcome.failure.cause
+    def _shrink(self, batch: Jobs, result: GenerationFailure) -> None:
+        """Halve the batch size. Raises GenerationError where a smaller batch would not help."""
+        if not result.retry:
+            raise GenerationError(result.failure.reason) from result.failure.cause
         if self._first_failure is None:
-            self._first_failure = (len(batch), outcome.failure.reason)
+            self._first_failure = (len(batch), result.failure.reason)
         self._size = min(self._size, -(-len(batch) // 2))
 
 
-def _result(batch: Jobs, future: "Future[Scored | Ungenerated]") -> Scored | Ungenerated:
+def _result(
+    batch: Jobs, future: "Future[BatchScores | GenerationFailure]"
+) -> BatchScores | GenerationFailure:
     labels = [job.label for job in batch]
     try:
         return future.result()
     except BrokenExecutor as error:
         raise GenerationError(
-            f"the executor broke while it worked on {name_some(labels)}: {said(error)}"
+            f"the executor broke while it worked on {name_samples(labels)}: {exception_text(error)}"
         ) from error
-    except Exception as error:  # the way to another process failed: told, not lost
+    except Exception as error:  # transfer between processes failed; it is reported, not lost
         if len(batch) > 1:
-            return Ungenerated(Failure(said(error)), again=True)
-        return ungenerated_alone(labels, error)
+            return GenerationFailure(Failure(exception_text(error)), retry=True)
+        return single_sample_failure(labels, error)
 
 
-def _most_in_flight() -> int:
+def _max_in_flight() -> int:
     return max(32, 2 * (os.cpu_count() or 1))

@@ -1,10 +1,8 @@
-"""What an evaluation came to.
+"""Evaluation of a generating function: from samples and metrics to scores and measurements.
 
-What is recorded of an evaluation: a measurement per metric, also of those that failed.
-
-An evaluation from its samples to its scores.
-
-What an evaluation was given, checked before anything is generated.
+`plan_evaluation` checks all arguments before anything is generated, `run_evaluation` generates
+and scores, and `evaluate` does both. An `Evaluation` holds the scores, and a measurement per
+metric, also for metrics that failed.
 """
 
 import time
@@ -17,24 +15,35 @@ from typing import Any, cast
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.run import Looks, Measurement
-from pytest_pareto.scoring.aggregation import Keep, Tally
+from pytest_pareto.scoring.aggregation import Keep, ScoreTally
 from pytest_pareto.scoring.batches import Batches, Executor, Failure, GenerationError, Jobs, Task
 from pytest_pareto.scoring.generation import Generate, read_generate
 from pytest_pareto.scoring.raters import ScoringError
-from pytest_pareto.scoring.samples import Samples, read_samples, stretches
+from pytest_pareto.scoring.samples import Samples, read_samples, stages
 from pytest_pareto.scoring.scorers import Scorer, read_scorers
-from pytest_pareto.scoring.set_metrics import OfSet
+from pytest_pareto.scoring.set_metrics import SetRater
+
+DECIDED = "decided"
+"""The value of ``stop`` with which an evaluation may stop early."""
+
+Decide = Callable[[Looks, Mapping[str, Mapping[str, float]]], bool]
+"""Returns at a look whether the verdict is decided by the scores so far.
+
+Scores are by metric name and sample id.
+"""
+Progress = Callable[[int, int, float], None]
+"""Takes the number of samples done, the number of samples, and the seconds elapsed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
-    """Scores by sample, and numbers of the whole set.
+    """Scores per sample, and values over the whole set.
 
-    ``scores`` holds by metric name the score of each sample id, the mean over its seeds where it
-    has several; of a metric that failed, those until then. ``whole`` holds the number of each
-    metric over the set. ``used`` of ``planned`` samples were scored. ``outputs`` holds by sample
-    id what was generated (a list where there are several seeds), if they were kept.
-    ``measurements`` are what is recorded of all this.
+    ``scores`` maps metric name and sample id to a score, the mean over the sample's seeds where
+    it has several; for a metric that failed, it holds the scores until then. ``whole`` maps
+    metric name to the value over the set. ``used`` of ``planned`` samples were scored.
+    ``outputs`` maps sample id to the output (a list where there are several seeds), if outputs
+    were kept. ``measurements`` are recorded for the case, one per metric.
     """
 
     scores: Mapping[str, Mapping[str, float]]
@@ -48,7 +57,7 @@ class Evaluation:
     def mean(self, name: str) -> float:
         """Return the mean score of a metric over the samples.
 
-        Raises ParetoError for a metric that failed, or has no scores of samples.
+        Raises ParetoError for a metric that failed, or that has no scores per sample.
         """
         self.check(name)
         if not self.scores.get(name):
@@ -60,7 +69,7 @@ class Evaluation:
         return fmean(self.scores[name].values())
 
     def check(self, *names: str) -> None:
-        """Raise ParetoError, from its cause, if one of these metrics failed; by default of all."""
+        """Raise ParetoError, from its cause, if one of ``names`` failed; by default any metric."""
         failed = {n: f for n, f in self.failures.items() if not names or n in names}
         if not failed:
             return
@@ -93,55 +102,9 @@ class Evaluation:
         )
 
 
-def measurements_of(
-    scorers: Sequence[Scorer], tally: Tally, looks: Looks | None, note: str | None
-) -> tuple[Measurement, ...]:
-    """Return one measurement per metric. What fails only now is added to the tally's failures.
-
-    ``looks`` is how far an evaluation came that may stop early, ``note`` what is to be known of
-    every metric.
-    """
-    scores = tally.scores()
-    measurements = []
-    for scorer in scorers:
-        metric = scorer.metric
-        notes = tuple(said for said in (note, tally.agreement.note(metric.name)) if said)
-        if metric.kind is Kind.SET:
-            measurements.append(_of_set(scorer, tally, looks, notes))
-            continue
-        failure = tally.failures.get(metric.name)
-        if failure is not None:
-            measurements.append(Measurement(metric, absent=failure.reason, broken=True))
-            continue
-        found = scores[metric.name]
-        measurements.append(
-            Measurement(metric, tuple(found.values()), tuple(found), notes=notes, looks=looks)
-        )
-    return tuple(measurements)
-
-
-def _of_set(
-    scorer: Scorer, tally: Tally, looks: Looks | None, notes: tuple[str, ...]
-) -> Measurement:
-    metric = scorer.metric
-    if metric.name not in tally.failures:
-        if looks is not None and not looks.complete:
-            reason = f"the evaluation stopped after {looks.used} of {looks.samples} samples"
-            return Measurement(metric, absent=reason)
-        try:
-            whole = cast(OfSet, scorer.rater).conclude(*tally.items(metric.name))
-            return Measurement(metric, whole.values, whole.blocks, notes=notes, whole=whole.value)
-        except ScoringError as error:
-            tally.failures[metric.name] = Failure(str(error), error.__cause__ or error)
-    return Measurement(metric, absent=tally.failures[metric.name].reason, broken=True)
-
-
-DECIDED = "decided"
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An evaluation that was checked and can begin."""
+    """The checked arguments of an evaluation that can start."""
 
     generate: Generate
     samples: Samples
@@ -153,22 +116,60 @@ class Plan:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What will be measured."""
+        """The metrics that will be measured."""
         return tuple(scorer.metric for scorer in self.scorers)
 
     def needs_all(self, budgeted: Container[str] = ()) -> bool:
-        """Whether a number of the whole set decides: by its change, or by a budget of its name."""
+        """Whether a set metric gates, by its change or by a budget, and so needs all samples."""
         return any(
             metric.kind is Kind.SET and (metric.gates or metric.name in budgeted)
             for metric in self.metrics
         )
 
     def under(self, policy: Callable[[Metric], Metric]) -> "Plan":
-        """Return this plan with every metric under a test's policy."""
+        """Return this plan with a test's policy applied to every metric."""
         return replace(self, scorers=tuple(scorer.under(policy) for scorer in self.scorers))
 
 
-def plan_evaluation(  # noqa: PLR0913  (each is one thing that users say)
+def evaluate(  # noqa: PLR0913  (each is an argument of the public API)
+    generate: Callable[..., object],
+    samples: Any,
+    *,
+    metrics: Mapping[str, object],
+    ids: Any = None,
+    targets: Any = None,
+    batch_size: int = 1,
+    seeds: Any = None,
+    executor: Executor | None = None,
+    stop: str | None = None,
+    keep_outputs: bool = False,
+    decide: Decide | None = None,
+    keep: Keep | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Generate from samples and score the outputs, without pytest.
+
+    ``decide``, ``keep`` and ``progress`` are those of `run_evaluation`; all other arguments are
+    those of ``pareto.evaluate``. Metrics that fail do not raise: they are in ``failures``, and
+    `Evaluation.check` raises for them. Raises ParetoError, before anything is generated, where
+    the arguments cannot be used.
+    """
+    plan = plan_evaluation(
+        generate,
+        samples,
+        metrics=metrics,
+        ids=ids,
+        targets=targets,
+        batch_size=batch_size,
+        seeds=seeds,
+        executor=executor,
+        stop=stop,
+        keep_outputs=keep_outputs,
+    )
+    return run_evaluation(plan, decide=decide, keep=keep, progress=progress)
+
+
+def plan_evaluation(  # noqa: PLR0913  (each is an argument of the public API)
     generate: Callable[..., object],
     samples: Any,
     *,
@@ -181,9 +182,9 @@ def plan_evaluation(  # noqa: PLR0913  (each is one thing that users say)
     stop: str | None = None,
     keep_outputs: bool = False,
 ) -> Plan:
-    """Check what `evaluate` was given, before anything is generated.
+    """Check the arguments of `evaluate` before anything is generated, and return the plan.
 
-    Raises ParetoError where something of it cannot be used, or does not belong together.
+    Raises ParetoError where an argument cannot be used, or where arguments do not match.
     """
     _check_batch_size(batch_size)
     if stop not in (None, DECIDED):
@@ -209,12 +210,6 @@ def _check_batch_size(given: object) -> None:
         raise ParetoError(f"batch_size takes a whole number from 1 on, not {given!r}")
 
 
-Decide = Callable[[Looks, Mapping[str, Mapping[str, float]]], bool]
-"""Says at a look, by the scores so far (by metric and sample id), whether the verdict stands."""
-Progress = Callable[[int, int, float], None]
-"""Hears how many samples of how many are done, after how many seconds."""
-
-
 def run_evaluation(
     plan: Plan,
     *,
@@ -223,76 +218,38 @@ def run_evaluation(
     progress: Progress | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Evaluation:
-    """Generate and score; metrics that fail are in the evaluation's ``failures``.
+    """Generate and score; return an evaluation whose ``failures`` holds the metrics that failed.
 
-    ``decide`` is asked at every look of an evaluation that may stop early, unless a metric of the
-    whole set gates: that needs the whole. ``keep`` is called with the id and the first output of
-    each sample that looks like an image, ``progress`` after each batch.
+    ``decide`` is called at every look of an evaluation that may stop early, unless a set metric
+    gates, since that needs all samples. ``keep`` is called with the id and the first output of
+    each sample whose output looks like an image, ``progress`` after each batch.
     """
-    tally = Tally(plan.samples, plan.scorers, keep=keep, outputs=plan.keeps_outputs)
+    tally = ScoreTally(plan.samples, plan.scorers, keep=keep, outputs=plan.keeps_outputs)
     batches = Batches(_tasks(plan, tally), plan.batch_size, plan.executor)
     if plan.needs_all():
         decide = None
-    began_s = clock()
+    started_s = clock()
     reached: Looks | None = None
-    for stretch in stretches(plan.samples.ids, looking=plan.stops):
-        jobs = plan.samples.jobs(stretch.positions)
+    for stage in stages(plan.samples.ids, sequential=plan.stops):
+        jobs = plan.samples.jobs(stage.positions)
         try:
-            with closing(batches.over(jobs)) as done:  # also Ctrl-C cancels what waits
-                for batch, scored in done:
+            with closing(batches.run(jobs)) as results:  # Ctrl-C too cancels waiting batches
+                for batch, scored in results:
                     tally.add(batch, scored)
                     if progress is not None:
-                        progress(tally.done, len(plan.samples), clock() - began_s)
-                    if not tally.working:
+                        progress(tally.done, len(plan.samples), clock() - started_s)
+                    if not tally.active:
                         break
         except GenerationError as error:
             tally.fail_all(Failure(str(error), error.__cause__ or error))
-        # Nobody pays for looks that nobody took.
-        reached = stretch.looks if decide is not None else None
-        if not tally.working or _decided(decide, reached, tally):
+        # Without ``decide`` no look is taken, and none may cost significance level.
+        reached = stage.looks if decide is not None else None
+        if not tally.active or _decided(decide, reached, tally):
             break
-    return _concluded(plan, tally, reached, batches.note)
+    return _evaluation(plan, tally, reached, batches.note)
 
 
-def evaluate(  # noqa: PLR0913  (each is one thing that users say)
-    generate: Callable[..., object],
-    samples: Any,
-    *,
-    metrics: Mapping[str, object],
-    ids: Any = None,
-    targets: Any = None,
-    batch_size: int = 1,
-    seeds: Any = None,
-    executor: Executor | None = None,
-    stop: str | None = None,
-    keep_outputs: bool = False,
-    decide: Decide | None = None,
-    keep: Keep | None = None,
-    progress: Progress | None = None,
-) -> Evaluation:
-    """Generate from samples and score the outputs, without pytest.
-
-    ``decide``, ``keep`` and ``progress`` are those of `run_evaluation`; all else is what
-    ``pareto.evaluate`` takes. Metrics that fail do not raise: they are in ``failures``, and
-    `Evaluation.check` raises for them. Raises ParetoError, before anything is generated, where
-    the arguments cannot be used.
-    """
-    plan = plan_evaluation(
-        generate,
-        samples,
-        metrics=metrics,
-        ids=ids,
-        targets=targets,
-        batch_size=batch_size,
-        seeds=seeds,
-        executor=executor,
-        stop=stop,
-        keep_outputs=keep_outputs,
-    )
-    return run_evaluation(plan, decide=decide, keep=keep, progress=progress)
-
-
-def _tasks(plan: Plan, tally: Tally) -> Callable[[Jobs], Task]:
+def _tasks(plan: Plan, tally: ScoreTally) -> Callable[[Jobs], Task]:
     samples = plan.samples
 
     def task_of(jobs: Jobs) -> Task:
@@ -302,23 +259,23 @@ def _tasks(plan: Plan, tally: Tally) -> Callable[[Jobs], Task]:
             samples.targets_of(jobs),
             tuple(job.seed for job in jobs),
             tuple(job.label for job in jobs),
-            tally.working,
-            tally.wants_outputs,
+            tally.active,
+            tally.needs_outputs,
         )
 
     return task_of
 
 
-def _decided(decide: Decide | None, looks: Looks | None, tally: Tally) -> bool:
+def _decided(decide: Decide | None, looks: Looks | None, tally: ScoreTally) -> bool:
     if decide is None or looks is None:
         return False
-    working = {scorer.name for scorer in tally.working}
-    scores = {name: found for name, found in tally.scores().items() if name in working}
+    active = {scorer.name for scorer in tally.active}
+    scores = {name: found for name, found in tally.scores().items() if name in active}
     return decide(looks, scores)
 
 
-def _concluded(plan: Plan, tally: Tally, looks: Looks | None, note: str | None) -> Evaluation:
-    measurements = measurements_of(plan.scorers, tally, looks, note)
+def _evaluation(plan: Plan, tally: ScoreTally, looks: Looks | None, note: str | None) -> Evaluation:
+    measurements = _measurements(plan.scorers, tally, looks, note)
     return Evaluation(
         scores=tally.scores(),
         whole={m.metric.name: m.whole for m in measurements if m.whole is not None},
@@ -328,3 +285,45 @@ def _concluded(plan: Plan, tally: Tally, looks: Looks | None, note: str | None) 
         outputs=tally.outputs(),
         failures=dict(tally.failures),
     )
+
+
+def _measurements(
+    scorers: Sequence[Scorer], tally: ScoreTally, looks: Looks | None, note: str | None
+) -> tuple[Measurement, ...]:
+    """Return one measurement per metric, and add set metrics that fail now to the tally's failures.
+
+    ``looks`` is how far an evaluation that may stop early came; ``note`` is added to every metric.
+    """
+    scores = tally.scores()
+    measurements = []
+    for scorer in scorers:
+        metric = scorer.metric
+        notes = tuple(text for text in (note, tally.mean_check.note(metric.name)) if text)
+        if metric.kind is Kind.SET:
+            measurements.append(_set_measurement(scorer, tally, looks, notes))
+            continue
+        failure = tally.failures.get(metric.name)
+        if failure is not None:
+            measurements.append(Measurement(metric, absent=failure.reason, broken=True))
+            continue
+        found = scores[metric.name]
+        measurements.append(
+            Measurement(metric, tuple(found.values()), tuple(found), notes=notes, looks=looks)
+        )
+    return tuple(measurements)
+
+
+def _set_measurement(
+    scorer: Scorer, tally: ScoreTally, looks: Looks | None, notes: tuple[str, ...]
+) -> Measurement:
+    metric = scorer.metric
+    if metric.name not in tally.failures:
+        if looks is not None and not looks.complete:
+            reason = f"the evaluation stopped after {looks.used} of {looks.samples} samples"
+            return Measurement(metric, absent=reason)
+        try:
+            whole = cast(SetRater, scorer.rater).compute(*tally.items(metric.name))
+            return Measurement(metric, whole.values, whole.blocks, notes=notes, whole=whole.value)
+        except ScoringError as error:
+            tally.failures[metric.name] = Failure(str(error), error.__cause__ or error)
+    return Measurement(metric, absent=tally.failures[metric.name].reason, broken=True)

@@ -1,6 +1,7 @@
-"""One call of the function that generates: a batch of samples in, its outputs out.
+"""The generating function: how it takes seeds, and how the outputs of a batch are read.
 
-What a generating function returned for a batch, told apart by sample.
+`read_generate` inspects the function once; `read_outputs` turns a return value into one output
+per sample.
 """
 
 import inspect
@@ -9,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.scoring.score import describe, is_array, name_some
+from pytest_pareto.scoring.score import describe, is_array, name_samples
 
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """A function, and the parameter by which it takes the seeds of its samples, if it does.
+    """A generating function, and the name of its parameter for the seeds of the samples.
 
     ``seeded_by`` is "generator" (diffusers' convention: a list of generators, one per sample),
     "seeds" (a list of ints) or None.
@@ -24,7 +25,7 @@ class Generate:
     seeded_by: str | None
 
     def __call__(self, samples: Any, seeds: Sequence[int]) -> object:
-        """Generate a batch."""
+        """Return the function's result for a batch, with one seed per sample."""
         if self.seeded_by == "generator":
             return self.function(samples, generator=_generators(seeds))
         if self.seeded_by == "seeds":
@@ -33,9 +34,9 @@ class Generate:
 
 
 def read_generate(function: object, *, seeds: object) -> Generate:
-    """See how a function takes seeds.
+    """Return the function with the parameter by which it takes seeds.
 
-    Raises ParetoError if it cannot be called, or takes none although ``seeds`` were given.
+    Raises ParetoError if it cannot be called, or takes no seeds although ``seeds`` were given.
     """
     if not callable(function):
         raise ParetoError(
@@ -54,13 +55,13 @@ def read_generate(function: object, *, seeds: object) -> Generate:
 def _seeded_by(function: Callable[..., object]) -> str | None:
     try:
         parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):  # functions written in C may not tell
+    except (TypeError, ValueError):  # functions written in C may have no signature
         return None
     return next((name for name in ("generator", "seeds") if name in parameters), None)
 
 
 def _generators(seeds: Sequence[int]) -> list[Any]:
-    """Make one generator per sample, on the processor: the same numbers for every device."""
+    """Return one torch generator per sample, on the CPU: the same numbers for every device."""
     import torch
 
     return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
@@ -70,15 +71,15 @@ _EXPECTED = "an object with .images or .frames, an array, or a list"
 
 
 class OutputError(ParetoError):
-    """A batch whose outputs cannot be told apart: trying again would not help."""
+    """A batch whose outputs cannot be assigned to its samples; a retry would not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The outputs of some jobs, and what they are scored against.
+    """The outputs of some jobs, with their targets.
 
-    ``outputs`` and ``targets`` are arrays where they came as arrays, else sequences; entry i of
-    both is of the job that messages call ``labels[i]``.
+    ``outputs`` and ``targets`` are arrays where they were given as arrays, else sequences; entry
+    i of both belongs to the job that messages name ``labels[i]``.
     """
 
     labels: tuple[str, ...]
@@ -92,9 +93,9 @@ class Batch:
 def read_outputs(returned: object, labels: Sequence[str]) -> Any:
     """Return an array or sequence with one output per sample of the batch.
 
-    Understood are objects with ``images`` or ``frames`` (as those of diffusers), arrays and
-    tensors with a leading batch dimension, lists and tuples. Raises OutputError for anything
-    else, and for another number of outputs than there are samples.
+    Accepts objects with ``images`` or ``frames`` (as those of diffusers), arrays and tensors with
+    a leading batch dimension, lists and tuples. Raises OutputError for anything else, and where
+    the number of outputs differs from the number of samples.
     """
     found: Any = returned
     where = ""
@@ -105,25 +106,25 @@ def read_outputs(returned: object, labels: Sequence[str]) -> Any:
             break
     if not is_array(found) and not isinstance(found, list | tuple):
         raise OutputError(
-            f"generate returned {describe(found)}{where} for {name_some(labels)}; "
+            f"generate returned {describe(found)}{where} for {name_samples(labels)}; "
             f"expected is {_EXPECTED}, with one output per sample"
         )
     if isinstance(found, tuple) and any(is_array(e) or isinstance(e, list) for e in found):
         raise OutputError(
-            f"generate returned a tuple of {len(found)} for {name_some(labels)}: its entries may "
-            "be outputs, or lists of them; return a list, or an object with .images (diffusers: "
-            "return_dict=True)"
+            f"generate returned a tuple of {len(found)} for {name_samples(labels)}: its entries "
+            "may be outputs, or lists of them; return a list, or an object with .images "
+            "(diffusers: return_dict=True)"
         )
     if len(found) != len(labels):
         raise OutputError(
             f"generate returned {describe(found)}{where} for a batch of {len(labels)} "
-            f"({name_some(labels)}); expected is one output per sample"
+            f"({name_samples(labels)}); expected is one output per sample"
         )
     return found
 
 
 def is_image(output: object) -> bool:
-    """Whether an output can be saved as an image: PIL's, or an array shaped like one."""
+    """Whether an output can be saved as an image: a PIL image, or an array shaped like one."""
     if callable(getattr(output, "save", None)) and hasattr(output, "getbands"):
         return True
     if not is_array(output):

@@ -1,6 +1,8 @@
-"""Scores of samples: by a function of each, by a function of a batch, by torchmetrics.
+"""Raters: score a batch by a function per sample, a function per batch, or a torchmetrics object.
 
-One sample as a batch of one, in the form that torchmetrics takes.
+Each rater has ``rate(batch)``, which returns one score per sample and raises ScoringError.
+`as_batch` turns a single output or target into a batch of one, in the form that torchmetrics
+takes.
 """
 
 import math
@@ -13,33 +15,34 @@ from typing import Any
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.scoring.generation import Batch
-from pytest_pareto.scoring.score import as_number, as_numbers, describe, name_some
+from pytest_pareto.scoring.score import as_number, as_numbers, describe, name_samples
 
 Pair = tuple[Any, Any]
 """An output and its target, each a batch of one."""
 
 
 def as_batch(value: Any, device: object = None) -> Any:
-    """Return a value with a batch dimension of one in front, as a tensor where it has numbers.
+    """Return a value with a leading batch dimension of one, as a tensor where it is numeric.
 
     PIL images become float tensors of shape (1, channels, height, width) with values in [0, 1],
-    numbers become tensors of shape (1,); text and other objects a list of one. Tensors move to
-    ``device`` if one is given. Where torch is not loaded, NumPy's arrays stand in for tensors.
+    numbers become tensors of shape (1,); text and other objects become a list of one. Tensors
+    move to ``device`` if one is given. Where torch is not loaded, NumPy arrays are returned
+    instead of tensors.
     """
     found = value
-    if _is_picture(value):
-        found = _picture(value)
-    elif isinstance(value, list | tuple) and value and all(map(_is_picture, value)):
+    if _is_pil_image(value):
+        found = _pil_array(value)
+    elif isinstance(value, list | tuple) and value and all(map(_is_pil_image, value)):
         import numpy as np
 
-        found = np.stack([_picture(frame) for frame in value])
+        found = np.stack([_pil_array(frame) for frame in value])
     elif not hasattr(value, "shape") and not _is_numeric(value):
         return [value]
     return _tensor(found, device)[None]
 
 
-def joined(values: Sequence[Any]) -> Any | None:
-    """Put batches of one into one batch; None where they do not fit together."""
+def concatenated(values: Sequence[Any]) -> Any | None:
+    """Return batches of one as one batch, None where their shapes differ."""
     if all(isinstance(value, list) for value in values):
         return [entry for value in values for entry in value]
     shapes = {tuple(getattr(value, "shape", ())) for value in values}
@@ -59,12 +62,12 @@ def _is_numeric(value: object) -> bool:
     return isinstance(value, Number)
 
 
-def _is_picture(value: object) -> bool:
+def _is_pil_image(value: object) -> bool:
     image = getattr(sys.modules.get("PIL.Image"), "Image", None)
     return image is not None and isinstance(value, image)
 
 
-def _picture(image: Any) -> Any:
+def _pil_array(image: Any) -> Any:
     """Return a PIL image as a float32 array of shape (channels, height, width) in [0, 1]."""
     import numpy as np
 
@@ -85,23 +88,23 @@ def _tensor(value: Any, device: object) -> Any:
     return torch.as_tensor(value, device=device)
 
 
-_ONE_AT_A_TIME = threading.RLock()
-"""An object that collects state can score one thing at a time, whatever threads there are."""
+_STATE_LOCK = threading.RLock()
+"""A metric object with state can score one thing at a time, however many threads there are."""
 
 
 class ScoringError(ParetoError):
-    """A metric that failed; the message names it, the sample and the cause."""
+    """A metric that failed; the message names the metric, the sample and the cause."""
 
 
 @dataclass(frozen=True, slots=True)
-class ByFunction:
-    """A function of one output and its target."""
+class FunctionRater:
+    """Scores each sample by a function of its output and target."""
 
     name: str
     function: Callable[[Any, Any], object]
 
     def rate(self, batch: Batch) -> list[float]:
-        """Return the score of each sample."""
+        """Return the score of each sample. Raises ScoringError."""
         return [
             one_number(self.name, label, self._call(label, output, target))
             for label, output, target in zip(
@@ -112,28 +115,29 @@ class ByFunction:
     def _call(self, label: str, output: Any, target: Any) -> object:
         try:
             return self.function(output, target)
-        except Exception as error:  # whatever users' code raises is told, not lost
-            raise failed(self.name, label, error) from error
+        except Exception as error:  # user code may raise anything; it is reported, not lost
+            raise scoring_error(self.name, label, error) from error
 
 
 @dataclass(frozen=True, slots=True)
-class ByBatch:
-    """A function of a whole batch, which returns a number per sample."""
+class BatchRater:
+    """Scores a batch by a function of all its outputs and targets, which returns one per sample."""
 
     name: str
     function: Callable[[Any, Any], object]
 
     def rate(self, batch: Batch) -> list[float]:
-        """Return the score of each sample."""
+        """Return the score of each sample. Raises ScoringError."""
         try:
             returned = self.function(batch.outputs, batch.targets)
-        except Exception as error:  # whatever users' code raises is told, not lost
-            where = name_some(batch.labels)
-            raise ScoringError(f"{self.name!r} raised {said(error)} at {where}") from error
+        except Exception as error:  # user code may raise anything; it is reported, not lost
+            where = name_samples(batch.labels)
+            reason = exception_text(error)
+            raise ScoringError(f"{self.name!r} raised {reason} at {where}") from error
         numbers = as_numbers(returned)
         if numbers is None or len(numbers) != len(batch):
             raise ScoringError(
-                f"{self.name!r} returned {describe(returned)} for {name_some(batch.labels)}; "
+                f"{self.name!r} returned {describe(returned)} for {name_samples(batch.labels)}; "
                 f"over='batch' needs one number for each of the {len(batch)} samples"
             )
         return [
@@ -143,14 +147,17 @@ class ByBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class ByUpdate:
-    """An object that collects and computes, as those of torchmetrics: reset for each sample."""
+class UpdateRater:
+    """Scores each sample by an object with update, compute and reset, as those of torchmetrics.
+
+    The object is reset for each sample.
+    """
 
     name: str
     metric: Any
 
     def rate(self, batch: Batch) -> list[float]:
-        """Return the score of each sample."""
+        """Return the score of each sample. Raises ScoringError."""
         return [
             one_number(self.name, label, self._compute(label, output, target))
             for label, output, target in zip(
@@ -161,18 +168,18 @@ class ByUpdate:
     def _compute(self, label: str, output: Any, target: Any) -> object:
         try:
             return value_over(self.metric, [self.pair(output, target)])
-        except Exception as error:  # whatever users' code raises is told, not lost
-            raise failed(self.name, label, error) from error
+        except Exception as error:  # user code may raise anything; it is reported, not lost
+            raise scoring_error(self.name, label, error) from error
 
     def pair(self, output: Any, target: Any) -> Pair:
-        """Return an output and its target as the object takes them, on its device."""
+        """Return an output and its target as batches of one, on the device of the object."""
         device = getattr(self.metric, "device", None)
         return as_batch(output, device), as_batch(target, device)
 
 
 def value_over(metric: Any, pairs: list[Pair]) -> object:
-    """Return what the object computes of these pairs alone; its state is reset."""
-    with _ONE_AT_A_TIME:
+    """Return the value that the object computes over these pairs alone; its state is reset."""
+    with _STATE_LOCK:
         metric.reset()
         try:
             for output, target in pairs:
@@ -183,7 +190,7 @@ def value_over(metric: Any, pairs: list[Pair]) -> object:
 
 
 def one_number(name: str, label: str, value: object) -> float:
-    """Read a score. Raises ScoringError where it is none, or not finite."""
+    """Return a score as a float. Raises ScoringError where it is not one finite number."""
     number = as_number(value)
     if number is None:
         raise ScoringError(
@@ -194,12 +201,12 @@ def one_number(name: str, label: str, value: object) -> float:
     return number
 
 
-def failed(name: str, label: str, error: Exception) -> ScoringError:
-    """Name the metric, the sample and the cause."""
-    return ScoringError(f"{name!r} raised {said(error)} at sample {label!r}")
+def scoring_error(name: str, label: str, error: Exception) -> ScoringError:
+    """Return the error of a metric that raised; its message names metric, sample and cause."""
+    return ScoringError(f"{name!r} raised {exception_text(error)} at sample {label!r}")
 
 
-def said(error: BaseException) -> str:
-    """Return an exception in one line: "ValueError (what it said)"."""
+def exception_text(error: BaseException) -> str:
+    """Return an exception in one line: "ValueError (first line of its message)"."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__} ({lines[0]})" if lines else type(error).__name__

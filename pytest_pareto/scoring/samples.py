@@ -1,8 +1,8 @@
-"""The samples of an evaluation, checked before anything is generated.
+"""Samples of an evaluation: inputs, targets, ids and seeds, and the order of their generation.
 
-Seeds: one generator per sample, so that neither batches nor neighbours are part of a pair.
-
-In which order samples are visited, and when it is asked whether that was enough.
+`read_samples` checks them before anything is generated. Each sample has seeds of its own, so
+that neither the batch size nor other samples affect its output. `stages` divides the samples
+into the parts between the looks of an evaluation that may stop early.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from typing import Any
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.run import Looks, order_seed
-from pytest_pareto.scoring.score import is_array, listed, take
+from pytest_pareto.scoring.score import as_indexable, is_array, take
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to generate: the sample at a position, with one of its seeds.
+    """One output to generate: the sample at a position, with one of its seeds.
 
-    ``label`` is how messages call it: the sample's id, with the seed where it has several.
+    ``label`` names it in messages: the sample's id, with the seed where it has several.
     """
 
     position: int
@@ -31,7 +31,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What to generate from, under which ids, and what to score against; aligned."""
+    """The inputs, targets, ids and seeds of all samples, aligned by position."""
 
     inputs: Any
     targets: Any
@@ -47,39 +47,43 @@ class Samples:
         return len(self.seeds[0]) > 1
 
     def jobs(self, positions: Sequence[int]) -> tuple[Job, ...]:
-        """Return what there is to generate of these samples, in their order."""
+        """Return the jobs of the samples at these positions, in the same order."""
         several = self.several_seeds
         return tuple(
-            Job(at, seed, f"{self.ids[at]} (seed {seed})" if several else self.ids[at])
-            for at in positions
-            for seed in self.seeds[at]
+            Job(
+                position,
+                seed,
+                f"{self.ids[position]} (seed {seed})" if several else self.ids[position],
+            )
+            for position in positions
+            for seed in self.seeds[position]
         )
 
     def inputs_of(self, jobs: Sequence[Job]) -> Any:
-        """Return the batch that generates these jobs."""
+        """Return the batch of inputs of these jobs."""
         return take(self.inputs, [job.position for job in jobs])
 
     def targets_of(self, jobs: Sequence[Job]) -> Any:
-        """Return what the outputs of these jobs are scored against."""
+        """Return the targets of these jobs."""
         return take(self.targets, [job.position for job in jobs])
 
 
 def read_samples(samples: Any, *, ids: Any, targets: Any, seeds: object) -> Samples:
-    """Check that samples, ids, targets and seeds are of each other.
+    """Return samples, ids, targets and seeds, checked against each other.
 
-    Raises ParetoError where lengths differ, or ids are missing, or not unique.
+    Raises ParetoError where lengths differ, or where ids are missing or not unique.
     """
     inputs = _sequence("samples", samples)
     count = len(inputs)
     if not count:
         raise ParetoError("evaluate has no samples at all; give at least one")
-    against = inputs if targets is None else _sequence("targets", targets)
-    if len(against) != count:
+    references = inputs if targets is None else _sequence("targets", targets)
+    if len(references) != count:
         raise ParetoError(
-            f"there are {count} samples and {len(against)} targets; give one target per sample"
+            f"there are {count} samples and {len(references)} targets; give one target per sample"
         )
-    labels = _own_ids(inputs) if ids is None else _given_ids(ids, count)
-    return Samples(inputs, against, labels, read_seeds(seeds, labels))
+    labels = _ids_from_inputs(inputs) if ids is None else _read_ids(ids, count)
+    return Samples(inputs, references, labels, read_seeds(seeds, labels))
 
 
 def _sequence(name: str, given: Any) -> Any:
@@ -87,10 +91,10 @@ def _sequence(name: str, given: Any) -> Any:
         is_array(given) or (hasattr(given, "__len__") and hasattr(given, "__getitem__"))
     ):
         raise ParetoError(f"{name} takes a sequence, such as a list, not {type(given).__name__}")
-    return listed(given)
+    return as_indexable(given)
 
 
-def _own_ids(inputs: Any) -> tuple[str, ...]:
+def _ids_from_inputs(inputs: Any) -> tuple[str, ...]:
     values = inputs.tolist() if is_array(inputs) and len(inputs.shape) == 1 else list(inputs)
     if not all(isinstance(value, str | Integral) for value in values):
         raise ParetoError(
@@ -98,64 +102,64 @@ def _own_ids(inputs: Any) -> tuple[str, ...]:
             "each is compared with itself"
         )
     labels = tuple(str(value) for value in values)
-    again = _repeated(labels)
-    if again is not None:
+    duplicate = _first_duplicate(labels)
+    if duplicate is not None:
         raise ParetoError(
-            f"the sample {again!r} is there more than once, so that samples cannot be their own "
-            "ids; pass ids= with a different string for each"
+            f"the sample {duplicate!r} is there more than once, so that samples cannot be their "
+            "own ids; pass ids= with a different string for each"
         )
     return labels
 
 
-def _given_ids(ids: Any, count: int) -> tuple[str, ...]:
+def _read_ids(ids: Any, count: int) -> tuple[str, ...]:
     found = ids.tolist() if is_array(ids) else ids
     if isinstance(found, str | bytes) or not hasattr(found, "__iter__"):
         raise ParetoError(f"ids takes a sequence with an id for each sample, not {ids!r}")
     labels = tuple(str(label) for label in found)
     if len(labels) != count:
         raise ParetoError(f"there are {count} samples and {len(labels)} ids; give one per sample")
-    again = _repeated(labels)
-    if again is not None:
-        raise ParetoError(f"the id {again!r} stands for more than one sample; make ids unique")
+    duplicate = _first_duplicate(labels)
+    if duplicate is not None:
+        raise ParetoError(f"the id {duplicate!r} stands for more than one sample; make ids unique")
     return labels
 
 
-def _repeated(labels: Sequence[str]) -> str | None:
+def _first_duplicate(labels: Sequence[str]) -> str | None:
     if len(set(labels)) == len(labels):
         return None
     return Counter(labels).most_common(1)[0][0]
 
 
-_TAKES = (
+_SEEDS_HELP = (
     "seeds takes None (a seed of each sample's id), a number of seeds per sample, or a sequence "
     "with an int, or a tuple of ints, for each sample"
 )
 
 
 def seed_of(label: str, number: int = 0) -> int:
-    """Return the ``number``-th seed of a sample, of 32 bits: the same wherever the id is."""
+    """Return the ``number``-th seed of a sample, 32 bits, which depends on the id alone."""
     digest = hashlib.sha256(f"{label}\0{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 
 
 def read_seeds(seeds: Any, ids: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Return the seeds of each sample, as many for one as for the other.
+    """Return the seeds of each sample, the same number for every sample.
 
-    Raises ParetoError where they are not, or where there are none.
+    Raises ParetoError where the numbers differ, or where a sample has none.
     """
     if seeds is None:
         seeds = 1
-    if _is_whole(seeds):
+    if _is_integer(seeds):
         if seeds < 1:
             raise ParetoError(f"seeds is {seeds}; at least one seed per sample is needed")
         return tuple(tuple(seed_of(label, k) for k in range(int(seeds))) for label in ids)
     to_list = getattr(seeds, "tolist", None)
     found = to_list() if callable(to_list) else seeds
     if isinstance(found, str | bytes) or not isinstance(found, Sequence):
-        raise ParetoError(f"{_TAKES}; not {seeds!r}")
+        raise ParetoError(f"{_SEEDS_HELP}; not {seeds!r}")
     if len(found) != len(ids):
-        raise ParetoError(f"there are {len(ids)} samples and seeds for {len(found)}; {_TAKES}")
-    each = tuple(_of_one(given, label) for given, label in zip(found, ids, strict=True))
+        raise ParetoError(f"there are {len(ids)} samples and seeds for {len(found)}; {_SEEDS_HELP}")
+    each = tuple(_seeds_of_sample(given, label) for given, label in zip(found, ids, strict=True))
     counts = {len(given) for given in each}
     if len(counts) > 1 or counts == {0}:
         raise ParetoError(
@@ -165,43 +169,46 @@ def read_seeds(seeds: Any, ids: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     return each
 
 
-def _of_one(given: Any, label: str) -> tuple[int, ...]:
+def _seeds_of_sample(given: Any, label: str) -> tuple[int, ...]:
     several = given if isinstance(given, tuple | list) else (given,)
-    if not all(_is_whole(seed) for seed in several):
-        raise ParetoError(f"the seed of sample {label!r} is {given!r}; {_TAKES}")
+    if not all(_is_integer(seed) for seed in several):
+        raise ParetoError(f"the seed of sample {label!r} is {given!r}; {_SEEDS_HELP}")
     return tuple(int(seed) for seed in several)
 
 
-def _is_whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-LOOKS = 5
-"""How often an evaluation that may stop early looks at what it has."""
+MAX_LOOKS = 5
+"""The number of looks at the scores in an evaluation that may stop early."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """The positions that are visited until a look, and the look; None where nobody looks."""
+class Stage:
+    """The positions that are generated before a look, and the look; None where there is none."""
 
     positions: tuple[int, ...]
     looks: Looks | None
 
 
-def stretches(ids: Sequence[str], *, looking: bool) -> Iterator[Stretch]:
-    """Yield what to visit: everything as it was given or, where looking, shuffled and in parts.
+def stages(ids: Sequence[str], *, sequential: bool) -> Iterator[Stage]:
+    """Yield all positions in one stage, in the given order, or shuffled and in several stages.
 
-    The seed of the shuffle comes from the ids, so that the same samples have the same order.
+    Where ``sequential``, there is a look after each of up to 5 stages. The seed of the shuffle
+    comes from the ids, so that the same samples have the same order.
     """
-    if not looking:
-        yield Stretch(tuple(range(len(ids))), None)
+    if not sequential:
+        yield Stage(tuple(range(len(ids))), None)
         return
     seed = order_seed(ids)
     order = sorted(
-        range(len(ids)), key=lambda at: hashlib.sha256(f"{seed} {ids[at]}".encode()).digest()
+        range(len(ids)),
+        key=lambda position: hashlib.sha256(f"{seed} {ids[position]}".encode()).digest(),
     )
+    planned = min(MAX_LOOKS, len(ids))
     used = 0
-    for at in range(1, min(LOOKS, len(ids)) + 1):
-        looks = Looks(len(ids), min(LOOKS, len(ids)), at, seed)
-        yield Stretch(tuple(order[used : looks.used]), looks)
+    for at in range(1, planned + 1):
+        looks = Looks(len(ids), planned, at, seed)
+        yield Stage(tuple(order[used : looks.used]), looks)
         used = looks.used

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation, each read into what it measures and how."""
+"""The metrics of an evaluation, each read into a `Scorer`: its metric model and its rater."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,16 +7,16 @@ from typing import Any
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
-from pytest_pareto.scoring.raters import ByBatch, ByFunction, ByUpdate
-from pytest_pareto.scoring.score import Score, updates
-from pytest_pareto.scoring.set_metrics import OfFeatures, OfSet, OfUpdates
+from pytest_pareto.scoring.raters import BatchRater, FunctionRater, UpdateRater
+from pytest_pareto.scoring.score import Score, is_stateful
+from pytest_pareto.scoring.set_metrics import FeatureSetRater, SetRater, UpdateSetRater
 
-Rater = ByFunction | ByBatch | ByUpdate | OfSet
+Rater = FunctionRater | BatchRater | UpdateRater | SetRater
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """One metric, and what scores the outputs for it: an `OfSet` where it is of a set."""
+    """One metric with its rater, which is a `SetRater` where the metric is over the set."""
 
     metric: Metric
     rater: Rater
@@ -27,14 +27,14 @@ class Scorer:
         return self.metric.name
 
     def under(self, policy: Callable[[Metric], Metric]) -> "Scorer":
-        """Return this scorer with the metric under a test's policy."""
+        """Return this scorer with a test's policy applied to its metric."""
         return replace(self, metric=policy(self.metric))
 
 
 def read_scorers(metrics: object) -> tuple[Scorer, ...]:
-    """Read the mapping from names to metrics.
+    """Return a scorer for each entry of a mapping from names to metrics.
 
-    Raises ParetoError where a metric cannot be used, or says nothing of its direction.
+    Raises ParetoError where a metric cannot be used, or where its direction is unknown.
     """
     if not isinstance(metrics, Mapping) or not metrics:
         raise ParetoError(
@@ -47,7 +47,7 @@ def read_scorers(metrics: object) -> tuple[Scorer, ...]:
 def _read(name: object, given: object) -> Scorer:
     if not isinstance(name, str) or not name:
         raise ParetoError(f"metrics are named by strings, not {name!r}")
-    if not isinstance(given, Score) and not callable(given) and not updates(given):
+    if not isinstance(given, Score) and not callable(given) and not is_stateful(given):
         raise ParetoError(
             f"metric {name!r} is {given!r}; give a function (output, target), an object with "
             "update, compute and reset (torchmetrics), or a Score of one of these"
@@ -87,20 +87,23 @@ def _kind(score: Score) -> Kind:
 
 def _rater(name: str, score: Score) -> Rater:
     if score.over == "batch":
-        return ByBatch(name, score.fn)
-    if not updates(score.fn):
+        return BatchRater(name, score.fn)
+    if not is_stateful(score.fn):
         if score.features is not None:
-            return OfFeatures(name, score.fn, score.features)
-        return ByFunction(name, score.fn)
-    _refuse_two_sets(name, score.fn)
-    return OfUpdates(name, score.fn) if score.over == "set" else ByUpdate(name, score.fn)
+            return FeatureSetRater(name, score.fn, score.features)
+        return FunctionRater(name, score.fn)
+    _check_one_set(name, score.fn)
+    return UpdateSetRater(name, score.fn) if score.over == "set" else UpdateRater(name, score.fn)
 
 
-def _refuse_two_sets(name: str, metric: Any) -> None:
-    """Refuse what compares a set with real data: its second argument is no target."""
+def _check_one_set(name: str, metric: Any) -> None:
+    """Raise ParetoError for a metric that compares generated with real data.
+
+    The second argument of its ``update`` is no target.
+    """
     try:
         parameters = inspect.signature(metric.update).parameters
-    except (TypeError, ValueError):  # functions written in C may not tell
+    except (TypeError, ValueError):  # functions written in C may have no signature
         return
     if "real" in parameters:
         raise ParetoError(

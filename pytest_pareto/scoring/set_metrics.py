@@ -1,6 +1,7 @@
-"""One number of a whole set of outputs, and how much it hangs on each block of them.
+"""Set metrics (such as FID): one value over all outputs, with jackknife pseudo-values per block.
 
-One number of a whole set, taken apart into what each block of its items contributes.
+A `SetRater` collects an item per output, and computes the value of the set. `pseudo_values` is
+the block jackknife: the contribution of each block of items to the value.
 """
 
 import hashlib
@@ -13,46 +14,49 @@ from typing import Any, Protocol, TypeVar
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.scoring.generation import Batch
 from pytest_pareto.scoring.raters import (
-    ByUpdate,
     Pair,
     ScoringError,
-    failed,
-    joined,
-    said,
+    UpdateRater,
+    concatenated,
+    exception_text,
+    scoring_error,
     value_over,
 )
 from pytest_pareto.scoring.score import as_number, describe
 
 BLOCKS = 20
-"""Few enough for a statistic that takes its time, many enough for a spread with 19 degrees."""
-_TOGETHER = 32
+"""Few enough for a slow statistic, many enough for a spread with 19 degrees of freedom."""
+_UPDATE_SIZE = 32
 """How many samples an object is updated with at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """The number of the set, and the jackknife's pseudo-value of each named block."""
+class SetValue:
+    """The value of the set, and the jackknife pseudo-value of each named block."""
 
     value: float
     values: tuple[float, ...]
     blocks: tuple[str, ...]
 
 
-class OfSet(Protocol):
-    """Gathers something of each output, and makes one number of what it gathered."""
+class SetRater(Protocol):
+    """Collects an item per output, and computes one value of all items."""
 
     def rate(self, batch: Batch) -> list[Any]:
-        """Return what is needed of each output."""
+        """Return the item of each output. Raises ScoringError."""
         ...
 
-    def conclude(self, items: Sequence[Any], labels: Sequence[str]) -> Whole:
-        """Return the number of all items; those with one label are of one sample."""
+    def compute(self, items: Sequence[Any], labels: Sequence[str]) -> SetValue:
+        """Return the value over all items; items with the same label are of one sample.
+
+        Raises ScoringError.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class OfFeatures:
-    """A statistic of feature vectors."""
+class FeatureSetRater:
+    """Computes a statistic of feature vectors."""
 
     name: str
     statistic: Callable[[Any], object]
@@ -70,8 +74,8 @@ class OfFeatures:
             returned = self.features(output, target)
             on_host = returned.detach().float().cpu() if hasattr(returned, "detach") else returned
             vector = np.asarray(on_host, np.float64)
-        except Exception as error:  # whatever users' code raises is told, not lost
-            raise failed(f"{self.name}: features", label, error) from error
+        except Exception as error:  # user code may raise anything; it is reported, not lost
+            raise scoring_error(f"{self.name}: features", label, error) from error
         if vector.ndim != 1 or not vector.size:
             raise ScoringError(
                 f"features of {self.name!r} returned {describe(returned)} at sample {label!r}; "
@@ -84,8 +88,8 @@ class OfFeatures:
             )
         return vector
 
-    def conclude(self, items: Sequence[Any], labels: Sequence[str]) -> Whole:
-        """Return the statistic of all vectors, and of each block's part in it."""
+    def compute(self, items: Sequence[Any], labels: Sequence[str]) -> SetValue:
+        """Return the statistic of all vectors, with a pseudo-value per block."""
         import numpy as np
 
         for label, vector in zip(labels, items, strict=True):
@@ -98,70 +102,73 @@ class OfFeatures:
 
 
 @dataclass(frozen=True, slots=True)
-class OfUpdates:
-    """An object that collects every output before it computes."""
+class UpdateSetRater:
+    """Computes the value of an object with update, compute and reset over all outputs."""
 
     name: str
     metric: Any
 
     def rate(self, batch: Batch) -> list[Pair]:
-        """Return each output with its target, as the object takes them."""
-        reader = ByUpdate(self.name, self.metric)
+        """Return each output with its target, as batches of one on the object's device."""
+        reader = UpdateRater(self.name, self.metric)
         pairs = []
         for label, output, target in zip(batch.labels, batch.outputs, batch.targets, strict=True):
             try:
                 pairs.append(reader.pair(output, target))
-            except Exception as error:  # whatever users' code raises is told, not lost
-                raise failed(self.name, label, error) from error
+            except Exception as error:  # user code may raise anything; it is reported, not lost
+                raise scoring_error(self.name, label, error) from error
         return pairs
 
-    def conclude(self, items: Sequence[Pair], labels: Sequence[str]) -> Whole:
-        """Return what the object computes of all outputs, and of each block's part in it."""
+    def compute(self, items: Sequence[Pair], labels: Sequence[str]) -> SetValue:
+        """Return the object's value over all outputs, with a pseudo-value per block."""
         import numpy as np
 
-        def statistic(chosen: Any) -> object:
-            return value_over(self.metric, together([items[at] for at in chosen]))
+        def statistic(indices: Any) -> object:
+            return value_over(self.metric, batch_pairs([items[index] for index in indices]))
 
         return _jackknifed(self.name, statistic, np.arange(len(items)), labels)
 
 
-def together(pairs: Sequence[Pair]) -> list[Pair]:
-    """Put pairs into batches where they fit together."""
+def batch_pairs(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return pairs concatenated into batches of up to 32, or as they are where shapes differ."""
     batches: list[Pair] = []
-    for start in range(0, len(pairs), _TOGETHER):
-        some = pairs[start : start + _TOGETHER]
-        outputs = joined([output for output, _ in some])
-        targets = joined([target for _, target in some])
+    for start in range(0, len(pairs), _UPDATE_SIZE):
+        chunk = pairs[start : start + _UPDATE_SIZE]
+        outputs = concatenated([output for output, _ in chunk])
+        targets = concatenated([target for _, target in chunk])
         fits = outputs is not None and targets is not None
-        batches.extend([(outputs, targets)] if fits else some)
+        batches.extend([(outputs, targets)] if fits else chunk)
     return batches
 
 
 def _jackknifed(
     name: str, statistic: Callable[[Any], object], items: Any, labels: Sequence[str]
-) -> Whole:
-    samples = sorted(set(labels))  # so that the order of the samples is no part of the blocks
+) -> SetValue:
+    """Return the statistic of all items, with the pseudo-values of up to 20 blocks of samples."""
+    samples = sorted(set(labels))  # blocks must not depend on the order of the samples
     count = min(BLOCKS, len(samples))
     if count < 2:
         raise ScoringError(f"{name!r} is over the whole set, which needs two samples at least")
-    members = [[samples[place] for place in block] for block in blocks_of(len(samples), count, 0)]
+    members = [[samples[index] for index in block] for block in blocks_of(len(samples), count, 0)]
 
-    def number(some: Any) -> float:
-        return _number(name, statistic, some)
+    def checked(subset: Any) -> float:
+        return _finite(name, statistic, subset)
 
-    places: dict[str, list[int]] = {}
-    for place, label in enumerate(labels):  # of several seeds a sample has as many places
-        places.setdefault(label, []).append(place)
-    blocks = [[place for sample in block for place in places[sample]] for block in members]
-    whole, values = pseudo_values(number, items, blocks)
-    return Whole(whole, values, tuple(_block_name(i, block) for i, block in enumerate(members)))
+    indices: dict[str, list[int]] = {}
+    for index, label in enumerate(labels):  # a sample with several seeds has as many items
+        indices.setdefault(label, []).append(index)
+    blocks = [[index for sample in block for index in indices[sample]] for block in members]
+    whole, values = pseudo_values(checked, items, blocks)
+    names = tuple(_block_name(number, block) for number, block in enumerate(members))
+    return SetValue(whole, values, names)
 
 
-def _number(name: str, statistic: Callable[[Any], object], items: Any) -> float:
+def _finite(name: str, statistic: Callable[[Any], object], items: Any) -> float:
     try:
         returned = statistic(items)
-    except Exception as error:  # whatever users' code raises is told, not lost
-        raise ScoringError(f"{name!r} raised {said(error)} over {len(items)} outputs") from error
+    except Exception as error:  # user code may raise anything; it is reported, not lost
+        reason = exception_text(error)
+        raise ScoringError(f"{name!r} raised {reason} over {len(items)} outputs") from error
     number = as_number(returned)
     if number is None or not math.isfinite(number):
         raise ScoringError(
@@ -172,7 +179,10 @@ def _number(name: str, statistic: Callable[[Any], object], items: Any) -> float:
 
 
 def _block_name(block: int, samples: Sequence[str]) -> str:
-    """Name a block so that one of other samples has another name, and is never compared."""
+    """Return the name of a block, with a hash of its samples.
+
+    Blocks of other samples have other names, so that they are never compared.
+    """
     digest = hashlib.sha256("\0".join(samples).encode()).hexdigest()
     return f"block {block + 1} ({digest[:8]})"
 
@@ -183,23 +193,24 @@ T = TypeVar("T")
 def pseudo_values(
     statistic: Callable[[Sequence[T]], float], items: Sequence[T], blocks: Sequence[Sequence[int]]
 ) -> tuple[float, tuple[float, ...]]:
-    """Return the statistic of all items, and one pseudo-value per block of them.
+    """Return the statistic of all items, and one jackknife pseudo-value per block.
 
-    J_b = h f - (h - 1) f_(-b), with f_(-b) the statistic without block b and h how many times the
-    block fits into the whole: as many as there are blocks, where all are of one size. Their mean
-    is f without its bias of the order 1/n; like independent readings they scatter by what f owes
-    to the luck of the draw. ``blocks`` are lists of places in ``items`` that share none and leave
-    none out. Of an array the statistic gets arrays, of any other sequence lists.
+    The pseudo-value of block b is J_b = h f - (h - 1) f_(-b), with f the statistic of all items,
+    f_(-b) the statistic without block b, and h the number of items over the size of the block:
+    the number of blocks, where all have one size. The mean of the pseudo-values is f without its
+    bias of the order 1/n. They scatter as independent values would, by the sampling error of f.
+    ``blocks`` are lists of indices into ``items``, disjoint and together complete. The statistic
+    is called with an array if ``items`` is an array, otherwise with a list.
 
     Source: J. W. Tukey (1958), "Bias and confidence in not quite large samples", Annals of
     Mathematical Statistics 29, 614; for blocks that differ in size F. Busing, E. Meijer and
     R. van der Leeden (1999), "Delete-m jackknife for unequal m", Statistics and Computing 9, 3-8.
 
-    Raises ParetoError unless there are two blocks or more that part the items.
+    Raises ParetoError unless there are two or more blocks that partition the items.
     """
     count = len(items)
-    parted = sorted(place for block in blocks for place in block) == list(range(count))
-    if len(blocks) < 2 or not all(blocks) or not parted:
+    is_partition = sorted(index for block in blocks for index in block) == list(range(count))
+    if len(blocks) < 2 or not all(blocks) or not is_partition:
         raise ParetoError(
             f"{len(blocks)} blocks of {count} items: two or more are needed, none of them empty, "
             "and each item in one of them"
@@ -207,32 +218,32 @@ def pseudo_values(
     whole = float(statistic(items))
     values = []
     for block in blocks:
-        times = count / len(block)
+        ratio = count / len(block)
         without = float(statistic(_without(items, block)))
-        values.append(times * whole - (times - 1) * without)
+        values.append(ratio * whole - (ratio - 1) * without)
     return whole, tuple(values)
 
 
 def blocks_of(count: int, blocks: int, seed: int) -> list[list[int]]:
-    """Part ``count`` places at random into ``blocks`` blocks, of equal sizes up to one.
+    """Return a random partition of ``count`` indices into ``blocks`` blocks of equal size.
 
-    The same seed parts them in the same way on every machine.
+    Sizes differ by one at most. The same seed gives the same blocks on every machine.
 
-    Raises ParetoError unless there is a place for each of two blocks or more.
+    Raises ParetoError unless there are two or more blocks, and an index for each.
     """
     if not 2 <= blocks <= count:
         raise ParetoError(
             f"{count} samples cannot be parted into {blocks} blocks; "
             "two blocks or more are needed, and a sample for each"
         )
-    places = list(range(count))
-    random.Random(seed).shuffle(places)  # noqa: S311 - to be repeated, not to be secret
-    return [sorted(places[start::blocks]) for start in range(blocks)]
+    indices = list(range(count))
+    random.Random(seed).shuffle(indices)  # noqa: S311 - must be repeatable, not secret
+    return [sorted(indices[start::blocks]) for start in range(blocks)]
 
 
 def _without(items: Any, block: Sequence[int]) -> Any:
     import numpy as np
 
     left_out = set(block)
-    rest = [place for place in range(len(items)) if place not in left_out]
-    return items[rest] if isinstance(items, np.ndarray) else [items[place] for place in rest]
+    rest = [index for index in range(len(items)) if index not in left_out]
+    return items[rest] if isinstance(items, np.ndarray) else [items[index] for index in rest]

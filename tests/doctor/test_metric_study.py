@@ -1,4 +1,4 @@
-"""From a baseline to what its metrics tell: who is compared with whom, and what is left out."""
+"""The study of metrics: which variants are compared, and which metrics are left out."""
 
 from dataclasses import replace
 from typing import Any
@@ -49,8 +49,8 @@ def task_scores(rng: np.random.Generator) -> NDArray[np.float64]:
     return QUALITY[:, None] + rng.standard_normal((len(QUALITY), N))
 
 
-def test_a_noisy_generic_metric_stands_below_the_one_made_for_the_task() -> None:
-    """Noise that no pairing removes: a judge that is drawn anew for every image."""
+def test_a_noisy_generic_metric_ranks_below_a_task_metric() -> None:
+    """The noise is independent for every image, so that pairing does not remove it."""
     rng = np.random.default_rng(1)
     task = task_scores(rng)
     generic = 0.2 * QUALITY[:, None] + 3 * rng.standard_normal(task.shape)
@@ -59,16 +59,16 @@ def test_a_noisy_generic_metric_stands_below_the_one_made_for_the_task() -> None
     )
     first, second = front.metrics
     assert (first.metric, second.metric) == ("task", "a_generic")
-    assert first.apart.apart >= 8
-    assert second.apart.apart <= 2
-    assert first.apart.half < second.apart.half
+    assert first.separation.separated >= 8
+    assert second.separation.separated <= 2
+    assert first.separation.for_half < second.separation.for_half
     assert first.signal > 2 * second.signal
-    assert first.ranking.stays > second.ranking.stays
+    assert first.ranking.best_stays > second.ranking.best_stays
     assert first.ranking.tau > second.ranking.tau
 
 
-def test_noise_that_the_samples_share_is_no_noise_between_variants() -> None:
-    """Nor does it tell anything where each variant has samples of its own: both are said."""
+def test_noise_that_the_variants_share_is_removed_by_pairing() -> None:
+    """Without pairing the same noise hides all differences; both results are reported."""
     rng = np.random.default_rng(2)
     task = task_scores(rng)
     shared = task + 30 * rng.standard_normal(N)
@@ -76,25 +76,25 @@ def test_noise_that_the_samples_share_is_no_noise_between_variants() -> None:
         *({"shared": paired(s), "task": paired(t)} for s, t in zip(shared, task, strict=True))
     )
     found = {metric.metric: metric for metric in front.metrics}
-    assert found["shared"].same == found["task"].same
-    assert found["shared"].other.apart == 0
-    assert found["shared"].rests_on_pairing
-    assert not found["task"].rests_on_pairing
+    assert found["shared"].paired == found["task"].paired
+    assert found["shared"].unpaired.separated == 0
+    assert found["shared"].needs_pairing
+    assert not found["task"].needs_pairing
     (agreement,) = front.agreements
     assert agreement.tau == 1.0
     assert agreement.opposite == 0
 
 
-def test_a_signal_that_is_owed_to_one_variant() -> None:
+def test_a_signal_from_one_variant_only() -> None:
     rng = np.random.default_rng(3)
     scores = rng.standard_normal((5, N)) + np.array([0.0, 0.0, 0.0, 0.0, -9.0])[:, None]
     (found,) = only_front(*({"score": paired(values)} for values in scores)).metrics
-    assert found.rests_on_one
-    assert found.leaning == "t.py::t[4]"
-    assert found.without < 2 < found.signal
+    assert found.depends_on_one
+    assert found.main_variant == "t.py::t[4]"
+    assert found.signal_without < 2 < found.signal
     even = task_scores(rng)
     (found,) = only_front(*({"score": paired(values)} for values in even)).metrics
-    assert not found.rests_on_one
+    assert not found.depends_on_one
 
 
 def test_lower_may_be_better() -> None:
@@ -104,7 +104,7 @@ def test_lower_may_be_better() -> None:
     )
     assert [metric.ranking.best for metric in front.metrics] == [("t.py::t[4]",)] * 2
     assert front.agreements[0].tau == 1.0
-    # The check can fail: read as if more were better, the order is turned round.
+    # The check can fail: read as higher is better, the order is reversed.
     front = only_front(*({"loss": paired(-t), "score": paired(t)} for t in task))
     (agreement,) = front.agreements
     assert agreement.tau == -1.0
@@ -119,14 +119,14 @@ def test_the_order_of_samples_does_not_matter_and_the_ids_do() -> None:
     (found,) = only_front(
         {"score": paired(scores[0], ids)}, {"score": paired(scores[1][::-1], ids[::-1])}
     ).metrics
-    assert found.same is not None
-    assert found.same.apart == 1
+    assert found.paired is not None
+    assert found.paired.separated == 1
     (found,) = only_front({"score": paired(scores[0])}, {"score": paired(scores[1][::-1])}).metrics
-    assert found.same is not None
-    assert found.same.apart == 0
+    assert found.paired is not None
+    assert found.paired.separated == 0
 
 
-def test_scores_of_other_samples_are_never_mixed_in() -> None:
+def test_variants_with_other_samples_are_excluded() -> None:
     task = task_scores(np.random.default_rng(6))
     odd = paired(task[3][:50], [f"s{i}" for i in range(190, 240)])
     held = [{"score": paired(values)} for values in task[:3]] + [{"score": odd}]
@@ -138,7 +138,7 @@ def test_scores_of_other_samples_are_never_mixed_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cases", "why"),
+    ("cases", "reason"),
     [
         ([], None),
         (
@@ -186,26 +186,28 @@ def test_scores_of_other_samples_are_never_mixed_in() -> None:
         ([{}, {}], "front f: it holds no metric"),
     ],
 )
-def test_what_nothing_can_be_said_of(cases: list[dict[str, MetricHistory]], why: str) -> None:
+def test_cases_and_fronts_without_results(
+    cases: list[dict[str, MetricHistory]], reason: str
+) -> None:
     report = examine(*cases)
     assert report.fronts == ()
-    assert report.left_out == ((why,) if why else ())
+    assert report.left_out == ((reason,) if reason else ())
 
 
-def test_metrics_that_were_recorded_otherwise_are_left_out() -> None:
+def test_variants_with_another_kind_or_direction_are_left_out() -> None:
     task = task_scores(np.random.default_rng(7))
     other = replace(paired(task[2]), better=Better.LOWER)
     held = ({"score": paired(task[0])}, {"score": paired(task[1])}, {"score": other})
     front = only_front(*held)
     assert front.metrics[0].case_ids == ("t.py::t[0]", "t.py::t[1]")
-    told = "score of t.py::t[2]: recorded as paired, lower is better, unlike the others"
-    assert front.notes == (told,)
+    note = "score of t.py::t[2]: recorded as paired, lower is better, unlike the others"
+    assert front.notes == (note,)
 
 
-def test_scores_that_are_all_the_same_tell_nothing() -> None:
+def test_identical_scores_have_no_separation() -> None:
     (found,) = only_front(*({"score": paired(np.ones(50))} for _ in range(3))).metrics
     assert found.all_equal
-    assert (found.apart.apart, found.signal, found.leaning is None) == (0, 0.0, False)
+    assert (found.separation.separated, found.signal, found.main_variant is None) == (0, 0.0, False)
     assert found.ranking.best == found.case_ids
 
 
@@ -213,20 +215,20 @@ def test_runs_are_compared_as_ratios_at_the_level_accepted_now() -> None:
     slow = measured((0, (9.0, 9.1)), (1, (2.0, 2.02, 1.98)), (1, (2.01,)))
     fast = measured((0, (1.0, 1.02, 0.98, 1.01)))
     (found,) = only_front({"latency": slow}, {"latency": fast}).metrics
-    assert (found.n, found.same, found.other.apart) == (4, None, 1)
+    assert (found.n, found.paired, found.unpaired.separated) == (4, None, 1)
     assert found.ranking.best == ("t.py::t[1]",)
 
 
-def test_one_variant_whose_runs_repeat_is_told_from_those_that_scatter() -> None:
+def test_one_variant_without_spread_is_compared_with_others() -> None:
     rng = np.random.default_rng(10)
     (found,) = only_front(
         {"fid": measured((0, (9.0,) * 5))},
         *({"fid": measured((0, tuple(rng.normal(9.0, 0.5, 5).tolist())))} for _ in range(2)),
     ).metrics
-    assert (found.n, found.apart.pairs) == (5, 3)
+    assert (found.n, found.separation.pairs) == (5, 3)
 
 
-def test_metrics_of_other_variants_have_rankings_of_the_shared_ones() -> None:
+def test_rankings_are_compared_on_the_shared_variants() -> None:
     task = task_scores(np.random.default_rng(8))
     held = [{"score": paired(values)} for values in task]
     for case, values in zip(held[1:], task[1:], strict=True):
@@ -236,12 +238,12 @@ def test_metrics_of_other_variants_have_rankings_of_the_shared_ones() -> None:
 
 
 @pytest.mark.parametrize("unit", [1e-200, 1e-120, 1e100, 1e149])
-def test_the_unit_of_the_scores_is_no_matter(unit: float) -> None:
+def test_the_unit_of_the_scores_does_not_matter(unit: float) -> None:
     rng = np.random.default_rng(11)
     noise, task = rng.standard_normal((5, N)), task_scores(rng)
     runs = rng.normal(9.0, 0.5, (5, 6))
 
-    def told(unit: float) -> FrontMetrics:
+    def in_unit(unit: float) -> FrontMetrics:
         return only_front(
             *(
                 {
@@ -253,25 +255,27 @@ def test_the_unit_of_the_scores_is_no_matter(unit: float) -> None:
             )
         )
 
-    usual, far = ({metric.metric: metric for metric in told(u).metrics} for u in (1.0, unit))
-    for name, metric in usual.items():
-        assert far[name].apart == metric.apart
-        assert far[name].other == metric.other
-        assert far[name].signal == pytest.approx(metric.signal)
-        assert far[name].ranking.best == metric.ranking.best
-        assert far[name].ranking.tau == pytest.approx(metric.ranking.tau, abs=0.01)
-    assert (usual["noise"].apart.apart, usual["fid"].apart.apart) == (0, 0)
-    assert usual["task"].apart.apart > 7
+    expected, scaled = (
+        {metric.metric: metric for metric in in_unit(u).metrics} for u in (1.0, unit)
+    )
+    for name, metric in expected.items():
+        assert scaled[name].separation == metric.separation
+        assert scaled[name].unpaired == metric.unpaired
+        assert scaled[name].signal == pytest.approx(metric.signal)
+        assert scaled[name].ranking.best == metric.ranking.best
+        assert scaled[name].ranking.tau == pytest.approx(metric.ranking.tau, abs=0.01)
+    assert (expected["noise"].separation.separated, expected["fid"].separation.separated) == (0, 0)
+    assert expected["task"].separation.separated > 7
 
 
-def test_it_says_the_same_every_time() -> None:
+def test_the_study_is_reproducible() -> None:
     task = task_scores(np.random.default_rng(9))
     held = [{"score": paired(values)} for values in task]
     assert examine(*held) == examine(*held)
 
 
-def test_grades_are_left_out_and_it_is_said_why() -> None:
-    """The gate calls the first one better, as most samples do; a mean would call it worse."""
+def test_grades_are_left_out_with_the_reason() -> None:
+    """The gate finds the first one better, as most samples do; by the mean it would be worse."""
     rng = np.random.default_rng(4)
     second = rng.integers(5, 9, 100).astype(float)
     first = second + np.where(np.arange(100) < 70, 1.0, -4.0)
@@ -287,7 +291,7 @@ def test_grades_are_left_out_and_it_is_said_why() -> None:
     )
 
 
-def test_numbers_of_a_whole_set_are_left_out_and_it_is_said_why() -> None:
+def test_set_metrics_are_left_out_with_the_reason() -> None:
     blocks = replace(paired(np.arange(20.0)), kind=Kind.SET)
     scores = np.random.default_rng(5).standard_normal((2, N))
     front = only_front(*({"fid": blocks, "score": paired(s)} for s in scores))

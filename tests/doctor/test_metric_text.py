@@ -1,4 +1,4 @@
-"""The report on metrics, as a terminal of 80 columns shows it."""
+"""The report on metrics, rendered for 80 columns."""
 
 import math
 from dataclasses import replace
@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from pytest_pareto.doctor.metric_model import (
-    Agreement,
-    Apart,
-    Discernment,
     FrontMetrics,
+    MetricPower,
     MetricsReport,
+    RankAgreement,
     Ranking,
+    Separation,
 )
 from pytest_pareto.doctor.metric_text import render_metrics
 from pytest_pareto.model.metric import Kind
@@ -22,36 +22,36 @@ STEM = "test_sd.py::test_generate"
 CASES = tuple(f"{STEM}[{name}]" for name in ("base", "int8-20", "turbo-4", "draft-1"))
 
 
-def found(metric: str, same: Apart | None, other: Apart, **more: Any) -> Discernment:
-    about: dict[str, Any] = {
+def power(metric: str, paired: Separation | None, unpaired: Separation, **more: Any) -> MetricPower:
+    defaults: dict[str, Any] = {
         "kind": Kind.PAIRED,
         "case_ids": CASES,
         "n": 300,
         "signal": 9.04,
-        "leaning": CASES[3],
-        "without": 6.2,
+        "main_variant": CASES[3],
+        "signal_without": 6.2,
         "ranking": Ranking((CASES[0],), 1.0, 0.987),
     }
-    return Discernment(metric, same=same, other=other, **about | more)
+    return MetricPower(metric, paired=paired, unpaired=unpaired, **defaults | more)
 
 
-TASK = found("read_correctly", Apart(6, 5, 84.0, 1234.0), Apart(6, 4, 161.0, 2801.0))
-GENERIC = found(
+TASK = power("read_correctly", Separation(6, 5, 84.0, 1234.0), Separation(6, 4, 161.0, 2801.0))
+GENERIC = power(
     "clip",
-    Apart(6, 2, 2431.0, math.inf),
-    Apart(6, 0, 88_000.0, math.inf),
+    Separation(6, 2, 2431.0, math.inf),
+    Separation(6, 0, 88_000.0, math.inf),
     signal=3.1,
-    without=0.8,
+    signal_without=0.8,
     ranking=Ranking((CASES[1], CASES[2]), 0.418, 0.31),
 )
-LATENCY = found(
+LATENCY = power(
     "latency",
     None,
-    Apart(6, 6, 3.0, 5.0),
+    Separation(6, 6, 3.0, 5.0),
     kind=Kind.RUN,
     n=5,
     signal=31.4,
-    without=20.0,
+    signal_without=20.0,
     ranking=Ranking((CASES[3],), 0.9996, 1.0),
 )
 FRONT = FrontMetrics(
@@ -59,9 +59,9 @@ FRONT = FrontMetrics(
     CASES,
     (LATENCY, TASK, GENERIC),
     (
-        Agreement(("latency", "read_correctly"), 4, -0.667, -1.0, -0.333, 5, 4),
-        Agreement(("latency", "clip"), 4, 0.0, -0.333, 0.667, 2, 1),
-        Agreement(("read_correctly", "clip"), 3, 0.333, -0.667, 1.0, 2, 0),
+        RankAgreement(("latency", "read_correctly"), 4, -0.667, -1.0, -0.333, 5, 4),
+        RankAgreement(("latency", "clip"), 4, 0.0, -0.333, 0.667, 2, 1),
+        RankAgreement(("read_correctly", "clip"), 3, 0.333, -0.667, 1.0, 2, 0),
     ),
     (f"clip of {CASES[3]}: scored on other samples (10 of its 50 are the others' too)",),
 )
@@ -126,13 +126,13 @@ def text(report: MetricsReport = REPORT, width: int = 80) -> str:
     return "\n".join(line.text for line in render_metrics(report, width=width))
 
 
-def verdict(metric: Discernment) -> str:
+def headline(metric: MetricPower) -> str:
     front = FrontMetrics("digits", metric.case_ids, (metric,))
     lines = render_metrics(MetricsReport(0.05, (front,)), width=200)
     return lines[2].text
 
 
-def test_what_a_tired_person_reads() -> None:
+def test_the_report() -> None:
     assert text() == GOLDEN, text()
 
 
@@ -140,41 +140,45 @@ def test_what_a_tired_person_reads() -> None:
     ("metric", "line"),
     [
         (
-            found("fid", Apart(6, 0, math.inf, math.inf), Apart(6, 0, math.inf, math.inf)),
+            power(
+                "fid", Separation(6, 0, math.inf, math.inf), Separation(6, 0, math.inf, math.inf)
+            ),
             "fid: tells 0 of 6 pairs apart with 300 samples; no number of samples up to 100,000 "
             "would tell half",
         ),
         (
-            found("fid", Apart(1, 1, 20.0, 20.0), Apart(1, 1, 30.0, 30.0)),
+            power("fid", Separation(1, 1, 20.0, 20.0), Separation(1, 1, 30.0, 30.0)),
             "fid: tells 1 of 1 pair apart with 300 samples",
         ),
         (
-            found("fid", Apart(1, 0, 450.0, 450.0), Apart(1, 0, 900.0, 900.0)),
+            power("fid", Separation(1, 0, 450.0, 450.0), Separation(1, 0, 900.0, 900.0)),
             "fid: tells 0 of 1 pair apart with 300 samples; about 450 samples would tell it, if "
             "they differ as it seems",
         ),
         (
-            found("t", None, Apart(6, 2, 7.0, math.inf), kind=Kind.RUN, n=1),
+            power("t", None, Separation(6, 2, 7.0, math.inf), kind=Kind.RUN, n=1),
             "t: tells 2 of 6 pairs apart with 1 run; about 7 runs would tell half, if they differ "
             "as it seems",
         ),
         (
-            found("fid", Apart(6, 0, math.inf, 1.0), Apart(6, 0, 1.0, 1.0), all_equal=True),
+            power(
+                "fid", Separation(6, 0, math.inf, 1.0), Separation(6, 0, 1.0, 1.0), all_equal=True
+            ),
             "fid: every sample of every variant is the same: nothing to tell apart",
         ),
         (
-            found("a\x1b[31m", Apart(1, 1, 20.0, 20.0), Apart(1, 1, 30.0, 30.0)),
+            power("a\x1b[31m", Separation(1, 1, 20.0, 20.0), Separation(1, 1, 30.0, 30.0)),
             "a\\x1b[31m: tells 1 of 1 pair apart with 300 samples",
         ),
     ],
 )
-def test_verdicts(metric: Discernment, line: str) -> None:
-    assert verdict(metric) == line
+def test_the_headline_of_a_metric(metric: MetricPower, line: str) -> None:
+    assert headline(metric) == line
 
 
-def test_tones_say_what_to_mind() -> None:
+def test_the_tones_of_the_headlines() -> None:
     tones = {line.text.strip(): line.tone for line in render_metrics(REPORT, width=200)}
-    by_metric = {told.partition(":")[0]: tone for told, tone in tones.items() if "tells" in told}
+    by_metric = {line.partition(":")[0]: tone for line, tone in tones.items() if "tells" in line}
     assert by_metric == {
         "latency": Tone.GREEN,
         "read_correctly": Tone.GREEN,
@@ -182,16 +186,16 @@ def test_tones_say_what_to_mind() -> None:
     }
 
 
-def test_where_there_is_nothing_to_set_beside() -> None:
+def test_without_two_rankings_there_is_no_comparison() -> None:
     alone = replace(FRONT, metrics=(TASK,), agreements=())
-    told = text(replace(REPORT, fronts=(alone,)))
-    assert "one metric only: no other ranking to set beside its own" in told
-    apart = replace(FRONT, agreements=())
-    told = text(replace(REPORT, fronts=(apart,)))
-    assert "no two metrics have two variants in common: rankings stay apart" in told
+    rendered = text(replace(REPORT, fronts=(alone,)))
+    assert "one metric only: no other ranking to set beside its own" in rendered
+    disjoint = replace(FRONT, agreements=())
+    rendered = text(replace(REPORT, fronts=(disjoint,)))
+    assert "no two metrics have two variants in common: rankings stay apart" in rendered
 
 
-def test_where_nothing_was_examined_only_that_is_told() -> None:
+def test_without_fronts_only_the_left_out_cases_are_rendered() -> None:
     assert text(replace(REPORT, fronts=())) == "test_a.py::test_b: alone on its front"
 
 
@@ -204,25 +208,25 @@ def test_few_samples_are_a_warning() -> None:
     assert "too few" not in text(replace(REPORT, fronts=(runs,)))
 
 
-def test_another_order_without_pairing_is_told() -> None:
-    rests = found("clip", Apart(6, 6, 50.0, 90.0), Apart(6, 0, math.inf, math.inf))
-    front = replace(FRONT, metrics=(LATENCY, rests, TASK))
-    told = " ".join(text(replace(REPORT, fronts=(front,))).split())
+def test_another_order_without_pairing_is_reported() -> None:
+    dependent = power("clip", Separation(6, 6, 50.0, 90.0), Separation(6, 0, math.inf, math.inf))
+    front = replace(FRONT, metrics=(LATENCY, dependent, TASK))
+    rendered = " ".join(text(replace(REPORT, fronts=(front,))).split())
     assert (
         "with samples of its own for each variant, read_correctly would stand before clip: 4 of 6 "
-        "pairs, not 0; half of all would take it 170 samples, not > 100,000" in told
+        "pairs, not 0; half of all would take it 170 samples, not > 100,000" in rendered
     )
-    # The golden report has none: there the same metric is first either way.
+    # The golden report has no such note: the same metric is first in both cases.
     assert "would stand before" not in GOLDEN
-    equal = replace(TASK, other=rests.other)
-    front = replace(FRONT, metrics=(rests, equal))
+    equal = replace(TASK, unpaired=dependent.unpaired)
+    front = replace(FRONT, metrics=(dependent, equal))
     assert "would stand before" not in text(replace(REPORT, fronts=(front,)))
     assert "would stand before" not in text(
         replace(REPORT, fronts=(replace(FRONT, metrics=(LATENCY,)),))
     )
 
 
-def test_all_level_is_no_winner() -> None:
+def test_without_a_best_variant_all_are_level() -> None:
     level = replace(GENERIC, ranking=Ranking(CASES, 1.0, 0.0))
     assert "all variants come out level" in text(
         replace(REPORT, fronts=(replace(FRONT, metrics=(level,)),))

@@ -1,4 +1,4 @@
-"""An A/A test by simulation: what is known of a machine is found."""
+"""A/A tests of simulated machines: the known spread, drift and repeatability are recovered."""
 
 import math
 import random
@@ -38,7 +38,7 @@ def scores(*values: float) -> Measurement:
 
 
 def runs_of(count: int, cases: dict[str, Callable[[int], Sequence[Measurement]]]) -> list[Run]:
-    """Each case maps the number of a run to its measurements; none where it was not measured."""
+    """Return runs; each case maps the index of a run to its measurements, which may be empty."""
     return [
         Run(
             HERE,
@@ -75,7 +75,7 @@ def test_a_known_spread_is_recovered() -> None:
     assert case.raw is None
 
 
-def test_the_interval_of_a_spread_covers_it_nine_times_of_ten() -> None:
+def test_the_interval_of_a_spread_covers_it_in_90_percent() -> None:
     draw = np.random.default_rng(3)
     variances = 0.03**2 * draw.chisquare(7, 2000) / 7
     found = [scatter_of(Spread(v, 7.0), relative=False) for v in variances]
@@ -86,7 +86,7 @@ def test_the_interval_of_a_spread_covers_it_nine_times_of_ten() -> None:
     assert sum(narrow) / len(narrow) < 0.875
 
 
-def test_a_drift_is_found_and_its_size() -> None:
+def test_a_drift_is_found_with_its_size() -> None:
     (noise,) = examined(
         runs_of(8, {"a": latencies(0.003, drift=0.01), "b": latencies(0.003)})
     ).metrics
@@ -98,12 +98,12 @@ def test_a_drift_is_found_and_its_size() -> None:
     assert noise.drifting
 
 
-def test_of_many_cases_the_plans_see_what_the_worst_lets_them() -> None:
+def test_the_overall_resolution_is_that_of_the_worst_case() -> None:
     (noise,) = examined(runs_of(8, {"a": latencies(0.002), "b": latencies(0.02)})).metrics
-    quiet, loud = (case.sights for case in noise.cases)
-    assert [sight.sees for sight in noise.overall] == [sight.sees for sight in loud]
-    assert all(q.sees < w.sees for q, w in zip(quiet, loud, strict=True))
-    assert [sight.plan for sight in loud] == [
+    quiet, noisy = (case.resolutions for case in noise.cases)
+    assert [r.resolution for r in noise.overall] == [r.resolution for r in noisy]
+    assert all(q.resolution < n.resolution for q, n in zip(quiet, noisy, strict=True))
+    assert [each.plan for each in noisy] == [
         Plan(1), Plan(3), Plan(5), Plan(1, 5), Plan(4, 12, interleaved=True)
     ]  # fmt: skip
 
@@ -116,34 +116,34 @@ def support(sd: float, *, tolerance: float = 0.05, policy: Policy = QUIET) -> Su
 
 def test_under_which_conditions_a_tolerance_holds() -> None:
     assert support(0.003) is Support.HOLDS
-    assert support(0.025, policy=replace(QUIET, confirming=0)) is Support.WITH_RUNS
-    assert support(0.003, policy=Policy()) is Support.IN_TURN
+    assert support(0.025, policy=replace(QUIET, confirming=0)) is Support.MORE_RUNS
+    assert support(0.003, policy=Policy()) is Support.INTERLEAVED
     assert support(0.2) is Support.NOWHERE
-    assert support(0.2, tolerance=0.0) is Support.UNASKED
+    assert support(0.2, tolerance=0.0) is Support.NO_TOLERANCE
 
 
-def test_the_cases_share_alpha_and_it_says_how_many() -> None:
+def first_resolution(report: NoiseReport) -> float:
+    return report.metrics[0].cases[0].resolutions[0].resolution
+
+
+def test_the_cases_share_alpha() -> None:
     alone = examined(runs_of(8, {"a": latencies(0.01)}))
     many = examined(runs_of(8, {str(i): latencies(0.01) for i in range(9)}))
     assert (alone.family, many.family) == (1, 9)
-    assert many.metrics[0].cases[0].sights[0].sees > alone.metrics[0].cases[0].sights[0].sees
+    assert first_resolution(many) > first_resolution(alone)
 
 
-def test_an_anchor_takes_its_share_from_what_sessions_see() -> None:
+def test_an_anchor_takes_a_share_of_alpha() -> None:
     runs = runs_of(8, {"a": latencies(0.01)})
     policy = Policy(confirming=5)
-    sees = [
+    without, with_anchor = (
         examine_noise(runs, policy, baseline_runs=5, has_anchor=has_anchor)
-        .metrics[0]
-        .cases[0]
-        .sights[0]
-        .sees
         for has_anchor in (False, True)
-    ]
-    assert sees[0] < sees[1]
+    )
+    assert first_resolution(without) < first_resolution(with_anchor)
 
 
-def test_a_metric_is_told_once_for_each_tolerance() -> None:
+def test_a_metric_is_reported_once_for_each_tolerance() -> None:
     wide = LATENCY.with_policy(tolerance=0.2)
     report = examined(
         runs_of(8, {"a": latencies(0.01), "b": latencies(0.01, metric=wide), "c": latencies(0.01)})
@@ -153,15 +153,15 @@ def test_a_metric_is_told_once_for_each_tolerance() -> None:
     assert report.case_ids == ("a", "c", "b")
 
 
-def test_the_host_reference_takes_out_the_mood() -> None:
+def test_the_host_reference_removes_the_state_of_the_host() -> None:
     draw = random.Random(2)
-    moods = [draw.gauss(0, 0.03) for _ in range(12)]
+    host_states = [draw.gauss(0, 0.03) for _ in range(12)]
 
     def case(number: int) -> Sequence[Measurement]:
         own = draw.gauss(0, 0.002)
         return [
-            reading(LATENCY, math.exp(moods[number] + own)),
-            reading(HOST_REFERENCE, math.exp(moods[number])),
+            reading(LATENCY, math.exp(host_states[number] + own)),
+            reading(HOST_REFERENCE, math.exp(host_states[number])),
         ]
 
     (noise,) = examined(runs_of(12, {"a": case}), Policy()).metrics
@@ -172,10 +172,13 @@ def test_the_host_reference_takes_out_the_mood() -> None:
     assert "adjusted by the host reference" in found.notes[0]
 
 
-def test_a_mood_that_turned_in_between_is_told() -> None:
+def test_a_host_that_changed_between_the_halves_is_reported() -> None:
     def case(number: int) -> Sequence[Measurement]:
-        mood = 0.3 * (number >= 4) + 0.01 * (number % 2)
-        return [reading(LATENCY, math.exp(mood)), reading(HOST_REFERENCE, math.exp(mood))]
+        host_state = 0.3 * (number >= 4) + 0.01 * (number % 2)
+        return [
+            reading(LATENCY, math.exp(host_state)),
+            reading(HOST_REFERENCE, math.exp(host_state)),
+        ]
 
     (noise,) = examined(runs_of(8, {"a": case})).metrics
     assert "the second half of the runs is not comparable" in noise.cases[0].notes[0]
@@ -183,7 +186,7 @@ def test_a_mood_that_turned_in_between_is_told() -> None:
     assert noise.drifting
 
 
-def test_what_repeats_and_what_does_not() -> None:
+def test_differing_values_of_repeatable_metrics_are_counted() -> None:
     report = examined(
         runs_of(
             5,
@@ -196,10 +199,10 @@ def test_what_repeats_and_what_does_not() -> None:
             },
         )
     )
-    memory, number, score = report.repetitions
+    memory, number, score = report.repeatability
     assert (memory.values, memory.differing, memory.low, memory.high) == (5, 1, 1000, 1001)
     assert number.repeated
-    # What differs in digits that a baseline does not keep is the same.
+    # A difference in digits that a baseline does not keep does not count.
     assert (score.values, score.differing, score.sample) == (3, 1, "s1")
     assert (score.low, score.high) == pytest.approx((0.2, 0.24))
     assert report.metrics == ()
@@ -210,7 +213,7 @@ def test_a_recorded_number_that_differs_is_noisy() -> None:
     report = examined(runs_of(6, {"a": lambda n: [reading(NUMBER, 0.8 + 0.01 * (n % 3))]}))
     assert [noise.metric.name for noise in report.metrics] == ["number"]
     assert report.metrics[0].cases[0].scatter.sd == pytest.approx(0.00894, rel=0.01)
-    assert not report.repetitions
+    assert not report.repeatability
 
 
 def test_diagnostics_are_not_examined() -> None:
@@ -219,7 +222,7 @@ def test_diagnostics_are_not_examined() -> None:
     assert report.family == 1
 
 
-def test_what_was_not_measured_each_time_is_told() -> None:
+def test_metrics_that_were_not_measured_in_each_run_are_reported() -> None:
     flaky = latencies(0.01)
     report = examined(
         runs_of(
@@ -237,8 +240,8 @@ def test_what_was_not_measured_each_time_is_told() -> None:
         )
     )
     assert [case.case_id for case in report.metrics[0].cases] == ["steady", "flaky"]
-    flaky_told, partly_told, zero_told, rare_told = report.left_out
-    assert flaky_told == "flaky was measured in 7 of 8 runs"
-    assert partly_told == "latency of partly was measured in 2 of 8 runs"
-    assert zero_told.startswith("latency of zero: reading 0 is 0;")
-    assert rare_told == "rare was measured in 3 of 8 runs"
+    flaky_text, partly_text, zero_text, rare_text = report.left_out
+    assert flaky_text == "flaky was measured in 7 of 8 runs"
+    assert partly_text == "latency of partly was measured in 2 of 8 runs"
+    assert zero_text.startswith("latency of zero: reading 0 is 0;")
+    assert rare_text == "rare was measured in 3 of 8 runs"

@@ -1,4 +1,4 @@
-"""The report of an A/A test, as a terminal of 80 columns shows it."""
+"""The report of an A/A test, rendered for 80 columns."""
 
 import math
 from dataclasses import replace
@@ -13,9 +13,9 @@ from pytest_pareto.doctor.noise_model import (
     MetricNoise,
     NoiseReport,
     Plan,
-    Repetition,
+    PlanResolution,
+    Repeatability,
     Scatter,
-    Sight,
     SplitSizes,
 )
 from pytest_pareto.doctor.noise_text import render_noise
@@ -37,19 +37,23 @@ FID = Metric("fid", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
 PLANS = (Plan(1), Plan(3), Plan(5), Plan(1, 5), Plan(4, 12, interleaved=True))
 
 
-def alarms(shuffled: int, in_order: int, at_zero: int, in_order_at_zero: int, naive: int) -> Any:
+def alarms(
+    shuffled: int, contiguous: int, at_zero: int, contiguous_at_zero: int, naive: int
+) -> FalseAlarms:
     return FalseAlarms(
         Alarms(shuffled, 56),
-        Alarms(in_order, 6),
+        Alarms(contiguous, 6),
         Alarms(at_zero, 56),
-        Alarms(in_order_at_zero, 6),
+        Alarms(contiguous_at_zero, 6),
         Alarms(naive, 56),
     )
 
 
-def case(name: str, metric: Metric, sd: float, sees: tuple[float, ...], **more: Any) -> CaseNoise:
-    """A case whose tolerances hold where what is seen is at most twice as large."""
-    about: dict[str, Any] = {
+def case(
+    name: str, metric: Metric, sd: float, resolutions: tuple[float, ...], **more: Any
+) -> CaseNoise:
+    """Return a case whose tolerance holds where the resolution is at most twice of it."""
+    defaults: dict[str, Any] = {
         "raw": None,
         "drift": None,
         "alarms": alarms(0, 0, 3, 0, 9),
@@ -62,11 +66,11 @@ def case(name: str, metric: Metric, sd: float, sees: tuple[float, ...], **more: 
         front=FRONT,
         metric=metric,
         scatter=Scatter(sd, 0.7 * sd, 1.8 * sd),
-        sights=tuple(
-            Sight(plan, value, value / 2, value <= 2 * metric.tolerance)
-            for plan, value in zip(PLANS, sees, strict=True)
+        resolutions=tuple(
+            PlanResolution(plan, value, value / 2, value <= 2 * metric.tolerance)
+            for plan, value in zip(PLANS, resolutions, strict=True)
         ),
-        **about | more,
+        **defaults | more,
     )
 
 
@@ -93,9 +97,9 @@ REPORT = NoiseReport(
     family=3,
     splits=SplitSizes(5, 3),
     metrics=(SLOW, QUIET),
-    repetitions=(
-        Repetition(f"{FRONT}[base]", PEAK_MEMORY, 8, 0, 2.0**30, 2.0**30),
-        Repetition(f"{FRONT}[base]", SCORE, 300, 0, 0.0, 0.0, "s0"),
+    repeatability=(
+        Repeatability(f"{FRONT}[base]", PEAK_MEMORY, 8, 0, 2.0**30, 2.0**30),
+        Repeatability(f"{FRONT}[base]", SCORE, 300, 0, 0.0, 0.0, "s0"),
     ),
 )
 
@@ -137,7 +141,7 @@ def text(*args: Any, **how: Any) -> str:
     return "\n".join(line.text for line in rendered(*args, **how))
 
 
-def test_what_a_tired_person_reads() -> None:
+def test_the_sentences_of_the_report() -> None:
     assert text().startswith(GOLDEN), text()
 
 
@@ -175,22 +179,22 @@ False alarms: all these runs split into 5 and 3 and compared at alpha 0.05,
   splits depend on each other: the rates are rough."""
 
 
-def test_the_figures_and_what_they_rest_on() -> None:
+def test_the_tables_and_the_assumptions() -> None:
     assert TABLES in text()
     assert text().endswith(CLOSING)
 
 
-def test_tones_say_what_to_mind() -> None:
+def test_the_tones_of_the_lines() -> None:
     tones = {line.text.strip(): line.tone for line in rendered()}
     assert tones["latency: its tolerance of 5 % holds with --pareto-against only"] is Tone.YELLOW
     assert tones["device_time: its tolerance of 1 % holds on this machine"] is Tone.GREEN
-    (drifted,) = (tone for told, tone in tones.items() if told.startswith("drifted"))
+    (drifted,) = (tone for line, tone in tones.items() if line.startswith("drifted"))
     assert drifted is Tone.YELLOW
 
 
-def only(metric: Metric, sd: float, sees: tuple[float, ...], **more: Any) -> NoiseReport:
-    noise = MetricNoise(metric, (case("base", metric, sd, sees, **more),))
-    return replace(REPORT, metrics=(noise,), repetitions=())
+def only(metric: Metric, sd: float, resolutions: tuple[float, ...], **more: Any) -> NoiseReport:
+    noise = MetricNoise(metric, (case("base", metric, sd, resolutions, **more),))
+    return replace(REPORT, metrics=(noise,), repeatability=())
 
 
 @pytest.mark.parametrize(
@@ -220,40 +224,42 @@ def only(metric: Metric, sd: float, sees: tuple[float, ...], **more: Any) -> Noi
         ),
     ],
 )
-def test_what_to_do_about_it(report: NoiseReport, headline: str, remedy: str) -> None:
+def test_the_headline_and_the_remedy(report: NoiseReport, headline: str, remedy: str) -> None:
     assert rendered(report, verbosity=-1)[0].text == headline
-    told = " ".join(text(report).split())
-    assert headline in told
-    assert remedy in told
+    words = " ".join(text(report).split())
+    assert headline in words
+    assert remedy in words
 
 
-def test_where_nothing_holds_it_says_nothing() -> None:
+def test_a_plan_without_a_tolerance_is_rendered_as_nothing() -> None:
     (noise,) = only(LATENCY, 0.2, (math.inf, 3.5, 2.1, 1.8, 0.9)).metrics
-    told = " ".join(text(replace(REPORT, metrics=(noise,))).split())
-    assert "would hold: nothing with 1 run, 175 % with 3 runs," in told
+    words = " ".join(text(replace(REPORT, metrics=(noise,))).split())
+    assert "would hold: nothing with 1 run, 175 % with 3 runs," in words
 
 
-def test_what_did_not_repeat_is_a_warning() -> None:
-    bad = (
-        Repetition(f"{FRONT}[a]", PEAK_MEMORY, 8, 2, 2.0**30, 2.0**30 + 512),
-        Repetition(f"{FRONT}[a]", SCORE, 300, 12, 0.2, 0.3, "7 from seed 7"),
-        *(Repetition(f"{FRONT}[{i}]", SCORE, 300, 1, 0.2, 0.3, "s") for i in range(4)),
+def test_differing_values_are_a_warning() -> None:
+    differing = (
+        Repeatability(f"{FRONT}[a]", PEAK_MEMORY, 8, 2, 2.0**30, 2.0**30 + 512),
+        Repeatability(f"{FRONT}[a]", SCORE, 300, 12, 0.2, 0.3, "7 from seed 7"),
+        *(Repeatability(f"{FRONT}[{i}]", SCORE, 300, 1, 0.2, 0.3, "s") for i in range(4)),
     )
-    report = replace(REPORT, metrics=(), repetitions=bad, left_out=("a was measured in 7 of 8",))
+    report = replace(
+        REPORT, metrics=(), repeatability=differing, left_out=("a was measured in 7 of 8",)
+    )
     lines = rendered(report)
-    told = " ".join(" ".join(line.text for line in lines).split())
+    words = " ".join(" ".join(line.text for line in lines).split())
     memory = f"peak_memory: not the same in each run: {FRONT}[a] from 1073741824 to 1073742336 B"
-    assert memory in told
+    assert memory in words
     assert (
         f"accuracy: scores are drawn anew in each run: 12 of 300 in {FRONT}[a] "
-        "(sample '7 from seed 7' from 0.2000 to 0.3000);" in told
+        "(sample '7 from seed 7' from 0.2000 to 0.3000);" in words
     )
-    assert told.endswith("; and 2 more a was measured in 7 of 8")
+    assert words.endswith("; and 2 more a was measured in 7 of 8")
     assert all(line.tone is Tone.YELLOW for line in lines[2:])
-    assert "the same" not in told.replace("not the same", "")
+    assert "the same" not in words.replace("not the same", "")
 
 
-def test_what_failed_stands_first_and_alone_if_there_is_nothing_else() -> None:
+def test_failures_come_first_or_alone() -> None:
     (line,) = rendered(None, "test_a failed in 2 of 8 runs: AssertionError")
     assert (line.text, line.tone) == (
         "FAIL  test_a failed in 2 of 8 runs: AssertionError",
@@ -263,7 +269,7 @@ def test_what_failed_stands_first_and_alone_if_there_is_nothing_else() -> None:
     assert rendered(None) == []
 
 
-def test_quietly_it_says_a_line_for_each_metric() -> None:
+def test_below_verbosity_0_there_is_a_line_per_metric() -> None:
     assert text(verbosity=-1) == (
         "latency: its tolerance of 5 % holds with --pareto-against only\n"
         "device_time: its tolerance of 1 % holds on this machine"

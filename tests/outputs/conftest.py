@@ -1,4 +1,4 @@
-"""Albums on disk, as a session leaves them."""
+"""Albums on disk, as a session writes them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pytest_pareto.outputs.image_folder import Album, AlbumWriter, Room, read_album
+from pytest_pareto.outputs.image_folder import Album, AlbumWriter, ByteBudget, read_album
 
 MakeAlbum = Callable[..., Album]
 
 
 @pytest.fixture
 def make_album(tmp_path: Path) -> MakeAlbum:
-    made = 0
+    count = 0
 
     def make(
         shades: Mapping[str, int],
@@ -22,11 +22,11 @@ def make_album(tmp_path: Path) -> MakeAlbum:
         metrics: tuple[str, ...] = ("score",),
         size: int = 8,
     ) -> Album:
-        """Keep a plain grey image of a shade for each sample."""
-        nonlocal made
-        made += 1
-        folder = tmp_path / "candidate" / str(made)
-        writer = AlbumWriter(folder, case_id, metrics, Room(10**9))
+        """Write an album with a plain grey image of a given shade for each sample."""
+        nonlocal count
+        count += 1
+        folder = tmp_path / "candidate" / str(count)
+        writer = AlbumWriter(folder, case_id, metrics, ByteBudget(10**9))
         for sample, shade in shades.items():
             writer.keep(sample, Image.new("L", (size, size), shade))
         album = read_album(folder)

@@ -27,7 +27,7 @@ def shades(album: Album) -> dict[str, object]:
     return found
 
 
-def test_what_is_accepted_is_found_again_and_hidden_from_git(
+def test_accepted_outputs_are_read_back_and_ignored_by_git(
     tmp_path: Path, make_album: MakeAlbum
 ) -> None:
     album = make_album({"a": 1, "b/ü": 2})
@@ -40,7 +40,7 @@ def test_what_is_accepted_is_found_again_and_hidden_from_git(
     assert "deleted at any time" in (tmp_path / FOLDER / "README.md").read_text()
 
 
-def test_newer_outputs_take_the_place_of_older_ones(tmp_path: Path, make_album: MakeAlbum) -> None:
+def test_newer_outputs_replace_older_ones(tmp_path: Path, make_album: MakeAlbum) -> None:
     for key, shade in (("old", 1), ("new", 2)):
         album = make_album({"a": shade})
         accept(tmp_path, "cpu", [(album, {"score": key})], {(CASE, "score"): key}, MUCH)
@@ -49,7 +49,7 @@ def test_newer_outputs_take_the_place_of_older_ones(tmp_path: Path, make_album: 
     assert found.scores == {"score": "new"}
 
 
-def test_older_outputs_stay_while_a_metric_was_not_accepted_anew(
+def test_older_outputs_stay_for_a_metric_that_was_not_accepted_again(
     tmp_path: Path, make_album: MakeAlbum
 ) -> None:
     both = {(CASE, "score"): "s1", (CASE, "psnr"): "p1"}
@@ -61,7 +61,7 @@ def test_older_outputs_stay_while_a_metric_was_not_accepted_anew(
     assert by_key == {"s1": {"a": 1}, "s2": {"a": 2}}
 
 
-def test_outputs_of_a_case_that_is_gone_go(tmp_path: Path, make_album: MakeAlbum) -> None:
+def test_outputs_of_a_removed_case_are_removed(tmp_path: Path, make_album: MakeAlbum) -> None:
     accept(tmp_path, "cpu", [(make_album({"a": 1}), {"score": "k"})], {(CASE, "score"): "k"}, MUCH)
     other = make_album({"a": 2}, case_id="test_b.py::b")
     accept(tmp_path, "cpu", [(other, {"score": "k"})], {("test_b.py::b", "score"): "k"}, MUCH)
@@ -78,10 +78,11 @@ def test_the_whole_folder_is_bounded(tmp_path: Path, make_album: MakeAlbum) -> N
     found = accepted_albums(tmp_path, "cpu")
     assert left_out == 80 - sum(len(album.samples) for album in found) > 0
     assert left_out == sum(len(album.lacking) for album in found)
-    assert size_b(tmp_path / FOLDER) < 4_000 + 80 * 200  # the index says what is lacking
+    # The index has an entry for each missing image.
+    assert size_b(tmp_path / FOLDER) < 4_000 + 80 * 200
 
 
-def test_equal_scores_have_one_key_as_the_baseline_rounds_them() -> None:
+def test_the_key_of_scores_ignores_their_order_and_rounds_as_the_baseline_does() -> None:
     key = scores_key(Samples(("a", "b"), (0.123449, 2.0)))
     assert key == scores_key(Samples(("b", "a"), (2.0, 0.1234)))
     assert key != scores_key(Samples(("a", "b"), (2.0, 0.1234)))
@@ -90,7 +91,7 @@ def test_equal_scores_have_one_key_as_the_baseline_rounds_them() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
-def test_two_sessions_take_turns(tmp_path: Path, make_album: MakeAlbum) -> None:
+def test_a_second_session_waits_for_the_lock(tmp_path: Path, make_album: MakeAlbum) -> None:
     album = make_album({"a": 1})
     current = {(CASE, "score"): "k"}
     top = tmp_path / FOLDER
@@ -104,14 +105,14 @@ def test_two_sessions_take_turns(tmp_path: Path, make_album: MakeAlbum) -> None:
         assert accepted_albums(tmp_path, "cpu") == []
     accepting.join(20)
     assert len(accepted_albums(tmp_path, "cpu")) == 1
-    with locked(tmp_path):  # another folder's lock is nobody's concern
-        free = threading.Thread(target=accept, args=arguments)
-        free.start()
-        free.join(20)
-        assert not free.is_alive()
+    with locked(tmp_path):  # the lock of another folder has no effect
+        other = threading.Thread(target=accept, args=arguments)
+        other.start()
+        other.join(20)
+        assert not other.is_alive()
 
 
-KILLED = """
+WRITER = """
 import sys
 from itertools import count
 from pathlib import Path
@@ -123,19 +124,19 @@ for number in count():
     accepting = [(albums[number % 2], {"score": key})]
     accept(Path(sys.argv[1]), "cpu", accepting, {("test_a.py::test_a", "score"): key}, 10**9)
     if number == 1:
-        print("going", flush=True)
+        print("writing", flush=True)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
 @pytest.mark.parametrize("delay_s", [0.0, 0.013, 0.029])
-def test_what_a_killed_session_left_is_of_one_kind(
+def test_a_killed_session_leaves_old_or_new_outputs_and_no_mixture(
     tmp_path: Path, make_album: MakeAlbum, delay_s: float
 ) -> None:
     ids = [str(number) for number in range(30)]
     for shade in (0, 1):
         make_album(dict.fromkeys(ids, shade))
-    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()

@@ -1,4 +1,4 @@
-"""Folders that are whole or not there."""
+"""Shared folders that are complete or absent."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import pytest
 from pytest_pareto.outputs.folders import locked, remove
 
 
-def test_what_is_being_removed_has_its_name_no_more(
+def test_a_folder_is_renamed_before_it_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else whoever is killed while removing leaves a folder that lacks some of its files."""
+    """Otherwise a process killed while removing would leave a folder with some files missing."""
     folder = tmp_path / "album"
     folder.mkdir()
     (folder / "image").write_text("")

@@ -5,7 +5,7 @@ from PIL import Image
 
 from pytest_pareto.outputs.image_folder import Keeper, read_albums
 
-NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)  # some 4.2 kB
+NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)  # about 4.2 kB
 
 
 def test_each_evaluation_has_an_album(tmp_path: Path) -> None:
@@ -19,8 +19,8 @@ def test_each_evaluation_has_an_album(tmp_path: Path) -> None:
             assert image.getpixel((0, 0)) == shade
 
 
-def test_a_test_that_is_run_again_begins_anew(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, 6_000)  # room for one
+def test_outputs_of_an_earlier_attempt_are_removed(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, 6_000)  # enough for one image
     keeper.begin("t")
     keeper.keep("t", "t#x", ())("early", NOISE)
     keeper.keep("other", "other", ())("small", Image.new("L", (2, 2)))

@@ -13,15 +13,15 @@ ANY_TEXT = st.text(st.characters(), max_size=300)  # lone surrogates too
 @example(["a/b", "a\\b", "a b", "A B", "../..", "", ".", "\x00", "\x1b[31m", "\u202eabc"])
 @example(["\xe9", "e\u0301"])
 @example(["con", "CON", "nul", "x" * 300, "x" * 301, "\ud800", "中", "id"])
-def test_names_are_safe_and_each_is_of_one_id(ids: list[str]) -> None:
+def test_names_are_safe_and_unique(ids: list[str]) -> None:
     names = [file_name(text) for text in ids]
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,43}", name) for name in names)
     assert not {name.lower() for name in names} & {"con", "nul", "aux", "prn", "com1"}
     assert len({name.lower() for name in names}) == len(ids)
 
 
-def test_the_check_sees_a_name_without_the_hash() -> None:
-    """What `test_names_are_safe_and_each_is_of_one_id` asks is not true of readable parts alone."""
+def test_names_without_the_hash_are_not_unique() -> None:
+    """The check of `test_names_are_safe_and_unique` fails for the readable parts alone."""
     readable = [file_name(text).rpartition("-")[0].lower() for text in ("a/b", "a b", "A/B")]
     assert len(set(readable)) == 1
 

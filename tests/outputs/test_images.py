@@ -10,7 +10,7 @@ from PIL import Image
 from pytest_pareto.outputs.images import NoImageError, as_picture
 
 RNG = np.random.default_rng(0)
-COLOURS = RNG.integers(0, 256, (6, 5, 3), dtype=np.uint8)  # 5 wide, 6 high
+COLOURS = RNG.integers(0, 256, (6, 5, 3), dtype=np.uint8)  # 6 rows, 5 columns
 GREYS = COLOURS[:, :, 0]
 OPAQUE = np.dstack([COLOURS, GREYS])
 
@@ -36,7 +36,7 @@ def pixels(output: object) -> Any:
         (torch.tensor(COLOURS).permute(2, 0, 1)[None] / 255).requires_grad_(),
     ],
 )
-def test_every_form_shows_the_same_colours(output: object) -> None:
+def test_every_accepted_form_gives_the_same_colours(output: object) -> None:
     assert (pixels(output) == COLOURS).all()
     assert not as_picture(output).clipped
 
@@ -60,7 +60,7 @@ def test_other_forms() -> None:
     assert (pixels(Image.fromarray((GREYS / 255).astype(np.float32))) == GREYS).all()
 
 
-def test_where_both_ends_could_be_channels_a_tensor_has_them_first() -> None:
+def test_an_ambiguous_shape_is_channels_first_for_tensors_only() -> None:
     both = RNG.integers(0, 256, (3, 7, 4), dtype=np.uint8)
     assert pixels(both).shape == (3, 7, 4)
     assert pixels(torch.tensor(both)).shape == (7, 4, 3)
@@ -76,17 +76,19 @@ def test_where_both_ends_could_be_channels_a_tensor_has_them_first() -> None:
         (np.array([[5, 300], [7, 8]]), [[5, 255], [7, 8]]),
     ],
 )
-def test_what_is_outside_is_clipped_and_said(output: object, expected: list[list[int]]) -> None:
+def test_values_outside_the_range_are_clipped_and_marked(
+    output: object, expected: list[list[int]]
+) -> None:
     assert pixels(output).tolist() == expected
     assert as_picture(output).clipped
 
 
-def test_a_rounding_error_is_no_clipping() -> None:
+def test_a_rounding_error_is_not_clipping() -> None:
     assert not as_picture(np.array([[1.0000001, -1e-7], [0, 1]])).clipped
 
 
 @pytest.mark.parametrize(
-    ("output", "why"),
+    ("output", "reason"),
     [
         ("a text", "a str is no image"),
         ([1, 2], "a list is no image"),
@@ -100,12 +102,12 @@ def test_a_rounding_error_is_no_clipping() -> None:
         (torch.zeros(3, 8, 8, device="meta"), "Tensor: NotImplementedError"),
     ],
 )
-def test_what_is_no_image_says_why(output: object, why: str) -> None:
-    with pytest.raises(NoImageError, match=why):
+def test_the_error_of_a_value_that_is_no_image_has_the_reason(output: object, reason: str) -> None:
+    with pytest.raises(NoImageError, match=reason):
         as_picture(output)
 
 
-def test_a_lazy_image_whose_file_is_gone(tmp_path: Path) -> None:
+def test_a_lazy_image_whose_file_is_closed(tmp_path: Path) -> None:
     Image.fromarray(COLOURS).convert("CMYK").save(tmp_path / "a.tiff")
     lazy = Image.open(tmp_path / "a.tiff")
     lazy.fp.close()  # type: ignore[union-attr]  # it has one: it was opened

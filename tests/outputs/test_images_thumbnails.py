@@ -1,4 +1,4 @@
-"""Pictures for a page: small, within a budget, and never a reason to fail."""
+"""Thumbnails for an HTML page: small, within a budget, without errors."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pytest_pareto.outputs.images import make_thumbnails
 
 @pytest.fixture
 def noisy(tmp_path: Path) -> Path:
-    """A picture that PNG cannot make small: 1600 × 900 of noise."""
+    """Return a PNG that does not compress: 1600 × 900 pixels of noise."""
     pixels = np.random.default_rng(7).integers(0, 256, (900, 1600, 3), np.uint8)
     file = tmp_path / "noisy.png"
     Image.fromarray(pixels).save(file)
@@ -26,29 +26,29 @@ def plain(tmp_path: Path) -> Path:
 
 
 def test_a_small_file_stays_as_it_is(plain: Path) -> None:
-    (made,) = make_thumbnails([plain]).made
-    assert made is not None
-    assert (made.media_type, made.data) == ("image/png", plain.read_bytes())
+    (thumbnail,) = make_thumbnails([plain]).made
+    assert thumbnail is not None
+    assert (thumbnail.media_type, thumbnail.data) == ("image/png", plain.read_bytes())
 
 
-def test_a_large_one_is_shrunk(noisy: Path) -> None:
-    (made,) = make_thumbnails([noisy]).made
-    assert made is not None
-    assert made.media_type == "image/jpeg"
-    assert len(made.data) < noisy.stat().st_size / 5
+def test_a_large_file_is_shrunk(noisy: Path) -> None:
+    (thumbnail,) = make_thumbnails([noisy]).made
+    assert thumbnail is not None
+    assert thumbnail.media_type == "image/jpeg"
+    assert len(thumbnail.data) < noisy.stat().st_size / 5
 
 
-def test_what_cannot_be_read_is_left_out_and_counted(plain: Path, tmp_path: Path) -> None:
+def test_unreadable_files_are_counted(plain: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(plain.read_bytes()[:40])
     found = make_thumbnails([broken, plain, tmp_path / "gone.png"])
-    assert [made is not None for made in found.made] == [False, True, False]
+    assert [each is not None for each in found.made] == [False, True, False]
     assert (found.unreadable, found.too_many) == (2, 0)
 
 
-def test_the_budget_holds_and_the_rest_is_counted(plain: Path) -> None:
+def test_files_beyond_the_budget_are_counted(plain: Path) -> None:
     size_b = plain.stat().st_size
     found = make_thumbnails([plain] * 5, budget_b=2 * size_b + 1)
-    assert sum(made is not None for made in found.made) == 2
+    assert sum(each is not None for each in found.made) == 2
     assert found.too_many == 3
     assert make_thumbnails([plain] * 5).too_many == 0

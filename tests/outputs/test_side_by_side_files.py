@@ -14,7 +14,7 @@ def image(make_album: MakeAlbum) -> Path:
     return file
 
 
-def test_a_picture_per_worst_sample(tmp_path: Path, image: Path) -> None:
+def test_there_is_a_picture_per_worst_sample(tmp_path: Path, image: Path) -> None:
     pairs = [
         Pair(metric, rank, sample, Side(image, 1.0), Side(None, 0.0))
         for metric in ("accuracy", "a/b\n..")

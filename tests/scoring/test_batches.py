@@ -1,4 +1,4 @@
-"""Batches that fail are halved; executors keep the order; what waits is cancelled."""
+"""Batches that fail are halved; executors keep the order; waiting batches are cancelled."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -26,17 +26,17 @@ def draw(samples: Sequence[str]) -> list[float]:
     return [float(sample[1:]) for sample in samples]
 
 
-class Fussy:
-    """Generates, but no more than ``most`` at once, and never one of ``never``."""
+class Limited:
+    """Fails for batches larger than ``most``, and for batches with the sample ``never``."""
 
     def __init__(self, most: int, never: str | None = None) -> None:
         self.most, self.never = most, never
-        self.asked: list[int] = []
+        self.sizes: list[int] = []
 
     def __call__(self, samples: Sequence[str]) -> list[float]:
-        self.asked.append(len(samples))
+        self.sizes.append(len(samples))
         if len(samples) > self.most:
-            import torch  # here, so that other processes need not wait for it
+            import torch  # imported here, so that worker processes do not import it
 
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         if self.never in samples:
@@ -62,14 +62,14 @@ def note_of(result: Evaluation) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("threaded", [False, True])
-def test_a_batch_that_is_too_large_heals_in_halves(threaded: bool) -> None:
-    fussy = Fussy(most=10)
+def test_a_batch_that_is_too_large_is_run_in_halves(threaded: bool) -> None:
+    generate = Limited(most=10)
     with ThreadPoolExecutor(1) as pool:
         result = evaluate(
-            fussy, IDS, metrics=LENGTH, batch_size=40, executor=pool if threaded else None
+            generate, IDS, metrics=LENGTH, batch_size=40, executor=pool if threaded else None
         )
     assert list(result.scores["length"].values()) == list(range(40))
-    assert fussy.asked == [40, 20, 10, 10, 10, 10] if not threaded else fussy.asked[0] == 40
+    assert generate.sizes == [40, 20, 10, 10, 10, 10] if not threaded else generate.sizes[0] == 40
     assert note_of(result) == (
         "batches of 40 failed (OutOfMemoryError (CUDA out of memory. Tried to allocate 2 GiB)), "
         "continued with 10",
@@ -78,10 +78,12 @@ def test_a_batch_that_is_too_large_heals_in_halves(threaded: bool) -> None:
 
 
 @pytest.mark.parametrize("threaded", [False, True])
-def test_a_sample_that_fails_alone_ends_it_and_the_rest_is_kept(threaded: bool) -> None:
+def test_a_sample_that_fails_alone_ends_the_evaluation_and_keeps_earlier_scores(
+    threaded: bool,
+) -> None:
     with ThreadPoolExecutor(1) as pool:
         result = evaluate(
-            Fussy(most=40, never="p37"),
+            Limited(most=40, never="p37"),
             IDS,
             metrics=LENGTH,
             batch_size=16,
@@ -98,15 +100,15 @@ def test_a_sample_that_fails_alone_ends_it_and_the_rest_is_kept(threaded: bool) 
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-def test_outputs_that_cannot_be_told_apart_are_not_tried_again() -> None:
-    asked = []
+def test_outputs_that_cannot_be_assigned_to_samples_are_not_retried() -> None:
+    sizes = []
 
     def one_for_all(samples: Sequence[str]) -> list[float]:
-        asked.append(len(samples))
+        sizes.append(len(samples))
         return [0.0]  # right for a batch of one: halving would hide it
 
     result = evaluate(one_for_all, IDS, metrics=LENGTH, batch_size=8)
-    assert asked == [8]
+    assert sizes == [8]
     assert "list of length 1 for a batch of 8" in str(result.measurements[0].absent)
 
 
@@ -119,25 +121,25 @@ def test_an_executor_changes_no_score(kind: str, request: pytest.FixtureRequest)
 
 
 class AwkwardError(Exception):
-    """Does not survive the way between processes, and would take the pool down with it."""
+    """Cannot be unpickled, and would break the process pool."""
 
     def __init__(self, one: str, other: str) -> None:
         super().__init__(one + other)
 
 
-def fails_far_away(samples: Sequence[str]) -> list[float]:
+def fails_in_worker(samples: Sequence[str]) -> list[float]:
     raise AwkwardError("far ", "away")
 
 
-def test_a_failure_in_another_process_tells_where(processes: Executor) -> None:
-    result = evaluate(fails_far_away, IDS[:1], metrics=LENGTH, executor=processes)
-    said = r"'p0' could not be generated: AwkwardError \(far away\)"
-    with pytest.raises(ParetoError, match=said) as caught:
+def test_a_failure_in_another_process_has_its_traceback(processes: Executor) -> None:
+    result = evaluate(fails_in_worker, IDS[:1], metrics=LENGTH, executor=processes)
+    message = r"'p0' could not be generated: AwkwardError \(far away\)"
+    with pytest.raises(ParetoError, match=message) as caught:
         result.check()
-    assert "in fails_far_away" in str(caught.value.__cause__)
+    assert "in fails_in_worker" in str(caught.value.__cause__)
 
 
-def test_what_cannot_be_sent_to_another_process_is_said(processes: Executor) -> None:
+def test_a_function_that_cannot_be_pickled_is_reported(processes: Executor) -> None:
     def local(samples: Sequence[str]) -> list[float]:
         return draw(samples)
 
@@ -146,15 +148,15 @@ def test_what_cannot_be_sent_to_another_process_is_said(processes: Executor) -> 
     assert "pickle" in str(result.measurements[0].absent)
 
 
-def test_a_pool_that_was_shut_down_is_said_to_be() -> None:
+def test_an_executor_that_was_shut_down_is_reported() -> None:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     result = evaluate(draw, IDS, metrics=LENGTH, executor=pool)
     assert "the executor takes no more batches" in str(result.measurements[0].absent)
 
 
-class Watched(ThreadPoolExecutor):
-    """Remembers its futures."""
+class RecordingPool(ThreadPoolExecutor):
+    """Records its futures."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -168,11 +170,11 @@ class Watched(ThreadPoolExecutor):
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(module, "_most_in_flight", lambda: 4)
+    monkeypatch.setattr(module, "_max_in_flight", lambda: 4)
     return iter([4])
 
 
-def test_ctrl_c_cancels_what_waits_and_few_wait(few: Iterator[int]) -> None:
+def test_ctrl_c_cancels_waiting_batches_and_few_wait(few: Iterator[int]) -> None:
     def interrupt(done: int, total: int, elapsed_s: float) -> None:
         raise KeyboardInterrupt
 
@@ -180,7 +182,7 @@ def test_ctrl_c_cancels_what_waits_and_few_wait(few: Iterator[int]) -> None:
         time.sleep(0.02)
         return draw(samples)
 
-    with Watched() as pool:
+    with RecordingPool() as pool:
         with pytest.raises(KeyboardInterrupt):
             evaluate(slowly, IDS, metrics=LENGTH, executor=pool, progress=interrupt)
         assert len(pool.futures) == next(few)
@@ -188,12 +190,14 @@ def test_ctrl_c_cancels_what_waits_and_few_wait(few: Iterator[int]) -> None:
 
 
 class Outcome(BaseException):
-    """As pytest's skip and fail are."""
+    """A BaseException, as pytest's skip and fail are."""
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, Outcome])
 @pytest.mark.parametrize("threaded", [False, True])
-def test_what_is_no_error_passes_through(raised: type[BaseException], threaded: bool) -> None:
+def test_interruptions_and_outcomes_pass_through(
+    raised: type[BaseException], threaded: bool
+) -> None:
     def stop(samples: Sequence[str]) -> list[float]:
         raise raised
 

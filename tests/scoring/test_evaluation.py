@@ -1,4 +1,4 @@
-"""An evaluation: pairs that depend on nothing else, metrics that fail alone, looks, progress."""
+"""Evaluations: reproducible outputs per sample, failing metrics, looks, progress."""
 
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -29,21 +29,21 @@ FIRST = {"first": Score(first, better="higher")}
 
 
 @pytest.mark.parametrize("batch_size", [3, 50, 200])
-def test_a_batch_is_no_part_of_a_pair(batch_size: int) -> None:
+def test_scores_do_not_depend_on_the_batch_size_or_other_samples(batch_size: int) -> None:
     alone = evaluate(noise, IDS, metrics=FIRST)
     assert evaluate(noise, IDS, metrics=FIRST, batch_size=batch_size).scores == alone.scores
     more = evaluate(noise, ["new", *IDS], metrics=FIRST, batch_size=batch_size)
     assert {key: more.scores["first"][key] for key in IDS} == alone.scores["first"]
 
 
-def test_one_generator_for_all_would_be_noticed() -> None:
+def test_the_check_fails_with_one_generator_for_all_samples() -> None:
     shared = torch.Generator()
 
-    def careless(samples: Sequence[str], generator: Any) -> Any:
+    def shared_generator(samples: Sequence[str], generator: Any) -> Any:
         return torch.rand(len(samples), 4, generator=shared)
 
-    before = evaluate(careless, IDS, metrics=FIRST).scores
-    assert evaluate(careless, IDS, metrics=FIRST, batch_size=7).scores != before
+    before = evaluate(shared_generator, IDS, metrics=FIRST).scores
+    assert evaluate(shared_generator, IDS, metrics=FIRST, batch_size=7).scores != before
 
 
 def test_a_pipeline_gets_the_generators_of_its_batch() -> None:
@@ -61,7 +61,7 @@ def test_a_pipeline_gets_the_generators_of_its_batch() -> None:
     assert len(set(result.scores["grey"].values())) > 30
 
 
-def test_seeds_are_passed_as_they_are() -> None:
+def test_given_seeds_are_passed_unchanged() -> None:
     def with_seeds(samples: Sequence[str], seeds: list[int]) -> list[int]:
         return seeds
 
@@ -80,9 +80,9 @@ def test_seeds_are_passed_as_they_are() -> None:
 def test_a_mean_over_seeds_is_one_score_per_prompt() -> None:
     result = evaluate(noise, IDS, metrics=FIRST, seeds=4, batch_size=6, keep_outputs=True)
     assert result.outputs is not None
-    made = result.outputs["p3"]
-    assert len(made) == 4
-    assert result.scores["first"]["p3"] == pytest.approx(np.mean([float(o[0]) for o in made]))
+    outputs = result.outputs["p3"]
+    assert len(outputs) == 4
+    assert result.scores["first"]["p3"] == pytest.approx(np.mean([float(o[0]) for o in outputs]))
 
 
 def scored(**metrics: Any) -> Evaluation:
@@ -100,7 +100,7 @@ def returns(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "message"),
     [
         (raises, r"'bad' raised ValueError \(no face found\) at sample 'p37'"),
         (
@@ -114,26 +114,26 @@ def returns(value: Any) -> Any:
         (returns(None), "'bad' returned NoneType None at sample 'p37'"),
     ],
 )
-def test_a_metric_that_fails_is_named_and_the_others_are_kept(broken: Any, said: str) -> None:
+def test_a_metric_that_fails_is_named_and_the_others_are_kept(broken: Any, message: str) -> None:
     result = scored(bad=Score(broken, better="higher"))
     good, bad = result.measurements
     assert good.values == scored().measurements[0].values
     assert bad.broken
-    with pytest.raises(ParetoError, match=said):
+    with pytest.raises(ParetoError, match=message):
         result.check()
-    with pytest.raises(ParetoError, match=said):
+    with pytest.raises(ParetoError, match=message):
         result.mean("bad")
     result.check("first")
     assert result.mean("first") == pytest.approx(np.mean(good.values))
 
 
-def test_the_cause_is_carried() -> None:
+def test_the_cause_is_chained() -> None:
     with pytest.raises(ParetoError) as caught:
         scored(bad=Score(raises, better="higher")).check()
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-def test_every_metric_that_failed_is_told() -> None:
+def test_every_metric_that_failed_is_named() -> None:
     bad = Score(raises, better="higher")
     result = evaluate(noise, IDS, metrics={"bad": bad, "worse": bad})
     with pytest.raises(ParetoError, match=r"(?s)2 metrics failed.*'bad'.*'worse'"):
@@ -141,7 +141,7 @@ def test_every_metric_that_failed_is_told() -> None:
 
 
 @pytest.mark.parametrize("value", [1, 1.0, True, np.float32(1), torch.tensor([1.0])])
-def test_whatever_holds_one_number_is_a_score(value: Any) -> None:
+def test_any_value_with_one_number_is_a_score(value: Any) -> None:
     assert scored(good=Score(returns(value), better="higher")).scores["good"]["p37"] == 1.0
 
 
@@ -167,7 +167,9 @@ def test_a_batch_with_another_number_of_scores_is_broken() -> None:
 SET = Score(lambda x: float(x.std()), better="lower", over="set", features=lambda o, t: o)
 
 
-def looked(decided_at: int, **metrics: Any) -> tuple[Evaluation, list[tuple[int, int]]]:
+def evaluate_with_looks(
+    decided_at: int, **metrics: Any
+) -> tuple[Evaluation, list[tuple[int, int]]]:
     seen: list[tuple[int, int]] = []
 
     def decide(looks: Looks, scores: Mapping[str, Mapping[str, float]]) -> bool:
@@ -180,8 +182,8 @@ def looked(decided_at: int, **metrics: Any) -> tuple[Evaluation, list[tuple[int,
     return result, seen
 
 
-def test_it_stops_where_it_is_decided() -> None:
-    result, seen = looked(2)
+def test_it_stops_at_the_look_that_decides() -> None:
+    result, seen = evaluate_with_looks(2)
     assert seen == [(10, 10), (20, 20)]
     assert (result.used, result.planned) == (20, 50)
     (measurement,) = result.measurements
@@ -193,25 +195,25 @@ def test_it_stops_where_it_is_decided() -> None:
     assert list(result.scores["first"]) != IDS[:20]
 
 
-def test_undecided_it_goes_to_the_end() -> None:
-    result, seen = looked(0)
+def test_without_a_decision_it_uses_all_samples() -> None:
+    result, seen = evaluate_with_looks(0)
     assert [used for used, _ in seen] == [10, 20, 30, 40, 50]
     assert result.measurements[0].looks is not None
     assert result.measurements[0].looks.complete
     assert list(result.scores["first"]) == IDS
-    nobody = evaluate(noise, IDS, metrics=FIRST, stop="decided")
-    assert nobody.scores == result.scores
-    assert nobody.measurements[0].looks is None  # and nobody pays for looks that nobody took
+    undecided = evaluate(noise, IDS, metrics=FIRST, stop="decided")
+    assert undecided.scores == result.scores
+    assert undecided.measurements[0].looks is None  # no look was taken
     assert evaluate(noise, IDS, metrics=FIRST).measurements[0].looks is None
 
 
 def test_a_metric_of_the_set_needs_the_whole_set() -> None:
-    result, seen = looked(2, whole=SET)
+    result, seen = evaluate_with_looks(2, whole=SET)
     assert not seen
     assert result.used == 50
     assert result.measurements[1].whole == result.whole["whole"]
-    told = Score(SET.fn, better="lower", over="set", features=SET.features, gate=False)
-    result, seen = looked(2, whole=told)
+    ungated = Score(SET.fn, better="lower", over="set", features=SET.features, gate=False)
+    result, seen = evaluate_with_looks(2, whole=ungated)
     assert result.used == 20
     assert result.measurements[1].absent == "the evaluation stopped after 20 of 50 samples"
     assert not result.measurements[1].broken
@@ -224,7 +226,7 @@ def test_grades_are_ordinal() -> None:
     assert set(result.measurements[1].values) == {3.0}
 
 
-def test_images_are_handed_to_who_keeps_them() -> None:
+def test_the_first_image_of_each_sample_is_kept() -> None:
     kept: list[str] = []
 
     def pictures(samples: Sequence[str], seeds: list[int]) -> list[Any]:
@@ -235,27 +237,27 @@ def test_images_are_handed_to_who_keeps_them() -> None:
     assert kept == ["p0", "p2", "p3"]
 
 
-def test_progress_hears_of_samples_and_time() -> None:
-    heard: list[tuple[int, int]] = []
+def test_progress_is_called_after_each_batch() -> None:
+    calls: list[tuple[int, int]] = []
     evaluate(
         noise,
         IDS[:10],
         metrics=FIRST,
         seeds=2,
         batch_size=6,
-        progress=lambda done, total, elapsed_s: heard.append((done, total)),
+        progress=lambda done, total, elapsed_s: calls.append((done, total)),
     )
-    assert heard == [(3, 10), (6, 10), (9, 10), (10, 10)]
+    assert calls == [(3, 10), (6, 10), (9, 10), (10, 10)]
 
 
-def test_it_reads_well_in_a_notebook() -> None:
+def test_the_repr_has_a_line_per_metric() -> None:
     result = scored(bad=Score(raises, better="higher"), whole=SET)
     lines = repr(result).splitlines()
     assert lines[0] == "Evaluation of 50 samples"
     assert "mean of 50 from" in lines[1]
     assert lines[2] == "  bad    BROKEN: 'bad' raised ValueError (no face found) at sample 'p37'"
     assert "of the whole set, lower is better" in lines[3]
-    assert repr(looked(2)[0]).startswith("Evaluation of 20 of 50 samples")
+    assert repr(evaluate_with_looks(2)[0]).startswith("Evaluation of 20 of 50 samples")
     with pytest.raises(ParetoError, match="one number of the whole set; those that have: first"):
         result.mean("whole")
     with pytest.raises(ParetoError, match="it is not here"):

@@ -1,4 +1,4 @@
-"""On a real CUDA device: a batch that does not fit heals, and pairs are drawn on the processor."""
+"""On a CUDA device: batches that do not fit are halved, and seeds are drawn on the CPU."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ def mean(output: Any, target: Any) -> Any:
 METRICS = {"mean": Score(mean, better="higher")}
 
 
-def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
+def test_a_batch_that_does_not_fit_is_halved_until_it_fits() -> None:
     free, _ = torch.cuda.mem_get_info()
     each = free // 6  # so that five fit, and eight do not
 

@@ -22,7 +22,7 @@ def never(samples: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"metrics": {"m": first}}, "better"),
         ({"ids": ["a"]}, "ids"),
@@ -33,23 +33,25 @@ def never(samples: Any) -> Any:
         ({"seeds": 1}, "seeds"),
     ],
 )
-def test_mistakes_are_found_before_anything_is_generated(wrong: dict[str, Any], says: str) -> None:
-    with pytest.raises(ParetoError, match=says):
+def test_mistakes_are_found_before_anything_is_generated(
+    wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ParetoError, match=message):
         evaluate(never, IDS, **{"metrics": FIRST, **wrong})
 
 
-def test_what_generates_is_a_function() -> None:
+def test_generate_must_be_callable() -> None:
     with pytest.raises(ParetoError, match="a pipeline or another function"):
         evaluate(4, IDS, metrics=FIRST)  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_without_a_mistake_there_is_a_plan() -> None:
+def test_valid_arguments_give_a_plan() -> None:
     plan = plan_evaluation(never, IDS, metrics=FIRST, stop="decided")
     assert [metric.name for metric in plan.metrics] == ["first"]
     assert (plan.stops, plan.batch_size, plan.executor, len(plan.samples)) == (True, 1, None, 2)
 
 
-def test_every_metric_comes_under_the_policy_of_a_test() -> None:
+def test_a_policy_applies_to_every_metric() -> None:
     plan = plan_evaluation(never, IDS, metrics=FIRST)
     assert plan.metrics[0].tolerance != 0.25
     assert plan.under(lambda metric: replace(metric, tolerance=0.25)).metrics[0].tolerance == 0.25
@@ -59,7 +61,7 @@ def test_every_metric_comes_under_the_policy_of_a_test() -> None:
     ("gates", "budgeted", "needed"),
     [(True, (), True), (False, ("fid",), True), (False, ("first",), False), (False, (), False)],
 )
-def test_what_is_decided_by_the_whole_set_needs_all_of_it(
+def test_a_set_metric_that_gates_needs_all_samples(
     gates: bool, budgeted: tuple[str, ...], needed: bool
 ) -> None:
     fid = Score(never, better="lower", over="set", features=first)

@@ -1,4 +1,4 @@
-"""Outputs of every form that is understood, and what is said of the others."""
+"""The accepted forms of outputs, and the errors for all others."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +30,7 @@ def test_one_output_per_sample_is_found(returned: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "message"),
     [
         (
             torch.zeros(3, 8, 8),
@@ -46,8 +46,8 @@ def test_one_output_per_sample_is_found(returned: Any) -> None:
         ((np.zeros((2, 8, 8)), np.zeros(2)), "a tuple of 2"),
     ],
 )
-def test_anything_else_is_named(returned: Any, said: str) -> None:
-    with pytest.raises(OutputError, match=said):
+def test_any_other_value_is_described_in_the_error(returned: Any, message: str) -> None:
+    with pytest.raises(OutputError, match=message):
         read_outputs(returned, ["a", "b"])
 
 
@@ -66,5 +66,5 @@ def test_anything_else_is_named(returned: Any, said: str) -> None:
         (SimpleNamespace(shape=lambda: (8, 8)), False),
     ],
 )
-def test_images_are_told_from_the_rest(output: Any, image: bool) -> None:
+def test_images_are_recognized(output: Any, image: bool) -> None:
     assert is_image(output) == image

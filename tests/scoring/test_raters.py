@@ -1,4 +1,4 @@
-"""Real torchmetrics objects, used as they are: per sample, and over the whole set."""
+"""Raters with real torchmetrics objects: per sample, and over the whole set."""
 
 import math
 import time
@@ -15,17 +15,17 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from torchmetrics.text import CharErrorRate
 
 from pytest_pareto.scoring import Score, evaluate
-from pytest_pareto.scoring.raters import as_batch, joined
+from pytest_pareto.scoring.raters import as_batch, concatenated
 
 IDS = [f"p{n}" for n in range(24)]
 TRUTH = torch.rand(24, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
 def nearly(samples: Sequence[str], generator: Sequence[torch.Generator]) -> Any:
-    at = [int(sample[1:]) for sample in samples]
+    indices = [int(sample[1:]) for sample in samples]
     noise = torch.stack([torch.randn(3, 16, 16, generator=g) for g in generator])
-    scale = torch.tensor([0.01 * (1 + n) for n in at])[:, None, None, None]
-    return (TRUTH[at] + scale * noise).clamp(0, 1)
+    scale = torch.tensor([0.01 * (1 + n) for n in indices])[:, None, None, None]
+    return (TRUTH[indices] + scale * noise).clamp(0, 1)
 
 
 def psnr(output: torch.Tensor, target: torch.Tensor) -> float:
@@ -118,13 +118,13 @@ def test_pil_images_become_floats_from_0_to_1(mode: str, shape: tuple[int, ...])
     assert tensor.max() == 1
 
 
-def test_pixels_keep_their_place() -> None:
+def test_pixels_keep_their_position() -> None:
     image = Image.new("RGB", (5, 2))
     image.putpixel((3, 1), (0, 51, 0))
     tensor = as_batch(image)
     assert tensor[0, 1, 1, 3] == pytest.approx(0.2)
     assert tensor.sum() == pytest.approx(0.2)
-    assert as_batch([image, image]).shape == (1, 2, 3, 2, 5)  # a film
+    assert as_batch([image, image]).shape == (1, 2, 3, 2, 5)  # a video
 
 
 @pytest.mark.parametrize(
@@ -145,23 +145,23 @@ def test_numbers_become_a_batch_of_one(value: Any, batch: torch.Tensor) -> None:
     assert torch.equal(found, batch)
 
 
-def test_what_has_no_numbers_becomes_a_list_of_one() -> None:
+def test_a_value_without_numbers_becomes_a_list_of_one() -> None:
     assert as_batch("text") == ["text"]
     assert as_batch(["a", "b"]) == [["a", "b"]]
-    assert joined([["a"], ["b"]]) == ["a", "b"]
-    assert joined([torch.ones(1, 2), torch.ones(1, 3)]) is None
-    assert joined([torch.ones(1, 2), torch.ones(1, 2)]).shape == (2, 2)  # type: ignore[union-attr]  # they fit
+    assert concatenated([["a"], ["b"]]) == ["a", "b"]
+    assert concatenated([torch.ones(1, 2), torch.ones(1, 3)]) is None
+    assert concatenated([torch.ones(1, 2), torch.ones(1, 2)]).shape == (2, 2)  # type: ignore[union-attr]  # they fit
 
 
-def test_what_the_object_had_seen_before_is_no_part_of_a_score() -> None:
+def test_earlier_state_of_the_object_does_not_affect_scores() -> None:
     metric = MulticlassAccuracy(num_classes=4, average="micro")
     metric.update(torch.zeros(90, dtype=torch.int), torch.ones(90, dtype=torch.int))
     result = evaluate(logits, torch.arange(1, 4), metrics={"accuracy": metric})
     assert set(result.scores["accuracy"].values()) == {1.0}
 
 
-class Patient:
-    """Takes its time between an update and its result, as a GPU may."""
+class Slow:
+    """Waits between update and compute, as a GPU may."""
 
     higher_is_better = True
 
@@ -176,7 +176,7 @@ class Patient:
         return sum(self.seen)
 
 
-def test_threads_do_not_mix_what_an_object_collects() -> None:
+def test_threads_do_not_mix_the_state_of_an_object() -> None:
     with ThreadPoolExecutor(4) as pool:
-        result = evaluate(list, range(40), metrics={"m": Patient()}, executor=pool)
+        result = evaluate(list, range(40), metrics={"m": Slow()}, executor=pool)
     assert list(result.scores["m"].values()) == list(range(40))

@@ -29,7 +29,7 @@ def test_samples_that_name_themselves_are_their_own_ids(samples: Any, ids: Any) 
 
 
 @pytest.mark.parametrize(
-    ("samples", "given", "said"),
+    ("samples", "given", "message"),
     [
         ([], {}, "no samples at all"),
         ("a cat", {}, "takes a sequence, such as a list, not str"),
@@ -50,8 +50,8 @@ def test_samples_that_name_themselves_are_their_own_ids(samples: Any, ids: Any) 
         (["a", "b"], {"seeds": [1, 0.5]}, "the seed of sample 'b' is 0.5"),
     ],
 )
-def test_what_does_not_belong_together_is_refused(samples: Any, given: Any, said: str) -> None:
-    with pytest.raises(ParetoError, match=said):
+def test_arguments_that_do_not_match_are_rejected(samples: Any, given: Any, message: str) -> None:
+    with pytest.raises(ParetoError, match=message):
         read(samples, **given)
 
 
@@ -62,16 +62,16 @@ def test_an_array_is_batched_as_an_array() -> None:
     assert read(["a", "b", "c"]).inputs_of(samples.jobs([2, 0])) == ["c", "a"]
 
 
-def test_a_seed_is_of_its_id_and_of_nothing_else() -> None:
+def test_a_seed_depends_on_the_id_alone() -> None:
     before = read_seeds(None, ["a", "b"])
     assert read_seeds(None, ["new", "a", "b"])[1:] == before
     assert before == ((seed_of("a"),), (seed_of("b"),))
-    assert seed_of("a") == 2968051341  # other machines, other days: recorded pairs stay
+    assert seed_of("a") == 2968051341  # fixed: recorded pairs must stay comparable
     assert len({seed_of(str(n)) for n in range(1000)}) == 1000
     assert [three[0] for three in read_seeds(3, ["a", "b"])] == [one[0] for one in before]
 
 
-def test_several_seeds_name_themselves() -> None:
+def test_labels_contain_the_seed_where_there_are_several() -> None:
     samples = read(["a", "b"], seeds=[(1, 2), (3, 4)])
     assert [(job.position, job.seed) for job in samples.jobs([1])] == [(1, 3), (1, 4)]
     assert samples.jobs([1])[0].label == "b (seed 3)"

@@ -1,4 +1,4 @@
-"""Metrics as users give them: what is read, and what is refused before anything is generated."""
+"""Metrics as users pass them: what is read, and what is rejected before generation."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def test_a_direction_comes_from_the_score_or_from_the_metric() -> None:
     assert metric(Score(directed, better="higher")).better is Better.HIGHER
 
 
-def test_a_score_says_the_rest() -> None:
+def test_a_score_sets_the_other_fields() -> None:
     found = metric(
         Score(number, better="lower", tolerance=0.5, unit="dB", scope="anywhere", gate=False)
     )
@@ -62,7 +62,7 @@ def test_a_score_says_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (number, r"'m' does not say whether higher or lower .*better='higher'"),
         (MetricCollection([MeanSquaredError()]), "'m' does not say"),
@@ -70,8 +70,8 @@ def test_a_score_says_the_rest() -> None:
         (RealAndFake(), "real and generated data .* features=f"),
     ],
 )
-def test_a_metric_that_cannot_be_used_is_named(given: Any, said: str) -> None:
-    with pytest.raises(ParetoError, match=said):
+def test_a_metric_that_cannot_be_used_is_named(given: Any, message: str) -> None:
+    with pytest.raises(ParetoError, match=message):
         read_scorers({"m": given})
 
 
@@ -82,7 +82,7 @@ def test_metrics_are_a_mapping_from_names(given: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"better": "more"}, "higher, not 'more'"),
         ({"over": "all"}, "sample, batch, set, not 'all'"),
@@ -94,12 +94,12 @@ def test_metrics_are_a_mapping_from_names(given: Any) -> None:
         ({"over": "set", "features": number, "ordinal": True}, "grades of samples"),
     ],
 )
-def test_a_score_that_means_nothing_is_refused(given: Any, said: str) -> None:
-    with pytest.raises(ParetoError, match=said):
+def test_an_inconsistent_score_is_rejected(given: Any, message: str) -> None:
+    with pytest.raises(ParetoError, match=message):
         Score(number, **given)
 
 
-def test_objects_that_collect_are_scored_one_by_one_or_all_at_once() -> None:
+def test_stateful_metrics_are_scored_per_sample_or_over_the_set() -> None:
     accuracy = MulticlassAccuracy(num_classes=3)
     with pytest.raises(ParetoError, match="MulticlassAccuracy is scored per sample"):
         Score(accuracy, over="batch")

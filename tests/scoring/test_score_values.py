@@ -1,12 +1,12 @@
-"""What users' code returns, read for what it is."""
+"""Reading of values that user code returns."""
 
 import pytest
 
-from pytest_pareto.scoring.score import as_number, listed
+from pytest_pareto.scoring.score import as_indexable, as_number
 
 
 class Dataset:
-    """As many of torch's: it has a length, and raises no IndexError."""
+    """Has a length and raises no IndexError, as many of torch's datasets."""
 
     def __len__(self) -> int:
         return 3
@@ -20,15 +20,15 @@ class ByKey(Dataset):
         return {0: "a", 1: "b", 2: "c"}[position]
 
 
-def test_a_dataset_is_as_long_as_it_says() -> None:
-    assert listed(Dataset()) == ["sample 0", "sample 1", "sample 2"]
-    assert listed(ByKey()) == ["a", "b", "c"]
+def test_the_length_of_a_dataset_is_used() -> None:
+    assert as_indexable(Dataset()) == ["sample 0", "sample 1", "sample 2"]
+    assert as_indexable(ByKey()) == ["a", "b", "c"]
 
 
-def test_what_can_only_be_iterated_is() -> None:
-    assert listed(str(n) for n in range(2)) == ["0", "1"]
+def test_an_iterator_becomes_a_list() -> None:
+    assert as_indexable(str(n) for n in range(2)) == ["0", "1"]
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400), "1", None, [1, 2]])
-def test_what_is_no_number_that_a_float_holds_is_none(value: object) -> None:
+def test_a_value_that_is_no_float_gives_none(value: object) -> None:
     assert as_number(value) is None

@@ -1,4 +1,4 @@
-"""One number of the whole set, its blocks, and what is said where it cannot be made."""
+"""Set metrics: the value over all outputs, its blocks, and errors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ def whole(
     return evaluate(draw, ids, metrics={"m": score}, batch_size=7, keep_outputs=True, **given)
 
 
-def test_the_number_is_of_all_features_and_each_block_has_its_share() -> None:
+def test_the_value_is_over_all_features_with_one_value_per_block() -> None:
     result = whole()
     (measurement,) = result.measurements
     assert measurement.metric.kind is Kind.SET
@@ -45,10 +45,10 @@ def test_the_number_is_of_all_features_and_each_block_has_its_share() -> None:
     assert not result.scores
 
 
-def test_blocks_are_of_their_samples_whatever_the_order() -> None:
+def test_blocks_do_not_depend_on_the_order_of_samples() -> None:
     before = dict(zip(*_named(whole()), strict=True))
-    turned = dict(zip(*_named(whole(ids=IDS[::-1])), strict=True))
-    assert turned == pytest.approx(before)
+    reordered = dict(zip(*_named(whole(ids=IDS[::-1])), strict=True))
+    assert reordered == pytest.approx(before)
     others = _named(whole(ids=[*IDS[:-1], "other"]))[0]
     assert 0 < len(set(before) - set(others)) <= 20
     every = [key + "x" for key in IDS]
@@ -82,7 +82,7 @@ def fails(features: Any) -> float:
 
 
 @pytest.mark.parametrize(
-    ("statistic", "features", "said"),
+    ("statistic", "features", "message"),
     [
         (fails, itself, r"'m' raised ArithmeticError \(singular\) over 60 outputs"),
         (lambda features: features, itself, "'m' returned ndarray of shape"),
@@ -93,10 +93,12 @@ def fails(features: Any) -> float:
         (mean, lambda o, t: {}[t], r"'m: features' raised KeyError \('p0'\) at sample 'p0'"),
     ],
 )
-def test_what_cannot_be_made_is_broken(statistic: Any, features: Any, said: str) -> None:
+def test_a_value_that_cannot_be_computed_is_broken(
+    statistic: Any, features: Any, message: str
+) -> None:
     result = whole(statistic, features)
     assert result.measurements[0].broken
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(Exception, match=message):
         result.check()
 
 
