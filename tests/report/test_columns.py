@@ -8,7 +8,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement, MetricResult
-from pytest_pareto.report.columns import fit_columns, header_text, moved_out, row_text
+from pytest_pareto.report.columns import dropped_texts, fit_columns, header_text, row_text
 from pytest_pareto.report.fronts import all_cases, build_fronts
 from pytest_pareto.report.rows import Row, build_row
 from pytest_pareto.report.text import display_width
@@ -32,7 +32,7 @@ def test_outcomes_stand_below_one_another(rows: list[Row], width: int) -> None:
 
 
 def test_what_leaves_the_table_is_told_below(rows: list[Row]) -> None:
-    shown = [moved_out(rows[0], fit_columns(rows, width)) for width in (100, 70, 50)]
+    shown = [dropped_texts(rows[0], fit_columns(rows, width)) for width in (100, 70, 50)]
     interval = f"90 % interval {rows[0].interval}"
     assert shown == [[], [interval], [interval, f"limit {rows[0].limit}"]]
 

@@ -16,7 +16,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.github import MOST, Spot, annotation_lines
+from pytest_pareto.report.github import MAX_ANNOTATIONS, Spot, annotation_lines
 
 Run = tuple[Judgement, SessionFacts]
 COMMAND = re.compile(r"::(error|warning) ([^:]*)::(.*)")
@@ -72,7 +72,7 @@ def test_more_than_nine_are_counted(
     red = [case(f"[r{i}]", Verdict.DOMINATED, fails=("x",)) for i in range(40)]
     yellow = [case(f"[y{i}]", Verdict.INCONCLUSIVE, notices=("n",)) for i in range(40)]
     lines = annotation_lines(SessionReport(Judgement((*yellow, *red)), facts()), {})
-    assert len(lines) == MOST + 1
+    assert len(lines) == MAX_ANNOTATIONS + 1
     assert {read(line)[0] for line in lines} == {"error"}
     assert read(lines[-1])[2].startswith("and 71 more")
 

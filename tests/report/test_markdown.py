@@ -21,7 +21,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.markdown import MOST_BYTES, render_markdown
+from pytest_pareto.report.markdown import MAX_BYTES, render_markdown
 from pytest_pareto.report.text import clean
 
 Run = tuple[Judgement, SessionFacts]
@@ -112,12 +112,12 @@ def test_what_a_process_said_stays_in_its_block(passing_run: Run) -> None:
     text = rendered((judgement, passing_run[1]))
     assert not kinds(text) & {"html_block", "html_inline"}
     assert "**FAIL** and 10 more" in text
-    assert len(text.encode()) <= MOST_BYTES
+    assert len(text.encode()) <= MAX_BYTES
 
 
 def test_every_session_is_told(any_run: Run) -> None:
     text = rendered(any_run)
-    assert len(text.encode()) <= MOST_BYTES
+    assert len(text.encode()) <= MAX_BYTES
     assert not kinds(text) & {"html_block", "html_inline"}
     assert all(widths == {7} for widths in columns(text))
 
@@ -139,7 +139,7 @@ def test_a_thousand_changed_cases_fit_and_the_worst_lead(
     worse = [changed(990 + i, Verdict.DOMINATED, WORSE, name) for i in range(10)]
     run = Judgement((*better, *worse)), facts()
     text = rendered(run, **offered(run))
-    assert 45_000 < len(text.encode()) <= MOST_BYTES
+    assert 45_000 < len(text.encode()) <= MAX_BYTES
     assert text.count("**DOMINATED**") == 10
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert "**DOMINATED**" in rows[0]
@@ -188,7 +188,7 @@ def test_no_name_breaks_a_table_or_becomes_html(
     facts = SessionFacts("pareto_baselines/x", "x", 2, 10, 1, 1.0)
     run = Judgement(tuple(found), failures, notices), facts
     text = rendered(run, **offered(run))
-    assert len(text.encode()) <= MOST_BYTES
+    assert len(text.encode()) <= MAX_BYTES
     assert columns(text)
     assert all(widths == {7} for widths in columns(text))
     assert not kinds(text) & FOREIGN

@@ -29,7 +29,7 @@ def test_worse_score_has_a_minus(compared: Callable[..., MetricResult]) -> None:
         SCORE, (0.958, 0.931), (0.027, 0.014, 0.040), Outcome.WORSE, resolution=0.02, pairs=400
     )
     row = build_row(result)
-    assert (row.baseline, row.candidate, row.change, row.interval, row.limit, row.level) == (
+    assert (row.baseline, row.candidate, row.change, row.interval, row.limit, row.coverage) == (
         "0.9580", "0.9310", "−0.027", "[−.040, −.014]", "0.01", "90 %",
     )  # fmt: skip
     assert row.word == "WORSE"
@@ -42,7 +42,7 @@ def test_exact_metric_has_no_interval(compared: Callable[..., MetricResult]) -> 
         PEAK_MEMORY, (2.0**30, 2.0**31), (1.0, 1.0, 1.0), Outcome.WORSE, resolution=0.01
     )
     row = build_row(result)
-    assert (row.change, row.interval, row.level) == ("+100 %", "", "")
+    assert (row.change, row.interval, row.coverage) == ("+100 %", "", "")
 
 
 def test_unchanged_row_is_not_remarkable(compared: Callable[..., MetricResult]) -> None:

@@ -12,11 +12,16 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.report.terminal import Levels, figures_text
+from pytest_pareto.report.terminal import MetricLevels, figures_text
 from pytest_pareto.report.text import display_width
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
-COSTS: Levels = ((LATENCY, 0.0412345), (ENERGY, 12.34), (DEVICE_TIME, 0.03), (PEAK_MEMORY, 2**31))
+COSTS: MetricLevels = (
+    (LATENCY, 0.0412345),
+    (ENERGY, 12.34),
+    (DEVICE_TIME, 0.03),
+    (PEAK_MEMORY, 2**31),
+)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +38,7 @@ COSTS: Levels = ((LATENCY, 0.0412345), (ENERGY, 12.34), (DEVICE_TIME, 0.03), (PE
     ],
 )
 def test_three_figures_at_most_with_a_quality_among_them(
-    cases: dict[str, Levels], text: str
+    cases: dict[str, MetricLevels], text: str
 ) -> None:
     assert figures_text(cases, 200) == text
 

@@ -9,7 +9,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.html.case_rows import CROWD, Mark, build_sections
+from pytest_pareto.report.html.case_rows import MANY_CASES, Mark, build_sections
 
 Run = tuple[Judgement, SessionFacts]
 
@@ -36,7 +36,7 @@ def test_cells_say_what_is_now_and_what_moved(failing_run: Run) -> None:
     cells = dict(zip(section.columns, lost.cells, strict=True))
     assert (cells["device_time"].now, cells["device_time"].change) == ("246.0 ms", "+6.3 % WORSE")
     assert cells["device_time"].before == "231.4"
-    assert cells["device_time"].sure == "[+6.2, +6.4] ≥1.1 %"
+    assert cells["device_time"].certainty == "[+6.2, +6.4] ≥1.1 %"
     assert cells["peak_memory"].now == ""
 
 
@@ -67,7 +67,7 @@ def test_cases_without_rivals_share_a_table_and_are_not_drawn(
     assert not sections[1].axes
 
 
-@pytest.mark.parametrize(("count", "brief"), [(CROWD, 0), (CROWD + 1, CROWD + 1)])
+@pytest.mark.parametrize(("count", "brief"), [(MANY_CASES, 0), (MANY_CASES + 1, MANY_CASES + 1)])
 def test_a_crowd_is_told_in_brief(passing_run: Run, count: int, brief: int) -> None:
     (pattern, *_) = passing_run[0].cases
     cases = tuple(
@@ -79,13 +79,13 @@ def test_a_crowd_is_told_in_brief(passing_run: Run, count: int, brief: int) -> N
     )
     (section,) = build_sections(Judgement(cases))
     assert sum(case.brief for case in section.cases) == brief
-    assert section.is_crowd is bool(brief)
+    assert section.has_many_cases is bool(brief)
 
 
 def test_a_case_in_brief_still_says_how_it_is_beside_the_anchor(passing_run: Run) -> None:
     (pattern, *_) = passing_run[0].cases
     cases = []
-    for n in range(CROWD + 1):
+    for n in range(MANY_CASES + 1):
         # One after another differs, so that what is said is not said of all at once.
         anchor = pattern.comparison.metrics[n % 2 :: 2]
         about = replace(
@@ -176,7 +176,7 @@ def test_a_case_whose_metrics_have_no_column_is_not_told_in_brief(
 ) -> None:
     calm = (0.0, -0.001, 0.001)
     cases = []
-    for n in range(CROWD + 1):
+    for n in range(MANY_CASES + 1):
         names = ["all"] if n else ["all", "own"]
         results = [
             compared(own_metric(name), (0.9, 0.9), calm, Outcome.UNCHANGED, resolution=0.02)

@@ -9,9 +9,9 @@ from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
-from pytest_pareto.report.headline import caught_by_quiet, would_have_caught
+from pytest_pareto.report.headline import resolution_texts, unchanged_resolutions
 from pytest_pareto.report.html.content import (
-    NOTES,
+    MAX_NOTES,
     build_page,
     conditions,
     machine_facts,
@@ -69,7 +69,7 @@ def test_a_command_that_cannot_be_typed_is_said_in_words(
 
 def test_a_movement_of_many_is_told_once(common_run: Run) -> None:
     page = build_page(SessionReport(*common_run))
-    (lines,) = page.together
+    (lines,) = page.common
     assert lines[0].text.startswith("latency is worse in 40 of 45 cases together, by about +8")
     assert len(page.failed.shown) == 1
 
@@ -78,7 +78,7 @@ def test_the_last_words_of_a_process_keep_their_lines(incomplete_run: Run) -> No
     judgement, facts = incomplete_run
     page = build_page(SessionReport(replace(judgement, failures=("died:\n  \x1b[31mline",)), facts))
     assert page.failures == ("died:\n  \\x1b[31mline",)
-    assert page.header.doubts == ("incomplete: 1 of 2 workers crashed",)
+    assert page.header.caveats == ("incomplete: 1 of 2 workers crashed",)
 
 
 def test_the_bill_is_of_the_cases_on_the_page() -> None:
@@ -113,8 +113,8 @@ def test_notes_of_many_cases_are_cut_short_and_what_is_left_out_is_said(failing_
     comparison = replace(case.comparison, metrics=(noted,))
     cases = (replace(case, comparison=comparison),)
     told = conditions(SessionReport(replace(failing_run[0], cases=cases), failing_run[1]))
-    assert len(told) == NOTES + 1
-    assert told[-1] == f"and {40 - NOTES} more, with their cases"
+    assert len(told) == MAX_NOTES + 1
+    assert told[-1] == f"and {40 - MAX_NOTES} more, with their cases"
 
 
 @pytest.mark.parametrize("gpu", ["NVIDIA H200", None])
@@ -147,8 +147,8 @@ def test_the_page_the_terminal_and_markdown_tell_the_same_of_what_would_have_bee
 ) -> None:
     judgement, facts = failing_run
     # The negative control: what was undecided was blinder than what is unchanged.
-    assert would_have_caught(judgement.cases) != caught_by_quiet(judgement)[0][1]
-    ((lead, parts),) = build_page(SessionReport(judgement, facts)).caught
+    assert resolution_texts(judgement.cases) != unchanged_resolutions(judgement)[0][1]
+    ((lead, parts),) = build_page(SessionReport(judgement, facts)).resolutions
     told = f"{lead} {', '.join(parts)}"
     assert (
         told == "5 unchanged cases would have caught: latency 9-13 %, peak_memory 1 %, "
