@@ -106,9 +106,9 @@ def case_steps(case: CaseVerdict, facts: SessionFacts | None = None) -> Iterator
 
 def _interleaved_steps(failing: Sequence[CaseVerdict], ref: str) -> Iterator[Step]:
     if failing:
-        where = _select_tests(failing)
-        again = ("pytest", *where, "--pareto", f"--pareto-against={ref}", "-v")
-        yield Step("to look closer:", again, "run this test with --pareto --pareto-against -v")
+        selected = _select_tests(failing)
+        command = ("pytest", *selected, "--pareto", f"--pareto-against={ref}", "-v")
+        yield Step("to look closer:", command, "run this test with --pareto --pareto-against -v")
         yield from _unsettled_steps(failing)
 
 
@@ -117,11 +117,11 @@ def _failure_steps(
 ) -> Iterator[Step]:
     changed = [case for case in failing if _is_acceptable(case)]
     undecided = [case for case in failing if case.verdict is Verdict.INCONCLUSIVE]
-    doubtful = [case for case in failing if case.crept or breaks_budget(case)]
-    if changed or undecided or doubtful:
-        where = _select_tests([*changed, *undecided, *doubtful])
-        more = ("pytest", *where, "--pareto", f"--pareto-runs={_proposed_runs(runs)}", "-v")
-        yield Step("to look closer:", more, _RUNS_INSTEAD)
+    out_of_bounds = [case for case in failing if case.crept or breaks_budget(case)]
+    if changed or undecided or out_of_bounds:
+        selected = _select_tests([*changed, *undecided, *out_of_bounds])
+        command = ("pytest", *selected, "--pareto", f"--pareto-runs={_proposed_runs(runs)}", "-v")
+        yield Step("to look closer:", command, _RUNS_INSTEAD)
     if changed:
         yield from accept_steps(changed, source)
     yield from _unsettled_steps(failing)

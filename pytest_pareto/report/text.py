@@ -113,9 +113,8 @@ def pack(
     ``indent`` where it is None.
     """
     hanging = indent if hanging is None else hanging
-    hanging = hanging[
-        : max(0, width - 2)
-    ]  # leaves room for one wide character, else breaking would not end
+    # Room for one wide character is left, else a line could never end.
+    hanging = hanging[: max(0, width - 2)]
     lines: list[str] = []
     line, empty = indent, True
     for part in parts:

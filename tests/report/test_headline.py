@@ -1,4 +1,4 @@
-"""Counts in words, and the resolution of what stood still."""
+"""Tests of the counts of cases, and of the resolution of unchanged ones."""
 
 import math
 from collections.abc import Callable

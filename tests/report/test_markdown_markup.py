@@ -1,4 +1,4 @@
-"""Names and prose in Markdown, read back by a parser: whole, and nothing but text."""
+"""Tests of escaping in Markdown: a parser reads names and prose back as text."""
 
 import html
 import re
@@ -33,7 +33,7 @@ names = st.one_of(
 
 
 def inline(text: str) -> list[Token]:
-    """The tokens of a text that stands in a line of a document."""
+    """Return the tokens of a text within a line of a document."""
     (found,) = [token for token in MARKDOWN.parse(f"x {text} x") if token.type == "inline"]
     return found.children or []
 
@@ -43,7 +43,7 @@ def shown(tokens: list[Token]) -> str:
 
 
 def row(*cells: str) -> list[list[Token]]:
-    """The cells of the only row of a table."""
+    """Return the cells of the only row of a table."""
     head = "|".join("h" for _ in cells)
     rule = "|".join("--" for _ in cells)
     tokens = MARKDOWN.parse(f"| {head} |\n|{rule}|\n| {' | '.join(cells)} |\n")
@@ -101,8 +101,8 @@ def test_a_name_is_shortened_in_its_middle() -> None:
     assert code_span("begin" + "x" * 300 + "end", width=20).endswith("end`")
 
 
-def test_the_parser_tells_what_would_break_out() -> None:
-    """What escaping plainly would do: the checks above can fail."""
+def test_parser_detects_unescaped_text() -> None:
+    """Unescaped text has other tokens: the checks above can fail."""
     assert len(row("a|b", "c")) == 2
     assert "html_inline" in {t.type for t in inline("<b>")}
     assert shown(row("`a|b`", "c")[1]) != "c"

@@ -1,3 +1,5 @@
+"""Tests of the order of severity."""
+
 from dataclasses import replace
 
 from pytest_pareto.model.change import Outcome
@@ -6,7 +8,7 @@ from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.report.wording import sort_by_severity
 
 
-def test_what_a_case_fails_for_comes_first_and_diagnostics_last() -> None:
+def test_harmful_outcomes_come_first_and_diagnostics_last() -> None:
     diagnostic = MetricResult(replace(FLOPS, gates=False), state=Outcome.WORSE)
     energy = MetricResult(ENERGY, state=Outcome.BETTER)
     latency = MetricResult(replace(LATENCY, gates=True), state=Outcome.INCONCLUSIVE)

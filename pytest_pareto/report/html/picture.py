@@ -197,7 +197,9 @@ def shows_intervals(section: Section, case: CaseView) -> bool:
 
 
 def front_path(section: Section, pixels: Sequence[Pixel | None], side: str) -> str:
-    """Return the SVG path of the front on one side, as steps; "" where it has no point.
+    """Return the SVG path of the old or new front, as steps; "" where it has no point.
+
+    ``side`` is "baseline" or "candidate", and ``pixels`` are those of the cases on that side.
 
     Between two points, the step has its corner at the worse value of each axis. The first and last
     step end at the worse edges of the plot.
@@ -215,7 +217,7 @@ def front_path(section: Section, pixels: Sequence[Pixel | None], side: str) -> s
 
 
 def front_cases(section: Section, side: str, first: int, second: int) -> tuple[int, ...]:
-    """Return the cases on the front of two axes on one side, the best along ``first`` first."""
+    """Return the cases on the old or new front of two axes, the best along ``first`` first."""
     x, y = section.axes[first].metric, section.axes[second].metric
     points = []
     for number, case in enumerate(section.cases):

@@ -1,4 +1,4 @@
-"""The bar of a change is laid around the level now, in the direction of the metric itself."""
+"""Tests of intervals of levels: around the candidate, in the direction of the metric."""
 
 import math
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def test_a_relative_gain_is_turned_as_a_ratio(compared: Compared) -> None:
     assert level_interval(result) == pytest.approx((100 / 2.5, 100 / 1.6))
 
 
-def test_what_has_no_luck_has_no_bar(compared: Compared) -> None:
+def test_exact_metric_has_no_bar(compared: Compared) -> None:
     exact = compared(PEAK_MEMORY, (4e9, 4e9), (0.0, 0.0, 0.0), Outcome.UNCHANGED, resolution=0.01)
     assert level_interval(exact) is None
     assert level_interval(MetricResult(LATENCY, candidate=0.4, state=Outcome.NEW)) is None
