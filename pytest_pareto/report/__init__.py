@@ -1,1 +1,1 @@
-"""Telling: verdicts in, text out."""
+"""Reports: judged sessions rendered as terminal text, Markdown, OpenMetrics and HTML."""

@@ -1,4 +1,8 @@
-"""A baseline as it stands: per front a table of its cases, and which of them are on it."""
+"""The content of a baseline as text: per front a table of its cases, and which are on the front.
+
+`render_recorded` is the entry point. Each metric has three columns: its level, the standard
+deviation between runs (±), and the number of runs and sessions behind them.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
-from pytest_pareto.report.fronts import Names, front_names, place_text
+from pytest_pareto.report.fronts import Names, front_names, front_status_text
 from pytest_pareto.report.numbers import levels, on_scale_of
 from pytest_pareto.report.plots import plot_lines
 from pytest_pareto.report.text import (
@@ -22,14 +26,14 @@ from pytest_pareto.report.text import (
     wrap,
 )
 
-_TOLD_FIRST = ("driver", "cuda", "torch", "python")
-_LEAST_NAME = 14
+_SOFTWARE_FIRST = ("driver", "cuda", "torch", "python")
+_MIN_NAME_WIDTH = 14
 _GAP = 2
-_OF_SPREADS = (
+_SPREAD_NOTE = (
     "±: standard deviation between runs. 10/2: a level from ten runs in two sessions; +1: one "
     "older session, of another level."
 )
-_OF_FRONTS = (
+_FRONT_NOTE = (
     "on the front: shown to be better than every rival in something, by more than that metric's "
     "tolerance. off: a rival is shown to be better in all. ?: neither is shown. Tolerances are "
     "the metrics' own, since a baseline does not hold those that tests ask for."
@@ -39,28 +43,32 @@ _OF_FRONTS = (
 def render_recorded(
     recorded: Sequence[RecordedFronts], *, width: int, verbose: bool = False, plot: bool = False
 ) -> list[Line]:
-    """Write what a baseline holds of each kind of machine, in lines of at most ``width`` cells."""
-    parts = [part for each in recorded for part in _machine(each, width, verbose, plot)]
-    meanings = (
-        line for text in (_OF_SPREADS, _OF_FRONTS) for line in wrap(text, width, hanging="  ")
+    """Render what a baseline holds for each kind of machine, in lines of at most ``width`` cells.
+
+    ``verbose`` adds diagnostics, all software versions and the reasons of positions. ``plot`` adds
+    a plot of each front.
+    """
+    parts = [part for machine in recorded for part in _machine_parts(machine, width, verbose, plot)]
+    notes = (
+        line for text in (_SPREAD_NOTE, _FRONT_NOTE) for line in wrap(text, width, hanging="  ")
     )
-    parts.append([Line(text) for text in meanings])
+    parts.append([Line(text) for text in notes])
     lines: list[Line] = []
     for part in filter(None, parts):
         lines += [Line(""), *part] if lines else part
     return lines
 
 
-def _machine(
+def _machine_parts(
     recorded: RecordedFronts,
     width: int,
     verbose: bool,  # noqa: FBT001 - two switches of one command
     plot: bool,  # noqa: FBT001
 ) -> Iterator[list[Line]]:
-    about = clean(recorded.hardware_key)
+    heading = clean(recorded.hardware_key)
     if recorded.environment is not None:
-        about += f": {machine_text(recorded.environment, verbose=verbose)}"
-    yield [Line(text) for text in wrap(about, width, hanging="  ")]
+        heading += f": {machine_text(recorded.environment, verbose=verbose)}"
+    yield [Line(text) for text in wrap(heading, width, hanging="  ")]
     fronts: dict[str, list[CaseVerdict]] = {}
     for case in recorded.judgement.cases:
         fronts.setdefault(case.comparison.front, []).append(case)
@@ -71,17 +79,17 @@ def _machine(
         yield [Line(clip(title, width), Tone.BOLD), *table.lines(gated=True)]
         if verbose:
             yield table.lines(gated=False)
-            yield _reasons(cases, names, width)
+            yield _position_lines(cases, names, width)
         if plot:
             yield from plot_lines(Judgement(tuple(cases)), width)
 
 
 def machine_text(environment: Environment, *, verbose: bool = False) -> str:
-    """Name a machine and the software that decides most; all of it for who asks for more."""
+    """Return a machine and its most important software; ``verbose`` adds all other software."""
     cpu = f"{environment.cpu_model} ({plural(environment.usable_cores, 'core')})"
     gpu = f"{environment.gpu_count} × {environment.gpu_product}, "
     software = environment.software
-    first = [name for name in _TOLD_FIRST if name in software]
+    first = [name for name in _SOFTWARE_FIRST if name in software]
     rest = [name for name in sorted(software) if name not in first] if verbose else []
     versions = [f"{name} {software[name]}" for name in [*first, *rest]]
     return clean(", ".join([(gpu if environment.gpu_product else "") + cpu, *versions]))
@@ -89,7 +97,7 @@ def machine_text(environment: Environment, *, verbose: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One metric of all cases: its level, the spread between runs, and what these rest on."""
+    """One metric of all cases: level, spread between runs, and numbers of runs and sessions."""
 
     head: tuple[str, str, str]
     cells: tuple[tuple[str, str, str], ...]
@@ -102,13 +110,15 @@ class _Column:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
+    """The table of one front: gated metrics, or diagnostics."""
+
     cases: Sequence[CaseVerdict]
     names: Names
     recorded: RecordedFronts
     width: int
 
     def lines(self, *, gated: bool) -> list[Line]:
-        """Write as many metrics side by side as fit, and the others below."""
+        """Render as many metrics side by side as fit, and the others below."""
         columns = [self._column(metric) for metric in self._metrics(gated=gated)]
         if not columns:
             return [Line("nothing here gates: -v shows the diagnostics")] if gated else []
@@ -128,17 +138,18 @@ class _Table:
         values = [None if result is None else result.candidate for result in results]
         shown = levels(values, metric.unit, exact=metric.kind is Kind.EXACT)
         unit = f", {clean(shown.scale.unit)}" if shown.scale.unit else ""
-        held = [self.recorded.held.get((case.case_id, metric.name)) for case in self.cases]
+        recorded = [self.recorded.held.get((case.case_id, metric.name)) for case in self.cases]
         return _Column(
             (f"{clean(metric.name)}{unit}", "±", "runs"),
             tuple(
-                (text, *_known(how, metric)) for text, how in zip(shown.texts, held, strict=True)
+                (text, *_spread_and_runs(level, metric))
+                for text, level in zip(shown.texts, recorded, strict=True)
             ),
         )
 
     def _groups(self, columns: Sequence[_Column]) -> Iterator[list[_Column]]:
         longest = max(display_width(self.names.of(case.case_id)) for case in self.cases)
-        room = self.width - min(longest, _LEAST_NAME) - _GAP - len("front")
+        room = self.width - min(longest, _MIN_NAME_WIDTH) - _GAP - len("front")
         group: list[_Column] = []
         for column in columns:
             if group and sum(each.width for each in [*group, column]) > room:
@@ -153,7 +164,7 @@ class _Table:
             GridRow(
                 self.names.of(case.case_id),
                 (
-                    _standing(case),
+                    _front_cell(case),
                     *(text for column in columns for text in column.cells[number]),
                 ),
                 Tone.GREEN if case.place.on_front else Tone.PLAIN,
@@ -163,11 +174,11 @@ class _Table:
         return grid_lines(head, rows, self.width)
 
 
-def _standing(case: CaseVerdict) -> str:
+def _front_cell(case: CaseVerdict) -> str:
     return {True: "on", False: "off", None: "?"}[case.place.on_front]
 
 
-def _known(held: Held | None, metric: Metric) -> tuple[str, str]:
+def _spread_and_runs(held: Held | None, metric: Metric) -> tuple[str, str]:
     if held is None:
         return "", ""
     if metric.kind is Kind.EXACT:
@@ -180,6 +191,6 @@ def _known(held: Held | None, metric: Metric) -> tuple[str, str]:
     return spread, f"{held.runs}/{held.sessions}{older}"
 
 
-def _reasons(cases: Sequence[CaseVerdict], names: Names, width: int) -> list[Line]:
-    texts = [f"{names.of(case.case_id)}: {place_text(case.place, names)}" for case in cases]
+def _position_lines(cases: Sequence[CaseVerdict], names: Names, width: int) -> list[Line]:
+    texts = [f"{names.of(case.case_id)}: {front_status_text(case.place, names)}" for case in cases]
     return [Line(line) for text in texts for line in wrap(text, width, hanging="  ")]

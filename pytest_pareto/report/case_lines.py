@@ -1,31 +1,38 @@
-"""The lines of one case: its name, its rows, why it stands as it does."""
+"""Lines of one case in a text report: its name and label, its rows, its reasons.
+
+`case_lines` is the entry point; the other public functions select and color rows for the other
+reports. Verbosity 0 shows changed rows, -v (1) all gated ones, -vv (2) diagnostics as well.
+"""
 
 from collections.abc import Iterator, Sequence
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Verdict
-from pytest_pareto.report.columns import INDENT, Columns, moved_out, row_text
-from pytest_pareto.report.fronts import CaseBlock, creep_lines
+from pytest_pareto.report.columns import INDENT, Columns, dropped_texts, row_text
+from pytest_pareto.report.fronts import CaseBlock, drift_lines
 from pytest_pareto.report.next_steps import Step, step_lines
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.text import Line, Tone, display_width, pack, pad, shorten, wrap
 
-_BELOW = INDENT + "  "
-_ALARMING = {Outcome.WORSE, Outcome.BROKEN, Outcome.MISSING}
+_DETAIL_INDENT = INDENT + "  "
+_HARMFUL = {Outcome.WORSE, Outcome.BROKEN, Outcome.MISSING}
 
 
 def case_lines(
     case: CaseBlock, columns: Columns, *, verbosity: int = 0, accept: Step | None = None
 ) -> list[Line]:
-    """Write one case; ``accept`` is how a trade that was let through is accepted."""
+    """Render one case in lines of at most the width of ``columns``.
+
+    ``accept`` is the step that accepts a trade that passes.
+    """
     width = columns.width
-    lines = [Line(_headed(case, columns), case_tone(case))]
+    lines = [Line(_header_text(case, columns), case_tone(case))]
     for row in visible_rows(case, verbosity):
         lines.append(Line(row_text(row, columns), row_tone(row, case)))
-        lines += [Line(text) for text in _below(row, columns, verbosity)]
-    tone = case_tone(case) if case.crept else Tone.PLAIN
-    lines += [Line(text, tone) for text in creep_lines(case, width, INDENT, verbosity)]
-    lines += [Line(text) for text in _rest(case, width, verbosity)]
+        lines += [Line(text) for text in _row_details(row, columns, verbosity)]
+    tone = case_tone(case) if case.drifted else Tone.PLAIN
+    lines += [Line(text, tone) for text in drift_lines(case, width, INDENT, verbosity)]
+    lines += [Line(text) for text in _metrics_without_row(case, width, verbosity)]
     for lead, texts, tone in (
         ("fails", case.fails, Tone.RED),
         ("note", case.notices, Tone.YELLOW),
@@ -33,23 +40,23 @@ def case_lines(
         lines += [
             Line(line, tone)
             for text in texts
-            for line in wrap(f"{lead}: {text}", width, indent=INDENT, hanging=_BELOW)
+            for line in wrap(f"{lead}: {text}", width, indent=INDENT, hanging=_DETAIL_INDENT)
         ]
-    lines += [Line(text) for text in _asides(case, width, verbosity)]
-    if accept is not None and is_let_through(case):
+    lines += [Line(text) for text in _note_lines(case, width, verbosity)]
+    if accept is not None and is_passing_trade(case):
         lines += [Line(text) for text in step_lines([accept], width, INDENT)]
     return lines
 
 
-def is_let_through(case: CaseBlock) -> bool:
-    """Whether a case is a trade that passes: what was given up for it may be accepted."""
+def is_passing_trade(case: CaseBlock) -> bool:
+    """Whether a case is a trade that passes: what got worse in it may be accepted."""
     return not case.failing and case.verdict is Verdict.TRADE_OFF
 
 
 def visible_rows(case: CaseBlock, verbosity: int) -> list[Row]:
     """Return the rows that a verbosity shows.
 
-    By default those with news; with -v all that gate; with -vv every diagnostic as well.
+    By default the remarkable ones, with -v all gated ones, with -vv every diagnostic as well.
     """
     return [
         row
@@ -59,7 +66,7 @@ def visible_rows(case: CaseBlock, verbosity: int) -> list[Row]:
     ]
 
 
-def _headed(case: CaseBlock, columns: Columns) -> str:
+def _header_text(case: CaseBlock, columns: Columns) -> str:
     label = shorten(case.label, columns.width // 2)
     room = columns.width - display_width(label) - 4
     name = shorten(case.name, room)
@@ -68,7 +75,10 @@ def _headed(case: CaseBlock, columns: Columns) -> str:
 
 
 def case_tone(case: CaseBlock) -> Tone:
-    """Tell how a case stands out: red fails, yellow asks for a look, green is better."""
+    """Return the tone of a case.
+
+    Red if it fails, yellow if it has notices or is inconclusive, green if it improved.
+    """
     if case.failing:
         return Tone.RED
     if case.notices or case.verdict is Verdict.INCONCLUSIVE:
@@ -77,63 +87,63 @@ def case_tone(case: CaseBlock) -> Tone:
 
 
 def row_tone(row: Row, case: CaseBlock) -> Tone:
-    """Tell how a metric of a case stands out."""
+    """Return the tone of a row of a case; diagnostics are plain."""
     if not row.gates:
         return Tone.PLAIN
-    if row.outcome in _ALARMING:
+    if row.outcome in _HARMFUL:
         return Tone.RED if case.failing else Tone.YELLOW
     if row.outcome is Outcome.BETTER:
         return Tone.GREEN
     return Tone.YELLOW if row.outcome is Outcome.INCONCLUSIVE else Tone.PLAIN
 
 
-def _below(row: Row, columns: Columns, verbosity: int) -> Iterator[str]:
-    parts = [*moved_out(row, columns), *row.facts]
+def _row_details(row: Row, columns: Columns, verbosity: int) -> Iterator[str]:
+    parts = [*dropped_texts(row, columns), *row.facts]
     if verbosity > 0:
         parts += row.details
-    yield from pack(parts, columns.width, indent=_BELOW)
+    yield from pack(parts, columns.width, indent=_DETAIL_INDENT)
     if row.worst and (row.remarkable or verbosity > 0):
         worst = f"worst samples: {', '.join(row.worst)}"
-        yield from wrap(worst, columns.width, indent=_BELOW, hanging=_BELOW + "  ")
+        yield from wrap(worst, columns.width, indent=_DETAIL_INDENT, hanging=_DETAIL_INDENT + "  ")
     if verbosity > 1 and row.statistics:
-        yield from wrap(row.statistics, columns.width, indent=_BELOW)
+        yield from wrap(row.statistics, columns.width, indent=_DETAIL_INDENT)
 
 
-def _rest(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
-    """Name the metrics that have no row: what did not move, diagnostics, what is absent."""
-    told: dict[str, list[str]] = {}
+def _metrics_without_row(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
+    """List the metrics that have no row: unchanged ones, diagnostics, absent ones."""
+    names_by_word: dict[str, list[str]] = {}
     if verbosity <= 0:
         for row in case.rows:
             if row.gates and not row.remarkable and row.outcome is not Outcome.ABSENT:
-                told.setdefault(f"{row.word}: ", []).append(row.metric)
-    lines = [f"{word}{', '.join(names)}" for word, names in told.items()]
+                names_by_word.setdefault(f"{row.word}: ", []).append(row.metric)
+    lines = [f"{word}{', '.join(names)}" for word, names in names_by_word.items()]
     if verbosity == 1:
-        lines += quiet_diagnostics(case.rows)
-    if verbosity > 0 or not (visible_rows(case, verbosity) or case.crept):
-        lines += absences(case.rows)
+        lines += diagnostic_texts(case.rows)
+    if verbosity > 0 or not (visible_rows(case, verbosity) or case.drifted):
+        lines += absent_texts(case.rows)
     for line in lines:
-        yield from wrap(line, width, indent=INDENT, hanging=_BELOW)
+        yield from wrap(line, width, indent=INDENT, hanging=_DETAIL_INDENT)
 
 
-def quiet_diagnostics(rows: Sequence[Row]) -> Iterator[str]:
-    """Tell what the diagnostics without news read, in one line for those that fared alike."""
+def diagnostic_texts(rows: Sequence[Row]) -> Iterator[str]:
+    """Return the readings of the diagnostics that did not change, one text for each outcome."""
     by_word: dict[str, list[str]] = {}
     for row in rows:
-        if is_quiet_diagnostic(row):
+        if is_routine_diagnostic(row):
             moved = f" ({row.change})" if row.outcome is Outcome.INCONCLUSIVE else ""
-            told = f"{row.metric} {row.candidate} {row.unit}".rstrip() + moved
-            by_word.setdefault(row.word, []).append(told)
+            reading = f"{row.metric} {row.candidate} {row.unit}".rstrip() + moved
+            by_word.setdefault(row.word, []).append(reading)
     for word, readings in by_word.items():
         yield f"diagnostics, {word}: {', '.join(readings)}"
 
 
-def is_quiet_diagnostic(row: Row) -> bool:
-    """Whether a row is a diagnostic that was measured and has no news."""
+def is_routine_diagnostic(row: Row) -> bool:
+    """Whether a row is a diagnostic that was measured and is not remarkable."""
     return not (row.gates or row.remarkable or row.outcome is Outcome.ABSENT)
 
 
-def absences(rows: Sequence[Row]) -> Iterator[str]:
-    """Say which metrics are absent, together where the reason is the same."""
+def absent_texts(rows: Sequence[Row]) -> Iterator[str]:
+    """Return which metrics are absent, one text for each reason."""
     by_reason: dict[str, list[str]] = {}
     for row in rows:
         if row.outcome is Outcome.ABSENT:
@@ -142,7 +152,7 @@ def absences(rows: Sequence[Row]) -> Iterator[str]:
         yield f"absent: {', '.join(metrics)} ({reason})"
 
 
-def _asides(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
-    texts = [*case.notes, *((case.place, *case.budgets) if verbosity > 0 else ())]
+def _note_lines(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:
+    texts = [*case.notes, *((case.position, *case.budgets) if verbosity > 0 else ())]
     for text in texts:
-        yield from wrap(text, width, indent=INDENT, hanging=_BELOW)
+        yield from wrap(text, width, indent=INDENT, hanging=_DETAIL_INDENT)

@@ -1,4 +1,7 @@
-"""Workflow commands that GitHub shows beside the lines of a pull request: the worst cases."""
+"""GitHub workflow commands: annotations of the worst cases, shown at the lines of their tests.
+
+`annotation_lines` renders ``::error`` and ``::warning`` commands.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +13,8 @@ from pytest_pareto.report.terminal import failure_message
 from pytest_pareto.report.text import clean, clip, shorten
 from pytest_pareto.report.wording import case_label, severity
 
-MOST = 9
-"""GitHub takes ten errors and ten warnings of a step, and drops the rest without a word."""
+MAX_ANNOTATIONS = 9
+"""GitHub shows ten errors and ten warnings of a step, and silently drops the rest."""
 
 _TITLE_CELLS = 120
 _MESSAGE_CELLS = 600
@@ -19,7 +22,7 @@ _MESSAGE_CELLS = 600
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a test is: its file below the repository, and the line of its definition."""
+    """The location of a test: its file in the repository, and the line of its definition."""
 
     file: str
     line: int
@@ -33,28 +36,29 @@ class _Annotation:
     spot: Spot | None = None
 
     def __str__(self) -> str:
-        about = {"title": shorten(clean(self.title), _TITLE_CELLS)}
+        properties = {"title": shorten(clean(self.title), _TITLE_CELLS)}
         if self.spot is not None:
-            about = {"file": self.spot.file, "line": str(self.spot.line), **about}
-        told = ",".join(f"{name}={_property(value)}" for name, value in about.items())
-        return f"::{self.level} {told}::{_message(clip(clean(self.message), _MESSAGE_CELLS))}"
+            properties = {"file": self.spot.file, "line": str(self.spot.line), **properties}
+        listed = ",".join(f"{name}={_escape_property(text)}" for name, text in properties.items())
+        message = _escape_message(clip(clean(self.message), _MESSAGE_CELLS))
+        return f"::{self.level} {listed}::{message}"
 
 
 def annotation_lines(report: SessionReport, spots: Mapping[str, Spot]) -> list[str]:
-    """Write at most `MOST` annotations, the worst first, and one that counts the others.
+    """Return at most `MAX_ANNOTATIONS` commands, the worst first, and one that counts the rest.
 
     ``spots`` are by case id; a case whose test did not run has none.
     """
-    found = list(_found(report, spots))
-    lines = [str(each) for each in found[:MOST]]
-    more = len(found) - MOST
+    annotations = list(_annotations(report, spots))
+    lines = [str(annotation) for annotation in annotations[:MAX_ANNOTATIONS]]
+    more = len(annotations) - MAX_ANNOTATIONS
     if more > 0:
-        level = found[MOST].level
+        level = annotations[MAX_ANNOTATIONS].level
         lines.append(str(_Annotation(level, "pareto", f"and {more} more: see the summary")))
     return lines
 
 
-def _found(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annotation]:
+def _annotations(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annotation]:
     judgement = report.judgement
     # A test that failed in a run that is not shown is a failure of the session too: its broken
     # case reports it.
@@ -65,26 +69,28 @@ def _found(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annota
             yield _Annotation("error", "pareto: the session failed", text)
     for case in sorted(judgement.cases, key=severity):
         if case.fails:
-            yield _of_case("error", case, failure_message(case), spots)
+            yield _case_annotation("error", case, failure_message(case), spots)
         elif case.notices:
-            yield _of_case("warning", case, "; ".join(build_case(case).notices), spots)
+            yield _case_annotation("warning", case, "; ".join(build_case(case).notices), spots)
 
 
 def _is_broken(case: CaseVerdict) -> bool:
-    """Whether a case fails since its test did."""
+    """Whether a case fails because its test failed."""
     return bool(case.fails) and case.verdict is Verdict.BROKEN
 
 
-def _of_case(level: str, case: CaseVerdict, message: str, spots: Mapping[str, Spot]) -> _Annotation:
+def _case_annotation(
+    level: str, case: CaseVerdict, message: str, spots: Mapping[str, Spot]
+) -> _Annotation:
     # A parameter may hold colons too.
     test = case.case_id.partition("[")[0].rpartition("::")[0]
     title = f"pareto: {case.case_id.removeprefix(f'{test}::')} {case_label(case)}"
     return _Annotation(level, title, f"{case.case_id}: {message}", spots.get(case.case_id))
 
 
-def _message(text: str) -> str:
+def _escape_message(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_message(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,8 +1,9 @@
-"""The first lines of the section: the result in words, against what, and how sure.
+"""Summary of a session: result, counts of cases, resolution, and findings that cases share.
 
-What a session comes to in a few words: counts, and what would have been caught.
-
-What many cases have in common is told once: a shared movement, a shared lack.
+`build_header` computes the first lines of every report: the result, the counts, what was
+compared and the caveats. `headline` counts cases by result. `resolution_texts` sums up which
+regressions would have been caught. `common_lines`, `uncompared_lines` and `undecided_lines`
+report together what many cases have in common.
 """
 
 import math
@@ -20,54 +21,56 @@ from pytest_pareto.report.numbers import duration, levels, relative_change, reso
 from pytest_pareto.report.rows import broken_budgets
 from pytest_pareto.report.text import Line, Tone, clean, pack, wrap
 from pytest_pareto.report.wording import (
-    BROKE_A_BUDGET,
-    HARMLESS,
+    BROKE_BUDGET,
+    HARMLESS_VERDICTS,
     count_word,
     is_partly_compared,
     severity,
 )
 
 _INDENT = " " * len("FAIL  ")
+_UNCHANGED = {Verdict.UNCHANGED, Verdict.NOT_WORSE}
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is said first of a session: ``word`` is its result, ``doubts`` qualify it."""
+    """The first lines of a report: ``word`` is the result, ``caveats`` qualify it."""
 
     word: str
     tone: Tone
     counts: tuple[str, ...]
     against: str
     measured: tuple[str, ...]
-    doubts: tuple[str, ...]
+    caveats: tuple[str, ...]
 
 
 def build_header(judgement: Judgement, facts: SessionFacts) -> Header:
-    """Say whether the session failed, what became of how many cases, and what was compared."""
+    """Return the result of a session, its counts, what was compared, and the caveats."""
     word, tone = _result(judgement, facts)
-    suspects = [clean(facts.suspects)] if facts.suspects else []
+    flagged = [clean(facts.suspects)] if facts.suspects else []
     return Header(
         word,
         tone,
         headline(judgement, facts),
-        _against(facts),
-        (_measured(facts), *suspects, *_saved(judgement)),
-        tuple(_doubts(judgement, facts)),
+        _comparison_text(facts),
+        (_measurement_text(facts), *flagged, *_saved_samples(judgement)),
+        tuple(_header_caveats(judgement, facts)),
     )
 
 
 def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
-    """Lay out what is said first."""
+    """Render the header in lines of at most ``width`` cells."""
     head = build_header(judgement, facts)
     first = pack(head.counts, width, indent=head.word.ljust(len(_INDENT)), hanging=_INDENT)
     lines = [Line(text, head.tone) for text in first]
     lines += [Line(text) for text in pack([head.against], width, indent=_INDENT)]
-    tone = Tone.YELLOW if head.doubts else Tone.PLAIN
-    told = [*head.measured, *head.doubts]
-    return lines + [Line(text, tone) for text in pack(told, width, indent=_INDENT)]
+    tone = Tone.YELLOW if head.caveats else Tone.PLAIN
+    rest = [*head.measured, *head.caveats]
+    return lines + [Line(text, tone) for text in pack(rest, width, indent=_INDENT)]
 
 
-def _measured(facts: SessionFacts) -> str:
+def _measurement_text(facts: SessionFacts) -> str:
     each = " of each" if facts.against is not None else ""
     runs = f"{plural(facts.runs, 'run')}{each}"
     if facts.new_side is not None:
@@ -75,14 +78,18 @@ def _measured(facts: SessionFacts) -> str:
     return f"{runs} in {duration(facts.duration_s)}"
 
 
-def _saved(judgement: Judgement) -> list[str]:
-    """Tell of evaluations that stopped once they were decided; a case is one evaluation."""
-    looks = [
-        max(found, key=lambda look: look.saved)
+def _saved_samples(judgement: Judgement) -> list[str]:
+    """Return how many samples early stopping saved, as at most one text.
+
+    A case is one evaluation: its metric with the most saved samples counts.
+    """
+    evaluations = [
+        max(looks, key=lambda each: each.saved)
         for case in judgement.cases
-        if (found := [r.looks for r in case.comparison.metrics if r.looks is not None])
+        if (looks := [r.looks for r in case.comparison.metrics if r.looks is not None])
     ]
-    saved, samples = sum(look.saved for look in looks), sum(look.samples for look in looks)
+    saved = sum(each.saved for each in evaluations)
+    samples = sum(each.samples for each in evaluations)
     return [f"{saved} of {plural(samples, 'sample')} saved by stopping early"] if saved else []
 
 
@@ -96,35 +103,36 @@ def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
     return "PASS", Tone.GREEN if judgement.cases else Tone.YELLOW
 
 
-def without_baseline(facts: SessionFacts) -> str:
-    """Say that there is nothing to compare with, and where it was looked for."""
+def no_baseline_text(facts: SessionFacts) -> str:
+    """Return that there is no baseline, with the path where it was looked for."""
     return f"no baseline in {clean(facts.baseline_path)} yet"
 
 
-def _against(facts: SessionFacts) -> str:
+def _comparison_text(facts: SessionFacts) -> str:
     if facts.against is not None:
         return f"against {clean(facts.against)}, measured in turn"
     if not facts.baseline_sessions:
-        return without_baseline(facts)
+        return no_baseline_text(facts)
     sessions = plural(facts.baseline_sessions, "session")
     held = f"{sessions}, {plural(facts.baseline_runs, 'run')}"
     anchor = f" and the anchor {clean(facts.anchor_path)}" if facts.anchor_path else ""
     return f"against {clean(facts.baseline_path)} ({held}){anchor}"
 
 
-def _doubts(judgement: Judgement, facts: SessionFacts) -> list[str]:
-    doubts = []
+def _header_caveats(judgement: Judgement, facts: SessionFacts) -> list[str]:
+    caveats = []
     if not _is_confirmed(judgement, facts):
-        doubts.append("unconfirmed: judged on this session's runs alone")
+        caveats.append("unconfirmed: judged on this session's runs alone")
     if facts.partial:
-        doubts.append(f"incomplete: {clean(facts.partial)}")
-    return doubts
+        caveats.append(f"incomplete: {clean(facts.partial)}")
+    return caveats
 
 
 def _is_confirmed(judgement: Judgement, facts: SessionFacts) -> bool:
-    """Whether all that is called worse was measured again; what was rescued is worse too.
+    """Whether every metric that got worse was measured again, also in cases that pass.
 
-    A session that is compared with something else may find worse what it had not suspected.
+    With ``facts.new_side``, stored results are compared: then a metric may be worse that was not
+    flagged when it was measured, and each is checked.
     """
     worse = [
         result.metric.name in case.comparison.confirmed
@@ -137,9 +145,6 @@ def _is_confirmed(judgement: Judgement, facts: SessionFacts) -> bool:
     return facts.confirmed or not (worse or any(case.crept for case in judgement.cases))
 
 
-_QUIET = {Verdict.UNCHANGED, Verdict.NOT_WORSE}
-
-
 def title(judgement: Judgement) -> str:
     """Return the heading of the section, such as "pareto: 2 cases failed"."""
     failing = sum(bool(case.fails) for case in judgement.cases)
@@ -149,9 +154,9 @@ def title(judgement: Judgement) -> str:
 
 
 def headline(judgement: Judgement, facts: SessionFacts, *, figures: bool = True) -> tuple[str, ...]:
-    """Count the cases in words, the gravest first: "2 of 9 cases regressed", "7 unchanged".
+    """Count the cases by result, the most severe first: "2 of 9 cases regressed", "7 unchanged".
 
-    With ``figures``, of broken budgets the first is told: what was measured, and its limit.
+    With ``figures``, the first broken budget is added with its measured value and its limit.
     """
     cases = sorted(judgement.cases, key=severity)
     if not cases:
@@ -160,8 +165,8 @@ def headline(judgement: Judgement, facts: SessionFacts, *, figures: bool = True)
     if all_new(judgement, facts) and not judgement.failed:
         return (f"{plural(len(cases), 'new case')}, nothing judged",)
     counts = Counter(count_word(case) for case in cases)
-    told = {BROKE_A_BUDGET: f"{BROKE_A_BUDGET} ({_first_broken(cases)})"} if figures else {}
-    (word, count), *rest = ((told.get(word, word), count) for word, count in counts.items())
+    longer = {BROKE_BUDGET: f"{BROKE_BUDGET} ({_first_broken_budget(cases)})"} if figures else {}
+    (word, count), *rest = ((longer.get(word, word), count) for word, count in counts.items())
     others = tuple(f"{count} {word}" for word, count in rest)
     if cases[0].fails:
         return (f"{count} of {total} {word}", *others)
@@ -170,46 +175,53 @@ def headline(judgement: Judgement, facts: SessionFacts, *, figures: bool = True)
     return (f"{total} {word}", *others) if not rest else (total, f"{count} {word}", *others)
 
 
-def _first_broken(cases: Iterable[CaseVerdict]) -> str:
-    broke = [case for case in cases if count_word(case) == BROKE_A_BUDGET]
+def _first_broken_budget(cases: Iterable[CaseVerdict]) -> str:
+    broke = [case for case in cases if count_word(case) == BROKE_BUDGET]
     found = [text for case in broke for text in broken_budgets(case.comparison)]
     return f"{found[0]}; and {len(found) - 1} more" if len(found) > 1 else "".join(found)
 
 
 def all_new(judgement: Judgement, facts: SessionFacts) -> bool:
-    """Whether there was nothing at all to compare with."""
+    """Whether no case had anything to be compared with."""
     return not facts.baseline_sessions and {c.verdict for c in judgement.cases} == {Verdict.NEW}
 
 
-def quiet_cases(judgement: Judgement) -> list[CaseVerdict]:
-    """Return the cases of which nothing but their silence is told."""
+def unchanged_cases(judgement: Judgement) -> list[CaseVerdict]:
+    """Return the cases that are unchanged and pass, for which only a count is reported."""
     return [
         case
         for case in judgement.cases
-        if case.verdict in _QUIET and not case.fails and case.common is None
+        if case.verdict in _UNCHANGED and not case.fails and case.common is None
     ]
 
 
-def nothing_but_good(judgement: Judgement) -> bool:
-    """Whether there are cases, and each of them was compared and is unchanged or better."""
+def all_harmless(judgement: Judgement) -> bool:
+    """Whether there are cases, and each was fully compared and is unchanged or better."""
     return bool(judgement.cases) and all(
-        case.verdict in HARMLESS and not is_partly_compared(case) for case in judgement.cases
+        case.verdict in HARMLESS_VERDICTS and not is_partly_compared(case)
+        for case in judgement.cases
     )
 
 
 def resolution_span(cases: Iterable[CaseVerdict], name: str) -> str | None:
-    """Sum up the resolution of one metric, "9-14 %"; None where nothing could be caught."""
+    """Return the range of the resolutions of one metric over cases: "9-14 %".
+
+    None where no case could have caught any regression.
+    """
     found = [r for c in cases for r in c.comparison.metrics if r.metric.name == name]
     resolutions = [r.change.resolution for r in found if r.change is not None]
     if not any(map(math.isfinite, resolutions)):
         return None
-    return _span(found[0].metric, resolutions)
+    return _resolution_span_text(found[0].metric, resolutions)
 
 
-def would_have_caught(
+def resolution_texts(
     cases: Iterable[CaseVerdict], *, since_anchor: bool = False
 ) -> tuple[str, ...]:
-    """Sum up the resolution of every gated metric: "latency 9-14 %", "peak_memory 1 %"."""
+    """Return the resolutions of every gated metric: "latency 9-14 %", "peak_memory 1 %".
+
+    With ``since_anchor``, those of the comparison with the anchor.
+    """
     found: dict[tuple[str, str, bool], tuple[Metric, list[float]]] = {}
     for case in cases:
         for result in case.comparison.anchor if since_anchor else case.comparison.metrics:
@@ -218,30 +230,34 @@ def would_have_caught(
                 key = (metric.name, metric.unit, metric.relative)
                 found.setdefault(key, (metric, []))[1].append(result.change.resolution)
     return tuple(
-        f"{clean(metric.name)} {_span(metric, resolutions)}"
+        f"{clean(metric.name)} {_resolution_span_text(metric, resolutions)}"
         for metric, resolutions in found.values()
     )
 
 
-def caught_by_quiet(judgement: Judgement) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Say what the unchanged cases would have caught: a lead, and a part for each metric.
+def unchanged_resolutions(judgement: Judgement) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the resolutions of the unchanged cases: a lead, and a text for each metric.
 
-    Of the others each report tells on its own how blind they were. The report in one line does
-    not, and so sums up all cases.
+    The first pair is against the baseline, the second against the anchor. Reports state the
+    resolution of all other cases separately. The report in one line does not, and therefore uses
+    `resolution_texts` of all cases.
     """
-    quiet = quiet_cases(judgement)
+    unchanged = unchanged_cases(judgement)
     return (
-        (f"{plural(len(quiet), 'unchanged case')} would have caught: ", would_have_caught(quiet)),
-        ("  and since the anchor: ", would_have_caught(quiet, since_anchor=True)),
+        (
+            f"{plural(len(unchanged), 'unchanged case')} would have caught: ",
+            resolution_texts(unchanged),
+        ),
+        ("  and since the anchor: ", resolution_texts(unchanged, since_anchor=True)),
     )
 
 
-def since_baseline(facts: SessionFacts) -> tuple[str, ...]:
-    """Name the software that is another than the baseline's, in one text or none."""
+def software_differences(facts: SessionFacts) -> tuple[str, ...]:
+    """Return the software versions that differ from the baseline's, as one text or none."""
     return (f"{', '.join(facts.differences)} since the baseline",) if facts.differences else ()
 
 
-def _span(metric: Metric, resolutions: list[float]) -> str:
+def _resolution_span_text(metric: Metric, resolutions: list[float]) -> str:
     finite = [value for value in resolutions if math.isfinite(value)]
     if not finite:
         return "nothing"
@@ -255,29 +271,26 @@ def _span(metric: Metric, resolutions: list[float]) -> str:
     return f"{span} (nothing in {plural(blind, 'case')})" if blind else span
 
 
-_NAMES_SHOWN = 5
-
-
 def common_lines(
     mode: CommonMode, judgement: Judgement, fronts: Sequence[FrontBlock], width: int
 ) -> list[Line]:
-    """Tell a movement of many cases once; the cases that speak for it are named."""
+    """Render a common movement of many cases once, with some names and the failures it causes."""
     direction = "worse" if mode.harmful else "better"
     text = (
         f"{mode.metric} is {direction} in {len(mode.case_ids)} of {mode.total} cases together, "
-        f"by about {_movement(mode, judgement)}"
+        f"by about {_common_change_text(mode, judgement)}"
     )
     ids = set(map(clean, mode.case_ids))
     members = [case for case in all_cases(fronts) if case.case_id in ids]
     lines = [Line(line, Tone.BOLD) for line in wrap(text, width, hanging="  ")]
-    lines += [Line(line) for line in _some_names(members, width)]
+    lines += [Line(line) for line in _first_name_lines(members, width)]
     for case in members:
         if case.common:
-            lines += _spoken(case, width)
+            lines += _reason_lines(case, width)
     return lines
 
 
-def _movement(mode: CommonMode, judgement: Judgement) -> str:
+def _common_change_text(mode: CommonMode, judgement: Judgement) -> str:
     lower = any(
         result.metric.better is Better.LOWER
         for case in judgement.cases
@@ -287,17 +300,18 @@ def _movement(mode: CommonMode, judgement: Judgement) -> str:
     return relative_change(mode.estimate if lower else 1 / (1 + mode.estimate) - 1).text
 
 
-def _spoken(case: CaseBlock, width: int) -> Iterator[Line]:
+def _reason_lines(case: CaseBlock, width: int) -> Iterator[Line]:
     for lead, texts, tone in (("fails", case.fails, Tone.RED), ("note", case.notices, Tone.YELLOW)):
         for text in texts:
-            said = f"{lead} at {case.case_id}: {text}"
-            yield from (Line(t, tone) for t in wrap(said, width, indent="  ", hanging="    "))
+            text_at_case = f"{lead} at {case.case_id}: {text}"
+            lines = wrap(text_at_case, width, indent="  ", hanging="    ")
+            yield from (Line(line, tone) for line in lines)
 
 
 def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
-    """Tell together the cases of which something was not compared for the same reason.
+    """Render the cases that were not fully compared, grouped by reason.
 
-    Those that fail for it are all named.
+    Of failing cases all are named, of others a few.
     """
     groups: dict[tuple[str, bool, str], list[CaseBlock]] = {}
     for case in all_cases(fronts):
@@ -308,7 +322,7 @@ def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
         tone = Tone.RED if failing else Tone.YELLOW
         text = f"{plural(len(cases), 'case')} {label}: {reason}"
         lines += [Line(line, tone) for line in wrap(text, width, hanging="  ")]
-        named = _all_names(cases, width) if failing else _some_names(cases, width)
+        named = _all_name_lines(cases, width) if failing else _first_name_lines(cases, width)
         lines += [Line(line) for line in named]
     return lines
 
@@ -316,10 +330,10 @@ def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
 def undecided_lines(
     judgement: Judgement, width: int, reasons_shown: str = "which -v shows"
 ) -> list[Line]:
-    """Tell of each metric in how many cases it is undecided, how blind that is, and why.
+    """Render for each metric the number of cases that are undecided, their resolution, and why.
 
-    Of cases that have a block of their own nothing is told here. ``reasons_shown`` is where the
-    reasons can be read where they differ.
+    Cases with a block of their own are left out. ``reasons_shown`` is where the reasons are listed
+    if they differ.
     """
     cases = [c for c in judgement.cases if is_merely_undecided(c)]
     found: dict[str, list[CaseVerdict]] = {}
@@ -340,19 +354,19 @@ def undecided_lines(
             f"{only} would have been caught"
         )
         lines += [Line(line, Tone.YELLOW) for line in wrap(text, width, hanging="  ")]
-        told = list(reasons.get(name, ()))
-        if told:
-            why = told[0] if len(told) == 1 else f"for different reasons, {reasons_shown}"
-            lines += [Line(line) for line in wrap(clean(why), width, indent="  ")]
+        known = list(reasons.get(name, ()))
+        if known:
+            reason = known[0] if len(known) == 1 else f"for different reasons, {reasons_shown}"
+            lines += [Line(line) for line in wrap(clean(reason), width, indent="  ")]
     return lines
 
 
-def _all_names(cases: Sequence[CaseBlock], width: int) -> Iterator[str]:
+def _all_name_lines(cases: Sequence[CaseBlock], width: int) -> Iterator[str]:
     for case in cases:
         yield from pack([case.case_id], width, indent="  ")
 
 
-def _some_names(cases: Sequence[CaseBlock], width: int) -> list[str]:
+def _first_name_lines(cases: Sequence[CaseBlock], width: int) -> list[str]:
     names = [case.case_id for case in cases[:_NAMES_SHOWN]]
     more = len(cases) - len(names)
     return pack([*names, *([f"and {more} more"] if more > 0 else [])], width, indent="  ")

@@ -1,4 +1,7 @@
-"""Metrics over the commits of a baseline: a line for each, or a table and a picture."""
+"""The history of a baseline over its commits as text: an overview per metric, tables and plots.
+
+`render_courses` is the entry point. A course is one metric of one case over all commits.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +10,7 @@ from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.report.fronts import Names, front_names
 from pytest_pareto.report.numbers import Levels, Scale, absolute_change, levels, relative_change
-from pytest_pareto.report.plots import picture, sparkline
+from pytest_pareto.report.plots import course_plot, sparkline
 from pytest_pareto.report.text import (
     GridRow,
     Line,
@@ -21,92 +24,101 @@ from pytest_pareto.report.text import (
 )
 
 _GAP = "  "
-_LEAST_SUBJECT = 12
-_NOTHING = "—"
-_SPARKS = 24
-_LEAST_SPARKS = 8
+_MIN_SUBJECT_CELLS = 12
+_NO_VALUE = "—"
+_SPARKLINE_CELLS = 24
+_MIN_SPARKLINE_CELLS = 8
 
 
-def render_courses(found: Courses, *, width: int, tables: bool) -> list[Line]:
-    """Write courses in lines of at most ``width`` cells: with ``tables``, each commit of each."""
-    parts = [_opening(found, width)]
-    if not tables or len(found.courses) > 1:
-        parts += _overviews(found, width)
+def render_courses(history: Courses, *, width: int, tables: bool) -> list[Line]:
+    """Render courses in lines of at most ``width`` cells.
+
+    With ``tables``, each course has a table of its commits and a plot as well.
+    """
+    parts = [_summary_lines(history, width)]
+    if not tables or len(history.courses) > 1:
+        parts += _overviews(history, width)
     if tables:
-        parts += [part for course in found.courses for part in _told(course, found, width)]
+        parts += [
+            part for course in history.courses for part in _course_parts(course, history, width)
+        ]
     lines: list[Line] = []
     for part in filter(None, parts):
         lines += [Line(""), *part] if lines else part
     return lines
 
 
-def _opening(found: Courses, width: int) -> list[Line]:
-    first, last = found.revisions[0], found.revisions[-1]
-    about = f"{plural(len(found.revisions), 'commit')} of the baseline, {first.date} to {last.date}"
-    lines = [Line(t) for t in wrap(f"{clean(found.hardware_key)}: {about}", width, hanging="  ")]
-    for revision, why in found.unreadable:
-        text = f"skipped {revision.short} ({revision.subject}): {why}"
+def _summary_lines(history: Courses, width: int) -> list[Line]:
+    first, last = history.revisions[0], history.revisions[-1]
+    commits = plural(len(history.revisions), "commit")
+    summary = (
+        f"{clean(history.hardware_key)}: {commits} of the baseline, {first.date} to {last.date}"
+    )
+    lines = [Line(t) for t in wrap(summary, width, hanging="  ")]
+    for revision, reason in history.unreadable:
+        text = f"skipped {revision.short} ({revision.subject}): {reason}"
         lines += [Line(t, Tone.YELLOW) for t in wrap(text, width, hanging="  ")]
     return lines
 
 
-def _overviews(found: Courses, width: int) -> Iterator[list[Line]]:
+def _overviews(history: Courses, width: int) -> Iterator[list[Line]]:
     by_front: dict[tuple[str, str], list[Course]] = {}
-    for course in found.courses:
+    for course in history.courses:
         by_front.setdefault((course.metric.name, course.front), []).append(course)
     for (_, front), courses in by_front.items():
-        yield _overview(courses, found, front_names(front, _ids(found, front)), width)
+        yield _overview(courses, history, front_names(front, _ids(history, front)), width)
 
 
-def _overview(courses: Sequence[Course], found: Courses, names: Names, width: int) -> list[Line]:
-    """Write a metric of a front: first and last level of each case, and the course between."""
+def _overview(courses: Sequence[Course], history: Courses, names: Names, width: int) -> list[Line]:
+    """Render one metric of a front: first and last level of each case, and a sparkline."""
     metric = courses[0].metric
-    ends = [_ends(course) for course in courses]
+    ends = [_first_and_last(course) for course in courses]
     shown = levels([level for pair in ends for level in pair], metric.unit)
     unit = f" ({clean(shown.scale.unit)})" if shown.scale.unit else ""
     title = f"{names.title}: {clean(metric.name)}{unit}, {metric.better} is better"
     cells = []
     for number, course in enumerate(courses):
-        then, now = (text or _NOTHING for text in shown.texts[2 * number : 2 * number + 2])
-        newest = course.moments[-1]
-        cells.append((then, now, _change(newest.since_first, metric, shown.scale) or _NOTHING))
+        pair = (text or _NO_VALUE for text in shown.texts[2 * number : 2 * number + 2])
+        since_first = _change(course.moments[-1].since_first, metric, shown.scale)
+        cells.append((*pair, since_first or _NO_VALUE))
     head = ("first", "now", "change", "course")
     fixed = sum(
         len(_GAP) + max(map(display_width, column)) for column in zip(head[:3], *cells, strict=True)
     )
     room = width - fixed - len(_GAP) - max(display_width(names.of(c.case_id)) for c in courses)
-    sparks = min(_SPARKS, max(_LEAST_SPARKS, room), max(len(found.revisions), len(head[3])))
+    longest = max(len(history.revisions), len(head[3]))
+    sparks = min(_SPARKLINE_CELLS, max(_MIN_SPARKLINE_CELLS, room), longest)
     rows = [
         GridRow(
             names.of(course.case_id),
-            (*cell, pad(sparkline(course, len(found.revisions), sparks), sparks)),
+            (*cell, pad(sparkline(course, len(history.revisions), sparks), sparks)),
         )
         for course, cell in zip(courses, cells, strict=True)
     ]
     return [Line(clip(title, width), Tone.BOLD), *grid_lines(head, rows, width)]
 
 
-def _ends(course: Course) -> tuple[float | None, float | None]:
+def _first_and_last(course: Course) -> tuple[float | None, float | None]:
     first = next((m.level for m in course.moments if m.level is not None), None)
     return first, course.moments[-1].level
 
 
-def _ids(found: Courses, front: str) -> list[str]:
-    return [course.case_id for course in found.courses if course.front == front]
+def _ids(history: Courses, front: str) -> list[str]:
+    return [course.case_id for course in history.courses if course.front == front]
 
 
-def _told(course: Course, found: Courses, width: int) -> Iterator[list[Line]]:
-    """Write every commit that changed what the baseline says, and the picture."""
-    name = front_names(course.front, _ids(found, course.front)).of(course.case_id)
+def _course_parts(course: Course, history: Courses, width: int) -> Iterator[list[Line]]:
+    """Render the commits that changed the level or the notes of a course, and its plot."""
+    name = front_names(course.front, _ids(history, course.front)).of(course.case_id)
     title = f"{clean(course.metric.name)} of {clean(course.case_id)}"
     exact = course.metric.kind is Kind.EXACT
     shown = levels([m.level for m in course.moments], course.metric.unit, exact=exact)
     yield [
         Line(clip(title, width), Tone.BOLD),
         *(Line(text) for text in _table(course, shown, width)),
-        *(Line(text) for text in _closing(course, found, width)),
+        *(Line(text) for text in _footnotes(course, history, width)),
     ]
-    yield [Line(text) for text in picture(course, found.revisions, name, width)]
+    yield [Line(text) for text in course_plot(course, history.revisions, name, width)]
 
 
 def _table(course: Course, shown: Levels, width: int) -> Iterator[str]:
@@ -118,7 +130,9 @@ def _table(course: Course, shown: Levels, width: int) -> Iterator[str]:
             for change in (moment.since_before, moment.since_first)
         )
         accepted = "A" if moment.accepted else ""
-        rows.append((*_of(moment.revision), text or _NOTHING, before, first, accepted, ""))
+        rows.append(
+            (*_commit_cells(moment.revision), text or _NO_VALUE, before, first, accepted, "")
+        )
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     room = width - sum(size + len(_GAP) for size in widths[:-1] if size)
     subjects = ["subject", *(clean(m.revision.subject) for m in course.moments)]
@@ -129,14 +143,14 @@ def _table(course: Course, shown: Levels, width: int) -> Iterator[str]:
             for place, (cell, size) in enumerate(zip(row[:-1], widths, strict=False))
             if size
         ]
-        if room >= _LEAST_SUBJECT:
+        if room >= _MIN_SUBJECT_CELLS:
             cells.append(clip(subject, room))
         yield clip(_GAP.join(cells).rstrip(), width)
         for note in notes:
             yield from wrap(note, width, indent="    ", hanging="      ")
 
 
-def _of(revision: Revision) -> tuple[str, str]:
+def _commit_cells(revision: Revision) -> tuple[str, str]:
     return clean(revision.short), clean(revision.date)
 
 
@@ -145,15 +159,15 @@ def _change(change: float | None, metric: Metric, scale: Scale) -> str:
         return ""
     if metric.relative:
         return relative_change(change).text
-    # The unit stands above its column already.
+    # The head of the column has the unit.
     return absolute_change(change, None, Scale(scale.factor, "")).text
 
 
-def _closing(course: Course, found: Courses, width: int) -> Iterator[str]:
+def _footnotes(course: Course, history: Courses, width: int) -> Iterator[str]:
     texts = []
     if any(moment.accepted for moment in course.moments):
         texts.append("A: another level was accepted here")
-    left = len(found.revisions) - len(found.unreadable) - len(course.moments)
+    left = len(history.revisions) - len(history.unreadable) - len(course.moments)
     if left:
         others = "1 other commit" if left == 1 else f"{left} other commits"
         texts.append(f"{others} left it as it was, or came before it")

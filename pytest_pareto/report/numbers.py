@@ -1,10 +1,8 @@
-"""SI values to readable text: the unit is chosen once for all the numbers of a row.
+"""Number formatting: SI values, changes and intervals as text with few significant digits.
 
-How many digits a number deserves, and how it is written: a true minus, no padded zero.
-
-Changes to text, with the interval around them: "+6.3 %" and "[+6.2, +6.4]".
-
-The figures of one metric as text: levels, tolerances and changes, all in the unit of a row.
+All numbers of one row share a unit and their decimals: `levels` chooses both. Changes are
+written as "+6.3 %" with the interval "[+6.2, +6.4]", or in the metric's unit. A minus is the
+typographic one (U+2212), and what rounds to zero has no sign. Values are in SI units (s, J, B).
 """
 
 import math
@@ -16,15 +14,21 @@ from pytest_pareto.model.metric import Better, Kind, Metric
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.report.text import clean
 
+MINUS = "−"
+MAX_DECIMALS = 6
+RATIO_FROM = 3.0
+"""Changes from this ratio on are written as "×12", which reads better than "+1100 %"."""
+
+Interval = tuple[float, float]
+"""The low and the high end."""
+
 _SCALES = {
     "s": ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s")),
     "J": ((1e-6, "µJ"), (1e-3, "mJ"), (1.0, "J"), (1e3, "kJ")),
     "B": ((1.0, "B"), (2.0**10, "KiB"), (2.0**20, "MiB"), (2.0**30, "GiB"), (2.0**40, "TiB")),
     "count": ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P")),
 }
-_WHOLE = {"B", "count"}
-TIMES = 3.0
-"""From this ratio on, "×12" reads better than "+1100 %"."""
+_INTEGER_UNITS = {"B", "count"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Values of one metric in one unit with the same decimals; "" where there is none."""
+    """Values of one metric in one unit with equal decimals, as text; "" where there is no value."""
 
     texts: tuple[str, ...]
     scale: Scale
@@ -46,30 +50,31 @@ class Levels:
 def levels(
     values: Sequence[float | None], unit: str, *, exact: bool = False, scale: Scale | None = None
 ) -> Levels:
-    """Write SI values side by side, with four significant digits of the largest.
+    """Format SI values that stand side by side, with four significant digits of the largest.
 
-    ``exact`` values that differ get as many digits as it takes to see that they do. ``scale`` is
-    of what they stand beside; without it they have one of their own.
+    ``exact`` values that differ get as many digits as it takes to show that they do. ``scale`` is
+    the unit of the numbers beside them; without it, a unit is chosen for these values.
     """
     finite = [value for value in values if value is not None and math.isfinite(value)]
-    scale = scale or _scale_of(finite, unit)
-    decimals = _decimals([value / scale.factor for value in finite], unit, scale)
-    found = _written(values, scale, decimals)
-    if not exact or _tells_apart(finite, found):
-        return found
+    scale = scale or _choose_scale(finite, unit)
+    decimals = _level_decimals([value / scale.factor for value in finite], unit, scale)
+    formatted = _format_levels(values, scale, decimals)
+    if not exact or _are_distinct(finite, formatted):
+        return formatted
     for more in range(decimals + 1, decimals + 4):
-        found = _written(values, scale, more)
-        if _tells_apart(finite, found):
-            return found
+        formatted = _format_levels(values, scale, more)
+        if _are_distinct(finite, formatted):
+            return formatted
     raw = tuple("" if v is None else typeset(f"{v:.17g}") for v in values)
     return Levels(raw, Scale(1.0, "" if unit == "count" else unit))
 
 
-def _tells_apart(values: Sequence[float], found: Levels) -> bool:
-    return len(set(values)) <= len(set(found.texts) - {""})
+def _are_distinct(values: Sequence[float], formatted: Levels) -> bool:
+    """Whether values that differ have texts that differ."""
+    return len(set(values)) <= len(set(formatted.texts) - {""})
 
 
-def _written(values: Sequence[float | None], scale: Scale, decimals: int) -> Levels:
+def _format_levels(values: Sequence[float | None], scale: Scale, decimals: int) -> Levels:
     scaled = [None if value is None else value / scale.factor for value in values]
     largest = max((abs(v) for v in scaled if v is not None and math.isfinite(v)), default=0.0)
     readable = not largest or 1e-3 <= largest < 1e6
@@ -79,7 +84,7 @@ def _written(values: Sequence[float | None], scale: Scale, decimals: int) -> Lev
     return Levels(tuple(texts), scale)
 
 
-def _scale_of(values: Sequence[float], unit: str) -> Scale:
+def _choose_scale(values: Sequence[float], unit: str) -> Scale:
     largest = float(f"{max((abs(value) for value in values), default=0.0):.3e}")
     steps = [Scale(*step) for step in _SCALES.get(unit, ((1.0, unit),))]
     if not largest:
@@ -87,46 +92,47 @@ def _scale_of(values: Sequence[float], unit: str) -> Scale:
     return next((step for step in reversed(steps) if largest >= step.factor), steps[0])
 
 
-def _decimals(values: Sequence[float], unit: str, scale: Scale) -> int:
+def _level_decimals(values: Sequence[float], unit: str, scale: Scale) -> int:
+    """Return the decimals of levels: four digits of the largest, at least two of the smallest."""
     sizes = [abs(value) for value in values if value]
-    whole = unit in _WHOLE and scale.factor == 1.0 and all(v.is_integer() for v in values)
+    whole = unit in _INTEGER_UNITS and scale.factor == 1.0 and all(v.is_integer() for v in values)
     if not sizes or whole:
         return 0
-    return min(MOST_DECIMALS, max(decimals_for(max(sizes), 4), decimals_for(min(sizes), 2)))
+    return min(MAX_DECIMALS, max(decimals_for(max(sizes), 4), decimals_for(min(sizes), 2)))
 
 
 def fraction(value: float, digits: int = 3) -> str:
-    """Write a tolerance or a resolution given as a fraction: "5 %"; "nothing" for `inf`."""
+    """Format a relative tolerance or resolution, given as a fraction: "5 %"; "nothing" for `inf`.
+
+    From `RATIO_FROM` on it is written as a ratio: "×12".
+    """
     if math.isinf(value):
         return "nothing"
-    if 1 + value >= TIMES:
+    if 1 + value >= RATIO_FROM:
         return f"×{trimmed(1 + value, digits)}"
     return f"{trimmed(100 * value, digits)} %"
 
 
 def amount(value: float, unit: str, digits: int = 3, scale: Scale | None = None) -> str:
-    """Write a tolerance or a resolution given in a metric's unit; "nothing" for `inf`.
+    """Format a tolerance or resolution in a metric's unit; "nothing" for `inf`.
 
-    ``scale`` is of what it stands beside; without it, it has one of its own.
+    ``value`` is in SI. ``scale`` is the unit of the numbers beside it; without it, a unit is chosen
+    for this value.
     """
     if math.isinf(value):
         return "nothing"
-    scale = scale or _scale_of([value], unit)
+    scale = scale or _choose_scale([value], unit)
     text = trimmed(value / scale.factor, digits)
     return f"{text} {scale.unit}" if scale.unit else text
 
 
 def duration(seconds: float) -> str:
-    """Write how long a session took: "212 s", "0.35 s"."""
+    """Format the duration of a session in seconds: "212 s", "0.35 s"."""
     return f"{fixed(seconds, min(2, decimals_for(seconds, 2)))} s"
 
 
-MINUS = "−"
-MOST_DECIMALS = 6
-
-
 def decimals_for(value: float, digits: int) -> int:
-    """How many decimals show so many significant digits of a value."""
+    """Return how many decimals show ``digits`` significant digits of a value."""
     if not value or not math.isfinite(value):
         return 0
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
@@ -134,21 +140,21 @@ def decimals_for(value: float, digits: int) -> int:
 
 
 def fixed(value: float, decimals: int) -> str:
-    """Write a number with so many decimals; what rounds to zero has no minus."""
+    """Format a number with a fixed number of decimals; what rounds to zero has no minus."""
     text = typeset(f"{value:.{decimals}f}")
     return text.removeprefix(MINUS) if not text.strip(f"{MINUS}0.") else text
 
 
 def signed(value: float, decimals: int) -> str:
-    """Write a number with its sign; what rounds to zero has none."""
+    """Format a number with its sign; what rounds to zero has none."""
     text = fixed(value, decimals)
     unsigned = text.startswith(MINUS) or math.isnan(value) or not text.strip("0.")
     return text if unsigned else f"+{text}"
 
 
 def trimmed(value: float, digits: int, *, sign: bool = False) -> str:
-    """Write so many significant digits, without zeros that only fill up the decimals."""
-    if value and abs(value) < 10.0**-MOST_DECIMALS:
+    """Format a number with ``digits`` significant digits, without trailing zeros."""
+    if value and abs(value) < 10.0**-MAX_DECIMALS:
         return ("+" if sign and value > 0 else "") + typeset(f"{value:.0e}")
     decimals = decimals_for(value, digits)
     text = signed(value, decimals) if sign else fixed(value, decimals)
@@ -156,7 +162,10 @@ def trimmed(value: float, digits: int, *, sign: bool = False) -> str:
 
 
 def typeset(text: str) -> str:
-    """Turn Python's "-1.5e-08", "inf" and "nan" into what a report shows."""
+    """Return a number as Python formats it with typographic signs.
+
+    "-1.5e-08", "inf" and "nan" become "−1.5e−8", "∞" and "NaN".
+    """
     text = text.replace("inf", "∞").replace("nan", "NaN").replace("-", MINUS)
     head, e, exponent = text.partition("e")
     if not e:
@@ -165,50 +174,47 @@ def typeset(text: str) -> str:
     return f"{head}e{minus}{exponent.lstrip(f'+{MINUS}0') or '0'}"
 
 
-Ends = tuple[float, float]
-
-
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A change and the interval around it, "" where it has none."""
+    """A change as text, and its interval, "" where it has none."""
 
     text: str
     interval: str = ""
 
 
-def relative_change(estimate: float, ends: Ends | None = None) -> Figure:
-    """Write a change of a metric given as a fraction of it, with its interval's ends."""
-    ends = _bounded(ends)
-    if 1 + estimate >= TIMES:
-        return _ratio(1 + estimate, ends)
+def relative_change(estimate: float, ends: Interval | None = None) -> Figure:
+    """Format a relative change, given as a fraction of the metric, with its interval."""
+    ends = _drop_unbounded(ends)
+    if 1 + estimate >= RATIO_FROM:
+        return _ratio_figure(1 + estimate, ends)
     percent = 100 * estimate
     if ends is None:
-        return Figure(f"{_percent(percent)} %")
+        return Figure(f"{_percent_text(percent)} %")
     interval, decimals = _percent_interval((100 * ends[0], 100 * ends[1]))
     if decimals == 0 and abs(percent) < 10:
         decimals = 1
     return Figure(f"{signed(percent, decimals)} %", interval)
 
 
-def absolute_change(estimate: float, ends: Ends | None, scale: Scale) -> Figure:
-    """Write a change in the unit of its row: "−0.027" with "[−.040, −.014]"."""
+def absolute_change(estimate: float, ends: Interval | None, scale: Scale) -> Figure:
+    """Format a change in the unit of its row: "−0.027" with the interval "[−.040, −.014]"."""
     unit = f" {scale.unit}" if scale.unit else ""
-    ends = _bounded(ends)
+    ends = _drop_unbounded(ends)
     if ends is None:
         return Figure(trimmed(estimate / scale.factor, 3, sign=True) + unit)
     scaled = ends[0] / scale.factor, ends[1] / scale.factor
-    interval, decimals = _written_change(scaled, _interval_decimals(scaled))
+    interval, decimals = _format_interval(scaled, _interval_decimals(scaled))
     if max(map(abs, scaled)) < 1:
         interval = interval.replace("+0.", "+.").replace(f"{MINUS}0.", f"{MINUS}.")
     return Figure(signed(estimate / scale.factor, decimals) + unit, interval)
 
 
-def _bounded(ends: Ends | None) -> Ends | None:
-    """Drop an interval from minus to plus infinity: it says nothing."""
+def _drop_unbounded(ends: Interval | None) -> Interval | None:
+    """Return None for an interval from minus to plus infinity: it has no information."""
     return None if ends is None or all(map(math.isinf, ends)) else ends
 
 
-def _ratio(ratio: float, ends: Ends | None) -> Figure:
+def _ratio_figure(ratio: float, ends: Interval | None) -> Figure:
     decimals = decimals_for(ratio, 2)
     if ends is None:
         return Figure(f"×{fixed(ratio, decimals)}")
@@ -216,49 +222,56 @@ def _ratio(ratio: float, ends: Ends | None) -> Figure:
     return Figure(f"×{fixed(ratio, decimals)}", f"[×{low}, ×{high}]")
 
 
-def _percent(percent: float) -> str:
+def _percent_text(percent: float) -> str:
     size = abs(percent)
     if 0 < size < 1e-3:
         return ("+" if percent > 0 else "") + typeset(f"{percent:.0e}")
-    if 90 < size < 100 and percent < 0:  # "−100 %" would read as if nothing were left
+    if 90 < size < 100 and percent < 0:  # "−100 %" would mean that nothing is left
         return signed(percent, decimals_for(100 - size, 1))
     return signed(percent, decimals_for(percent, 2))
 
 
-def _percent_interval(ends: Ends) -> tuple[str, int]:
+def _percent_interval(ends: Interval) -> tuple[str, int]:
     largest = max(map(abs, ends))
-    most = 0 if largest >= 20 else 1 if largest >= 1 else MOST_DECIMALS
-    return _written_change(ends, min(_interval_decimals(ends), most))
+    most = 0 if largest >= 20 else 1 if largest >= 1 else MAX_DECIMALS
+    return _format_interval(ends, min(_interval_decimals(ends), most))
 
 
-def _interval_decimals(ends: Ends) -> int:
-    """Two digits of half the interval's width where its first digit is small, else one."""
+def _interval_decimals(ends: Interval) -> int:
+    """Return the decimals of an interval: two digits of its half width, or one.
+
+    Two where the first digit of the half width is small (below 3.55), else one.
+    """
     half = (ends[1] - ends[0]) / 2
     if not math.isfinite(half) or not half:
         finite = (abs(end) for end in ends if math.isfinite(end))
-        return min(MOST_DECIMALS, decimals_for(max(finite), 2))
+        return min(MAX_DECIMALS, decimals_for(max(finite), 2))
     leading = float(f"{half:.2e}".partition("e")[0])
-    return min(MOST_DECIMALS, decimals_for(half, 2 if leading < 3.55 else 1))
+    return min(MAX_DECIMALS, decimals_for(half, 2 if leading < 3.55 else 1))
 
 
-def _written_change(ends: Ends, decimals: int) -> tuple[str, int]:
+def _format_interval(ends: Interval, decimals: int) -> tuple[str, int]:
+    """Format the ends of an interval, with more decimals where both ends would read the same.
+
+    Returns the text and the decimals used.
+    """
     low, high = (signed(end, decimals) for end in ends)
-    while low == high and ends[0] != ends[1] and decimals < MOST_DECIMALS:
+    while low == high and ends[0] != ends[1] and decimals < MAX_DECIMALS:
         decimals += 1
         low, high = (signed(end, decimals) for end in ends)
     return f"[{low}, {high}]", decimals
 
 
-def sides_of(result: MetricResult) -> Levels:
-    """Write both levels of a metric; their unit is the one of all that stands beside them."""
+def result_levels(result: MetricResult) -> Levels:
+    """Format the baseline and candidate level of a metric, in one unit."""
     exact = result.metric.kind is Kind.EXACT
     return levels((result.baseline, result.candidate), result.metric.unit, exact=exact)
 
 
 def on_scale_of(metric: Metric, value: float, digits: int = 3, scale: Scale | None = None) -> str:
-    """Write a tolerance as its author would: in percent, or in the metric's unit.
+    """Format a tolerance as its author writes it: in per cent, or in the metric's unit.
 
-    ``scale`` is of the levels that it stands beside.
+    ``scale`` is the unit of the levels beside it.
     """
     if metric.relative:
         return clean(fraction(value, digits))
@@ -266,27 +279,33 @@ def on_scale_of(metric: Metric, value: float, digits: int = 3, scale: Scale | No
 
 
 def resolution_text(metric: Metric, value: float, scale: Scale | None = None) -> str:
-    """Write the smallest regression that would have been caught, in two digits."""
+    """Format a resolution, the smallest regression that would have been caught, with two digits."""
     return on_scale_of(metric, value, 2, scale) if value else "any change"
 
 
 def caught_text(resolution: str) -> str:
-    """Say the resolution where no column says it."""
+    """Return a resolution as a phrase, for texts outside the columns of a table."""
     return f"would have caught {resolution}"
 
 
 def change_figure(change: Change, metric: Metric, sides: Levels) -> Figure:
-    """Write what happened to a metric, on the scale of its ``sides`` where it is absolute."""
+    """Format the change of a metric in the metric's own direction.
+
+    An absolute change is in the unit of its levels, ``sides``.
+    """
     unbounded = math.isinf(change.low) and math.isinf(change.high)
-    estimate, ends = own_direction(change, metric)
+    estimate, ends = to_metric_direction(change, metric)
     shown = None if unbounded or metric.kind is Kind.EXACT else ends
     if change.relative:
         return relative_change(estimate, shown)
     return absolute_change(estimate, shown, sides.scale)
 
 
-def own_direction(change: Change, metric: Metric) -> tuple[float, Ends]:
-    """Turn a change in the harmful direction into what happened to the metric itself."""
+def to_metric_direction(change: Change, metric: Metric) -> tuple[float, Interval]:
+    """Turn a change from the harmful direction into the direction of the metric itself.
+
+    Returns the estimate and its interval, relative or in SI as the change is.
+    """
     if metric.better is Better.LOWER:
         return change.estimate, (change.low, change.high)
     turn = _inverse if change.relative else float.__neg__

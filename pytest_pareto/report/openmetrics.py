@@ -1,7 +1,7 @@
-"""``--pareto-openmetrics``: levels and verdicts for whoever compares numbers as they are written.
+"""The OpenMetrics report (``--pareto-openmetrics``): levels and verdicts as gauges.
 
-GitLab shows a line as changed where its text is another one. So a metric that did not change
-shows the level of its baseline, and what changed is rounded to four digits.
+GitLab shows a line as changed where its text differs. Therefore a metric that did not change
+has the level of its baseline, and other levels are rounded to four significant digits.
 """
 
 import math
@@ -16,7 +16,7 @@ from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Verdict
 from pytest_pareto.report.text import clean
 
 _DIGITS = 4
-_STILL = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.INCONCLUSIVE}
+_NOT_CHANGED = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.INCONCLUSIVE}
 _UNITS = {"s": "seconds", "J": "joules", "B": "bytes"}
 
 Labels = dict[str, str]
@@ -24,7 +24,7 @@ Labels = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """Gauges of one name; ``unit`` ends the name where there is one."""
+    """The gauges of one name. A ``unit`` is also the suffix of the name."""
 
     name: str
     help: str
@@ -32,28 +32,29 @@ class _Family:
     unit: str = ""
 
     def lines(self) -> Iterator[str]:
+        """Render the family as OpenMetrics text."""
         yield f"# TYPE {self.name} gauge"
         if self.unit:
             yield f"# UNIT {self.name} {self.unit}"
         yield f"# HELP {self.name} {self.help}"
         values: dict[str, str] = {}
         for labels, value in self.samples:
-            told = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
-            # Ids that read alike once they are shown would be one series told twice.
-            values.setdefault(f"{self.name}{{{told}}}" if told else self.name, value)
+            listed = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+            # Ids that are equal once cleaned would be one series with two values: the first counts.
+            values.setdefault(f"{self.name}{{{listed}}}" if listed else self.name, value)
         yield from (f"{series} {value}" for series, value in values.items())
 
 
 def render_openmetrics(report: SessionReport) -> str:
-    """Write the session as OpenMetrics text."""
+    """Render a session as OpenMetrics text."""
     judgement = report.judgement
     cases = sorted(judgement.cases, key=lambda case: case.case_id)
-    tally = judgement.counts
+    verdict_counts = judgement.counts
     found = [
         (case, result)
         for case in cases
         for result in case.comparison.metrics
-        # What is not measured on such a machine has nothing to tell.
+        # A metric that this machine cannot measure has no value.
         if result.metric.gates and result.outcome is not Outcome.ABSENT
     ]
     families = [
@@ -68,7 +69,10 @@ def render_openmetrics(report: SessionReport) -> str:
         _Family(
             "pareto_cases",
             "How many cases have a verdict.",
-            [({"verdict": str(verdict)}, str(tally.get(verdict, 0))) for verdict in Verdict],
+            [
+                ({"verdict": str(verdict)}, str(verdict_counts.get(verdict, 0)))
+                for verdict in Verdict
+            ],
         ),
         _Family(
             "pareto_case_failed",
@@ -100,7 +104,7 @@ def _labels(case: CaseVerdict, metric: Metric) -> Labels:
 
 
 def _levels(found: Sequence[tuple[CaseVerdict, MetricResult]]) -> Iterator[_Family]:
-    """Return a family for each unit; a unit that is no SI one is a label."""
+    """Return a family for each unit of levels; a unit other than SI becomes a label."""
     by_unit: dict[str, list[tuple[Labels, str]]] = {}
     for case, result in found:
         value = _level(result)
@@ -112,13 +116,15 @@ def _levels(found: Sequence[tuple[CaseVerdict, MetricResult]]) -> Iterator[_Fami
             by_unit.setdefault(unit, []).append((labels, value))
     for unit, samples in sorted(by_unit.items()):
         name = f"pareto_level_{unit}" if unit else "pareto_level"
-        told = "What a metric measured, or where it is not shown to have changed, its baseline."
-        yield _Family(name, told, samples, unit)
+        help_text = (
+            "What a metric measured, or where it is not shown to have changed, its baseline."
+        )
+        yield _Family(name, help_text, samples, unit)
 
 
 def _level(result: MetricResult) -> str | None:
-    still = result.outcome in _STILL and result.baseline is not None
-    level = result.baseline if still else result.candidate
+    not_changed = result.outcome in _NOT_CHANGED and result.baseline is not None
+    level = result.baseline if not_changed else result.candidate
     if level is None:
         return None
     if result.metric.kind is Kind.EXACT and math.isfinite(level) and level == int(level):

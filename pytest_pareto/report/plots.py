@@ -1,8 +1,8 @@
-"""A small picture of each front: two metrics as axes, cases as letters.
+"""Character plots: fronts as scatter plots of two metrics, and levels over commits.
 
-What a picture of a front shows along its sides, and what it marks: for terminals and pages.
-
-Pictures of a metric over commits: a row of bars, and a drawing with axes.
+`plot_lines` draws each front, cases as letters; `sparkline` and `course_plot` draw one metric of
+one case over commits. `default_axes`, `is_logarithmic`, `axis_label`, `coordinates` and
+`is_on_front` are shared with the HTML page.
 """
 
 import math
@@ -20,13 +20,19 @@ from pytest_pareto.report.text import Line, Tone, clean, clip, pad, shorten, wra
 
 _COLUMNS, _ROWS = 60, 16
 _DOT = "·"
+_LOG_RATIO = 20.0
+"""An axis is logarithmic beyond this ratio of the largest value to the smallest."""
+_BARS = "▁▂▃▄▅▆▇█"
+_COURSE_COLUMNS, _COURSE_ROWS = 60, 10
+_UNCHANGED_MARK, _MEASURED_MARK, _ACCEPTED_MARK = "·", "o", "A"
+_MARK_PRIORITY = {_UNCHANGED_MARK: 0, _MEASURED_MARK: 1, _ACCEPTED_MARK: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A case in the picture: its letter, where it was if that is worth showing, and is.
+    """A case in the plot: its letter, and its old and new coordinates.
 
-    Cases that no letter is left for are dots.
+    ``old`` is None unless the case changed. Cases beyond the alphabet have a dot.
     """
 
     letter: str
@@ -38,7 +44,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One metric along one side of the picture."""
+    """One metric along one side of a plot, from ``low`` to ``high`` in SI."""
 
     metric: Metric
     low: float
@@ -47,17 +53,17 @@ class Axis:
 
     @property
     def log(self) -> bool:
-        """Whether equal distances are equal ratios."""
+        """Whether the axis is logarithmic: equal distances are equal ratios."""
         return is_logarithmic(self.low, self.high)
 
     def place(self, value: float, cells: int) -> int:
-        """The cell of a value, counted from the low end."""
+        """Return the cell of a value on an axis of ``cells`` cells, counted from the low end."""
         scale: Callable[[float], float] = math.log if self.log else float
         span = scale(self.high) - scale(self.low)
         return round((scale(value) - scale(self.low)) / span * (cells - 1)) if span else cells // 2
 
     def label(self) -> str:
-        """Name the metric, its unit, and the direction in which it improves."""
+        """Return the name of the metric, its unit, and the direction in which it improves."""
         return axis_label(self.metric, self.ticks.scale) + (", logarithmic" if self.log else "")
 
 
@@ -74,10 +80,10 @@ def _front_lines(front: str, cases: Sequence[CaseVerdict], width: int) -> list[L
     metrics = default_axes(cases)
     points = [] if metrics is None else _points(cases, names, metrics)
     if metrics is None or len(points) < 2:
-        why = "not drawn: a picture needs two gated metrics measured in two cases"
-        return [Line(text) for text in wrap(f"{names.title} {why}", width, hanging="  ")]
+        reason = "not drawn: a picture needs two gated metrics measured in two cases"
+        return [Line(text) for text in wrap(f"{names.title} {reason}", width, hanging="  ")]
     x, y = (_axis(metric, points, dimension) for dimension, metric in enumerate(metrics))
-    lines = [clip(names.title, width), *_picture(points, x, y, width)]
+    lines = [clip(names.title, width), *_front_plot(points, x, y, width)]
     tones = [Tone.BOLD] + [Tone.PLAIN] * (len(lines) - 1)
     return [Line(text, tone) for text, tone in zip(lines, tones, strict=True)]
 
@@ -91,12 +97,12 @@ def _points(
         x, y = (case.comparison.metric(metric.name) for metric in metrics)
         if x is None or y is None:
             continue
-        new = position(x.candidate, y.candidate)
+        new = coordinates(x.candidate, y.candidate)
         changed = blocks[case.case_id].changed
-        old = position(x.baseline, y.baseline) if changed else None
+        old = coordinates(x.baseline, y.baseline) if changed else None
         if new or old:
             letter = ascii_uppercase[len(points)] if len(points) < len(ascii_uppercase) else _DOT
-            on_front = shown_on_front(case)
+            on_front = is_on_front(case)
             points.append(Point(letter, names.of(case.case_id), on_front, old, new))
     return points
 
@@ -107,39 +113,42 @@ def _axis(metric: Metric, points: Sequence[Point], dimension: int) -> Axis:
     return Axis(metric, low, high, levels((low, high), metric.unit))
 
 
-def _picture(points: Sequence[Point], x: Axis, y: Axis, width: int) -> list[str]:
+def _front_plot(points: Sequence[Point], x: Axis, y: Axis, width: int) -> list[str]:
     low, high = (shorten(text, 12) for text in y.ticks.texts)
     margin = max(len(low), len(high))
     columns = max(8, min(_COLUMNS, width - margin - 3))
     canvas, shared = _canvas(points, x, y, columns)
     ends = [high, *[""] * (_ROWS - 2), low]
-    up = "↑" if y.metric.better is Better.HIGHER else "↓"
-    along = "→" if x.metric.better is Better.HIGHER else "←"
+    y_arrow = "↑" if y.metric.better is Better.HIGHER else "↓"
+    x_arrow = "→" if x.metric.better is Better.HIGHER else "←"
     left, right = (shorten(text, columns // 2 - 1) for text in x.ticks.texts)
     axis = left + " " * (columns - len(left) - len(right)) + right
-    lines = [f"{up} {y.label()}"]
+    lines = [f"{y_arrow} {y.label()}"]
     lines += [
         f"{pad(end, margin, right=True)} │{''.join(row)}".rstrip()
         for end, row in zip(ends, canvas, strict=True)
     ]
     lines += [f"{' ' * margin} └{'─' * columns}", f"{' ' * (margin + 2)}{axis}"]
-    lines += [f"{' ' * (margin + 2)}{along} {x.label()}"]
+    lines += [f"{' ' * (margin + 2)}{x_arrow} {x.label()}"]
     return [clip(line, width) for line in [*lines, *_legend(points, shared, width)]]
 
 
 def _canvas(
     points: Sequence[Point], x: Axis, y: Axis, columns: int
 ) -> tuple[list[list[str]], dict[str, str]]:
-    """Put letters into cells; letters that share one are replaced by a digit."""
+    """Return a grid of characters with the letters of points.
+
+    Letters that share a cell are replaced by a digit; the mapping gives the letters of each digit.
+    """
     cells: dict[tuple[int, int], list[str]] = {}
-    starred = set()
+    front_cells = set()
     for point in points:
         for at, letter in ((point.old, point.letter.lower()), (point.new, point.letter)):
             if at is not None:
                 cell = _ROWS - 1 - y.place(at[1], _ROWS), x.place(at[0], columns)
                 cells.setdefault(cell, []).append(letter)
                 if point.on_front and at is point.new:
-                    starred.add(cell)
+                    front_cells.add(cell)
     canvas = [[" "] * columns for _ in range(_ROWS)]
     shared: dict[str, str] = {}
     for (row, column), letters in cells.items():
@@ -149,7 +158,7 @@ def _canvas(
             mark = str(len(shared) + 1) if len(shared) < 9 else "#"
             shared[mark] = ", ".join([*filter(None, [shared.get(mark)]), *named])
         canvas[row][column] = mark
-    for row, column in starred:
+    for row, column in front_cells:
         beside = next((c for c in (column + 1, column - 1) if 0 <= c < columns), column)
         if canvas[row][beside] == " ":
             canvas[row][beside] = "*"
@@ -172,20 +181,19 @@ def _legend(points: Sequence[Point], shared: dict[str, str], width: int) -> list
     return lines
 
 
-_LOG_FROM = 20.0
-"""Beyond this ratio of the largest value to the smallest, an axis is logarithmic."""
-
-
 def default_axes(cases: Sequence[CaseVerdict]) -> tuple[Metric, Metric] | None:
-    """Choose a cost and a quality, or else two metrics that gate: those that most cases have."""
-    known: dict[str, Metric] = {}
-    having: Counter[str] = Counter()
+    """Choose the two metrics of a plot: a cost and a quality, or else two gated metrics.
+
+    Metrics that most cases have are preferred. None where there are not two.
+    """
+    metrics_by_name: dict[str, Metric] = {}
+    case_counts: Counter[str] = Counter()
     for case in cases:
         for result in case.comparison.metrics:
             if result.metric.gates and result.candidate is not None:
-                known.setdefault(result.metric.name, result.metric)
-                having[result.metric.name] += 1
-    gated = sorted(known.values(), key=lambda metric: -having[metric.name])
+                metrics_by_name.setdefault(result.metric.name, result.metric)
+                case_counts[result.metric.name] += 1
+    gated = sorted(metrics_by_name.values(), key=lambda metric: -case_counts[metric.name])
     costs = [metric for metric in gated if metric.better is Better.LOWER]
     qualities = [metric for metric in gated if metric.better is Better.HIGHER]
     if costs and qualities:
@@ -194,42 +202,36 @@ def default_axes(cases: Sequence[CaseVerdict]) -> tuple[Metric, Metric] | None:
 
 
 def is_logarithmic(low: float, high: float) -> bool:
-    """Whether equal distances are to be equal ratios, unless the reader wants it otherwise."""
-    return low > 0 and high > _LOG_FROM * low
+    """Whether an axis from ``low`` to ``high`` is logarithmic by default."""
+    return low > 0 and high > _LOG_RATIO * low
 
 
 def axis_label(metric: Metric, scale: Scale) -> str:
-    """Name the metric, its unit, and the direction in which it improves."""
+    """Return the name of a metric, its unit, and the direction in which it improves."""
     unit = f" ({clean(scale.unit)})" if scale.unit else ""
     return f"{clean(metric.name)}{unit}, {metric.better} is better"
 
 
-def position(x: float | None, y: float | None) -> tuple[float, float] | None:
-    """Return where a case is, or None where one of its values is not a number."""
+def coordinates(x: float | None, y: float | None) -> tuple[float, float] | None:
+    """Return a pair of finite values, or None where one is missing or not finite."""
     if x is None or y is None or not (math.isfinite(x) and math.isfinite(y)):
         return None
     return x, y
 
 
-def shown_on_front(case: CaseVerdict) -> bool:
-    """Whether a case is marked as one of the front: the judge's decision, and nobody else's."""
+def is_on_front(case: CaseVerdict) -> bool:
+    """Whether the judgement, and no computation of the plot, puts a case on its front."""
     return case.place.on_front is True
 
 
-_BARS = "▁▂▃▄▅▆▇█"
-_COURSE_COLUMNS, _COURSE_ROWS = 60, 10
-_HELD, _MEASURED, _ACCEPTED = "·", "o", "A"
-_GRAVER = {_HELD: 0, _MEASURED: 1, _ACCEPTED: 2}
-
-
 def sparkline(course: Course, revisions: int, cells: int) -> str:
-    """Draw the levels after so many commits in one line, the lowest and the highest to the full.
+    """Draw the levels over commits as one line of bars, scaled from the lowest to the highest.
 
     Where there are more commits than cells, each cell shows the last of its commits.
     """
     cells = min(cells, revisions)
-    held = [course.level_at((cell + 1) * revisions // cells - 1) for cell in range(cells)]
-    finite = [level for level in held if level is not None and math.isfinite(level)]
+    sampled = [course.level_at((cell + 1) * revisions // cells - 1) for cell in range(cells)]
+    finite = [level for level in sampled if level is not None and math.isfinite(level)]
     if not finite:
         return ""
     low, high = min(finite), max(finite)
@@ -238,21 +240,24 @@ def sparkline(course: Course, revisions: int, cells: int) -> str:
         " "
         if level is None or not math.isfinite(level)
         else _BARS[round((level - low) / span * (len(_BARS) - 1)) if span else 3]
-        for level in held
+        for level in sampled
     )
 
 
-def picture(course: Course, revisions: Sequence[Revision], name: str, width: int) -> list[str]:
-    """Draw one metric of one case, commits from left to right."""
-    known = [m.level for m in course.moments if m.level is not None and math.isfinite(m.level)]
-    if not known:
+def course_plot(course: Course, revisions: Sequence[Revision], name: str, width: int) -> list[str]:
+    """Draw one metric of one case over commits, from left to right, with axes.
+
+    Empty where no level is finite.
+    """
+    finite = [m.level for m in course.moments if m.level is not None and math.isfinite(m.level)]
+    if not finite:
         return []
-    low, high = min(known), max(known)
+    low, high = min(finite), max(finite)
     axis = Axis(course.metric, low, high, levels((low, high), course.metric.unit))
     bottom, top = (shorten(text, 12) for text in axis.ticks.texts)
     margin = max(len(bottom), len(top))
     columns = max(8, min(_COURSE_COLUMNS, width - margin - 3))
-    up = "↑" if course.metric.better is Better.HIGHER else "↓"
+    y_arrow = "↑" if course.metric.better is Better.HIGHER else "↓"
     ends = [top, *[""] * (_COURSE_ROWS - 2), bottom]
     rows = [
         f"{pad(end, margin, right=True)} │{''.join(row)}".rstrip()
@@ -264,13 +269,13 @@ def picture(course: Course, revisions: Sequence[Revision], name: str, width: int
     dates = first + " " * (columns - len(first) - len(last)) + last
     if columns < len(first) + len(last) + 1:
         dates = first
-    lines = [f"{up} {axis.label()}: {name}", *rows]
+    lines = [f"{y_arrow} {axis.label()}: {name}", *rows]
     lines += [f"{' ' * margin} └{'─' * columns}", f"{' ' * (margin + 2)}{dates}"]
     return [clip(line, width) for line in lines]
 
 
 def _course_canvas(course: Course, axis: Axis, revisions: int, columns: int) -> list[list[str]]:
-    """Put a mark for every commit; of several in one cell the one with most to say."""
+    """Return a grid with a mark for every commit; a shared cell has that of highest priority."""
     canvas = [[" "] * columns for _ in range(_COURSE_ROWS)]
     moments = {moment.at: moment for moment in course.moments}
     for at in range(revisions):
@@ -278,9 +283,12 @@ def _course_canvas(course: Course, axis: Axis, revisions: int, columns: int) -> 
         if level is None or not math.isfinite(level):
             continue
         moment = moments.get(at)
-        mark = _HELD if moment is None else _ACCEPTED if moment.accepted else _MEASURED
+        if moment is None:
+            mark = _UNCHANGED_MARK
+        else:
+            mark = _ACCEPTED_MARK if moment.accepted else _MEASURED_MARK
         row = _COURSE_ROWS - 1 - axis.place(level, _COURSE_ROWS)
         column = round(at / (revisions - 1) * (columns - 1)) if revisions > 1 else 0
-        if _GRAVER.get(canvas[row][column], -1) < _GRAVER[mark]:
+        if _MARK_PRIORITY.get(canvas[row][column], -1) < _MARK_PRIORITY[mark]:
             canvas[row][column] = mark
     return canvas

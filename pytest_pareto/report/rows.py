@@ -1,8 +1,8 @@
-"""The content of every report, built once: rows of metrics, as formatted text.
+"""Rows of a report: one metric of one case as formatted text, with its budgets and its bill.
 
-A budget as text: what was measured beside its bounds, in the unit of the metric's row.
-
-The bill: what a thousand items cost in time and in energy, and what a change adds to it.
+`build_row` formats a `MetricResult` once for all reports. `budget_text` and `budget_figures`
+format a budget beside what was measured, in the unit of the metric's row. `build_bill` computes
+what a thousand items cost in time and energy, and what a change adds to that.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,24 +23,29 @@ from pytest_pareto.report.numbers import (
     levels,
     on_scale_of,
     resolution_text,
-    sides_of,
+    result_levels,
     trimmed,
 )
 from pytest_pareto.report.text import Tone, clean
 from pytest_pareto.report.wording import outcome_word
 
 DIAGNOSTIC = "a diagnostic: it decides nothing"
-_SAID_IN_BRIEF = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.ABSENT}
+_ROUTINE_OUTCOMES = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.ABSENT}
+_BUDGET_STATES = {True: "broken", False: "kept", None: "undecided"}
+_J_PER_WH = 3600.0
+_THOUSAND = 1000
+_BILLED_METRICS = {"time": LATENCY, "energy": ENERGY}
+_TONES = {Outcome.WORSE: Tone.RED, Outcome.BETTER: Tone.GREEN}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One metric of one case, as text; a part that does not apply is "".
 
-    ``change`` and ``interval`` follow the metric itself: a score that fell has a minus.
+    ``change`` and ``interval`` are in the metric's own direction: a score that fell has a minus.
     ``limit`` and ``resolution`` are in the harmful direction, as tolerances are written.
-    ``facts`` explain the outcome, ``details`` and ``statistics`` are for who asks for more.
-    A ``remarkable`` row is shown wherever its case is.
+    ``coverage`` is that of the interval, such as "90 %". ``facts`` explain the outcome. ``details``
+    are shown with -v, ``statistics`` with -vv. A ``remarkable`` row is shown wherever its case is.
     """
 
     metric: str
@@ -53,7 +58,7 @@ class Row:
     unit: str
     change: str = ""
     interval: str = ""
-    level: str = ""
+    coverage: str = ""
     limit: str = ""
     resolution: str = ""
     facts: tuple[str, ...] = ()
@@ -63,24 +68,27 @@ class Row:
 
 
 def build_row(result: MetricResult, *, traded: bool = False) -> Row:
-    """Write one metric of a case; ``traded`` adds what a trade may give up of it."""
+    """Format one metric of a case.
+
+    ``traded`` adds by how much the metric may get worse in a trade.
+    """
     metric, change, outcome = result.metric, result.change, result.outcome
-    sides = sides_of(result)
-    scale = sides.scale
-    figure = change_figure(change, metric, sides) if change else Figure("")
-    busy = outcome in {Outcome.WORSE, Outcome.BETTER} if not metric.gates else True
+    shown = result_levels(result)
+    scale = shown.scale
+    figure = change_figure(change, metric, shown) if change else Figure("")
+    notable = outcome in {Outcome.WORSE, Outcome.BETTER} if not metric.gates else True
     return Row(
         metric=clean(metric.name),
         outcome=outcome,
         word=outcome_word(outcome, metric),
         gates=metric.gates,
-        remarkable=outcome not in _SAID_IN_BRIEF and busy,
-        baseline=sides.texts[0],
-        candidate=sides.texts[1],
-        unit=clean(sides.scale.unit),
+        remarkable=outcome not in _ROUTINE_OUTCOMES and notable,
+        baseline=shown.texts[0],
+        candidate=shown.texts[1],
+        unit=clean(shown.scale.unit),
         change=clean(figure.text),
         interval=figure.interval,
-        level=f"{100 * (1 - 2 * change.alpha):g} %" if change and figure.interval else "",
+        coverage=f"{100 * (1 - 2 * change.alpha):g} %" if change and figure.interval else "",
         limit=on_scale_of(metric, change.tolerance, scale=scale) if change and metric.gates else "",
         resolution=resolution_text(metric, change.resolution, scale) if change else "",
         facts=tuple(map(clean, _facts(result, scale, traded=traded and outcome is Outcome.WORSE))),
@@ -104,31 +112,34 @@ def _facts(result: MetricResult, scale: Scale, *, traded: bool) -> Iterator[str]
         yield f"a trade may give up {on_scale_of(metric, metric.trade_bound, scale=scale)}"
     if change is not None and change.reason:
         yield change.reason
-    if result.reason and _reason_is_its_own(result):
+    if result.reason and _row_states_reason(result):
         yield result.reason
 
 
-def _reason_is_its_own(result: MetricResult) -> bool:
-    """Whether no failure or notice of the case spells out the reason: then the row does."""
+def _row_states_reason(result: MetricResult) -> bool:
+    """Whether the row states the reason of the result.
+
+    It does where no failure or notice of the case contains that reason.
+    """
     return result.change is not None or result.outcome is Outcome.ABSENT
 
 
 def _details(result: MetricResult, scale: Scale) -> Iterator[str]:
     if result.change is not None and result.outcome is not Outcome.INCONCLUSIVE:
         yield caught_text(resolution_text(result.metric, result.change.resolution, scale))
-    if result.reason and not _reason_is_its_own(result):
+    if result.reason and not _row_states_reason(result):
         yield result.reason
     if result.candidate is not None:
-        yield from _each(result.candidate, result.metric, result.items)
+        yield from _per_item_texts(result.candidate, result.metric, result.items)
     if result.first is not None:
         first = levels((result.first,), result.metric.unit)
         yield f"first call {first.texts[0]} {first.scale.unit}".rstrip()
     if result.looks is not None and result.looks.planned > 1:
-        yield _where_it_stopped(result.looks)
+        yield _stopping_text(result.looks)
     yield from result.notes
 
 
-def _where_it_stopped(looks: Looks) -> str:
+def _stopping_text(looks: Looks) -> str:
     if looks.complete:
         return f"undecided until the last of {looks.planned} looks: all {looks.samples} samples"
     return (
@@ -137,8 +148,8 @@ def _where_it_stopped(looks: Looks) -> str:
     )
 
 
-def _each(value: float, metric: Metric, items: int | None) -> Iterator[str]:
-    """Tell what one item takes of what a call takes, and of energy what the meter charges."""
+def _per_item_texts(value: float, metric: Metric, items: int | None) -> Iterator[str]:
+    """Format the cost per item, and for an energy the cost of a thousand in Wh or kWh."""
     if items is not None and items > 1:
         each = levels((value / items,), metric.unit)
         yield f"{each.texts[0]} {each.scale.unit} per item ({items} items)"
@@ -162,51 +173,58 @@ def _p_value(p: float) -> str:
     return "> 0.999" if 0.999 < p < 1 else f"{p:.2g}"
 
 
-_STATES = {True: "broken", False: "kept", None: "undecided"}
-
-
 def budget_text(budget: BudgetResult, result: MetricResult | None) -> str:
-    """Say how a budget came out: "budget broken: latency 431.2 ms, limit <= 400.0 ms"."""
+    """Return a budget and its state: "budget broken: latency 431.2 ms, limit <= 400.0 ms"."""
     reason = f" ({clean(budget.reason)})" if budget.reason else ""
-    return f"budget {_STATES[budget.broken]}: {budget_figures(budget, result)}{reason}"
+    return f"budget {_BUDGET_STATES[budget.broken]}: {budget_figures(budget, result)}{reason}"
 
 
 def budget_figures(budget: BudgetResult, result: MetricResult | None) -> str:
-    """Write what was measured and the limit, on the scale of the row of their metric.
+    """Format what was measured and the limit of a budget, in the unit of the metric's row.
 
-    A limit that is of another unit than the metric stands as its author wrote it.
+    A limit in another unit than the metric's stands as its author wrote it.
     """
     unit = "" if result is None else result.metric.unit
-    asked = _asked(budget)
+    parsed = _parsed_budget(budget)
     if budget.value is None:
         return clean(f"{budget.metric}, limit {budget.text}")
-    if asked is None or asked.unit not in {"", unit or "%"}:
+    if parsed is None or parsed.unit not in {"", unit or "%"}:
         shown = levels((budget.value,), unit)
         value = f"{shown.texts[0]} {shown.scale.unit}".rstrip()
         return clean(f"{budget.metric} {value}, limit {budget.text}")
-    limits = [bound.limit for bound in asked.bounds]
-    scale = None if result is None else _scale_of_row(result)
+    limits = [bound.limit for bound in parsed.bounds]
+    scale = None if result is None else _row_scale(result)
     shown = levels((budget.value, *limits), unit, exact=True, scale=scale)
     value, *bounds = (f"{text} {shown.scale.unit}".rstrip() for text in shown.texts)
-    told = (
+    limit_texts = (
         f"{'<=' if bound.ceiling else '>='} {text}"
-        for bound, text in zip(asked.bounds, bounds, strict=True)
+        for bound, text in zip(parsed.bounds, bounds, strict=True)
     )
-    return clean(f"{budget.metric} {value}, limit {', '.join(told)}")
+    return clean(f"{budget.metric} {value}, limit {', '.join(limit_texts)}")
 
 
 def broken_budgets(case: CaseComparison) -> tuple[str, ...]:
-    """Write what each broken budget of a case measured, and its limit."""
+    """Return measured value and limit of each broken budget of a case."""
     return tuple(budget_figures(b, case.metric(b.metric)) for b in case.budgets if b.broken)
 
 
-def with_figures(texts: Iterable[str], case: CaseComparison) -> tuple[str, ...]:
-    """Put figures into what the gate says of a case's budgets; other texts stay as they are."""
-    return tuple(_with_figures(text, case) for text in texts)
+def add_budget_figures(texts: Iterable[str], case: CaseComparison) -> tuple[str, ...]:
+    """Add figures to those failures and notices of the gate that state a budget.
+
+    Other texts are returned unchanged.
+    """
+    return tuple(_add_figures(text, case) for text in texts)
 
 
-def untold_budgets(texts: Sequence[str], case: CaseComparison) -> tuple[str, ...]:
-    """Say how those budgets came out of which none of the gate's ``texts`` tells."""
+def _add_figures(text: str, case: CaseComparison) -> str:
+    for budget in case.budgets:
+        if text.endswith(budget.said):
+            return text.removesuffix(budget.said) + budget_text(budget, case.metric(budget.metric))
+    return text
+
+
+def unreported_budgets(texts: Sequence[str], case: CaseComparison) -> tuple[str, ...]:
+    """Return the state of the budgets that none of the gate's ``texts`` states."""
     return tuple(
         budget_text(budget, case.metric(budget.metric))
         for budget in case.budgets
@@ -214,36 +232,23 @@ def untold_budgets(texts: Sequence[str], case: CaseComparison) -> tuple[str, ...
     )
 
 
-def _with_figures(text: str, case: CaseComparison) -> str:
-    for budget in case.budgets:
-        if text.endswith(budget.said):
-            return text.removesuffix(budget.said) + budget_text(budget, case.metric(budget.metric))
-    return text
-
-
-def _asked(budget: BudgetResult) -> Budget | None:
+def _parsed_budget(budget: BudgetResult) -> Budget | None:
     try:
         return parse_budget(budget.metric, budget.text)
     except ParetoError:
-        return None  # of a file that something else wrote
+        return None  # read from a file that another program wrote
 
 
-def _scale_of_row(result: MetricResult) -> Scale | None:
-    sides = sides_of(result)
-    return sides.scale if any(sides.texts) else None
-
-
-_J_PER_WH = 3600.0
-_THOUSAND = 1000
-_KINDS = {"time": LATENCY, "energy": ENERGY}
-_TONES = {Outcome.WORSE: Tone.RED, Outcome.BETTER: Tone.GREEN}
+def _row_scale(result: MetricResult) -> Scale | None:
+    shown = result_levels(result)
+    return shown.scale if any(shown.texts) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
     """Time or energy of a thousand items, as text in the unit of the bill.
 
-    ``extra`` is what the change adds, where it is shown to have moved the metric at all.
+    ``extra`` is what the change adds, "" where the metric is not shown to have changed.
     """
 
     before: str
@@ -254,7 +259,10 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One case on the bill: its charges by kind; ``per`` is what a thousand of are charged."""
+    """One case on the bill: its charges by kind, "time" or "energy".
+
+    ``per`` is what is counted in thousands: "items" or "calls".
+    """
 
     per: str
     charges: Mapping[str, Charge]
@@ -262,80 +270,82 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What is charged, by case id; ``units`` are those of each kind that is charged at all."""
+    """The bill of a session: ``items`` by case id, and the unit of each kind that has a charge."""
 
     units: Mapping[str, str]
     items: Mapping[str, Item]
 
 
 def build_bill(cases: Sequence[CaseVerdict]) -> Bill:
-    """Charge every case that has a latency or an energy, all in one unit for each of the two."""
+    """Return the bill of every case that has a latency or an energy, each of these in one unit."""
     scales = {}
-    for kind, metric in _KINDS.items():
-        largest = max((_largest(case, metric.name) for case in cases), default=0.0)
+    for kind, metric in _BILLED_METRICS.items():
+        largest = max((_largest_level(case, metric.name) for case in cases), default=0.0)
         if largest:
-            scales[kind] = _scale(largest, metric.unit)
+            scales[kind] = _bill_scale(largest, metric.unit)
     items = {case.case_id: item for case in cases if (item := _item(case, scales)) is not None}
     return Bill({kind: scale.unit for kind, scale in scales.items()}, items)
 
 
-def counted(items: int | None) -> str:
-    """Name what is counted: items where the test said how many there are, else calls."""
+def counted_unit(items: int | None) -> str:
+    """Return what a bill counts: "items" where the test gave their number, else "calls"."""
     return "calls" if items is None else "items"
 
 
 def per_thousand(value: float, items: int | None) -> float:
-    """Return what a thousand items take, of what a call takes that works through ``items``."""
+    """Return the cost of a thousand items, given the cost of a call with ``items`` items."""
     return _THOUSAND * value / (items or 1)
 
 
 def energy_text(energy_j: float, items: int | None) -> str:
-    """Write the energy of a thousand: "0.52 Wh per 1,000 items"."""
-    scale = _scale(energy_j, ENERGY.unit)
-    return f"{trimmed(energy_j / scale.factor, 3)} {scale.unit} per 1,000 {counted(items)}"
+    """Format the energy of a thousand, given in J: "0.52 Wh per 1,000 items"."""
+    scale = _bill_scale(energy_j, ENERGY.unit)
+    return f"{trimmed(energy_j / scale.factor, 3)} {scale.unit} per 1,000 {counted_unit(items)}"
 
 
-def _scale(value: float, unit: str) -> Scale:
-    """Choose what a bill is written in: energies as the meter charges them."""
+def _bill_scale(value: float, unit: str) -> Scale:
+    """Return the unit of the bill: Wh or kWh for energies, else a readable unit."""
     if unit != ENERGY.unit:
         return levels((value,), unit).scale
     large = abs(value) >= _THOUSAND * _J_PER_WH
     return Scale(_THOUSAND * _J_PER_WH, "kWh") if large else Scale(_J_PER_WH, "Wh")
 
 
-def _sides(result: MetricResult) -> list[float | None]:
+def _per_thousand_levels(result: MetricResult) -> list[float | None]:
     return [
         None if value is None else per_thousand(value, result.items)
         for value in (result.baseline, result.candidate)
     ]
 
 
-def _largest(case: CaseVerdict, name: str) -> float:
+def _largest_level(case: CaseVerdict, name: str) -> float:
     result = case.comparison.metric(name)
-    known = [] if result is None else [abs(v) for v in _sides(result) if v is not None]
+    known = (
+        [] if result is None else [abs(v) for v in _per_thousand_levels(result) if v is not None]
+    )
     return max(known, default=0.0)
 
 
 def _item(case: CaseVerdict, scales: Mapping[str, Scale]) -> Item | None:
     charges, items = {}, None
     for kind, scale in scales.items():
-        result = case.comparison.metric(_KINDS[kind].name)
-        if result is not None and _largest(case, result.metric.name):
+        result = case.comparison.metric(_BILLED_METRICS[kind].name)
+        if result is not None and _largest_level(case, result.metric.name):
             charges[kind] = _charge(result, scale)
             items = items or result.items
-    return Item(counted(items), charges) if charges else None
+    return Item(counted_unit(items), charges) if charges else None
 
 
 def _charge(result: MetricResult, scale: Scale) -> Charge:
-    before, now = _sides(result)
+    before, now = _per_thousand_levels(result)
     change, extra, tone = result.change, None, Tone.PLAIN
     if change is not None and result.outcome in _TONES and before is not None:
-        # The estimate, and not the difference of the levels: these are not adjusted.
+        # From the estimate, not from the difference of the levels, which are not adjusted.
         share = change.estimate
         extra = share * before if change.relative else per_thousand(share, result.items)
         tone = _TONES[result.outcome]
     known = [abs(value) / scale.factor for value in (before, now) if value is not None]
     decimals = decimals_for(max(known), 4)
-    was, is_now = ("" if v is None else fixed(v / scale.factor, decimals) for v in (before, now))
-    more = "" if extra is None else trimmed(extra / scale.factor, 3, sign=True)
-    return Charge(was, is_now, more, tone)
+    old, new = ("" if v is None else fixed(v / scale.factor, decimals) for v in (before, now))
+    extra_text = "" if extra is None else trimmed(extra / scale.factor, 3, sign=True)
+    return Charge(old, new, extra_text, tone)

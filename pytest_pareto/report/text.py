@@ -1,10 +1,8 @@
-"""Fitting text into a terminal: display width, visible control characters, wrapping.
+"""Terminal text: display width, escaped control characters, wrapping, grids and paths.
 
-One line of a report and how it should stand out.
-
-A plain table: a name at the left of each row, and cells that line up at the right.
-
-How a path is spelled for who reads it, or types it at the shell.
+Widths are in terminal cells: a wide East Asian character takes two, a combining mark none.
+`clean` comes first: the other functions expect text without control characters. `Line` is the
+unit of every text report, and `grid_lines` lays out a table of right-aligned cells.
 """
 
 import os
@@ -17,19 +15,19 @@ from pathlib import Path
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ELLIPSIS = "…"
-_BREAKS = re.compile(r"\s+(?!%(?:\W|$))")
+_SPACES = re.compile(r"\s+(?!%(?:\W|$))")
 
 
 def clean(text: str) -> str:
-    r"""Make control, format and line-breaking characters visible, as ``\x1b`` or ``\u202e``.
+    r"""Return a text with control, format and line-breaking characters escaped.
 
-    An id may hold an escape sequence or a change of writing direction; a report shows it
-    and does not obey it.
+    They become visible, as ``\x1b`` or ``\u202e``. An id may hold an escape sequence or a change of
+    writing direction; a report shows these and the terminal does not execute them.
     """
-    return "".join(_visible(character) for character in text)
+    return "".join(_escape_character(character) for character in text)
 
 
-def _visible(character: str) -> str:
+def _escape_character(character: str) -> str:
     category = unicodedata.category(character)
     if category[0] != "C" and category not in {"Zl", "Zp"}:
         return character
@@ -39,52 +37,63 @@ def _visible(character: str) -> str:
 
 
 def display_width(text: str) -> int:
-    """How many terminal cells a clean text takes: East Asian wide ones two, marks none."""
-    return sum(_cells(character) for character in text)
+    """Return how many terminal cells a clean text takes.
+
+    East Asian wide characters take two cells, combining marks none.
+    """
+    return sum(_cell_width(character) for character in text)
 
 
-def _cells(character: str) -> int:
+def _cell_width(character: str) -> int:
     if unicodedata.category(character) in {"Mn", "Me"}:
         return 0
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    """Fill with spaces up to ``width`` cells; ``right`` moves the text to the right edge."""
+    """Fill a text with spaces up to ``width`` cells.
+
+    The text is left-aligned, or right-aligned with ``right``.
+    """
     space = " " * (width - display_width(text))
     return space + text if right else text + space
 
 
 def shorten(text: str, width: int) -> str:
-    """Cut the middle out of a text that is wider than ``width``: ids differ at their ends."""
+    """Cut the middle out of a text that is wider than ``width`` cells.
+
+    The ends stay, since ids of one test differ there.
+    """
     if display_width(text) <= width:
         return text
     if width < 3:
-        return _head(text, width)
+        return _prefix(text, width)
     tail = (width - 1) // 2
-    return _head(text, width - 1 - tail) + _ELLIPSIS + _head(text[::-1], tail)[::-1]
+    return _prefix(text, width - 1 - tail) + _ELLIPSIS + _prefix(text[::-1], tail)[::-1]
 
 
 def clip(text: str, width: int) -> str:
-    """Cut the end off a text that is wider than ``width``."""
-    return text if display_width(text) <= width else _head(text, width - 1) + _ELLIPSIS
+    """Cut the end off a text that is wider than ``width`` cells."""
+    return text if display_width(text) <= width else _prefix(text, width - 1) + _ELLIPSIS
 
 
-def _head(text: str, width: int) -> str:
+def _prefix(text: str, width: int) -> str:
+    """Return the longest prefix of a text that takes at most ``width`` cells."""
     used = 0
     for position, character in enumerate(text):
-        used += _cells(character)
+        used += _cell_width(character)
         if used > width:
             return text[:position]
     return text
 
 
 def wrap(text: str, width: int, *, indent: str = "", hanging: str | None = None) -> list[str]:
-    """Break a text at its spaces, and words that are wider than a line wherever they end.
+    """Break a text into lines of at most ``width`` cells, at its spaces.
 
-    A per cent sign stays with its number.
+    A word that is wider than a line is broken where the line ends. A per cent sign stays with its
+    number. The first line begins with ``indent``, the others as in `pack`.
     """
-    words = _BREAKS.split(clean(text).strip())
+    words = _SPACES.split(clean(text).strip())
     return pack(
         words if words != [""] else [], width, separator=" ", indent=indent, hanging=hanging
     )
@@ -98,12 +107,14 @@ def pack(
     indent: str = "",
     hanging: str | None = None,
 ) -> list[str]:
-    """Lay parts side by side, as many to a line as fit; a part too wide is broken.
+    """Join parts into lines of at most ``width`` cells, as many parts to a line as fit.
 
-    Lines after the first begin with ``hanging``, or with ``indent`` where it is None.
+    A part that is too wide is broken. Lines after the first begin with ``hanging``, or with
+    ``indent`` where it is None.
     """
     hanging = indent if hanging is None else hanging
-    hanging = hanging[: max(0, width - 2)]  # room for one wide character, so that lines end
+    # Room for one wide character is left, else a line could never end.
+    hanging = hanging[: max(0, width - 2)]
     lines: list[str] = []
     line, empty = indent, True
     for part in parts:
@@ -111,24 +122,25 @@ def pack(
         if not empty and display_width(joined) > width:
             lines.append(line)
             joined = hanging + part
-        *full, line = _split(joined, width, hanging)
+        *full, line = _break_line(joined, width, hanging)
         lines += full
         empty = False
     return lines if empty else [*lines, line]
 
 
-def _split(line: str, width: int, hanging: str) -> list[str]:
+def _break_line(line: str, width: int, hanging: str) -> list[str]:
+    """Break a line that is too wide, at a space where there is one."""
     pieces: list[str] = []
     while display_width(line) > width:
-        words = line.rstrip().rfind(" ", len(hanging) + 1, len(_head(line, width)) + 1)
-        cut = words if words > 0 else len(_head(line, width))
+        words = line.rstrip().rfind(" ", len(hanging) + 1, len(_prefix(line, width)) + 1)
+        cut = words if words > 0 else len(_prefix(line, width))
         pieces.append(line[:cut].rstrip())
         line = hanging + line[cut:].lstrip()
     return [*pieces, line]
 
 
 class Tone(StrEnum):
-    """What a line is, as a terminal can show it."""
+    """The emphasis of a line, as a terminal can render it."""
 
     PLAIN = "plain"
     RED = "red"
@@ -151,12 +163,12 @@ class Line:
 
 
 _GAP = "  "
-_LEAST_NAME = 10
+_MIN_NAME_WIDTH = 10
 
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """A row of cells; without cells it is a heading of the rows below."""
+    """A table row: a name and its cells. Without cells it is a heading of the rows below."""
 
     name: str
     cells: tuple[str, ...] = ()
@@ -164,12 +176,15 @@ class GridRow:
 
 
 def grid_lines(head: Sequence[str], rows: Sequence[GridRow], width: int) -> list[Line]:
-    """Lay rows out under their heads, names shortened so that a line fits the width."""
+    """Lay out rows under their column heads in lines of at most ``width`` cells.
+
+    Cells are right-aligned. Names are shortened so that a line fits.
+    """
     table = [tuple(head), *(row.cells for row in rows if row.cells)]
     widths = [max(map(display_width, column)) for column in zip(*table, strict=True)]
     room = width - sum(len(_GAP) + size for size in widths)
     names = max(display_width(row.name) for row in rows if row.cells)
-    names = max(_LEAST_NAME, min(names, room))
+    names = max(_MIN_NAME_WIDTH, min(names, room))
 
     def line(name: str, cells: Sequence[str], tone: Tone = Tone.PLAIN) -> Line:
         texts = [pad(shorten(name, names), names)]
@@ -188,8 +203,11 @@ def grid_lines(head: Sequence[str], rows: Sequence[GridRow], width: int) -> list
 
 
 def typed(path: Path, cwd: Path) -> str:
-    """Return a path as it can be typed in ``cwd``, with slashes; as it is where no way leads."""
+    """Return a path relative to ``cwd``, with slashes, as it can be typed there.
+
+    A path that has no relative form, as one on another Windows drive, is returned as it is.
+    """
     try:
         return Path(os.path.relpath(path, cwd)).as_posix()
-    except ValueError:  # on another drive
+    except ValueError:  # on another Windows drive
         return path.as_posix()

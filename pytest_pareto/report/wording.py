@@ -1,4 +1,8 @@
-"""What outcomes, verdicts and counts are called, and which case is told first."""
+"""Wording of outcomes, verdicts and counts, and the order of severity in which reports list cases.
+
+`case_label` words one case, `count_word` names the group in which a summary counts it, and
+`severity` is the sort key of all reports.
+"""
 
 from collections.abc import Iterable
 
@@ -6,7 +10,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Position, Verdict
 
-_OUTCOMES = {
+_OUTCOME_WORDS = {
     Outcome.WORSE: "WORSE",
     Outcome.BETTER: "BETTER",
     Outcome.UNCHANGED: "unchanged",
@@ -18,7 +22,7 @@ _OUTCOMES = {
     Outcome.BROKEN: "BROKEN",
     Outcome.ABSENT: "absent",
 }
-_VERDICTS = {
+_VERDICT_WORDS = {
     Verdict.DOMINATED: "dominated",
     Verdict.WORSE: "worse",
     Verdict.TRADE_OFF: "trade-off",
@@ -32,11 +36,15 @@ _VERDICTS = {
     Verdict.NOT_COMPARABLE: "not comparable",
     Verdict.BROKEN: "broken",
 }
-HARMED = frozenset({Verdict.DOMINATED, Verdict.WORSE, Verdict.TRADE_OFF})
-HARMLESS = frozenset({Verdict.IMPROVED, Verdict.UNCHANGED, Verdict.NOT_WORSE})
-BROKE_A_BUDGET = "broke a budget"
-NO_GRAVER_THAN_A_BUDGET = HARMLESS | {Verdict.INCONCLUSIVE, Verdict.NEW, Verdict.NOT_COMPARABLE}
-_SEVERITY = (
+HARMFUL_VERDICTS = frozenset({Verdict.DOMINATED, Verdict.WORSE, Verdict.TRADE_OFF})
+HARMLESS_VERDICTS = frozenset({Verdict.IMPROVED, Verdict.UNCHANGED, Verdict.NOT_WORSE})
+BROKE_BUDGET = "broke a budget"
+LESS_SEVERE_THAN_BUDGET = HARMLESS_VERDICTS | {
+    Verdict.INCONCLUSIVE,
+    Verdict.NEW,
+    Verdict.NOT_COMPARABLE,
+}
+_VERDICT_ORDER = (
     Verdict.BROKEN,
     Verdict.DOMINATED,
     Verdict.WORSE,
@@ -50,7 +58,7 @@ _SEVERITY = (
     Verdict.NOT_WORSE,
     Verdict.UNCHANGED,
 )
-_GRAVITY = {
+_OUTCOME_ORDER = {
     Outcome.WORSE: 0,
     Outcome.BROKEN: 1,
     Outcome.MISSING: 2,
@@ -60,29 +68,32 @@ _GRAVITY = {
 }
 
 
-def gravest_first(results: Iterable[MetricResult]) -> list[MetricResult]:
-    """Order the metrics of a case: what it fails for, what got better, diagnostics at the end."""
-    return sorted(results, key=lambda r: (not r.metric.gates, _GRAVITY.get(r.outcome, 9)))
+def sort_by_severity(results: Iterable[MetricResult]) -> list[MetricResult]:
+    """Return the metrics of a case, the most severe outcome first and diagnostics last."""
+    return sorted(results, key=lambda r: (not r.metric.gates, _OUTCOME_ORDER.get(r.outcome, 9)))
 
 
 def outcome_word(outcome: Outcome, metric: Metric) -> str:
-    """Name a metric's outcome; capitals are for what a reader must not miss."""
-    return _OUTCOMES[outcome] if metric.gates else _OUTCOMES[outcome].lower()
+    """Return the wording of a metric's outcome.
+
+    Capitals mark harmful and improved outcomes of gated metrics, which a reader must not miss.
+    """
+    return _OUTCOME_WORDS[outcome] if metric.gates else _OUTCOME_WORDS[outcome].lower()
 
 
 def case_label(case: CaseVerdict) -> str:
-    """Name what became of a case: in capitals where it fails the build."""
+    """Return the wording of a case's result, in capitals where it fails the build."""
     if case.place.position is Position.LOST:
         word = "lost its place"
-    elif only_crept(case):
+    elif only_drifted(case):
         word = "crept"
-    elif _mainly_breaks_a_budget(case):
+    elif _budget_is_main_failure(case):
         word = "budget broken"
-        if case.verdict not in HARMLESS:
-            word = f"{_VERDICTS[case.verdict]}, {word}"
+        if case.verdict not in HARMLESS_VERDICTS:
+            word = f"{_VERDICT_WORDS[case.verdict]}, {word}"
     else:
-        word = _VERDICTS[case.verdict]
-    if case.verdict in HARMLESS and is_partly_compared(case):
+        word = _VERDICT_WORDS[case.verdict]
+    if case.verdict in HARMLESS_VERDICTS and is_partly_compared(case):
         word = f"{word}, only partly compared"
     if case.fails:
         return word.upper()
@@ -90,49 +101,54 @@ def case_label(case: CaseVerdict) -> str:
 
 
 def count_word(case: CaseVerdict) -> str:
-    """Name the group in which the headline counts a case."""
+    """Return the name of the group in which the headline counts a case."""
     if case.common is not None:
         return "moved together"
     if case.fails:
         return _failing_word(case)
-    if not case.comparison.gate and (case.verdict in HARMED or case.crept):
-        return "crept, not gated" if only_crept(case) else "worse, not gated"
+    if not case.comparison.gate and (case.verdict in HARMFUL_VERDICTS or case.crept):
+        return "crept, not gated" if only_drifted(case) else "worse, not gated"
     if case.verdict is Verdict.TRADE_OFF:
         return "traded"
-    if case.verdict in HARMLESS and is_partly_compared(case):
+    if case.verdict in HARMLESS_VERDICTS and is_partly_compared(case):
         return "only partly compared"
-    return "worse, let through" if case.verdict in HARMED else _VERDICTS[case.verdict]
+    return (
+        "worse, let through" if case.verdict in HARMFUL_VERDICTS else _VERDICT_WORDS[case.verdict]
+    )
 
 
 def _failing_word(case: CaseVerdict) -> str:
-    if only_crept(case):
+    if only_drifted(case):
         return "crept"
-    if case.verdict in HARMED or case.place.position is Position.LOST:
+    if case.verdict in HARMFUL_VERDICTS or case.place.position is Position.LOST:
         return "regressed"
-    if _mainly_breaks_a_budget(case):
-        return BROKE_A_BUDGET
+    if _budget_is_main_failure(case):
+        return BROKE_BUDGET
     unmeasured = {
         Verdict.NEW: "with nothing to compare with",
         Verdict.NOT_COMPARABLE: "not comparable",
     }
-    if case.verdict in HARMLESS:
+    if case.verdict in HARMLESS_VERDICTS:
         return "only partly compared"
-    return unmeasured.get(case.verdict, _VERDICTS[case.verdict])
+    return unmeasured.get(case.verdict, _VERDICT_WORDS[case.verdict])
 
 
-def only_crept(case: CaseVerdict) -> bool:
-    """Whether all that is worse in a case, and not accepted, is so since the anchor."""
+def only_drifted(case: CaseVerdict) -> bool:
+    """Whether a case is worse only since the anchor.
+
+    Metrics whose change against the baseline is accepted do not count as worse.
+    """
     worse = {
         r.metric.name
         for r in case.comparison.metrics
         if r.metric.gates and r.outcome is Outcome.WORSE
     }
-    graver = case.verdict in {Verdict.BROKEN, Verdict.MISSING} or worse - {*case.crept}
-    return bool(case.crept) and not graver and case.place.position is not Position.LOST
+    more_severe = case.verdict in {Verdict.BROKEN, Verdict.MISSING} or worse - {*case.crept}
+    return bool(case.crept) and not more_severe and case.place.position is not Position.LOST
 
 
-def uncompared(case: CaseVerdict) -> list[MetricResult]:
-    """Return the metrics that could fail the build and had nothing to be compared with."""
+def uncompared_metrics(case: CaseVerdict) -> list[MetricResult]:
+    """Return the gated metrics of a case that had nothing to be compared with."""
     return [
         r
         for r in case.comparison.metrics
@@ -141,27 +157,30 @@ def uncompared(case: CaseVerdict) -> list[MetricResult]:
 
 
 def is_partly_compared(case: CaseVerdict) -> bool:
-    """Whether a metric that could fail the build had nothing to be compared with."""
-    return bool(uncompared(case))
+    """Whether some gated metric of a case had nothing to be compared with."""
+    return bool(uncompared_metrics(case))
 
 
-def breaks_a_budget(case: CaseVerdict) -> bool:
-    """Whether a case is beyond a bound that it may not cross."""
+def breaks_budget(case: CaseVerdict) -> bool:
+    """Whether a case is beyond a bound that one of its budgets sets."""
     return any(budget.broken for budget in case.comparison.budgets)
 
 
-def _mainly_breaks_a_budget(case: CaseVerdict) -> bool:
-    """Whether a broken budget is the gravest that is to be said of a case."""
+def _budget_is_main_failure(case: CaseVerdict) -> bool:
+    """Whether a broken budget is the most severe finding of a case."""
     lost = case.place.position is Position.LOST
     return (
-        breaks_a_budget(case)
-        and case.verdict in NO_GRAVER_THAN_A_BUDGET
+        breaks_budget(case)
+        and case.verdict in LESS_SEVERE_THAN_BUDGET
         and not lost
-        and not only_crept(case)
+        and not only_drifted(case)
     )
 
 
 def severity(case: CaseVerdict) -> tuple[bool, int]:
-    """Sort key: failing cases before others, and among each the gravest first."""
+    """Return the sort key of a case by severity.
+
+    Failing cases come before others, and among each the most severe verdicts first.
+    """
     lost = case.place.position is Position.LOST
-    return not case.fails, 0 if lost else _SEVERITY.index(case.verdict)
+    return not case.fails, 0 if lost else _VERDICT_ORDER.index(case.verdict)

@@ -1,4 +1,4 @@
-"""Judged sessions built by hand: the reporters see nothing else."""
+"""Judged sessions built by hand, the only input of the reports."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ ACCURACY = Metric("label_accuracy", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0
 _KEPT = Place(Position.KEPT, on_front=True)
 _OFF = Place(Position.OFF, on_front=False, rivals=(f"{FRONT}[q0]",))
 
-# What decides an outcome is the p-value and the interval; the reporters only repeat it.
+# The p-values and the interval decide an outcome; the reports only repeat it.
 _P = {
     Outcome.WORSE: (0.0004, 0.9998),
     Outcome.BETTER: (0.9998, 0.0004),
@@ -48,7 +48,7 @@ def _compared(
     notes: tuple[str, ...] = (),
     **more: Any,
 ) -> MetricResult:
-    """A compared metric; ``harm`` is estimate, low and high in the harmful direction."""
+    """Return a compared metric; ``harm`` is estimate, low and high in the harmful direction."""
     p_worse, p_better = _P[outcome]
     change = Change(
         estimate=harm[0],
@@ -77,7 +77,7 @@ def _case(
     front: str = FRONT,
     **more: Any,
 ) -> CaseVerdict:
-    """A judged case; ``name`` is what follows the front in its id."""
+    """Return a judged case; its id is the front followed by ``name``."""
     case_id = front + name
     nodeid = case_id.partition("#")[0]
     comparison = CaseComparison(case_id, nodeid, front, metrics, **more)
@@ -193,7 +193,7 @@ def _undecided() -> CaseVerdict:
 
 @pytest.fixture
 def failing_run() -> tuple[Judgement, SessionFacts]:
-    """One case of each kind that a person has to look at, five that stand still."""
+    """One case of each kind that is reported on its own, and five unchanged ones."""
     quiet = [_quiet(f"[q{i}]", 1 + 0.1 * i) for i in range(5)]
     cases = (*quiet[:2], _undecided(), _traded(), _dominated(), _lost(), *quiet[2:])
     facts = _facts(
@@ -205,7 +205,7 @@ def failing_run() -> tuple[Judgement, SessionFacts]:
 
 @pytest.fixture
 def passing_run() -> tuple[Judgement, SessionFacts]:
-    """Nine cases that stand still."""
+    """Nine unchanged cases."""
     return Judgement(tuple(_quiet(f"[q{i}]", 1 + 0.1 * i) for i in range(9))), _facts()
 
 
@@ -232,7 +232,7 @@ def first_run() -> tuple[Judgement, SessionFacts]:
 
 @pytest.fixture
 def common_run() -> tuple[Judgement, SessionFacts]:
-    """Forty cases slower together; one of them speaks for all, five stand still."""
+    """Forty cases with a common slowdown, which fails one of them, and five unchanged ones."""
     text = (
         "latency moved together in 40 of 45 cases: this session alone cannot tell a change "
         "of the code from one of the machine"
@@ -255,7 +255,7 @@ def common_run() -> tuple[Judgement, SessionFacts]:
 
 @pytest.fixture
 def incomplete_run() -> tuple[Judgement, SessionFacts]:
-    """One case is gone, one broke, and the session itself has something to answer for."""
+    """A missing case, a broken one, and a failure of the session itself."""
     gone = _case(
         "[gone]", Verdict.MISSING, missing="the baseline has it, and this session did not run it",
         fails=("the baseline has it, and this session did not run it",),
@@ -276,7 +276,7 @@ def incomplete_run() -> tuple[Judgement, SessionFacts]:
 
 @pytest.fixture
 def update_run() -> tuple[Judgement, SessionFacts]:
-    """An update that accepts what got worse and records what is new."""
+    """An update that accepts a worse case and records a new one."""
     slower = _case(
         "[cached-20]", Verdict.DOMINATED,
         _compared(

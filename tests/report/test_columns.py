@@ -1,4 +1,4 @@
-"""Columns that fit."""
+"""Tests of table layout."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement, MetricResult
-from pytest_pareto.report.columns import fit_columns, header_text, moved_out, row_text
+from pytest_pareto.report.columns import dropped_texts, fit_columns, header_text, row_text
 from pytest_pareto.report.fronts import all_cases, build_fronts
 from pytest_pareto.report.rows import Row, build_row
 from pytest_pareto.report.text import display_width
@@ -22,7 +22,7 @@ def rows(failing_run: Run) -> list[Row]:
 
 
 @pytest.mark.parametrize("width", [50, 60, 70, 80, 90, 100, 140])
-def test_outcomes_stand_below_one_another(rows: list[Row], width: int) -> None:
+def test_outcomes_are_aligned(rows: list[Row], width: int) -> None:
     columns = fit_columns(rows, width)
     start = columns.start("outcome")
     assert header_text(columns, {"90 %"})[start:] == "outcome"
@@ -31,13 +31,13 @@ def test_outcomes_stand_below_one_another(rows: list[Row], width: int) -> None:
         assert display_width(row_text(row, columns)) <= width
 
 
-def test_what_leaves_the_table_is_told_below(rows: list[Row]) -> None:
-    shown = [moved_out(rows[0], fit_columns(rows, width)) for width in (100, 70, 50)]
+def test_dropped_columns_are_shown_below(rows: list[Row]) -> None:
+    shown = [dropped_texts(rows[0], fit_columns(rows, width)) for width in (100, 70, 50)]
     interval = f"90 % interval {rows[0].interval}"
     assert shown == [[], [interval], [interval, f"limit {rows[0].limit}"]]
 
 
-def test_coverage_is_told_where_all_intervals_share_it(rows: list[Row]) -> None:
+def test_coverage_is_shown_where_all_intervals_share_it(rows: list[Row]) -> None:
     columns = fit_columns(rows, 100)
     assert "change (90 %)" in header_text(columns, {"90 %"})
     assert "change " in header_text(columns, {"90 %", "80 %"})

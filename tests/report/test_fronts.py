@@ -1,4 +1,4 @@
-"""Cases and fronts: order, names, and what is told together."""
+"""Tests of cases and fronts: order, names, and grouping."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ def still(compared: Compare) -> MetricResult:
     return compared(LATENCY, (0.2, 0.2), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.1)
 
 
-def lacking(outcome: Outcome, reason: str) -> MetricResult:
+def uncompared_result(outcome: Outcome, reason: str) -> MetricResult:
     return MetricResult(PEAK_MEMORY, candidate=1e9, state=outcome, reason=reason)
 
 
@@ -41,13 +41,13 @@ def labels(judgement: Judgement) -> list[str]:
     return [case.label for case in all_cases(build_fronts(judgement))]
 
 
-def test_failing_cases_come_first_then_the_graver(failing_run: Run) -> None:
+def test_failing_cases_come_first_then_the_more_severe(failing_run: Run) -> None:
     assert labels(failing_run[0]) == [
         "LOST ITS PLACE", "DOMINATED", "trade-off", "inconclusive", *["unchanged"] * 5,
     ]  # fmt: skip
 
 
-def test_front_of_the_gravest_case_comes_first(case: MakeCase, compared: Compare) -> None:
+def test_front_of_the_most_severe_case_comes_first(case: MakeCase, compared: Compare) -> None:
     quiet = case("[a]", Verdict.UNCHANGED, still(compared), front="a.py::test_a")
     bad = case("[b]", Verdict.WORSE, worse(compared), front="b.py::test_b", fails=("x",))
     fronts = build_fronts(Judgement((quiet, bad)))
@@ -72,10 +72,10 @@ def test_names_of_a_named_front() -> None:
     assert (mixed.title, mixed.of("t.py::test_y[a]")) == ("digits", "t.py::test_y[a]")
 
 
-def test_rivals_are_called_by_their_short_names(failing_run: Run) -> None:
+def test_rivals_have_their_short_names(failing_run: Run) -> None:
     lost = next(all_cases(build_fronts(failing_run[0])))
     assert lost.fails[1].endswith("now dominated by [fp16-20]")
-    assert lost.place == "position LOST · off the front · rivals: [fp16-20]"
+    assert lost.position == "position LOST · off the front · rivals: [fp16-20]"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_rivals_are_called_by_their_short_names(failing_run: Run) -> None:
         (Verdict.UNCHANGED, (), True, "unchanged"),
     ],
 )
-def test_labels_shout_only_where_the_build_fails(
+def test_labels_are_capitals_only_where_the_build_fails(
     case: MakeCase, verdict: Verdict, fails: tuple[str, ...], gate: bool, label: str
 ) -> None:
     assert build_case(case("[a]", verdict, fails=fails, gate=gate)).label == label
@@ -105,8 +105,10 @@ def test_broken_budget_is_named(case: MakeCase, compared: Compare) -> None:
     undecided = replace(budget, broken=None, value=None, reason="no runs")
     block = build_case(case("[a]", Verdict.UNCHANGED, still(compared), budgets=(undecided,)))
     assert block.budgets == ("budget undecided: latency, limit <= 150 ms (no runs)",)
-    told = case("[a]", Verdict.UNCHANGED, still(compared), budgets=(budget,), fails=(budget.said,))
-    assert build_case(told).budgets == ()
+    stated = case(
+        "[a]", Verdict.UNCHANGED, still(compared), budgets=(budget,), fails=(budget.said,)
+    )
+    assert build_case(stated).budgets == ()
 
 
 def block_of(case_verdict: CaseVerdict, *modes: CommonMode) -> CaseBlock:
@@ -121,17 +123,19 @@ def block_of(case_verdict: CaseVerdict, *modes: CommonMode) -> CaseBlock:
         (Verdict.NOT_COMPARABLE, True), (Verdict.WORSE, True), (Verdict.BROKEN, True),
     ],
 )  # fmt: skip
-def test_what_is_shown_by_default(case: MakeCase, verdict: Verdict, changed: bool) -> None:
+def test_changed_cases_are_shown_by_default(
+    case: MakeCase, verdict: Verdict, changed: bool
+) -> None:
     assert build_case(case("[a]", verdict)).changed is changed
     assert build_case(case("[a]", verdict, notices=("look",))).changed
 
 
-def test_suspected_case_is_shown(case: MakeCase, compared: Compare) -> None:
+def test_flagged_case_is_shown(case: MakeCase, compared: Compare) -> None:
     suspected = compared(LATENCY, (1.0, 1.2), (0.2, 0.1, 0.3), Outcome.INCONCLUSIVE, resolution=0.4)
     assert build_case(case("[a]", Verdict.INCONCLUSIVE, suspected)).changed
 
 
-def test_what_got_better_is_told_though_something_else_is_undecided(
+def test_improvement_is_shown_though_another_metric_is_undecided(
     case: MakeCase, compared: Compare
 ) -> None:
     better = compared(PEAK_MEMORY, (2.0, 1.0), (-0.5, -0.5, -0.5), Outcome.BETTER, resolution=0.1)
@@ -142,17 +146,17 @@ def test_what_got_better_is_told_though_something_else_is_undecided(
     assert not build_case(case("[a]", Verdict.INCONCLUSIVE, undecided)).changed
 
 
-def test_lack_of_comparison_is_told_with_its_reason(case: MakeCase, compared: Compare) -> None:
+def test_uncompared_case_has_its_reason(case: MakeCase, compared: Compare) -> None:
     power = "power limit (W) is 600 here, 700 in the baseline"
-    gap = lacking(Outcome.NOT_COMPARABLE, power)
+    gap = uncompared_result(Outcome.NOT_COMPARABLE, power)
     alone = case("[a]", Verdict.NOT_COMPARABLE, gap, notices=("x",))
     assert build_case(alone).uncompared == power
     partly = case("[a]", Verdict.UNCHANGED, still(compared), gap, notices=("x",))
     assert build_case(partly).uncompared == f"peak_memory: {power}"
 
 
-def test_lack_of_comparison_never_hides_other_news(case: MakeCase, compared: Compare) -> None:
-    gap = lacking(Outcome.NEW, "not recorded")
+def test_uncompared_metric_never_hides_other_changes(case: MakeCase, compared: Compare) -> None:
+    gap = uncompared_result(Outcome.NEW, "not recorded")
     budget = BudgetResult("latency", "<= 1 s", 2.0, broken=True)
     overtaken = Place(Position.OVERTAKEN, on_front=False, rivals=("x",))
     assert build_case(case("[a]", Verdict.WORSE, worse(compared), gap)).uncompared == ""

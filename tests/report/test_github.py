@@ -1,4 +1,4 @@
-"""Annotations as GitHub's runner reads them."""
+"""Tests of annotations, parsed as GitHub's runner parses them."""
 
 import re
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.github import MOST, Spot, annotation_lines
+from pytest_pareto.report.github import MAX_ANNOTATIONS, Spot, annotation_lines
 
 Run = tuple[Judgement, SessionFacts]
 COMMAND = re.compile(r"::(error|warning) ([^:]*)::(.*)")
 
 
 def read(line: str) -> tuple[str, dict[str, str], str]:
-    """Take a workflow command apart."""
+    """Parse a workflow command."""
     found = COMMAND.fullmatch(line)
     assert found is not None, line
     properties = dict(part.split("=", 1) for part in found[2].split(","))
@@ -34,25 +34,27 @@ def read(line: str) -> tuple[str, dict[str, str], str]:
 def test_the_worst_leads_at_its_line(failing_run: Run) -> None:
     worst = "test_sd.py::test_generate[int8-20]"
     lines = annotation_lines(SessionReport(*failing_run), {worst: Spot("sub/test_sd.py", 12)})
-    told = [read(line) for line in lines]
-    assert [level for level, _, _ in told] == ["error", "error", "warning"]
-    assert told[0][1] == {
+    commands = [read(line) for line in lines]
+    assert [level for level, _, _ in commands] == ["error", "error", "warning"]
+    assert commands[0][1] == {
         "file": "sub/test_sd.py",
         "line": "12",
         "title": "pareto: test_generate[int8-20] LOST ITS PLACE",
     }
-    assert told[0][2].startswith(f"{worst}: LOST its place: device_time WORSE: 231.4 → 246.0 ms")
-    assert "file" not in told[1][1]
+    assert commands[0][2].startswith(
+        f"{worst}: LOST its place: device_time WORSE: 231.4 → 246.0 ms"
+    )
+    assert "file" not in commands[1][1]
 
 
 def test_a_passing_session_has_none(passing_run: Run) -> None:
     assert annotation_lines(SessionReport(*passing_run), {}) == []
 
 
-def test_what_failed_of_the_session_leads(incomplete_run: Run) -> None:
-    told = [read(line) for line in annotation_lines(SessionReport(*incomplete_run), {})]
-    assert told[0][1]["title"] == "pareto: the session failed"
-    assert len(told) == 3
+def test_failures_of_the_session_come_first(incomplete_run: Run) -> None:
+    commands = [read(line) for line in annotation_lines(SessionReport(*incomplete_run), {})]
+    assert commands[0][1]["title"] == "pareto: the session failed"
+    assert len(commands) == 3
 
 
 def test_a_test_that_broke_unseen_takes_one_place(
@@ -65,9 +67,12 @@ def test_a_test_that_broke_unseen_takes_one_place(
         for test in (nodeid, "test_else.py::test_y")
     )
     judged = Judgement((broken,), failures=failures)
-    told = [read(line) for line in annotation_lines(SessionReport(judged, facts()), {})]
-    assert next(message.partition(" failed")[0] for _, _, message in told) == "test_else.py::test_y"
-    assert len(told) == 2
+    commands = [read(line) for line in annotation_lines(SessionReport(judged, facts()), {})]
+    assert (
+        next(message.partition(" failed")[0] for _, _, message in commands)
+        == "test_else.py::test_y"
+    )
+    assert len(commands) == 2
 
 
 def test_more_than_nine_are_counted(
@@ -76,7 +81,7 @@ def test_more_than_nine_are_counted(
     red = [case(f"[r{i}]", Verdict.DOMINATED, fails=("x",)) for i in range(40)]
     yellow = [case(f"[y{i}]", Verdict.INCONCLUSIVE, notices=("n",)) for i in range(40)]
     lines = annotation_lines(SessionReport(Judgement((*yellow, *red)), facts()), {})
-    assert len(lines) == MOST + 1
+    assert len(lines) == MAX_ANNOTATIONS + 1
     assert {read(line)[0] for line in lines} == {"error"}
     assert read(lines[-1])[2].startswith("and 71 more")
 

@@ -1,4 +1,4 @@
-"""Counts in words, and the resolution of what stood still."""
+"""Tests of the counts of cases, and of the resolution of unchanged ones."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.headline import headline, title, would_have_caught
+from pytest_pareto.report.headline import headline, resolution_texts, title
 
 MakeCase = Callable[..., CaseVerdict]
 Compare = Callable[..., MetricResult]
@@ -47,7 +47,7 @@ def quiet(case: MakeCase, compared: Compare, *resolutions: float) -> list[CaseVe
 def test_would_have_caught(
     case: MakeCase, compared: Compare, resolutions: tuple[float, ...], text: str
 ) -> None:
-    assert would_have_caught(quiet(case, compared, *resolutions)) == (text,)
+    assert resolution_texts(quiet(case, compared, *resolutions)) == (text,)
 
 
 def test_a_span_is_in_one_unit(case: MakeCase, compared: Compare) -> None:
@@ -57,12 +57,12 @@ def test_a_span_is_in_one_unit(case: MakeCase, compared: Compare) -> None:
              compared(delay, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=r))
         for r in (0.9, 1.2)
     ]  # fmt: skip
-    assert would_have_caught(cases) == ("delay 0.9-1.2 s",)
+    assert resolution_texts(cases) == ("delay 0.9-1.2 s",)
 
 
 def test_diagnostics_catch_nothing(case: MakeCase, compared: Compare) -> None:
     flops = compared(FLOPS, (1e9, 1e9), (0.0, 0.0, 0.0), Outcome.UNCHANGED, resolution=0.0)
-    assert would_have_caught([case("[a]", Verdict.UNCHANGED, flops)]) == ()
+    assert resolution_texts([case("[a]", Verdict.UNCHANGED, flops)]) == ()
 
 
 @pytest.mark.parametrize(

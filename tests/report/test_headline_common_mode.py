@@ -1,4 +1,4 @@
-"""Movements and lacks that many cases share."""
+"""Tests of common movements and common reasons of uncompared cases."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_shared_gain_of_a_metric_where_more_is_better(
     assert lines[-1].text.endswith("and 1 more")
 
 
-def test_cases_that_lack_the_same_are_told_together(case: Callable[..., CaseVerdict]) -> None:
+def test_cases_with_the_same_reason_are_listed_together(case: Callable[..., CaseVerdict]) -> None:
     def lacking(name: str, reason: str, *fails: str) -> CaseVerdict:
         result = MetricResult(SPEED, candidate=1.0, state=Outcome.NOT_COMPARABLE, reason=reason)
         return case(name, Verdict.NOT_COMPARABLE, result, notices=("x",), fails=fails)

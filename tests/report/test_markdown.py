@@ -1,4 +1,4 @@
-"""The Markdown report: what it says, in which order, how long, and what no name can do to it."""
+"""Tests of the Markdown report: content, order, size, and hostile names."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.markdown import MOST_BYTES, render_markdown
+from pytest_pareto.report.markdown import MAX_BYTES, render_markdown
 from pytest_pareto.report.text import clean
 
 Run = tuple[Judgement, SessionFacts]
@@ -43,7 +43,7 @@ def offered(run: Run) -> dict[str, Any]:
 
 
 def columns(text: str) -> list[set[int]]:
-    """How many cells the rows of each table have."""
+    """Return the numbers of cells in the rows of each table."""
     tables: list[set[int]] = []
     count = 0
     for token in MARKDOWN.parse(text):
@@ -100,25 +100,25 @@ def test_a_trade_that_was_let_through_can_be_accepted(failing_run: Run) -> None:
     assert "# to accept what was traded\npytest-pareto accept .pareto_candidate" in text
 
 
-def test_what_failed_of_the_session_leads(incomplete_run: Run) -> None:
+def test_failures_of_the_session_come_first(incomplete_run: Run) -> None:
     text = rendered(incomplete_run)
     assert text.index("the worker gw1 crashed") < text.index("| case |")
     assert "- incomplete: 1 of 2 workers crashed" in text
     assert "`test_sd.py::test_generate[gone]`" in text
 
 
-def test_what_a_process_said_stays_in_its_block(passing_run: Run) -> None:
-    said = "a process died:\n```\n</pre><b>x\n" + "y" * 500
-    judgement = Judgement(passing_run[0].cases, failures=(Failure(said),) * 30)
+def test_process_output_stays_in_its_block(passing_run: Run) -> None:
+    output = "a process died:\n```\n</pre><b>x\n" + "y" * 500
+    judgement = Judgement(passing_run[0].cases, failures=(Failure(output),) * 30)
     text = rendered((judgement, passing_run[1]))
     assert not kinds(text) & {"html_block", "html_inline"}
     assert "**FAIL** and 10 more" in text
-    assert len(text.encode()) <= MOST_BYTES
+    assert len(text.encode()) <= MAX_BYTES
 
 
-def test_every_session_is_told(any_run: Run) -> None:
+def test_every_session_is_rendered(any_run: Run) -> None:
     text = rendered(any_run)
-    assert len(text.encode()) <= MOST_BYTES
+    assert len(text.encode()) <= MAX_BYTES
     assert not kinds(text) & {"html_block", "html_inline"}
     assert all(widths == {7} for widths in columns(text))
 
@@ -140,13 +140,13 @@ def test_a_thousand_changed_cases_fit_and_the_worst_lead(
     worse = [changed(990 + i, Verdict.DOMINATED, WORSE, name) for i in range(10)]
     run = Judgement((*better, *worse)), facts()
     text = rendered(run, **offered(run))
-    assert 45_000 < len(text.encode()) <= MOST_BYTES
+    assert 45_000 < len(text.encode()) <= MAX_BYTES
     assert text.count("**DOMINATED**") == 10
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert "**DOMINATED**" in rows[0]
     assert f"{1000 - len(rows)} changed cases less grave than these left out" in text
     assert all(widths == {7} for widths in columns(text))
-    # In listing order alone, the room would be spent on the first fronts' improvements.
+    # In the order of the list, improvements of the first fronts would fill the space.
     assert len({line for line in text.splitlines() if line.startswith("**`tests/")}) >= 10
 
 
@@ -189,7 +189,7 @@ def test_no_name_breaks_a_table_or_becomes_html(
     facts = SessionFacts("pareto_baselines/x", "x", 2, 10, 1, 1.0)
     run = Judgement(tuple(found), tuple(map(Failure, failures)), notices), facts
     text = rendered(run, **offered(run))
-    assert len(text.encode()) <= MOST_BYTES
+    assert len(text.encode()) <= MAX_BYTES
     assert columns(text)
     assert all(widths == {7} for widths in columns(text))
     assert not kinds(text) & FOREIGN

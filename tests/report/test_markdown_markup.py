@@ -1,4 +1,4 @@
-"""Names and prose in Markdown, read back by a parser: whole, and nothing but text."""
+"""Tests of escaping in Markdown: a parser reads names and prose back as text."""
 
 import html
 import re
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from pytest_pareto.report.markdown import code, prose
+from pytest_pareto.report.markdown import code_span, escape_prose
 from pytest_pareto.report.text import clean
 
 MARKDOWN = MarkdownIt("commonmark", {"linkify": False}).enable(["table", "strikethrough"])
@@ -33,7 +33,7 @@ names = st.one_of(
 
 
 def inline(text: str) -> list[Token]:
-    """The tokens of a text that stands in a line of a document."""
+    """Return the tokens of a text within a line of a document."""
     (found,) = [token for token in MARKDOWN.parse(f"x {text} x") if token.type == "inline"]
     return found.children or []
 
@@ -43,7 +43,7 @@ def shown(tokens: list[Token]) -> str:
 
 
 def row(*cells: str) -> list[list[Token]]:
-    """The cells of the only row of a table."""
+    """Return the cells of the only row of a table."""
     head = "|".join("h" for _ in cells)
     rule = "|".join("--" for _ in cells)
     tokens = MARKDOWN.parse(f"| {head} |\n|{rule}|\n| {' | '.join(cells)} |\n")
@@ -57,7 +57,7 @@ def row(*cells: str) -> list[list[Token]]:
 @given(names)
 @example("a\\|b")
 def test_a_name_is_a_code_span_and_nothing_else(name: str) -> None:
-    tokens = inline(code(name))
+    tokens = inline(code_span(name))
     expected = ["text", "code_inline", "text"] if clean(name) else ["text"]
     assert [t.type for t in tokens] == expected
     if clean(name):
@@ -68,7 +68,7 @@ def test_a_name_is_a_code_span_and_nothing_else(name: str) -> None:
 @example("a\\|b", "|")
 @example("\\|", "\\\\|")
 def test_a_name_in_a_table_stays_in_its_cell(one: str, two: str) -> None:
-    cells = row("first", code(one, cell=True), prose(two, cell=True), "last")
+    cells = row("first", code_span(one, cell=True), escape_prose(two, cell=True), "last")
     assert len(cells) == 4
     assert shown(cells[1]).strip() == clean(one).strip()
     assert shown(cells[3]) == "last"
@@ -77,32 +77,32 @@ def test_a_name_in_a_table_stays_in_its_cell(one: str, two: str) -> None:
 
 @given(names)
 def test_prose_is_text_and_code_and_shows_every_word(text: str) -> None:
-    for tokens in (inline(prose(text)), row(prose(text, cell=True))[0]):
+    for tokens in (inline(escape_prose(text)), row(escape_prose(text, cell=True))[0]):
         assert {t.type for t in tokens} <= {"code_inline", "text", "text_special", "softbreak"}
         assert "".join(clean(text).split()) in "".join(shown(tokens).split())
 
 
 @pytest.mark.parametrize("text", ["@everyone", "#123", "owner/repo#1", "GH-1", "see @a, #2.", "!1"])
 def test_nothing_that_a_forge_makes_a_link_of_is_plain_text(text: str) -> None:
-    plain = "".join(t.content for t in inline(prose(text)) if t.type != "code_inline")
+    plain = "".join(t.content for t in inline(escape_prose(text)) if t.type != "code_inline")
     assert not re.search(r"[@#!]\w|GH-\d", plain)
 
 
 def test_plain_prose_stays_readable() -> None:
     text = "latency got worse beyond its limit (5 %): +6.3 % [+6.2, +6.4], 1 run · 2 cases"
-    assert prose(text) == text
-    assert prose("1. first") == "1\\. first"
-    assert prose("it lost to t.py::test_x[a]") == "it lost to `t.py::test_x[a]`"
+    assert escape_prose(text) == text
+    assert escape_prose("1. first") == "1\\. first"
+    assert escape_prose("it lost to t.py::test_x[a]") == "it lost to `t.py::test_x[a]`"
 
 
 def test_a_name_is_shortened_in_its_middle() -> None:
-    assert len(code("x" * 300, width=80)) == 82
-    assert code("begin" + "x" * 300 + "end", width=20).startswith("`begin")
-    assert code("begin" + "x" * 300 + "end", width=20).endswith("end`")
+    assert len(code_span("x" * 300, width=80)) == 82
+    assert code_span("begin" + "x" * 300 + "end", width=20).startswith("`begin")
+    assert code_span("begin" + "x" * 300 + "end", width=20).endswith("end`")
 
 
-def test_the_parser_tells_what_would_break_out() -> None:
-    """What escaping plainly would do: the checks above can fail."""
+def test_parser_detects_unescaped_text() -> None:
+    """Unescaped text has other tokens: the checks above can fail."""
     assert len(row("a|b", "c")) == 2
     assert "html_inline" in {t.type for t in inline("<b>")}
     assert shown(row("`a|b`", "c")[1]) != "c"

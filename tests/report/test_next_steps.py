@@ -1,4 +1,4 @@
-"""Commands that can be copied: whole, quoted, and of options that exist."""
+"""Tests of steps: commands are whole, quoted, and use existing options."""
 
 import shlex
 from collections.abc import Callable
@@ -24,7 +24,7 @@ EXISTING = {
 
 
 def copied(lines: list[str], purpose: str) -> list[str]:
-    """Read a step as a shell does."""
+    """Parse a step as a shell does."""
     text = "\n".join(lines).strip().removeprefix(purpose)
     return shlex.split(text.replace("\\\n", " "))
 
@@ -48,7 +48,7 @@ def test_reading_back_needs_the_quotes() -> None:
     assert nodeid not in copied(unquoted, "to accept:")
 
 
-def test_node_id_stands_before_the_option_that_would_swallow_it(failing_run: Run) -> None:
+def test_node_id_precedes_the_option_that_would_consume_it(failing_run: Run) -> None:
     for case in failing_run[0].cases:
         for step in case_steps(case):
             words = list(step.command)
@@ -58,12 +58,12 @@ def test_node_id_stands_before_the_option_that_would_swallow_it(failing_run: Run
 def test_only_options_that_exist_are_named(any_run: Run) -> None:
     judgement, facts = any_run
     nodeids = {case.comparison.nodeid for case in judgement.cases}
-    for told in (facts, replace(facts, updating=False), replace(facts, runs=5)):
-        for step in session_steps(judgement, told):
+    for session_facts in (facts, replace(facts, updating=False), replace(facts, runs=5)):
+        for step in session_steps(judgement, session_facts):
             assert set(step.command) <= EXISTING | nodeids
 
 
-def test_update_is_not_told_to_update(update_run: Run) -> None:
+def test_update_has_no_step_to_update(update_run: Run) -> None:
     judgement, facts = update_run
     assert list(session_steps(judgement, facts)) == []
     assert list(session_steps(judgement, replace(facts, updating=False))) != []
@@ -79,7 +79,7 @@ def test_more_runs_than_were_taken_are_proposed(failing_run: Run) -> None:
     assert any("--pareto-runs=10" in command for command in commands)
 
 
-def test_what_broke_cannot_be_accepted(
+def test_broken_case_cannot_be_accepted(
     case: Callable[..., CaseVerdict],
 ) -> None:
     assert list(case_steps(case("[a]", Verdict.BROKEN, fails=("nan",)))) == []
@@ -106,7 +106,7 @@ def test_steps_are_aligned() -> None:
     assert step_lines(steps, 24) == ["a:     pytest", "long:  in words that go", "       on and on"]
 
 
-def test_steps_of_which_one_is_long_stand_for_themselves() -> None:
+def test_long_step_prevents_alignment() -> None:
     steps = [Step("a:", ("pytest",)), Step("longer:", ("pytest", "t.py::test_x[abc]", "--pareto"))]
     assert step_lines(steps, 30) == [
         "a:  pytest",
@@ -138,7 +138,7 @@ def partly(
     ],
 )
 @pytest.mark.parametrize("fails", [(), ("energy has nothing to be compared with",)])
-def test_what_is_partly_compared_has_a_step(
+def test_partly_compared_case_has_a_step(
     state: Outcome, for_now: bool, option: str, fails: tuple[str, ...],
     case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult],
     facts: Callable[..., SessionFacts],
@@ -148,7 +148,7 @@ def test_what_is_partly_compared_has_a_step(
     assert step.command == ("pytest", "--pareto", option)
 
 
-def test_one_step_records_what_fails_and_what_passes(
+def test_one_step_records_failing_and_passing_cases(
     case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult],
     facts: Callable[..., SessionFacts],
 ) -> None:  # fmt: skip
@@ -183,8 +183,8 @@ def test_a_broken_budget_is_looked_at_closer_and_changed_in_the_marker(
     budget = BudgetResult("latency", "<= 1 s", 2.0, broken=True)
     broken = case("[a]", Verdict.UNCHANGED, budgets=(budget,), fails=(budget.said,))
     for session in (facts(), facts(updating=True), facts(ref="main", against="main")):
-        said = [step.instead for step in session_steps(Judgement((broken,)), session)]
-        assert "change it in the test's marker; no update writes it" in said
+        texts = [step.instead for step in session_steps(Judgement((broken,)), session)]
+        assert "change it in the test's marker; no update writes it" in texts
     assert "--pareto-runs=5" in next(session_steps(Judgement((broken,)), facts())).command
     kept = replace(broken, comparison=replace(broken.comparison, budgets=()), fails=())
     assert not [*session_steps(Judgement((kept,)), facts())]

@@ -1,4 +1,4 @@
-"""How to accept: from the candidate where there is one, and by measuring anew in any case."""
+"""Tests of the steps that accept: from the candidate, or by measuring again."""
 
 import shlex
 from collections.abc import Callable
@@ -30,44 +30,44 @@ def commands(run: Run) -> dict[str, tuple[str, ...]]:
     return {step.purpose: step.command for step in session_steps(*run)}
 
 
-def test_one_case_is_accepted_as_it_was_measured_or_anew(
+def test_one_case_is_accepted_as_measured_or_by_measuring_again(
     red: Callable[[str], CaseVerdict], facts: Callable[..., SessionFacts]
 ) -> None:
     one = red("[a b]")
-    told = commands((Judgement((one,)), offering(facts(), one)))
+    steps = commands((Judgement((one,)), offering(facts(), one)))
     nodeid = one.comparison.nodeid
-    assert told["to accept:"] == ("pytest-pareto", "accept", FOLDER, nodeid, "--reason", REASON)
-    assert told["or, measured anew:"] == ("pytest", nodeid, "--pareto", "--pareto-update")
+    assert steps["to accept:"] == ("pytest-pareto", "accept", FOLDER, nodeid, "--reason", REASON)
+    assert steps["or, measured anew:"] == ("pytest", nodeid, "--pareto", "--pareto-update")
 
 
-def test_what_is_not_in_the_candidate_is_only_accepted_anew(
+def test_case_outside_the_candidate_is_accepted_by_measuring_again(
     red: Callable[[str], CaseVerdict], facts: Callable[..., SessionFacts]
 ) -> None:
     one = red("[a]")
-    told = commands((Judgement((one,)), offering(facts())))
-    assert told["to accept:"] == ("pytest", one.comparison.nodeid, "--pareto", "--pareto-update")
+    steps = commands((Judgement((one,)), offering(facts())))
+    assert steps["to accept:"] == ("pytest", one.comparison.nodeid, "--pareto", "--pareto-update")
 
 
-def test_a_few_are_named_and_many_are_all(
+def test_a_few_tests_are_named_and_many_are_not(
     red: Callable[[str], CaseVerdict], facts: Callable[..., SessionFacts]
 ) -> None:
     for count, purpose in ((5, "to accept:"), (6, "to accept all that changed:")):
         cases = [red(f"[{i}]") for i in range(count)]
-        told = commands((Judgement(tuple(cases)), offering(facts(), *cases)))
-        named = {case.comparison.nodeid for case in cases} & set(told[purpose])
+        steps = commands((Judgement(tuple(cases)), offering(facts(), *cases)))
+        named = {case.comparison.nodeid for case in cases} & set(steps[purpose])
         assert len(named) == (count if count == 5 else 0)
-        assert "--lf" in told["or, measured anew:"]
+        assert "--lf" in steps["or, measured anew:"]
 
 
-def test_the_failed_test_and_the_section_say_the_same(
+def test_failed_test_and_section_have_the_same_step(
     red: Callable[[str], CaseVerdict], facts: Callable[..., SessionFacts]
 ) -> None:
     one = red("[a]")
     session = offering(facts(), one)
     _, text = failure_text(one, session)
     lines = render_terminal(Judgement((one,)), session, verbosity=0, plot=False, width=80)
-    for told in (text, "\n".join(line.text for line in lines)):
-        words = shlex.split(told[told.index("pytest-pareto") :].replace("\\\n", " "))
+    for steps in (text, "\n".join(line.text for line in lines)):
+        words = shlex.split(steps[steps.index("pytest-pareto") :].replace("\\\n", " "))
         assert words[:4] == ["pytest-pareto", "accept", FOLDER, one.comparison.nodeid]
         assert words[4:6] == ["--reason", REASON]
     assert "pytest-pareto" not in failure_text(one)[1]

@@ -1,4 +1,4 @@
-"""Values to text: what is shown can be read back within the digits shown."""
+"""Tests of number formatting: text reads back within the digits shown."""
 
 import math
 from dataclasses import replace

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
-from pytest_pareto.report.numbers import Scale, on_scale_of, own_direction, resolution_text
+from pytest_pareto.report.numbers import Scale, on_scale_of, resolution_text, to_metric_direction
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 SPEED = Metric("speed", "1/s", Better.HIGHER, Kind.RUN, Scope.GPU, 0.05, relative=True)
@@ -35,7 +35,7 @@ def harm(metric: Metric, estimate: float, low: float, high: float) -> Change:
 def test_own_direction(
     metric: Metric, harmful: tuple[float, float, float], own: tuple[float, float, float]
 ) -> None:
-    estimate, ends = own_direction(harm(metric, *harmful), metric)
+    estimate, ends = to_metric_direction(harm(metric, *harmful), metric)
     assert (estimate, *ends) == pytest.approx(own)
 
 
@@ -44,7 +44,7 @@ def test_a_relative_harm_becomes_the_ratio_that_the_levels_show(
     before: float, after: float
 ) -> None:
     for metric, harmful in ((LATENCY, after / before - 1), (SPEED, before / after - 1)):
-        estimate, _ = own_direction(harm(metric, harmful, harmful, harmful), metric)
+        estimate, _ = to_metric_direction(harm(metric, harmful, harmful, harmful), metric)
         assert 1 + estimate == pytest.approx(after / before)
 
 

@@ -27,7 +27,7 @@ Samples = dict[tuple[str, ...], float]
 
 
 def read(text: str) -> Samples:
-    """The values by name and labels."""
+    """Return the values by name and labels."""
     found = {}
     families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # it has none
     for family in families:
@@ -85,7 +85,7 @@ names = st.text(st.one_of(st.sampled_from('"\\\n{},= \u202e\x1b'), st.characters
 @given(st.lists(names, min_size=1, max_size=3, unique=True), names, names)
 def test_hostile_names_are_labels(ids: list[str], metric: str, unit: str) -> None:
     asked = Metric("x", "", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
-    # What no file could hold never gets as far as a metric; a report still shows what it is given.
+    # No file can hold such names, and no metric accepts them; a report still renders them.
     for name, text in (("name", metric), ("unit", unit)):
         object.__setattr__(asked, name, text)
     result = MetricResult(asked, candidate=0.5, state=Outcome.NEW)

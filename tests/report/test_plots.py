@@ -1,4 +1,4 @@
-"""The picture of a front."""
+"""Tests of the plot of a front."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,19 +27,19 @@ ON, OFF = Place(Position.KEPT, on_front=True), Place(Position.OFF, on_front=Fals
 
 
 def at(latency_s: float | None, score: float | None) -> tuple[MetricResult, MetricResult]:
-    """Levels that stand still; the picture needs no more."""
+    """Return unchanged levels, which suffice for a plot."""
     return (
         MetricResult(LATENCY, latency_s, latency_s, state=Outcome.NEW),
         MetricResult(SCORE, score, score, state=Outcome.NEW),
     )
 
 
-def picture(*cases: CaseVerdict, width: int = 80) -> list[str]:
+def plotted(*cases: CaseVerdict, width: int = 80) -> list[str]:
     (lines,) = plot_lines(Judgement(cases), width)
     return [line.text for line in lines]
 
 
-def test_picture(failing_run: Run) -> None:
+def test_front_plot(failing_run: Run) -> None:
     (lines,) = plot_lines(failing_run[0], 80)
     assert "\n".join(line.text for line in lines) == dedent(
         """\
@@ -78,9 +78,9 @@ def test_picture(failing_run: Run) -> None:
 
 
 def test_front_is_read_and_not_computed(case: MakeCase) -> None:
-    """The dominated point carries the mark where the judge says so, and it alone."""
+    """The mark follows the judgement, also where that contradicts the points."""
     best, bad = at(0.1, 0.9), at(0.2, 0.5)
-    lines = picture(
+    lines = plotted(
         case("[best]", Verdict.UNCHANGED, *best, place=OFF),
         case("[bad]", Verdict.UNCHANGED, *bad, place=ON),
     )
@@ -90,7 +90,7 @@ def test_front_is_read_and_not_computed(case: MakeCase) -> None:
 
 
 def test_points_in_one_place_share_a_digit(case: MakeCase) -> None:
-    lines = picture(
+    lines = plotted(
         case("[a]", Verdict.UNCHANGED, *at(0.1, 0.9)),
         case("[b]", Verdict.UNCHANGED, *at(0.1, 0.9)),
         case("[c]", Verdict.UNCHANGED, *at(0.2, 0.5)),
@@ -104,8 +104,8 @@ def test_changed_case_shows_where_it_was(case: MakeCase) -> None:
         MetricResult(SCORE, 0.9, 0.5, state=Outcome.NEW),
     )
     still = case("[still]", Verdict.UNCHANGED, *moved)
-    assert any("    A  [still]" in line for line in picture(still, still))
-    lines = picture(case("[moved]", Verdict.WORSE, *moved, fails=("x",)), still)
+    assert any("    A  [still]" in line for line in plotted(still, still))
+    lines = plotted(case("[moved]", Verdict.WORSE, *moved, fails=("x",)), still)
     drawn = "".join(line.partition("│")[2] for line in lines)
     assert "  a → A  [moved]  * on the front" in lines
     assert "a" in drawn
@@ -116,7 +116,7 @@ def test_missing_case_shows_only_where_it_was(case: MakeCase) -> None:
         MetricResult(LATENCY, 0.1, None, state=Outcome.MISSING),
         MetricResult(SCORE, 0.9, None, state=Outcome.MISSING),
     )
-    lines = picture(
+    lines = plotted(
         case("[gone]", Verdict.MISSING, *gone, place=OFF, fails=("x",)),
         case("[a]", Verdict.UNCHANGED, *at(0.2, 0.8)),
     )
@@ -129,7 +129,7 @@ def test_wide_spans_are_logarithmic(case: MakeCase, slowest: float, logarithmic:
         case(f"[{i}]", Verdict.UNCHANGED, *at(x, 0.5 + i / 10), place=OFF)
         for i, x in enumerate((0.1, (0.1 * slowest) ** 0.5, slowest))
     ]
-    lines = picture(*cases)
+    lines = plotted(*cases)
     label = "latency (s), lower is better" if logarithmic else "latency (ms), lower is better"
     assert lines[-4].strip() == f"← {label}" + (", logarithmic" if logarithmic else "")
     middle = next(line for line in lines if line.endswith("B") and "│" in line)
@@ -144,7 +144,7 @@ def test_two_costs_where_there_is_no_quality(case: MakeCase) -> None:
             MetricResult(PEAK_MEMORY, memory_b, memory_b, state=Outcome.NEW),
         )
 
-    lines = picture(
+    lines = plotted(
         case("[a]", Verdict.UNCHANGED, *costs(0.1, 2e9)),
         case("[b]", Verdict.UNCHANGED, *costs(0.2, 1e9)),
     )
@@ -152,30 +152,32 @@ def test_two_costs_where_there_is_no_quality(case: MakeCase) -> None:
 
 
 @pytest.mark.parametrize("results", [at(0.1, 0.9)[:1], at(None, 0.9), at(0.1, float("nan"))])
-def test_too_little_to_draw_is_said(case: MakeCase, results: tuple[MetricResult, ...]) -> None:
-    said = "test_sd.py::test_generate not drawn: a picture needs two gated metrics measured in two"
+def test_missing_plot_has_a_reason(case: MakeCase, results: tuple[MetricResult, ...]) -> None:
+    reason = (
+        "test_sd.py::test_generate not drawn: a picture needs two gated metrics measured in two"
+    )
     for cases in ([case("[a]", Verdict.UNCHANGED, *results)] * 2, [case("[a]", Verdict.NEW)]):
-        assert picture(*cases, width=100)[0].startswith(said)
+        assert plotted(*cases, width=100)[0].startswith(reason)
 
 
 def test_cases_beyond_the_alphabet_are_dots(case: MakeCase) -> None:
-    crowd = [
+    many = [
         case(f"[{i}]", Verdict.UNCHANGED, *at(0.1 + i / 100, i / 40), place=OFF) for i in range(30)
     ]
     changed = case("[last]", Verdict.WORSE, *at(0.05, 0.01), fails=("x",), place=OFF)
-    lines = picture(*crowd, changed)
-    assert "  a → A  [last]" in lines  # what changed is lettered first
+    lines = plotted(*many, changed)
+    assert "  a → A  [last]" in lines  # changed cases have the first letters
     assert "      ·  5 more" in lines
     assert any("·" in line.partition("│")[2] for line in lines)
 
 
 def test_all_points_at_one_value(case: MakeCase) -> None:
-    lines = picture(*[case(f"[{i}]", Verdict.UNCHANGED, *at(0.0, 0.0)) for i in range(2)])
+    lines = plotted(*[case(f"[{i}]", Verdict.UNCHANGED, *at(0.0, 0.0)) for i in range(2)])
     assert "  1 = A, B in one place" in lines
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
-def test_picture_fits(any_run: Run, width: int) -> None:
+def test_plot_fits(any_run: Run, width: int) -> None:
     judgement, _ = any_run
     renamed = tuple(
         replace(c, comparison=replace(c.comparison, front="模型" * 40)) for c in judgement.cases

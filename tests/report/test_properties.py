@@ -1,4 +1,4 @@
-"""Whatever a session holds: lines fit, nothing escapes, no failing case is left out."""
+"""Property tests of any session: lines fit, text is escaped, no failing case is left out."""
 
 import unicodedata
 
@@ -24,12 +24,12 @@ from pytest_pareto.model.verdict import (
 from pytest_pareto.report.terminal import failure_text, render_terminal
 from pytest_pareto.report.text import clean
 
-# Every sort of character: wide, combining, right-to-left, control, surrogate.
+# Every kind of character: wide, combining, right-to-left, control, surrogate.
 odd = st.sampled_from("模型한あ\x1b\n\r\t\u202e\u0301[]:#'\"$ ")
 characters = st.one_of(st.characters(), odd)
 words = st.text(characters, max_size=12)
 long_words = st.text(characters, max_size=120)
-# Names are text that a file can hold; reasons may be what anybody raised.
+# Names are text that a file can hold; reasons may be the message of any exception.
 name_characters = st.one_of(st.characters(exclude_categories=["Cs"]), odd)
 names = st.text(name_characters, min_size=1, max_size=120)
 units = st.text(name_characters, max_size=12)
@@ -152,7 +152,7 @@ def facts(draw: st.DrawFn) -> SessionFacts:
 
 
 def cells(text: str) -> int:
-    """Width as the standard has it, apart from the code under test."""
+    """Return the width by the Unicode standard, independent of the code under test."""
     marks = ("Mn", "Me")
     return sum(
         2 if unicodedata.east_asian_width(c) in "WF" else 1
@@ -161,7 +161,7 @@ def cells(text: str) -> int:
     )
 
 
-def told(judgement: Judgement, session: SessionFacts, verbosity: int, width: int) -> list[str]:
+def rendered(judgement: Judgement, session: SessionFacts, verbosity: int, width: int) -> list[str]:
     lines = render_terminal(judgement, session, verbosity=verbosity, plot=True, width=width)
     return [line.text for line in lines]
 
@@ -171,7 +171,7 @@ def told(judgement: Judgement, session: SessionFacts, verbosity: int, width: int
 def test_lines_fit_and_control_nothing(
     judgement: Judgement, session: SessionFacts, verbosity: int, width: int
 ) -> None:
-    lines = told(judgement, session, verbosity, width)
+    lines = rendered(judgement, session, verbosity, width)
     for line in lines:
         assert cells(line) <= width
         assert not any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in line)

@@ -1,4 +1,4 @@
-"""Rows: signs that follow the metric, facts that explain an outcome."""
+"""Tests of rows: signs in the direction of the metric, facts that explain an outcome."""
 
 import math
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def test_worse_score_has_a_minus(compared: Callable[..., MetricResult]) -> None:
         SCORE, (0.958, 0.931), (0.027, 0.014, 0.040), Outcome.WORSE, resolution=0.02, pairs=400
     )
     row = build_row(result)
-    assert (row.baseline, row.candidate, row.change, row.interval, row.limit, row.level) == (
+    assert (row.baseline, row.candidate, row.change, row.interval, row.limit, row.coverage) == (
         "0.9580", "0.9310", "−0.027", "[−.040, −.014]", "0.01", "90 %",
     )  # fmt: skip
     assert row.word == "WORSE"
@@ -42,7 +42,7 @@ def test_exact_metric_has_no_interval(compared: Callable[..., MetricResult]) -> 
         PEAK_MEMORY, (2.0**30, 2.0**31), (1.0, 1.0, 1.0), Outcome.WORSE, resolution=0.01
     )
     row = build_row(result)
-    assert (row.change, row.interval, row.level) == ("+100 %", "", "")
+    assert (row.change, row.interval, row.coverage) == ("+100 %", "", "")
 
 
 def test_unchanged_row_is_not_remarkable(compared: Callable[..., MetricResult]) -> None:
@@ -52,7 +52,7 @@ def test_unchanged_row_is_not_remarkable(compared: Callable[..., MetricResult]) 
     assert row.details == ("would have caught 7 %",)
 
 
-def test_undecided_row_says_what_it_would_have_caught(
+def test_undecided_row_has_its_resolution(
     compared: Callable[..., MetricResult],
 ) -> None:
     blind = compared(
@@ -67,14 +67,16 @@ def test_undecided_row_says_what_it_would_have_caught(
     )
 
 
-def test_suspected_row_says_why_it_is_not_convicted(compared: Callable[..., MetricResult]) -> None:
+def test_flagged_row_has_the_reason_why_it_is_not_worse(
+    compared: Callable[..., MetricResult],
+) -> None:
     result = compared(LATENCY, (1.0, 1.2), (0.2, 0.1, 0.3), Outcome.INCONCLUSIVE, resolution=0.4)
     assert build_row(result).facts[0].startswith("suspected")
     doubtful = compared(LATENCY, (1.0, 1.2), (0.2, 0.01, 0.4), Outcome.INCONCLUSIVE, resolution=0.4)
     assert not build_row(doubtful).facts[0].startswith("suspected")
 
 
-def test_trade_says_what_may_be_given_up(compared: Callable[..., MetricResult]) -> None:
+def test_trade_has_its_bound(compared: Callable[..., MetricResult]) -> None:
     worse = compared(SCORE, (0.9, 0.88), (0.02, 0.015, 0.025), Outcome.WORSE, resolution=0.02)
     assert build_row(worse, traded=True).facts == ("a trade may give up 0.03",)
     assert build_row(worse).facts == ()
@@ -82,7 +84,7 @@ def test_trade_says_what_may_be_given_up(compared: Callable[..., MetricResult]) 
     assert build_row(better, traded=True).facts == ()
 
 
-def test_diagnostic_is_marked_and_shouts_not(compared: Callable[..., MetricResult]) -> None:
+def test_diagnostic_is_marked_and_has_no_capitals(compared: Callable[..., MetricResult]) -> None:
     row = build_row(compared(FLOPS, (1e9, 2e9), (1.0, 1.0, 1.0), Outcome.WORSE, resolution=0.0))
     assert (row.word, row.limit, row.remarkable) == ("worse", "", True)
     assert row.facts == ("a diagnostic: it decides nothing",)
@@ -96,7 +98,7 @@ def test_absent_metric_keeps_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "items", "told"),
+    ("metric", "items", "details"),
     [
         (ENERGY, None, ("20 Wh per 1,000 calls",)),
         (ENERGY, 1, ("20 Wh per 1,000 items",)),
@@ -107,10 +109,10 @@ def test_absent_metric_keeps_its_reason() -> None:
     ],
 )
 def test_items_share_what_a_call_takes(
-    metric: Metric, items: int | None, told: tuple[str, ...]
+    metric: Metric, items: int | None, details: tuple[str, ...]
 ) -> None:
     result = MetricResult(metric, candidate=72.0, state=Outcome.NEW, reason="new", items=items)
-    assert build_row(result).details == ("new", *told)
+    assert build_row(result).details == ("new", *details)
 
 
 def test_reason_that_a_notice_repeats_is_a_detail() -> None:
@@ -176,7 +178,7 @@ def test_all_of_a_row_is_in_one_unit(
     assert build_row(quiet).details == (f"would have caught {caught}",)
 
 
-def test_what_a_trade_may_give_up_is_in_the_unit_of_its_row(
+def test_trade_bound_is_in_the_unit_of_its_row(
     compared: Callable[..., MetricResult],
 ) -> None:
     result = compared(DELAY, (0.96, 1.07), (0.11, 0.1, 0.12), Outcome.WORSE, resolution=0.08)

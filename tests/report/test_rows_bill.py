@@ -1,4 +1,4 @@
-"""What a thousand items cost, and what a change adds."""
+"""Tests of the bill: the cost of a thousand items, and what a change adds."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +40,7 @@ def test_a_change_adds_its_estimate_and_not_the_difference_of_raw_levels(billed:
     assert (energy.extra, energy.tone) == ("−6.25", Tone.GREEN)
 
 
-def test_what_is_not_shown_to_have_moved_adds_nothing(billed: Bill) -> None:
+def test_unchanged_metric_adds_nothing(billed: Bill) -> None:
     item = billed.items["test_sd.py::test_generate[b]"]
     assert item.per == "calls"
     assert (item.charges["time"].extra, set(item.charges)) == ("", {"time"})
@@ -58,7 +58,7 @@ def test_cases_without_time_and_energy_are_not_billed(compared: Compared, case: 
         (3.0, 1, "0.000833 Wh per 1,000 items"),
     ],
 )
-def test_energy_is_written_as_it_is_paid(energy_j: float, items: int | None, text: str) -> None:
+def test_energy_is_in_watt_hours(energy_j: float, items: int | None, text: str) -> None:
     assert energy_text(energy_j, items) == text
 
 

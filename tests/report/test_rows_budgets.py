@@ -1,4 +1,4 @@
-"""Budgets: what was measured and the limit, in one unit, wherever a broken one is told."""
+"""Tests of budgets: measured value and limit in one unit, in every report."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def now(metric: Metric, level: float, baseline: float | None = None) -> MetricRe
 
 
 @pytest.mark.parametrize(
-    ("result", "text", "told"),
+    ("result", "text", "expected"),
     [
         (now(LATENCY, 0.431), "<= 0.4 s", "latency 431.0 ms, limit <= 400.0 ms"),
         (now(LATENCY, 0.431), "<= 400 ms", "latency 431.0 ms, limit <= 400.0 ms"),
@@ -42,16 +42,16 @@ def now(metric: Metric, level: float, baseline: float | None = None) -> MetricRe
     ],
 )  # fmt: skip
 def test_what_was_measured_and_the_limit_are_in_one_unit(
-    result: MetricResult, text: str, told: str
+    result: MetricResult, text: str, expected: str
 ) -> None:
     budget = BudgetResult(result.metric.name, text, result.candidate, broken=True)
-    assert budget_text(budget, result) == f"budget broken: {told}"
+    assert budget_text(budget, result) == f"budget broken: {expected}"
 
 
 def test_a_budget_of_nothing_that_was_measured() -> None:
     budget = BudgetResult("latency", "<= 1 s", None, broken=None, reason="it was not measured")
-    told = "budget undecided: latency, limit <= 1 s (it was not measured)"
-    assert budget_text(budget, None) == told
+    expected = "budget undecided: latency, limit <= 1 s (it was not measured)"
+    assert budget_text(budget, None) == expected
 
 
 FIGURES = "latency 404.0 ms, limit <= 150.0 ms"
@@ -65,27 +65,29 @@ def judged(case: MakeCase, compared: Compare, verdict: Verdict = Verdict.UNCHANG
     return Judgement((broken, case("[b]", Verdict.UNCHANGED, still)))
 
 
-def test_every_medium_tells_the_figures_first(
+def test_every_report_has_the_figures_first(
     case: MakeCase, compared: Compare, facts: Facts
 ) -> None:
-    judgement, said = judged(case, compared), facts()
-    report = SessionReport(judgement, said)
-    lines = [t.text for t in render_terminal(judgement, said, verbosity=0, plot=False, width=100)]
+    judgement, session = judged(case, compared), facts()
+    report = SessionReport(judgement, session)
+    lines = [
+        t.text for t in render_terminal(judgement, session, verbosity=0, plot=False, width=100)
+    ]
     assert lines[0] == f"FAIL  1 of 2 cases broke a budget ({FIGURES}) · 1 unchanged"
     assert f"    fails: budget broken: {FIGURES}" in lines
-    (quiet,) = render_terminal(judgement, said, verbosity=-1, plot=False, width=200)
+    (quiet,) = render_terminal(judgement, session, verbosity=-1, plot=False, width=200)
     assert quiet.text.endswith(f"1 of 2 cases broke a budget: test_sd.py::test_generate[a] "
                                f"({FIGURES})")  # fmt: skip
     head = render_markdown(report).split("\n\n")[1]
     assert "latency 404.0 ms, limit `<=` 150.0 ms" in head
     assert f"budget broken: {FIGURES}" in "\n".join(annotation_lines(report, {}))
     assert f"budget broken: {FIGURES.replace('<', '&lt;')}" in render_page(report)
-    message, text = failure_text(judgement.cases[0], said)
+    message, text = failure_text(judgement.cases[0], session)
     assert message == f"budget broken: {FIGURES}"
     assert "in the test's marker" in text
 
 
-def test_of_many_broken_budgets_the_headline_tells_one(
+def test_headline_has_the_first_of_many_broken_budgets(
     case: MakeCase, compared: Compare, facts: Facts
 ) -> None:
     first, _ = judged(case, compared).cases
@@ -111,11 +113,9 @@ def test_what_is_worse_does_not_hide_a_broken_budget(case: MakeCase, compared: C
     assert failure_text(broken)[0].endswith(f"; budget broken: {FIGURES}")
 
 
-def test_a_budget_that_does_not_gate_is_told_with_its_figures(
-    case: MakeCase, compared: Compare, facts: Facts
-) -> None:
+def test_ungated_budget_has_its_figures(case: MakeCase, compared: Compare, facts: Facts) -> None:
     still, other = judged(case, compared).cases
-    told = case("[a]", Verdict.UNCHANGED, *still.comparison.metrics, gate=False, budgets=(BROKEN,),
-                notices=(f"not gated: {BROKEN.said}",))  # fmt: skip
-    report = SessionReport(Judgement((told, other)), facts())
+    ungated = case("[a]", Verdict.UNCHANGED, *still.comparison.metrics, gate=False,
+                   budgets=(BROKEN,), notices=(f"not gated: {BROKEN.said}",))  # fmt: skip
+    report = SessionReport(Judgement((ungated, other)), facts())
     assert f"not gated: budget broken: {FIGURES}" in json.dumps(annotation_lines(report, {}))

@@ -1,4 +1,4 @@
-"""Whole reports, as a person reads them. Change a text here only after reading it aloud."""
+"""Golden tests of whole terminal reports. Read a text aloud before changing it here."""
 
 import re
 import subprocess
@@ -188,7 +188,7 @@ def test_absent_metrics_are_named_together_where_the_reason_is_the_same(
     assert "absent" not in shown((judged, passing_run[1]))
 
 
-def test_diagnostics_without_news_share_a_line_until_more_is_asked_for(
+def test_routine_diagnostics_share_a_line_below_double_verbose(
     case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult], passing_run: Run
 ) -> None:
     calm = (0.0, -0.01, 0.01)
@@ -365,7 +365,7 @@ def test_nothing_measured_is_a_failure() -> None:
     )
 
 
-def test_confirmed_run_does_not_say_unconfirmed(failing_run: Run) -> None:
+def test_confirmed_run_is_not_unconfirmed(failing_run: Run) -> None:
     judgement, facts = failing_run
     assert "unconfirmed" in shown(failing_run)
     assert "unconfirmed" not in shown((judgement, replace(facts, confirmed=True)))
@@ -380,7 +380,7 @@ def test_reporter_repeats_the_judge_and_decides_nothing(
     compared: Callable[..., MetricResult],
     facts: Callable[..., SessionFacts],
 ) -> None:
-    """A metric that doubled, in a case that the judge lets pass, passes; and the reverse."""
+    """A doubled metric passes if the judgement passes its case, and an unchanged one may fail."""
     doubled = compared(LATENCY, (0.2, 0.4), (1.0, 0.9, 1.1), Outcome.WORSE, resolution=0.1)
     still = compared(LATENCY, (0.2, 0.2), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.1)
     passes = Judgement((case("[a]", Verdict.UNCHANGED, doubled),))
@@ -422,7 +422,7 @@ def test_reports_import_nothing_heavy() -> None:
     assert not {"numpy", "scipy", "torch", "pytest", "_pytest"} & set(found.stdout.split())
 
 
-def test_what_a_process_printed_is_told_to_its_end() -> None:
+def test_process_output_is_shown_to_its_end() -> None:
     lost = "ERROR: not found: " + "a/very/long/path/" * 6 + "test_sd.py::test_generate[fp16-20]"
     failure = f"the ref leg failed:\n    {lost}\n  then: give it a link"
     text = shown((Judgement((), failures=(Failure(failure),)), SessionFacts("", "", 0, 0, 0, 0.0)))

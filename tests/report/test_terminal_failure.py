@@ -1,4 +1,4 @@
-"""What a failed case says inside pytest's own report."""
+"""Tests of the text of a failed case in pytest's own report."""
 
 from collections.abc import Callable
 from textwrap import dedent

@@ -1,4 +1,4 @@
-"""What stands behind the name of a test that passed."""
+"""Tests of the figures after the name of a test that passed."""
 
 import pytest
 
@@ -12,11 +12,16 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.report.terminal import Levels, figures_text
+from pytest_pareto.report.terminal import MetricLevels, figures_text
 from pytest_pareto.report.text import display_width
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
-COSTS: Levels = ((LATENCY, 0.0412345), (ENERGY, 12.34), (DEVICE_TIME, 0.03), (PEAK_MEMORY, 2**31))
+COSTS: MetricLevels = (
+    (LATENCY, 0.0412345),
+    (ENERGY, 12.34),
+    (DEVICE_TIME, 0.03),
+    (PEAK_MEMORY, 2**31),
+)
 
 
 @pytest.mark.parametrize(
@@ -33,19 +38,19 @@ COSTS: Levels = ((LATENCY, 0.0412345), (ENERGY, 12.34), (DEVICE_TIME, 0.03), (PE
     ],
 )
 def test_three_figures_at_most_with_a_quality_among_them(
-    cases: dict[str, Levels], text: str
+    cases: dict[str, MetricLevels], text: str
 ) -> None:
     assert figures_text(cases, 200) == text
 
 
 @pytest.mark.parametrize(("room", "count"), [(200, 3), (51, 3), (50, 2), (31, 2), (30, 1), (-9, 1)])
-def test_what_does_not_fit_is_left_out_but_for_one(room: int, count: int) -> None:
+def test_figures_that_do_not_fit_are_left_out_but_for_one(room: int, count: int) -> None:
     text = figures_text({"": COSTS}, room)
     assert text.count("·") == count - 1
     assert count == 1 or display_width(text) <= room
 
 
-def test_hostile_names_are_shown_and_not_obeyed() -> None:
+def test_control_characters_of_names_are_escaped() -> None:
     bad = Metric("a\x1b[31m\n", "\u202e", Better.LOWER, Kind.RUN, Scope.GPU, 0.0, relative=False)
     text = figures_text({"#b\r": ((bad, 2.0),)}, 200)
     assert text == r"#b\r: a\x1b[31m\n 2 \u202e"

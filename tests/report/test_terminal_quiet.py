@@ -1,4 +1,4 @@
-"""One line, whatever happened."""
+"""Tests of the report in one line."""
 
 from dataclasses import replace
 
@@ -68,7 +68,7 @@ def test_no_baseline(first_run: Run) -> None:
     assert line.tone is Tone.YELLOW
 
 
-def test_incomplete_session_says_so(incomplete_run: Run, passing_run: Run) -> None:
+def test_incomplete_session_is_marked(incomplete_run: Run, passing_run: Run) -> None:
     assert "incomplete" in quiet_line(*incomplete_run, 80).text
     judgement, facts = passing_run
     partial = replace(facts, partial="deselected by -k")

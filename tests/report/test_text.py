@@ -1,4 +1,4 @@
-"""Fitting text into cells."""
+"""Tests of fitting text into terminal cells."""
 
 import unicodedata
 
@@ -29,7 +29,7 @@ def test_clean_makes_control_characters_visible(text: str, shown: str) -> None:
 
 
 @given(anything)
-def test_clean_leaves_nothing_that_a_terminal_obeys(text: str) -> None:
+def test_clean_leaves_no_control_characters(text: str) -> None:
     assert all(unicodedata.category(character)[0] != "C" for character in clean(text))
     assert clean(clean(text)) == clean(text)
     assert len(clean(text).splitlines()) <= 1

@@ -1,4 +1,4 @@
-"""Paths as they are typed."""
+"""Tests of paths as they are typed."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ from pytest_pareto.report.text import typed
     ("path", "spelled"),
     [("/a/b/c/d.py", "c/d.py"), ("/a/x", "../x"), ("/a/b", "."), ("/a/b/../b/e", "e")],
 )
-def test_from_where_it_is_typed(path: str, spelled: str) -> None:
+def test_path_is_relative_to_the_working_directory(path: str, spelled: str) -> None:
     assert typed(Path(path), Path("/a/b")) == spelled
 
 
-def test_from_another_drive_no_way_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_on_another_drive_stays_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
     def relpath(*_: object) -> str:
         raise ValueError("path is on mount 'D:', start on mount 'C:'")
 

@@ -1,1 +1,1 @@
-"""The page: a session in one self-contained HTML file, its pictures drawn and its tables whole."""
+"""The HTML report: a session as one self-contained page, with plots of fronts and tables."""

@@ -1,9 +1,9 @@
-// What the other scripts share; page.py joins them within one function, this one first.
+// Shared by the other scripts; page.py joins all within one function, this one first.
 const data = JSON.parse(document.getElementById("data").textContent);
 const [left, top, right, bottom] = data.box;
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const number = (element, key) => Number(element.dataset[key]);
-// The number of each case within its section, as the tables have them at first.
+// The number of each case within its section, in the initial order of the tables.
 const caseOf = new Map();
 for (const table of all("table.cases")) [...table.tBodies].forEach((body, index) => caseOf.set(body, index));
 for (const dot of all(".dots > a")) {

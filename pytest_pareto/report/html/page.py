@@ -1,4 +1,7 @@
-"""The page as text. Jinja2 escapes all that it is given, and is imported with this module."""
+"""Rendering of the HTML page with Jinja2, which escapes all values.
+
+`render_page` is the entry point. Jinja2 is imported with this module, and not before.
+"""
 
 import base64
 import hashlib
@@ -12,19 +15,19 @@ from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.report.html.axis import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from pytest_pareto.report.html.case_rows import MARK_WORDS
 from pytest_pareto.report.html.content import anchor, build_page
-from pytest_pareto.report.html.data import island_text
+from pytest_pareto.report.html.data import data_json
 from pytest_pareto.report.html.picture import draw
 from pytest_pareto.report.text import clean
 
-_EARLY = 'document.documentElement.className="js"'
-"""Run in the head, so that what a script will fold is not seen unfolded."""
+_EARLY_SCRIPT = 'document.documentElement.className="js"'
+"""Runs in the head, so that details are hidden before the page is first painted."""
 _SCRIPTS = ("page.js", "page_tables.js", "page_labels.js", "page_pictures.js")
-"""Joined in this order within one function, since each uses what those before it define."""
+"""Joined in this order within one function: each uses definitions of those before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One of the worst samples, before and now, to be put into the page; ``data`` is the file."""
+    """One of the worst samples, baseline and candidate side by side; ``data`` is the image file."""
 
     case_id: str
     metric: str
@@ -34,14 +37,14 @@ class Image:
 
     @property
     def uri(self) -> str:
-        """The image as an address that needs no request."""
+        """The image as a data URI, which needs no request."""
         return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode('ascii')}"
 
 
 def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: str = "") -> str:
-    """Write a session as one HTML document, UTF-8, that asks nobody for anything.
+    """Render a session as one HTML document in UTF-8 that makes no requests.
 
-    ``left_out`` says which images are not in it, and why.
+    ``left_out`` is which images are not in it, and why.
     """
     environment = Environment(
         loader=PackageLoader("pytest_pareto.report", "html"),
@@ -52,20 +55,20 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
     )
     environment.filters["clean"] = clean
     page = build_page(report)
-    style = _source(environment, "page.css")
-    parts = Markup("\n").join(_source(environment, name) for name in _SCRIPTS)
+    style = _read_source(environment, "page.css")
+    parts = Markup("\n").join(_read_source(environment, name) for name in _SCRIPTS)
     script = Markup('"use strict";\n(() => {\n') + parts + Markup("\n})();")
     drawings = {section.number: draw(section) for section in page.sections if section.axes}
     return environment.get_template("page.html").render(
         page=page,
         drawings=drawings,
-        images=_by_case(images),
+        images=_group_by_case(images),
         left_out=left_out,
-        island=Markup(island_text(page.sections)),  # noqa: S704 - escaped for where it stands
+        data_json=Markup(data_json(page.sections)),  # noqa: S704 - JSON escaped for a script element
         style=style,
-        early=Markup(_EARLY),  # noqa: S704 - ours
+        early_script=Markup(_EARLY_SCRIPT),  # noqa: S704 - our own
         script=script,
-        policy=_policy(style, _EARLY, script),
+        policy=_policy(style, _EARLY_SCRIPT, script),
         anchor=anchor,
         marks=MARK_WORDS,
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT,
@@ -73,8 +76,11 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
     )  # fmt: skip
 
 
-def _source(environment: Environment, name: str) -> Markup:
-    """Return a file of ours without indentation and comments: nothing in it is a session's."""
+def _read_source(environment: Environment, name: str) -> Markup:
+    """Return a file of this package without indentation and comments.
+
+    It holds nothing of a session, so it is safe to insert unescaped.
+    """
     assert environment.loader is not None
     lines = environment.loader.get_source(environment, name)[0].splitlines()
     kept = (line.strip() for line in lines)
@@ -83,20 +89,20 @@ def _source(environment: Environment, name: str) -> Markup:
 
 
 def _policy(style: str, *scripts: str) -> str:
-    """Allow this style and these scripts, images within the page, and nothing else."""
-    allowed = " ".join(map(_hash, scripts))
+    """Return a Content-Security-Policy that allows this style, these scripts and data: images."""
+    allowed = " ".join(map(_source_hash, scripts))
     return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {allowed}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_source_hash(style)}; script-src {allowed}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(source: str) -> str:
+def _source_hash(source: str) -> str:
     digest = hashlib.sha256(source.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
-def _by_case(images: Sequence[Image]) -> dict[tuple[str, str], list[Image]]:
+def _group_by_case(images: Sequence[Image]) -> dict[tuple[str, str], list[Image]]:
     found: dict[tuple[str, str], list[Image]] = {}
     for image in images:
         found.setdefault((image.case_id, image.metric), []).append(image)

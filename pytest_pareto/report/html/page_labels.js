@@ -1,4 +1,4 @@
-// Names beside points: as many as there is room for, and none above another, as labels.py does.
+// Labels of points: as many as fit without overlap, by the rule of place_labels in picture.py.
 const placeLabels = (named, places) => {
   const { tries, line, point, letter } = data.labels;
   const taken = places.filter(Boolean).map(([x, y]) => [x - point, y - point, x + point, y + point]);

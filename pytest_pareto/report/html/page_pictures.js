@@ -1,4 +1,4 @@
-// Pictures: what the static drawing shows is moved to other axes, nothing is decided anew.
+// Plots: moves the elements of the static drawing to other axes; it decides nothing.
 const share = (axis, log, value) => {
   const [low, high] = axis[log ? "log" : "linear"].ends;
   return log ? (Math.log(value) - Math.log(low)) / (Math.log(high) - Math.log(low)) : (value - low) / (high - low);
@@ -31,7 +31,7 @@ const draw = (front) => {
   }
   let places = [];
   let named = new Map();
-  // What the legend explains is there or is not, by the axes.
+  // Whether an entry of the legend is drawn depends on the axes.
   const lined = (when) => svg.querySelector(`[data-line=${when}]`).getAttribute("d") !== "";
   const seen = (selector) => all(selector, svg).some((element) => element.getAttribute("visibility") !== "hidden");
   const drawn = {
@@ -119,7 +119,7 @@ const draw = (front) => {
     rest();
     tell();
   };
-  // A case that is told in brief has its metrics in the columns of the table.
+  // A case in brief has its metrics only in the columns of the table.
   const columns = [...front.querySelector(".cases").rows[0].cells].slice(2).map((cell) => cell.textContent);
   const metrics = (index) => {
     const inner = cases[index].querySelector(".more table");
@@ -144,7 +144,7 @@ const draw = (front) => {
     return `${names[index]}, ${cases[index].rows[0].cells[1].textContent.trim()}: ${said.join("; ")}`;
   };
 
-  // Who points at a case, or steps to it, sees every metric of it in the card.
+  // The card shows every metric of the case under the pointer or with the focus.
   let here = null;
   const point = (index) => {
     if (here === index) return;
@@ -161,7 +161,7 @@ const draw = (front) => {
     card.replaceChildren(title, verdict, ...(said ? [said.cloneNode(true)] : []), metrics(index));
     tell();
   };
-  // A case that has no name beside it, since there is no room or it has no news, has one meanwhile.
+  // A case without a label, for lack of room or because it is unchanged, has one while selected.
   const tell = () => {
     const at = here === null ? null : places[here];
     near.textContent = "";
@@ -174,11 +174,11 @@ const draw = (front) => {
   };
   const visible = () => dots.filter((dot) => dot.getAttribute("visibility") !== "hidden" && !dot.classList.contains("off"))
     .sort((a, b) => places[caseOf.get(a)][0] - places[caseOf.get(b)][0]);
-  // All points are one stop of the tab key; within them, arrows go from left to right.
+  // All points are one tab stop; arrow keys move between them from left to right.
   const rove = (dot) => {
     for (const other of dots) other.setAttribute("tabindex", other === dot ? "0" : "-1");
   };
-  // The stop is at a point that can be seen, whatever the axes and the filter leave.
+  // The tab stop is a visible point, whatever the axes and the filter hide.
   const rest = () => {
     const seen = visible();
     if (!seen.some((dot) => dot.getAttribute("tabindex") === "0")) rove(seen[0]);

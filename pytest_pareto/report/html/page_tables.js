@@ -1,4 +1,4 @@
-// Rows of cases unfold into every metric of the case.
+// Rows of cases unfold to show every metric of the case.
 const unfold = (body, open) => {
   body.rows[1].classList.toggle("open", open);
   body.querySelector(".fold").setAttribute("aria-expanded", open);
@@ -28,7 +28,7 @@ document.addEventListener("click", (event) => {
   show(body);
 });
 
-// Tables sort by their heads; what has no value stays at the end.
+// Tables sort by the column heads; rows without a value stay at the end.
 const key = (item, head, section) => {
   const { sort, column } = head.dataset;
   if (sort === "now" || sort === "change") {
@@ -71,7 +71,7 @@ for (const table of all("table.cases, table.bill")) {
   }
 }
 
-// One filter for all tables; in the pictures, what is filtered out fades.
+// One filter for all tables; in the plots, cases that are filtered out fade.
 const text = document.getElementById("filter");
 const changed = document.getElementById("changed");
 const count = document.getElementById("shown");
@@ -109,7 +109,7 @@ if (text) {
   filter();
 }
 
-// Commands can be copied where the browser lets a page do so.
+// Copy buttons for commands, where the browser has a clipboard API.
 if (navigator.clipboard) {
   for (const code of all(".steps code")) {
     const copy = button("copy", "copy");

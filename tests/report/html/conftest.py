@@ -1,4 +1,4 @@
-"""Pages and what a parser sees of them."""
+"""Fixtures: pages, a parser, and a browser."""
 
 import shutil
 from collections import Counter
@@ -19,7 +19,7 @@ _WITHOUT_END = {"meta", "link", "br", "input", "img", "path", "circle", "line", 
 
 @dataclass
 class Parsed(HTMLParser):
-    """Elements, attributes and texts of a document, as a browser's parser would find them."""
+    """Elements, attributes and texts of a document, as a browser parses them."""
 
     elements: Counter[str] = field(default_factory=Counter)
     attributes: Counter[str] = field(default_factory=Counter)
@@ -69,30 +69,30 @@ def parse() -> Callable[[str], Parsed]:
 
 @pytest.fixture
 def any_report(any_run: tuple[Judgement, SessionFacts]) -> SessionReport:
-    """A session of each kind that the other reports are tested with."""
+    """Each kind of session that the other reports are tested with."""
     return SessionReport(*any_run)
 
 
 @dataclass
 class Opened:
-    """A page, with what it asked for and what it complained of."""
+    """A page in a browser, with its requests and its errors."""
 
     page: Any
     requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
-    def asks_nobody(self) -> bool:
+    def makes_no_request(self) -> bool:
         outside = [url for url in self.requests if not url.startswith("data:")]
         return outside == self.requests[:1] and outside[0].startswith("file:")
 
-    def spots(self) -> list[tuple[str, str]]:
-        """Where the points are."""
+    def pixels(self) -> list[tuple[str, str]]:
+        """Return the positions of the points."""
         script = "all => all.map(u => [u.getAttribute('x'), u.getAttribute('y')])"
         found = self.page.eval_on_selector_all(".dot > use:last-child", script)
         return [tuple(spot) for spot in found]
 
     def first_column(self) -> list[str]:
-        """The names of the cases, in the order of the table."""
+        """Return the names of the cases, in the order of the table."""
         script = "all => all.map(cell => cell.textContent.trim())"
         rows = ".cases > tbody > tr:first-child > th"
         found: list[str] = self.page.eval_on_selector_all(rows, script)
@@ -130,8 +130,8 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opens]:
         pages.append(found.page)
         page = found.page
         page.on("request", lambda request: found.requests.append(request.url))
-        page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.on("console", lambda message: found.complaints.append(message.text))
+        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        page.on("console", lambda message: found.errors.append(message.text))
         page.goto(file.as_uri())
         return found
 

@@ -1,4 +1,4 @@
-"""Ticks stand where they say, within the axis, in one readable unit."""
+"""Tests of axes: ticks are where their text is, within the axis, in one readable unit."""
 
 import math
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.report.html.conftest import Opens
 
 GENEROUS_MS = 5_000
-"""What a busy machine may take; benchmarks/html_report.py says what a quiet one does."""
+"""The limit for a busy machine; benchmarks/html_report.py measures an idle one."""
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c6360606060000000050001a5f64540"
@@ -28,20 +28,20 @@ def text() -> str:
     return render_page(synthetic_session(100))
 
 
-def test_it_asks_nobody_and_complains_of_nothing(opened: "Opens", text: str) -> None:
+def test_page_makes_no_request_and_logs_no_error(opened: "Opens", text: str) -> None:
     found = opened(text)
     assert found.page.evaluate("document.documentElement.dataset.ready") == ""
     assert found.page.evaluate("performance.now()") < GENEROUS_MS
-    assert found.asks_nobody()
-    assert found.complaints == []
+    assert found.makes_no_request()
+    assert found.errors == []
 
 
 def test_an_image_from_elsewhere_would_be_noticed(opened: "Opens", text: str) -> None:
     planted = text.replace("<main>", '<main><img src="http://127.0.0.1:9/x.png">')
     found = opened(planted)
-    assert not found.asks_nobody()
-    # And the policy keeps it from being asked for at all.
-    assert any("Content Security Policy" in complaint for complaint in found.complaints)
+    assert not found.makes_no_request()
+    # The policy blocks the request itself.
+    assert any("Content Security Policy" in error for error in found.errors)
 
 
 def test_a_script_that_is_not_ours_does_not_run(opened: "Opens", text: str) -> None:
@@ -52,21 +52,21 @@ def test_a_script_that_is_not_ours_does_not_run(opened: "Opens", text: str) -> N
 def test_other_axes_move_the_points_and_the_line(opened: "Opens", text: str) -> None:
     found = opened(text)
     page = found.page
-    before, line = found.spots(), page.get_attribute("[data-line=new]", "d")
+    before, line = found.pixels(), page.get_attribute("[data-line=new]", "d")
     page.select_option("[data-side=x]", "2")
-    after = found.spots()
+    after = found.pixels()
     assert sum(a[0] != b[0] for a, b in zip(before, after, strict=True)) > 90
     assert [spot[1] for spot in before] == [spot[1] for spot in after]
     assert page.get_attribute("[data-line=new]", "d") != line
     assert "energy" in page.text_content("[data-title=x]")
     page.set_checked("[data-log=x]", checked=not page.is_checked("[data-log=x]"))
-    assert found.spots() != after
+    assert found.pixels() != after
 
 
-def test_the_script_draws_what_the_static_picture_shows(opened: "Opens", text: str) -> None:
+def test_script_draws_the_static_plot(opened: "Opens", text: str) -> None:
     plain = opened(text, java_script_enabled=False).page.content()
     found = opened(text)
-    drawn = [(float(x), float(y)) for x, y in found.spots()]
+    drawn = [(float(x), float(y)) for x, y in found.pixels()]
     static = re.findall(r'<use href="#m-[a-z]+" x="([\d.]+)" y="([\d.]+)"/?></use></a>', plain)
     assert len(static) == len(drawn) == 100
     for (x, y), (sx, sy) in zip(drawn, static, strict=True):
@@ -89,7 +89,7 @@ def test_pointing_at_a_case_shows_every_metric_of_it(opened: "Opens", text: str)
 def test_tables_sort_by_keyboard(opened: "Opens", text: str) -> None:
     found = opened(text)
     page = found.page
-    gravest = found.first_column()
+    most_severe = found.first_column()
     head = page.locator("th[data-sort=now][data-column='0']")
     head.locator("button").focus()
     page.keyboard.press("Enter")
@@ -97,13 +97,13 @@ def test_tables_sort_by_keyboard(opened: "Opens", text: str) -> None:
     fastest = found.first_column()
     page.keyboard.press("Space")
     assert head.get_attribute("aria-sort") == "descending"
-    assert found.first_column() == fastest[::-1] != gravest
+    assert found.first_column() == fastest[::-1] != most_severe
     change = page.locator("th[data-sort=change][data-column='0']")
     change.locator("button").press("Enter")
     assert head.get_attribute("aria-sort") == "none"
-    assert set(found.first_column()[:4]) == set(gravest[:4])  # the worst first
+    assert set(found.first_column()[:4]) == set(most_severe[:4])  # the worst first
     page.locator("th[data-sort=verdict] button").press("Enter")
-    assert found.first_column() == gravest
+    assert found.first_column() == most_severe
 
 
 def test_the_bill_sorts_by_number(opened: "Opens", text: str) -> None:
@@ -144,7 +144,7 @@ def test_the_keyboard_reaches_everything(opened: "Opens") -> None:
         )
         dots += where is not None and "dot" in where[0]
         reached.add(str(where))
-    assert page.locator("[data-seen]").count() == focusable + 1  # all the points are one stop
+    assert page.locator("[data-seen]").count() == focusable + 1  # all points are one tab stop
     assert dots >= 1
 
 
@@ -156,7 +156,7 @@ def test_arrows_go_from_point_to_point_and_enter_opens_the_case(opened: "Opens",
         page.keyboard.press(key)
         names.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
     assert len(set(names)) == 3
-    assert names[1] == names[3]  # around the end, one on, and back
+    assert names[1] == names[3]  # around the end, one further, and back
     assert "latency" in names[0]
     assert page.locator(".dot[tabindex='0']").count() == 1
     target = page.evaluate("document.activeElement.getAttribute('href')")
@@ -173,7 +173,7 @@ def test_images_are_enlarged_and_escape_closes(opened: "Opens") -> None:
     assert found.page.locator("dialog img").is_visible()
     found.page.keyboard.press("Escape")
     found.page.locator("dialog").wait_for(state="detached")
-    assert found.complaints == []
+    assert found.errors == []
 
 
 @pytest.mark.parametrize("width", [320, 400, 768, 1280])
@@ -189,7 +189,7 @@ def test_nothing_is_wider_than_the_screen(opened: "Opens", width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_without_scripts_the_picture_and_every_row_remain(opened: "Opens", text: str) -> None:
+def test_without_scripts_the_plot_and_every_row_remain(opened: "Opens", text: str) -> None:
     page = opened(text, java_script_enabled=False).page
     assert page.locator(".dots > a").first.is_visible()
     assert page.locator(".more").count() == 100
@@ -197,14 +197,14 @@ def test_without_scripts_the_picture_and_every_row_remain(opened: "Opens", text:
     assert not page.locator(".tools").is_visible()
 
 
-def test_dark_is_dark(opened: "Opens", text: str) -> None:
+def test_dark_scheme_is_dark(opened: "Opens", text: str) -> None:
     script = "getComputedStyle(document.body).backgroundColor"
     shades = [opened(text, color_scheme=s).page.evaluate(script) for s in ("light", "dark")]
     assert shades == ["rgb(255, 255, 255)", "rgb(15, 20, 25)"]
 
 
 def without_a_metric(report: SessionReport, number: int, name: str) -> SessionReport:
-    """Take a metric from one case."""
+    """Remove a metric from one case."""
     cases = list(report.judgement.cases)
     about = cases[number].comparison
     kept = tuple(result for result in about.metrics if result.metric.name != name)
@@ -213,7 +213,7 @@ def without_a_metric(report: SessionReport, number: int, name: str) -> SessionRe
 
 
 def stop_of(page: Any) -> str | None:
-    """Name the row whose point the tab key reaches, None where it reaches none."""
+    """Return the row whose point is the tab stop, None where there is none."""
     stops = page.locator(".dot[tabindex='0']:not([visibility=hidden]):not(.off)")
     assert stops.count() <= 1
     found: str | None = stops.get_attribute("href") if stops.count() else None
@@ -259,7 +259,7 @@ def test_a_case_that_is_pointed_at_is_named_where_its_name_had_no_room(
     assert page.text_content(".near") or name in page.locator(".labels text").all_text_contents()
 
 
-def test_paper_says_what_was_filtered(opened: "Opens") -> None:
+def test_print_states_the_filter(opened: "Opens") -> None:
     page = opened(render_page(synthetic_session(20))).page
     line = page.locator("#filtered")
     page.emulate_media(media="print")

@@ -1,4 +1,4 @@
-"""What the page shows of cases: rows, marks, and which of them make a picture."""
+"""Tests of cases on the page: rows, marks, and which of them have a plot."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.html.case_rows import CROWD, Mark, build_sections
+from pytest_pareto.report.html.case_rows import MANY_CASES, Mark, build_sections
 
 Run = tuple[Judgement, SessionFacts]
 
@@ -21,7 +21,7 @@ def test_a_front_is_a_section_with_its_two_axes(failing_run: Run) -> None:
     assert section.columns == ("device_time", "latency", "label_accuracy", "peak_memory")
 
 
-def test_every_sort_of_news_has_a_mark_of_its_own(failing_run: Run) -> None:
+def test_every_kind_of_change_has_its_mark(failing_run: Run) -> None:
     (section,) = build_sections(failing_run[0])
     marks = {case.block.name: case.mark for case in section.cases}
     assert marks["[int8-20]"] is marks["[cached-20]"] is Mark.FAILS
@@ -30,13 +30,13 @@ def test_every_sort_of_news_has_a_mark_of_its_own(failing_run: Run) -> None:
     assert marks["[q0]"] is Mark.QUIET
 
 
-def test_cells_say_what_is_now_and_what_moved(failing_run: Run) -> None:
+def test_cells_have_the_level_and_the_change(failing_run: Run) -> None:
     (section,) = build_sections(failing_run[0])
     lost = section.cases[0]
     cells = dict(zip(section.columns, lost.cells, strict=True))
     assert (cells["device_time"].now, cells["device_time"].change) == ("246.0 ms", "+6.3 % WORSE")
     assert cells["device_time"].before == "231.4"
-    assert cells["device_time"].sure == "[+6.2, +6.4] ≥1.1 %"
+    assert cells["device_time"].certainty == "[+6.2, +6.4] ≥1.1 %"
     assert cells["peak_memory"].now == ""
 
 
@@ -67,8 +67,8 @@ def test_cases_without_rivals_share_a_table_and_are_not_drawn(
     assert not sections[1].axes
 
 
-@pytest.mark.parametrize(("count", "brief"), [(CROWD, 0), (CROWD + 1, CROWD + 1)])
-def test_a_crowd_is_told_in_brief(passing_run: Run, count: int, brief: int) -> None:
+@pytest.mark.parametrize(("count", "brief"), [(MANY_CASES, 0), (MANY_CASES + 1, MANY_CASES + 1)])
+def test_unchanged_cases_among_many_are_brief(passing_run: Run, count: int, brief: int) -> None:
     (pattern, *_) = passing_run[0].cases
     cases = tuple(
         replace(
@@ -79,14 +79,14 @@ def test_a_crowd_is_told_in_brief(passing_run: Run, count: int, brief: int) -> N
     )
     (section,) = build_sections(Judgement(cases))
     assert sum(case.brief for case in section.cases) == brief
-    assert section.is_crowd is bool(brief)
+    assert section.has_many_cases is bool(brief)
 
 
-def test_a_case_in_brief_still_says_how_it_is_beside_the_anchor(passing_run: Run) -> None:
+def test_brief_case_is_still_compared_with_the_anchor(passing_run: Run) -> None:
     (pattern, *_) = passing_run[0].cases
     cases = []
-    for n in range(CROWD + 1):
-        # One after another differs, so that what is said is not said of all at once.
+    for n in range(MANY_CASES + 1):
+        # Each case differs, so that no fact is shared by all.
         anchor = pattern.comparison.metrics[n % 2 :: 2]
         about = replace(
             pattern.comparison, case_id=f"test_sd.py::test_generate[{n}]", anchor=anchor
@@ -99,7 +99,7 @@ def test_a_case_in_brief_still_says_how_it_is_beside_the_anchor(passing_run: Run
     )
 
 
-def test_one_metric_makes_no_picture(case: Callable[..., CaseVerdict]) -> None:
+def test_one_metric_makes_no_plot(case: Callable[..., CaseVerdict]) -> None:
     had = MetricResult(LATENCY, candidate=0.4, state=Outcome.NEW, reason="new")
     (section,) = build_sections(Judgement(tuple(case(f"[{n}]", Verdict.NEW, had) for n in "ab")))
     assert not section.axes
@@ -171,12 +171,12 @@ def test_a_table_has_at_most_eight_columns_for_metrics_of_a_third_of_its_cases(
     assert not section.has_others
 
 
-def test_a_case_whose_metrics_have_no_column_is_not_told_in_brief(
+def test_case_with_a_metric_without_column_is_not_brief(
     case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult]
 ) -> None:
     calm = (0.0, -0.001, 0.001)
     cases = []
-    for n in range(CROWD + 1):
+    for n in range(MANY_CASES + 1):
         names = ["all"] if n else ["all", "own"]
         results = [
             compared(own_metric(name), (0.9, 0.9), calm, Outcome.UNCHANGED, resolution=0.02)
@@ -184,7 +184,7 @@ def test_a_case_whose_metrics_have_no_column_is_not_told_in_brief(
         ]
         cases.append(case("", Verdict.UNCHANGED, *results, front=f"test_{n}.py::test_it"))
     (section,) = build_sections(Judgement(tuple(cases)))
-    told = {shown.block.case_id: shown for shown in section.cases}
-    assert not told["test_0.py::test_it"].brief
-    assert told["test_0.py::test_it"].others == ""
-    assert told["test_1.py::test_it"].brief
+    views = {shown.block.case_id: shown for shown in section.cases}
+    assert not views["test_0.py::test_it"].brief
+    assert views["test_0.py::test_it"].others == ""
+    assert views["test_1.py::test_it"].brief

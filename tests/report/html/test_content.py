@@ -1,4 +1,4 @@
-"""What the page says first, and where it sends the reader."""
+"""Tests of the content of the page: findings, steps and facts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,9 +9,9 @@ from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, Verdict
-from pytest_pareto.report.headline import caught_by_quiet, would_have_caught
+from pytest_pareto.report.headline import resolution_texts, unchanged_resolutions
 from pytest_pareto.report.html.content import (
-    NOTES,
+    MAX_NOTES,
     build_page,
     conditions,
     machine_facts,
@@ -56,7 +56,7 @@ def test_against_a_ref_nothing_can_be_accepted(failing_run: Run) -> None:
     assert not any("--pareto-update" in step.command for step in page.commands)
 
 
-def test_a_command_that_cannot_be_typed_is_said_in_words(
+def test_command_that_cannot_be_typed_is_described(
     case: Callable[..., CaseVerdict], failing_run: Run
 ) -> None:
     odd = case("[\x1b]", Verdict.WORSE, fails=("worse",))
@@ -67,20 +67,19 @@ def test_a_command_that_cannot_be_typed_is_said_in_words(
     )
 
 
-def test_a_movement_of_many_is_told_once(common_run: Run) -> None:
+def test_common_movement_is_shown_once(common_run: Run) -> None:
     page = build_page(SessionReport(*common_run))
-    (lines,) = page.together
+    (lines,) = page.common
     assert lines[0].text.startswith("latency is worse in 40 of 45 cases together, by about +8")
     assert len(page.failed.shown) == 1
 
 
-def test_the_last_words_of_a_process_keep_their_lines(incomplete_run: Run) -> None:
+def test_process_output_keeps_its_lines(incomplete_run: Run) -> None:
     judgement, facts = incomplete_run
-    page = build_page(
-        SessionReport(replace(judgement, failures=(Failure("died:\n  \x1b[31mline"),)), facts)
-    )
+    judgement = replace(judgement, failures=(Failure("died:\n  \x1b[31mline"),))
+    page = build_page(SessionReport(judgement, facts))
     assert page.failures == ("died:\n  \\x1b[31mline",)
-    assert page.header.doubts == ("incomplete: 1 of 2 workers crashed",)
+    assert page.header.caveats == ("incomplete: 1 of 2 workers crashed",)
 
 
 def test_the_bill_is_of_the_cases_on_the_page() -> None:
@@ -92,7 +91,7 @@ def test_the_bill_is_of_the_cases_on_the_page() -> None:
     assert not page.bills_calls
 
 
-def test_circumstances_name_what_differs_and_how_alpha_was_spent(failing_run: Run) -> None:
+def test_session_facts_have_differences_and_alpha_shares(failing_run: Run) -> None:
     facts = dict(session_facts(SessionReport(*failing_run)))
     assert facts["differs from the baseline"] == "torch 2.12.0 → 2.13.0"
     assert facts["confirmed"] == "no: judged on this session's runs alone"
@@ -108,19 +107,19 @@ def test_notes_of_meters_are_gathered(failing_run: Run) -> None:
     ]
 
 
-def test_notes_of_many_cases_are_cut_short_and_what_is_left_out_is_said(failing_run: Run) -> None:
+def test_notes_of_many_cases_are_limited_and_the_rest_is_counted(failing_run: Run) -> None:
     case = failing_run[0].cases[0]
     result = next(result for result in case.comparison.metrics if result.metric.gates)
     noted = replace(result, notes=tuple(f"{watts} W" for watts in range(40)))
     comparison = replace(case.comparison, metrics=(noted,))
     cases = (replace(case, comparison=comparison),)
-    told = conditions(SessionReport(replace(failing_run[0], cases=cases), failing_run[1]))
-    assert len(told) == NOTES + 1
-    assert told[-1] == f"and {40 - NOTES} more, with their cases"
+    listed = conditions(SessionReport(replace(failing_run[0], cases=cases), failing_run[1]))
+    assert len(listed) == MAX_NOTES + 1
+    assert listed[-1] == f"and {40 - MAX_NOTES} more, with their cases"
 
 
 @pytest.mark.parametrize("gpu", ["NVIDIA H200", None])
-def test_a_machine_is_told_with_or_without_a_gpu(gpu: str | None) -> None:
+def test_machine_with_and_without_a_gpu(gpu: str | None) -> None:
     machine = Environment("EPYC", 16, 8, gpu, 2 if gpu else 0, software={"torch": "2.13.0"})
     facts = dict(machine_facts(machine))
     assert facts["GPU"] == ("2 × NVIDIA H200" if gpu else "none")
@@ -129,7 +128,7 @@ def test_a_machine_is_told_with_or_without_a_gpu(gpu: str | None) -> None:
     assert machine_facts(None) == []
 
 
-def test_the_gravest_comes_first_whatever_its_section(
+def test_most_severe_case_comes_first_in_any_section(
     case: Callable[..., CaseVerdict], failing_run: Run
 ) -> None:
     broken = case("", Verdict.BROKEN, fails=("nan",), front="test_z.py::test_alone")
@@ -144,20 +143,20 @@ def test_the_gravest_comes_first_whatever_its_section(
     assert page.failed.shown[1].anchor == "f1c0"
 
 
-def test_the_page_the_terminal_and_markdown_tell_the_same_of_what_would_have_been_caught(
+def test_page_terminal_and_markdown_have_the_same_resolutions(
     failing_run: Run,
 ) -> None:
     judgement, facts = failing_run
-    # The negative control: what was undecided was blinder than what is unchanged.
-    assert would_have_caught(judgement.cases) != caught_by_quiet(judgement)[0][1]
-    ((lead, parts),) = build_page(SessionReport(judgement, facts)).caught
-    told = f"{lead} {', '.join(parts)}"
+    # Negative control: the resolution of undecided cases is larger.
+    assert resolution_texts(judgement.cases) != unchanged_resolutions(judgement)[0][1]
+    ((lead, parts),) = build_page(SessionReport(judgement, facts)).resolutions
+    listed = f"{lead} {', '.join(parts)}"
     assert (
-        told == "5 unchanged cases would have caught: latency 9-13 %, peak_memory 1 %, "
+        listed == "5 unchanged cases would have caught: latency 9-13 %, peak_memory 1 %, "
         "label_accuracy 0.02"
     )
     terminal = render_terminal(judgement, facts, verbosity=0, plot=False, width=200)
-    assert told in [line.text for line in terminal]
-    assert told.replace("peak_memory", "`peak_memory`").replace(
+    assert listed in [line.text for line in terminal]
+    assert listed.replace("peak_memory", "`peak_memory`").replace(
         "label_accuracy", "`label_accuracy`"
     ) in render_markdown(SessionReport(judgement, facts))

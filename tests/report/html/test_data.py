@@ -1,4 +1,4 @@
-"""What the script is told is JSON that cannot leave its element."""
+"""Tests of the script's data: JSON that cannot leave its element."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.verdict import CaseVerdict
 from pytest_pareto.report.html.case_rows import build_sections
-from pytest_pareto.report.html.data import island_text
+from pytest_pareto.report.html.data import data_json
 
 HOSTILE = "</script><script>alert(1)</script><!--&\u2028\u2029"
 
@@ -23,10 +23,10 @@ def renamed(case: CaseVerdict, name: str) -> CaseVerdict:
 def test_nothing_in_it_can_end_its_element() -> None:
     judgement = synthetic_session(12).judgement
     cases = tuple(renamed(case, HOSTILE) for case in judgement.cases)
-    text = island_text(build_sections(replace(judgement, cases=cases)))
+    text = data_json(build_sections(replace(judgement, cases=cases)))
     assert not {"<", ">", "&", "\u2028", "\u2029"} & set(text)
     (section,) = json.loads(text)["sections"]
-    # Line separators are made visible by `clean`; all else is what it was.
+    # `clean` escapes line separators; all else is unchanged.
     shown = HOSTILE.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     assert section["axes"][0]["label"] == f"{shown} (ms), lower is better"
 
@@ -34,7 +34,7 @@ def test_nothing_in_it_can_end_its_element() -> None:
 def test_it_holds_the_numbers_of_the_judgement() -> None:
     judgement = synthetic_session(12).judgement
     sections = build_sections(judgement)
-    (section,) = json.loads(island_text(sections))["sections"]
+    (section,) = json.loads(data_json(sections))["sections"]
     for number, case in enumerate(sections[0].cases):
         latency = case.verdict.comparison.metric("latency")
         assert latency is not None
@@ -46,11 +46,11 @@ def test_it_holds_the_numbers_of_the_judgement() -> None:
 
 def test_columns_sort_by_the_order_of_their_changes() -> None:
     (section,) = build_sections(synthetic_session(12).judgement)
-    (told,) = json.loads(island_text([section]))["sections"]
+    (data,) = json.loads(data_json([section]))["sections"]
     for place, name in enumerate(section.names):
         found = [case.verdict.comparison.metric(name) for case in section.cases]
         changes = [result.change.estimate for result in found if result and result.change]
-        ranks = told["columns"][place]["harm"]
+        ranks = data["columns"][place]["harm"]
         assert len(ranks) == len(changes) == 12
         for a, b in combinations(range(12), 2):
             assert (ranks[a] < ranks[b]) is (changes[a] < changes[b])
@@ -58,15 +58,13 @@ def test_columns_sort_by_the_order_of_their_changes() -> None:
 
 
 def test_every_pair_of_axes_has_its_lines() -> None:
-    (section,) = json.loads(island_text(build_sections(synthetic_session(12).judgement)))[
-        "sections"
-    ]
+    (section,) = json.loads(data_json(build_sections(synthetic_session(12).judgement)))["sections"]
     count = len(section["axes"])
     assert set(section["lines"]) == {f"{a},{b}" for b in range(count) for a in range(b)}
     assert [axis["higher"] for axis in section["axes"]] == [False] * 4 + [True] + [False] * 2
 
 
-def test_levels_that_are_close_together_keep_the_digits_that_tell_them_apart() -> None:
+def test_close_levels_keep_the_digits_that_distinguish_them() -> None:
     judgement = synthetic_session(3).judgement
 
     def close(case: CaseVerdict, number: int) -> CaseVerdict:
@@ -76,6 +74,6 @@ def test_levels_that_are_close_together_keep_the_digits_that_tell_them_apart() -
         return replace(case, comparison=replace(case.comparison, metrics=tuple(results)))
 
     cases = tuple(close(case, number) for number, case in enumerate(judgement.cases))
-    text = island_text(build_sections(replace(judgement, cases=cases)))
+    text = data_json(build_sections(replace(judgement, cases=cases)))
     (section,) = json.loads(text)["sections"]
     assert len(set(section["axes"][0]["new"])) == 3

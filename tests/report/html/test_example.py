@@ -1,4 +1,4 @@
-"""The pages of the example in a browser: before and after a planted trade-off, as recorded."""
+"""Tests in a browser of the pages of the example: before and after a recorded trade-off."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,16 +38,16 @@ def text(request: pytest.FixtureRequest) -> str:
 def test_it_opens_without_a_request_or_a_complaint(opened: "Opens", text: str) -> None:
     found = opened(text)
     assert found.page.evaluate("document.documentElement.dataset.ready") == ""
-    assert found.asks_nobody()
-    assert found.complaints == []
+    assert found.makes_no_request()
+    assert found.errors == []
     assert found.page.locator(".dot").count() == CASES
 
 
 def test_axes_switch(opened: "Opens", text: str) -> None:
     found = opened(text)
-    before, page = found.spots(), found.page
+    before, page = found.pixels(), found.page
     page.select_option("[data-side=x]", label="flops")
-    assert sum(a[0] != b[0] for a, b in zip(before, found.spots(), strict=True)) >= CASES - 1
+    assert sum(a[0] != b[0] for a, b in zip(before, found.pixels(), strict=True)) >= CASES - 1
     assert "flops" in page.text_content("[data-title=x]")
 
 
@@ -79,7 +79,7 @@ def test_only_what_moved_has_an_arrow(opened: "Opens") -> None:
         assert page.locator("[data-arrow]:not([visibility=hidden])").count() == moved
 
 
-def test_the_trade_is_told_and_how_to_accept_it(opened: "Opens") -> None:
+def test_trade_has_a_step_that_accepts_it(opened: "Opens") -> None:
     page = opened(render_page(report("tradeoff"))).page
     assert "1 traded" in page.text_content("h1, header, main")
     assert "label_accuracy traded for" in page.text_content("main")

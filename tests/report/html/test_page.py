@@ -1,4 +1,4 @@
-"""The page as a whole: one file, ours alone, the same every time, and small."""
+"""Tests of the whole page: one self-contained, reproducible, small file."""
 
 import base64
 import hashlib
@@ -43,8 +43,8 @@ ATTRIBUTES = """
 """
 
 
-def check_ours(document: Any) -> None:
-    """Raise where something is on the page that its template has not put there."""
+def check_elements(document: Any) -> None:
+    """Raise AssertionError if the page has an element or attribute that its template lacks."""
     assert set(document.elements) <= set(ELEMENTS.split())
     assert {name.partition(".")[2] for name in document.attributes} <= set(ATTRIBUTES.split())
     assert (document.elements["script"], document.elements["style"]) == (3, 1)
@@ -56,8 +56,10 @@ def check_ours(document: Any) -> None:
         assert f"'sha256-{digest}'" in document.policy
 
 
-def test_a_page_is_ours_and_asks_nobody(any_report: SessionReport, parse: Parse) -> None:
-    check_ours(parse(render_page(any_report)))
+def test_page_has_only_its_own_elements_and_makes_no_request(
+    any_report: SessionReport, parse: Parse
+) -> None:
+    check_elements(parse(render_page(any_report)))
 
 
 def test_it_names_every_case_and_what_failed(any_report: SessionReport, parse: Parse) -> None:
@@ -82,10 +84,10 @@ def test_it_names_every_case_and_what_failed(any_report: SessionReport, parse: P
         "<style>*{color:red}</style>",
     ],
 )
-def test_the_check_sees_what_is_not_ours(planted: str, parse: Parse) -> None:
+def test_check_finds_foreign_elements(planted: str, parse: Parse) -> None:
     text = render_page(synthetic_session(3)).replace("<main>", f"<main>{planted}")
     with pytest.raises(AssertionError):
-        check_ours(parse(text))
+        check_elements(parse(text))
 
 
 def test_a_policy_forbids_all_but_its_own_style_and_scripts(parse: Parse) -> None:
@@ -96,7 +98,7 @@ def test_a_policy_forbids_all_but_its_own_style_and_scripts(parse: Parse) -> Non
 
 
 def with_long_names(report: SessionReport) -> SessionReport:
-    """Name cases as projects with folders and many parameters do."""
+    """Give cases long names, as in projects with folders and many parameters."""
 
     def longer(text: str) -> str:
         folder = "tests/models/diffusion/test_stable_diffusion_xl.py::TestPipeline::"
@@ -119,7 +121,7 @@ def test_a_hundred_cases_stay_small() -> None:
     assert len(text.encode()) <= LARGEST_B
     assert text.count(" class=quiet>") == 85
     assert text.count("[fp16-euler-ancestral-karras-4-steps]") >= 2
-    # The bound is not one that any number of cases keeps.
+    # Negative control: more cases exceed the bound.
     assert len(render_page(synthetic_session(140)).encode()) > LARGEST_B
 
 
@@ -129,9 +131,9 @@ def test_the_same_session_makes_the_same_page() -> None:
     assert first != render_page(synthetic_session(12, seed=8))
 
 
-def test_it_says_under_which_circumstances(parse: Parse) -> None:
+def test_page_has_the_session_facts(parse: Parse) -> None:
     text = parse(render_page(synthetic_session(12))).text
-    for told in (
+    for expected in (
         "AMD EPYC 9654",
         "1 × NVIDIA H200",
         "700 W",
@@ -139,24 +141,24 @@ def test_it_says_under_which_circumstances(parse: Parse) -> None:
         "11 cases measured again in 5 fresh runs",
         "sessions on one host differ by 4 %",
     ):
-        assert told in text
+        assert expected in text
 
 
-def test_pictures_are_in_the_file_and_what_is_left_out_is_said(parse: Parse) -> None:
+def test_images_are_in_the_file_and_omissions_are_stated(parse: Parse) -> None:
     report = synthetic_session(3)
     image = Image(report.judgement.cases[0].case_id, "clip_score", "p<1>", "image/png", b"\x89PNG")
     document = parse(render_page(report, [image], "2 pictures could not be read"))
-    check_ours(document)
+    check_elements(document)
     assert ("src", "data:image/png;base64,iVBORw==") in document.values
     assert "1. p<1>" in document.text
     assert "2 pictures could not be read" in document.text
 
 
 def test_a_case_that_is_read_without_scripts_is_whole(parse: Parse) -> None:
-    """Scripts hide and move; all that they show is in the document."""
+    """Scripts hide and move elements; all that they show is in the document."""
     text = parse(render_page(synthetic_session(12))).text
-    for told in ("would catch", "first call", "degrees of freedom", "[+11.0, +17.0]"):
-        assert told in text
+    for expected in ("would catch", "first call", "degrees of freedom", "[+11.0, +17.0]"):
+        assert expected in text
 
 
 odd = st.sampled_from("<>&\"'`/\\|\n\r\t\x00\x1b\u2028\u202e\u0301模한אב{}%# ")
@@ -172,7 +174,7 @@ names = st.one_of(
 
 
 def hostile(report: SessionReport, name: Callable[[], str]) -> SessionReport:
-    """Give everything that has a name another one."""
+    """Replace every name in a report."""
     metrics: dict[str, Metric] = {}
 
     def case(one: CaseVerdict) -> CaseVerdict:
@@ -229,20 +231,20 @@ def test_no_name_is_ever_markup(parse: Parse, data: st.DataObject) -> None:
     ]
     text = render_page(report, images, data.draw(names))
     document = parse(text)
-    check_ours(document)
-    said = re.sub(r"\s+", " ", document.text)
+    check_elements(document)
+    visible = re.sub(r"\s+", " ", document.text)
     for case in report.judgement.cases:
-        assert re.sub(r"\s+", " ", clean(case.fails[0])) in said
-        assert re.sub(r"\s+", " ", clean(case.comparison.metrics[0].metric.name)).strip() in said
+        assert re.sub(r"\s+", " ", clean(case.fails[0])) in visible
+        assert re.sub(r"\s+", " ", clean(case.comparison.metrics[0].metric.name)).strip() in visible
     assert not [c for c in text if c != "\n" and clean(c) != c]
 
 
 def test_a_page_that_did_not_escape_would_be_seen(parse: Parse) -> None:
     evil = "<img src=x onerror=alert(1)>"
     text = render_page(hostile(synthetic_session(3), lambda: evil))
-    check_ours(parse(text))
+    check_elements(parse(text))
     with pytest.raises(AssertionError):
-        check_ours(parse(text.replace("&lt;", "<").replace("&gt;", ">")))
+        check_elements(parse(text.replace("&lt;", "<").replace("&gt;", ">")))
 
 
 def test_a_session_without_the_option_does_not_import_jinja() -> None:
@@ -259,7 +261,7 @@ def test_a_session_without_the_option_does_not_import_jinja() -> None:
     assert done.stdout.split() == ["False", "True"]
 
 
-def test_the_legend_tells_of_what_there_is(first_run: Any, failing_run: Any) -> None:
+def test_legend_lists_what_is_drawn(first_run: Any, failing_run: Any) -> None:
     fresh, compared = (render_page(SessionReport(*run)) for run in (first_run, failing_run))
     assert "before to now" in compared
     assert "before to now" not in fresh
@@ -289,11 +291,11 @@ def test_the_legend_has_a_ring_and_a_line_only_where_there_are_some() -> None:
     assert "front of these two now" not in render_page(replace(report, judgement=Judgement(gone)))
 
 
-def test_word_and_tone_of_the_first_line_are_the_header_s(parse: Parse) -> None:
+def test_first_line_has_word_and_tone_of_the_header(parse: Parse) -> None:
     report = synthetic_session(3)
     text = render_page(replace(report, judgement=Judgement(())))
     head = build_header(Judgement(()), report.facts)
-    assert head.tone == "yellow"  # neither red nor the green of a session that was whole
+    assert head.tone == "yellow"  # neither red nor the green of a complete session
     assert '<header class="top yellow">' in text
     assert f"<title>{head.word} · " in text
     assert f"<h1><strong>{head.word}</strong>" in text

@@ -1,4 +1,4 @@
-"""The static picture: where points stand, which have arrows, bars and names."""
+"""Tests of the static plot: positions of points, arrows, intervals and labels."""
 
 import re
 from itertools import combinations
@@ -34,7 +34,7 @@ def test_more_is_to_the_right_and_upwards() -> None:
     assert rightwards != sorted(rightwards, reverse=True)
 
 
-def test_everything_is_on_the_paper() -> None:
+def test_everything_is_within_the_plot() -> None:
     (section,) = build_sections(synthetic_session(100).judgement)
     drawing = draw(section)
     for dot in drawing.dots:
@@ -48,7 +48,7 @@ def test_everything_is_on_the_paper() -> None:
 
 
 @pytest.mark.parametrize("count", [12, 100])
-def test_only_what_has_news_has_arrows_and_in_a_crowd_bars(count: int) -> None:
+def test_only_changed_cases_have_arrows_and_among_many_bars(count: int) -> None:
     (section,) = build_sections(synthetic_session(count).judgement)
     drawing = draw(section)
     changed = {n for n, case in enumerate(section.cases) if case.block.changed}
@@ -79,14 +79,14 @@ def test_the_lines_are_steps_down_to_the_worse_sides(failing_run: Run) -> None:
     assert drawing.old_line != drawing.new_line
 
 
-def test_what_is_gone_stands_where_it_was(incomplete_run: Run) -> None:
+def test_missing_case_is_drawn_at_its_old_level(incomplete_run: Run) -> None:
     sections = build_sections(incomplete_run[0])
     assert all(not section.axes for section in sections)  # one case has two metrics
     (section,) = build_sections(synthetic_session(12).judgement)
     assert not any(dot.gone for dot in draw(section).dots)
 
 
-def test_the_marks_of_the_legend_are_those_in_the_picture() -> None:
+def test_marks_of_the_legend_are_those_in_the_plot() -> None:
     (section,) = build_sections(synthetic_session(100).judgement)
     drawing = draw(section)
     assert set(drawing.marks) == {dot.mark for dot in drawing.dots}

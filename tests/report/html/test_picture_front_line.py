@@ -1,4 +1,4 @@
-"""The line goes through what nothing beats in both metrics, and through nothing else."""
+"""Tests of the front line: exactly the points that no other dominates in both metrics."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def beats(
 
 
 @given(points, st.sampled_from([COST, GAIN]), st.sampled_from([COST, GAIN]))
-def test_the_line_is_what_nothing_beats(found: Points, x: Metric, y: Metric) -> None:
+def test_front_line_has_the_nondominated_points(found: Points, x: Metric, y: Metric) -> None:
     line = front_line(found, x, y)
     unbeaten = [p for p in found if not any(beats(other, p, x, y) for other in found)]
     assert {found[n][1:] for n in line} == {p[1:] for p in unbeaten}
@@ -34,11 +34,11 @@ def test_the_line_is_what_nothing_beats(found: Points, x: Metric, y: Metric) -> 
     assert harms == sorted(harms)
 
 
-def test_a_direction_that_is_turned_makes_another_line() -> None:
+def test_reversed_direction_makes_another_front() -> None:
     found = [(0, 1.0, 1.0), (1, 2.0, 2.0)]
     assert front_line(found, COST, COST) == (0,)
     assert front_line(found, COST, GAIN) == (0, 1)
 
 
-def test_equals_are_named_once() -> None:
+def test_equal_points_are_listed_once() -> None:
     assert front_line([(0, 1.0, 1.0), (1, 1.0, 1.0)], COST, COST) == (0,)

@@ -1,4 +1,4 @@
-"""Every text can be read on every ground, in light, in dark and on paper: WCAG's AA."""
+"""Tests of contrast: texts meet WCAG AA in the light, dark and print schemes."""
 
 import re
 from itertools import product
@@ -26,13 +26,13 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_contrast_is_what_it_is_called() -> None:
+def test_contrast_matches_reference_values() -> None:
     assert contrast("#000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#fff") < AA < contrast("#767676", "#fff")
 
 
 @pytest.mark.parametrize("scheme", [0, 1, 2], ids=["light", "dark", "print"])
-def test_texts_stand_out_from_their_ground(scheme: int) -> None:
+def test_texts_have_enough_contrast(scheme: int) -> None:
     colours = ROOTS[0] | ROOTS[scheme]
     assert len(ROOTS) == 3
     texts = ("ink", "muted", "red", "yellow", "green", "blue")
