@@ -146,7 +146,7 @@ def test_the_size_is_held_at_the_edge_of_what_is_adjusted() -> None:
 
 
 def test_the_size_would_not_be_held_by_assuming_a_slope(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_pareto.stats.ancova._USUAL_SLOPE", 2.0)
-    monkeypatch.setattr("pytest_pareto.stats.ancova._SLOPE_SD", 1e-3)
+    monkeypatch.setattr("pytest_pareto.stats.ancova._PRIOR_SLOPE", 2.0)
+    monkeypatch.setattr("pytest_pareto.stats.ancova._PRIOR_SLOPE_SD", 1e-3)
     monkeypatch.setattr("pytest_pareto.stats.ancova._SLOPE_DRIFT_SD", 0.0)
     assert alarms(400, slopes=(0.9, 0.9), shift=-0.06) > 0.2

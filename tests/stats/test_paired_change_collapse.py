@@ -10,9 +10,9 @@ from scipy.stats import binom
 
 from pytest_pareto.model.run import Looks
 from pytest_pareto.stats.paired_change import (
+    COLLAPSE_RATE,
     GUARD_SHARE,
     MEAN_SHARE,
-    RATE,
     collapse_guard,
     default_drop,
 )
@@ -58,7 +58,7 @@ def test_the_shares_are_all_of_alpha() -> None:
 
 def level(convicts: Callable[[int, int], bool], n: int) -> float:
     """How often so many falls convict where as many samples fall as may fall."""
-    return sum(float(binom.pmf(k, n, RATE)) for k in range(n + 1) if convicts(k, n))
+    return sum(float(binom.pmf(k, n, COLLAPSE_RATE)) for k in range(n + 1) if convicts(k, n))
 
 
 @pytest.mark.parametrize("n", [20, 50, 100, 200, 500])
@@ -67,7 +67,7 @@ def test_the_permitted_rate_of_falls_convicts_within_the_guards_share(n: int) ->
         return collapse_guard(differences(n, fell), drop=0.5).p <= ALPHA
 
     def more_than_expected(fell: int, n: int) -> bool:
-        return fell > RATE * n
+        return fell > COLLAPSE_RATE * n
 
     assert level(guarded, n) <= GUARD_SHARE * ALPHA
     assert level(more_than_expected, n) > GUARD_SHARE * ALPHA
@@ -99,7 +99,7 @@ def false_alarms(kind: str, n: int, draws: int, *, plain: bool = False) -> float
         harm = before - NOISE[kind](rng, n)
         if plain:  # the binomial test alone, with a drop that ignores the differences
             fell = int((harm > 3 * before.std(ddof=1)).sum())
-            alarms += fell > 0 and float(bdtrc(fell - 1, n, RATE)) <= GUARD_SHARE * ALPHA
+            alarms += fell > 0 and float(bdtrc(fell - 1, n, COLLAPSE_RATE)) <= GUARD_SHARE * ALPHA
         else:
             alarms += collapse_guard(harm, default_drop(before, harm, 0.01)).p <= ALPHA
     return alarms / draws
@@ -158,12 +158,12 @@ def test_a_count_that_convicts_early_would_convict_at_the_end() -> None:
 
 def test_counted_against_what_is_planned_a_fall_costs_nothing_at_any_look() -> None:
     used = np.array([40, 80, 120, 160, 200])
-    drawn = np.random.default_rng(31).binomial(40, RATE, (40_000, 5)).cumsum(axis=1)
+    drawn = np.random.default_rng(31).binomial(40, COLLAPSE_RATE, (40_000, 5)).cumsum(axis=1)
     level = GUARD_SHARE * ALPHA
-    at_end = float((bdtrc(drawn[:, -1] - 1, 200, RATE) <= level).mean())
-    planned = bdtrc(drawn - 1, 200, RATE) <= level
+    at_end = float((bdtrc(drawn[:, -1] - 1, 200, COLLAPSE_RATE) <= level).mean())
+    planned = bdtrc(drawn - 1, 200, COLLAPSE_RATE) <= level
     assert float(planned.any(axis=1).mean()) == at_end <= level
-    seen_so_far = bdtrc(drawn - 1, used, RATE) <= level
+    seen_so_far = bdtrc(drawn - 1, used, COLLAPSE_RATE) <= level
     assert float(seen_so_far.any(axis=1).mean()) >= 2 * at_end
 
 

@@ -9,7 +9,7 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import Better
-from pytest_pareto.stats.power import caught_and_confirmed, caught_at_once
+from pytest_pareto.stats.power import caught_at_once, detectable_in_two_stages
 from pytest_pareto.stats.variance import Spread
 
 FAMILY = 20
@@ -51,7 +51,7 @@ def test_it_would_not_be_by_what_one_look_catches() -> None:
 
 def test_two_stages_catch_less_than_either() -> None:
     screen, second = Spread(2e-4, 4.0), Spread(1e-4, 8.0)
-    both = caught_and_confirmed(screen, second, 0.05, shared_df=3.0)
+    both = detectable_in_two_stages(screen, second, 0.05, shared_df=3.0)
     assert both > caught_at_once(screen, 0.2)
     assert both > caught_at_once(second, 0.05)
 
@@ -60,7 +60,7 @@ def test_two_stages_catch_less_than_either() -> None:
 def test_a_screen_that_sees_everything_leaves_the_confirmation(df: float) -> None:
     second = Spread(1e-4, df)
     alone = caught_at_once(second, 0.01)
-    both = caught_and_confirmed(Spread(1e-12, df), second, 0.01, shared_df=df)
+    both = detectable_in_two_stages(Spread(1e-12, df), second, 0.01, shared_df=df)
     assert both == pytest.approx(alone, rel=0.01)
 
 
@@ -80,7 +80,7 @@ def test_the_luck_that_both_stages_share_makes_less_needed() -> None:
         return float(np.mean(suspected & (again > 1.6449 * math.sqrt(second.variance))))
 
     def stated(variance: float) -> float:
-        return caught_and_confirmed(
+        return detectable_in_two_stages(
             screen, second, 0.05, shared_df=math.inf, shared_variance=variance
         )
 

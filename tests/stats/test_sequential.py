@@ -7,11 +7,11 @@ from scipy.special import ndtr, ndtri
 
 from pytest_pareto.model.run import Looks
 from pytest_pareto.stats.sequential import (
-    chance_to_reach,
+    crossing_probability,
+    information_fraction,
     nominal_alpha,
     sequential_p,
     sequential_ps,
-    share_known,
 )
 
 Array = npt.NDArray[np.float64]
@@ -66,7 +66,9 @@ def test_the_table_is_as_good_as_the_integral() -> None:
     heights = np.array([-1.0, 0.0, 0.7, 1.751, 3.3, 6.1, 9.0])
     times = np.arange(1, 6) / 5
     p = ndtr(-heights)  # at the last look
-    assert sequential_ps(p, last(5)) == pytest.approx(chance_to_reach(heights, times), rel=1e-5)
+    assert sequential_ps(p, last(5)) == pytest.approx(
+        crossing_probability(heights, times), rel=1e-5
+    )
 
 
 def test_the_integral_is_the_chance_of_random_walks() -> None:
@@ -75,7 +77,7 @@ def test_the_integral_is_the_chance_of_random_walks() -> None:
     walks = np.cumsum(steps * np.random.default_rng(1).normal(size=(200_000, 4)), axis=1)
     heights = np.array([0.2, 1.0, 1.8])
     reached = (walks.max(axis=1)[:, None] >= heights).mean(axis=0)
-    assert chance_to_reach(heights, times) == pytest.approx(reached, abs=0.004)
+    assert crossing_probability(heights, times) == pytest.approx(reached, abs=0.004)
 
 
 def stopped(looks: int, draws: int, seed: int = 2) -> tuple[npt.NDArray[np.intp], Array]:
@@ -121,4 +123,4 @@ def test_paying_never_makes_a_p_value_smaller_nor_changes_the_order() -> None:
 
 
 def test_what_is_known_is_counted_in_samples() -> None:
-    assert share_known(Looks(7, 5, 1, 0)) == 2 / 7
+    assert information_fraction(Looks(7, 5, 1, 0)) == 2 / 7
