@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.git import Tree, ask_git, open_tree, resolve, try_git
+from pytest_pareto.runs.git import Tree, git_output, open_tree, resolve, run_git
 from tests.runs.conftest import Repository
 
 
@@ -83,7 +83,7 @@ def test_a_shallow_clone_says_how_to_deepen_it(repository: Repository, tmp_path:
 
 
 def test_a_repository_without_a_commit_has_no_ref(tmp_path: Path) -> None:
-    ask_git(tmp_path, "init", "--quiet")
+    git_output(tmp_path, "init", "--quiet")
     with pytest.raises(ParetoError, match="there is no such commit"):
         resolve(open_tree(tmp_path), "HEAD")
 
@@ -125,16 +125,16 @@ def test_without_git_it_says_so(repository: Repository, monkeypatch: pytest.Monk
 
 def test_a_command_that_fails_tells_what_git_said(repository: Repository) -> None:
     with pytest.raises(ParetoError, match=r"git show failed in .* code 128:\nfatal: .*nowhere"):
-        ask_git(repository.path, "show", "nowhere")
+        git_output(repository.path, "show", "nowhere")
 
 
 def test_git_speaks_english_here(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    assert "not a git repository" in try_git(repository.path.parent, "status").complaint
+    assert "not a git repository" in run_git(repository.path.parent, "status").error_output
 
 
 def test_names_that_are_no_text_are_kept(repository: Repository) -> None:
     name = os.fsdecode(b"caf\xe9.txt")
     (repository.path / name).touch()
-    listed = ask_git(repository.path, "ls-files", "-z", "--others")
+    listed = git_output(repository.path, "ls-files", "-z", "--others")
     assert listed.split("\0") == [name, ""]

@@ -15,7 +15,7 @@ import pytest
 
 import pytest_pareto
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.legs import Side, equip
+from pytest_pareto.runs.legs import Side, prepare_leg
 from tests.runs.conftest import Compare, Repository
 
 OWN = {Side.REF: "old", Side.CANDIDATE: "new"}
@@ -337,7 +337,7 @@ def test_a_run_whose_figures_count_is_not_slowed_by_watching(compare: Compare) -
     """An audit hook cannot be removed, and makes every `id()` several times as slow."""
     script = """
 import gc, mypkg
-tell(any(getattr(f, "__name__", "") == "heed" for f in gc.get_objects()))
+tell(any(getattr(f, "__name__", "") == "on_audit_event" for f in gc.get_objects()))
 """
     legs = compare()
     assert legs.run(Side.REF, script)[0] == ["False"]
@@ -564,7 +564,7 @@ def test_git_in_a_test_is_asked_about_where_it_is(
     legs = compare()
     monkeypatch.setenv("GIT_DIR", "elsewhere")
     monkeypatch.setenv("KEPT", "kept")
-    environment = equip(legs.legs[Side.REF], tmp_path / "run").environment
+    environment = prepare_leg(legs.legs[Side.REF], tmp_path / "run").environment
     assert "GIT_DIR" not in environment
     assert environment["KEPT"] == "kept"
 

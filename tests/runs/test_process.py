@@ -302,10 +302,10 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from pytest_pareto.runs import process
-from pytest_pareto.runs.process import Lifeline
+from pytest_pareto.runs.process import ParentDeathPipe
 
 if "cut" in sys.argv:
-    Lifeline.tie = lambda *_: None
+    ParentDeathPipe.attach = lambda *_: None
 here = Path(sys.argv[1])
 script = (here / "script").read_text()
 files = {"cwd": here, "log": here / "log", "lines": here / "lines"}

@@ -8,7 +8,7 @@ import pytest
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.runs.git import Tree
 from pytest_pareto.runs.legs import Side
-from pytest_pareto.runs.project import is_copy, is_of_others, names_of_copies
+from pytest_pareto.runs.project import copy_names, is_copy, is_third_party
 from tests.runs.conftest import Compare, Repository
 
 
@@ -37,7 +37,7 @@ def test_a_copy_may_have_each_end_of_a_path_for_a_name(code: str, copies: dict[s
     """Not the standard library's, and not what is imported from the leg anyway."""
     names = {"mypkg", "python.other", "scripts.train", "a.b.other", "utils.json"}
     expected = {name: (PurePosixPath(at),) for name, at in copies.items()}
-    assert names_of_copies([PurePosixPath(code)], names) == expected
+    assert copy_names([PurePosixPath(code)], names) == expected
 
 
 def test_what_is_kept_for_others(tmp_path: Path) -> None:
@@ -45,8 +45,8 @@ def test_what_is_kept_for_others(tmp_path: Path) -> None:
     write(tmp_path, {"packages/a/library/.git": ""})
     for file in ("third-party/x/a.py", "library/x/a.py", "../b/src/b/a.py"):
         at = "packages/b/src/b/a.py" if file.startswith("..") else f"packages/a/{file}"
-        assert is_of_others(candidate, PurePosixPath(at))
-    assert not is_of_others(candidate, PurePosixPath("packages/a/python/x/a.py"))
+        assert is_third_party(candidate, PurePosixPath(at))
+    assert not is_third_party(candidate, PurePosixPath("packages/a/python/x/a.py"))
 
 
 # Likeness
@@ -68,9 +68,9 @@ def test_a_package_is_known_by_its_files(
     tmp_path: Path, installed: dict[str, str], expected: bool
 ) -> None:
     own, site = write(tmp_path / "own", PACKAGE), write(tmp_path / "site-packages", installed)
-    ground = [PurePosixPath("x/tests")]
-    assert is_copy(site / "x/__init__.py", own / "x", ground, own) is expected
-    assert is_copy(site / "x", own / "x", ground, own) is expected
+    test_paths = [PurePosixPath("x/tests")]
+    assert is_copy(site / "x/__init__.py", own / "x", test_paths, own) is expected
+    assert is_copy(site / "x", own / "x", test_paths, own) is expected
 
 
 @pytest.mark.parametrize(
