@@ -20,7 +20,6 @@ from typing import Self
 if sys.platform == "linux":
     import fcntl
 
-
 POLL_S = 0.05
 """Short enough to show a finished test at once, long enough not to disturb what is timed."""
 GRACE_S = 3.0

@@ -32,6 +32,155 @@ Paths = frozenset[PurePosixPath]
 Copies = Mapping[str, tuple[PurePosixPath, ...]]
 """The packages and modules that an installed copy would be of, by the copy's module name."""
 
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What both trees have in common, all paths relative to the top of a tree.
+
+    ``folders`` are searched for modules, in this order. ``names`` are the shallowest names that are
+    code: ``mypkg``, but ``google.cloud.mine`` where only that is a package, since ``google`` has
+    portions elsewhere. ``ground`` are the paths of the tests. ``copies`` are names that import the
+    project's code only where a copy of it is installed.
+    """
+
+    folders: tuple[PurePosixPath, ...]
+    names: frozenset[str]
+    ground: Paths
+    copies: Copies = field(default_factory=dict)
+
+    @property
+    def test_names(self) -> frozenset[str]:
+        """The names by which test code is imported, such as ``tests`` or ``mypkg.tests``."""
+        names = {
+            dotted_name(path.relative_to(folder))
+            for path in self.ground
+            for folder in self.folders
+            if folder in path.parents
+        }
+        # Many modules share the name conftest; pytest itself puts the right folder first.
+        return frozenset(name for name in names if name is not None and name != "conftest")
+
+
+def survey(
+    candidate: Tree,
+    worktree: Tree,
+    tests: Iterable[Path],
+    *,
+    path: Iterable[str] | None = None,
+    modules: Mapping[str, ModuleType] | None = None,
+) -> Project:
+    """Return the project that both trees contain.
+
+    ``tests`` are the collected files, and folders that the user configured as test folders.
+    ``path`` and ``modules`` are this interpreter's unless given: they show what is installed in
+    place from the repository.
+    """
+    root = PurePosixPath(candidate.root.relative_to(candidate.top).as_posix())
+    sources = _sources(candidate) | _sources(worktree)
+    given = {at for tree in (candidate, worktree) for test in tests for at in _inside(tree, test)}
+    test_paths = find_test_paths(sources, given, root)
+    entries = [Path(entry) for entry in (sys.path if path is None else path)]
+    entries += _installed_in_place(sys.modules if modules is None else modules)
+    others = [
+        at
+        for entry in entries
+        for at in _inside(candidate, entry)
+        if entry.is_dir() and not _is_environment(candidate, entry) and not covers(test_paths, at)
+    ]
+    folders = tuple(dict.fromkeys((root / "src", root, *others)))
+    binaries = _binaries(candidate, folders) | _binaries(worktree, folders)
+    code = [file for file in sources | binaries if not covers(test_paths, file)]
+    packages = frozenset(file.parent for file in sources if file.name == "__init__.py")
+    names = code_names(code, packages, folders)
+    changed = changed_files(candidate, worktree)
+    tops = {top_package(file, packages) for file in code if file.suffix == ".py"}
+    own = [at for at in tops if not is_third_party(candidate, at) or _touches(changed, at)]
+    return Project(folders, names, test_paths, copy_names(own, names))
+
+
+def _touches(changed: Paths, package: PurePosixPath) -> bool:
+    """Return whether a change is in a package, or in the submodule that contains it."""
+    return covers(changed, package) or any(package in file.parents for file in changed)
+
+
+def _sources(tree: Tree) -> Paths:
+    """Return the Python files on disk, tracked or not, without those that git ignores.
+
+    Of initialised submodules, only tracked files count.
+    """
+    command = ("ls-files", "-z", "--cached")  # git lists untracked files of one tree only
+    listed = git_output(tree.top, *command, "--others", "--exclude-standard", "--", "*.py")
+    listed += git_output(tree.top, *command, "--recurse-submodules", "--", "*.py")
+    return frozenset(
+        PurePosixPath(file) for file in listed.split("\0") if file and (tree.top / file).exists()
+    )
+
+
+def _binaries(tree: Tree, folders: Iterable[PurePosixPath]) -> Paths:
+    """Return the extension modules at the top of the folders; git ignores them."""
+    return frozenset(
+        folder / file.name
+        for folder in folders
+        if (tree.top / folder).is_dir()
+        for file in (tree.top / folder).iterdir()
+        if file.suffix in BINARY_SUFFIXES
+    )
+
+
+def _inside(tree: Tree, path: Path) -> Iterator[PurePosixPath]:
+    """Yield a path relative to the top of a tree, if it lies in that tree."""
+    real = path.resolve()
+    if real.is_relative_to(tree.top):
+        yield PurePosixPath(real.relative_to(tree.top).as_posix())
+
+
+def _installed_in_place(modules: Mapping[str, ModuleType]) -> Iterator[Path]:
+    """Yield the folders to which setuptools' editable finders point."""
+    for name, module in list(modules.items()):
+        if name.startswith("__editable__") and name.endswith("_finder"):
+            mapping: Mapping[str, str] = getattr(module, "MAPPING", {})
+            yield from (Path(place).parent for place in mapping.values())
+
+
+def _is_environment(tree: Tree, path: Path) -> bool:
+    """Return whether a folder belongs to an environment in the repository, such as `.venv`."""
+    real = path.resolve()
+    prefixes = {Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()} - {tree.top}
+    if not {"site-packages", "dist-packages"}.isdisjoint(real.parts):
+        return True
+    return any(p.is_relative_to(tree.top) and real.is_relative_to(p) for p in prefixes)
+
+
+_PROSE_SUFFIXES = frozenset({".md", ".rst"})
+
+
+def changed_data(candidate: Tree, worktree: Tree, test_paths: Paths) -> list[PurePosixPath]:
+    """Return the changed files that code may read by path: neither code nor tests nor prose.
+
+    Hidden files are excluded, since they belong to tools, and so are the folders of submodules.
+    """
+    return sorted(
+        file
+        for file in changed_files(candidate, worktree)
+        if file.suffix != ".py"
+        and file.suffix not in _PROSE_SUFFIXES
+        and not any(part.startswith(".") for part in file.parts)
+        and not covers(test_paths, file)
+        and not (candidate.top / file).is_dir()
+    )
+
+
+def changed_files(candidate: Tree, worktree: Tree) -> frozenset[PurePosixPath]:
+    """Return the tracked files of either side that differ in the candidate's tree or are not there.
+
+    A submodule is one entry for all its files.
+    """
+    sha = git_output(worktree.top, "rev-parse", "HEAD").strip()
+    options = ("--name-only", "--no-renames", "--no-relative", "--ignore-submodules=untracked")
+    listed = git_output(candidate.top, "diff", *options, "-z", sha, "--")
+    return frozenset(PurePosixPath(name) for name in listed.split("\0") if name)
+
+
 _TEST_NAMES = frozenset({"test", "tests"})
 _TEST_WORDS = _TEST_NAMES | {"bench", "benchmark", "benchmarks", "perf"}
 _TEST_MODULE = re.compile(r"(test_.*|.*_test|conftest|__init__)\.py")
@@ -222,151 +371,3 @@ def _lines(file: Path) -> set[str]:
     except OSError:
         return set()
     return {line.strip() for line in text.splitlines()} - {""}
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """What both trees have in common, all paths relative to the top of a tree.
-
-    ``folders`` are searched for modules, in this order. ``names`` are the shallowest names that are
-    code: ``mypkg``, but ``google.cloud.mine`` where only that is a package, since ``google`` has
-    portions elsewhere. ``ground`` are the paths of the tests. ``copies`` are names that import the
-    project's code only where a copy of it is installed.
-    """
-
-    folders: tuple[PurePosixPath, ...]
-    names: frozenset[str]
-    ground: Paths
-    copies: Copies = field(default_factory=dict)
-
-    @property
-    def test_names(self) -> frozenset[str]:
-        """The names by which test code is imported, such as ``tests`` or ``mypkg.tests``."""
-        names = {
-            dotted_name(path.relative_to(folder))
-            for path in self.ground
-            for folder in self.folders
-            if folder in path.parents
-        }
-        # Many modules share the name conftest; pytest itself puts the right folder first.
-        return frozenset(name for name in names if name is not None and name != "conftest")
-
-
-def survey(
-    candidate: Tree,
-    worktree: Tree,
-    tests: Iterable[Path],
-    *,
-    path: Iterable[str] | None = None,
-    modules: Mapping[str, ModuleType] | None = None,
-) -> Project:
-    """Return the project that both trees contain.
-
-    ``tests`` are the collected files, and folders that the user configured as test folders.
-    ``path`` and ``modules`` are this interpreter's unless given: they show what is installed in
-    place from the repository.
-    """
-    root = PurePosixPath(candidate.root.relative_to(candidate.top).as_posix())
-    sources = _sources(candidate) | _sources(worktree)
-    given = {at for tree in (candidate, worktree) for test in tests for at in _inside(tree, test)}
-    test_paths = find_test_paths(sources, given, root)
-    entries = [Path(entry) for entry in (sys.path if path is None else path)]
-    entries += _installed_in_place(sys.modules if modules is None else modules)
-    others = [
-        at
-        for entry in entries
-        for at in _inside(candidate, entry)
-        if entry.is_dir() and not _is_environment(candidate, entry) and not covers(test_paths, at)
-    ]
-    folders = tuple(dict.fromkeys((root / "src", root, *others)))
-    binaries = _binaries(candidate, folders) | _binaries(worktree, folders)
-    code = [file for file in sources | binaries if not covers(test_paths, file)]
-    packages = frozenset(file.parent for file in sources if file.name == "__init__.py")
-    names = code_names(code, packages, folders)
-    changed = changed_files(candidate, worktree)
-    tops = {top_package(file, packages) for file in code if file.suffix == ".py"}
-    own = [at for at in tops if not is_third_party(candidate, at) or _touches(changed, at)]
-    return Project(folders, names, test_paths, copy_names(own, names))
-
-
-def _touches(changed: Paths, package: PurePosixPath) -> bool:
-    """Return whether a change is in a package, or in the submodule that contains it."""
-    return covers(changed, package) or any(package in file.parents for file in changed)
-
-
-def _sources(tree: Tree) -> Paths:
-    """Return the Python files on disk, tracked or not, without those that git ignores.
-
-    Of initialised submodules, only tracked files count.
-    """
-    command = ("ls-files", "-z", "--cached")  # git lists untracked files of one tree only
-    listed = git_output(tree.top, *command, "--others", "--exclude-standard", "--", "*.py")
-    listed += git_output(tree.top, *command, "--recurse-submodules", "--", "*.py")
-    return frozenset(
-        PurePosixPath(file) for file in listed.split("\0") if file and (tree.top / file).exists()
-    )
-
-
-def _binaries(tree: Tree, folders: Iterable[PurePosixPath]) -> Paths:
-    """Return the extension modules at the top of the folders; git ignores them."""
-    return frozenset(
-        folder / file.name
-        for folder in folders
-        if (tree.top / folder).is_dir()
-        for file in (tree.top / folder).iterdir()
-        if file.suffix in BINARY_SUFFIXES
-    )
-
-
-def _inside(tree: Tree, path: Path) -> Iterator[PurePosixPath]:
-    """Yield a path relative to the top of a tree, if it lies in that tree."""
-    real = path.resolve()
-    if real.is_relative_to(tree.top):
-        yield PurePosixPath(real.relative_to(tree.top).as_posix())
-
-
-def _installed_in_place(modules: Mapping[str, ModuleType]) -> Iterator[Path]:
-    """Yield the folders to which setuptools' editable finders point."""
-    for name, module in list(modules.items()):
-        if name.startswith("__editable__") and name.endswith("_finder"):
-            mapping: Mapping[str, str] = getattr(module, "MAPPING", {})
-            yield from (Path(place).parent for place in mapping.values())
-
-
-def _is_environment(tree: Tree, path: Path) -> bool:
-    """Return whether a folder belongs to an environment in the repository, such as `.venv`."""
-    real = path.resolve()
-    prefixes = {Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()} - {tree.top}
-    if not {"site-packages", "dist-packages"}.isdisjoint(real.parts):
-        return True
-    return any(p.is_relative_to(tree.top) and real.is_relative_to(p) for p in prefixes)
-
-
-_PROSE_SUFFIXES = frozenset({".md", ".rst"})
-
-
-def changed_files(candidate: Tree, worktree: Tree) -> frozenset[PurePosixPath]:
-    """Return the tracked files of either side that differ in the candidate's tree or are not there.
-
-    A submodule is one entry for all its files.
-    """
-    sha = git_output(worktree.top, "rev-parse", "HEAD").strip()
-    options = ("--name-only", "--no-renames", "--no-relative", "--ignore-submodules=untracked")
-    listed = git_output(candidate.top, "diff", *options, "-z", sha, "--")
-    return frozenset(PurePosixPath(name) for name in listed.split("\0") if name)
-
-
-def changed_data(candidate: Tree, worktree: Tree, test_paths: Paths) -> list[PurePosixPath]:
-    """Return the changed files that code may read by path: neither code nor tests nor prose.
-
-    Hidden files are excluded, since they belong to tools, and so are the folders of submodules.
-    """
-    return sorted(
-        file
-        for file in changed_files(candidate, worktree)
-        if file.suffix != ".py"
-        and file.suffix not in _PROSE_SUFFIXES
-        and not any(part.startswith(".") for part in file.parts)
-        and not covers(test_paths, file)
-        and not (candidate.top / file).is_dir()
-    )

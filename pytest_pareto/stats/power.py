@@ -19,6 +19,10 @@ from pytest_pareto.stats.variance import Spread
 
 POWER = 0.8
 
+MOST_RUNS = 100
+
+_LARGE_FAMILY = 10
+
 _NODES, _WEIGHTS = (x / 2 for x in np.polynomial.legendre.leggauss(24))
 _QUANTILES = _NODES + 0.5
 _FACTORS = np.geomspace(1.0, 4.0, 20)
@@ -91,9 +95,6 @@ def detectable_in_two_stages(
         shared_deviation = math.sqrt(shared) * _NORMAL_NODES[None, :, None]
         powers *= ndtr((beyond + shared_deviation) / math.sqrt(1 - shared))
     return float(np.interp(POWER, _NORMAL_WEIGHTS @ (powers @ _WEIGHTS).T, distances))
-
-
-MOST_RUNS = 100
 
 
 def what_settles(
@@ -173,9 +174,6 @@ def _session_spread_message(contrast: Contrast, *, relative: bool) -> str:
         f"no number of runs settles this: sessions differ by about {size} ({basis}); "
         "record more sessions (--pareto-update=runs), or state your own pareto_session_spread"
     )
-
-
-_LARGE_FAMILY = 10
 
 
 def blocks_for(changes: Sequence[Change], seen: int, level: float) -> int:

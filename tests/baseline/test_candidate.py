@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pareto.baseline.acceptance import accept, chosen_changes, needs_reason
 from pytest_pareto.baseline.candidate import (
-    ABOUT,
+    OFFERS_FILE,
     SESSION,
     Candidate,
     Measured,
@@ -257,7 +257,7 @@ def test_of_a_session_that_was_cut_short_nothing_is_offered(tmp_path: Path) -> N
 def test_a_spoilt_candidate_is_refused(
     candidate: Candidate, tmp_path: Path, harm: Any, message: str
 ) -> None:
-    file = tmp_path / ".pareto_candidate" / SESSION / ABOUT
+    file = tmp_path / ".pareto_candidate" / SESSION / OFFERS_FILE
     about = json.loads(file.read_text())
     harm(about)
     file.write_text(json.dumps(about))
@@ -272,7 +272,7 @@ def test_an_entry_that_is_lacking_is_told(candidate: Candidate, tmp_path: Path) 
         read_candidate(tmp_path / ".pareto_candidate")
 
 
-@pytest.mark.parametrize("at", [f"{SESSION}/{ABOUT}", f"{SESSION}/{KEY}", SESSION, "deep"])
+@pytest.mark.parametrize("at", [f"{SESSION}/{OFFERS_FILE}", f"{SESSION}/{KEY}", SESSION, "deep"])
 def test_a_link_in_an_artifact_is_not_followed(
     candidate: Candidate, tmp_path: Path, at: str
 ) -> None:
@@ -290,7 +290,7 @@ def test_nothing_is_read_through_a_link_before_it_is_refused(
     candidate: Candidate, tmp_path: Path
 ) -> None:
     """It would be waited for, or read without end."""
-    file = tmp_path / ".pareto_candidate" / SESSION / ABOUT
+    file = tmp_path / ".pareto_candidate" / SESSION / OFFERS_FILE
     file.unlink()
     (tmp_path / "no text").write_bytes(b"\xff\x00")
     file.symlink_to(tmp_path / "no text")

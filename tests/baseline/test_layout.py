@@ -158,5 +158,5 @@ def test_metrics_that_mean_the_same_anywhere_have_a_folder_of_their_own() -> Non
     ],
 )
 def test_which_folders_are_of_machines(folder: str, results: bool, machine: bool) -> None:
-    assert layout.holds_results(folder) == results
-    assert layout.is_of_a_machine(folder) == machine
+    assert layout.is_results_folder(folder) == results
+    assert layout.is_machine_folder(folder) == machine

@@ -287,11 +287,11 @@ def test_what_was_recorded_elsewhere_joins_the_epoch_that_is_accepted(
     ],
 )
 def test_another_quantity_replaces_the_history_and_never_in_mode_new(
-    scene: MakeScene, history: History, then: dict[str, Any], alien: bool
+    scene: MakeScene, history: History, then: dict[str, Any], is_other_machine: bool
 ) -> None:
     old = history("accuracy", (0.7,), (0.8,), epochs=(3, 4), **then)
     setting = scene(accuracy=old).ran(_result(ACCURACY, Outcome.NOT_COMPARABLE, reason="why"))
-    if alien:
+    if is_other_machine:
         setting.environment = replace(setting.environment, power_limits_w=(500.0,))
     for mode in (N, R):
         assert setting.plan(mode) == (setting.baseline, ())

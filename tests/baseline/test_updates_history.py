@@ -10,11 +10,11 @@ from pytest_pareto.model.baseline import MetricHistory
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY
 
 History = Callable[..., MetricHistory]
-NOW = Recorded((3.0, 3.0), (), None, "now", alien=False)
+NOW = Recorded((3.0, 3.0), (), None, "now", is_other_machine=False)
 
 
-def step(action: Action, *, afresh: bool = False) -> Choice:
-    return Choice(action, frozenset(), afresh=afresh)
+def step(action: Action, *, resets_history: bool = False) -> Choice:
+    return Choice(action, frozenset(), resets_history=resets_history)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_what_is_accepted_opens_an_epoch(action: Action, epoch: int, history: Hi
 
 
 def test_afresh_the_past_is_forgotten(history: History) -> None:
-    choice = step(Action.ACCEPT_CHANGE, afresh=True)
+    choice = step(Action.ACCEPT_CHANGE, resets_history=True)
     after = next_history(choice, LATENCY, history("latency", (1.0,), epochs=(4,)), NOW)
     assert [(s.epoch, s.runs) for s in after.sessions] == [(0, NOW.levels)]
 
