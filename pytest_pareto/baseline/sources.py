@@ -122,9 +122,9 @@ def _case(
 
 
 def _policy(case_id: str, name: str, history: MetricHistory, policies: Policies) -> Metric:
-    for key in (policies.get((case_id, name)), BUILT_IN.get(name)):
-        if key is not None and history.disagreement(key) is None:
-            return key.with_policy(gates=history.gates)
+    for metric in (policies.get((case_id, name)), BUILT_IN.get(name)):
+        if metric is not None and history.disagreement(metric) is None:
+            return metric.with_policy(gates=history.gates)
     return Metric(
         name,
         history.unit,
@@ -181,12 +181,12 @@ class PastBaselines:
             for path, name in files.items()
             if PurePosixPath(path).parts[0] == layout.ENVIRONMENT_FOLDER and _is_json(path)
         }
-        key = frozenset(environments)
+        names = frozenset(environments)
         cases: dict[str, CaseHistory] = {}
         for folder in (layout.ANYWHERE_FOLDER, self._key):
             for path, name in sorted(files.items()):
                 if _is_main(path, folder):
-                    store.merge_cases(cases, self._module(path, name, key))
+                    store.merge_cases(cases, self._module(path, name, names))
         return Baseline(self._key, cases, environments)
 
     def _environment(self, path: str, name: str) -> Environment:

@@ -14,7 +14,7 @@ STEADY = settings(deadline=None, derandomize=True)
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def test_leaves_stand_on_lines_of_their_own_in_sorted_order() -> None:
+def test_leaves_have_lines_of_their_own_in_sorted_order() -> None:
     tree: Tree = {"b": {"y": '{"k": 1}', "x": "[]"}, "a": "1", "c": {}}
     expected = """\
 {
@@ -42,7 +42,7 @@ def test_a_line_is_one_line_of_ascii_whatever_the_text(text: str) -> None:
 
 @STEADY
 @given(_FINITE, st.sampled_from([4, 7]))
-def test_rounding_is_within_half_a_digit_and_its_own_rounding(value: float, digits: int) -> None:
+def test_rounding_is_within_half_a_digit_and_idempotent(value: float, digits: int) -> None:
     rounded = significant(value, digits)
     assert significant(rounded, digits) == rounded
     assert math.copysign(1, rounded) == math.copysign(1, value) or rounded == 0

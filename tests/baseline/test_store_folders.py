@@ -32,7 +32,7 @@ def one(case: Case, history: History) -> CaseHistory:
     )
 
 
-def test_folders_of_machines_are_told_from_everything_else(tmp_path: Path) -> None:
+def test_machine_folders_are_recognised(tmp_path: Path) -> None:
     for name in ("any", "_env", ".git", "b-x1", "a-x1"):
         (tmp_path / name).mkdir()
     (tmp_path / "README.md").touch()
