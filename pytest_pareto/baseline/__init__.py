@@ -1,1 +1,4 @@
-"""The snapshot in the repository; the only room that touches its files."""
+"""Baseline files in the repository: read, planned updates, written.
+
+Only this package reads and writes them.
+"""

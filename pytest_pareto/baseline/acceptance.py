@@ -1,4 +1,7 @@
-"""A candidate accepted: the chosen cases' entries take their place, each with the reason."""
+"""Accept a candidate: copy the chosen entries into a baseline, each with the reason given.
+
+`chosen_changes` selects the changes of a case, and `accept` applies them.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -6,7 +9,7 @@ from dataclasses import dataclass, replace
 from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 from pytest_pareto.baseline.codec import history_key
 from pytest_pareto.baseline.layout import environment_key
-from pytest_pareto.baseline.updates import Action, still_explained
+from pytest_pareto.baseline.updates import Action, keep_reason
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError
 
@@ -15,9 +18,9 @@ _NEEDS_A_REASON = (Action.ACCEPT_WORSE, Action.ACCEPT_CHANGE, Action.DROP)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One metric's entry as it was and as it is accepted, None where there is none.
+    """One metric's entry before and after the acceptance, None where there is none.
 
-    ``offered`` is what the candidate calls that, which is no proof of it.
+    ``offered`` is the action that the candidate states; it is not verified.
     """
 
     case_id: str
@@ -29,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A baseline with what was accepted, and what that changed; ``already`` was in it before."""
+    """The baseline after the acceptance, and its changes; ``already`` lists entries it had."""
 
     after: Baseline
     steps: tuple[Step, ...]
@@ -37,7 +40,10 @@ class Accepted:
 
 
 def chosen_changes(offer: Offer, *, named: bool) -> dict[str, OfferedChange]:
-    """Return what is accepted of a case; ``named`` is whether it was asked for by its own id."""
+    """Return the changes of a case to accept, by metric name.
+
+    ``named`` is whether the user chose the case by its own id.
+    """
     return {
         name: change
         for name, change in offer.changes.items()
@@ -46,7 +52,10 @@ def chosen_changes(offer: Offer, *, named: bool) -> dict[str, OfferedChange]:
 
 
 def needs_reason(actions: Iterable[Action]) -> bool:
-    """Whether somebody has to say why: for what got worse, was contradicted, or is forgotten."""
+    """Return whether any action needs a reason.
+
+    Entries that got worse, contradict the baseline or are dropped do.
+    """
     return any(action in _NEEDS_A_REASON for action in actions)
 
 
@@ -56,13 +65,14 @@ def accept(
     chosen: Mapping[str, Mapping[str, OfferedChange]],
     reason: str,
 ) -> Accepted:
-    """Put the changes that were ``chosen``, by case id and metric, into a baseline.
+    """Return a baseline with the ``chosen`` changes, given by case id and metric.
 
-    Of a candidate, which may come from a pull request, only the newest session of each entry is
-    believed: its past and the environments that the baseline has stay as they are here.
+    A candidate may come from a pull request. Only the newest session of each of its entries is
+    used: past sessions, and the environments that the baseline has, stay as they are in the
+    baseline.
 
-    Raises BaselineError where an entry is not the one that the session was judged by: then
-    nothing is known of the step from this one.
+    Raises BaselineError where an entry of the baseline is not the one that the session was compared
+    with: the change from this entry is then unknown.
     """
     _check_environments(candidate, baseline)
     cases = dict(baseline.cases)
@@ -72,21 +82,21 @@ def accept(
     for case_id, changes in chosen.items():
         old = baseline.cases.get(case_id)
         for name, change in changes.items():
-            here = None if old is None else old.metrics.get(name)
-            new = _entry(candidate, case_id, name, change)
-            if _same(here, new):
+            current = None if old is None else old.metrics.get(name)
+            new = _offered_history(candidate, case_id, name, change)
+            if _is_accepted(current, new):
                 already.append(f"{case_id} {name}")
-            elif (None if here is None else history_key(here)) != change.against:
+            elif (None if current is None else history_key(current)) != change.against:
                 stale.append(f"{case_id} {name}")
-            elif new is not None and not _goes_on(here, new):
+            elif new is not None and not _continues(current, new):
                 raise BaselineError(
                     f"the candidate's {case_id} {name} has another past than the baseline: it was "
                     "changed after its session wrote it; nothing was written"
                 )
             else:
-                written = None if new is None else _explained(here, new, reason)
-                _put(cases, candidate, case_id, name, written)
-                steps.append(Step(case_id, name, change.action, here, written))
+                written = None if new is None else _with_reason(current, new, reason)
+                _set_metric(cases, candidate, case_id, name, written)
+                steps.append(Step(case_id, name, change.action, current, written))
     if stale:
         more = f" and {len(stale) - 5} more" if len(stale) > 5 else ""
         raise BaselineError(
@@ -108,14 +118,16 @@ def _check_environments(candidate: Candidate, baseline: Baseline) -> None:
             )
 
 
-def _goes_on(here: MetricHistory | None, new: MetricHistory) -> bool:
-    """Whether a new entry is what is here with one session more, as far back as it goes."""
+def _continues(current: MetricHistory | None, new: MetricHistory) -> bool:
+    """Return whether a new entry is the present one plus one session, as far back as it reaches."""
     past = [replace(session, reason="") for session in new.sessions[:-1]]
-    known = [replace(session, reason="") for session in (() if here is None else here.sessions)]
+    known = [
+        replace(session, reason="") for session in (() if current is None else current.sessions)
+    ]
     return past == known[len(known) - len(past) :] if len(past) <= len(known) else False
 
 
-def _entry(
+def _offered_history(
     candidate: Candidate, case_id: str, name: str, change: OfferedChange
 ) -> MetricHistory | None:
     if change.action is Action.DROP:
@@ -123,23 +135,26 @@ def _entry(
     return candidate.content.cases[case_id].metrics[name]
 
 
-def _explained(here: MetricHistory | None, new: MetricHistory, reason: str) -> MetricHistory:
-    """Return a new entry with the baseline's own past, and no reasons but its and the one given."""
+def _with_reason(current: MetricHistory | None, new: MetricHistory, reason: str) -> MetricHistory:
+    """Return a new entry with the baseline's own past sessions and ``reason`` for the new one.
+
+    Reasons that the candidate states for its sessions are discarded.
+    """
     past = len(new.sessions) - 1
-    known = here.sessions[-past:] if here is not None and past else ()
+    known = current.sessions[-past:] if current is not None and past else ()
     sessions = (*known, replace(new.newest, reason=reason))
-    return replace(new, sessions=still_explained(sessions, here if past else None))
+    return replace(new, sessions=keep_reason(sessions, current if past else None))
 
 
-def _same(here: MetricHistory | None, new: MetricHistory | None) -> bool:
-    """Whether the baseline has what is offered, whatever the reason that was given then."""
-    if here is None or new is None:
-        return here is new
-    unexplained = replace(here.newest, reason=new.newest.reason)
-    return replace(here, sessions=(*here.sessions[:-1], unexplained)) == new
+def _is_accepted(current: MetricHistory | None, new: MetricHistory | None) -> bool:
+    """Return whether the baseline has the offered entry already, with whatever reason."""
+    if current is None or new is None:
+        return current is new
+    unexplained = replace(current.newest, reason=new.newest.reason)
+    return replace(current, sessions=(*current.sessions[:-1], unexplained)) == new
 
 
-def _put(
+def _set_metric(
     cases: dict[str, CaseHistory],
     candidate: Candidate,
     case_id: str,
@@ -153,7 +168,7 @@ def _put(
     else:
         metrics[name] = history
     fresh = candidate.content.cases.get(case_id, case)
-    assert fresh is not None  # what is neither here nor offered is not chosen
+    assert fresh is not None  # a chosen case is in the baseline or in the candidate
     if metrics:
         cases[case_id] = CaseHistory(case_id, fresh.front, fresh.source, metrics)
     else:

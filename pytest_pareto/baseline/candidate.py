@@ -1,6 +1,7 @@
-"""A candidate: what an update would write after this session, kept until somebody accepts it.
+"""Candidates: the entries that an update would write after a session, kept for acceptance.
 
-A candidate as files: entries in the baseline's own format, and beside them what they are.
+`plan_candidate` makes one, `write_candidate` and `read_candidate` store it as files: entries in the
+baseline's own format, and a `candidate.json` that describes them.
 """
 
 import os
@@ -20,13 +21,20 @@ from pytest_pareto.model.errors import BaselineError, ParetoError
 from pytest_pareto.model.session_record import Judged
 from pytest_pareto.model.verdict import CaseVerdict, Verdict
 
+OFFERS_FILE = "candidate.json"
+SESSION = "session"
+"""The subfolder of the user's candidate folder that holds a session's candidate."""
+_SCHEMA = 1
+_RETRY = "run `pytest --pareto` again, or download the artifact again"
+
 
 @dataclass(frozen=True, slots=True)
 class OfferedChange:
-    """What accepting does to one metric.
+    """The effect of accepting one metric.
 
-    ``against`` stands for the baseline's entry that the session was judged by, None where it had
-    none. Where ``only_named``, it takes the case's name: what contradicts the baseline or is gone.
+    ``against`` is the key (`history_key`) of the baseline's entry that the session was compared
+    with, None where it had none. ``only_named`` is set for changes that the user must choose by the
+    case's name: those that contradict the baseline, and metrics that are gone.
     """
 
     action: Action
@@ -36,9 +44,10 @@ class OfferedChange:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a session has to offer of one case, by metric name.
+    """The acceptable changes of one case in a session, by metric name.
 
-    ``left_out`` says of changed metrics why they cannot be accepted, and ``lack`` why nothing can.
+    ``left_out`` gives for changed metrics the reason why they cannot be accepted; ``lack`` is the
+    reason why no metric can.
     """
 
     nodeid: str
@@ -51,10 +60,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What could be accepted of a session: ``content`` has the new entries, and no others.
+    """The acceptable changes of a session; ``content`` holds the new entries, and no others.
 
-    ``refused`` says why nothing can: what was cut short measured something else than asked.
-    ``of`` is the folder of the baseline that it was judged by, relative to the root.
+    ``refused`` is the reason why nothing can be accepted: an interrupted session did not measure
+    what was requested. ``of`` is the folder of the baseline that it was compared with, relative to
+    the root.
     """
 
     hardware_key: str
@@ -65,12 +75,12 @@ class Candidate:
 
 
 def plan_candidate(baseline: Baseline, judged: Judged, of: str = "") -> Candidate:
-    """Return what an update would write, case by case, without another session of the unchanged."""
+    """Return what an update would write, by case, without further sessions of unchanged cases."""
     judgement = judged.judgement
     gone = frozenset(c.case_id for c in judgement.cases if c.comparison.missing is not None)
     after, edits = plan_update(baseline, judged, UpdateMode.ALL, prune=gone)
     _, changed = plan_update(baseline, judged, UpdateMode.CHANGED, prune=frozenset())
-    freely = {(edit.case_id, edit.metric) for edit in changed}
+    unnamed = {(edit.case_id, edit.metric) for edit in changed}
     by_case: dict[str, list[Edit]] = {}
     for edit in edits:
         if edit.action is not Action.APPEND:
@@ -82,15 +92,15 @@ def plan_candidate(baseline: Baseline, judged: Judged, of: str = "") -> Candidat
         changes = {
             edit.metric: OfferedChange(
                 edit.action,
-                _against(baseline, edit),
-                only_named=(case_id, edit.metric) not in freely,
+                _history_key_of(baseline, edit),
+                only_named=(case_id, edit.metric) not in unnamed,
             )
             for edit in own
         }
         offers[case_id] = _offer(verdict, changes)
         written = [edit.metric for edit in own if edit.action is not Action.DROP]
         if written:
-            cases[case_id] = _part(after.cases[case_id], written)
+            cases[case_id] = _with_metrics(after.cases[case_id], written)
     content = replace(after, cases=cases, elsewhere={})
     return Candidate(baseline.hardware_key, offers, content, of=of)
 
@@ -100,13 +110,13 @@ def refused_candidate(hardware_key: str, why: str, of: str = "") -> Candidate:
     return Candidate(hardware_key, {}, Baseline(hardware_key, {}, {}), why, of)
 
 
-def _against(baseline: Baseline, edit: Edit) -> str | None:
+def _history_key_of(baseline: Baseline, edit: Edit) -> str | None:
     case = baseline.cases.get(edit.case_id)
     history = None if case is None else case.metrics.get(edit.metric)
     return None if history is None else history_key(history)
 
 
-def _part(case: CaseHistory, metrics: list[str]) -> CaseHistory:
+def _with_metrics(case: CaseHistory, metrics: list[str]) -> CaseHistory:
     return replace(case, metrics={name: case.metrics[name] for name in metrics})
 
 
@@ -132,15 +142,8 @@ def _left_out(
             yield name, result.reason or "it has no level to be compared with later"
 
 
-ABOUT = "candidate.json"
-SESSION = "session"
-"""The folder in which a session's candidate lies, within the one that is named."""
-_SCHEMA = 1
-_AGAIN = "run `pytest --pareto` again, or download the artifact again"
-
-
-class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What stands beside the entries; changes name them by case id and metric."""
+class _CandidateFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of `candidate.json`; changes refer to entries by case id and metric."""
 
     schema: int
     hardware_key: str
@@ -157,71 +160,74 @@ def write_candidate(folder: Path, candidate: Candidate) -> None:
     """Write a candidate into an empty folder. Raises BaselineError."""
     nothing = Baseline(candidate.hardware_key, {}, {})
     write(folder, candidate.hardware_key, nothing, candidate.content)
-    about = _About(
+    about = _CandidateFile(
         _SCHEMA, candidate.hardware_key, dict(candidate.offers), candidate.refused, candidate.of
     )
     text = msgspec.json.format(msgspec.json.encode(about, order="sorted"), indent=1).decode()
-    replace_all({folder / ABOUT: text + "\n"})
+    replace_all({folder / OFFERS_FILE: text + "\n"})
 
 
 def holds_candidate(folder: Path) -> bool:
-    """Tell a folder of candidates by what lies in it; an empty or absent one may become one."""
-    return (folder / SESSION / ABOUT).is_file() or not any(_shown(folder))
+    """Return whether a folder holds a candidate, or is empty or absent and may receive one."""
+    return (folder / SESSION / OFFERS_FILE).is_file() or not any(_visible_entries(folder))
 
 
 def read_candidate(folder: Path) -> Candidate:
-    """Read what `write_candidate` wrote, from the named folder or the session's within it.
+    """Return the candidate that `write_candidate` wrote into a folder or its `session` subfolder.
 
     Raises BaselineError where there is none, or where it cannot be used.
     """
     for home in (folder, folder / SESSION):
-        if home.is_dir() and os.path.lexists(home / ABOUT):
-            _refuse_links(folder, home)  # before anything is read through one
-            text = read_text(home / ABOUT)
+        if home.is_dir() and os.path.lexists(home / OFFERS_FILE):
+            _refuse_links(folder, home)  # before any file is read through a link
+            text = read_text(home / OFFERS_FILE)
             if text is not None:
                 return _read(home, text)
     raise BaselineError(
-        f"there is no candidate in {folder.as_posix()}: it has no {SESSION}/{ABOUT}. Every "
+        f"there is no candidate in {folder.as_posix()}: it has no {SESSION}/{OFFERS_FILE}. Every "
         "`pytest --pareto` that writes no baseline leaves one, in .pareto_candidate unless told "
         "otherwise; not so with --pareto-against. That of a CI job is an artifact of it"
     )
 
 
 def _read(home: Path, text: str) -> Candidate:
-    file = (home / ABOUT).as_posix()
+    file = (home / OFFERS_FILE).as_posix()
     try:
         schema = msgspec.json.decode(text, type=_Version).schema
         if schema > _SCHEMA:
             raise BaselineError(
                 f"{file}: schema {schema} was written by a newer pytest-pareto; upgrade it here"
             )
-        about = msgspec.json.decode(text, type=_About)
+        about = msgspec.json.decode(text, type=_CandidateFile)
         content = load(home, about.hardware_key)
     except (msgspec.DecodeError, UnicodeError, ParetoError) as error:
         if isinstance(error, BaselineError) and "newer" in str(error):
             raise
-        raise BaselineError(f"the candidate {file} cannot be used: {error}; {_AGAIN}") from error
+        raise BaselineError(f"the candidate {file} cannot be used: {error}; {_RETRY}") from error
     for case_id, offer in about.offers.items():
         case = content.cases.get(case_id)
         for name, change in offer.changes.items():
             if change.action is not Action.DROP and (case is None or name not in case.metrics):
-                raise BaselineError(f"{file}: {case_id} lacks its entry of {name!r}; {_AGAIN}")
+                raise BaselineError(f"{file}: {case_id} lacks its entry of {name!r}; {_RETRY}")
     return Candidate(about.hardware_key, about.offers, content, about.refused, about.of)
 
 
 def _refuse_links(folder: Path, home: Path) -> None:
-    """Refuse links below the folder that was named: an artifact's could lead to any file here."""
+    """Raise BaselineError for links below the user's folder.
+
+    A link in a downloaded artifact could lead to any file on this machine.
+    """
     below = (Path(root, n) for root, folders, files in os.walk(home) for n in (*folders, *files))
     for path in (home, *below):
         if path != folder and path.is_symlink():
             raise BaselineError(
                 f"{path.as_posix()} is a link, and no session leaves one in a candidate: nothing "
-                f"of it is read; {_AGAIN}"
+                f"of it is read; {_RETRY}"
             )
 
 
-def _shown(folder: Path) -> list[Path]:
-    """Return what lies in a folder beside what every folder of candidates has."""
+def _visible_entries(folder: Path) -> list[Path]:
+    """Return the visible entries of a folder, without the README of every candidate folder."""
     if not folder.is_dir():
         return []
     return [path for path in folder.iterdir() if path.name[0] != "." and path.name != "README.md"]

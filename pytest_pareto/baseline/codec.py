@@ -1,10 +1,8 @@
-"""Text to nouns and back, purely: the main file of a test module, and an environment's.
+"""Encode and decode baseline files: the text of a test module's cases, and of environments.
 
-Scores per sample, in files of their own: id lists once, scores one line per metric.
-
-How text is laid out: sorted keys, one line per leaf, a fixed number of digits.
-
-A baseline as its files would have it: with the digits that they keep.
+`encode_module` and `decode_module` handle a module's main file. Scores per sample have a file of
+their own (`encode_samples`, `SamplesReader`) with each id list once and one line of scores per
+metric. Text has sorted keys, one line per leaf and a fixed number of digits.
 """
 
 import json
@@ -18,37 +16,27 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import RUN_DIGITS, round_samples, significant
 from pytest_pareto.model.metric import Kind
 
-__all__ = [
-    "decode_environment",
-    "decode_levels",
-    "decode_module",
-    "encode_environment",
-    "encode_module",
-    "encode_samples",
-    "history_key",
-]
-
 
 def encode_module(cases: Iterable[CaseHistory]) -> str:
-    """Write the main file of one test module's cases."""
+    """Return the text of the main file of one test module's cases."""
     tree: dict[str, Tree] = {}
     for case in cases:
         tree[layout.split_case_id(case.case_id)[1]] = {
-            "front": line(case.front),
-            "source": line(case.source),
+            "front": json_line(case.front),
+            "source": json_line(case.source),
             "metrics": {name: _metric_line(history) for name, history in case.metrics.items()},
         }
-    return block({"schema": str(schema.SCHEMA), "cases": tree}) + "\n"
+    return json_block({"schema": str(schema.SCHEMA), "cases": tree}) + "\n"
 
 
 def decode_module(
     text: str, samples_text: str | None, *, file: str, module: str, environments: Container[str]
 ) -> dict[str, CaseHistory]:
-    """Read the cases of one test module, by case id.
+    """Return the cases of one test module, by case id, from its main file and its samples file.
 
-    ``file`` is what messages call the main file; ``environments`` holds the names that its
-    sessions may refer to. Raises BaselineError naming the file, the place in it and what
-    was expected there.
+    ``file`` is the name of the main file in messages. ``environments`` holds the names that its
+    sessions may refer to. Raises BaselineError naming the file, the place in it and the expected
+    content.
     """
     scores = SamplesReader(samples_text, layout.samples_file(file), file)
     cases = _cases(text, file, module, environments, scores.take)
@@ -59,7 +47,7 @@ def decode_module(
 def decode_levels(
     text: str, *, file: str, module: str, environments: Container[str]
 ) -> dict[str, CaseHistory]:
-    """Read the cases of one test module as `decode_module` does, without scores per sample."""
+    """Return the cases of one test module as `decode_module` does, without scores per sample."""
     return _cases(text, file, module, environments, lambda _rest, _name: None)
 
 
@@ -70,7 +58,10 @@ def _cases(
     environments: Container[str],
     samples_of: Callable[[str, str], Samples | None],
 ) -> dict[str, CaseHistory]:
-    """Read a main file; ``samples_of`` has the scores by the rest of the case id and metric."""
+    """Return the cases of a main file.
+
+    ``samples_of`` returns the scores by the rest of the case id and the metric's name.
+    """
     cases = {}
     for rest, (entry, lines) in schema.module_entries(text, file).items():
         metrics = {}
@@ -84,17 +75,17 @@ def _cases(
 
 
 def encode_environment(environment: Environment) -> str:
-    """Write the file of one environment."""
+    """Return the text of the file of one environment."""
     facts: dict[str, str | Tree] = {
-        fact.name: line(getattr(environment, fact.name)) for fact in fields(Environment)
+        fact.name: json_line(getattr(environment, fact.name)) for fact in fields(Environment)
     }
-    facts["software"] = {name: line(version) for name, version in environment.software.items()}
+    facts["software"] = {name: json_line(version) for name, version in environment.software.items()}
     facts["schema"] = str(schema.SCHEMA)
-    return block(facts) + "\n"
+    return json_block(facts) + "\n"
 
 
 def decode_environment(text: str, file: str) -> Environment:
-    """Read the file of one environment; raises BaselineError as `decode_module` does."""
+    """Return the environment in a file's text. Raises BaselineError as `decode_module` does."""
     content = schema.convert(schema.parse(text, file), schema.EnvironmentFile, file, "")
     schema.check_finite(content.power_limits_w, file, "power_limits_w")
     facts = {fact.name: getattr(content, fact.name) for fact in fields(Environment)}
@@ -120,7 +111,7 @@ def _history(content: schema.MetricLine, samples: Samples | None) -> MetricHisto
 
 
 def history_key(history: MetricHistory) -> str:
-    """Return what stands for a metric's entry as it is written, with its samples."""
+    """Return a key of a metric's entry as it is written, including its samples."""
     samples = history.samples
     pairs = (
         [] if samples is None else [*zip(samples.ids, round_samples(samples.values), strict=True)]
@@ -129,18 +120,20 @@ def history_key(history: MetricHistory) -> str:
 
 
 def _metric_line(history: MetricHistory) -> str:
-    exact = history.kind is Kind.EXACT  # compared as they stand, so written in full
+    exact = history.kind is Kind.EXACT  # compared digit by digit, so written in full
     sessions = [
         {
             "env": session.env,
             "epoch": session.epoch,
-            "runs": [in_full(r) if exact else significant(r, RUN_DIGITS) for r in session.runs],
+            "runs": [
+                exact_number(r) if exact else significant(r, RUN_DIGITS) for r in session.runs
+            ],
             **_reference(session),
             **({"reason": session.reason} if session.reason else {}),
         }
         for session in history.sessions
     ]
-    return line(
+    return json_line(
         {
             "unit": history.unit,
             "better": history.better,
@@ -171,7 +164,7 @@ def _check_environments(
 
 
 def encode_samples(cases: Iterable[CaseHistory]) -> str | None:
-    """Write the samples file of one test module's cases, or None where none has samples."""
+    """Return the text of the samples file of one test module's cases; None without samples."""
     id_lists: dict[str, str] = {}
     tree: dict[str, Mapping[str, str]] = {}
     for case in cases:
@@ -180,20 +173,20 @@ def encode_samples(cases: Iterable[CaseHistory]) -> str | None:
             if history.samples is not None:
                 ids = list(history.samples.ids)
                 ids_key = layout.content_key(ids)
-                id_lists[ids_key] = line(ids)
+                id_lists[ids_key] = json_line(ids)
                 values = round_samples(history.samples.values)
-                lines[name] = line({"ids": ids_key, "values": values})
+                lines[name] = json_line({"ids": ids_key, "values": values})
         if lines:
             tree[layout.split_case_id(case.case_id)[1]] = lines
     if not tree:
         return None
-    return block({"schema": str(schema.SCHEMA), "ids": id_lists, "cases": tree}) + "\n"
+    return json_block({"schema": str(schema.SCHEMA), "ids": id_lists, "cases": tree}) + "\n"
 
 
 class SamplesReader:
-    """A samples file, handed out metric by metric; ``None`` is a file that is not there.
+    """The content of a samples file, taken metric by metric; ``text`` None is a missing file.
 
-    Every method raises BaselineError where the file does not hold what it must.
+    Every method raises BaselineError where the file's content is not as expected.
     """
 
     def __init__(self, text: str | None, file: str, main_file: str) -> None:
@@ -210,7 +203,7 @@ class SamplesReader:
             self._lines |= {(rest, name): scores for name, scores in lines.items()}
 
     def take(self, rest: str, name: str) -> Samples:
-        """Return the scores of one paired metric, and count them as claimed."""
+        """Return the scores of one paired metric, and mark them as used."""
         place = _place(rest, name)
         if (rest, name) not in self._lines:
             raise schema.corrupt(
@@ -234,7 +227,7 @@ class SamplesReader:
         return Samples(ids, scores.values)
 
     def refuse_leftovers(self) -> None:
-        """Refuse scores that no paired metric has claimed."""
+        """Raise BaselineError for scores that no paired metric has taken."""
         for rest, name in self._lines:
             raise schema.corrupt(
                 self._file,
@@ -258,18 +251,18 @@ def _place(rest: str, name: str) -> str:
 Tree: TypeAlias = Mapping[str, "str | Tree"]
 
 
-def block(tree: Tree, indent: str = "") -> str:
-    """Lay out nested objects with sorted keys; a leaf is a line of JSON.
+def json_block(tree: Tree, indent: str = "") -> str:
+    """Return nested objects as JSON with sorted keys; a leaf is a line of JSON.
 
-    A leaf that is a list or an object stands below its name: two branches that change
-    neighbouring leaves leave the unchanged name between them, which git needs to merge both.
+    A leaf that is a list or an object is on the line below its name. Two branches that change
+    neighbouring leaves then leave the unchanged name between them, which git needs to merge both.
     """
     inner = indent + "  "
     entries = []
     for name in sorted(tree):
         branch = tree[name]
         if not isinstance(branch, str):
-            text = " " + block(branch, inner)
+            text = " " + json_block(branch, inner)
         elif branch.startswith(("{", "[")):
             text = f"\n{inner}  {branch}"
         else:
@@ -278,18 +271,18 @@ def block(tree: Tree, indent: str = "") -> str:
     return "{\n" + ",\n".join(entries) + f"\n{indent}}}" if entries else "{}"
 
 
-def line(content: object) -> str:
-    """Write content as one line of ASCII JSON with sorted keys."""
+def json_line(content: object) -> str:
+    """Return content as one line of ASCII JSON with sorted keys."""
     return json.dumps(content, sort_keys=True)
 
 
-def in_full(value: float) -> float:
-    """Keep every digit, with whole numbers as integers while those are readable."""
+def exact_number(value: float) -> float:
+    """Return a value with every digit, a whole number as an integer while that is readable."""
     return int(value) if abs(value) < 2.0**63 and value == int(value) else value
 
 
 def as_stored(baseline: Baseline) -> Baseline:
-    """Return a baseline as it would be read again once it is written.
+    """Return a baseline as it would be read after it is written, with the digits that files keep.
 
     Raises ParetoError where a case cannot have a baseline.
     """

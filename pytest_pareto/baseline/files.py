@@ -1,6 +1,6 @@
-"""Files and folders read, and every trouble with that told with its path.
+"""File operations of the baseline: read with clear errors, write all files or none.
 
-Files as wholes: tried for writing, replaced all together or not at all.
+`replace_all` writes; `check_writable` tests beforehand whether it could.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from pytest_pareto.model.errors import BaselineError, PlaceError
 
 @contextlib.contextmanager
 def chosen_with(option: str) -> Iterator[None]:
-    """Let errors of a place say by which option another one is chosen."""
+    """Add to errors about a folder the option that chooses another one."""
     try:
         yield
     except PlaceError as error:
@@ -23,9 +23,9 @@ def chosen_with(option: str) -> Iterator[None]:
 
 
 def directory_exists(path: Path) -> bool:
-    """Tell whether a directory is there.
+    """Return whether a directory exists.
 
-    Raises PlaceError where a file is in its place, or where that cannot be told.
+    Raises PlaceError where a file is in its place, or where the system does not permit the check.
     """
     try:
         mode = path.stat().st_mode
@@ -41,7 +41,7 @@ def directory_exists(path: Path) -> bool:
 
 
 def json_files(folder: Path) -> list[Path]:
-    """Return the JSON files below a folder, sorted; a folder that is not there has none.
+    """Return the JSON files below a folder, sorted; a missing folder has none.
 
     Raises PlaceError where a folder cannot be listed, which `Path.rglob` would hide.
     """
@@ -57,7 +57,7 @@ def json_files(folder: Path) -> list[Path]:
 def read_text(path: Path) -> str | None:
     """Return a file's text, or None where there is no file.
 
-    Raises BaselineError where it cannot be read or is no UTF-8 text.
+    Raises BaselineError where it cannot be read or is not UTF-8 text.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -84,16 +84,15 @@ def _unreadable(path: Path, error: OSError) -> PlaceError:
 
 
 def check_writable(directory: Path) -> None:
-    """Try whether a baseline could be written, before an expensive run is spent on it.
+    """Raise PlaceError where no baseline could be written, before time is spent on a run.
 
-    A file is really created and removed again, in the directory or its nearest parent
-    that exists: what permissions say is not true for root and read-only mounts.
-    Raises PlaceError.
+    A file is created and removed, in the directory or its nearest parent that exists: permission
+    bits do not decide for root and for read-only mounts.
     """
     folder = directory
     while not directory_exists(folder):
         folder = folder.parent
-    probe = _temporary(folder / "probe")
+    probe = _temporary_path(folder / "probe")
     try:
         _write_durably(probe, b"probe")
     except OSError as error:
@@ -102,37 +101,39 @@ def check_writable(directory: Path) -> None:
             f"{folder.as_posix()}). Change its permissions."
         ) from error
     finally:
-        _discard(probe)
+        _remove_temporary(probe)
 
 
 def replace_all(contents: Mapping[Path, str | None]) -> None:
-    """Give files their new text, in this order; ``None`` removes a file.
+    """Write new text into files, in this order; ``None`` removes a file.
 
-    Everything is first written to temporary siblings, so that no file is ever half
-    written; on any failure, what was replaced already is put back. Where a link leads to a
-    file, that file gets the text, wherever it is, also one that is not there yet; of a file to
-    be removed the link goes. Raises BaselineError naming the path that failed.
+    All texts are first written to temporary files in the same folders, so no file is ever half
+    written. On any failure the files replaced so far are restored. Where a path is a link, the file
+    it leads to gets the text, even if it does not exist yet; of a file to be removed, the link is
+    removed. Raises BaselineError naming the path that failed.
     """
-    places = {path: _written(path, text) for path, text in contents.items()}
-    if len({*places.values()}) < len(places):
-        twice = next(p for p in places.values() if [*places.values()].count(p) > 1)
-        raise BaselineError(f"two files of the baseline are links to {twice.as_posix()}: part them")
-    contents = {places[path]: text for path, text in contents.items()}
-    staged = {path: _temporary(path) for path, text in contents.items() if text is not None}
-    before: dict[Path, _Held] = {}
+    targets = {path: _link_target(path, text) for path, text in contents.items()}
+    if len({*targets.values()}) < len(targets):
+        duplicate = next(p for p in targets.values() if [*targets.values()].count(p) > 1)
+        raise BaselineError(
+            f"two files of the baseline are links to {duplicate.as_posix()}: part them"
+        )
+    contents = {targets[path]: text for path, text in contents.items()}
+    staged = {path: _temporary_path(path) for path, text in contents.items() if text is not None}
+    before: dict[Path, _PathState] = {}
     path = Path()
     try:
         for path, temporary in staged.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_durably(temporary, (contents[path] or "").encode())
         for path in contents:
-            before[path] = _held(path)
+            before[path] = _state_of(path)
             if path in staged:
                 staged[path].replace(path)
             else:
                 path.unlink()
-    except BaseException as error:  # Ctrl-C too: what was replaced is put back first
-        lost = [name.as_posix() for name, data in before.items() if not _put_back(name, data)]
+    except BaseException as error:  # Ctrl-C too: replaced files are restored first
+        lost = [name.as_posix() for name, data in before.items() if not _restore(name, data)]
         if not isinstance(error, OSError):
             raise
         state = (
@@ -145,47 +146,47 @@ def replace_all(contents: Mapping[Path, str | None]) -> None:
         ) from error
     finally:
         for temporary in staged.values():
-            _discard(temporary)
+            _remove_temporary(temporary)
 
 
-def _written(path: Path, text: str | None) -> Path:
-    """Return the file that takes a text: where a path's links lead."""
+def _link_target(path: Path, text: str | None) -> Path:
+    """Return the file that receives a text: the target of a path's links."""
     return Path(os.path.realpath(path)) if text is not None and path.is_symlink() else path
 
 
-_Held: TypeAlias = bytes | Path | None
-"""What a path has: a file's content, the target of a link, or nothing."""
+_PathState: TypeAlias = bytes | Path | None
+"""The state of a path: a file's content, the target of a link, or nothing."""
 
 
-def _held(path: Path) -> _Held:
+def _state_of(path: Path) -> _PathState:
     if path.is_symlink():
         return path.readlink()
     return path.read_bytes() if path.exists() else None
 
 
-def _put_back(path: Path, data: _Held) -> bool:
-    """Return whether a file holds what it held, after restoring it where needed."""
+def _restore(path: Path, data: _PathState) -> bool:
+    """Restore a path's earlier state where needed; return whether it has that state."""
     try:
         if data is None:
             path.unlink(missing_ok=True)
-        elif _held(path) == data:
+        elif _state_of(path) == data:
             return True
         elif isinstance(data, Path):
             path.symlink_to(data)
         else:
-            temporary = _temporary(path)
+            temporary = _temporary_path(path)
             try:
                 _write_durably(temporary, data)
                 temporary.replace(path)
             finally:
-                _discard(temporary)
+                _remove_temporary(temporary)
     except OSError:
         return False
     return True
 
 
-def _temporary(path: Path) -> Path:
-    # Not tempfile: its files are private to the user, and a baseline is for everybody.
+def _temporary_path(path: Path) -> Path:
+    # Not tempfile: its files are readable by the user only, and a baseline is shared.
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
@@ -196,7 +197,7 @@ def _write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _discard(temporary: Path) -> None:
-    # A left-over is never read, and the error that matters is the one already raised.
+def _remove_temporary(temporary: Path) -> None:
+    # A leftover is never read, and the error that matters is the one already raised.
     with contextlib.suppress(OSError):
         temporary.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""Where things live below the baseline directory: pure names, no file is touched.
+"""Paths of baseline files below the baseline directory; pure functions of names.
 
-``<hardware key>/<test module>.json`` holds the metrics of one kind of machine,
-``any/<test module>.json`` those that mean the same on every machine, each with a sibling
-``.samples.json`` for scores per sample, and ``_env/<hash>.json`` says where it was measured.
+``<hardware key>/<test module>.json`` holds the metrics of one kind of machine, ``any/<test
+module>.json`` those that are the same on every machine. Each has a sibling ``.samples.json`` for
+scores per sample. ``_env/<hash>.json`` describes the environment of a measurement.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from pytest_pareto.model.metric import Scope
 ANYWHERE_FOLDER = "any"
 ENVIRONMENT_FOLDER = "_env"
 NO_MACHINE = "none"
-"""The hardware key of who reads a baseline that holds nothing but what is the same everywhere."""
+"""The hardware key to read a baseline with that holds only results of every machine."""
 
 _SUFFIX = ".json"
 _SAMPLES = ".samples"
@@ -27,7 +27,7 @@ _HARDWARE_KEY = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 def split_case_id(case_id: str) -> tuple[str, str]:
-    """Split ``path/to/test_mod.py::rest`` into the test module and the rest.
+    """Return the test module and the rest of a case id ``path/to/test_mod.py::rest``.
 
     Raises ParetoError where the id names no module.
     """
@@ -40,19 +40,19 @@ def split_case_id(case_id: str) -> tuple[str, str]:
 
 
 def join_case_id(module: str, rest: str) -> str:
-    """Put together what `split_case_id` took apart."""
+    """Return the case id of a test module and a rest; the inverse of `split_case_id`."""
     return f"{module}::{rest}"
 
 
 def module_file(folder: str, module: str) -> PurePosixPath:
     """Return the file of a test module's cases, relative to the baseline directory.
 
-    A ``.py`` is dropped where the name stays clear without it: ``test_a.py`` lives in
-    ``test_a.json``, while ``test_a.v2.py`` and ``guide.md`` keep their whole names, so that
-    two test files never share one baseline file.
+    The suffix ``.py`` is dropped where the name stays unique without it: ``test_a.py`` becomes
+    ``test_a.json``, while ``test_a.v2.py`` and ``guide.md`` keep their whole names. So two test
+    files never share one baseline file.
 
-    Raises ParetoError where the path could leave the baseline directory on some system,
-    or cannot be told from another one's.
+    Raises ParetoError where the path could leave the baseline directory on some system, or could
+    coincide with another one.
     """
     problem = _path_problem(module)
     if problem is not None:
@@ -74,7 +74,7 @@ def samples_file(main: str) -> str:
 
 
 def is_samples_file(path: PurePath) -> bool:
-    """Tell a file of scores per sample from a main file."""
+    """Return whether a file holds scores per sample, not a module's main content."""
     return path.name.endswith(_SAMPLES + _SUFFIX)
 
 
@@ -84,38 +84,38 @@ def environment_file(key: str) -> PurePosixPath:
 
 
 def environment_key(environment: Environment) -> str:
-    """Return the short name of an environment: a hash of its content, alike everywhere."""
+    """Return the short name of an environment: a hash of its content, the same on every machine."""
     facts = asdict(environment)
-    # 700 and 700.0 are equal, so they must not have two names.
+    # 700 and 700.0 are equal, so they must have the same name.
     facts["power_limits_w"] = [float(limit) for limit in environment.power_limits_w]
     return content_key(facts)
 
 
 def content_key(content: object) -> str:
-    """Return 12 hexadecimal digits that stand for JSON-like content."""
+    """Return 12 hexadecimal digits that identify JSON-like content."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
 def belongs(scope: Scope, folder: str) -> bool:
-    """Tell whether metrics of a scope live in a folder."""
+    """Return whether metrics of a scope are stored in a folder."""
     return (scope is Scope.ANYWHERE) == (folder == ANYWHERE_FOLDER)
 
 
-def holds_results(folder: str) -> bool:
-    """Tell a folder of results, of a kind of machine or of every one, by its name."""
+def is_results_folder(folder: str) -> bool:
+    """Return whether a folder of this name holds results, of one kind of machine or of all."""
     return not folder.startswith(("_", "."))
 
 
-def is_of_a_machine(folder: str) -> bool:
-    """Tell a folder of the results of one kind of machine by its name."""
-    return holds_results(folder) and folder != ANYWHERE_FOLDER
+def is_machine_folder(folder: str) -> bool:
+    """Return whether a folder of this name holds the results of one kind of machine."""
+    return is_results_folder(folder) and folder != ANYWHERE_FOLDER
 
 
 def hardware_folder(key: str) -> str:
     """Return the folder of a hardware key.
 
-    Raises ParetoError where the key is no plain folder name, or the one for every machine.
+    Raises ParetoError where the key is not a plain folder name, or is the one for every machine.
     """
     if _HARDWARE_KEY.fullmatch(key) is None or key == ANYWHERE_FOLDER:
         raise ParetoError(
@@ -146,7 +146,7 @@ def _path_problem(module: str) -> str | None:
             "its path has a character that file names cannot hold everywhere; rename it",
         ),
         (
-            # Windows reads "\" and ":" as parts of a path, and drops closing dots and spaces.
+            # Windows treats "\" and ":" as separators, and drops trailing dots and spaces.
             "\\" in module or ":" in module or any(s.endswith((".", " ")) for s in segments),
             r"its path has a '\' or ':', or a part that ends with '.' or ' '; rename it",
         ),

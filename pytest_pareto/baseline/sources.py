@@ -1,12 +1,9 @@
-"""What a directory holds for whoever only wants to read: the results of one kind of machine.
+"""Read-only baselines: recorded results, past commits, and the anchor.
 
-The newest session of a baseline as runs, to be compared with something else.
-
-Baselines as they once were: of many commits, each of whose files is decoded once.
-
-The anchor: a baseline that a release froze, read and never written.
-
-Several kinds of machine where one has to be chosen.
+- `load_recorded` reads the results of one kind of machine.
+- `newest_runs` converts the newest session of a baseline into runs, to compare with others.
+- `PastBaselines` reads the baselines of many commits and decodes each file once.
+- `load_anchor` reads the anchor: a baseline frozen at a release, which no update writes.
 """
 
 from collections import Counter
@@ -24,12 +21,20 @@ from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.metric import BUILT_IN, HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 
+Policies = Mapping[tuple[str, str], Metric]
+
+Files = Mapping[str, str]
+"""The files of one baseline: the name of the content, by path below its folder."""
+
+_REMEDY = "freeze one by a copy of the baseline, or configure none with --pareto-anchor="
+
 
 def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
-    """Read the results of one kind of machine, with those that mean the same on every machine.
+    """Return the results of one kind of machine, with those that are the same on every machine.
 
-    Without a key it is the only kind that there is. Raises BaselineError where there is no
-    baseline, where it cannot be used, or where its machines are others or need a choice.
+    Without a key there must be only one kind of machine. Raises BaselineError where there is no
+    baseline, where it cannot be used, where it lacks the machine, or where a machine must be
+    chosen.
     """
     machines = recorded_machines(directory)
     if hardware_key is None and len(machines) > 1:
@@ -49,7 +54,7 @@ def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
 
 
 def recorded_machines(directory: Path) -> list[str]:
-    """Name the kinds of machine that a baseline has results of, each by its folder.
+    """Return the hardware keys that a baseline has results of.
 
     Raises BaselineError where there is no baseline.
     """
@@ -57,12 +62,12 @@ def recorded_machines(directory: Path) -> list[str]:
     return [
         folder.name
         for folder in store.hardware_folders(directory)
-        if layout.is_of_a_machine(folder.name)
+        if layout.is_machine_folder(folder.name)
     ]
 
 
 def _require_baseline(directory: Path) -> None:
-    """Tell a baseline by its environments, which every one that was written has."""
+    """Raise BaselineError unless the directory is a baseline: all have environments."""
     if directory.is_file():
         raise BaselineError(f"{directory.as_posix()} is a file; name the folder of a baseline")
     if not directory_exists(directory):
@@ -79,15 +84,12 @@ def _require_baseline(directory: Path) -> None:
         )
 
 
-Policies = Mapping[tuple[str, str], Metric]
-
-
 def newest_runs(baseline: Baseline, policies: Policies) -> tuple[Run, ...]:
-    """Return what the newest session of each metric measured.
+    """Return the measurements of the newest session of each metric as runs.
 
-    A baseline holds no tolerances: they come from ``policies``, by case id and metric name, else
-    from the built-in metrics, and are 0 elsewhere. The runs are of the environment that most of
-    the newest sessions have; what another one measured is absent where its scope forbids that.
+    A baseline holds no tolerances. They come from ``policies``, by case id and metric name, else
+    from the built-in metrics, and are 0 elsewhere. The runs have the environment that most of the
+    newest sessions have; a metric measured in another one is absent where its scope forbids that.
     """
     newest = [h.newest for case in baseline.cases.values() for h in case.metrics.values()]
     ((name, _),) = Counter(session.env for session in newest).most_common(1)
@@ -120,9 +122,9 @@ def _case(
 
 
 def _policy(case_id: str, name: str, history: MetricHistory, policies: Policies) -> Metric:
-    for known in (policies.get((case_id, name)), BUILT_IN.get(name)):
-        if known is not None and history.disagreement(known) is None:
-            return known.with_policy(gates=history.gates)
+    for metric in (policies.get((case_id, name)), BUILT_IN.get(name)):
+        if metric is not None and history.disagreement(metric) is None:
+            return metric.with_policy(gates=history.gates)
     return Metric(
         name,
         history.unit,
@@ -139,35 +141,31 @@ def _measured(
     metric: Metric, history: MetricHistory, at: int, mismatch: str | None
 ) -> Iterator[Measurement]:
     session, samples = history.newest, history.samples
-    # An exact metric that came out the same in every run is written once.
-    place = 0 if metric.kind is Kind.EXACT and len(session.runs) == 1 else at
+    # An exact metric that is the same in every run is written once.
+    index = 0 if metric.kind is Kind.EXACT and len(session.runs) == 1 else at
     if mismatch is not None:
         yield Measurement(metric, absent=f"its newest session is of another machine: {mismatch}")
-    elif place >= len(session.runs):
+    elif index >= len(session.runs):
         yield Measurement(metric, absent="its newest session has no more runs")
     elif samples is not None:
-        whole = session.runs[place] if metric.kind is Kind.SET else None
+        whole = session.runs[index] if metric.kind is Kind.SET else None
         yield Measurement(metric, samples.values, samples.ids, whole=whole)
     else:
-        yield Measurement(metric, (session.runs[place],))
+        yield Measurement(metric, (session.runs[index],))
         if metric.name == LATENCY.name and session.reference:
-            yield Measurement(HOST_REFERENCE, (session.reference[place],))
-
-
-Files = Mapping[str, str]
-"""The files of one baseline: by path below its folder, the name of the content."""
+            yield Measurement(HOST_REFERENCE, (session.reference[index],))
 
 
 def machines_of(files: Iterable[str]) -> set[str]:
-    """Return the names of all kinds of machine that have results of their own."""
+    """Return the hardware keys that have results of their own among some files."""
     tops = {PurePosixPath(path).parts[0] for path in files if "/" in path}
-    return set(filter(layout.is_of_a_machine, tops))
+    return set(filter(layout.is_machine_folder, tops))
 
 
 class PastBaselines:
-    """Reads what many baselines said of one kind of machine, without scores per sample.
+    """A reader of many baselines for one kind of machine, without scores per sample.
 
-    ``content_of`` returns the bytes behind a name, which stands for the same ones each time.
+    ``content_of`` returns the bytes of a content name; a name always has the same bytes.
     """
 
     def __init__(self, hardware_key: str, content_of: Callable[[str], bytes]) -> None:
@@ -177,36 +175,36 @@ class PastBaselines:
         self._modules: dict[tuple[str, str, frozenset[str]], dict[str, CaseHistory]] = {}
 
     def load(self, files: Files) -> Baseline:
-        """Return a baseline; raises BaselineError where a file of it cannot be used."""
+        """Return a baseline. Raises BaselineError where a file of it cannot be used."""
         environments = {
             PurePosixPath(path).stem: self._environment(path, name)
             for path, name in files.items()
             if PurePosixPath(path).parts[0] == layout.ENVIRONMENT_FOLDER and _is_json(path)
         }
-        known = frozenset(environments)
+        names = frozenset(environments)
         cases: dict[str, CaseHistory] = {}
         for folder in (layout.ANYWHERE_FOLDER, self._key):
             for path, name in sorted(files.items()):
                 if _is_main(path, folder):
-                    store.join_cases(cases, self._module(path, name, known))
+                    store.merge_cases(cases, self._module(path, name, names))
         return Baseline(self._key, cases, environments)
 
     def _environment(self, path: str, name: str) -> Environment:
-        known = (path, name)
-        if known not in self._environments:
-            self._environments[known] = decode_environment(self._text(path, name), path)
-        return self._environments[known]
+        key = (path, name)
+        if key not in self._environments:
+            self._environments[key] = decode_environment(self._text(path, name), path)
+        return self._environments[key]
 
     def _module(self, path: str, name: str, environments: frozenset[str]) -> dict[str, CaseHistory]:
-        known = (path, name, environments)
-        if known not in self._modules:
+        key = (path, name, environments)
+        if key not in self._modules:
             folder, *rest = PurePosixPath(path).parts
             module = layout.module_of(PurePosixPath(*rest))
             text = self._text(path, name)
             cases = decode_levels(text, file=path, module=module, environments=environments)
             store.check_scopes(cases, folder, path)
-            self._modules[known] = cases
-        return self._modules[known]
+            self._modules[key] = cases
+        return self._modules[key]
 
     def _text(self, path: str, name: str) -> str:
         try:
@@ -228,31 +226,28 @@ def _is_main(path: str, folder: str) -> bool:
 
 
 def load_anchor(directory: Path, hardware_key: str) -> Baseline:
-    """Read what the anchor says of one kind of machine.
+    """Return the anchor's entries for one kind of machine.
 
-    Raises BaselineError where it is not there, holds nothing or cannot be read: an anchor that
-    was asked for and anchors nothing would pass whatever creeps.
+    Raises BaselineError where the anchor does not exist, is empty or cannot be read: a configured
+    anchor without entries would let any drift pass.
     """
     try:
-        there = directory_exists(directory)
+        exists = directory_exists(directory)
         anchor = load(directory, hardware_key)
     except BaselineError as error:
         raise BaselineError(
             "the anchor cannot be used (no update writes it: restore it from git, or freeze it "
             f"anew by a copy of the baseline): {error}"
         ) from error
-    if not there:
-        raise BaselineError(f"there is no anchor in {directory.as_posix()}: {_WAYS_OUT}")
+    if not exists:
+        raise BaselineError(f"there is no anchor in {directory.as_posix()}: {_REMEDY}")
     if not anchor.cases and not any(anchor.elsewhere.values()):
-        raise BaselineError(f"the anchor in {directory.as_posix()} holds no case: {_WAYS_OUT}")
+        raise BaselineError(f"the anchor in {directory.as_posix()} holds no case: {_REMEDY}")
     return anchor
 
 
-_WAYS_OUT = "freeze one by a copy of the baseline, or configure none with --pareto-anchor="
-
-
 def several_machines(who: str, machines: Collection[str]) -> BaselineError:
-    """Return the error that asks for a choice; ``who`` ends with "hold" or another verb."""
+    """Return the error for a required choice of machine; ``who`` ends with a verb like "hold"."""
     return BaselineError(
         f"{who} results of {len(machines)} kinds of machine; choose one with --hardware KEY: "
         f"{', '.join(sorted(machines))}"

@@ -1,6 +1,6 @@
-"""The baseline as files: what a directory says of this machine, and what a change writes.
+"""Load a baseline directory, and write the difference between two baselines to it.
 
-Reading the folders of a baseline directory, one file or one folder at a time.
+`load` and `write` are the entry points. The functions below them read one folder or file each.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -30,21 +30,21 @@ __all__ = ["check_writable", "chosen_with", "directory_exists", "load", "write"]
 
 
 def load(directory: Path, hardware_key: str) -> Baseline:
-    """Read what the baseline says of one kind of machine; no directory is an empty baseline.
+    """Return the baseline for one kind of machine; a missing directory is an empty baseline.
 
-    Raises BaselineError where a file of it, also of other machines, cannot be used.
+    Raises BaselineError where any of its files, also of other machines, cannot be used.
     """
     own = layout.hardware_folder(hardware_key)
     if not directory_exists(directory):
         return Baseline(hardware_key, {}, {})
     environments = read_environments(directory)
     cases: dict[str, CaseHistory] = {}
-    # This machine's own folder comes last: where both hold a metric, it is the nearer one.
+    # This machine's own folder comes last: where both hold a metric, it takes precedence.
     for folder in (directory / layout.ANYWHERE_FOLDER, directory / own):
         for main in main_files(folder):
-            join_cases(cases, read_module(folder, main, environments))
+            merge_cases(cases, read_module(folder, main, environments))
     elsewhere = {
-        folder.name: frozenset(held(folder))
+        folder.name: frozenset(stored_metrics(folder))
         for folder in hardware_folders(directory)
         if folder.name not in (own, layout.ANYWHERE_FOLDER)
     }
@@ -54,9 +54,9 @@ def load(directory: Path, hardware_key: str) -> Baseline:
 def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline) -> list[Path]:
     """Write the difference between two baselines of one kind of machine.
 
-    Cases that are alike in both stay as the directory has them, even where it was changed
-    since ``before`` was read. Returns the files that were written or removed, sorted.
-    Raises BaselineError where that fails; the old baseline is then as it was.
+    Cases that are equal in both stay as the directory has them, even where it changed since
+    ``before`` was read. Returns the files that were written or removed, sorted. Raises
+    BaselineError where that fails; the old baseline is then unchanged.
     """
     environments = {**read_environments(directory), **after.environments}
     pending: dict[Path, str | None] = {}
@@ -75,18 +75,21 @@ def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline)
 def _changed(
     folder: str, before: Baseline, after: Baseline
 ) -> dict[str, dict[str, CaseHistory | None]]:
-    """Return by test module the cases whose part in a folder differs; None has no part."""
+    """Return the cases that differ in a folder, by test module and case id.
+
+    A case that no longer has metrics in the folder is None.
+    """
     changed: dict[str, dict[str, CaseHistory | None]] = {}
     for case_id in sorted(before.cases.keys() | after.cases.keys()):
-        old = _part(before.cases.get(case_id), folder)
-        new = _part(after.cases.get(case_id), folder)
+        old = _part_in_folder(before.cases.get(case_id), folder)
+        new = _part_in_folder(after.cases.get(case_id), folder)
         if old != new:
             module, _ = layout.split_case_id(case_id)
             changed.setdefault(module, {})[case_id] = new
     return changed
 
 
-def _part(case: CaseHistory | None, folder: str) -> CaseHistory | None:
+def _part_in_folder(case: CaseHistory | None, folder: str) -> CaseHistory | None:
     if case is None:
         return None
     metrics = {n: h for n, h in case.metrics.items() if layout.belongs(h.scope, folder)}
@@ -94,7 +97,7 @@ def _part(case: CaseHistory | None, folder: str) -> CaseHistory | None:
 
 
 def _texts(*cases: CaseHistory | None) -> tuple[str | None, str | None]:
-    """Return the main and the samples file that hold these cases, as far as there are any."""
+    """Return the texts of the main and the samples file of some cases, each None if not needed."""
     present = [case for case in cases if case is not None]
     return (encode_module(present), encode_samples(present)) if present else (None, None)
 
@@ -112,7 +115,7 @@ def _module_files(
     cases = {**read_module(directory / folder, main, environments), **changed}
     text, samples_text = _texts(*cases.values())
     if text is not None:
-        # What could not be read again must not be written.
+        # A text that could not be read again must not be written.
         file = f"refused to write {main.as_posix()}"
         decode_module(text, samples_text, file=file, module=module, environments=environments)
     texts = {main: text, samples: samples_text}
@@ -122,7 +125,7 @@ def _module_files(
 def _environment_files(
     directory: Path, pending: Mapping[Path, str | None], environments: Mapping[str, Environment]
 ) -> dict[Path, str | None]:
-    """Return the environments to write, and those that no machine's file refers to any more."""
+    """Return the environments to write, and those to remove since no file refers to them."""
     texts = dict(pending)
     for folder in hardware_folders(directory) if directory_exists(directory) else ():
         for main in main_files(folder):
@@ -131,7 +134,7 @@ def _environment_files(
         name
         for path, text in texts.items()
         if text is not None and not layout.is_samples_file(path)
-        for name in references(text, path.as_posix())
+        for name in environment_references(text, path.as_posix())
     }
     kept = {
         directory / layout.environment_file(name): environments[name]
@@ -149,19 +152,19 @@ def _environment_files(
 
 
 def _in_safe_order(directory: Path, pending: Mapping[Path, str | None]) -> dict[Path, str | None]:
-    """Order files so that a crash half-way leaves references that lead somewhere.
+    """Return the files in an order in which a crash half-way leaves no dangling references.
 
-    Environments are written before the samples, and those before the main files that need
-    them; files are removed last, and the other way round.
+    Environments are written before the samples, and those before the main files that need them.
+    Files are removed last, in the reverse order.
     """
 
-    def turn(path: Path) -> tuple[bool, int, Path]:
+    def sort_key(path: Path) -> tuple[bool, int, Path]:
         environment = path.parent == directory / layout.ENVIRONMENT_FOLDER
         depth = 0 if environment else 1 if layout.is_samples_file(path) else 2
         removed = pending[path] is None
         return removed, -depth if removed else depth, path
 
-    return {path: pending[path] for path in sorted(pending, key=turn)}
+    return {path: pending[path] for path in sorted(pending, key=sort_key)}
 
 
 def _remove_empty_folders(folder: Path, top: Path) -> None:
@@ -178,7 +181,7 @@ def hardware_folders(directory: Path) -> list[Path]:
     return sorted(
         folder
         for folder in directory.iterdir()
-        if folder.is_dir() and layout.holds_results(folder.name)
+        if folder.is_dir() and layout.is_results_folder(folder.name)
     )
 
 
@@ -188,7 +191,7 @@ def main_files(folder: Path) -> list[Path]:
 
 
 def read_environments(directory: Path) -> dict[str, Environment]:
-    """Read every environment of a baseline directory, by name."""
+    """Return every environment of a baseline directory, by name."""
     return {
         path.stem: decode_environment(read_text(path) or "", path.as_posix())
         for path in json_files(directory / layout.ENVIRONMENT_FOLDER)
@@ -196,7 +199,7 @@ def read_environments(directory: Path) -> dict[str, Environment]:
 
 
 def read_module(folder: Path, main: Path, environments: Container[str]) -> dict[str, CaseHistory]:
-    """Read one test module's cases, by case id; a file that is not there holds none."""
+    """Return one test module's cases, by case id; a missing file has none."""
     text = read_text(main)
     if text is None:
         return {}
@@ -213,7 +216,7 @@ def read_module(folder: Path, main: Path, environments: Container[str]) -> dict[
 
 
 def check_scopes(cases: Mapping[str, CaseHistory], folder: str, file: str) -> None:
-    """Raise BaselineError where a metric of a file does not belong into its folder."""
+    """Raise BaselineError where a metric's scope does not fit the folder of its file."""
     for case in cases.values():
         for name, history in case.metrics.items():
             if not layout.belongs(history.scope, folder):
@@ -225,15 +228,15 @@ def check_scopes(cases: Mapping[str, CaseHistory], folder: str, file: str) -> No
                 )
 
 
-def join_cases(far: dict[str, CaseHistory], near: Mapping[str, CaseHistory]) -> None:
-    """Add cases of a nearer folder to those of ``far``: where both hold a metric, it counts."""
+def merge_cases(far: dict[str, CaseHistory], near: Mapping[str, CaseHistory]) -> None:
+    """Add the cases ``near`` to ``far``; where both hold a metric, that of ``near`` is used."""
     for case_id, case in near.items():
         shared = far[case_id].metrics if case_id in far else {}
         far[case_id] = replace(case, metrics={**shared, **case.metrics})
 
 
-def held(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the case id and name of every metric that a folder holds."""
+def stored_metrics(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the case id and name of every metric in a folder."""
     for main in main_files(folder):
         module = layout.module_of(main.relative_to(folder))
         entries = schema.module_entries(read_text(main) or "", main.as_posix())
@@ -242,7 +245,7 @@ def held(folder: Path) -> Iterator[tuple[str, str]]:
                 yield layout.join_case_id(module, rest), name
 
 
-def references(text: str, file: str) -> Iterator[str]:
+def environment_references(text: str, file: str) -> Iterator[str]:
     """Yield the names of the environments that a main file's sessions refer to."""
     for _, lines in schema.module_entries(text, file).values():
         for content in lines.values():

@@ -1,17 +1,14 @@
-"""The plan of an update, as data: made after judging, shown to the reader, applied by `store`.
+"""Plan an update of the baseline: which entries a session adds, replaces or drops.
 
-What an update does to one metric: which action its outcome asks for.
-
-A metric's history after an update: this session as its newest, and how much of the past.
-
-What an edit is about, in a few words and in the metric's own unit.
+`plan_update` returns the new baseline and its `Edit`s; `store.write` applies it. `choose_action`
+decides for one metric by its outcome, and `next_history` makes its new entry.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pytest_pareto.baseline.codec import in_full
+from pytest_pareto.baseline.codec import exact_number
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Outcome
@@ -24,16 +21,16 @@ from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
 
 class UpdateMode(StrEnum):
-    """What ``--pareto-update`` may write."""
+    """The values of ``--pareto-update``: what it may write."""
 
-    CHANGED = "changed"  # what is new, and what changed
-    NEW = "new"  # only what was not recorded on this kind of machine
-    RUNS = "runs"  # another session of cases that did not change
-    ALL = "all"  # everything; it alone forgets
+    CHANGED = "changed"  # new and changed entries
+    NEW = "new"  # only entries that were not recorded on this kind of machine
+    RUNS = "runs"  # another session of unchanged cases
+    ALL = "all"  # everything; only this mode drops entries
 
 
 class Action(StrEnum):
-    """What happens to one metric of one case."""
+    """The effect of an update on one metric of one case."""
 
     ADD = "add"
     ACCEPT_WORSE = "accept-worse"
@@ -44,7 +41,7 @@ class Action(StrEnum):
 
     @property
     def accepts(self) -> bool:
-        """Whether it moves the level that later sessions are compared with."""
+        """Whether it changes the level that later sessions are compared with."""
         return self in (Action.ACCEPT_WORSE, Action.ACCEPT_BETTER, Action.ACCEPT_CHANGE)
 
 
@@ -58,99 +55,13 @@ _MODES = {
     Action.DROP: _ONLY_ALL,
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What this session measured of one metric: one level per run, and where.
-
-    ``reference`` is the host reference of each of these runs, of a latency where all timed it.
-    ``env`` names the session's environment. ``alien`` says that the baseline's newest
-    session ran on a machine which a metric of this scope cannot be compared with.
-    """
-
-    levels: tuple[float, ...]
-    reference: tuple[float, ...]
-    samples: Samples | None
-    env: str
-    alien: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """An action with the modes that take it; ``afresh`` forgets the metric's past sessions."""
-
-    action: Action
-    modes: frozenset[UpdateMode]
-    afresh: bool = False
-
-
-def choose(
-    result: MetricResult,
-    history: MetricHistory | None,
-    recorded: Recorded | None,
-    *,
-    vanished: bool,
-) -> Choice | None:
-    """Return what a metric's outcome asks for, or None where its entry stays as it is.
-
-    ``recorded`` is None where the session has no reading. That forgets a metric only where
-    it has ``vanished``: its test no longer asks for it, as against failing to measure it.
-    """
-    outcome = result.outcome
-    if recorded is None:
-        gone = outcome is Outcome.MISSING and vanished and history is not None
-        return _plain(Action.DROP) if gone else None
-    if history is None:
-        return None if outcome is Outcome.BROKEN else _plain(Action.ADD)
-    if outcome is Outcome.BROKEN:
-        # It was measured well and contradicts the baseline: that takes an explicit word.
-        return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL, afresh=True)
-    if result.change is not None and result.change.suspected:
-        return None  # it would lower the level that it is suspected of missing
-    if outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE):
-        return _uncompared(result, history, recorded)
-    return _plain(_compared(result, history, recorded))
-
-
-def _plain(action: Action) -> Choice:
-    return Choice(action, _MODES[action])
-
-
-def _uncompared(result: MetricResult, history: MetricHistory, recorded: Recorded) -> Choice:
-    if result.for_now:
-        return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL)  # a mood that lasts is the new normal
-    if _another_quantity(history, result.metric, recorded):
-        return Choice(Action.ACCEPT_CHANGE, _MODES[Action.ACCEPT_CHANGE], afresh=True)
-    first_here = result.outcome is Outcome.NEW or recorded.alien
-    return _plain(Action.ADD if first_here else Action.ACCEPT_CHANGE)
-
-
-def _compared(result: MetricResult, history: MetricHistory, recorded: Recorded) -> Action:
-    if result.outcome is Outcome.WORSE:
-        return Action.ACCEPT_WORSE
-    if result.outcome is Outcome.BETTER:
-        return Action.ACCEPT_BETTER
-    exact = result.metric.kind is Kind.EXACT
-    if exact and set(recorded.levels) != set(history.newest.runs):
-        return Action.ACCEPT_CHANGE
-    return Action.APPEND
-
-
-def _another_quantity(history: MetricHistory, metric: Metric, recorded: Recorded) -> bool:
-    """Tell whether the past is of something else than what was measured now."""
-    if history.disagreement(metric) is not None:
-        return True
-    if history.samples is None or recorded.samples is None:
-        return False
-    return set(history.samples.ids) != set(recorded.samples.ids)
-
-
-__all__ = ["Action", "Edit", "UpdateMode", "plan_update", "told"]
+KEPT_SESSIONS = 6
+"""Older sessions are dropped: enough for a spread between sessions, and one readable line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One planned change of one metric; ``detail`` says in a few words what it is about."""
+    """One planned change of one metric; ``detail`` describes it in a few words."""
 
     case_id: str
     metric: str
@@ -158,25 +69,39 @@ class Edit:
     detail: str
 
 
-def told(edits: Iterable[Edit]) -> tuple[str, ...]:
-    """Say what was written, a line for all metrics of a case that went the same way."""
-    together: dict[tuple[str, str, str], list[str]] = {}
-    for edit in edits:
-        together.setdefault((edit.action, edit.case_id, edit.detail), []).append(edit.metric)
-    return tuple(
-        f"{action}: {case_id} {', '.join(metrics)} ({detail})"
-        for (action, case_id, detail), metrics in together.items()
-    )
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One metric's measurements in this session: one level per run.
+
+    ``reference`` is the host reference of each of these runs, for a latency where all runs timed
+    it. ``env`` is the name of the session's environment. ``is_other_machine`` is whether the
+    baseline's newest session ran on a machine with which a metric of this scope cannot be compared.
+    """
+
+    levels: tuple[float, ...]
+    reference: tuple[float, ...]
+    samples: Samples | None
+    env: str
+    is_other_machine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An action, and the modes that take it; ``resets_history`` drops the past sessions."""
+
+    action: Action
+    modes: frozenset[UpdateMode]
+    resets_history: bool = False
 
 
 def plan_update(
     baseline: Baseline, judged: Judged, mode: UpdateMode, *, prune: frozenset[str]
 ) -> tuple[Baseline, tuple[Edit, ...]]:
-    """Return the baseline after an update, and what it changed, by case and metric name.
+    """Return the baseline after an update, and its changes, by case and metric name.
 
-    A case with fewer runs than another is incomplete, and keeps its entry, as a broken one does.
-    ``prune`` names the missing cases that the mode `ALL` may forget; it is empty unless
-    everything ran.
+    A case with fewer runs than another is incomplete and keeps its entry, as a broken one does.
+    ``prune`` holds the missing cases that the mode `ALL` may drop; it is empty unless all tests
+    ran.
     """
     session = _Session(baseline, judged.measured, judged.levels, judged.samples, judged.environment)
     cases = dict(baseline.cases)
@@ -201,9 +126,20 @@ def plan_update(
     return replace(baseline, cases=cases, environments=environments), tuple(edits)
 
 
+def told(edits: Iterable[Edit]) -> tuple[str, ...]:
+    """Return lines that describe edits, one per case, action and detail, with the metrics."""
+    metrics_of: dict[tuple[str, str, str], list[str]] = {}
+    for edit in edits:
+        metrics_of.setdefault((edit.action, edit.case_id, edit.detail), []).append(edit.metric)
+    return tuple(
+        f"{action}: {case_id} {', '.join(metrics)} ({detail})"
+        for (action, case_id, detail), metrics in metrics_of.items()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """What was measured, asked for by case and metric."""
+    """The measurements of a session, by case and metric."""
 
     baseline: Baseline
     measured: Mapping[str, tuple[CaseRun, ...]]
@@ -229,10 +165,12 @@ class _Session:
         if not levels:
             return None
         history = self.history(case_id, metric)
-        alien = history is not None and self._is_alien(history, metric)
+        is_other_machine = history is not None and self._is_other_machine(history, metric)
         reference = self._reference(case_id, metric, levels)
         samples = self.samples.get(key)
-        return Recorded(levels, reference, samples, self.environment_key, alien=alien)
+        return Recorded(
+            levels, reference, samples, self.environment_key, is_other_machine=is_other_machine
+        )
 
     def _reference(
         self, case_id: str, metric: Metric, levels: tuple[float, ...]
@@ -244,17 +182,17 @@ class _Session:
         return reference if complete else ()
 
     def has_vanished(self, case_id: str, metric: Metric) -> bool:
-        """Tell whether no run asked for a metric; one that failed to measure it has asked."""
+        """Return whether no run requested a metric; a failed measurement is a request too."""
         return all(run.measurement(metric.name) is None for run in self.measured[case_id])
 
-    def _is_alien(self, history: MetricHistory, metric: Metric) -> bool:
+    def _is_other_machine(self, history: MetricHistory, metric: Metric) -> bool:
         there = self.baseline.environments[history.newest.env]
         return self.environment.mismatch(there, metric.scope) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One metric's choice, with what it was made from."""
+    """One metric's choice, with the data it was made from."""
 
     choice: Choice
     result: MetricResult
@@ -262,20 +200,20 @@ class _Step:
     recorded: Recorded | None
 
     def edit(self, case_id: str) -> Edit:
-        detail = describe(self.choice, self.result, self.recorded)
+        detail = edit_detail(self.choice, self.result, self.recorded)
         return Edit(case_id, self.result.metric.name, self.choice.action, detail)
 
 
 def _steps(session: _Session, comparison: CaseComparison, mode: UpdateMode) -> list[_Step]:
-    """Return what a mode does to the metrics of one case, by name."""
+    """Return the steps of a mode for the metrics of one case, by name."""
     steps = []
     for result in sorted(comparison.metrics, key=lambda result: result.metric.name):
         if result.metric.name == HOST_REFERENCE.name:
-            continue  # its numbers are kept beside those of the latency that they explain
+            continue  # its numbers are stored with those of the latency
         history = session.history(comparison.case_id, result.metric)
         recorded = session.recorded(comparison.case_id, result.metric)
         vanished = session.has_vanished(comparison.case_id, result.metric)
-        choice = choose(result, history, recorded, vanished=vanished)
+        choice = choose_action(result, history, recorded, vanished=vanished)
         if choice is not None:
             steps.append(_Step(choice, result, history, recorded))
     if mode is UpdateMode.RUNS and any(step.choice.action.accepts for step in steps):
@@ -284,7 +222,7 @@ def _steps(session: _Session, comparison: CaseComparison, mode: UpdateMode) -> l
 
 
 def _apply(steps: list[_Step], cases: dict[str, CaseHistory], newest: CaseRun) -> None:
-    """Put a case's new entry into ``cases``; an entry without metrics goes."""
+    """Store a case's new entry in ``cases``; remove an entry without metrics."""
     case_id = newest.case_id
     metrics = dict(cases[case_id].metrics) if case_id in cases else {}
     for step in steps:
@@ -299,19 +237,76 @@ def _apply(steps: list[_Step], cases: dict[str, CaseHistory], newest: CaseRun) -
         del cases[case_id]
 
 
-KEPT_SESSIONS = 6
-"""Older sessions are forgotten: enough for a spread between sessions, and a line that fits."""
+def choose_action(
+    result: MetricResult,
+    history: MetricHistory | None,
+    recorded: Recorded | None,
+    *,
+    vanished: bool,
+) -> Choice | None:
+    """Return the action for a metric's outcome, or None where its entry stays as it is.
+
+    ``recorded`` is None where the session has no reading. The entry is then dropped only if the
+    metric has ``vanished``: its test no longer requests it, as opposed to failing to measure it.
+    """
+    outcome = result.outcome
+    if recorded is None:
+        gone = outcome is Outcome.MISSING and vanished and history is not None
+        return _choice(Action.DROP) if gone else None
+    if history is None:
+        return None if outcome is Outcome.BROKEN else _choice(Action.ADD)
+    if outcome is Outcome.BROKEN:
+        # It was measured correctly and contradicts the baseline: accept only on request.
+        return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL, resets_history=True)
+    if result.change is not None and result.change.suspected:
+        return None  # accepting a flagged level would lower the standard it may fail
+    if outcome in (Outcome.NEW, Outcome.NOT_COMPARABLE):
+        return _uncompared(result, history, recorded)
+    return _choice(_compared(result, history, recorded))
+
+
+def _choice(action: Action) -> Choice:
+    return Choice(action, _MODES[action])
+
+
+def _uncompared(result: MetricResult, history: MetricHistory, recorded: Recorded) -> Choice:
+    if result.for_now:
+        return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL)  # a lasting host speed becomes the level
+    if _is_other_quantity(history, result.metric, recorded):
+        return Choice(Action.ACCEPT_CHANGE, _MODES[Action.ACCEPT_CHANGE], resets_history=True)
+    first_here = result.outcome is Outcome.NEW or recorded.is_other_machine
+    return _choice(Action.ADD if first_here else Action.ACCEPT_CHANGE)
+
+
+def _compared(result: MetricResult, history: MetricHistory, recorded: Recorded) -> Action:
+    if result.outcome is Outcome.WORSE:
+        return Action.ACCEPT_WORSE
+    if result.outcome is Outcome.BETTER:
+        return Action.ACCEPT_BETTER
+    exact = result.metric.kind is Kind.EXACT
+    if exact and set(recorded.levels) != set(history.newest.runs):
+        return Action.ACCEPT_CHANGE
+    return Action.APPEND
+
+
+def _is_other_quantity(history: MetricHistory, metric: Metric, recorded: Recorded) -> bool:
+    """Return whether past sessions measured another quantity than this one."""
+    if history.disagreement(metric) is not None:
+        return True
+    if history.samples is None or recorded.samples is None:
+        return False
+    return set(history.samples.ids) != set(recorded.samples.ids)
 
 
 def next_history(
     choice: Choice, metric: Metric, history: MetricHistory | None, recorded: Recorded
 ) -> MetricHistory:
     """Return a metric's history with this session as its newest."""
-    past = () if history is None or choice.afresh else history.sessions
+    past = () if history is None or choice.resets_history else history.sessions
     if history is not None and choice.action is Action.APPEND and metric.kind.sampled:
-        # The scores that were accepted stay the ones to beat: else they would creep.
+        # The accepted scores stay the reference; updating them would let scores drift.
         return history
-    # Another machine measures the level that is accepted here too.
+    # A session on another machine measures the same accepted level.
     epoch = past[-1].epoch + choice.action.accepts if past else 0
     exact = metric.kind is Kind.EXACT
     levels = recorded.levels
@@ -320,17 +315,17 @@ def next_history(
     session = Session(recorded.env, epoch, levels, recorded.reference)
     alone = exact and choice.action is not Action.ADD
     sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
-    sessions = still_explained(sessions, None if choice.afresh else history)
+    sessions = keep_reason(sessions, None if choice.resets_history else history)
     samples = recorded.samples if metric.kind.sampled else None
     return MetricHistory(
         metric.unit, metric.better, metric.kind, metric.scope, sessions, samples, metric.gates
     )
 
 
-def still_explained(
+def keep_reason(
     sessions: tuple[Session, ...], history: MetricHistory | None
 ) -> tuple[Session, ...]:
-    """Keep why the level was accepted, as long as it is the level: also past its session."""
+    """Return the sessions with the reason of the accepted level, kept past its own session."""
     epoch = sessions[-1].epoch
     if history is None or not history.reason or history.newest.epoch != epoch:
         return sessions
@@ -341,22 +336,22 @@ def still_explained(
     return (*sessions[:first], explained, *sessions[first + 1 :])
 
 
-def describe(choice: Choice, result: MetricResult, recorded: Recorded | None) -> str:
-    """Say in a few words what an action is about; figures in the metric's own unit."""
+def edit_detail(choice: Choice, result: MetricResult, recorded: Recorded | None) -> str:
+    """Return a few words on an action; figures are in the metric's own unit."""
     if choice.action is Action.DROP or recorded is None:
         return "no longer measured"
     if not choice.action.accepts:
         return plural(len(recorded.levels), "run")
-    if choice.afresh or result.baseline is None or result.candidate is None:
+    if choice.resets_history or result.baseline is None or result.candidate is None:
         return result.reason or "recorded afresh"
     return step_words(result.baseline, result.candidate, result.metric)
 
 
 def step_words(then: float | None, now: float, metric: Metric) -> str:
-    """Write the step from one accepted level to another in the metric's own unit: "0.2 → 0.1 s"."""
+    """Return the change from one accepted level to another with its unit: "0.2 → 0.1 s"."""
     texts = [_figure(level, metric) for level in (then, now) if level is not None]
     return f"{' → '.join(texts)} {metric.unit}".rstrip()
 
 
 def _figure(level: float, metric: Metric) -> str:
-    return str(in_full(level)) if metric.kind is Kind.EXACT else f"{level:.4g}"
+    return str(exact_number(level)) if metric.kind is Kind.EXACT else f"{level:.4g}"

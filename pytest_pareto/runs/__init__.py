@@ -1,1 +1,1 @@
-"""Fresh processes, one run each; of this code, or of a git ref's beside it."""
+"""Fresh processes, one per run, of this code or of the code at a git ref."""

@@ -1,6 +1,7 @@
-"""Questions to git: about the user's repository, whatever the surroundings pretend.
+"""Run git on the user's repository: its working tree, and the commit that a ref names.
 
-The user's repository: its working tree, and the commit that a ref stands for.
+`open_tree` and `resolve` are the entry points; `run_git` and `git_output` run any command. Git runs
+without the repository variables of hooks, without hooks, and without prompts.
 """
 
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.runs.process import end_group
 
-_MISLEADING = frozenset(
+_REPOSITORY_VARIABLES = frozenset(
     {
         "GIT_DIR",
         "GIT_WORK_TREE",
@@ -26,55 +27,55 @@ _MISLEADING = frozenset(
         "GIT_SHALLOW_FILE",
     }
 )
-"""What git sets for its hooks: it names one repository, and every folder would be taken for it."""
+"""Variables that git sets for its hooks. They name one repository, whatever the folder is."""
 _SETTINGS = {
-    "LC_ALL": "C",  # the messages are read
-    "GIT_OPTIONAL_LOCKS": "0",  # looking leaves the index as it is
+    "LC_ALL": "C",  # the messages are parsed
+    "GIT_OPTIONAL_LOCKS": "0",  # reading does not refresh the index
     "GIT_TERMINAL_PROMPT": "0",
 }
-_OPTIONS = (
-    *("-c", f"core.hooksPath={os.devnull}"),  # the user's hooks are for the user's check-outs
-    *("-c", "core.fsmonitor=false"),  # a hook by another name
+_GIT_OPTIONS = (
+    *("-c", f"core.hooksPath={os.devnull}"),  # the user's hooks are for the user's checkouts
+    *("-c", "core.fsmonitor=false"),  # this is a hook too
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a git command said."""
+class GitResult:
+    """The exit code and output of a git command."""
 
     code: int
     output: str
-    complaint: str
+    error_output: str
 
 
-def without_git(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what points git at another repository."""
-    return {name: value for name, value in environment.items() if name not in _MISLEADING}
+def without_git_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the variables that point git at another repository."""
+    return {name: value for name, value in environment.items() if name not in _REPOSITORY_VARIABLES}
 
 
 def git_command(folder: Path, *arguments: str) -> list[str]:
-    """Return the command that runs git in a folder, without what the user's hooks would do."""
-    return ["git", "-C", str(folder), *_OPTIONS, *arguments]
+    """Return the command that runs git in a folder, without the user's hooks."""
+    return ["git", "-C", str(folder), *_GIT_OPTIONS, *arguments]
 
 
 def git_environment() -> dict[str, str]:
-    """Return the environment for git: it speaks English, asks nothing, and knows no other place."""
-    return without_git(os.environ) | _SETTINGS
+    """Return the environment for git: English messages, no prompts, no other repository."""
+    return without_git_variables(os.environ) | _SETTINGS
 
 
-def no_git() -> ParetoError:
-    """Return the error where git is not installed."""
+def git_missing_error() -> ParetoError:
+    """Return the error for a missing git."""
     return ParetoError("this needs git, and there is none on the PATH; install it")
 
 
-def try_git(folder: Path, *arguments: str) -> Answer:
-    """Run git in a folder and return what it said, good or bad.
+def run_git(folder: Path, *arguments: str) -> GitResult:
+    """Run git in a folder and return its result, whatever the exit code.
 
-    Git runs in a group of its own: Ctrl-C comes to us, and we end git in good order.
-    Raises ParetoError where there is no git.
+    Git runs in a process group of its own: Ctrl-C reaches this process only, which then ends git in
+    an orderly way. Raises ParetoError where git is not installed.
     """
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own words, no shell
+        process = subprocess.Popen(  # noqa: S603 - our own arguments, no shell
             git_command(folder, *arguments),
             env=git_environment(),
             stdin=subprocess.DEVNULL,
@@ -83,28 +84,31 @@ def try_git(folder: Path, *arguments: str) -> Answer:
             start_new_session=True,
         )
     except FileNotFoundError:
-        raise no_git() from None
+        raise git_missing_error() from None
     try:
-        output, complaint = process.communicate()
+        output, error_output = process.communicate()
     finally:
         end_group(process)
-    return Answer(process.returncode, os.fsdecode(output), complaint.decode(errors="replace"))
+    return GitResult(process.returncode, os.fsdecode(output), error_output.decode(errors="replace"))
 
 
-def ask_git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder and return its output; raises ParetoError with its complaint."""
-    answer = try_git(folder, *arguments)
-    if answer.code != 0:
+def git_output(folder: Path, *arguments: str) -> str:
+    """Run git in a folder and return its output.
+
+    Raises ParetoError with git's error output where it fails.
+    """
+    result = run_git(folder, *arguments)
+    if result.code != 0:
         raise ParetoError(
             f"--pareto-against: git {arguments[0]} failed in {folder} with exit code "
-            f"{answer.code}:\n{answer.complaint.strip()}"
+            f"{result.code}:\n{result.error_output.strip()}"
         )
-    return answer.output
+    return result.output
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A working tree: its top folder, and the folder of the project in it (often the same)."""
+    """A working tree: its top folder, and the project's folder in it (often the same)."""
 
     top: Path
     root: Path
@@ -112,7 +116,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a ref stands for now: `str` of it is how a report names it."""
+    """The commit that a ref names now; `str` of it is its name in reports."""
 
     ref: str
     sha: str
@@ -124,52 +128,54 @@ class Commit:
 
 
 def open_tree(root: Path) -> Tree:
-    """Return the working tree that a project's folder belongs to.
+    """Return the working tree that contains a project's folder.
 
-    Raises ParetoError outside of a repository, in a bare one and in its `.git` folder.
+    Raises ParetoError outside a repository, in a bare one and in its `.git` folder.
     """
-    answer = try_git(root, "rev-parse", "--is-bare-repository", "--is-inside-work-tree")
-    if answer.code != 0:
-        if "not a git repository" not in answer.complaint:
-            raise ParetoError(f"--pareto-against: git refuses {root}:\n{answer.complaint.strip()}")
+    result = run_git(root, "rev-parse", "--is-bare-repository", "--is-inside-work-tree")
+    if result.code != 0:
+        if "not a git repository" not in result.error_output:
+            raise ParetoError(
+                f"--pareto-against: git refuses {root}:\n{result.error_output.strip()}"
+            )
         raise ParetoError(
             f"--pareto-against: {root} is not inside a git repository, so there is no old code "
             "to compare with; run it in a clone, or compare with a baseline instead."
         )
-    is_bare, is_inside = answer.output.split()
+    is_bare, is_inside = result.output.split()
     if is_inside != "true":
-        what = "is a bare repository" if is_bare == "true" else "is git's own folder"
+        problem = "is a bare repository" if is_bare == "true" else "is git's own folder"
         raise ParetoError(
-            f"--pareto-against: {root} {what}: there is no working tree to be the candidate; "
+            f"--pareto-against: {root} {problem}: there is no working tree to be the candidate; "
             "run it where the code is checked out."
         )
-    top = Path(ask_git(root, "rev-parse", "--show-toplevel").removesuffix("\n"))
-    prefix = ask_git(root, "rev-parse", "--show-prefix").removesuffix("\n")
+    top = Path(git_output(root, "rev-parse", "--show-toplevel").removesuffix("\n"))
+    prefix = git_output(root, "rev-parse", "--show-prefix").removesuffix("\n")
     return Tree(top=top, root=top / prefix)
 
 
 def resolve(tree: Tree, ref: str) -> Commit:
-    """Return the commit that a ref stands for; raises ParetoError where there is none."""
-    answer = try_git(
+    """Return the commit that a ref names. Raises ParetoError where there is none."""
+    result = run_git(
         tree.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
     )
-    if answer.code != 0:
-        raise ParetoError(f"--pareto-against {ref}: {_why_unknown(tree, ref)}")
-    sha = answer.output.strip()
-    told = ask_git(
+    if result.code != 0:
+        raise ParetoError(f"--pareto-against {ref}: {_unknown_ref_reason(tree, ref)}")
+    sha = result.output.strip()
+    log = git_output(
         tree.top, "log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%h%n%s", sha
     )
-    short, _, subject = told.encode("utf-8", "replace").decode("utf-8").partition("\n")
+    short, _, subject = log.encode("utf-8", "replace").decode("utf-8").partition("\n")
     return Commit(ref=ref, sha=sha, short=short, subject=subject.rstrip("\n"))
 
 
-def _why_unknown(tree: Tree, ref: str) -> str:
-    if ask_git(tree.top, "rev-parse", "--is-shallow-repository").strip() == "true":
+def _unknown_ref_reason(tree: Tree, ref: str) -> str:
+    if git_output(tree.top, "rev-parse", "--is-shallow-repository").strip() == "true":
         return (
             f"this clone of {tree.top} is shallow and lacks that commit; run `git fetch "
             "--unshallow`, or in CI set `fetch-depth: 0`."
         )
-    remote = ask_git(
+    remote = git_output(
         tree.top, "for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{ref}"
     ).split()
     if remote:

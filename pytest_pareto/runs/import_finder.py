@@ -1,8 +1,9 @@
-"""The finder that every Python process of a leg carries: project code comes from the leg.
+"""Import finder of a leg's processes: project code is imported from the leg's tree.
 
-This file is copied to where the leg's PYTHONPATH begins, and imported by a ``sitecustomize``
-there, so that processes that the tests start run it too. Those may be any Python: it imports
-nothing that Python has not loaded by then, and keeps to what Python 3.7 understands.
+`install` puts the finder on ``sys.meta_path`` and logs where each module came from. This file is
+copied to the first folder of the leg's PYTHONPATH and imported by a ``sitecustomize`` there, so
+that processes that the tests start run it too. Those may be any Python: the module imports only
+what Python has loaded by then, and uses the syntax of Python 3.7.
 """
 
 from __future__ import annotations
@@ -24,20 +25,24 @@ def install(
     *,
     own: str,
     other: str,
-    ground: Sequence[str],
+    test_paths: Sequence[str],
     copies: Sequence[str],
     log: str,
     is_watched: bool,
 ) -> None:
-    """Put the finder in front of all others, for as long as the process lives."""
+    """Put the finder before all others, for the lifetime of the process.
+
+    ``routes`` maps a name to the top of its tree, the folders to search, and whether it is the
+    project's (see `Route`). ``own`` and ``other`` are the tops of the two trees.
+    """
     named = {name: Route(t, f, is_project=p) for name, (t, f, p) in routes.items()}
-    notes = Notes(log, own, other, ground, copies)
+    notes = Notes(log, own, other, test_paths, copies)
     finder = LegFinder(named, notes)
     sys.meta_path = MetaPath(finder, sys.meta_path)
     if is_watched:
-        watch(notes)
-    notes.note_all(finder.route_of)  # what a .pth file has imported
-    # Registered first, so called last: after all that would still import.
+        note_executed_files(notes)
+    notes.note_all(finder.route_of)  # modules that a .pth file has imported
+    # Registered first, so called last: other exit functions may still import.
     atexit.register(notes.note_end, finder.route_of)
     _note_before_exit(lambda: notes.note_end(finder.route_of))
     if hasattr(os, "register_at_fork"):
@@ -45,7 +50,10 @@ def install(
 
 
 def _note_before_exit(note_end: Callable[[], None]) -> None:
-    """Let ``os._exit``, which asks nobody, note the end first; so end all forked workers."""
+    """Make ``os._exit``, which runs no exit functions, note the end first.
+
+    All forked workers end that way.
+    """
     exit_at_once = os._exit
 
     def _exit(status: int) -> None:
@@ -58,8 +66,8 @@ def _note_before_exit(note_end: Callable[[], None]) -> None:
 
 
 def run_hidden(here: str) -> None:
-    """Run the ``sitecustomize`` that this one hides: the user's own, or the system's."""
-    mine = sys.modules.pop("sitecustomize")
+    """Run the ``sitecustomize`` that this one shadows: the user's, or the system's."""
+    own_module = sys.modules.pop("sitecustomize")
     index = sys.path.index(here)
     del sys.path[index]
     try:
@@ -67,13 +75,13 @@ def run_hidden(here: str) -> None:
     except ModuleNotFoundError as error:
         if error.name != "sitecustomize":
             raise
-        sys.modules["sitecustomize"] = mine
+        sys.modules["sitecustomize"] = own_module
     finally:
         sys.path.insert(index, here)
 
 
 class Route:
-    """Where a name is looked for: in ``folders``, and believed below ``top`` only."""
+    """Where a name is searched: in ``folders``, and accepted below ``top`` only."""
 
     __slots__ = ("folders", "is_project", "top")
 
@@ -84,12 +92,11 @@ class Route:
 
 
 class LegFinder:
-    """A finder before all others, for the names that have a route.
+    """A meta path finder before all others, for the names that have a route.
 
-    It finds nothing by itself: it asks the finders behind it, with the route's folders for a
-    path, and believes what lies where it should. So hooks that rewrite or check modules go on
-    working, and an editable install's finder, which answers with the other leg's file, is not
-    heard.
+    It finds nothing by itself. It calls the finders behind it with the route's folders as path, and
+    accepts only results from the right tree. So hooks that rewrite or check modules keep working,
+    and an editable install's finder, which returns the other leg's file, is ignored.
     """
 
     def __init__(self, routes: Mapping[str, Route], notes: Notes) -> None:
@@ -100,15 +107,19 @@ class LegFinder:
     def find_spec(
         self, fullname: str, path: Iterable[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find what has a route, or raise where somebody else's answer would not be the leg's."""
+        """Return the spec of a module that has a route, or None.
+
+        Raises ModuleNotFoundError where another finder would import it from somewhere else.
+        """
         route = self.route_of(fullname)
         if route is None:
-            return self._meet(fullname, path, target) if fullname in self._notes.copies else None
-        asked = list(path or ())
+            is_copy = fullname in self._notes.copies
+            return self._find_copy(fullname, path, target) if is_copy else None
+        search_path = list(path or ())
         if fullname in self._routes:
             folders = route.folders
         else:
-            folders = [entry for entry in asked if lies_in(route.top, paths_of(entry))]
+            folders = [entry for entry in search_path if lies_in(route.top, paths_of(entry))]
         elsewhere = ""
         for finder in list(sys.meta_path):
             find = None if finder is self else getattr(finder, "find_spec", None)
@@ -121,17 +132,17 @@ class LegFinder:
                     self._notes.note(FOUND, fullname, place)
                 return spec  # type: ignore[no-any-return]  # finders are not typed
             elsewhere = f" ({place} is not of this leg)"
-        if fullname not in self._routes and not elsewhere and folders == asked:
-            # Nobody has it there. Asked again they will say so: pytest 8 tries a place like that.
+        if fullname not in self._routes and not elsewhere and folders == search_path:
+            # No finder has it there, and the others will return None again: pytest 8 probes so.
             return None
         raise ModuleNotFoundError(
             f"No module named {fullname!r} in {route.top}{elsewhere}", name=fullname
         )
 
-    def _meet(
+    def _find_copy(
         self, fullname: str, path: Iterable[str] | None, target: ModuleType | None
     ) -> ModuleSpec | None:
-        """Find what may be an installed copy of the project, as it would be, and note it."""
+        """Find what may be an installed copy of the project, without a route, and note it."""
         for finder in list(sys.meta_path):
             find = None if finder is self else getattr(finder, "find_spec", None)
             spec = None if find is None else find(fullname, path, target)
@@ -153,14 +164,14 @@ class LegFinder:
 
 
 class MetaPath(list):  # type: ignore[type-arg]  # of finders, which have no common class
-    """``sys.meta_path`` with its first place taken: who goes in front comes second."""
+    """``sys.meta_path`` with a fixed first finder: one inserted at the front becomes the second."""
 
     def __init__(self, first: LegFinder, others: Iterable[object]) -> None:
         super().__init__([first, *others])
         self._first = first
 
     def insert(self, index: Any, finder: object) -> None:
-        """Insert a finder as asked, and then go in front of it."""
+        """Insert a finder, then move the fixed one back to the front."""
         super().insert(index, finder)
         if self[0] is not self._first:
             self.remove(self._first)
@@ -168,25 +179,27 @@ class MetaPath(list):  # type: ignore[type-arg]  # of finders, which have no com
 
 
 FOUND, MET, ESCAPED, ENDED = "found", "met", "escaped", "ended"
+# FOUND: a project module, imported by its route. MET: a module that may be an installed copy.
+# ESCAPED: code that did not come through the finder. ENDED: the process has noted everything.
 
 
 class Notes:
-    """Lines of a file to which all processes of a run append: process id, kind, name, place."""
+    """A log to which all processes of a run append: process id, kind, name, place."""
 
     def __init__(
-        self, log: str, own: str, other: str, ground: Sequence[str], copies: Sequence[str]
+        self, log: str, own: str, other: str, test_paths: Sequence[str], copies: Sequence[str]
     ) -> None:
         self._log = log
         self._own = own
         self._other = other
-        self._ground = ground
+        self._ground = test_paths
         self.copies = frozenset(copies)
         self._noted: set[tuple[str, str, str]] = set()
-        self._run: set[str] = set()
-        self._elsewhere: set[str] = set()
+        self._executed: set[str] = set()
+        self._loaded_before: set[str] = set()
 
     def note(self, kind: str, name: str, place: str) -> None:
-        """Append a line in one write: processes that fork, and those that just exit, lose none."""
+        """Append a line in one write, so that forked processes and abrupt exits lose none."""
         if (kind, name, place) in self._noted:
             return
         self._noted.add((kind, name, place))
@@ -197,50 +210,51 @@ class Notes:
         finally:
             os.close(descriptor)
 
-    def note_run(self, file: str) -> None:
-        """Note code of the other leg that is run from a file, whatever name it has, or none."""
-        if file in self._run or file.startswith("<"):  # made by a program
+    def note_executed(self, file: str) -> None:
+        """Note the file of code of the other leg that is executed, whatever its module name."""
+        if file in self._executed or file.startswith("<"):  # generated code has no file
             return
-        self._run.add(file)
+        self._executed.add(file)
         try:
             place = os.path.abspath(file)  # noqa: PTH100 - pathlib is not loaded yet
-        except OSError:  # the working directory is gone: what is run is the program's business
+        except OSError:  # the working directory is gone, so a relative path has no meaning
             return
-        # Generated code may be given any name, and beside it lies the other leg's tree.
+        # Generated code may have any file name, also one that resolves into the other leg's tree.
         if place != file and not os.path.isfile(place):  # noqa: PTH113 - as above
             return
         if self._is_of_other_leg(place):
             self.note(ESCAPED, os.path.basename(place), place)  # noqa: PTH119 - as above
 
     def note_all(self, route_of: Callable[[str], Route | None]) -> None:
-        """Note what this process has loaded past this finder, from where it should or not."""
+        """Note the modules that this process loaded without this finder."""
         for key, module in list(sys.modules.items()):
-            if key in self._elsewhere:
+            if key in self._loaded_before:
                 continue
             attributes = getattr(module, "__dict__", None)
             if isinstance(attributes, dict):
                 self._note_loaded(key, attributes, route_of)
 
     def note_end(self, route_of: Callable[[str], Route | None]) -> None:
-        """Note all, and that nothing is left to be noted: without that line there is no proof."""
+        """Note all modules, then the end; without that line the run proves nothing."""
         self.note_all(route_of)
         self.note(ENDED, "", "")
 
     def after_fork(self) -> None:
-        """Leave what was loaded before to the process that loaded it: many fork, and often."""
-        self._elsewhere = set(sys.modules)
+        """Leave modules loaded before a fork to the parent: some programs fork often."""
+        self._loaded_before = set(sys.modules)
 
     def _note_loaded(
         self, key: str, attributes: dict[str, Any], route_of: Callable[[str], Route | None]
     ) -> None:
-        # A module may stand under further names, as a vendored one: its own is its spec's.
+        # A module may be registered under other names too, such as a vendored one; its spec's
+        # name is its own.
         name = getattr(attributes.get("__spec__"), "name", None) or key
         route = route_of(name)
-        # A script's __file__ is deleted when it ends; its loader still knows.
+        # A script's __file__ is deleted when it ends; its loader still has the path.
         file = attributes.get("__file__") or getattr(attributes.get("__loader__"), "path", None)
         if isinstance(file, str):
             places = [file]
-        else:  # a namespace: it has no code, and portions of it may lie anywhere
+        else:  # a namespace package: it has no code, and its portions may lie anywhere
             places = [] if route is None else strings(attributes.get("__path__"))
         if not places:
             return
@@ -264,35 +278,38 @@ class Notes:
 
 
 def place_of(spec: ModuleSpec) -> str:
-    """Return where a module lies; "" for one that lies nowhere, as one made by a program."""
+    """Return the path of a module, "" where it has none, as for a generated one."""
     if spec.has_location and spec.origin:
         return spec.origin
     return next(iter(strings(spec.submodule_search_locations)), "")
 
 
 def strings(entries: object) -> list[str]:
-    """Return the paths of a module's search path, which may be anything or nothing."""
+    """Return the paths in a module's search path, which may be any object."""
     try:
-        found = entries or ()  # import hooks put there what they like
+        found = entries or ()  # import hooks may put any object there
         return [each for each in found if isinstance(each, str)]  # type: ignore[attr-defined]  # if not iterable: below
-    except Exception:  # a lazy path of a package's own may raise anything
+    except Exception:  # a package's own lazy path may raise anything
         return []
 
 
 def paths_of(place: str) -> tuple[str, str]:
-    """Return the path by which a file was found, and the one that it links to."""
+    """Return the path by which a file was found, and the one it resolves to."""
     found = os.path.abspath(place)  # noqa: PTH100 - pathlib is not loaded yet
     return os.path.normcase(found), os.path.normcase(os.path.realpath(place))
 
 
 def lies_in(folder: str, paths: tuple[str, str]) -> bool:
-    """Whether a file lies in a folder, or links into it: a link into a leg is the user's wish."""
+    """Return whether a file lies in a folder or links into it.
+
+    A link into a leg counts as inside, since the user made it.
+    """
     start = os.path.normcase(folder) + os.sep
     return any((path + os.sep).startswith(start) for path in paths)
 
 
 def is_installed(place: str, paths: tuple[str, str], top: str) -> bool:
-    """Whether a file of a tree belongs to an environment that lies in it, as `.venv` does."""
+    """Return whether a file of a tree belongs to an environment in that tree, such as `.venv`."""
     parts = place.replace("\\", "/").split("/")
     if "site-packages" in parts or "dist-packages" in parts:
         return True
@@ -311,19 +328,19 @@ def is_installed(place: str, paths: tuple[str, str], top: str) -> bool:
     return False
 
 
-def watch(notes: Notes) -> None:
-    """Note every file of the other leg whose code is run, for as long as the process lives.
+def note_executed_files(notes: Notes) -> None:
+    """Note every executed file of the other leg, for the lifetime of the process.
 
-    Python tells of much that has nothing to do with that, of each ``id()`` for one, and cannot
-    be asked to stop: this is for processes whose figures are thrown away.
+    Python reports many unrelated audit events, such as each ``id()``, and a hook cannot be removed.
+    So this is only for processes whose readings are discarded.
     """
 
-    def heed(event: str, arguments: tuple[Any, ...]) -> None:
+    def on_audit_event(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "exec":
-            notes.note_run(arguments[0].co_filename)
+            notes.note_executed(arguments[0].co_filename)
         elif event == "import" and arguments[1]:  # an extension module; all else has code
-            notes.note_run(arguments[1])
+            notes.note_executed(arguments[1])
 
-    add = getattr(sys, "addaudithook", None)  # since Python 3.8
-    if add is not None:
-        add(heed)
+    add_audit_hook = getattr(sys, "addaudithook", None)  # since Python 3.8
+    if add_audit_hook is not None:
+        add_audit_hook(on_audit_event)

@@ -1,6 +1,7 @@
-"""One run of one leg: started, heard, ended, proved.
+"""Run the legs of an interleaved comparison, each run in a fresh process.
 
-The order of runs in an interleaved comparison.
+`turns` yields the order of the runs, `run_leg` runs one of them and verifies that it measured its
+own code, and `set_up` runs the user's build command.
 """
 
 import os
@@ -11,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.legs import Leg, Side, equip
+from pytest_pareto.runs.legs import Leg, Side, prepare_leg
 from pytest_pareto.runs.process import ChildProcess
 from pytest_pareto.runs.project import SETUP_OPTION
 from pytest_pareto.runs.provenance import prove
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A process that came to its end, and the file in which it noted its imports."""
+class FinishedRun:
+    """A process that ended as expected, and the file to which it logged its imports."""
 
     origins: Path
     pid: int
@@ -37,7 +38,8 @@ def run_leg(
 ) -> frozenset[str]:
     """Run a leg once in a fresh process and return the project's modules that it imported.
 
-    Raises ParetoError as `listen` does, and where it did not measure its own code.
+    The parameters are those of `listen`. Raises ParetoError as `listen` does, and where the leg did
+    not measure its own code.
     """
     ran = listen(
         leg,
@@ -60,19 +62,18 @@ def listen(
     timeout_s: float | None = None,
     orderly: Container[int] = (0,),
     is_watched: bool = False,
-) -> Ran:
-    """Run a leg once in a fresh process, and hear what it says.
+) -> FinishedRun:
+    """Run a leg once in a fresh process, and pass each line of its output file to ``hear``.
 
-    ``arguments`` makes the command from the file to which the child appends its lines, each
-    of which ``hear`` is given as it comes. ``folder`` is this run's own, and is made. The
-    process and its group are ended with the call, however that ends; what it started in a
-    session of its own is not. A run that ``is_watched`` notes more (see `legs.equip`), and its
-    figures are to be thrown away.
+    ``arguments`` makes the command from the path of the file to which the child appends lines.
+    ``folder`` belongs to this run alone, and is created. The process and its group end with the
+    call, however that ends; a process that it started in a session of its own does not. With
+    ``is_watched`` the run logs more (see `legs.prepare_leg`), and its readings must be discarded.
 
-    Raises ParetoError with the end of its output where it takes longer than ``timeout_s``
-    or ends with a code that is not ``orderly``.
+    Raises ParetoError with the end of the output where the run takes longer than ``timeout_s`` or
+    ends with a code that is not in ``orderly``.
     """
-    equipment = equip(leg, folder, is_watched=is_watched)
+    equipment = prepare_leg(leg, folder, is_watched=is_watched)
     lines = folder / "lines.jsonl"
     child = ChildProcess(
         arguments(lines),
@@ -82,49 +83,53 @@ def listen(
         environment=equipment.environment,
         timeout_s=timeout_s,
     )
-    what = f"the {leg.side} leg"
+    subject = f"the {leg.side} leg"
     try:
         with child:
             for line in child.lines():
                 hear(line)
     except TimeoutError as error:
-        raise ParetoError(f"{what} was ended: {error}; its output ends:\n{child.tail()}") from None
-    _refuse_disorder(what, child, orderly)
+        raise ParetoError(
+            f"{subject} was ended: {error}; its output ends:\n{child.tail()}"
+        ) from None
+    _require_exit_code(subject, child, orderly)
     assert child.pid is not None
-    return Ran(equipment.origins, child.pid)
+    return FinishedRun(equipment.origins, child.pid)
 
 
 def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = None) -> None:
     """Run the user's shell command in the leg's project folder, with the leg's environment.
 
-    Its output is in ``log.txt`` in ``folder``, which is this command's own, and is made.
-    Raises ParetoError with the end of it where the command fails or takes too long.
+    ``folder`` belongs to this command alone, and is created; the output goes to its ``log.txt``.
+    Raises ParetoError with the end of the output where the command fails or takes too long.
     """
     child = ChildProcess(
         [*_shell(), command],
         cwd=leg.tree.root,
-        environment=equip(leg, folder).environment,
+        environment=prepare_leg(leg, folder).environment,
         log=folder / "log.txt",
         lines=folder / "lines.txt",
         timeout_s=timeout_s,
     )
-    what = f"the {leg.side} leg's {SETUP_OPTION} ({command})"
+    subject = f"the {leg.side} leg's {SETUP_OPTION} ({command})"
     try:
         with child:
             child.wait()
     except TimeoutError as error:
-        raise ParetoError(f"{what} was ended: {error}; its output ends:\n{child.tail()}") from None
-    _refuse_disorder(what, child, (0,))
+        raise ParetoError(
+            f"{subject} was ended: {error}; its output ends:\n{child.tail()}"
+        ) from None
+    _require_exit_code(subject, child, (0,))
 
 
-def _refuse_disorder(what: str, child: ChildProcess, orderly: Container[int]) -> None:
+def _require_exit_code(subject: str, child: ChildProcess, orderly: Container[int]) -> None:
     code = child.exit_code
     assert code is not None
     if code not in orderly:
-        raise ParetoError(f"{what} {_ending(code)}; its output ends:\n{child.tail()}")
+        raise ParetoError(f"{subject} {_exit_text(code)}; its output ends:\n{child.tail()}")
 
 
-def _ending(code: int) -> str:
+def _exit_text(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
     hint = " (is the machine out of memory?)" if code == -getattr(signal, "SIGKILL", 0) else ""
@@ -143,28 +148,28 @@ _BAAB = (Side.CANDIDATE, Side.REF, Side.REF, Side.CANDIDATE)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One run of one leg; block 0 is the warm-up, whose figures are thrown away."""
+    """One run of one leg; block 0 is the warm-up, whose readings are discarded."""
 
     side: Side
     block: int
 
     @property
     def is_warm_up(self) -> bool:
-        """Whether this run is only there for what comes after it."""
+        """Whether this run only prepares the later ones."""
         return self.block == 0
 
 
 def turns(blocks: int, *, after: int = 0) -> Iterator[Turn]:
-    """Yield the runs of ``blocks`` blocks of four, two of each leg, that follow ``after`` others.
+    """Yield the runs of ``blocks`` blocks of four, two of each leg, after ``after`` other blocks.
 
-    Within a block both legs have the same mean time, so that a linear drift of the machine
-    adds nothing to their difference. The second block mirrors the first, and so on in turn: each
-    leg goes first, and follows itself, equally often over an even number of blocks, and what a
-    pause before a block or a curved drift does to one leg is done to the other.
+    Within a block both legs have the same mean time, so a linear drift of the machine does not
+    change their difference. The second block mirrors the first, and so on alternately. Over an even
+    number of blocks each leg goes first, and follows itself, equally often, so a pause before a
+    block or a curved drift affects both legs alike.
 
-    Before the first block each leg runs once for nothing: a fresh worktree has no bytecode
-    yet, and its files are not in the system's cache. These runs are watched more closely than
-    those whose figures count.
+    Before the first block each leg runs once as a warm-up: a fresh worktree has no bytecode yet,
+    and its files are not in the system's cache. The warm-up runs are watched more closely than the
+    others (see `listen`).
     """
     if after == 0 and blocks > 0:
         yield from (Turn(Side.REF, 0), Turn(Side.CANDIDATE, 0))

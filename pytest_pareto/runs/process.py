@@ -1,11 +1,9 @@
-"""One child process: its own process group, its output in a log, never left behind.
+"""Child processes: one process group each, output in a log, killed with the parent.
 
-What ends a child whose parent was killed: a pipe of which the kernel tells the child's group.
-
-No thread watches it: one would cost the timed calls nothing, but Python warns of every fork of a
-process with threads, and tests that turn warnings into errors would fail in the child only.
-
-The signals that ask a process to end, beside Ctrl-C.
+`ChildProcess` runs a command and yields the lines that it appends to a file. `ParentDeathPipe` lets
+the kernel kill the child's group where the parent was killed. No thread watches the child: it would
+not disturb the timed calls, but Python warns of every fork of a process with threads, and tests
+that turn warnings into errors would fail in the child only.
 """
 
 import contextlib
@@ -22,70 +20,75 @@ from typing import Self
 if sys.platform == "linux":
     import fcntl
 
+POLL_S = 0.05
+"""Short enough to show a finished test at once, long enough not to disturb what is timed."""
+GRACE_S = 3.0
+"""The time that a child has to end by itself before it is killed."""
+TAIL_LINES = 15
 
-class Lifeline:
-    """A pipe between parent and child; when the parent is gone, the child's group is killed.
+_TOOL_PREFIXES = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_", "PYTEST_CURRENT_TEST")
 
-    The parent holds one end for as long as it lives, the child inherits the other and need not
-    know. On Linux only: other systems cannot send a signal of choice, and there a child whose
+_SIGNAL_NAMES = ("SIGTERM", "SIGHUP")
+
+ENDING = tuple(signal.Signals[name] for name in _SIGNAL_NAMES if hasattr(signal, name))
+"""The signals that request termination, beside Ctrl-C. A closed terminal sends SIGHUP; Windows
+has none."""
+
+
+class ParentDeathPipe:
+    """A pipe between parent and child; when the parent dies, the kernel kills the child's group.
+
+    The parent holds one end as long as it lives. The child inherits the other and needs no code for
+    it. This works on Linux only: other systems cannot send a chosen signal, and there a child whose
     parent is killed runs on to its end.
     """
 
     def __init__(self) -> None:
-        self._reading: int | None = None
-        self._writing: int | None = None
+        self._read_end: int | None = None
+        self._write_end: int | None = None
         if sys.platform == "linux":
-            self._reading, self._writing = os.pipe()
+            self._read_end, self._write_end = os.pipe()
 
     @property
     def inherited(self) -> tuple[int, ...]:
-        """The descriptors that the child must be started with."""
-        return () if self._reading is None else (self._reading,)
+        """The descriptors that the child must inherit."""
+        return () if self._read_end is None else (self._read_end,)
 
-    def tie(self, group: int) -> None:
+    def attach(self, group: int) -> None:
         """Let the kernel kill a process group when the parent's end is closed."""
-        if sys.platform == "linux" and self._reading is not None:
+        if sys.platform == "linux" and self._read_end is not None:
             with contextlib.suppress(OSError):  # the child has ended already
-                fcntl.fcntl(self._reading, fcntl.F_SETOWN, -group)
-                fcntl.fcntl(self._reading, fcntl.F_SETSIG, signal.SIGKILL)
-                flags = fcntl.fcntl(self._reading, fcntl.F_GETFL)
-                fcntl.fcntl(self._reading, fcntl.F_SETFL, flags | os.O_ASYNC)
-            # The child's end has to be the last one, or nobody is told.
-            os.close(self._reading)
-            self._reading = None
+                fcntl.fcntl(self._read_end, fcntl.F_SETOWN, -group)
+                fcntl.fcntl(self._read_end, fcntl.F_SETSIG, signal.SIGKILL)
+                flags = fcntl.fcntl(self._read_end, fcntl.F_GETFL)
+                fcntl.fcntl(self._read_end, fcntl.F_SETFL, flags | os.O_ASYNC)
+            # No other reader may remain, or the kernel sends no signal.
+            os.close(self._read_end)
+            self._read_end = None
 
     def close(self) -> None:
-        """Let go of both ends, when the group has ended."""
-        for end in (self._reading, self._writing):
+        """Close both ends, after the group has ended."""
+        for end in (self._read_end, self._write_end):
             if end is not None:
                 os.close(end)
-        self._reading = self._writing = None
-
-
-POLL_S = 0.05
-"""Often enough to show a finished test at once, seldom enough not to disturb what is timed."""
-GRACE_S = 3.0
-"""What a child gets to end by itself before it is killed."""
-TAIL_LINES = 15
-
-_FOREIGN = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_", "PYTEST_CURRENT_TEST")
+        self._read_end = self._write_end = None
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what would make the child trace, or act as a worker.
+    """Return the environment without variables that make the child trace, or act as a worker.
 
-    Coverage alone slowed calls 2.7 times.
+    Coverage alone made calls take 2.7 times as long.
     """
-    return {k: v for k, v in environment.items() if not k.startswith(_FOREIGN)}
+    return {k: v for k, v in environment.items() if not k.startswith(_TOOL_PREFIXES)}
 
 
 class ChildProcess:
-    """A child that appends lines to a file while it runs.
+    """A child process that appends lines to a file while it runs; a context manager.
 
-    Used as a context manager: whatever ends the block (the child's end, Ctrl-C, an error),
-    the child and its process group are ended with it, and on Linux also where this process is
-    killed. What the child starts in a session of its own is no longer in that group. Its
-    environment is this process's unless another is given, cleaned in either case.
+    Whatever ends the block (the child's end, Ctrl-C, an error), the child and its process group end
+    with it, on Linux also where this process is killed. What the child starts in a session of its
+    own is not in that group. The child's environment is this process's unless another is given,
+    cleaned in either case.
     """
 
     def __init__(
@@ -106,19 +109,19 @@ class ChildProcess:
         self._timeout_s = timeout_s
         self._deadline_s = math.inf
         self._process: subprocess.Popen[bytes] | None = None
-        self._lifeline: Lifeline | None = None
+        self._death_pipe: ParentDeathPipe | None = None
 
     def __enter__(self) -> Self:
         self._lines.touch()
-        self._lifeline = Lifeline()
+        self._death_pipe = ParentDeathPipe()
         try:
-            self._start(self._lifeline)
+            self._start(self._death_pipe)
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def _start(self, lifeline: Lifeline) -> None:
+    def _start(self, death_pipe: ParentDeathPipe) -> None:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
                 self._arguments,
@@ -128,26 +131,26 @@ class ChildProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=lifeline.inherited,
+                pass_fds=death_pipe.inherited,
             )
-        lifeline.tie(self._process.pid)
+        death_pipe.attach(self._process.pid)
         if self._timeout_s is not None:
             self._deadline_s = time.monotonic() + self._timeout_s
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             end_group(self._process)
-        if self._lifeline is not None:
-            self._lifeline.close()
+        if self._death_pipe is not None:
+            self._death_pipe.close()
 
     def lines(self) -> Iterator[str]:
         """Yield each whole line as the child writes it, until it ends.
 
-        Raises TimeoutError where the child is given a time and takes longer.
+        Raises TimeoutError where the child takes longer than its time limit.
         """
         assert self._process is not None
         pending = b""
-        # As bytes: what has been written so far may end within a character.
+        # As bytes: the data written so far may end within a character.
         with self._lines.open("rb") as written:
             while True:
                 ended = self._process.poll() is not None
@@ -161,18 +164,18 @@ class ChildProcess:
                 time.sleep(POLL_S)
 
     def wait(self) -> None:
-        """Wait until the child has ended, whatever it writes; raises TimeoutError as `lines`."""
+        """Wait until the child has ended. Raises TimeoutError as `lines` does."""
         for _ in self.lines():
             pass
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, or None while the child runs; negative is the signal that ended it."""
+        """The exit code, None while the child runs; negative is the signal that ended the child."""
         return None if self._process is None else self._process.returncode
 
     @property
     def pid(self) -> int | None:
-        """The process id, or None before the child was started."""
+        """The process id, or None before the child is started."""
         return None if self._process is None else self._process.pid
 
     def tail(self) -> str:
@@ -182,7 +185,7 @@ class ChildProcess:
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:
-    """End a child and its whole group: the child's own children hold the device too.
+    """End a child and its process group: the child's own children use the device too.
 
     The child must have been started with ``start_new_session=True``.
     """
@@ -197,12 +200,6 @@ def end_group(child: subprocess.Popen[bytes]) -> None:
                 kill_group(child.pid, signal.SIGTERM)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(GRACE_S)
-        finally:  # also when a second Ctrl-C ends the waiting
+        finally:  # also when a second Ctrl-C interrupts the wait
             kill_group(child.pid, signal.SIGKILL)
     child.wait()
-
-
-_NAMES = ("SIGTERM", "SIGHUP")
-
-ENDING = tuple(signal.Signals[name] for name in _NAMES if hasattr(signal, name))
-"""SIGHUP is what a closed terminal sends; Windows has none."""

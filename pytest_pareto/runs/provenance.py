@@ -1,6 +1,7 @@
-"""The proof that a leg measured its own code: where each module of the project came from.
+"""Verify that a leg measured its own code, from the log of its imports.
 
-Modules that git does not hold: the old code fails without them, and no test is new for that.
+`prove` checks where each module of the project came from. `refuse_unlinked` finds modules that git
+does not track and without which the old code fails: its tests are then not new tests.
 """
 
 import ast
@@ -12,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.git import ask_git, try_git
+from pytest_pareto.runs.git import git_output, run_git
 from pytest_pareto.runs.import_finder import ENDED, ESCAPED, FOUND, MET
 from pytest_pareto.runs.legs import Leg
 from pytest_pareto.runs.project import LINKS_OPTION, SETUP_OPTION, TEST_FOLDERS_OPTION, is_copy
 
 _SHOWN = 5
-_WAY_OUT = (
+_REMEDY = (
     "A file that is run or loaded by its path is the same on both legs: import it, or run it with "
     "`python -m`. What a .pth file imports at start-up is imported too early to be steered. What "
     f"belongs to the tests can be named in {TEST_FOLDERS_OPTION}."
@@ -27,10 +28,10 @@ _WAY_OUT = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a process of a leg took a module from, or that it has no more to tell.
+    """The path from which a process of a leg imported a module, or the end of its log.
 
-    ``kind`` is one of `import_finder`: an escape had not come through the leg's finder. ``place``
-    is "" for a module that has no file.
+    ``kind`` is one of those in `import_finder`; an escape did not come through the leg's finder.
+    ``place`` is "" for a module without a file.
     """
 
     pid: int
@@ -40,9 +41,9 @@ class Origin:
 
 
 def read_origins(file: Path) -> Iterator[Origin]:
-    """Yield what the processes of a run noted; nothing where no process noted anything.
+    """Yield the log entries of a run's processes; nothing where no process logged anything.
 
-    Raises ParetoError for a line that is not whole.
+    Raises ParetoError for an incomplete line.
     """
     lines = file.read_text(encoding="ascii").splitlines() if file.exists() else []
     for number, line in enumerate(lines, 1):
@@ -59,21 +60,21 @@ def read_origins(file: Path) -> Iterator[Origin]:
 def prove(leg: Leg, file: Path, pid: int) -> frozenset[str]:
     """Return the project's modules that a run's processes imported, all from the leg's tree.
 
-    ``pid`` is the process that was started. Raises ParetoError where it did not note its end,
-    where a module came from elsewhere, and where there was none. What no
-    process of Python with the leg's PYTHONPATH imported (see `legs.equip`), and files that
-    are opened by path and not imported, are not part of the proof.
+    ``pid`` is the process that was started. Raises ParetoError where it did not log its end, where
+    a module came from elsewhere, and where no module was imported. The proof does not cover imports
+    of processes without the leg's PYTHONPATH (see `legs.prepare_leg`), nor files that are opened by
+    path and not imported.
     """
     origins = list(read_origins(file))
-    # What was noted first as a file may have been noted again by the name that it got.
-    strangers = {origin.place: origin for origin in origins if not _is_own(leg, origin)}
-    if strangers:
-        raise ParetoError(_tell_strangers(leg, list(strangers.values())))
+    # A file may be logged twice: by its path, and by the module name that it got later.
+    foreign = {origin.place: origin for origin in origins if not _is_own(leg, origin)}
+    if foreign:
+        raise ParetoError(_foreign_message(leg, list(foreign.values())))
     if not _has_ended(pid, origins):
-        raise ParetoError(_tell_silence(leg))
+        raise ParetoError(_no_end_message(leg))
     names = frozenset(origin.name for origin in origins if origin.kind == FOUND)
     if not names:
-        raise ParetoError(_tell_nothing(leg))
+        raise ParetoError(_no_import_message(leg))
     return names
 
 
@@ -93,7 +94,7 @@ def _is_copy(leg: Leg, name: str, place: Path) -> bool:
     is_environment = not {"site-packages", "dist-packages"}.isdisjoint(place.parts)
     places = (place, place.resolve())
     if not is_environment and any(at.is_relative_to(top) for at in places for top in trees):
-        return False  # not installed; if it is the other leg's, that is noted beside this
+        return False  # not installed; if it is the other leg's, another entry says so
     return any(
         is_copy(place, top / at, leg.project.ground, top)
         for at in leg.project.copies[name]
@@ -103,11 +104,11 @@ def _is_copy(leg: Leg, name: str, place: Path) -> bool:
 
 def _has_ended(pid: int, origins: list[Origin]) -> bool:
     ended = {origin.pid for origin in origins if origin.kind == ENDED}
-    # An environment's python.exe starts the real one, whose id is another.
+    # An environment's python.exe starts the real one, which has another process id.
     return bool(ended) if sys.platform == "win32" else pid in ended
 
 
-def _tell_silence(leg: Leg) -> str:
+def _no_end_message(leg: Leg) -> str:
     return (
         f"the {leg.side} leg's process ended without noting what it had imported, so nothing says "
         "what it measured. Something ended it at once (from C: `os._exit` is heard), or keeps "
@@ -116,24 +117,24 @@ def _tell_silence(leg: Leg) -> str:
     )
 
 
-def _tell_strangers(leg: Leg, strangers: list[Origin]) -> str:
-    strangers.sort(key=lambda origin: origin.kind != MET)  # what explains the most
-    first, *others = [f"{origin.name} came from {origin.place}" for origin in strangers]
-    way_out = _WAY_OUT
-    if strangers[0].kind == MET:
-        way_out = _way_out_of_copy(leg, strangers[0].name)
-    # A reader of the first line alone must have it all: what follows may be cut to the width.
-    what = (
+def _foreign_message(leg: Leg, foreign: list[Origin]) -> str:
+    foreign.sort(key=lambda origin: origin.kind != MET)  # the most helpful one first
+    first, *others = [f"{origin.name} came from {origin.place}" for origin in foreign]
+    remedy = _REMEDY
+    if foreign[0].kind == MET:
+        remedy = _remedy_for_copy(leg, foreign[0].name)
+    # The first line must be complete by itself: the rest may be cut off in a summary.
+    problem = (
         f"the {leg.side} leg did not measure its own code only, so nothing is compared: {first} "
-        f"and not from below {leg.tree.top}. {way_out}"
+        f"and not from below {leg.tree.top}. {remedy}"
     )
     shown = [f"  {other}" for other in others[: _SHOWN - 1]]
     if len(others) >= _SHOWN:
         shown.append(f"  and {len(others) - _SHOWN + 1} more")
-    return "\n".join((what, *shown))
+    return "\n".join((problem, *shown))
 
 
-def _way_out_of_copy(leg: Leg, name: str) -> str:
+def _remedy_for_copy(leg: Leg, name: str) -> str:
     at = leg.project.copies[name][0]
     folder = at.parents[name.count(".")]
     top = PurePosixPath(leg.tree.root.relative_to(leg.tree.top).as_posix())
@@ -145,7 +146,7 @@ def _way_out_of_copy(leg: Leg, name: str) -> str:
     )
 
 
-def _tell_nothing(leg: Leg) -> str:
+def _no_import_message(leg: Leg) -> str:
     names = sorted(leg.project.names)
     known = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     return (
@@ -163,48 +164,48 @@ _NO_NAME = re.compile(
 
 
 def refuse_unlinked(leg: Leg, failed: Mapping[str, str]) -> None:
-    """Raise ParetoError where the old code ``failed`` for want of a file that git does not hold.
+    """Raise ParetoError where the old code ``failed`` because of a file that git does not track.
 
-    ``failed`` maps node ids to the messages. The module's file is in the candidate's tree, and
-    git ignores it, or merely does not know it, though a test that is the ref's own needs it.
-    What is not tracked yet and only new tests import is new code, and is not refused.
+    ``failed`` maps node ids to messages. The module's file is in the candidate's tree and git
+    ignores it, or does not track it although a test that the ref has too needs it. An untracked
+    file that only new tests import is new code, and is not refused.
     """
     for nodeid, why in failed.items():
-        for file in _unheld(leg, why):
+        for file in _missing_files(leg, why):
             if _is_ignored(leg, file) or _is_of_ref(leg, nodeid):
-                raise ParetoError(_tell(leg, nodeid, why, file))
+                raise ParetoError(_unlinked_message(leg, nodeid, why, file))
 
 
-def _unheld(leg: Leg, why: str) -> Iterator[PurePosixPath]:
-    """Yield the files that a message misses, and that only the candidate's folder has."""
+def _missing_files(leg: Leg, why: str) -> Iterator[PurePosixPath]:
+    """Yield the files that an import error names and that only the candidate's folder has."""
     names = [found["module"] for found in _NO_MODULE.finditer(why)]
     names += [f"{found['module']}.{found['name']}" for found in _NO_NAME.finditer(why)]
     for name in names:
         for folder in leg.project.folders:
             base = folder.joinpath(*name.split("."))
             for file in (base.with_name(f"{base.name}.py"), base / "__init__.py"):
-                if _is_only_there(leg, file):
+                if _is_only_in_candidate(leg, file):
                     yield file
 
 
-def _is_only_there(leg: Leg, file: PurePosixPath) -> bool:
+def _is_only_in_candidate(leg: Leg, file: PurePosixPath) -> bool:
     if not (leg.other.top / file).is_file() or (leg.tree.top / file).exists():
         return False
-    return not ask_git(leg.other.top, "ls-files", "--", f":(literal){file}")
+    return not git_output(leg.other.top, "ls-files", "--", f":(literal){file}")
 
 
 def _is_ignored(leg: Leg, file: PurePosixPath) -> bool:
-    return try_git(leg.other.top, "check-ignore", "--quiet", "--", str(file)).code == 0
+    return run_git(leg.other.top, "check-ignore", "--quiet", "--", str(file)).code == 0
 
 
 def _is_of_ref(leg: Leg, nodeid: str) -> bool:
-    """Whether the ref has this very test, so that it ran there with the file that is missing."""
+    """Return whether the ref has the same test file, so that it ran there with the missing file."""
     module = nodeid.partition("::")[0]
     old, new = leg.tree.root / module, leg.tests.root / module
     return old.is_file() and new.is_file() and old.read_bytes() == new.read_bytes()
 
 
-def _tell(leg: Leg, nodeid: str, why: str, file: PurePosixPath) -> str:
+def _unlinked_message(leg: Leg, nodeid: str, why: str, file: PurePosixPath) -> str:
     path = leg.other.top / file
     inside = path.is_relative_to(leg.other.root)
     link = path.relative_to(leg.other.root).as_posix() if inside else str(file)

@@ -1,8 +1,8 @@
-"""The code of a git ref, checked out beside the repository for as long as it is needed.
+"""Git worktrees: a ref's code checked out beside the repository, removed at the end.
 
-What git does not hold and the code needs: weights and data, linked into a worktree.
-
-What a fresh check-out may lack though the candidate has it: LFS, submodules, binaries.
+`check_out` makes the worktree and links untracked files that the code needs, such as weights and
+data. `refuse_missing_content` and `refuse_unbuilt` detect what a fresh checkout lacks and the
+candidate has: content in Git LFS, submodules, compiled binaries.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.git import Commit, Tree, ask_git
+from pytest_pareto.runs.git import Commit, Tree, git_output
 from pytest_pareto.runs.process import ENDING
-from pytest_pareto.runs.project import BINARY_SUFFIXES, LINKS_OPTION, SETUP_OPTION, Project, holds
+from pytest_pareto.runs.project import BINARY_SUFFIXES, LINKS_OPTION, SETUP_OPTION, Project, covers
 from pytest_pareto.runs.tempfolders import own_prefix, prune_stale, remove_worktree
 
 
@@ -24,18 +24,18 @@ from pytest_pareto.runs.tempfolders import own_prefix, prune_stale, remove_workt
 def check_out(candidate: Tree, commit: Commit, links: Sequence[str] = ()) -> Iterator[Tree]:
     """Check a commit out, detached, in a worktree in the temp folder; remove it at the end.
 
-    Whatever ends the block, git's entry and the folder go, and nothing else changes in the
-    repository: no branch, no lock, no hook is run. What killed sessions left is removed
-    first. ``links`` are untracked paths of the candidate, relative to its project, that
-    the old code needs too.
+    Whatever ends the block, git's entry and the folder are removed, and nothing else in the
+    repository changes: no branch or lock is made, no hook runs. What killed sessions left is
+    removed first. ``links`` are untracked paths of the candidate, relative to its project, that the
+    old code needs too.
 
-    Raises ParetoError where it cannot be checked out, where it lacks the project's folder,
+    Raises ParetoError where the commit cannot be checked out, where it lacks the project's folder,
     and where the worktree cannot be removed at an orderly end.
     """
     prune_stale(candidate)
-    with _folder(candidate) as folder:
+    with _worktree_folder(candidate) as folder:
         # No --force: the folder is new, and a detached worktree takes no branch.
-        ask_git(candidate.top, "worktree", "add", "--detach", str(folder), commit.sha)
+        git_output(candidate.top, "worktree", "add", "--detach", str(folder), commit.sha)
         worktree = Tree(top=folder, root=folder / candidate.root.relative_to(candidate.top))
         if not worktree.root.is_dir():
             raise ParetoError(
@@ -48,8 +48,8 @@ def check_out(candidate: Tree, commit: Commit, links: Sequence[str] = ()) -> Ite
 
 
 @contextlib.contextmanager
-def _folder(candidate: Tree) -> Iterator[Path]:
-    """Make a folder outside of the repository, where no conftest or ini file is found above."""
+def _worktree_folder(candidate: Tree) -> Iterator[Path]:
+    """Make a folder outside the repository, so that no conftest or ini file of it lies above."""
     temporary = Path(tempfile.gettempdir()).resolve()
     if temporary.is_relative_to(candidate.top):
         raise ParetoError(
@@ -61,10 +61,10 @@ def _folder(candidate: Tree) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        with _undisturbed():
+        with _ignoring_signals():
             remove_worktree(candidate, folder)
         raise
-    with _undisturbed():
+    with _ignoring_signals():
         is_gone = remove_worktree(candidate, folder)
     if not is_gone:
         raise ParetoError(
@@ -74,8 +74,8 @@ def _folder(candidate: Tree) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Do not hear a second, impatient Ctrl-C or SIGTERM: it would leave a worktree half removed."""
+def _ignoring_signals() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM: a second Ctrl-C would leave a worktree half removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -90,8 +90,8 @@ def _undisturbed() -> Iterator[None]:
 def link_untracked(candidate: Tree, worktree: Tree, links: Iterable[str]) -> None:
     """Link paths of the candidate, relative to the project, into the worktree.
 
-    Raises ParetoError for a path that leaves the project, that the candidate does not have, or
-    that the ref holds itself: the old code would get the new file in place of its own.
+    Raises ParetoError for a path that leaves the project, that the candidate does not have, or that
+    the ref contains itself: the old code would get the new file in place of its own.
     """
     for link in links:
         _link(candidate, worktree, link)
@@ -100,14 +100,16 @@ def link_untracked(candidate: Tree, worktree: Tree, links: Iterable[str]) -> Non
 def _link(candidate: Tree, worktree: Tree, link: str) -> None:
     path = PurePath(link)
     if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise _refused(link, "is not a path inside the project", "give it relative to the project")
+        raise _link_error(
+            link, "is not a path inside the project", "give it relative to the project"
+        )
     target = candidate.root / path
     if not target.exists():
-        raise _refused(link, f"is not in {candidate.root}", "fetch or build it first")
-    tracked = ask_git(worktree.root, "ls-files", "-z", "--", f":(literal){path.as_posix()}")
+        raise _link_error(link, f"is not in {candidate.root}", "fetch or build it first")
+    tracked = git_output(worktree.root, "ls-files", "-z", "--", f":(literal){path.as_posix()}")
     if tracked:
         example = tracked.split("\0")[0]
-        raise _refused(
+        raise _link_error(
             link,
             f"is in git at the ref (such as {example})",
             "link only what git does not hold, such as single files in that folder",
@@ -117,33 +119,33 @@ def _link(candidate: Tree, worktree: Tree, link: str) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(target, target_is_directory=target.is_dir())
     except OSError as error:
-        raise _refused(
+        raise _link_error(
             link,
             f"cannot be linked into the worktree ({error.strerror})",
             "check that no link is given twice or lies inside another",
         ) from error
 
 
-def _refused(link: str, what: str, way_out: str) -> ParetoError:
-    return ParetoError(f"{LINKS_OPTION}: {link!r} {what}; {way_out}.")
+def _link_error(link: str, problem: str, remedy: str) -> ParetoError:
+    return ParetoError(f"{LINKS_OPTION}: {link!r} {problem}; {remedy}.")
 
 
-_POINTER = b"version https://git-lfs.github.com/spec/"
-_POINTER_MAX_B = 1024
-"""The specification's bound: what is larger is content."""
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_POINTER_MAX_B = 1024
+"""The specification's limit: a larger file is content."""
 
 
 def refuse_missing_content(candidate: Tree, worktree: Tree) -> None:
     """Raise ParetoError where the worktree lacks content that git only points to.
 
-    What the candidate lacks as well cannot be needed. To be asked after a set-up command,
-    which may have fetched it.
+    Content that the candidate lacks as well cannot be needed. Call this after a set-up command,
+    which may have fetched the content.
     """
-    pointers = [file for file in _lfs_files(worktree) if _is_pointer(worktree.top / file)]
-    needed = [file for file in pointers if not _is_pointer(candidate.top / file)]
+    pointers = [file for file in _lfs_files(worktree) if _is_lfs_pointer(worktree.top / file)]
+    needed = [file for file in pointers if not _is_lfs_pointer(candidate.top / file)]
     if needed:
         raise ParetoError(
-            f"--pareto-against: at the ref {_some(needed)} only points to content in Git LFS, "
+            f"--pareto-against: at the ref {_first(needed)} only points to content in Git LFS, "
             "which the old code would read as its weights or data; install git-lfs and run "
             f"`git lfs fetch --all`, or give {SETUP_OPTION} = git lfs pull."
         )
@@ -151,7 +153,7 @@ def refuse_missing_content(candidate: Tree, worktree: Tree) -> None:
     needed = [at for at in empty if not _is_empty(candidate.top / at)]
     if needed:
         raise ParetoError(
-            f"--pareto-against: at the ref {_some(needed)} is a submodule, which git leaves empty "
+            f"--pareto-against: at the ref {_first(needed)} is a submodule, which git leaves empty "
             f"in a worktree; give {SETUP_OPTION} = git submodule update --init --recursive."
         )
 
@@ -159,12 +161,12 @@ def refuse_missing_content(candidate: Tree, worktree: Tree) -> None:
 def refuse_unbuilt(candidate: Tree, worktree: Tree, project: Project) -> None:
     """Raise ParetoError where the candidate was built in place and the worktree was not.
 
-    To be asked where no set-up command is given: with one, what it builds has its own names.
+    Call this only without a set-up command: a build may give its output other names.
     """
     lacking = [at for at in _binaries(candidate, project) if not (worktree.top / at).exists()]
     if lacking:
         raise ParetoError(
-            f"--pareto-against: {_some(lacking)} was built in the candidate's tree, and the ref's "
+            f"--pareto-against: {_first(lacking)} was built in the candidate's tree, and the ref's "
             f"is not built; give {SETUP_OPTION} = a command that builds in place, such as "
             "python setup.py build_ext --inplace (do not install: both legs share the "
             f"environment). A binary that both legs may share goes into {LINKS_OPTION}."
@@ -172,20 +174,20 @@ def refuse_unbuilt(candidate: Tree, worktree: Tree, project: Project) -> None:
 
 
 def _lfs_files(tree: Tree) -> list[str]:
-    return ask_git(tree.top, "ls-files", "-z", "--", ":(attr:filter=lfs)").split("\0")[:-1]
+    return git_output(tree.top, "ls-files", "-z", "--", ":(attr:filter=lfs)").split("\0")[:-1]
 
 
-def _is_pointer(file: Path) -> bool:
+def _is_lfs_pointer(file: Path) -> bool:
     try:
-        if file.stat().st_size >= _POINTER_MAX_B:
+        if file.stat().st_size >= _LFS_POINTER_MAX_B:
             return False
-        return file.read_bytes().startswith(_POINTER)
+        return file.read_bytes().startswith(_LFS_POINTER)
     except OSError:
         return False
 
 
 def _submodules(tree: Tree) -> list[str]:
-    entries = ask_git(tree.top, "ls-files", "-z", "--stage").split("\0")[:-1]
+    entries = git_output(tree.top, "ls-files", "-z", "--stage").split("\0")[:-1]
     return [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
 
 
@@ -201,7 +203,7 @@ def _binaries(tree: Tree, project: Project) -> Iterator[str]:
             folders[:] = [name for name in folders if _may_be_package(Path(at, name))]
             here = PurePosixPath(Path(at).relative_to(tree.top).as_posix())
             found = (here / name for name in files if name.endswith(BINARY_SUFFIXES))
-            yield from (str(file) for file in found if not holds(project.ground, file))
+            yield from (str(file) for file in found if not covers(project.ground, file))
     for folder in project.folders:
         for file in sorted((tree.top / folder).glob("*")):
             if file.suffix in BINARY_SUFFIXES:
@@ -212,6 +214,6 @@ def _may_be_package(folder: Path) -> bool:
     return folder.name.isidentifier() and not (folder / "pyvenv.cfg").exists()
 
 
-def _some(paths: list[str]) -> str:
+def _first(paths: list[str]) -> str:
     more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
     return f"{paths[0]}{more}"

@@ -1,1 +1,1 @@
-"""Statistics of runs, samples and sets: numbers in, numbers out; no file, no clock, no device."""
+"""Statistics of runs, samples and sets: pure functions of numbers, without I/O, clock or device."""

@@ -1,6 +1,8 @@
-"""Candidate against baseline: how far apart, and with what error.
+"""The difference between candidate and baseline, and its standard error.
 
-Two sides that were measured in turn: what a block has in common is in neither's way.
+`contrast_of` compares a candidate session with stored sessions. `interleaved_contrast` compares two
+versions of the code that were measured in blocks of four runs, so that what is common to a block
+cancels. All values are on the working scale (see `scale`).
 """
 
 import math
@@ -28,13 +30,16 @@ from pytest_pareto.stats.variance import (
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What an adjustment of the values costs: a variance, and degrees of freedom spent."""
+    """The cost of an adjustment of the values: a variance, and degrees of freedom used."""
 
     variance: Spread
     df: float
 
     def spent(self, spread: Spread) -> Spread:
-        """Return a spread between runs, estimated after the adjustment."""
+        """Return a spread between runs with the degrees of freedom of the adjustment taken off.
+
+        ``spread`` is estimated from the adjusted values.
+        """
         if self.df == 0 or spread.df <= self.df:
             return spread
         left = spread.df - self.df
@@ -46,11 +51,11 @@ CERTAIN = Doubt(NO_SPREAD, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """Candidate minus baseline on the working scale, and what its error is made of.
+    """Candidate minus baseline on the working scale, with the parts of its error.
 
-    ``runs`` are the candidate's, of one session. ``sessions_seen`` is how many sessions
-    helped to estimate ``between_sessions``: 0 where it is assumed. ``doubt`` is what else
-    makes ``distance`` uncertain, whatever the runs and sessions.
+    ``runs`` are the candidate's, all of one session. ``sessions_seen`` is the number of sessions
+    from which ``between_sessions`` was estimated, 0 where it is assumed. ``doubt`` is a further
+    error of ``distance`` that neither runs nor sessions reduce.
     """
 
     distance: float
@@ -63,53 +68,59 @@ class Contrast:
 
     @property
     def error(self) -> Spread:
-        """V = s²(1/J + 1/R) + s_S²(1/S_J + 1/S_R) + doubt, of ``distance``; S_R is 1.
+        """The variance V = s²(1/J + 1/R) + s_S²(1/S_J + 1/S_R) + doubt of ``distance``; S_R is 1.
 
-        Only where ``between_runs`` has degrees of freedom.
+        Defined only where ``between_runs`` has degrees of freedom.
         """
         runs = self.between_runs, 1 / self.baseline.runs + 1 / self.runs
-        return combined(runs, self._apart, (self.doubt, 1.0))
+        return combined(runs, self._session_part, (self.doubt, 1.0))
 
     def p_within(self, margin: float) -> float:
-        """How compatible ``distance`` is with one of at most ``margin``: t = (θ - δ) / √V."""
+        """Return the p-value of "the distance is at most ``margin``": t = (θ - δ) / √V.
+
+        That is the one-sided probability of a distance as large as ``distance`` at the margin.
+        """
         error = self.error
         return float(stdtr(error.df, (margin - self.distance) / math.sqrt(error.variance)))
 
     @property
     def session_error(self) -> Spread:
-        """The part of the error that is left however many runs either side has."""
-        return combined(self._apart, (self.doubt, 1.0))
+        """The part of the error that remains however many runs either side has."""
+        return combined(self._session_part, (self.doubt, 1.0))
 
     @property
-    def _apart(self) -> tuple[Spread, float]:
+    def _session_part(self) -> tuple[Spread, float]:
         return self.between_sessions, 1 / self.baseline.sessions + 1
 
     def with_runs(self, runs: float) -> "Contrast":
-        """Return what more candidate runs of the same scatter would make of it."""
+        """Return the contrast as it would be with ``runs`` candidate runs of the same scatter."""
         known = self.between_runs
         grown = Spread(known.variance, known.df + runs - self.runs)
         return replace(self, runs=runs, between_runs=grown)
 
     @property
-    def kept_df(self) -> float:
+    def shared_df(self) -> float:
         """The degrees of freedom of the spread that further candidate runs would share."""
         return self.between_runs.df - (self.runs - 1)
 
     @property
-    def kept_variance(self) -> float:
+    def shared_variance(self) -> float:
         """The part of the error's variance that further candidate runs would share."""
         return self.between_runs.variance / self.baseline.runs + self.session_error.variance
 
     @property
-    def no_runs_settle(self) -> str:
-        """What to say where no number of candidate runs tells it."""
+    def no_runs_settle_message(self) -> str:
+        """The message for a change that no number of candidate runs settles."""
         return (
             "more runs now would not settle this: the baseline holds "
             f"{plural(self.baseline.runs, 'run')}; record it with more (--pareto-runs)"
         )
 
-    def remedy(self, runs: int, *, confirmed: bool) -> str:
-        """Name the option that takes so many candidate runs, of the ones that decided."""
+    def runs_option(self, runs: int, *, confirmed: bool) -> str:
+        """Return the option that takes ``runs`` candidate runs.
+
+        ``confirmed`` is whether the runs that decided were those of the confirmation.
+        """
         return f"--pareto-{'confirm' if confirmed else 'runs'} {runs}"
 
 
@@ -122,11 +133,11 @@ def contrast_of(
     prior: Spread | None,
     doubt: Doubt = CERTAIN,
 ) -> Contrast:
-    """Set the candidate's runs, of one session, against the level accepted now.
+    """Return the contrast of the candidate's runs, of one session, with the level accepted now.
 
-    Everything is on the working scale. ``session_spread`` and ``prior`` are what is assumed
-    of the spread between sessions and known from other cases of that between runs; ``doubt``
-    is of what was estimated to bring the values here.
+    All values are on the working scale. ``session_spread`` is the assumed standard deviation
+    between sessions. ``prior`` is the spread between runs that other cases of the metric suggest.
+    ``doubt`` is the cost of an adjustment that the values went through.
     """
     level = level_of(sessions)
     own = doubt.spent(spread_between_runs(sessions, candidate))
@@ -153,59 +164,65 @@ def _session_term(
     *,
     relative: bool,
 ) -> tuple[Spread, int]:
-    """Return the spread between sessions and how many sessions it was estimated from."""
+    """Return the spread between sessions and the number of sessions it was estimated from."""
     within_df = sum(len(s.values) - 1 for s in sessions) + len(candidate) - 1
     if within_df >= ENOUGH_DF:
         estimate = spread_between_sessions(sessions, own)
-        # What is assumed was measured of times and energy; of a score it is a mere guess.
+        # The assumed spread was measured for times and energy; for a score it is a guess.
         spread = shrunk(estimate, prior_sd, trusted=relative)
         return spread, len(sessions) if estimate.df else 0
     if within_df == 0 and own.df >= ENOUGH_DF:
-        # Every session is one run: the scatter of runs already is that of sessions.
+        # Every session is one run, so the scatter of runs includes that of sessions.
         return NO_SPREAD, 0
     return shrunk(Spread(0.0, 0.0), prior_sd), 0
 
 
 @dataclass(frozen=True, slots=True)
 class InterleavedContrast(Contrast):
-    """Candidate minus the old code, each with two runs in every block.
+    """Candidate minus old code, each with two runs in every block.
 
-    A linear drift cancels within a block (old, new, new, old), a slow one between blocks does
-    not count, and there is no session to differ by: V = s² (1/J + 1/R).
+    A linear drift cancels within a block (old, new, new, old), and a slow drift between blocks does
+    not enter. Both sides share the session: V = s² (1/J + 1/R).
     """
 
     def with_runs(self, runs: float) -> "InterleavedContrast":
-        """Return what so many runs of each side would make of it, in as many blocks as needed."""
+        """Return the contrast with ``runs`` runs of each side, in as many blocks as needed."""
         known = Spread(self.between_runs.variance, 1.5 * runs - 1)
         level = Level(self.baseline.mean, int(min(runs, 1e9)), 1.0)
         return replace(self, baseline=level, runs=runs, between_runs=known)
 
     @property
-    def kept_df(self) -> float:
-        """Nothing of this estimate enters the next: both sides are measured anew."""
+    def shared_df(self) -> float:
+        """Zero: both sides are measured anew, so nothing of this estimate enters the next."""
         return 0.0
 
     @property
-    def kept_variance(self) -> float:
-        """Nor does anything of the error."""
+    def shared_variance(self) -> float:
+        """Zero, for the same reason."""
         return 0.0
 
     @property
-    def no_runs_settle(self) -> str:
-        """Both sides get more runs, so that only a tolerance of nothing cannot be met."""
+    def no_runs_settle_message(self) -> str:
+        """The message where no number of runs helps.
+
+        Both sides get more runs, so only a tolerance of 0 cannot be met.
+        """
         return "no number of runs settles this: old and new are alike, and the tolerance is 0"
 
-    def remedy(self, runs: int, *, confirmed: bool) -> str:
-        """Name the option that takes so many runs of each side, of the ones that decided."""
+    def runs_option(self, runs: int, *, confirmed: bool) -> str:
+        """Return the option that takes ``runs`` runs of each side.
+
+        ``confirmed`` is whether the runs that decided were those of the confirmation.
+        """
         return f"--pareto-confirm {-(-runs // 2)}" if confirmed else f"--pareto-runs {runs}"
 
 
 def interleaved_contrast(
     blocks: Sequence[SessionValues], candidate: Sequence[float], *, relative: bool
 ) -> InterleavedContrast:
-    """Set the candidate's runs against those of the old code, block by block.
+    """Return the contrast of the candidate's runs with those of the old code, block by block.
 
-    ``blocks`` holds the old code's runs, two to a block, and ``candidate`` as many in the same
+    ``blocks`` holds the old code's runs, two per block, and ``candidate`` as many in the same
     order, all on the working scale.
     """
     level = level_of(blocks)
@@ -221,24 +238,24 @@ def interleaved_contrast(
 
 
 def spread_within_blocks(blocks: Sequence[SessionValues], candidate: Sequence[float]) -> Spread:
-    """Return what is left of the runs after the means of blocks and of sides.
+    """Return the residual spread of the runs after the means of blocks and of sides.
 
-    Analysis of variance of randomised blocks with n of four runs: 3 n - 1 degrees of freedom.
-    Where runs are missing, so that blocks are not whole, the scatter of each side stands in:
-    it holds the drift as well, and errs towards saying too little.
+    Analysis of variance of randomised blocks: n blocks of four runs leave 3 n - 1 degrees of
+    freedom. Where runs are missing and blocks are incomplete, the scatter of each side is used
+    instead. It includes the drift, so it errs towards too few claims.
     """
     if len(candidate) != sum(len(block.values) for block in blocks):
-        together = SessionValues(0, tuple(x for block in blocks for x in block.values))
-        return spread_between_runs([together], candidate)
+        pooled = SessionValues(0, tuple(x for block in blocks for x in block.values))
+        return spread_between_runs([pooled], candidate)
     mean_old = math.fsum(x for block in blocks for x in block.values) / len(candidate)
     mean_new = math.fsum(candidate) / len(candidate)
-    squares, df, place = 0.0, -1.0, 0
+    squares, df, start = 0.0, -1.0, 0
     for block in blocks:
         size = len(block.values)
         old = [x - mean_old for x in block.values]
-        new = [x - mean_new for x in candidate[place : place + size]]
-        middle = math.fsum((*old, *new)) / (2 * size)
-        squares += math.fsum((x - middle) ** 2 for x in (*old, *new))
+        new = [x - mean_new for x in candidate[start : start + size]]
+        block_mean = math.fsum((*old, *new)) / (2 * size)
+        squares += math.fsum((x - block_mean) ** 2 for x in (*old, *new))
         df += 2 * size - 1
-        place += size
+        start += size
     return Spread(squares / df if df > 0 else 0.0, max(df, 0.0))

@@ -1,4 +1,4 @@
-"""The number of a whole set: the paired difference by block jackknife."""
+"""Block jackknife: the paired difference of a number of a whole set, such as FID."""
 
 import math
 from dataclasses import dataclass
@@ -12,16 +12,17 @@ _POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class BlockShift:
-    """The mean difference of n blocks' pseudo-values, harm positive, and how it scatters.
+    """The mean difference of n blocks' pseudo-values, harm positive, and its standard deviation.
 
-    Student's t with n - 1 degrees of freedom alone: a block's value stands for many samples, so
-    that its skewness, estimated from few blocks, is mostly luck. Drawn from 4,000 images of three
-    variants of the example, 400 at a time in 20 blocks, the 90 % interval of the difference of
-    FID covers it 91 % of the time; with Hall's key 92 %, and with `hall.MeanShift`'s floor under
-    the spread, which a difference of many standard errors needs not, 95 %.
+    The test is Student's t alone, with n - 1 degrees of freedom. A block's value stands for many
+    samples, so a skewness estimated from few blocks is mostly chance. Drawn from 4,000 images of
+    three variants of the example, 400 at a time in 20 blocks, the 90 % interval of the difference
+    of FID covers it 91 % of the time; with Hall's test as well, 92 %; with the lower bound of
+    `skew_t.MeanShift` on the spread, which a difference of many standard errors does not need,
+    95 %.
 
-    Source: the jackknife's t of J. W. Tukey (1958); R. G. Miller (1974), "The jackknife: a
-    review", Biometrika 61, 1-15.
+    Source: the jackknife's t of J. W. Tukey (1958); R. G. Miller (1974), "The jackknife: a review",
+    Biometrika 61, 1-15.
     """
 
     n: int
@@ -30,7 +31,7 @@ class BlockShift:
 
     @classmethod
     def of(cls, harm: npt.NDArray[np.float64]) -> "BlockShift":
-        """Summarise the differences of at least two blocks."""
+        """Return the summary of the differences of at least two blocks."""
         return cls(harm.size, float(harm.mean()), float(harm.std(ddof=1)))
 
     @property
@@ -39,26 +40,26 @@ class BlockShift:
         return self.sd / math.sqrt(self.n)
 
     def p_above(self, margin: float) -> float:
-        """Test "the difference is at most ``margin``"; a small p-value says it is above."""
+        """Return the p-value of "the difference is at most ``margin``"; small means above."""
         return self._p(margin - self.estimate)
 
     def p_below(self, margin: float) -> float:
-        """Test "the difference is at least ``margin``"; a small p-value says it is below."""
+        """Return the p-value of "the difference is at least ``margin``"; small means below."""
         return self._p(self.estimate - margin)
 
     def limits(self, alpha: float) -> tuple[float, float]:
         """Return the one-sided limits at ``alpha``: a 1 - 2 alpha interval."""
-        reach = -float(stdtrit(self.n - 1, alpha)) * self.standard_error
-        return self.estimate - reach, self.estimate + reach
+        half_width = -float(stdtrit(self.n - 1, alpha)) * self.standard_error
+        return self.estimate - half_width, self.estimate + half_width
 
     def resolution(self, tolerance: float, alpha: float, pairs: int | None = None) -> float:
-        """Return the shift that is called WORSE with a probability of .8, by ``pairs`` blocks."""
+        """Return the shift that is called WORSE with a probability of .8, with ``pairs`` blocks."""
         n = self.n if pairs is None else pairs
-        reach = float(stdtrit(n - 1, _POWER) - stdtrit(n - 1, alpha))
-        return tolerance + reach * self.sd / math.sqrt(n)
+        quantiles = float(stdtrit(n - 1, _POWER) - stdtrit(n - 1, alpha))
+        return tolerance + quantiles * self.sd / math.sqrt(n)
 
     def pairs_needed(self, tolerance: float, alpha: float) -> float:
-        """Return how many blocks of this size bound an unchanged number within the tolerance."""
+        """Return the number of blocks of this size that bound an unchanged number at power .8."""
         return (float(ndtri(_POWER) - ndtri(alpha)) * self.sd / tolerance) ** 2
 
     def _p(self, distance: float) -> float:

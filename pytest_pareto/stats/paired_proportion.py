@@ -1,4 +1,7 @@
-"""Binary scores: the paired difference of two proportions by Tango's score test."""
+"""Binary scores: the paired difference of two proportions by Tango's score test.
+
+`Flips` counts the discordant pairs and computes p-values, limits, resolution and sample size.
+"""
 
 import math
 from collections.abc import Callable
@@ -11,20 +14,20 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 _POWER = 0.8
 
 _EDGE = 1 - 1e-12
-"""As near to a difference of one as root finding may go; the score is infinite beyond."""
+"""The largest difference that root finding tries; the score is infinite at 1."""
 
 
 def is_binary(*scores: npt.NDArray[np.float64]) -> bool:
-    """Whether every score is 0 or 1."""
+    """Return whether every score is 0 or 1."""
     return all(bool(((side == 0) | (side == 1)).all()) for side in scores)
 
 
 def constrained_variance(harmed: float, helped: float, n: float, margin: float) -> float:
     """Return the variance of one pair's difference if its mean were ``margin``.
 
-    With the likeliest proportions under that constraint, which solve a quadratic.
-    Source: T. Tango (1998), "Equivalence test and confidence interval for the difference
-    in proportions for the paired-sample design", Statistics in Medicine 17, 891-908.
+    It uses the maximum likelihood proportions under that constraint, which solve a quadratic.
+    Source: T. Tango (1998), "Equivalence test and confidence interval for the difference in
+    proportions for the paired-sample design", Statistics in Medicine 17, 891-908.
     """
     linear = (2 * n - harmed + helped) * margin - harmed - helped
     constant = -helped * margin * (1 - margin)
@@ -35,12 +38,12 @@ def constrained_variance(harmed: float, helped: float, n: float, margin: float) 
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """How many of ``n`` binary scores flipped for the worse and for the better.
+    """The counts of ``n`` binary scores that flipped for the worse and for the better.
 
-    A claim needs Tango's score test and the ordinary t test to agree: by enumeration over
-    50 to 1,000 pairs and margins of 0 to .05, the score alone claims WORSE at the margin
-    up to .073 of the time at a nominal .05, t alone NOT_WORSE .13 (.6 with 50 pairs); both
-    together at most .053 and, with 50 pairs, .056.
+    A claim needs Tango's score test and the ordinary t test to agree. By enumeration over 50 to
+    1,000 pairs and margins of 0 to .05, at a nominal .05: the score test alone claims WORSE at the
+    margin up to .073 of the time; t alone claims NOT_WORSE .13 of the time (.6 with 50 pairs); both
+    together claim at most .053 and, with 50 pairs, .056.
     """
 
     harmed: int
@@ -49,7 +52,7 @@ class Flips:
 
     @classmethod
     def of(cls, harm: npt.NDArray[np.float64]) -> "Flips":
-        """Count flips in differences that are -1, 0 or 1, harm positive."""
+        """Return the counts of flips in differences that are -1, 0 or 1, harm positive."""
         return cls(int((harm > 0).sum()), int((harm < 0).sum()), harm.size)
 
     @property
@@ -59,7 +62,7 @@ class Flips:
 
     @property
     def _noise_rate(self) -> float:
-        # How often unchanged code would flip either way: the likeliest rate if both are equal.
+        # The maximum likelihood rate of flips in each direction if both rates are equal.
         return (self.harmed + self.helped) / (2 * self.n)
 
     def score(self, margin: float) -> float:
@@ -68,35 +71,35 @@ class Flips:
         return _ratio((self.estimate - margin) * math.sqrt(self.n), math.sqrt(variance))
 
     def p_above(self, margin: float) -> float:
-        """Test "the difference is at most ``margin``"; a small p-value says it is above."""
+        """Return the p-value of "the difference is at most ``margin``"; small means above."""
         return max(float(ndtr(-self.score(margin))), self._p_t(-self._t(margin)))
 
     def p_below(self, margin: float) -> float:
-        """Test "the difference is at least ``margin``"; a small p-value says it is below."""
+        """Return the p-value of "the difference is at least ``margin``"; small means below."""
         return max(float(ndtr(self.score(margin))), self._p_t(self._t(margin)))
 
     def limits(self, alpha: float) -> tuple[float, float]:
-        """Return the outer ones of the one-sided limits at ``alpha``: a 1 - 2 alpha interval.
+        """Return the wider of both tests' one-sided limits at ``alpha``: a 1 - 2 alpha interval.
 
-        Without a single flip t knows nothing, and Tango's limit is z² / (n + z²): 1.33 %
+        Without a single flip the t test has no spread, and Tango's limit is z² / (n + z²): 1.33 %
         with 200 pairs.
         """
         mirrored = Flips(self.helped, self.harmed, self.n)
         return self._lower(alpha), -mirrored._lower(alpha)
 
     def resolution(self, tolerance: float, alpha: float, pairs: int | None = None) -> float:
-        """Return the shift that flips at this rate let be called WORSE with a probability of .8.
+        """Return the shift that is called WORSE with a probability of .8 at this rate of flips.
 
-        By as many pairs as there are, or by ``pairs``.
+        ``pairs`` is the number of pairs, by default the present one.
 
-        Normal approximation with the flips of unchanged code as they were seen and only
-        harmful ones added. It errs on the safe side, since counts are coarse: by
-        enumeration such a shift is caught 80-90 % of the time, 95 % where nothing flipped.
+        The normal approximation takes the flips of unchanged code as they were observed, and adds
+        harmful ones only. It errs on the safe side, since counts are coarse: by enumeration such a
+        shift is detected 80-90 % of the time, 95 % where nothing flipped.
         """
         noise, n = self._noise_rate, self.n if pairs is None else pairs
         z_alpha, z_power = -float(ndtri(alpha)), float(ndtri(_POWER))
 
-        def surplus(shift: float) -> float:
+        def power_margin(shift: float) -> float:
             spread = 2 * noise + shift - shift**2
             under_null = max(
                 constrained_variance(n * (noise + shift), n * noise, n, tolerance),
@@ -105,16 +108,16 @@ class Flips:
             needed = z_alpha * math.sqrt(under_null) + z_power * math.sqrt(max(spread, 0.0))
             return (shift - tolerance) * math.sqrt(n) - needed
 
-        # Without noise or tolerance no shift at all is a root as well, and means nothing.
+        # Without noise or tolerance a shift of 0 is a root too, and has no meaning.
         least, most = tolerance + 1e-9, 1 - 2 * noise
-        if least >= most or surplus(most) < 0:
+        if least >= most or power_margin(most) < 0:
             return math.inf
-        return _crossing(surplus, least, most)
+        return _root_between(power_margin, least, most)
 
     def pairs_needed(self, tolerance: float, alpha: float) -> float:
-        """Return how many pairs bound an unchanged rate within the tolerance, with power .8.
+        """Return the number of pairs that bound an unchanged rate by the tolerance at power .8.
 
-        At least as many as Tango's limit needs without a single flip: 268 for .01.
+        It is at least what Tango's limit needs without a single flip: 268 for a tolerance of .01.
         """
         z_alpha, z_power = -float(ndtri(alpha)), float(ndtri(_POWER))
         without_flips = z_alpha**2 * (1 - tolerance) / tolerance
@@ -135,20 +138,20 @@ class Flips:
         if self.helped == self.n:
             return -1.0
         z = -float(ndtri(alpha))
-        by_score = _crossing(lambda m: self.score(m) - z, -_EDGE, self.estimate)
+        by_score = _root_between(lambda m: self.score(m) - z, -_EDGE, self.estimate)
         by_t = self.estimate + float(stdtrit(self.n - 1, alpha)) * self._standard_error
         return max(min(by_score, by_t), -1.0)
 
 
 def _ratio(distance: float, spread: float) -> float:
-    """Divide; without any spread every distance is certain, and no distance is none."""
+    """Return ``distance / spread``; without spread ±∞, or 0 for a distance of 0."""
     if spread > 0:
         return distance / spread
     return math.copysign(math.inf, distance) if distance else 0.0
 
 
-def _crossing(f: Callable[[float], float], low: float, high: float) -> float:
-    # It takes a quarter of a second to import, and many sessions have no 0/1 scores.
+def _root_between(f: Callable[[float], float], low: float, high: float) -> float:
+    # The import takes a quarter of a second, and many sessions have no 0/1 scores.
     from scipy.optimize import brentq  # noqa: PLC0415  (see above)
 
     return float(brentq(f, low, high))

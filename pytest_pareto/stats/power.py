@@ -1,6 +1,8 @@
-"""What a comparison could have caught: the smallest regression that it convicts at 80 %.
+"""Power of a comparison: the smallest detectable regression, and the runs or blocks to plan.
 
-What would settle an undecided change: more runs, a better baseline, or neither.
+- `caught_beyond` computes the regression that is detected with 80 % probability.
+- `what_settles` and `runs_to_settle` plan candidate runs for an undecided change.
+- `blocks_for` plans the blocks of an interleaved confirmation.
 """
 
 import math
@@ -17,6 +19,10 @@ from pytest_pareto.stats.variance import Spread
 
 POWER = 0.8
 
+MOST_RUNS = 100
+
+_LARGE_FAMILY = 10
+
 _NODES, _WEIGHTS = (x / 2 for x in np.polynomial.legendre.leggauss(24))
 _QUANTILES = _NODES + 0.5
 _FACTORS = np.geomspace(1.0, 4.0, 20)
@@ -27,33 +33,33 @@ _MOST_SHARED = 0.99
 
 
 def caught_beyond(contrast: Contrast, level: float, confirming: int = 0) -> float:
-    """Return the distance beyond the margin that is caught with 80 % probability.
+    """Return the distance beyond the margin that is detected with 80 % probability.
 
-    At ``level`` at once, or, where ``confirming`` fresh runs follow, by both together.
+    The test is one comparison at ``level``. With ``confirming`` > 0, a flagged change is measured
+    again with so many fresh runs, and both tests must be significant.
     """
     if not confirming:
         return caught_at_once(contrast.error, level)
     again = contrast.with_runs(confirming)
-    return caught_and_confirmed(
+    return detectable_in_two_stages(
         contrast.error,
         again.error,
         level,
-        shared_df=contrast.kept_df,
-        shared_variance=contrast.kept_variance,
+        shared_df=contrast.shared_df,
+        shared_variance=contrast.shared_variance,
     )
 
 
 def caught_at_once(error: Spread, level: float) -> float:
     """Return (t(1 - ``level``, ν) + t(0.8, ν)) √V, the distance beyond the margin.
 
-    Moving the candidate by the margin and so much more, this comparison convicts it in 80 %
-    of all cases, exactly.
+    A candidate moved by the margin plus this distance is called WORSE in exactly 80 % of all cases.
     """
     quantiles = float(stdtrit(error.df, POWER) - stdtrit(error.df, level))
     return quantiles * math.sqrt(error.variance)
 
 
-def caught_and_confirmed(
+def detectable_in_two_stages(
     screen: Spread,
     confirmation: Spread,
     level: float,
@@ -61,13 +67,13 @@ def caught_and_confirmed(
     shared_df: float,
     shared_variance: float = 0.0,
 ) -> float:
-    """Return the distance x beyond the margin that is first suspected and then convicted.
+    """Return the distance x beyond the margin that is first flagged and then confirmed.
 
-    It solves E[Φ(u₁) Φ(u₂)] = 0.8, with u₁ = ((x / √V₁ - t₁) / σ + ρ₁ z) / √(1 - ρ₁²), t₁ the
-    quantile of α = 0.2; u₂ likewise with t₂ s₂, of ``level``. Both meet the same baseline in
-    the same session: z is normal, and ρᵢ² = ``shared_variance`` / Vᵢ. What the screen's spread
-    may be off by is σ, in units of that spread: σ² = ν₁ / χ²(ν₁). The confirmation estimates
-    anew all but h = ``shared_df`` of its degrees of freedom: s₂² = (h + (ν₂ - h) σ²) / ν₂.
+    It solves E[Φ(u₁) Φ(u₂)] = 0.8, with u₁ = ((x / √V₁ - t₁) / σ + ρ₁ z) / √(1 - ρ₁²) and t₁ the
+    quantile of α = 0.2; u₂ likewise with t₂ s₂, of ``level``. Both stages use the same baseline in
+    the same session: z is normal, and ρᵢ² = ``shared_variance`` / Vᵢ. σ is the error of the
+    screen's spread, in units of that spread: σ² = ν₁ / χ²(ν₁). The confirmation estimates anew all
+    but h = ``shared_df`` of its degrees of freedom: s₂² = (h + (ν₂ - h) σ²) / ν₂.
     """
     df = min(screen.df, _MOST_DF)
     sigma2 = df / chdtri(df, _QUANTILES)
@@ -86,67 +92,66 @@ def caught_and_confirmed(
     for threshold, scale in zip(thresholds, scales, strict=True):
         shared = min(shared_variance / scale**2, _MOST_SHARED)
         beyond = ((distances[:, None] / scale - threshold) / sigma)[:, None, :]
-        luck = math.sqrt(shared) * _NORMAL_NODES[None, :, None]
-        powers *= ndtr((beyond + luck) / math.sqrt(1 - shared))
+        shared_deviation = math.sqrt(shared) * _NORMAL_NODES[None, :, None]
+        powers *= ndtr((beyond + shared_deviation) / math.sqrt(1 - shared))
     return float(np.interp(POWER, _NORMAL_WEIGHTS @ (powers @ _WEIGHTS).T, distances))
-
-
-MOST_RUNS = 100
 
 
 def what_settles(
     contrast: Contrast, margin: float, alpha: float, *, relative: bool, confirmed: bool = False
 ) -> str:
-    """Say what would settle a change whose interval holds the margin.
+    """Return advice on what would settle a change whose interval holds the margin.
 
-    A planning formula: the distance and the spread stay as they were estimated, and R
-    candidate runs settle the matter when the half interval t(1 - alpha, ν(R)) √V(R) no
-    longer reaches from the distance to the margin, or, where 100 runs are too few for
-    that, from no change at all to the margin. ``contrast.distance`` is in the harmful
-    direction; ``alpha`` is the level at which the claim at hand is tested, ``confirmed``
-    whether its runs were those that confirm.
+    The advice is more candidate runs, a better baseline, or that neither helps. The planning
+    formula keeps the distance and the spread as estimated. R candidate runs settle the matter when
+    the half interval t(1 - alpha, ν(R)) √V(R) no longer reaches from the distance to the margin,
+    or, where 100 runs are too few for that, from no change at all to the margin.
+    ``contrast.distance`` is in the harmful direction. ``alpha`` is the level of the claim.
+    ``confirmed`` is whether its runs were those of the confirmation.
     """
     gap = abs(contrast.distance - margin)
-    # A small gap may be chance. What even an absent change could not get past is not.
-    hopeless = max(gap, margin)
-    if _half_interval(contrast.session_error, alpha) > hopeless:
-        return _sessions_forbid(contrast, relative=relative)
-    if _half_interval(contrast.with_runs(math.inf).error, alpha) > hopeless:
-        return contrast.no_runs_settle
+    # A small gap may be chance, so an error is too large only if no change would not fit either.
+    widest = max(gap, margin)
+    if _half_interval(contrast.session_error, alpha) > widest:
+        return _session_spread_message(contrast, relative=relative)
+    if _half_interval(contrast.with_runs(math.inf).error, alpha) > widest:
+        return contrast.no_runs_settle_message
     if runs := _runs_for(contrast, gap, alpha):
-        remedy = contrast.remedy(runs, confirmed=confirmed)
-        return f"about {runs} runs would settle it ({remedy})"
-    # The distance seen may be chance too: plan for a change that is not there.
+        option = contrast.runs_option(runs, confirmed=confirmed)
+        return f"about {runs} runs would settle it ({option})"
+    # The observed distance may be chance too: plan for unchanged code.
     if runs := _runs_for(contrast, margin, alpha):
-        remedy = contrast.remedy(runs, confirmed=confirmed)
-        return f"about {runs} runs would settle it if nothing changed ({remedy})"
+        option = contrast.runs_option(runs, confirmed=confirmed)
+        return f"about {runs} runs would settle it if nothing changed ({option})"
     return f"too close to the tolerance to settle with {MOST_RUNS} runs"
 
 
 def runs_to_settle(contrast: Contrast, margin: float, alpha: float) -> int | None:
-    """Return how many candidate runs show, at 80 %, that nothing got worse if nothing did.
+    """Return the number of candidate runs that show, at 80 %, that unchanged code is not worse.
 
-    (t(1 - alpha) + t(0.8)) √V no longer reaches the margin. By the spread alone: who plans by
-    the change that was seen, and looks again, finds too much. None where 100 runs are too few,
-    or no more are needed than there are.
+    With that number (t(1 - alpha) + t(0.8)) √V no longer reaches the margin. The plan uses the
+    spread alone: planning by the observed change, and then testing again, exceeds the level.
+    Returns None where 100 runs are too few, or where the present runs are enough.
     """
-    return _smallest(int(contrast.runs), lambda runs: _sure(contrast, runs, alpha) <= margin)
+    return _fewest_runs(
+        int(contrast.runs), lambda runs: _half_width_at_power(contrast, runs, alpha) <= margin
+    )
 
 
-def _sure(contrast: Contrast, runs: int, alpha: float) -> float:
+def _half_width_at_power(contrast: Contrast, runs: int, alpha: float) -> float:
     return caught_at_once(contrast.with_runs(runs).error, alpha)
 
 
 def _runs_for(contrast: Contrast, gap: float, alpha: float) -> int | None:
     """Return the smallest R up to 100 whose half interval fits, if the present one does not."""
-    return _smallest(
+    return _fewest_runs(
         int(contrast.runs),
         lambda runs: _half_interval(contrast.with_runs(runs).error, alpha) <= gap,
     )
 
 
-def _smallest(too_few: int, fits: Callable[[int], bool]) -> int | None:
-    """Return the smallest number of runs that fits, more than there are, by bisection."""
+def _fewest_runs(too_few: int, fits: Callable[[int], bool]) -> int | None:
+    """Return the smallest number of runs above ``too_few`` that fits, by bisection."""
     enough = MOST_RUNS
     if too_few >= enough or fits(too_few) or not fits(enough):
         return None
@@ -160,7 +165,7 @@ def _half_interval(error: Spread, alpha: float) -> float:
     return float(-stdtrit(error.df, alpha)) * math.sqrt(error.variance)
 
 
-def _sessions_forbid(contrast: Contrast, *, relative: bool) -> str:
+def _session_spread_message(contrast: Contrast, *, relative: bool) -> str:
     spread = math.sqrt(contrast.between_sessions.variance)
     size = f"{100 * to_fraction(spread, relative=True):.2g} %" if relative else f"{spread:.2g}"
     seen = contrast.sessions_seen
@@ -171,22 +176,19 @@ def _sessions_forbid(contrast: Contrast, *, relative: bool) -> str:
     )
 
 
-_LARGE_FAMILY = 10
-
-
 def blocks_for(changes: Sequence[Change], seen: int, level: float) -> int:
-    """Return how many blocks of four runs will tell whether any of ``changes`` is real.
+    """Return the number of blocks of four runs that show whether any of ``changes`` is real.
 
-    The changes look worse after ``seen`` blocks; where all are exact, one more will do.
-    Each has the distance and the spread between runs that it showed, s = √(n V), and is
-    convicted at ``level``, its share of alpha, with 80 % probability where (t(1 - level, 3 n - 1)
-    + t(0.8, 3 n - 1)) s / √n fits between its tolerance and its estimate. At least four blocks,
-    six where many are suspected, and never more than twelve: what is so close to its tolerance
-    may stay undecided.
+    The changes were flagged after ``seen`` blocks. Where all are exact, one more block is enough.
+    The plan takes for each change the observed distance and spread between runs, s = √(n V). Tested
+    at ``level``, its share of alpha, a change is significant with 80 % probability where (t(1 -
+    level, 3 n - 1) + t(0.8, 3 n - 1)) s / √n fits between its tolerance and its estimate. The
+    result is at least four blocks, six where many changes are flagged, and at most twelve: a change
+    so close to its tolerance may stay undecided.
     """
     noisy = [change for change in changes if not change.exact]
     least = LEAST_OF_MANY if len(noisy) > _LARGE_FAMILY else LEAST_BLOCKS
-    # What is exact says the same in every run: one block shows both sides of it again.
+    # An exact metric is the same in every run: one block measures both sides again.
     return max((_blocks_for(change, seen, level, least) for change in noisy), default=1)
 
 
@@ -197,12 +199,12 @@ def _blocks_for(change: Change, seen: int, level: float, least: int) -> int:
         needed = float(stdtrit(df, POWER) - stdtrit(df, level)) * sd / math.sqrt(blocks)
         if needed <= gap:
             return blocks
-    # A suspicion within the tolerance is settled by no number of runs that anybody waits for.
+    # No practical number of runs settles a flagged change that lies within the tolerance.
     return MOST_BLOCKS if gap > 0 else least
 
 
 def _gap_and_spread(change: Change, seen: int) -> tuple[float, float]:
-    """Return how far the estimate is beyond the tolerance, and a run's standard deviation."""
+    """Return how far the estimate is beyond the tolerance, and the standard deviation of a run."""
     low, middle = (to_distance(x, relative=change.relative) for x in (change.low, change.estimate))
     margin = margin_of(change.tolerance, relative=change.relative)
     quantile = -float(stdtrit(change.df or 1.0, change.alpha))

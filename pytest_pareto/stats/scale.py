@@ -1,8 +1,8 @@
-"""The working scale: logarithms where changes are ratios, the metric's unit where not.
+"""The working scale of comparisons, and the level of a run.
 
-One number per run: nothing after this module sees a single call.
-
-What the callers of `compare_runs` and `compare_paired` hand in, checked in one place.
+Relative metrics are compared as logarithms, the others in their own unit. `summarise_run` reduces
+the readings of a run to its level; later modules see levels only. The ``read_*`` and ``require_*``
+functions validate the arguments of `compare_runs` and `compare_paired`.
 """
 
 import math
@@ -12,16 +12,19 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Kind
 
 STORED_ROUNDING = 5.001e-7
-"""The largest relative error of a number stored with 7 significant digits, and a hair."""
+"""The largest relative error of a number stored with 7 significant digits, slightly rounded up."""
 
-_LARGEST = 1e150  # squares of such numbers still fit a float
+_LARGEST = 1e150  # the squares of such numbers still fit a float
 
 
 def require_usable(values: Sequence[float], *, relative: bool, noun: str = "reading") -> None:
-    """Raise ParetoError unless there are values, and a mean of them (or of their logs) exists."""
+    """Raise ParetoError unless there are values, and a mean of them (or of their logs) exists.
+
+    ``noun`` names one value in the message.
+    """
     if len(values) == 0:
         raise ParetoError(f"there is no {noun} to compare; give at least one")
-    # A finite sum has no summand that is not; the rest is for telling which one it is.
+    # The sum is finite only if every value is; the loop below only finds the value to report.
     within = min(values) > 0 if relative else _LARGEST >= max(values) >= min(values) >= -_LARGEST
     if within and math.isfinite(sum(values)):
         return
@@ -49,7 +52,7 @@ def _remedy(value: float, *, relative: bool) -> str:
 
 
 def to_working(levels: Sequence[float], *, relative: bool) -> tuple[float, ...]:
-    """Bring levels in the metric's unit, one per run, to the scale on which they are compared.
+    """Return levels in the metric's unit, one per run, on the scale on which they are compared.
 
     Raises ParetoError where a level is not finite, or not positive although ``relative``.
     """
@@ -58,7 +61,7 @@ def to_working(levels: Sequence[float], *, relative: bool) -> tuple[float, ...]:
 
 
 def to_fraction(distance: float, *, relative: bool) -> float:
-    """Turn a distance on the working scale into a fraction, or leave it in the metric's unit."""
+    """Return a distance on the working scale as a fraction, or unchanged in the metric's unit."""
     if not relative:
         return distance
     try:
@@ -68,14 +71,14 @@ def to_fraction(distance: float, *, relative: bool) -> float:
 
 
 def to_distance(fraction: float, *, relative: bool) -> float:
-    """Turn a fraction back into a distance on the working scale; the inverse of `to_fraction`."""
+    """Return a fraction as a distance on the working scale; the inverse of `to_fraction`."""
     if not relative:
         return fraction
     return math.log1p(fraction) if fraction > -1 else -math.inf
 
 
 def all_same(levels: Sequence[float]) -> bool:
-    """Whether levels are one number, but for the rounding of those that were stored."""
+    """Return whether levels are one number, apart from the rounding of stored ones."""
     first = levels[0]
     return all(abs(x - first) <= 2 * STORED_ROUNDING * max(abs(x), abs(first)) for x in levels)
 
@@ -86,15 +89,15 @@ def margin_of(tolerance: float, *, relative: bool) -> float:
 
 
 def power_of_two(largest: float) -> float:
-    """Return the power of two next above ``largest``, but none beyond about 1e-150 and 1e150.
+    """Return the power of two next above ``largest``, limited to about 1e-150 to 1e150.
 
-    Divided by it numbers keep their digits, and their cubes are numbers too.
+    Numbers divided by it keep their digits, and their cubes neither overflow nor underflow.
     """
     return math.ldexp(1.0, min(max(math.frexp(largest)[1], -498), 499))
 
 
 def harm_sign(better: Better) -> float:
-    """+1 where more is worse, -1 where less is worse."""
+    """Return +1 where more is worse, -1 where less is worse."""
     return 1.0 if better is Better.LOWER else -1.0
 
 
@@ -104,14 +107,14 @@ _TRIMMED_SHARE = 4  # a quarter of the readings at each end: the interquartile m
 def summarise_run(readings: Sequence[float], *, relative: bool) -> float:
     """Return the level of one run, in the unit of its readings.
 
-    The mean after trimming a quarter of the readings at each end, of logarithms and brought
-    back by the exponential where ``relative``. Calls stalled by something else on the
-    machine fall to the trimming: on an H200 trimming a tenth only left 6 and 10 % between
-    processes of two host-bound pipelines, a quarter 5 and 8 %. A median would forgive a
-    process that ran slowly half of the time.
+    The level is the mean after trimming a quarter of the readings at each end. Where ``relative``,
+    it is the mean of logarithms, transformed back by the exponential. Trimming removes calls that
+    other work on the machine stalled: on an H200, trimming a tenth only left differences of 6 and
+    10 % between processes of two host-bound pipelines, a quarter left 5 and 8 %. A median would
+    hide a process that ran slowly half of the time.
 
-    Raises ParetoError where there are no readings, one is not finite, or one is zero or
-    negative although ``relative``.
+    Raises ParetoError where there are no readings, one is not finite, or one is zero or negative
+    although ``relative``.
     """
     require_usable(readings, relative=relative)
     cut = len(readings) // _TRIMMED_SHARE
@@ -119,16 +122,16 @@ def summarise_run(readings: Sequence[float], *, relative: bool) -> float:
 
 
 def mean_level(levels: Sequence[float], *, relative: bool) -> float:
-    """Return the mean of levels on the scale on which they are compared, in their own unit."""
+    """Return the mean of levels, computed on the working scale, in their own unit."""
     if len(levels) == 1:
-        return levels[0]  # to the last digit, which the logarithm would lose
+        return levels[0]  # exactly: the logarithm would lose the last digit
     if relative:
         return math.exp(math.fsum(map(math.log, levels)) / len(levels))
     return math.fsum(levels) / len(levels)
 
 
 def read_better(better: str) -> Better:
-    """Read which way is better.
+    """Return the direction that is better, from its name.
 
     Raises ParetoError unless it is "lower" or "higher".
     """
@@ -138,7 +141,7 @@ def read_better(better: str) -> Better:
 
 
 def read_kind(kind: str) -> Kind:
-    """Read what kind of scores samples have.
+    """Return the kind of scores that samples have, from its name.
 
     Raises ParetoError unless it is "paired" or "ordinal".
     """
@@ -148,7 +151,7 @@ def read_kind(kind: str) -> Kind:
 
 
 def require_terms(*, alpha: float, **limits: float) -> None:
-    """Raise ParetoError unless alpha is a chance below one half and each limit is finite, >= 0."""
+    """Raise ParetoError unless alpha is in (0, 0.5) and each limit is finite and >= 0."""
     for name, value in limits.items():
         if not (math.isfinite(value) and value >= 0):
             raise ParetoError(f"{name} must be a finite number >= 0, not {value!r}")

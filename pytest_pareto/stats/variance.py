@@ -1,8 +1,8 @@
-"""How far runs and sessions scatter, and what that makes of the error of a mean.
+"""Variance components: the spread between runs and between sessions, and the error of a mean.
 
-Everything here is on the working scale (see `scale`), except where a `Session` comes in.
-
-Spread on loan: what other cases of a metric say where a case has almost no history.
+All values are on the working scale (see `scale`), except those of a `Session`. A case with little
+history of its own uses a prior for the spread between runs, estimated from the other cases of the
+metric: `estimate_prior` and `lend`.
 """
 
 import math
@@ -20,26 +20,28 @@ PRIOR_DF = 8.0
 """The weight of the assumed spread between sessions, in sessions."""
 
 ENOUGH_DF = 2.0
-"""With fewer degrees of freedom a case knows almost nothing of its own spread."""
+"""With fewer degrees of freedom, an estimate of a case's own spread is nearly worthless."""
 
 _FLOOR = 1e-5
+
+MIN_CASES_FOR_PRIOR = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """An estimated variance and the degrees of freedom that it rests on."""
+    """An estimated variance and its degrees of freedom."""
 
     variance: float
     df: float
 
 
 NO_SPREAD = Spread(0.0, math.inf)
-"""What does not vary, for certain."""
+"""The spread of something known not to vary."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionValues:
-    """One session on the working scale: one value per run, beside its epoch."""
+    """One session on the working scale: one value per run, with its epoch."""
 
     epoch: int
     values: tuple[float, ...]
@@ -49,8 +51,8 @@ class SessionValues:
 class Level:
     """A mean over runs; ``sessions`` is the effective number of sessions behind it.
 
-    Sessions of J_i runs count as J² / ΣJ_i², as many as equal ones would have to be for
-    the same error of the mean.
+    Sessions of J_i runs count as J² / ΣJ_i²: the number of equal sessions that would have the same
+    error of the mean.
     """
 
     mean: float
@@ -59,12 +61,12 @@ class Level:
 
 
 def on_working_scale(sessions: Iterable[Session], *, relative: bool) -> list[SessionValues]:
-    """Bring stored sessions, in the metric's unit, to the working scale."""
+    """Return stored sessions, in the metric's unit, on the working scale."""
     return [SessionValues(s.epoch, to_working(s.runs, relative=relative)) for s in sessions]
 
 
 def level_of(sessions: Sequence[SessionValues]) -> Level:
-    """Return the level that is accepted now: the mean over all runs of the newest epoch."""
+    """Return the level accepted now: the mean over all runs of the newest epoch."""
     current = [s.values for s in sessions if s.epoch == sessions[-1].epoch]
     runs = sum(map(len, current))
     mean = math.fsum(math.fsum(values) for values in current) / runs
@@ -72,11 +74,11 @@ def level_of(sessions: Sequence[SessionValues]) -> Level:
 
 
 def spread_between_runs(sessions: Sequence[SessionValues], candidate: Sequence[float]) -> Spread:
-    """Pool the scatter of runs around their session's mean, over all epochs and the candidate.
+    """Return the pooled spread of runs around the means of their sessions.
 
-    Where sessions of one or two runs leave almost no degrees of freedom, the scatter around
-    the means of epochs stands in. It holds the differences between sessions too, and so
-    errs towards saying too little.
+    All epochs and the candidate contribute. Where sessions of one or two runs leave almost no
+    degrees of freedom, the spread around the means of epochs is used instead. It includes the
+    differences between sessions, so it errs towards too few claims.
     """
     within = _pooled([*(s.values for s in sessions), candidate])
     if within.df >= ENOUGH_DF:
@@ -87,10 +89,10 @@ def spread_between_runs(sessions: Sequence[SessionValues], candidate: Sequence[f
 
 
 def spread_between_sessions(sessions: Sequence[SessionValues], runs: Spread) -> Spread:
-    """Estimate what sessions of one epoch differ by, beyond what their runs explain.
+    """Return the spread of sessions within epochs beyond what their runs explain.
 
-    The moment estimator of one-way analysis of variance with unequal groups, nested in
-    epochs: (MSB - s²) / n₀, no less than 0; n₀ = Σ(N_e - Σn_i²/N_e) / df.
+    The moment estimator of one-way analysis of variance with unequal groups, nested in epochs: (MSB
+    - s²) / n₀, at least 0; n₀ = Σ(N_e - Σn_i²/N_e) / df.
     """
     squares, df, weight = 0.0, 0, 0.0
     for group in _by_epoch(sessions):
@@ -106,10 +108,10 @@ def spread_between_sessions(sessions: Sequence[SessionValues], runs: Spread) -> 
 
 
 def shrunk(estimate: Spread, prior_sd: float, *, trusted: bool = True) -> Spread:
-    """Weigh an assumed spread between sessions with the estimated one.
+    """Return the estimated spread between sessions, shrunk towards the assumed one.
 
-    (ν₀ prior² + df s²) / (ν₀ + df) with ν₀ = 8. Without an assumption (``prior_sd`` 0), or
-    with one that is not ``trusted``, the estimate stands alone as soon as there is one.
+    (ν₀ prior² + df s²) / (ν₀ + df) with ν₀ = 8. Without an assumption (``prior_sd`` 0), or with one
+    that is not ``trusted``, the estimate is used alone as soon as there is one.
     """
     if estimate.df > 0 and (prior_sd == 0 or not trusted):
         return estimate
@@ -123,15 +125,15 @@ def combined(*parts: tuple[Spread, float]) -> Spread:
     """Return the variance Σ weight · variance, with its degrees of freedom by Satterthwaite."""
     shares = [(weight * spread.variance, spread.df) for spread, weight in parts]
     total = math.fsum(variance for variance, _ in shares)
-    doubt = math.fsum((variance / total) ** 2 / df for variance, df in shares if variance > 0)
-    return Spread(total, 1 / doubt if doubt > 0 else math.inf)
+    inverse_df = math.fsum((variance / total) ** 2 / df for variance, df in shares if variance > 0)
+    return Spread(total, 1 / inverse_df if inverse_df > 0 else math.inf)
 
 
 def floored(spread: Spread, values: Iterable[float], *, relative: bool) -> Spread:
-    """Keep a spread from claiming more than the clock, the counter and the file can tell.
+    """Return the spread, but not below the precision of the clock, the counter and the file.
 
-    1e-5 of the level: twenty times the rounding of a number stored with 7 digits, and
-    finer than any clock read over one call. ``values`` are those that were compared; their
+    The bound is 1e-5 of the level: twenty times the rounding of a number stored with 7 digits, and
+    finer than any clock read over one call. ``values`` are the values that were compared; their
     size matters where the scale is absolute.
     """
     sd = _FLOOR if relative else _FLOOR * max(map(abs, values))
@@ -141,7 +143,7 @@ def floored(spread: Spread, values: Iterable[float], *, relative: bool) -> Sprea
 def case_spread(
     baseline: Sequence[Session], candidate: Sequence[float], *, relative: bool
 ) -> Spread:
-    """Return what one case's own runs say of its spread between runs: what it can lend.
+    """Return the spread between runs of one case, from its own runs: the input of `estimate_prior`.
 
     ``baseline`` and ``candidate`` are levels in the metric's unit, as for `compare_levels`.
     """
@@ -167,35 +169,32 @@ def _by_epoch(sessions: Sequence[SessionValues]) -> list[list[tuple[float, ...]]
     return list(epochs.values())
 
 
-FEWEST_LENDERS = 3
-
-
 def estimate_prior(spreads: Sequence[Spread]) -> Spread | None:
-    """Estimate how the spreads of a metric's cases are distributed: their centre and weight.
+    """Return the distribution of the spreads of a metric's cases: its centre and weight.
 
-    Variances are taken as s₀² F(df, ν₀); ν₀ and s₀² come from the mean and the variance of
-    log s² (Smyth 2004, doi:10.2202/1544-6115.1027, §6.2). The more the cases differ, the
-    smaller ν₀: that is what keeps a noisy case from being judged by its quiet neighbours.
-    Returns None where fewer than three cases have a spread to lend.
+    Variances are modelled as s₀² F(df, ν₀); ν₀ and s₀² come from the mean and the variance of log
+    s² (Smyth 2004, doi:10.2202/1544-6115.1027, §6.2). The more the cases differ, the smaller ν₀: a
+    noisy case is then not judged by the spread of quieter ones. Returns None where fewer than three
+    cases have a usable spread.
     """
-    lenders = [s for s in spreads if s.df >= 1 and s.variance > 0]
-    if len(lenders) < FEWEST_LENDERS:
+    usable = [s for s in spreads if s.df >= 1 and s.variance > 0]
+    if len(usable) < MIN_CASES_FOR_PRIOR:
         return None
-    df = np.array([s.df for s in lenders])
-    variance = np.array([s.variance for s in lenders])
+    df = np.array([s.df for s in usable])
+    variance = np.array([s.variance for s in usable])
     centred = np.log(variance) - digamma(df / 2) + np.log(df / 2)
     mean = float(centred.mean())
     excess = float(centred.var(ddof=1) - polygamma(1, df / 2).mean())
-    # However alike they look, the lenders know no more together than their runs told them.
+    # However similar the cases are, the prior has no more information than all their runs.
     most = float(df.sum())
     prior_df = min(2 * inverse_trigamma(excess), most) if excess > 0 else most
     return Spread(float(np.exp(mean + digamma(prior_df / 2) - np.log(prior_df / 2))), prior_df)
 
 
 def lend(own: Spread, prior: Spread | None) -> Spread:
-    """Return the spread to judge a case by: its own where it has one, else a weighted loan.
+    """Return the spread to judge a case by: its own where it has one, else moderated by the prior.
 
-    Own history goes first since spreads differ tenfold between cases of one metric.
+    The case's own history goes first, since spreads differ tenfold between cases of one metric.
     """
     if prior is None or own.df >= ENOUGH_DF:
         return own
@@ -206,8 +205,8 @@ def lend(own: Spread, prior: Spread | None) -> Spread:
 def inverse_trigamma(value: float) -> float:
     """Return the x > 0 with trigamma(x) = ``value`` > 0.
 
-    Newton's method on 1 / trigamma, which is convex and nearly a line. Since trigamma(x) is
-    below 1 / (x - 1/2), it starts above the root and descends to it (Smyth 2004, appendix).
+    Newton's method on 1 / trigamma, which is convex and nearly linear. Since trigamma(x) is below 1
+    / (x - 1/2), the iteration starts above the root and descends to it (Smyth 2004, appendix).
     """
     x, step = 0.5 + 1 / value, math.inf
     while abs(step) > 1e-10 * x:

@@ -1,4 +1,4 @@
-"""Builders of baselines: only what a test cares about is spelled out."""
+"""Builders of baselines with defaults for everything that a test does not specify."""
 
 import os
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def baseline() -> Callable[..., Baseline]:
 def fail_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str, int, BaseException], Callable[[], int]]:
-    """Let the n-th call of an os function fail; return a count of its calls."""
+    """Make the n-th call of an os function fail; return a counter of its calls."""
 
     def fail(name: str, call: int, error: BaseException) -> Callable[[], int]:
         real = getattr(os, name)

@@ -1,4 +1,4 @@
-"""From a judged session to an accepted baseline, without pytest: what gets in, what does not."""
+"""From a judged session to an accepted baseline, without pytest."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pareto.baseline.acceptance import accept, chosen_changes, needs_reason
 from pytest_pareto.baseline.candidate import (
-    ABOUT,
+    OFFERS_FILE,
     SESSION,
     Candidate,
     holds_candidate,
@@ -53,7 +53,7 @@ def slower_session(before: Baseline) -> Judged:
 
 @pytest.fixture
 def stored(tmp_path: Path) -> tuple[Path, Baseline]:
-    """The past as it lies on disk, read back."""
+    """The past baseline, written and read back."""
     folder = tmp_path / "pareto_baselines"
     write(folder, KEY, Baseline(KEY, {}, {}), past())
     return folder, load(folder, KEY)
@@ -61,7 +61,7 @@ def stored(tmp_path: Path) -> tuple[Path, Baseline]:
 
 @pytest.fixture
 def candidate(stored: tuple[Path, Baseline], tmp_path: Path) -> Candidate:
-    """What the slower session leaves, through its files."""
+    """The candidate of the slower session, written and read back."""
     home = tmp_path / ".pareto_candidate" / SESSION
     write_candidate(home, plan_candidate(stored[1], slower_session(stored[1])))
     return read_candidate(home.parent)
@@ -72,7 +72,7 @@ def all_of(candidate: Candidate, *case_ids: str, named: bool = False) -> dict[st
     return {case: changes for case, changes in chosen.items() if changes}
 
 
-def test_it_has_what_changed_and_no_more(candidate: Candidate) -> None:
+def test_it_has_the_changes_and_nothing_else(candidate: Candidate) -> None:
     actions = {
         (case, name): change.action
         for case, offer in candidate.offers.items()
@@ -90,7 +90,7 @@ def test_it_has_what_changed_and_no_more(candidate: Candidate) -> None:
     }
 
 
-def test_accepting_one_case_is_what_an_update_writes_of_it(
+def test_accepting_one_case_equals_an_update_of_it(
     stored: tuple[Path, Baseline], candidate: Candidate
 ) -> None:
     folder, before = stored
@@ -106,7 +106,7 @@ def test_accepting_one_case_is_what_an_update_writes_of_it(
     assert after.cases[B] == before.cases[B]
 
 
-def test_what_is_accepted_is_green_and_what_is_not_stays_red(
+def test_accepted_cases_pass_and_others_still_fail(
     stored: tuple[Path, Baseline], candidate: Candidate
 ) -> None:
     before = stored[1]
@@ -121,7 +121,7 @@ def test_what_is_accepted_is_green_and_what_is_not_stays_red(
     assert measured(runs, other).judgement.failed
 
 
-def test_what_is_gone_goes_only_by_its_name(
+def test_a_missing_case_is_dropped_only_by_its_name(
     stored: tuple[Path, Baseline], candidate: Candidate
 ) -> None:
     before = stored[1]
@@ -143,7 +143,7 @@ def test_a_baseline_that_changed_since_is_refused(
     changed = replace(moved, cases={**moved.cases, A: case})
     with pytest.raises(BaselineError, match="not the one that this candidate was judged by"):
         accept(changed, candidate, all_of(candidate, A), "second")
-    # Another case's change is in nobody's way.
+    # A change of another case does not matter.
     assert accept(changed, candidate, all_of(candidate, B), "second").steps
 
 
@@ -157,7 +157,7 @@ def test_accepting_twice_changes_nothing(
     assert twice.after.cases == once.cases
 
 
-def test_what_got_worse_takes_a_reason_and_what_got_better_none(candidate: Candidate) -> None:
+def test_only_a_worse_entry_needs_a_reason(candidate: Candidate) -> None:
     wanted = {
         case: needs_reason(change.action for change in candidate.offers[case].changes.values())
         for case in (A, B, GONE)
@@ -181,7 +181,7 @@ def test_a_failed_and_an_incomplete_case_have_nothing_to_accept() -> None:
     assert offers[GONE].verdict is Verdict.BROKEN
 
 
-def test_what_has_no_level_is_left_out_and_told(stored: tuple[Path, Baseline]) -> None:
+def test_a_metric_without_a_level_is_left_out_with_a_reason(stored: tuple[Path, Baseline]) -> None:
     before = stored[1]
     now = slower_session(before)
     known = {key: runs for key, runs in now.levels.items() if key != (A, "device")}
@@ -204,7 +204,7 @@ def test_what_has_no_level_is_left_out_and_told(stored: tuple[Path, Baseline]) -
     assert left_out == {"device": "it stopped early, with 50 of 100 samples"}
 
 
-def test_a_reason_outlives_the_session_that_it_was_given_with(
+def test_a_reason_is_kept_past_its_session(
     stored: tuple[Path, Baseline], candidate: Candidate
 ) -> None:
     now = accept(stored[1], candidate, all_of(candidate, A), "more steps").after
@@ -229,7 +229,7 @@ def test_the_next_level_has_a_reason_of_its_own(
     assert history.reason == ""
 
 
-def test_of_a_session_that_was_cut_short_nothing_is_offered(tmp_path: Path) -> None:
+def test_an_interrupted_session_offers_nothing(tmp_path: Path) -> None:
     write_candidate(tmp_path / SESSION, refused_candidate(KEY, "it was cut short"))
     assert read_candidate(tmp_path).refused == "it was cut short"
     assert not read_candidate(tmp_path).offers
@@ -244,10 +244,10 @@ def test_of_a_session_that_was_cut_short_nothing_is_offered(tmp_path: Path) -> N
         (lambda about: about["offers"][A]["changes"].update(extra={}), "cannot be used"),
     ],
 )
-def test_a_spoilt_candidate_is_refused(
+def test_a_corrupt_candidate_is_refused(
     candidate: Candidate, tmp_path: Path, harm: Any, message: str
 ) -> None:
-    file = tmp_path / ".pareto_candidate" / SESSION / ABOUT
+    file = tmp_path / ".pareto_candidate" / SESSION / OFFERS_FILE
     about = json.loads(file.read_text())
     harm(about)
     file.write_text(json.dumps(about))
@@ -255,18 +255,18 @@ def test_a_spoilt_candidate_is_refused(
         read_candidate(tmp_path / ".pareto_candidate")
 
 
-def test_an_entry_that_is_lacking_is_told(candidate: Candidate, tmp_path: Path) -> None:
+def test_a_missing_entry_is_reported(candidate: Candidate, tmp_path: Path) -> None:
     for file in (tmp_path / ".pareto_candidate" / SESSION / KEY).rglob("*.json"):
         file.unlink()
     with pytest.raises(BaselineError, match="lacks its entry of 'device'"):
         read_candidate(tmp_path / ".pareto_candidate")
 
 
-@pytest.mark.parametrize("at", [f"{SESSION}/{ABOUT}", f"{SESSION}/{KEY}", SESSION, "deep"])
+@pytest.mark.parametrize("at", [f"{SESSION}/{OFFERS_FILE}", f"{SESSION}/{KEY}", SESSION, "deep"])
 def test_a_link_in_an_artifact_is_not_followed(
     candidate: Candidate, tmp_path: Path, at: str
 ) -> None:
-    """It could lead to any file of whoever accepts, out of the artifact or from within it."""
+    """It could lead to any file of the user who accepts, outside the artifact or within."""
     folder = tmp_path / ".pareto_candidate"
     if at == "deep":
         at = next((folder / SESSION / KEY).rglob("*.json")).relative_to(folder).as_posix()
@@ -279,8 +279,8 @@ def test_a_link_in_an_artifact_is_not_followed(
 def test_nothing_is_read_through_a_link_before_it_is_refused(
     candidate: Candidate, tmp_path: Path
 ) -> None:
-    """It would be waited for, or read without end."""
-    file = tmp_path / ".pareto_candidate" / SESSION / ABOUT
+    """The read could block, or never end."""
+    file = tmp_path / ".pareto_candidate" / SESSION / OFFERS_FILE
     file.unlink()
     (tmp_path / "no text").write_bytes(b"\xff\x00")
     file.symlink_to(tmp_path / "no text")
@@ -288,23 +288,23 @@ def test_nothing_is_read_through_a_link_before_it_is_refused(
         read_candidate(tmp_path / ".pareto_candidate")
 
 
-def test_the_folder_that_was_named_may_be_a_link(candidate: Candidate, tmp_path: Path) -> None:
+def test_the_given_folder_may_be_a_link(candidate: Candidate, tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to(".pareto_candidate")
     assert read_candidate(tmp_path / "latest").offers == candidate.offers
 
 
-def test_where_there_is_none_the_way_to_one_is_told(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_candidate_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(BaselineError, match="there is no candidate in"):
         read_candidate(tmp_path / "nowhere")
 
 
-def test_only_a_folder_of_candidates_is_taken_for_one(candidate: Candidate, tmp_path: Path) -> None:
+def test_candidate_folders_are_recognised(candidate: Candidate, tmp_path: Path) -> None:
     assert holds_candidate(tmp_path / ".pareto_candidate")
     assert holds_candidate(tmp_path / "nowhere")
     assert not holds_candidate(tmp_path)
 
 
-def test_of_a_candidate_only_its_newest_session_is_believed(
+def test_only_the_newest_session_of_a_candidate_is_used(
     stored: tuple[Path, Baseline], candidate: Candidate
 ) -> None:
     """It may come from a pull request, whose code could have written anything into it."""
@@ -328,7 +328,7 @@ def test_of_a_candidate_only_its_newest_session_is_believed(
         accept(before, named, all_of(candidate, A), "x")
 
 
-def test_no_words_of_a_candidate_get_into_the_baseline(
+def test_reasons_in_a_candidate_are_discarded(
     stored: tuple[Path, Baseline], candidate: Candidate
 ) -> None:
     before, content = stored[1], candidate.content
@@ -340,7 +340,7 @@ def test_no_words_of_a_candidate_get_into_the_baseline(
     assert {s.reason for s in after.cases[B].metrics["device"].sessions} == {""}
 
 
-def test_what_is_gone_is_not_dropped_because_a_candidate_says_so(candidate: Candidate) -> None:
+def test_a_candidate_alone_cannot_drop_an_entry(candidate: Candidate) -> None:
     offer = candidate.offers[GONE]
     changes = {name: replace(change, only_named=False) for name, change in offer.changes.items()}
     assert not chosen_changes(replace(offer, changes=changes), named=False)

@@ -1,4 +1,4 @@
-"""Text and nouns: nothing lost but digits that mean nothing, and git can merge it."""
+"""Encoding and decoding: nothing is lost but insignificant digits, and git can merge the text."""
 
 import json
 import math
@@ -24,7 +24,7 @@ from pytest_pareto.model.metric import Better, Kind, Scope
 STEADY = settings(deadline=None, derandomize=True)
 _ENVIRONMENTS = ("e1", "e2")
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-# What node ids hold in the wild, and what would break a hand-made format.
+# Characters of real node ids, and some that would break a hand-made format.
 _NAMES = st.text(max_size=12) | st.sampled_from(
     [
         "a::b[x::y]#n",
@@ -103,7 +103,7 @@ def _expected(history: MetricHistory) -> MetricHistory:
 
 @STEADY
 @given(_modules())
-def test_a_module_comes_back_as_it_was_up_to_rounding(cases: dict[str, CaseHistory]) -> None:
+def test_a_module_is_unchanged_up_to_rounding(cases: dict[str, CaseHistory]) -> None:
     text, samples = codec.encode_module(cases.values()), codec.encode_samples(cases.values())
     back = _decode(text, samples)
     assert back == {
@@ -180,7 +180,7 @@ def test_golden_file(case: Case, history: History) -> None:
     )
 
 
-def test_an_unknown_environment_is_told_with_its_place(case: Case, history: History) -> None:
+def test_an_unknown_environment_is_reported_with_its_place(case: Case, history: History) -> None:
     one = case(
         "t/test_m.py::test_a",
         latency=replace(
@@ -227,7 +227,7 @@ def _with_one_node_replaced(
 
 @STEADY
 @given(_modules(), _JSON, st.booleans(), st.data())
-def test_whatever_a_file_holds_it_is_read_or_refused_with_a_message(
+def test_any_content_is_read_or_refused_with_a_message(
     cases: dict[str, CaseHistory], node: object, main: bool, data: st.DataObject
 ) -> None:
     texts = [codec.encode_module(cases.values()), codec.encode_samples(cases.values()) or "{}"]
@@ -241,7 +241,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused_with_a_message(
     assert message.startswith(("m.json", "m.samples.json"))
 
 
-def test_what_json_cannot_say_does_not_come_back(case: Case, history: History) -> None:
+def test_values_outside_json_are_refused(case: Case, history: History) -> None:
     for name, value in (("latency", math.nan), ("peak_memory", math.inf)):
         text = codec.encode_module(
             [case("t/test_m.py::test_a", **{name: history(name, (value,), env="e1")})]
@@ -251,7 +251,7 @@ def test_what_json_cannot_say_does_not_come_back(case: Case, history: History) -
 
 
 def test_samples_stay_small(case: Case, history: History) -> None:
-    """30 cases x 3 metrics x 200 samples: what a repository is asked to carry."""
+    """30 cases x 3 metrics x 200 samples must fit in a repository."""
     ids = tuple(f"prompt-{i:04d}/seed-{i % 4}" for i in range(200))
 
     def scores(number: int) -> MetricHistory:
@@ -276,7 +276,7 @@ def test_samples_stay_small(case: Case, history: History) -> None:
     assert len(json.dumps(content)) > 0.6e6
 
 
-def test_an_environment_comes_back_as_it_was(gpu: Environment) -> None:
+def test_an_environment_is_unchanged(gpu: Environment) -> None:
     text = codec.encode_environment(gpu)
     assert codec.decode_environment(text, "e.json") == gpu
     assert (
@@ -339,7 +339,7 @@ def test_any_environment_keeps_its_content_and_its_key(environment: Environment)
         ({"schema": 9}, "e.json: schema 9 was written by a newer pytest-pareto; upgrade"),
     ],
 )
-def test_a_faulty_environment_is_told_with_its_place(
+def test_a_faulty_environment_is_reported_with_its_place(
     gpu: Environment, changes: Mapping[str, Any], message: str
 ) -> None:
     content = json.loads(codec.encode_environment(gpu)) | changes
@@ -351,7 +351,7 @@ def test_a_faulty_environment_is_told_with_its_place(
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     command = ["git", *identity, *arguments]
-    # Only this test's settings count: no hooks, no signing, no merge drivers of the user's.
+    # Only this test's settings: no hooks, no signing, no merge drivers of the user.
     alone = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     return subprocess.run(
         command, cwd=folder, env=alone, capture_output=True, text=True, check=False
@@ -376,7 +376,7 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not i
 
 @pytest.fixture
 def four_versions(case: Case, history: History) -> tuple[dict[str, CaseHistory], ...]:
-    """A module, two branches that each changed one of two neighbouring metrics, and both."""
+    """Return a module, two branches that each changed one of two neighbouring metrics, and both."""
 
     def version(energy: float, latency: float) -> dict[str, CaseHistory]:
         one = case(
@@ -401,10 +401,10 @@ def test_git_merges_changes_of_neighbouring_metrics(
 
 
 @needs_git
-def test_git_would_not_if_lines_of_metrics_touched(
+def test_git_would_not_merge_adjacent_lines(
     tmp_path: Path, four_versions: tuple[dict[str, CaseHistory], ...]
 ) -> None:
-    """The control: the same content without the name between two metrics' lines."""
+    """The control: the same content without the name between the lines of two metrics."""
     base, ours, theirs, _ = (
         codec.encode_module(v.values()).replace(":\n          ", ": ") for v in four_versions
     )

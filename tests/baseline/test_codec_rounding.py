@@ -1,4 +1,4 @@
-"""What a baseline is once its files are written and read again."""
+"""A baseline with the digits that its files keep."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pytest_pareto.model.baseline import Baseline
 from tests.sessions import Levels, baseline, remembered
 
 
-def test_it_is_what_writing_and_reading_makes_of_it(tmp_path: Path) -> None:
+def test_as_stored_equals_writing_and_reading(tmp_path: Path) -> None:
     levels: Levels = {"device": [1 / 3, 2 / 3], "score": [[1 / 3, 0.25]] * 2}
     held = baseline(remembered("m.py::a", levels), remembered("n.py::b", {"device": [1 / 7]}))
     empty = Baseline(held.hardware_key, {}, {})

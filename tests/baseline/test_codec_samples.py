@@ -74,13 +74,13 @@ def _reader(**changes: Any) -> SamplesReader:
     return SamplesReader(json.dumps(content | changes), "t.samples.json", "t.json")
 
 
-def test_samples_are_handed_out_once() -> None:
+def test_samples_are_taken_once() -> None:
     reader = _reader()
     assert reader.take("test_a", "accuracy") == Samples(("a", "b"), (0.5, 1.0))
     reader.refuse_leftovers()
 
 
-def test_an_id_list_that_nobody_uses_is_no_fault() -> None:
+def test_an_unused_id_list_is_accepted() -> None:
     # Two branches may each replace one of the two last users of a list.
     reader = _reader(ids={"k": ["a", "b"], "unused": ["z"]})
     reader.take("test_a", "accuracy")
@@ -130,7 +130,7 @@ def test_an_id_list_that_nobody_uses_is_no_fault() -> None:
         ({"more": 1}, "t.samples.json: Object contains unknown field `more`."),
     ],
 )
-def test_every_fault_is_told_with_its_place(changes: dict[str, Any], message: str) -> None:
+def test_every_fault_is_reported_with_its_place(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(BaselineError) as caught:
         _reader(**changes).take("test_a", "accuracy")
     assert str(caught.value).startswith(message)
@@ -142,7 +142,7 @@ def test_scores_of_no_paired_metric_are_refused() -> None:
     assert str(caught.value).startswith(f"{_PLACE}: samples of what is no paired metric of t.json.")
 
 
-def test_a_missing_file_holds_nothing() -> None:
+def test_a_missing_file_is_empty() -> None:
     reader = SamplesReader(None, "t.samples.json", "t.json")
     reader.refuse_leftovers()
     with pytest.raises(BaselineError, match="expected the samples of a paired metric"):

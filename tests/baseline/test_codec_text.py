@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_pareto.baseline.codec import Tree, block, in_full, line
+from pytest_pareto.baseline.codec import Tree, exact_number, json_block, json_line
 from pytest_pareto.model.formatting import significant
 
 STEADY = settings(deadline=None, derandomize=True)
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def test_leaves_stand_on_lines_of_their_own_in_sorted_order() -> None:
+def test_leaves_have_lines_of_their_own_in_sorted_order() -> None:
     tree: Tree = {"b": {"y": '{"k": 1}', "x": "[]"}, "a": "1", "c": {}}
     expected = """\
 {
@@ -27,14 +27,14 @@ def test_leaves_stand_on_lines_of_their_own_in_sorted_order() -> None:
   },
   "c": {}
 }"""
-    assert block(tree) == expected
-    assert json.loads(block(tree)) == {"a": 1, "b": {"x": [], "y": {"k": 1}}, "c": {}}
+    assert json_block(tree) == expected
+    assert json.loads(json_block(tree)) == {"a": 1, "b": {"x": [], "y": {"k": 1}}, "c": {}}
 
 
 @STEADY
 @given(st.text())
 def test_a_line_is_one_line_of_ascii_whatever_the_text(text: str) -> None:
-    written = line({text: text})
+    written = json_line({text: text})
     assert written.isascii()
     assert len(written.splitlines()) == 1
     assert json.loads(written) == {text: text}
@@ -42,7 +42,7 @@ def test_a_line_is_one_line_of_ascii_whatever_the_text(text: str) -> None:
 
 @STEADY
 @given(_FINITE, st.sampled_from([4, 7]))
-def test_rounding_is_within_half_a_digit_and_its_own_rounding(value: float, digits: int) -> None:
+def test_rounding_is_within_half_a_digit_and_idempotent(value: float, digits: int) -> None:
     rounded = significant(value, digits)
     assert significant(rounded, digits) == rounded
     assert math.copysign(1, rounded) == math.copysign(1, value) or rounded == 0
@@ -64,7 +64,7 @@ def test_rounding_keeps_significant_digits(value: float, digits: int, rounded: f
 
 def test_negative_zero_is_zero() -> None:
     assert math.copysign(1, significant(-0.0, 7)) == 1
-    assert line(in_full(-0.0)) == "0"
+    assert json_line(exact_number(-0.0)) == "0"
 
 
 @pytest.mark.parametrize(
@@ -78,5 +78,5 @@ def test_negative_zero_is_zero() -> None:
     ],
 )
 def test_exact_values_are_written_in_full(value: float, text: str) -> None:
-    assert line(in_full(value)) == text
+    assert json_line(exact_number(value)) == text
     assert json.loads(text) == value

@@ -1,4 +1,4 @@
-"""What is read of a folder, and which trouble is told."""
+"""Reading folders and files, and the errors of that."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_listing_json_files(directory: Path, fail_at: FailAt) -> None:
         files.json_files(directory)
 
 
-def test_whether_a_directory_is_there(directory: Path, fail_at: FailAt) -> None:
+def test_whether_a_directory_exists(directory: Path, fail_at: FailAt) -> None:
     assert files.directory_exists(directory)
     assert not files.directory_exists(directory / "none")
     for path in (directory / "a.json", directory / "a.json" / "deeper" / "still"):
@@ -54,7 +54,7 @@ def test_whether_a_directory_is_there(directory: Path, fail_at: FailAt) -> None:
         files.directory_exists(directory)
 
 
-def test_whoever_chose_the_place_hears_by_which_option(directory: Path) -> None:
+def test_errors_name_the_option_of_the_folder(directory: Path) -> None:
     with (
         pytest.raises(BaselineError, match=r"a directory\. Choose another folder with --this\.$"),
         files.chosen_with("--this"),

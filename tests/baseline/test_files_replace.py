@@ -1,4 +1,4 @@
-"""Files replaced all together or not at all, whatever fails on the way."""
+"""Replacing files all together or not at all, whatever fails."""
 
 import json
 import os
@@ -36,12 +36,12 @@ def _replace(directory: Path) -> None:
     files.replace_all({directory / name: text for name, text in NEW.items()})
 
 
-def test_files_are_written_made_and_removed(directory: Path) -> None:
+def test_files_are_replaced_created_and_removed(directory: Path) -> None:
     _replace(directory)
     assert _content(directory) == {k: v for k, v in NEW.items() if v is not None}
 
 
-def test_new_files_are_as_readable_as_any_other(directory: Path) -> None:
+def test_new_files_have_the_usual_permissions(directory: Path) -> None:
     _replace(directory)
     (directory / "plain").touch()
     assert (directory / "a.json").stat().st_mode == (directory / "plain").stat().st_mode
@@ -82,7 +82,7 @@ def test_an_interrupt_leaves_the_old_baseline_and_stays_an_interrupt(
     assert _content(directory) == OLD
 
 
-def test_a_file_that_cannot_be_put_back_is_named(
+def test_a_file_that_cannot_be_restored_is_named(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.replace
@@ -143,26 +143,26 @@ def test_a_crash_leaves_every_file_whole(
     left = _content(directory)
     assert sum(left[name] == NEW[name] for name in OLD) == replaced
     assert all(left[name] in (OLD[name], NEW[name]) for name in OLD)
-    # What the crash left behind is never taken for a baseline.
+    # Leftovers of the crash are never read as a baseline.
     read = [path.relative_to(directory).as_posix() for path in files.json_files(directory)]
     assert sorted(read) == sorted(OLD)
 
 
 @pytest.mark.parametrize("name", ["", "none", "none/deeper"])
-def test_a_writable_place_passes_and_stays_as_it_was(directory: Path, name: str) -> None:
+def test_a_writable_folder_passes_and_is_unchanged(directory: Path, name: str) -> None:
     files.check_writable(directory / name)
     assert _content(directory) == OLD
     assert not (directory / "none").exists()
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.json/deeper"])
-def test_a_file_is_no_place_for_a_baseline(directory: Path, name: str) -> None:
+def test_a_file_is_not_a_folder_for_a_baseline(directory: Path, name: str) -> None:
     with pytest.raises(BaselineError, match=r"/a\.json is a file where the baseline needs"):
         files.check_writable(directory / name)
 
 
-def test_writing_is_tried_and_not_asked_for(directory: Path, fail_at: FailAt) -> None:
-    """A full disk says yes to `os.access`; only writing tells."""
+def test_writability_is_tested_by_writing(directory: Path, fail_at: FailAt) -> None:
+    """A full disk passes `os.access`; only writing fails."""
     assert os.access(directory, os.W_OK)
     fail_at("fsync", 1, OSError(28, "No space left on device"))
     with pytest.raises(BaselineError) as caught:
@@ -189,7 +189,7 @@ def _denied(*arguments: object, **keywords: object) -> None:
 
 @pytest.fixture
 def linked(directory: Path) -> Path:
-    """The directory with links: out of it, to what is not there, and one to be removed."""
+    """The directory with links: one to outside, one to a missing file, and one to be removed."""
     outside = directory / "elsewhere"
     outside.mkdir()
     for name in ("a.json", "c.json"):
@@ -200,8 +200,8 @@ def linked(directory: Path) -> Path:
     return directory
 
 
-def test_a_text_goes_to_where_a_link_leads(linked: Path) -> None:
-    """Also out of the folder, and to a file that is not there yet; the links stay links."""
+def test_a_text_is_written_to_the_target_of_a_link(linked: Path) -> None:
+    """The target may be outside the folder or not exist yet; the links stay links."""
     _replace(linked)
     assert (linked / "a.json").is_symlink()
     assert (linked / "elsewhere" / "a.json").read_text() == "new a"
@@ -213,7 +213,7 @@ def test_a_text_goes_to_where_a_link_leads(linked: Path) -> None:
 
 
 @pytest.mark.parametrize("call", [1, 2, 3])
-def test_a_failure_leaves_links_as_they_were(linked: Path, fail_at: FailAt, call: int) -> None:
+def test_a_failure_leaves_links_unchanged(linked: Path, fail_at: FailAt, call: int) -> None:
     reached = fail_at("replace", call, OSError(5, "Input/output error"))
     with pytest.raises(BaselineError, match="The old baseline is intact"):
         _replace(linked)
@@ -221,7 +221,7 @@ def test_a_failure_leaves_links_as_they_were(linked: Path, fail_at: FailAt, call
     _check_links(linked)
 
 
-def test_a_link_that_was_removed_already_is_put_back(linked: Path, fail_at: FailAt) -> None:
+def test_a_removed_link_is_restored(linked: Path, fail_at: FailAt) -> None:
     texts = {linked / "c.json": None, linked / "d" / "b.json": "new b"}
     fail_at("replace", 1, OSError(5, "Input/output error"))
     with pytest.raises(BaselineError, match="The old baseline is intact"):
@@ -239,7 +239,7 @@ def _check_links(linked: Path) -> None:
     assert not (linked / "elsewhere" / "later" / "new.json").exists()
 
 
-def test_two_files_that_are_one_are_refused(tmp_path: Path) -> None:
+def test_two_links_to_one_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("old")
     (tmp_path / "c.json").symlink_to("a.json")
     with pytest.raises(BaselineError, match=r"two files of the baseline are links to .*a\.json"):

@@ -1,4 +1,4 @@
-"""Names of files: one per test module, unambiguous, never outside the directory."""
+"""File names: one per test module, unambiguous, never outside the directory."""
 
 from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -140,7 +140,7 @@ def test_a_hardware_key_is_a_plain_folder_name(key: str) -> None:
     assert layout.hardware_folder("nvidia-h200x1") == "nvidia-h200x1"
 
 
-def test_metrics_that_mean_the_same_anywhere_have_a_folder_of_their_own() -> None:
+def test_metrics_of_every_machine_have_a_folder_of_their_own() -> None:
     assert layout.belongs(Scope.ANYWHERE, "any")
     assert not layout.belongs(Scope.ANYWHERE, "nvidia-h200x1")
     assert not layout.belongs(Scope.GPU, "any")
@@ -157,6 +157,6 @@ def test_metrics_that_mean_the_same_anywhere_have_a_folder_of_their_own() -> Non
         (".git", False, False),
     ],
 )
-def test_which_folders_are_of_machines(folder: str, results: bool, machine: bool) -> None:
-    assert layout.holds_results(folder) == results
-    assert layout.is_of_a_machine(folder) == machine
+def test_machine_folders(folder: str, results: bool, machine: bool) -> None:
+    assert layout.is_results_folder(folder) == results
+    assert layout.is_machine_folder(folder) == machine

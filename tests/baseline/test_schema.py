@@ -1,4 +1,4 @@
-"""Reading the files' own form: whatever is wrong is told with file, place and expectation."""
+"""Parsing baseline files: every fault is reported with file, place and expected content."""
 
 import json
 from typing import Any
@@ -119,25 +119,25 @@ def test_a_sound_file_is_read() -> None:
         ),
     ],
 )
-def test_every_fault_is_told_with_its_place(text: str, message: str) -> None:
+def test_every_fault_is_reported_with_its_place(text: str, message: str) -> None:
     with pytest.raises(BaselineError) as caught:
         schema.module_entries(text, "t.json")
     assert str(caught.value).startswith(message)
     assert str(caught.value).endswith(_RECOVER)
 
 
-def test_text_made_to_exhaust_the_reader_is_refused_too() -> None:
+def test_deeply_nested_text_is_refused_too() -> None:
     for text in ("[" * 100_000, f'{{"schema": 1{"0" * 5000}}}'):
         with pytest.raises(BaselineError, match=r"^t\.json: not valid JSON"):
             schema.module_entries(text, "t.json")
 
 
-def test_a_number_too_large_for_a_float_is_no_number() -> None:
+def test_a_number_too_large_for_a_float_is_refused() -> None:
     with pytest.raises(BaselineError, match=r"finite|out of range"):
         schema.module_entries(_text().replace("0.5", "1e999"), "t.json")
 
 
-def test_a_newer_schema_asks_for_an_upgrade_whatever_else_is_new() -> None:
+def test_a_newer_schema_requires_an_upgrade() -> None:
     with pytest.raises(BaselineError) as caught:
         schema.parse('{"schema": 2, "modules": []}', "t.json")
     assert str(caught.value) == (
@@ -147,7 +147,7 @@ def test_a_newer_schema_asks_for_an_upgrade_whatever_else_is_new() -> None:
 
 
 @pytest.mark.parametrize("marker", ["<<<<<<< HEAD", "=======", ">>>>>>> theirs", "||||||| base"])
-def test_an_unresolved_merge_conflict_is_called_so(marker: str) -> None:
+def test_an_unresolved_merge_conflict_is_reported(marker: str) -> None:
     with pytest.raises(BaselineError) as caught:
         schema.parse(f'{{\n  "schema": 1,\n{marker}\n}}', "t.json")
     assert str(caught.value) == (
@@ -156,6 +156,6 @@ def test_an_unresolved_merge_conflict_is_called_so(marker: str) -> None:
     )
 
 
-def test_what_looks_like_a_conflict_inside_a_name_is_none() -> None:
+def test_a_conflict_marker_inside_a_name_is_accepted() -> None:
     text = json.dumps({"schema": 1, "a\n=======\nb": "<<<<<<< HEAD"}, indent=0)
     assert schema.parse(text, "t.json")["a\n=======\nb"] == "<<<<<<< HEAD"

@@ -1,4 +1,4 @@
-"""Reading a baseline for its own sake: which machine, and what is no baseline."""
+"""Reading recorded results: the choice of the machine, and directories that are no baseline."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_the_only_machine_needs_no_name(record: Callable[..., Path]) -> None:
     assert list(load_recorded(record("cpu-a"), "cpu-a").cases) == ["test_a.py::test_a"]
 
 
-def test_results_of_any_machine_need_none(record: Callable[..., Path]) -> None:
+def test_results_of_every_machine_need_no_name(record: Callable[..., Path]) -> None:
     assert list(load_recorded(record("cpu-a", metric="flops")).cases) == ["test_a.py::test_a"]
 
 
@@ -56,12 +56,12 @@ def test_several_machines_need_a_choice(record: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize("key", ["any", "../cpu-a", ""])
-def test_what_names_no_machine(record: Callable[..., Path], key: str) -> None:
+def test_unknown_machines(record: Callable[..., Path], key: str) -> None:
     with pytest.raises(BaselineError, match="there are: none that belong to a machine"):
         load_recorded(record("cpu-a", metric="flops"), key)
 
 
-def test_what_is_no_baseline(tmp_path: Path) -> None:
+def test_directories_that_are_no_baseline(tmp_path: Path) -> None:
     with pytest.raises(BaselineError, match=r"there is no baseline at .*record one with"):
         load_recorded(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
@@ -78,7 +78,7 @@ def test_what_is_no_baseline(tmp_path: Path) -> None:
         load_recorded(tmp_path / "project")
 
 
-def test_now_and_in_the_past_the_machines_are_the_same(tmp_path: Path) -> None:
+def test_past_files_give_the_same_machines(tmp_path: Path) -> None:
     for folder in ("cpu-a", "cpu-b", "any", "_env", ".git"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "test_m.json").touch()

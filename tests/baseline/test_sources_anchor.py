@@ -1,4 +1,4 @@
-"""An anchor that was asked for is read whole, or says why it cannot be."""
+"""A configured anchor is read completely, or its error gives the reason."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,17 +27,17 @@ def frozen(tmp_path: Path, full: Baseline) -> Path:
     return folder
 
 
-def test_it_is_read_like_a_baseline(frozen: Path, full: Baseline) -> None:
+def test_an_anchor_is_read_like_a_baseline(frozen: Path, full: Baseline) -> None:
     assert load_anchor(frozen, full.hardware_key) == load(frozen, full.hardware_key)
 
 
-def test_of_another_machine_it_is_no_error(frozen: Path) -> None:
+def test_an_anchor_of_another_machine_is_accepted(frozen: Path) -> None:
     anchor = load_anchor(frozen, "apple-m3-max")
     assert any(anchor.elsewhere.values())
 
 
-def not_there(folder: Path) -> None:
-    """Leave the folder away."""
+def missing(folder: Path) -> None:
+    """Remove the folder."""
 
 
 def a_file(folder: Path) -> None:
@@ -52,13 +52,13 @@ def corrupt(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (not_there, "there is no anchor in .*/anchor: freeze one by a copy of the baseline"),
+        (missing, "there is no anchor in .*/anchor: freeze one by a copy of the baseline"),
         (Path.mkdir, "the anchor in .*/anchor holds no case: freeze one"),
         (a_file, r"the anchor cannot be used \(no update writes it.*is a file where"),
         (corrupt, r"the anchor cannot be used \(no update writes it.*test_a\.json"),
     ],
 )
-def test_what_anchors_nothing_is_an_error(
+def test_an_unusable_anchor_is_an_error(
     tmp_path: Path, make: Callable[[Path], None], message: str
 ) -> None:
     make(tmp_path / "anchor")

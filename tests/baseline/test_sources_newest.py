@@ -27,14 +27,14 @@ def values(name: str, past: Baseline, policies: dict[tuple[str, str], Metric] | 
     return [m and (m.absent or m.values) for m in found]
 
 
-def test_the_newest_session_is_the_one() -> None:
+def test_the_newest_session_is_used() -> None:
     old, new = Session("here", 0, (9.0, 9.0, 9.0)), Session("here", 1, (1.0, 2.0), (0.1, 0.2))
     past = baseline(latency=history(LATENCY, old, new))
     assert values("latency", past) == [(1.0,), (2.0,)]
     assert values("host_reference", past) == [(0.1,), (0.2,)]
 
 
-def test_an_exact_number_that_was_written_once_is_of_every_run() -> None:
+def test_an_exact_value_written_once_is_in_every_run() -> None:
     three = history(LATENCY, Session("here", 0, (1.0, 2.0, 3.0)))
     memory = history(PEAK_MEMORY, Session("here", 0, (4e9,)))
     score = history(SCORE, Session("here", 0, (0.5,)), samples=Samples(("s0", "s1"), (0.4, 0.6)))
@@ -43,7 +43,7 @@ def test_an_exact_number_that_was_written_once_is_of_every_run() -> None:
     assert values("score", past) == [(0.4, 0.6), *["its newest session has no more runs"] * 2]
 
 
-def test_what_is_of_another_host_is_absent_where_that_matters() -> None:
+def test_metrics_of_another_host_are_absent_if_their_scope_forbids_it() -> None:
     here = Session("here", 0, (1.0,))
     past = baseline(
         a=history(SCORE, here, samples=Samples(("s",), (1.0,))),

@@ -1,4 +1,4 @@
-"""Baselines of many commits: the same as the store reads, each file decoded once."""
+"""Baselines of many commits: equal to what the store reads, each file decoded once."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,8 +14,8 @@ from pytest_pareto.model.errors import BaselineError, ParetoError
 KEY = "nvidia-h200x1"
 
 
-class Kept:
-    """The files of a folder, named by their content; counts what is asked for."""
+class ContentStore:
+    """The files of a folder, named by their content; counts the requests."""
 
     def __init__(self, folder: Path) -> None:
         paths = sorted(folder.rglob("*.json"))
@@ -51,7 +51,7 @@ def folder(
     return tmp_path
 
 
-def test_it_is_what_the_store_reads_but_for_the_scores(folder: Path) -> None:
+def test_it_equals_the_store_without_the_scores(folder: Path) -> None:
     there = load(folder, KEY)
     expected = {
         case_id: replace(
@@ -60,28 +60,30 @@ def test_it_is_what_the_store_reads_but_for_the_scores(folder: Path) -> None:
         for case_id, case in there.cases.items()
     }
     assert expected != there.cases
-    found = Kept(folder).load()
+    found = ContentStore(folder).load()
     assert found.cases == expected
     assert found.environments == there.environments
 
 
 def test_another_machine_is_not_read(folder: Path) -> None:
-    kept = Kept(folder)
+    kept = ContentStore(folder)
     kept.change(f"{KEY}/deep/test_a.json", "{", "<")
-    assert set(kept.load("cpu-other").cases) == {"deep/test_a.py::t[1]"}  # what is of any machine
+    assert set(kept.load("cpu-other").cases) == {
+        "deep/test_a.py::t[1]"
+    }  # the results of every machine
     with pytest.raises(BaselineError, match="not valid JSON"):
         kept.load()
 
 
-def test_scores_are_not_even_asked_for(folder: Path) -> None:
-    kept = Kept(folder)
+def test_scores_are_not_read(folder: Path) -> None:
+    kept = ContentStore(folder)
     kept.load()
     (samples,) = (name for path, name in kept.files.items() if path.endswith(".samples.json"))
     assert samples not in kept.asked
 
 
-def test_files_that_stay_are_decoded_once(folder: Path) -> None:
-    kept = Kept(folder)
+def test_unchanged_files_are_decoded_once(folder: Path) -> None:
+    kept = ContentStore(folder)
     past = PastBaselines(KEY, kept.content_of)
     first = past.load(kept.files)
     asked = len(kept.asked)
@@ -101,16 +103,16 @@ def test_files_that_stay_are_decoded_once(folder: Path) -> None:
         ("1.1", "NaN", "expected a finite number"),
     ],
 )
-def test_what_cannot_be_used(folder: Path, old: str, new: str, message: str) -> None:
-    kept = Kept(folder)
+def test_unusable_files(folder: Path, old: str, new: str, message: str) -> None:
+    kept = ContentStore(folder)
     kept.change(f"{KEY}/deep/test_a.json", old, new)
     with pytest.raises(BaselineError, match=message) as raised:
         kept.load()
     assert str(raised.value).startswith(f"{KEY}/deep/test_a.json")
 
 
-def test_an_environment_that_is_gone_is_missed_although_it_was_known(folder: Path) -> None:
-    kept = Kept(folder)
+def test_a_removed_environment_is_an_error_although_cached(folder: Path) -> None:
+    kept = ContentStore(folder)
     past = PastBaselines(KEY, kept.content_of)
     past.load(kept.files)
     left = {path: name for path, name in kept.files.items() if not path.startswith("_env/")}
@@ -119,10 +121,10 @@ def test_an_environment_that_is_gone_is_missed_although_it_was_known(folder: Pat
 
 
 def test_machines_of_files(folder: Path) -> None:
-    files = [*Kept(folder).files, "cpu-x2/test_b.json", ".hidden/a.json", "README.md"]
+    files = [*ContentStore(folder).files, "cpu-x2/test_b.json", ".hidden/a.json", "README.md"]
     assert machines_of(files) == {KEY, "cpu-x2"}
 
 
-def test_a_key_that_is_no_folder() -> None:
+def test_a_key_that_is_not_a_folder_name() -> None:
     with pytest.raises(ParetoError, match="cannot name a hardware folder"):
         PastBaselines("../elsewhere", bytes.fromhex)

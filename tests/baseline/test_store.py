@@ -1,4 +1,4 @@
-"""A whole baseline directory: read, changed by what differs, and nothing else."""
+"""A whole baseline directory: read, and changed by the difference only."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ EMPTY = Baseline(HERE, {}, {})
 
 @pytest.fixture
 def full(case: Case, history: History, baseline: Build) -> Baseline:
-    """Two modules; one case has metrics of this machine and of every machine."""
+    """Return two modules; one case has metrics of this machine and of every machine."""
     return baseline(
         case(
             "t/test_a.py::test_x[::]",
@@ -52,7 +52,7 @@ def _without(baseline: Baseline, *case_ids: str) -> Baseline:
     return replace(baseline, cases=cases)
 
 
-def test_nothing_there_is_an_empty_baseline(tmp_path: Path) -> None:
+def test_a_missing_directory_is_an_empty_baseline(tmp_path: Path) -> None:
     assert store.load(tmp_path / "none", HERE) == EMPTY
     assert store.load(tmp_path, HERE) == EMPTY
 
@@ -71,7 +71,7 @@ def test_a_hardware_key_must_be_a_folder_name(tmp_path: Path, key: str) -> None:
         store.write(tmp_path, key, EMPTY, EMPTY)
 
 
-def test_what_is_written_is_read_again(tmp_path: Path, full: Baseline) -> None:
+def test_written_baselines_can_be_read(tmp_path: Path, full: Baseline) -> None:
     directory = tmp_path / "new" / "baselines"
     paths = store.write(directory, HERE, EMPTY, full)
     (env,) = full.environments
@@ -86,11 +86,11 @@ def test_what_is_written_is_read_again(tmp_path: Path, full: Baseline) -> None:
     assert store.load(directory, HERE) == full
 
 
-def test_what_did_not_change_is_not_written(tmp_path: Path, full: Baseline) -> None:
+def test_unchanged_baselines_are_not_written(tmp_path: Path, full: Baseline) -> None:
     store.write(tmp_path, HERE, EMPTY, full)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
     assert store.write(tmp_path, HERE, full, full) == []
-    # A difference beyond the digits that are kept is none.
+    # A difference beyond the stored digits is not written.
     y = full.cases["t/test_a.py::test_y"]
     session = y.metrics["latency"].newest
     nearly = replace(
@@ -126,7 +126,7 @@ def test_a_new_source_goes_to_both_folders_of_a_case(tmp_path: Path, full: Basel
 def test_cases_without_a_change_stay_as_the_directory_has_them(
     tmp_path: Path, full: Baseline, case: Case, history: History
 ) -> None:
-    """A pull during a long session must not be undone by what was read before it."""
+    """A pull during a long session must not be reverted by what was read before it."""
     store.write(tmp_path, HERE, EMPTY, full)
     pulled = case("t/test_a.py::test_y", latency=history("latency", (0.2,)))
     new = case("t/test_a.py::test_new", latency=history("latency", (0.3,)))
@@ -138,9 +138,7 @@ def test_cases_without_a_change_stay_as_the_directory_has_them(
     assert store.load(tmp_path, HERE).cases == {**theirs.cases, x.case_id: x}
 
 
-def test_a_case_that_is_gone_takes_its_files_and_folders_along(
-    tmp_path: Path, full: Baseline
-) -> None:
+def test_a_dropped_case_removes_its_files_and_folders(tmp_path: Path, full: Baseline) -> None:
     store.write(tmp_path, HERE, EMPTY, full)
     after = _without(full, "t/test_a.py::test_x[::]", "t/test_a.py::test_y")
     assert _touched(tmp_path, store.write(tmp_path, HERE, full, after)) == [
@@ -153,13 +151,13 @@ def test_a_case_that_is_gone_takes_its_files_and_folders_along(
     assert not (tmp_path / HERE / "t").exists()
 
 
-def test_the_last_case_leaves_nothing(tmp_path: Path, full: Baseline) -> None:
+def test_dropping_the_last_case_leaves_nothing(tmp_path: Path, full: Baseline) -> None:
     store.write(tmp_path, HERE, EMPTY, full)
     store.write(tmp_path, HERE, full, _without(full, *full.cases))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_machines_are_named_with_what_they_hold(tmp_path: Path, full: Baseline) -> None:
+def test_other_machines_are_listed_with_their_metrics(tmp_path: Path, full: Baseline) -> None:
     store.write(tmp_path, HERE, EMPTY, full)
     other = store.load(tmp_path, "cpu-xx8")
     assert other.hardware_key == "cpu-xx8"
@@ -172,10 +170,10 @@ def test_other_machines_are_named_with_what_they_hold(tmp_path: Path, full: Base
     assert store.load(tmp_path, HERE).elsewhere == {}
 
 
-def test_this_machine_s_own_entry_is_nearer_than_everybody_s(
+def test_this_machine_s_own_entry_takes_precedence(
     tmp_path: Path, full: Baseline, case: Case, history: History
 ) -> None:
-    """Another machine made a metric one of `anywhere`; here it is not yet recorded so."""
+    """Another machine recorded a metric with the scope `anywhere`; this one has not yet."""
     store.write(tmp_path, HERE, EMPTY, full)
     flops = full.cases["t/test_a.py::test_x[::]"].metrics["flops"]
     theirs = case("test_b.py::test_z", source="newer", energy=replace(flops, unit="J"))
@@ -199,7 +197,7 @@ def test_a_metric_that_changes_scope_moves(
     assert store.load(tmp_path, HERE) == after
 
 
-def test_an_environment_goes_when_no_machine_needs_it_any_more(
+def test_an_unused_environment_is_removed(
     tmp_path: Path, gpu: Environment, case: Case, history: History
 ) -> None:
     newer = replace(gpu, software={"torch": "2.14.0"})
@@ -221,7 +219,7 @@ def test_an_environment_goes_when_no_machine_needs_it_any_more(
     assert store.load(tmp_path, HERE).environments == {new_key: newer}
 
 
-def test_another_machine_s_dangling_reference_is_left_to_it(
+def test_another_machine_s_dangling_reference_is_kept(
     tmp_path: Path, full: Baseline, gpu: Environment, case: Case, history: History
 ) -> None:
     cpu = replace(gpu, gpu_product=None, gpu_count=0)
@@ -260,7 +258,7 @@ def test_a_corrupt_file_of_another_machine_is_an_error_here_too(
         ((0.5,), False, "expected the samples of a paired metric"),
     ],
 )
-def test_what_could_not_be_read_again_is_not_written(
+def test_unreadable_text_is_not_written(
     tmp_path: Path,
     full: Baseline,
     case: Case,
@@ -323,7 +321,7 @@ def test_a_failing_write_leaves_the_old_baseline(
     assert store.load(tmp_path, HERE) == after
 
 
-def test_what_is_referred_to_is_written_first_and_removed_last(
+def test_referenced_files_are_written_first_and_removed_last(
     tmp_path: Path, full: Baseline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
@@ -356,7 +354,7 @@ def test_what_is_referred_to_is_written_first_and_removed_last(
 
 
 def test_reading_and_planning_need_no_heavy_import() -> None:
-    """`msgspec` and the standard library are all that reading a baseline takes."""
+    """Reading a baseline needs only `msgspec` and the standard library."""
     program = (
         "import sys, pytest_pareto.baseline.store, pytest_pareto.baseline.updates\n"
         "heavy = {'numpy', 'scipy', 'torch', 'pynvml', 'pytest', 'pickle'} & set(sys.modules)\n"

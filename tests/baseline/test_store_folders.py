@@ -32,7 +32,7 @@ def one(case: Case, history: History) -> CaseHistory:
     )
 
 
-def test_folders_of_machines_are_told_from_everything_else(tmp_path: Path) -> None:
+def test_machine_folders_are_recognised(tmp_path: Path) -> None:
     for name in ("any", "_env", ".git", "b-x1", "a-x1"):
         (tmp_path / name).mkdir()
     (tmp_path / "README.md").touch()
@@ -47,8 +47,11 @@ def test_a_module_is_read_with_its_samples(tmp_path: Path, one: CaseHistory) -> 
     _put(main.with_name("test_m.samples.json"), codec.encode_samples([one]))
     assert store.main_files(folder) == [main]
     assert store.read_module(folder, main, {"e1", "e2"}) == {one.case_id: one}
-    assert set(store.held(folder)) == {(one.case_id, "accuracy"), (one.case_id, "latency")}
-    assert set(store.references(main.read_text(), "m.json")) == {"e1", "e2"}
+    assert set(store.stored_metrics(folder)) == {
+        (one.case_id, "accuracy"),
+        (one.case_id, "latency"),
+    }
+    assert set(store.environment_references(main.read_text(), "m.json")) == {"e1", "e2"}
 
 
 @pytest.mark.parametrize(("folder", "scope"), [("any", Scope.HOST), ("h", Scope.ANYWHERE)])

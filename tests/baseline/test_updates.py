@@ -1,4 +1,4 @@
-"""What an update may write: every outcome in every mode, and what must stay."""
+"""The plan of an update: every outcome in every mode, and the entries that must stay."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -64,7 +64,7 @@ def _result(metric: Metric, outcome: Outcome, **other: Any) -> MetricResult:
 
 
 def _run(case_id: str, *metrics: Metric, front: str = "new f", source: str = "new s") -> CaseRun:
-    """One run; what the levels are is not read from it."""
+    """Return one run; its levels are not read."""
     measurements = tuple(
         Measurement(m, (0.5,) * len(ids or "x"), ids)
         for m in metrics
@@ -74,8 +74,8 @@ def _run(case_id: str, *metrics: Metric, front: str = "new f", source: str = "ne
 
 
 @dataclass
-class Scene:
-    """A baseline and a session after it; `plan` says what an update would do."""
+class Scenario:
+    """A baseline and a session after it; `plan` returns the planned update."""
 
     baseline: Baseline
     environment: Environment
@@ -93,8 +93,8 @@ class Scene:
         runs: int = 2,
         verdict: Verdict = Verdict.UNCHANGED,
         **other: Any,
-    ) -> "Scene":
-        """Add a case that ran; a metric has the levels `NOW` unless told otherwise."""
+    ) -> "Scenario":
+        """Add a case that ran; by default a metric has the levels `NOW`."""
         comparison = CaseComparison(case_id, case_id, "new f", results, **other)
         self.judged[case_id] = CaseVerdict(comparison, verdict, _PLACE)
         measured = [r.metric for r in results if r.outcome is not Outcome.MISSING]
@@ -105,7 +105,7 @@ class Scene:
                 self.samples[case_id, metric.name] = Samples(ids, (0.1,) * len(ids))
         return self
 
-    def missed(self, case_id: str = CASE) -> "Scene":
+    def missed(self, case_id: str = CASE) -> "Scenario":
         """Add a case of the baseline that was not measured."""
         comparison = CaseComparison(case_id, case_id, "f", (), missing="it is gone")
         self.judged[case_id] = CaseVerdict(comparison, Verdict.MISSING, _PLACE)
@@ -131,17 +131,17 @@ class Scene:
 
 History = Callable[..., MetricHistory]
 Case = Callable[..., CaseHistory]
-MakeScene = Callable[..., Scene]
+MakeScenario = Callable[..., Scenario]
 ALL_MODES = tuple(UpdateMode)
 
 
 @pytest.fixture
-def scene(case: Case, baseline: Callable[..., Baseline], gpu: Environment) -> MakeScene:
-    """Set a scene with one case in the baseline, or none; the session ran on newer software."""
+def scenario(case: Case, baseline: Callable[..., Baseline], gpu: Environment) -> MakeScenario:
+    """Build a scene with one case in the baseline, or none; the session ran on newer software."""
 
-    def build(**metrics: MetricHistory) -> Scene:
+    def build(**metrics: MetricHistory) -> Scenario:
         cases = [case(CASE, front="old f", source="old s", **metrics)] if metrics else []
-        return Scene(baseline(*cases), replace(gpu, software={"torch": "2.14.0"}))
+        return Scenario(baseline(*cases), replace(gpu, software={"torch": "2.14.0"}))
 
     return build
 
@@ -173,7 +173,7 @@ C, N, R, A = UpdateMode.CHANGED, UpdateMode.NEW, UpdateMode.RUNS, UpdateMode.ALL
 )
 @pytest.mark.parametrize("mode", ALL_MODES)
 def test_what_each_mode_does_with_each_outcome(
-    scene: MakeScene,
+    scenario: MakeScenario,
     history: History,
     outcome: Outcome,
     wanted: dict[UpdateMode, Action],
@@ -181,7 +181,7 @@ def test_what_each_mode_does_with_each_outcome(
 ) -> None:
     old = history("latency", OLDER[1], OLD[1])
     kept = history("peak_memory", (8.0,))
-    setting = scene(latency=old, peak_memory=kept).ran(_result(LATENCY, outcome))
+    setting = scenario(latency=old, peak_memory=kept).ran(_result(LATENCY, outcome))
     after, edits = setting.plan(mode)
     action = wanted.get(mode)
     assert [edit.action for edit in edits] == [action] * (action is not None)
@@ -203,10 +203,10 @@ def test_what_each_mode_does_with_each_outcome(
 @pytest.mark.parametrize("mode", ALL_MODES)
 @pytest.mark.parametrize("outcome", [Outcome.NEW, Outcome.NOT_COMPARABLE, Outcome.UNCHANGED])
 def test_a_case_without_history_is_added(
-    scene: MakeScene, outcome: Outcome, mode: UpdateMode
+    scenario: MakeScenario, outcome: Outcome, mode: UpdateMode
 ) -> None:
-    """Also where it was compared with another commit instead of with a stored baseline."""
-    setting = scene().ran(_result(LATENCY, outcome), _result(ACCURACY, Outcome.NEW))
+    """Also where it was compared with another commit instead of a stored baseline."""
+    setting = scenario().ran(_result(LATENCY, outcome), _result(ACCURACY, Outcome.NEW))
     after, edits = setting.plan(mode)
     if mode is R:
         assert after == setting.baseline
@@ -229,21 +229,21 @@ def test_a_case_without_history_is_added(
 
 @pytest.mark.parametrize("mode", ALL_MODES)
 @pytest.mark.parametrize("outcome", [Outcome.ABSENT, Outcome.MISSING, Outcome.BROKEN])
-def test_without_history_there_is_nothing_to_contradict_or_forget(
-    scene: MakeScene, outcome: Outcome, mode: UpdateMode
+def test_without_history_nothing_is_contradicted_or_dropped(
+    scenario: MakeScenario, outcome: Outcome, mode: UpdateMode
 ) -> None:
-    setting = scene().ran(_result(LATENCY, outcome, reason="why"))
+    setting = scenario().ran(_result(LATENCY, outcome, reason="why"))
     if outcome is Outcome.ABSENT:
         del setting.levels[CASE, "latency"]
     assert setting.plan(mode) == (setting.baseline, ())
 
 
 @pytest.mark.parametrize("mode", ALL_MODES)
-def test_a_metric_that_could_not_be_measured_writes_and_forgets_nothing(
-    scene: MakeScene, history: History, mode: UpdateMode
+def test_an_unmeasured_metric_changes_nothing(
+    scenario: MakeScenario, history: History, mode: UpdateMode
 ) -> None:
-    """Its test still asks for it, so it has not vanished, whatever it is called."""
-    setting = scene(latency=history("latency", OLD[1])).ran(_result(LATENCY, Outcome.ABSENT))
+    """Its test still requests it, so it has not vanished, whatever its outcome."""
+    setting = scenario(latency=history("latency", OLD[1])).ran(_result(LATENCY, Outcome.ABSENT))
     setting.judged.clear()
     absent = MetricResult(LATENCY, state=Outcome.MISSING, reason="no clock; the baseline has it")
     comparison = CaseComparison(CASE, CASE, "f", (absent,))
@@ -252,7 +252,7 @@ def test_a_metric_that_could_not_be_measured_writes_and_forgets_nothing(
     setting.measured[CASE] = (CaseRun(CASE, CASE, "f", "s", failed),)
     setting.levels.clear()
     assert setting.plan(mode, CASE) == (setting.baseline, ())
-    # The control: where no run asks for it, ALL forgets it, and the case with its last metric.
+    # The control: where no run requests it, ALL drops it, and the case with its last metric.
     setting.measured[CASE] = (CaseRun(CASE, CASE, "f", "s", ()),)
     after, edits = setting.plan(mode, CASE)
     assert edits == ((Edit(CASE, "latency", DROP, "no longer measured"),) if mode is A else ())
@@ -260,10 +260,10 @@ def test_a_metric_that_could_not_be_measured_writes_and_forgets_nothing(
 
 
 @pytest.mark.parametrize("mode", ALL_MODES)
-def test_what_was_recorded_elsewhere_joins_the_epoch_that_is_accepted(
-    scene: MakeScene, history: History, mode: UpdateMode
+def test_a_session_of_another_machine_joins_the_accepted_epoch(
+    scenario: MakeScenario, history: History, mode: UpdateMode
 ) -> None:
-    setting = scene(latency=history("latency", OLD[1])).ran(
+    setting = scenario(latency=history("latency", OLD[1])).ran(
         _result(LATENCY, Outcome.NOT_COMPARABLE)
     )
     setting.environment = replace(setting.environment, cpu_model="another")
@@ -275,7 +275,7 @@ def test_what_was_recorded_elsewhere_joins_the_epoch_that_is_accepted(
         assert _sessions(after, "latency") == [OLD, (OLD[0], NOW)]
 
 
-@pytest.mark.parametrize("alien", [False, True])
+@pytest.mark.parametrize("is_other_machine", [False, True])
 @pytest.mark.parametrize(
     "then",
     [
@@ -286,11 +286,11 @@ def test_what_was_recorded_elsewhere_joins_the_epoch_that_is_accepted(
     ],
 )
 def test_another_quantity_replaces_the_history_and_never_in_mode_new(
-    scene: MakeScene, history: History, then: dict[str, Any], alien: bool
+    scenario: MakeScenario, history: History, then: dict[str, Any], is_other_machine: bool
 ) -> None:
     old = history("accuracy", (0.7,), (0.8,), epochs=(3, 4), **then)
-    setting = scene(accuracy=old).ran(_result(ACCURACY, Outcome.NOT_COMPARABLE, reason="why"))
-    if alien:
+    setting = scenario(accuracy=old).ran(_result(ACCURACY, Outcome.NOT_COMPARABLE, reason="why"))
+    if is_other_machine:
         setting.environment = replace(setting.environment, power_limits_w=(500.0,))
     for mode in (N, R):
         assert setting.plan(mode) == (setting.baseline, ())
@@ -307,8 +307,10 @@ def test_another_quantity_replaces_the_history_and_never_in_mode_new(
         )
 
 
-def test_the_same_samples_in_another_order_are_the_same(scene: MakeScene, history: History) -> None:
-    setting = scene(accuracy=history("accuracy", (0.7,)))
+def test_the_same_samples_in_another_order_are_the_same(
+    scenario: MakeScenario, history: History
+) -> None:
+    setting = scenario(accuracy=history("accuracy", (0.7,)))
     setting.ran(_result(ACCURACY, Outcome.NOT_COMPARABLE), ids=("b", "a"))
     after, _ = setting.plan(C)
     assert _sessions(after, "accuracy") == [(0, (0.7,)), (1, NOW)]
@@ -326,15 +328,15 @@ def test_the_same_samples_in_another_order_are_the_same(scene: MakeScene, histor
         (Outcome.BETTER, (4.0, 4.0), BETTER, (1, (4.0,))),
     ],
 )
-def test_an_exact_metric_keeps_its_newest_session_and_hides_no_difference(
-    scene: MakeScene,
+def test_an_exact_metric_keeps_its_newest_session(
+    scenario: MakeScenario,
     history: History,
     outcome: Outcome,
     levels: tuple[float, ...],
     action: Action,
     stored: tuple[int, tuple[float, ...]],
 ) -> None:
-    setting = scene(peak_memory=history("peak_memory", (8.0,)))
+    setting = scenario(peak_memory=history("peak_memory", (8.0,)))
     setting.ran(_result(PEAK_MEMORY, outcome), levels={"peak_memory": levels})
     after, edits = setting.plan(A)
     assert [edit.action for edit in edits] == [action]
@@ -349,14 +351,14 @@ def test_an_exact_metric_keeps_its_newest_session_and_hides_no_difference(
 @pytest.mark.parametrize(
     "moved", [Outcome.WORSE, Outcome.BETTER, Outcome.BROKEN, Outcome.NOT_COMPARABLE]
 )
-def test_runs_touches_no_case_of_which_anything_changed(
-    scene: MakeScene, history: History, moved: Outcome
+def test_mode_runs_skips_changed_cases(
+    scenario: MakeScenario, history: History, moved: Outcome
 ) -> None:
     metrics = {"latency": history("latency", OLD[1]), "accuracy": history("accuracy", (0.5,))}
-    setting = scene(**metrics).ran(_result(LATENCY, Outcome.UNCHANGED), _result(ACCURACY, moved))
+    setting = scenario(**metrics).ran(_result(LATENCY, Outcome.UNCHANGED), _result(ACCURACY, moved))
     assert setting.plan(R) == (setting.baseline, ())
-    # The control: what is new, or not measured, is no change.
-    setting = scene(latency=metrics["latency"]).ran(
+    # The control: a new or unmeasured metric is no change.
+    setting = scenario(latency=metrics["latency"]).ran(
         _result(LATENCY, Outcome.UNCHANGED), _result(ACCURACY, Outcome.NEW)
     )
     after, edits = setting.plan(R)
@@ -364,10 +366,10 @@ def test_runs_touches_no_case_of_which_anything_changed(
     assert set(after.cases[CASE].metrics) == {"latency"}
 
 
-def test_the_newest_six_sessions_are_kept(scene: MakeScene, history: History) -> None:
+def test_the_newest_six_sessions_are_kept(scenario: MakeScenario, history: History) -> None:
     sessions = tuple((float(i),) for i in range(1, 7))
     epochs = (0, 0, 1, 1, 1, 2)
-    setting = scene(latency=history("latency", *sessions, epochs=epochs)).ran(
+    setting = scenario(latency=history("latency", *sessions, epochs=epochs)).ran(
         _result(LATENCY, Outcome.UNCHANGED)
     )
     after, _ = setting.plan(R)
@@ -375,28 +377,28 @@ def test_the_newest_six_sessions_are_kept(scene: MakeScene, history: History) ->
     assert _sessions(after, "latency") == expected[1:]
 
 
-def test_the_accepted_vectors_stay_the_ones_to_beat(scene: MakeScene, history: History) -> None:
-    """Else a score could creep downhill by less than its tolerance a session."""
+def test_the_accepted_scores_stay_the_reference(scenario: MakeScenario, history: History) -> None:
+    """Otherwise a score could drift down by less than its tolerance per session."""
     past = history("accuracy", (0.7,))
-    unchanged = scene(accuracy=past).ran(_result(ACCURACY, Outcome.INCONCLUSIVE))
+    unchanged = scenario(accuracy=past).ran(_result(ACCURACY, Outcome.INCONCLUSIVE))
     after, _ = unchanged.plan(R)
     assert after.cases[CASE].metrics["accuracy"] == past
-    accepted = scene(accuracy=past).ran(_result(ACCURACY, Outcome.BETTER))
+    accepted = scenario(accuracy=past).ran(_result(ACCURACY, Outcome.BETTER))
     after, _ = accepted.plan(C)
     assert after.cases[CASE].metrics["accuracy"].samples == Samples(IDS, (0.1, 0.1))
 
 
-def test_front_and_source_follow_only_what_is_written(scene: MakeScene, history: History) -> None:
-    setting = scene(latency=history("latency", OLD[1])).ran(_result(LATENCY, Outcome.UNCHANGED))
+def test_front_and_source_change_only_when_written(
+    scenario: MakeScenario, history: History
+) -> None:
+    setting = scenario(latency=history("latency", OLD[1])).ran(_result(LATENCY, Outcome.UNCHANGED))
     for mode, names in ((C, ("old f", "old s")), (R, ("new f", "new s"))):
         after, _ = setting.plan(mode)
         assert (after.cases[CASE].front, after.cases[CASE].source) == names
 
 
-def test_a_metric_takes_the_scope_that_its_author_claims_now(
-    scene: MakeScene, history: History
-) -> None:
-    setting = scene(accuracy=history("accuracy", (0.7,))).ran(
+def test_a_metric_takes_its_present_scope(scenario: MakeScenario, history: History) -> None:
+    setting = scenario(accuracy=history("accuracy", (0.7,))).ran(
         _result(replace(ACCURACY, scope=Scope.ANYWHERE), Outcome.BETTER)
     )
     after, _ = setting.plan(C)
@@ -406,10 +408,10 @@ def test_a_metric_takes_the_scope_that_its_author_claims_now(
 @pytest.mark.parametrize("mode", ALL_MODES)
 @pytest.mark.parametrize("fault", ["broken", "incomplete", "not measured"])
 def test_a_failed_or_incomplete_case_keeps_its_entry(
-    scene: MakeScene, history: History, fault: str, mode: UpdateMode
+    scenario: MakeScenario, history: History, fault: str, mode: UpdateMode
 ) -> None:
     other = "t/test_m.py::test_other"
-    setting = scene(latency=history("latency", OLD[1]), flops=history("flops", (8.0,)))
+    setting = scenario(latency=history("latency", OLD[1]), flops=history("flops", (8.0,)))
     results = _result(LATENCY, Outcome.WORSE), _result(FLOPS, Outcome.MISSING)
     broken = "assert False" if fault == "broken" else None
     setting.ran(*results, runs=1 if fault == "incomplete" else 2, broken=broken)
@@ -423,17 +425,19 @@ def test_a_failed_or_incomplete_case_keeps_its_entry(
 
 @pytest.mark.parametrize("mode", ALL_MODES)
 def test_a_session_that_measured_nothing_writes_nothing(
-    scene: MakeScene, history: History, mode: UpdateMode
+    scenario: MakeScenario, history: History, mode: UpdateMode
 ) -> None:
-    setting = scene(latency=history("latency", OLD[1])).ran(_result(LATENCY, Outcome.WORSE), runs=0)
+    setting = scenario(latency=history("latency", OLD[1])).ran(
+        _result(LATENCY, Outcome.WORSE), runs=0
+    )
     assert setting.plan(mode) == (setting.baseline, ())
 
 
 @pytest.mark.parametrize("mode", ALL_MODES)
-def test_only_all_forgets_a_case_and_only_when_told_that_it_is_gone(
-    scene: MakeScene, history: History, mode: UpdateMode
+def test_only_mode_all_drops_a_case_that_is_gone(
+    scenario: MakeScenario, history: History, mode: UpdateMode
 ) -> None:
-    setting = scene(
+    setting = scenario(
         latency=history("latency", OLD[1]), accuracy=history("accuracy", (0.7,))
     ).missed()
     setting.ran(_result(LATENCY, Outcome.MISSING), case_id="t/test_m.py::test_never_recorded")
@@ -447,17 +451,17 @@ def test_only_all_forgets_a_case_and_only_when_told_that_it_is_gone(
             Edit(CASE, "accuracy", DROP, "its test is gone"),
             Edit(CASE, "latency", DROP, "its test is gone"),
         )
-        # What is only forgotten was measured nowhere.
+        # A dropped entry needs no environment.
         assert after.environments == setting.baseline.environments
     else:
         assert (after, edits) == (setting.baseline, ())
 
 
 @pytest.mark.parametrize("mode", ALL_MODES)
-def test_a_subset_deletes_nothing(
-    scene: MakeScene, history: History, case: Case, mode: UpdateMode
+def test_a_subset_of_tests_drops_nothing(
+    scenario: MakeScenario, history: History, case: Case, mode: UpdateMode
 ) -> None:
-    setting = scene(latency=history("latency", OLD[1]))
+    setting = scenario(latency=history("latency", OLD[1]))
     unselected = case("t/test_z.py::test_z", latency=history("latency", (9.0,)))
     setting.baseline = replace(
         setting.baseline, cases={**setting.baseline.cases, unselected.case_id: unselected}
@@ -468,8 +472,8 @@ def test_a_subset_deletes_nothing(
     assert after.cases[unselected.case_id] == unselected
 
 
-def test_edits_come_by_case_and_metric(scene: MakeScene) -> None:
-    setting = scene()
+def test_edits_are_sorted_by_case_and_metric(scenario: MakeScenario) -> None:
+    setting = scenario()
     for case_id in ("b.py::t", "a.py::t"):
         setting.ran(
             _result(PEAK_MEMORY, Outcome.NEW), _result(LATENCY, Outcome.NEW), case_id=case_id
@@ -499,63 +503,63 @@ def test_edits_come_by_case_and_metric(scene: MakeScene) -> None:
         (LATENCY, Outcome.WORSE, {"candidate": None}, "recorded afresh"),
     ],
 )
-def test_details_say_what_is_accepted(
-    scene: MakeScene,
+def test_details_name_the_accepted_level(
+    scenario: MakeScenario,
     history: History,
     metric: Metric,
     outcome: Outcome,
     levels: dict[str, Any],
     detail: str,
 ) -> None:
-    setting = scene(**{metric.name: history(metric.name, (0.5,))})
+    setting = scenario(**{metric.name: history(metric.name, (0.5,))})
     _, edits = setting.ran(_result(metric, outcome, **levels)).plan(C)
     assert [edit.detail for edit in edits] == [detail]
 
 
-def test_one_run_is_said_in_the_singular(scene: MakeScene) -> None:
-    setting = scene().ran(_result(LATENCY, Outcome.NEW), levels={"latency": (0.5,)}, runs=1)
+def test_one_run_is_singular(scenario: MakeScenario) -> None:
+    setting = scenario().ran(_result(LATENCY, Outcome.NEW), levels={"latency": (0.5,)}, runs=1)
     _, edits = setting.plan(C)
     assert edits == (Edit(CASE, "latency", ADD, "1 run"),)
 
 
-def test_actions_and_modes_are_what_users_type_and_read() -> None:
+def test_names_of_actions_and_modes() -> None:
     assert [str(mode) for mode in UpdateMode] == ["changed", "new", "runs", "all"]
     assert [str(action) for action in Action] == [
         "add", "accept-worse", "accept-better", "accept-change", "append", "drop",
     ]  # fmt: skip
 
 
-def test_the_host_reference_is_kept_beside_its_latency_and_nowhere_else(
-    scene: MakeScene, history: History
+def test_the_host_reference_is_stored_with_the_latency_only(
+    scenario: MakeScenario, history: History
 ) -> None:
     results = [_result(LATENCY, Outcome.WORSE), _result(HOST_REFERENCE, Outcome.WORSE)]
     levels = {"host_reference": (0.002, 0.003)}
-    setting = scene(latency=history("latency", OLD[1])).ran(*results, levels=levels)
+    setting = scenario(latency=history("latency", OLD[1])).ran(*results, levels=levels)
     after, edits = setting.plan(UpdateMode.CHANGED)
     assert [edit.metric for edit in edits] == ["latency"]
     assert set(after.cases[CASE].metrics) == {"latency"}
     assert after.cases[CASE].metrics["latency"].newest.reference == (0.002, 0.003)
 
 
-def test_a_reference_that_lacks_a_run_explains_none(scene: MakeScene, history: History) -> None:
+def test_an_incomplete_reference_is_not_stored(scenario: MakeScenario, history: History) -> None:
     results = [_result(LATENCY, Outcome.WORSE), _result(HOST_REFERENCE, Outcome.WORSE)]
     levels = {"host_reference": (0.002,)}
-    setting = scene(latency=history("latency", OLD[1])).ran(*results, levels=levels)
+    setting = scenario(latency=history("latency", OLD[1])).ran(*results, levels=levels)
     after, _ = setting.plan(UpdateMode.CHANGED)
     assert after.cases[CASE].metrics["latency"].newest.reference == ()
 
 
 @pytest.mark.parametrize("mode", ALL_MODES)
-def test_a_latency_of_another_mood_moves_the_level_if_all_is_accepted(
-    scene: MakeScene, history: History, mode: UpdateMode
+def test_a_latency_at_another_host_speed_moves_the_level_in_mode_all(
+    scenario: MakeScenario, history: History, mode: UpdateMode
 ) -> None:
     apart = _result(LATENCY, Outcome.NOT_COMPARABLE, baseline=0.4, reason="slow", for_now=True)
-    setting = scene(latency=history("latency", OLD[1])).ran(apart)
+    setting = scenario(latency=history("latency", OLD[1])).ran(apart)
     _, edits = setting.plan(mode)
     assert [edit.action for edit in edits] == [CHANGE] * (mode is A)
 
 
-def test_what_went_the_same_way_is_told_together() -> None:
+def test_edits_of_a_case_with_one_action_share_a_line() -> None:
     edits = (
         Edit(CASE, "accuracy", Action.ADD, "1 run"),
         Edit(CASE, "latency", Action.ADD, "1 run"),

@@ -1,4 +1,4 @@
-"""Real repositories in a temp folder of their own."""
+"""Real git repositories in a temporary folder."""
 
 import contextlib
 import shutil
@@ -23,7 +23,7 @@ from pytest_pareto.runs.worktree import check_out
 
 @dataclass(frozen=True)
 class Repository:
-    """A git repository of a toy project, and what git says of it."""
+    """A git repository of a toy project, with the output of git commands."""
 
     path: Path
 
@@ -51,21 +51,21 @@ class Repository:
         return resolve(self.tree, ref)
 
     def state(self) -> tuple[object, ...]:
-        """Return what a comparison must leave as it was: also every file below .git."""
+        """Return what a comparison must leave unchanged, including every file below .git."""
         inside = self.path / ".git"
         return (
             self.git("worktree", "list", "--porcelain"),
             self.git("status", "--porcelain", "--ignored"),
             self.git("for-each-ref"),
             self.git("config", "--list", "--local"),
-            # Objects are looked at, and the index is what `status` itself refreshes.
+            # Names only: git may touch objects, and `status` itself refreshes the index.
             sorted(str(at.relative_to(inside)) for at in inside.rglob("*")),
         )
 
 
 @pytest.fixture(autouse=True)
 def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep worktrees in a folder of the test's own, where what is left behind is seen."""
+    """Put worktrees into a folder of the test, where leftovers are visible."""
     temp = tmp_path / "temp"
     temp.mkdir()
     monkeypatch.setenv("TMPDIR", str(temp))
@@ -73,24 +73,24 @@ def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return temp
 
 
-def forget_the_user(patch: pytest.MonkeyPatch, config: Path) -> None:
-    """Let no configuration of the machine's user decide a test."""
+def isolate_git_config(patch: pytest.MonkeyPatch, config: Path) -> None:
+    """Isolate the test from the user's git configuration."""
     config.write_text("[user]\nname = Nobody\nemail = nobody@example.org\n")
     patch.setenv("GIT_CONFIG_GLOBAL", str(config))
     patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
 
 @pytest.fixture(autouse=True)
-def git_of_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the one configuration that counts."""
-    forget_the_user(monkeypatch, tmp_path / "gitconfig")
+def git_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the only git configuration that is used."""
+    isolate_git_config(monkeypatch, tmp_path / "gitconfig")
     return tmp_path / "gitconfig"
 
 
 @pytest.fixture
-def submodule(repository: Repository, git_of_nobody: Path, tmp_path: Path) -> Repository:
-    """The project with a library of another repository in it, which has a new commit too."""
-    with git_of_nobody.open("a") as config:
+def submodule(repository: Repository, git_config: Path, tmp_path: Path) -> Repository:
+    """The project with another repository as submodule, which has a new commit too."""
+    with git_config.open("a") as config:
         config.write('[protocol "file"]\nallow = always\n')
     library = Repository(tmp_path / "library")
     repository.git("clone", "--quiet", str(repository.path), str(library.path))
@@ -105,17 +105,17 @@ def submodule(repository: Repository, git_of_nobody: Path, tmp_path: Path) -> Re
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at once what a child says: nothing is timed here that this could disturb."""
+def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll the child's output often: no timing here could be disturbed."""
     monkeypatch.setattr(process, "POLL_S", 0.005)
 
 
 @pytest.fixture(scope="session")
-def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository to copy: git takes ten times as long to make one."""
+def template_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository to copy: making one with git takes ten times as long."""
     repository = Repository(tmp_path_factory.mktemp("pattern"))
     with pytest.MonkeyPatch.context() as patch:
-        forget_the_user(patch, repository.path.parent / "gitconfig")
+        isolate_git_config(patch, repository.path.parent / "gitconfig")
         repository.git("init", "--quiet", "--initial-branch=main", "--template=")
         files = {"mypkg/__init__.py": "", "mypkg/core.py": "VALUE = 'old'\n"}
         repository.commit(files, "The old")
@@ -124,9 +124,9 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, pattern: Path) -> Repository:
+def repository(tmp_path: Path, template_repository: Path) -> Repository:
     """A flat project of two commits: ``mypkg.core.VALUE`` was "old" and is "new"."""
-    return Repository(shutil.copytree(pattern, tmp_path / "repository"))
+    return Repository(shutil.copytree(template_repository, tmp_path / "repository"))
 
 
 @dataclass(frozen=True)
@@ -139,17 +139,17 @@ class Comparison:
     def run(
         self, side: Side, script: str | Sequence[str], python: str = sys.executable, **more: Any
     ) -> tuple[list[str], frozenset[str]]:
-        """Run a script (or a command) on a leg; return what it `tell`s, and what was proved."""
-        told: list[str] = []
+        """Run a script (or command) on a leg; return its `tell` lines and the verified modules."""
+        output: list[str] = []
         command = [python, "-c", TELL + script] if isinstance(script, str) else [python, *script]
-        proved = run_leg(
+        modules = run_leg(
             self.legs[side],
             lambda lines: [*command, str(lines)],
             folder=Path(tempfile.mkdtemp(dir=self.folder)) / "run",
-            hear=told.append,
+            hear=output.append,
             **more,
         )
-        return told, proved
+        return output, modules
 
 
 TELL = """

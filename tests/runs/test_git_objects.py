@@ -1,4 +1,4 @@
-"""What git keeps, read object by object: the same as git itself lists."""
+"""Objects of git's database, compared with git's own listings."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.runs.conftest import Repository
 
 
 def listed(repository: Repository, folder: str) -> dict[str, str]:
-    """What `git ls-tree` lists of plain files."""
+    """Return the plain files that `git ls-tree` lists."""
     command = ["git", "-C", str(repository.path), "ls-tree", "-r", "-z", "HEAD"]
     told = subprocess.run([*command, *filter(None, [folder])], check=True, capture_output=True)
     files = {}
@@ -25,7 +25,7 @@ def listed(repository: Repository, folder: str) -> dict[str, str]:
 
 @pytest.fixture
 def strange(repository: Repository) -> Repository:
-    """Names with spaces, line breaks and bytes that are no text; a link; a program; depth."""
+    """Names with spaces, line breaks and non-UTF-8 bytes; a link; an executable; nested folders."""
     folder = repository.path / "kept"
     for name in ("a b", "two\nlines", "é", os.fsdecode(b"caf\xe9"), "deep/er/file", "deep-er"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def strange(repository: Repository) -> Repository:
 
 
 @pytest.mark.parametrize("folder", ["kept/", "kept/deep/", ""])
-def test_it_is_what_git_lists(strange: Repository, folder: str) -> None:
+def test_files_match_git_ls_tree(strange: Repository, folder: str) -> None:
     with GitObjects(strange.path) as objects:
         files = Snapshots(objects, PurePosixPath(folder)).files("HEAD")
         expected = listed(strange, folder)
@@ -51,36 +51,36 @@ def test_it_is_what_git_lists(strange: Repository, folder: str) -> None:
             assert (found.kind, found.content, found.name) == ("blob", content, name)
 
 
-def test_a_folder_that_is_not_there_has_no_files(strange: Repository) -> None:
+def test_a_missing_folder_has_no_files(strange: Repository) -> None:
     with GitObjects(strange.path) as objects:
         assert Snapshots(objects, PurePosixPath("nowhere/at/all")).files("HEAD") == {}
         assert Snapshots(objects, PurePosixPath("kept/program")).files("HEAD") == {}
 
 
-def test_what_git_lacks_is_said_and_the_next_is_read(strange: Repository) -> None:
+def test_a_missing_object_is_an_error_and_the_next_is_read(strange: Repository) -> None:
     with GitObjects(strange.path) as objects:
         with pytest.raises(ParetoError, match=r"git has no object 0{40}"):
             objects.read("0" * 40)
         assert objects.read("HEAD").kind == "commit"
 
 
-def test_folders_that_stay_are_read_once(
+def test_unchanged_folders_are_read_once(
     strange: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strange.commit({"kept/deep/er/file": "other"}, "One file")
-    asked: list[str] = []
+    requested: list[str] = []
     read = GitObjects.read
 
-    def noted(objects: GitObjects, name: str) -> GitObject:
-        asked.append(name)
+    def recording_read(objects: GitObjects, name: str) -> GitObject:
+        requested.append(name)
         return read(objects, name)
 
-    monkeypatch.setattr(GitObjects, "read", noted)
+    monkeypatch.setattr(GitObjects, "read", recording_read)
     with GitObjects(strange.path) as objects:
         snapshots = Snapshots(objects, PurePosixPath("kept"))
         assert snapshots.files("HEAD") != snapshots.files("HEAD~1")
-        trees = [name for name in asked if "^" not in name]
+        trees = [name for name in requested if "^" not in name]
         assert len(trees) == len(set(trees))
-        before = len(asked)
+        before = len(requested)
         snapshots.files("HEAD")
-        assert len(asked) == before + 1  # its top
+        assert len(requested) == before + 1  # its top

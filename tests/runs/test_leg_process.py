@@ -20,7 +20,7 @@ def leg(compare: Compare) -> Leg:
     return compare().legs[Side.REF]
 
 
-def test_a_run_is_heard_while_it_runs_and_proved(compare: Compare) -> None:
+def test_lines_arrive_during_the_run_and_it_is_verified(compare: Compare) -> None:
     told, proved = compare().run(Side.REF, RUN + "tell('two')")
     assert told == ["one", "two"]
     assert proved == {"mypkg", "mypkg.core"}
@@ -35,12 +35,12 @@ def test_a_run_is_heard_while_it_runs_and_proved(compare: Compare) -> None:
         ("raise OSError('why')", r"(?s)exit code 1; .*\nOSError: why$"),
     ],
 )
-def test_a_run_that_fails_tells_how_it_ended(compare: Compare, end: str, message: str) -> None:
+def test_a_failed_run_reports_its_exit(compare: Compare, end: str, message: str) -> None:
     with pytest.raises(ParetoError, match=message):
         compare().run(Side.REF, RUN + "sys.stdout.flush()\n" + end)
 
 
-def test_some_codes_are_orderly(compare: Compare) -> None:
+def test_expected_exit_codes(compare: Compare) -> None:
     assert compare().run(Side.REF, RUN + "sys.exit(3)", orderly=(0, 3))[0] == ["one"]
 
 
@@ -50,7 +50,7 @@ def test_a_run_that_takes_too_long_is_ended(compare: Compare) -> None:
         compare().run(Side.REF, script, timeout_s=0.3)
 
 
-def test_what_ends_the_hearing_ends_the_run(leg: Leg, tmp_path: Path) -> None:
+def test_an_error_in_the_callback_ends_the_run(leg: Leg, tmp_path: Path) -> None:
     script = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -71,8 +71,8 @@ time.sleep(60)
     assert ends(pids[0])
 
 
-def test_a_folder_is_for_one_run(leg: Leg, tmp_path: Path) -> None:
-    """What an earlier run noted must not prove a later one."""
+def test_a_folder_serves_one_run_only(leg: Leg, tmp_path: Path) -> None:
+    """The log of an earlier run must not prove a later one."""
     (tmp_path / "run/carried").mkdir(parents=True)
     with pytest.raises(FileExistsError):
         run_leg(leg, lambda _: [], folder=tmp_path / "run", hear=print)
@@ -88,7 +88,7 @@ def test_set_up_runs_in_the_legs_folder_with_the_legs_code(leg: Leg, tmp_path: P
     assert (tmp_path / "setup/log.txt").read_text() == f"{leg.tree.root}\n"
 
 
-def test_set_up_that_fails_tells_its_end(leg: Leg, tmp_path: Path) -> None:
+def test_a_failed_set_up_reports_its_exit(leg: Leg, tmp_path: Path) -> None:
     message = (
         r"^the ref leg's pareto_against_setup \(echo no >&2; exit 7\) ended with .* 7; .*\nno$"
     )

@@ -23,17 +23,17 @@ def test_each_leg_warms_up_once_before_the_first_block() -> None:
     assert [turn.is_warm_up for turn in turns(1)] == [True, True, False, False, False, False]
 
 
-def test_more_blocks_go_on_where_the_others_ended() -> None:
+def test_more_blocks_continue_the_numbering() -> None:
     assert letters(2) + letters(3, after=2) == letters(5)
     assert not any(turn.is_warm_up for turn in turns(3, after=2))
 
 
-def test_no_blocks_are_no_runs() -> None:
+def test_no_blocks_give_no_runs() -> None:
     assert list(turns(0)) == []
 
 
 @pytest.mark.parametrize("blocks", [2, 4, 6, 10])
-def test_each_leg_has_every_advantage_equally_often(blocks: int) -> None:
+def test_each_leg_has_each_place_equally_often(blocks: int) -> None:
     order = letters(blocks)
     firsts = Counter(order[::4])
     assert firsts["A"] == firsts["B"]
@@ -42,13 +42,13 @@ def test_each_leg_has_every_advantage_equally_often(blocks: int) -> None:
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 5])
-def test_a_linear_drift_adds_nothing(blocks: int) -> None:
+def test_a_linear_drift_cancels(blocks: int) -> None:
     for start in range(0, 4 * blocks, 4):
         block = letters(blocks)[start : start + 4]
         assert sum(n if leg == "A" else -n for n, leg in enumerate(block)) == 0
 
 
-def test_a_curved_drift_adds_nothing_to_a_pair_of_blocks() -> None:
+def test_a_curved_drift_cancels_over_a_pair_of_blocks() -> None:
     order = letters(2)
     assert sum(n**2 if leg == "A" else -(n**2) for n, leg in enumerate(order)) == 0
     unmirrored = "ABBAABBA"

@@ -1,4 +1,4 @@
-"""Which code a leg's processes import, in every layout, and that it is proved."""
+"""The code that a leg's processes import, in every layout, and its verification."""
 
 import importlib.util
 import json
@@ -15,7 +15,7 @@ import pytest
 
 import pytest_pareto
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.legs import Side, equip
+from pytest_pareto.runs.legs import Side, prepare_leg
 from tests.runs.conftest import Compare, Repository
 
 OWN = {Side.REF: "old", Side.CANDIDATE: "new"}
@@ -78,7 +78,7 @@ tell(subprocess.run([sys.executable, "-c", grandchild], stdout=-1, text=True).st
 
 @dataclass(frozen=True)
 class Layout:
-    """A way to lay a project out and to install it in place."""
+    """A project layout, and how it is installed in place."""
 
     folder: str
     python: str = sys.executable
@@ -87,7 +87,7 @@ class Layout:
 
 
 def install_in_place(tmp_path: Path, repository: Repository, kind: str, folder: str) -> Layout:
-    """Make an environment of its own, with the files that an editable install leaves in it."""
+    """Make an environment with the files that an editable install leaves in it."""
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     site = next((tmp_path / "env/lib").glob("python*/site-packages"))
     package = repository.path / folder / "mypkg"
@@ -109,7 +109,7 @@ def install_in_place(tmp_path: Path, repository: Repository, kind: str, folder: 
 
 
 def load_finder(site: Path) -> dict[str, ModuleType]:
-    """Load what this interpreter would have loaded, were the project installed in it."""
+    """Load the modules that this interpreter would have with the project installed in it."""
     file = site / "__editable___toy_finder.py"
     if not file.exists():
         return {}
@@ -146,10 +146,10 @@ def test_each_leg_imports_its_own_code(layout: Layout, compare: Compare) -> None
 
 
 @pytest.mark.parametrize("layout", LEAKING, indirect=True)
-def test_without_the_finder_the_other_code_is_imported_and_noticed(
+def test_without_the_finder_the_other_code_is_imported_and_detected(
     layout: Layout, compare: Compare
 ) -> None:
-    """The negative control: in a layout that steers by itself nothing would have been shown."""
+    """The control: in a layout that needs no finder nothing would have been shown."""
     legs = compare(path=layout.path, modules=layout.modules)
     disable = "sys.meta_path[:] = [f for f in sys.meta_path if type(f).__name__ != 'LegFinder']\n"
     if layout.path and layout.folder != ".":
@@ -184,7 +184,7 @@ def test_pools_import_the_legs_code(repository: Repository, compare: Compare) ->
         assert legs.run(side, POOLS)[0] == [own, own]
 
 
-def test_processes_that_just_exit_have_noted_what_they_imported(compare: Compare) -> None:
+def test_processes_that_exit_abruptly_have_logged_their_imports(compare: Compare) -> None:
     script = """
 if os.fork() == 0:
     import mypkg.core
@@ -195,7 +195,7 @@ os.wait()
 
 
 @pytest.mark.parametrize("end", ["os._exit(0)", "from os import _exit; _exit(status=0)"])
-def test_a_process_that_just_exits_has_noted_its_escapes(
+def test_a_process_that_exits_abruptly_has_logged_its_escapes(
     repository: Repository, compare: Compare, end: str
 ) -> None:
     script = f"""
@@ -210,22 +210,22 @@ module = sys.modules["mypkg.core"] = importlib.util.module_from_spec(spec)
         legs.run(Side.REF, where + script)
 
 
-def test_a_process_that_ends_unheard_proves_nothing(compare: Compare) -> None:
-    """From C, below Python: its last notes are missing."""
+def test_a_process_without_a_logged_end_proves_nothing(compare: Compare) -> None:
+    """A C function ends it, below Python: its last log lines are missing."""
     script = "import ctypes, mypkg; ctypes.CDLL(None)._exit(0)"
     with pytest.raises(ParetoError, match=r"the ref leg's process ended without noting"):
         compare().run(Side.REF, script)
 
 
-def test_a_process_that_does_not_carry_what_it_should_proves_nothing(compare: Compare) -> None:
-    """Its child does, and is not the one whose figures count."""
+def test_a_process_without_the_finder_proves_nothing(compare: Compare) -> None:
+    """Its child has the finder, but the child is not the measured process."""
     leave = "os.execv(sys.executable, [sys.executable, '-I', '-c', 'pass'])"
     script = f"subprocess.run([sys.executable, '-c', 'import mypkg'])\n{leave}"
     with pytest.raises(ParetoError, match=r"the ref leg's process ended without noting"):
         compare().run(Side.REF, script)
 
 
-def test_a_forked_process_notes_what_it_loaded_itself(compare: Compare) -> None:
+def test_a_forked_process_logs_its_own_imports(compare: Compare) -> None:
     script = """
 import mypkg
 if os.fork() == 0:
@@ -250,10 +250,8 @@ def test_a_module_may_be_run(repository: Repository, compare: Compare) -> None:
         assert proved == {"mypkg", "mypkg.__main__"}
 
 
-def test_a_script_that_is_run_by_its_path_is_noticed(
-    repository: Repository, compare: Compare
-) -> None:
-    """It is the candidate's file on both legs, and nothing can steer that."""
+def test_a_script_run_by_path_is_detected(repository: Repository, compare: Compare) -> None:
+    """It is the candidate's file on both legs, which the finder cannot change."""
     repository.commit({"script.py": "import mypkg.core"})
     repository.commit({})
     legs = compare()
@@ -278,10 +276,10 @@ BY_PATH = {
 
 
 @pytest.mark.parametrize("how", BY_PATH)
-def test_a_file_that_is_loaded_by_its_path_is_noticed(
+def test_a_file_loaded_by_path_is_detected(
     repository: Repository, compare: Compare, how: str
 ) -> None:
-    """Nothing of it is left in the process, and its figures would be the candidate's twice."""
+    """It leaves no module in the process, and both legs would measure the candidate's code."""
     repository.commit({"train.py": "VALUE = 'old'"})
     repository.commit({"train.py": "VALUE = 'new'"})
     legs = compare()
@@ -292,10 +290,8 @@ def test_a_file_that_is_loaded_by_its_path_is_noticed(
         legs.run(Side.REF, script, is_watched=True)
 
 
-def test_what_is_run_by_path_and_nobodys_code_is_not_noticed(
-    repository: Repository, compare: Compare
-) -> None:
-    """Tests, an environment in the tree, its programs, what is generated: with false names."""
+def test_other_files_run_by_path_are_ignored(repository: Repository, compare: Compare) -> None:
+    """Tests, an environment in the tree, its scripts, and generated code with false names."""
     repository.commit({"tests/test_a.py": "", "tests/ruler.py": "", ".gitignore": "env\n.venv\n"})
     repository.commit({})
     installed = ["env/pyvenv.cfg", "env/bin/program", ".venv/lib/python3/site-packages/a.py"]
@@ -314,7 +310,7 @@ exec(compile("", "a name", "exec"))
     assert "mypkg.core" in compare().run(Side.REF, script, is_watched=True)[1]
 
 
-def test_an_extension_module_that_is_loaded_by_its_path_is_noticed(
+def test_an_extension_module_loaded_by_path_is_detected(
     repository: Repository, compare: Compare
 ) -> None:
     import _json  # whichever this Python has as a file
@@ -333,18 +329,18 @@ sys.modules.pop("_json")
         compare().run(Side.REF, script, is_watched=True)
 
 
-def test_a_run_whose_figures_count_is_not_slowed_by_watching(compare: Compare) -> None:
-    """An audit hook cannot be removed, and makes every `id()` several times as slow."""
+def test_a_measured_run_has_no_audit_hook(compare: Compare) -> None:
+    """An audit hook cannot be removed, and makes every `id()` several times slower."""
     script = """
 import gc, mypkg
-tell(any(getattr(f, "__name__", "") == "heed" for f in gc.get_objects()))
+tell(any(getattr(f, "__name__", "") == "on_audit_event" for f in gc.get_objects()))
 """
     legs = compare()
     assert legs.run(Side.REF, script)[0] == ["False"]
     assert legs.run(Side.REF, script, is_watched=True)[0] == ["True"]
 
 
-def test_a_process_out_of_reach_proves_nothing(compare: Compare) -> None:
+def test_an_isolated_process_proves_nothing(compare: Compare) -> None:
     script = "subprocess.run([sys.executable, '-I', '-c', 'import mypkg'])"
     with pytest.raises(ParetoError, match=r"never imported the project.*: mypkg.*`python -I`"):
         compare().run(Side.REF, script)
@@ -353,10 +349,10 @@ def test_a_process_out_of_reach_proves_nothing(compare: Compare) -> None:
 # What only one side has
 
 
-def test_what_the_ref_lacks_is_not_found_at_the_candidates(
+def test_a_module_that_the_ref_lacks_is_not_found_in_the_candidate(
     repository: Repository, compare: Compare, tmp_path: Path
 ) -> None:
-    """Setuptools' finder offers the children of its packages, and a flat folder all."""
+    """Setuptools' finder offers the children of its packages, and a flat folder offers all."""
     repository.commit({})
     repository.commit({"mypkg/added.py": "", "toplevel.py": "", "mypkg/deep/__init__.py": ""})
     layout = install_in_place(tmp_path, repository, "finder", ".")
@@ -387,7 +383,7 @@ def test_a_package_that_was_a_namespace_is_imported_as_such(
         assert legs.run(side, SHOW)[0] == [own, own]
 
 
-def test_a_namespace_is_shared_with_strangers(
+def test_a_namespace_is_shared_with_other_distributions(
     repository: Repository, compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for value in ("old", "new"):
@@ -435,9 +431,7 @@ tell(mypkg.compiled.VALUE)
     assert proved == {"mypkg", "mypkg.compiled", "mypkg.made", "mypkg.virtual"}
 
 
-def test_a_linked_module_is_the_legs_by_the_users_wish(
-    repository: Repository, compare: Compare
-) -> None:
+def test_a_module_linked_into_a_leg_belongs_to_it(repository: Repository, compare: Compare) -> None:
     repository.commit({".gitignore": "_version.py"})
     repository.commit({})
     repository.write({"mypkg/_version.py": "VERSION = 1"})
@@ -445,10 +439,10 @@ def test_a_linked_module_is_the_legs_by_the_users_wish(
     assert "mypkg._version" in legs.run(Side.REF, "import mypkg._version")[1]
 
 
-def test_a_submodules_code_is_the_legs_once_set_up_has_filled_it(
+def test_an_initialised_submodule_belongs_to_the_leg(
     submodule: Repository, compare: Compare
 ) -> None:
-    """Its folder is on the path, as the tests put it there."""
+    """The tests put its folder on the path."""
     library = submodule.path / "third_party/library"
     legs = compare(path=[str(library)])
     worktree = Repository(legs.legs[Side.REF].tree.top)
@@ -465,8 +459,8 @@ def test_a_submodules_code_is_the_legs_once_set_up_has_filled_it(
 # Company
 
 
-def test_a_hook_in_front_of_everything_sees_the_legs_module(compare: Compare) -> None:
-    """As type checkers' import hooks and pytest's own do, by way of the finder of paths."""
+def test_a_hook_before_all_finders_gets_the_legs_module(compare: Compare) -> None:
+    """Import hooks of type checkers and of pytest do so, through the path finder."""
     hook = """
 from importlib.machinery import PathFinder
 class Hook:
@@ -483,19 +477,19 @@ sys.meta_path.insert(-99, Hook())
     assert "mypkg.core" in proved
 
 
-def test_a_package_that_searches_the_path_finds_its_own(
+def test_a_package_that_extends_its_path_finds_its_own(
     repository: Repository, compare: Compare
 ) -> None:
-    """As `pkgutil.extend_path` does: it brings every folder of that name into the package."""
+    """`pkgutil.extend_path` does so: it adds every folder of that name to the package."""
     other = repository.path / "mypkg"
     script = f"import mypkg; mypkg.__path__.insert(0, {str(other)!r})\n"
     assert compare().run(Side.REF, script + SHOW)[0] == ["old", "old"]
 
 
-def test_what_is_imported_before_everything_is_noticed(
+def test_modules_imported_at_startup_are_detected(
     repository: Repository, compare: Compare, tmp_path: Path
 ) -> None:
-    """By a .pth file, when this finder is not there yet, and another is in front."""
+    """A .pth file imports it before this finder is installed, with another finder in front."""
     layout = install_in_place(tmp_path, repository, "front", ".")
     site = next((tmp_path / "env/lib").glob("python*/site-packages"))
     (site / "zz.pth").write_text("import mypkg.core\n")
@@ -509,7 +503,7 @@ def test_what_is_imported_before_everything_is_noticed(
 def test_an_installed_copy_is_not_the_legs_code(
     repository: Repository, compare: Compare, tmp_path: Path
 ) -> None:
-    """Loaded by hand: the finder is not asked."""
+    """It is loaded by hand, so the finder is not called."""
     copy = tmp_path / "site-packages/mypkg/core.py"
     copy.parent.mkdir(parents=True)
     copy.write_text("")
@@ -523,7 +517,7 @@ sys.modules["mypkg.core"] = importlib.util.module_from_spec(spec)
             compare().run(side, script)
 
 
-def test_an_environment_in_the_repository_is_nobodys_code(
+def test_an_environment_in_the_repository_is_not_project_code(
     repository: Repository, compare: Compare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = ".venv/lib/python3/site-packages"
@@ -546,8 +540,8 @@ def test_the_users_own_sitecustomize_runs(
     assert told == ["ran old", *([] if last else [str(own)])]
 
 
-def test_the_plugin_is_the_one_that_judges(repository: Repository, compare: Compare) -> None:
-    """In a repository of the plugin itself, flat, PYTHONPATH would bring the ref's."""
+def test_the_plugin_is_pinned(repository: Repository, compare: Compare) -> None:
+    """In the plugin's own repository, with a flat layout, PYTHONPATH would import the ref's."""
     repository.commit({"pytest_pareto/__init__.py": "raise RuntimeError('the old plugin')"})
     repository.commit({"pytest_pareto/__init__.py": "raise RuntimeError('the new plugin')"})
     legs = compare()
@@ -558,13 +552,13 @@ def test_the_plugin_is_the_one_that_judges(repository: Repository, compare: Comp
         assert proved == {"mypkg"}
 
 
-def test_git_in_a_test_is_asked_about_where_it_is(
+def test_git_in_a_test_uses_its_own_folder(
     compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     legs = compare()
     monkeypatch.setenv("GIT_DIR", "elsewhere")
     monkeypatch.setenv("KEPT", "kept")
-    environment = equip(legs.legs[Side.REF], tmp_path / "run").environment
+    environment = prepare_leg(legs.legs[Side.REF], tmp_path / "run").environment
     assert "GIT_DIR" not in environment
     assert environment["KEPT"] == "kept"
 
@@ -572,7 +566,7 @@ def test_git_in_a_test_is_asked_about_where_it_is(
 # Where a leg is started
 
 
-def test_both_legs_start_where_the_user_did(
+def test_both_legs_start_in_the_users_folder(
     repository: Repository, compare: Compare, tmp_path: Path
 ) -> None:
     repository.commit({"sub/a.txt": ""})

@@ -1,4 +1,4 @@
-"""Whose tests measure the legs, under pytest itself."""
+"""The tests that measure the legs, run by pytest itself."""
 
 import shutil
 
@@ -81,7 +81,7 @@ def test_the_candidates_tests_measure_the_refs_code(
 
 
 @pytest.mark.parametrize("side", Side)
-def test_the_refs_tests_measure_both_where_that_is_asked(
+def test_the_refs_tests_measure_both_if_configured(
     tested: Repository, compare: Compare, side: Side
 ) -> None:
     own = {Side.REF: "old", Side.CANDIDATE: "new"}[side]
@@ -109,10 +109,8 @@ def test_a_ref_that_had_no_tests_is_measured(repository: Repository, compare: Co
     assert legs.run(Side.CANDIDATE, script)[0] == ["bench new newer"]
 
 
-def test_helpers_of_the_tests_that_nothing_tells_as_such_are_noticed(
-    repository: Repository, compare: Compare
-) -> None:
-    """A helper in a folder of any name: the ref's, or else the user says whose it is."""
+def test_unrecognised_test_helpers_are_detected(repository: Repository, compare: Compare) -> None:
+    """A helper in a folder of any name is the ref's, unless the user configures the folder."""
     repository.commit({})
     files = {
         "conftest.py": CONFTEST,

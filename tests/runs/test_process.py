@@ -41,7 +41,7 @@ def start(tmp_path: Path) -> Start:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process still runs; one that only waits to be reaped has ended."""
+    """Return whether a process still runs; one that only waits to be reaped has ended."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -63,8 +63,8 @@ def ends(pid: int, within_s: float = 2.0) -> bool:
 # Lines
 
 
-def test_lines_come_while_the_child_runs(start: Start, tmp_path: Path) -> None:
-    """The child waits until it is answered: lines that came at the end would never come."""
+def test_lines_arrive_while_the_child_runs(start: Start, tmp_path: Path) -> None:
+    """The child waits for an answer: lines that came at its end would never come."""
     script = """
 out.write(b"one\\n")
 while not os.path.exists("answer"):
@@ -80,7 +80,7 @@ out.write(b"two\\nthree\\n")
         assert child.exit_code == 0
 
 
-def test_a_line_is_whole_before_it_is_told(start: Start) -> None:
+def test_only_whole_lines_are_yielded(start: Start) -> None:
     script = """
 out.write(b"on")
 time.sleep(0.15)
@@ -90,7 +90,7 @@ out.write(b"e\\n\\ntw")
         assert list(child.lines()) == ["one", ""]  # a child that died writing leaves half a line
 
 
-def test_a_letter_may_come_in_two_pieces(start: Start) -> None:
+def test_a_character_may_arrive_in_two_pieces(start: Start) -> None:
     script = """
 out.write("µ".encode()[:1])
 time.sleep(0.15)
@@ -100,7 +100,7 @@ out.write("µ".encode()[1:] + b"s\\n")
         assert list(child.lines()) == ["µs"]
 
 
-def test_many_lines_are_all_told(start: Start) -> None:
+def test_many_lines_are_all_yielded(start: Start) -> None:
     script = """
 for i in range(20_000):
     sys.stdout.write("noise " * 20)
@@ -123,7 +123,7 @@ def test_a_child_that_writes_nothing_has_no_lines(start: Start) -> None:
     ("script", "code"),
     [("sys.exit(3)", 3), ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL)],
 )
-def test_the_exit_code_tells_how_it_ended(start: Start, script: str, code: int) -> None:
+def test_the_exit_code(start: Start, script: str, code: int) -> None:
     child = start(script)
     assert child.exit_code is None
     with child:
@@ -131,7 +131,7 @@ def test_the_exit_code_tells_how_it_ended(start: Start, script: str, code: int) 
     assert child.exit_code == code
 
 
-def test_the_tail_is_the_end_of_what_it_said(start: Start) -> None:
+def test_the_tail_is_the_end_of_the_output(start: Start) -> None:
     script = """
 for i in range(100):
     print(i)
@@ -149,7 +149,7 @@ print("last", file=sys.stderr)
 
 @pytest.fixture
 def typed() -> Iterator[None]:
-    """Something waits to be read where a terminal would be."""
+    """Put unread input where a terminal would be."""
     kept = os.dup(0)
     reading, writing = os.pipe()
     os.write(writing, b"typed")
@@ -162,7 +162,7 @@ def typed() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("typed")
-def test_it_reads_nothing_from_the_terminal(start: Start) -> None:
+def test_the_child_cannot_read_the_terminal(start: Start) -> None:
     with start("sys.exit(len(sys.stdin.read()))") as child:
         list(child.lines())
     assert child.exit_code == 0
@@ -200,10 +200,10 @@ def test_a_child_may_be_given_an_environment(start: Start, monkeypatch: pytest.M
     assert "COVERAGE" not in names
 
 
-# How long it takes
+# Time limit
 
 
-def test_a_child_that_takes_too_long_is_told_and_ended(start: Start) -> None:
+def test_a_child_over_its_time_limit_is_ended(start: Start) -> None:
     with (
         start("out.write(b'one\\n')\n" + SLEEP, timeout_s=0.3) as child,
         pytest.raises(TimeoutError, match=r"^it did not end within 0\.3 s$"),
@@ -212,7 +212,7 @@ def test_a_child_that_takes_too_long_is_told_and_ended(start: Start) -> None:
     assert child.exit_code == -signal.SIGTERM
 
 
-def test_a_child_that_is_quick_enough_is_not(start: Start) -> None:
+def test_a_child_within_its_time_limit_is_not_ended(start: Start) -> None:
     with start("", timeout_s=60) as child:
         child.wait()
     assert child.exit_code == 0
@@ -256,7 +256,9 @@ def test_leaving_early_ends_it(start: Start) -> None:
     assert ends(grandchild)
 
 
-def test_what_does_not_listen_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_ignores_sigterm_is_killed(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(process, "GRACE_S", 0.1)
     script = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + GRANDCHILD + SLEEP
     with start(script) as child:
@@ -265,7 +267,7 @@ def test_what_does_not_listen_is_killed(start: Start, monkeypatch: pytest.Monkey
     assert ends(grandchild)
 
 
-def test_a_child_gets_to_end_by_itself(start: Start, tmp_path: Path) -> None:
+def test_a_child_has_time_to_end_by_itself(start: Start, tmp_path: Path) -> None:
     script = """
 def bye(*_):
     open("bye", "w").close()
@@ -279,7 +281,7 @@ out.write(b"ready\\n")
     assert (tmp_path / "bye").exists()
 
 
-def test_where_there_are_no_groups_the_child_is_ended(
+def test_without_process_groups_the_child_is_ended(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "killpg")
@@ -288,7 +290,7 @@ def test_where_there_are_no_groups_the_child_is_ended(
     assert child.exit_code == -signal.SIGKILL
 
 
-def test_a_child_that_never_started_has_nothing_to_end(start: Start, tmp_path: Path) -> None:
+def test_a_child_that_never_started_needs_no_end(start: Start, tmp_path: Path) -> None:
     child = ChildProcess(
         [str(tmp_path / "absent")], cwd=tmp_path, log=tmp_path / "log", lines=tmp_path / "lines"
     )
@@ -302,10 +304,10 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from pytest_pareto.runs import process
-from pytest_pareto.runs.process import Lifeline
+from pytest_pareto.runs.process import ParentDeathPipe
 
 if "cut" in sys.argv:
-    Lifeline.tie = lambda *_: None
+    ParentDeathPipe.attach = lambda *_: None
 here = Path(sys.argv[1])
 script = (here / "script").read_text()
 files = {"cwd": here, "log": here / "log", "lines": here / "lines"}

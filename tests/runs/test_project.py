@@ -11,7 +11,7 @@ from pytest_pareto.runs.worktree import check_out
 from tests.runs.conftest import Repository
 
 
-def look(
+def survey_head(
     repository: Repository,
     tests: Sequence[str] = (),
     *,
@@ -19,7 +19,7 @@ def look(
     modules: dict[str, ModuleType] | None = None,
     tree: Tree | None = None,
 ) -> Project:
-    """Survey HEAD~1 and the candidate; nothing of this interpreter counts unless given."""
+    """Return the project of HEAD~1 and the candidate, by default without paths and modules."""
     candidate = tree or repository.tree
     with check_out(candidate, repository.resolve("HEAD~1")) as worktree:
         files = [candidate.top / test for test in tests]
@@ -44,7 +44,7 @@ def look(
         ("pytest_pareto/runs/legs.py", set()),
     ],
 )
-def test_the_shallowest_name_that_is_code(file: str, names: set[str]) -> None:
+def test_names_are_the_shallowest_code(file: str, names: set[str]) -> None:
     packages = [
         PurePosixPath(at)
         for at in ("mypkg", "mypkg/deep", "src/mypkg", "google/cloud/mine", "pytest_pareto")
@@ -53,7 +53,7 @@ def test_the_shallowest_name_that_is_code(file: str, names: set[str]) -> None:
     assert code_names([PurePosixPath(file)], packages, folders) == names
 
 
-def test_a_name_is_what_can_be_imported() -> None:
+def test_names_can_be_imported() -> None:
     assert dotted_name(PurePosixPath("mypkg/tests")) == "mypkg.tests"
     assert dotted_name(PurePosixPath("mypkg/class-1/a.py")) is None
 
@@ -61,13 +61,13 @@ def test_a_name_is_what_can_be_imported() -> None:
 # Surveys
 
 
-def test_a_project_is_what_both_trees_have(repository: Repository) -> None:
-    """Names of one side only count: the other must not find them there."""
+def test_a_project_includes_both_trees(repository: Repository) -> None:
+    """Names of one side only are included: the other side must not find them there."""
     repository.commit({"gone.py": "", ".gitignore": "build\n"})
     (repository.path / "gone.py").unlink()
     repository.commit({"src/added/__init__.py": "", "tests/test_a.py": ""})
     repository.write({"fresh.py": "", "build/lib/mypkg/core.py": "", "_top.so": ""})
-    project = look(repository)
+    project = survey_head(repository)
     assert project.folders == (PurePosixPath("src"), PurePosixPath())
     assert project.names == {"mypkg", "gone", "added", "src.added", "fresh", "_top"}
     assert project.ground == {PurePosixPath("tests")}
@@ -78,15 +78,13 @@ def test_tests_have_names_too(repository: Repository) -> None:
     repository.commit(
         {"mypkg/test_core.py": "", "mypkg/tests/a.py": "", "conftest.py": "", "test_a.py": ""}
     )
-    project = look(repository, ["mypkg/test_core.py", "test_a.py"])
+    project = survey_head(repository, ["mypkg/test_core.py", "test_a.py"])
     assert project.test_names == {"mypkg.tests", "mypkg.test_core", "test_a"}
     assert project.names == {"mypkg"}
 
 
-def test_folders_of_the_repository_on_the_path_are_the_projects(
-    repository: Repository, tmp_path: Path
-) -> None:
-    """As pytest's `pythonpath`, a .pth file or a sibling installed in place put them there."""
+def test_folders_on_the_path_belong_to_the_project(repository: Repository, tmp_path: Path) -> None:
+    """Pytest's `pythonpath`, a .pth file or a sibling installed in place put them there."""
     repository.commit({"python/other/__init__.py": "", "tests/helpers/h.py": "", "lib/x.py": ""})
     environment = repository.path / ".venv/lib/python3.11/site-packages"
     environment.mkdir(parents=True)
@@ -96,7 +94,7 @@ def test_folders_of_the_repository_on_the_path_are_the_projects(
         *(str(tmp_path), str(tmp_path / "link"), str(environment), str(repository.path / "absent")),
         *(str(repository.path / at) for at in ("tests/helpers", "lib/x.py")),
     ]
-    project = look(repository, path=path)
+    project = survey_head(repository, path=path)
     assert project.folders == tuple(map(PurePosixPath, ("src", ".", "python")))
     assert {"other", "python.other"} <= project.names
     assert "stranger" not in project.names
@@ -108,28 +106,28 @@ def test_an_environment_in_the_repository_is_not_the_project(
     monkeypatch.setattr(sys, "prefix", str(repository.path / "env"))
     inside = repository.path / "env/lib/python3.11/lib-dynload"
     inside.mkdir(parents=True)
-    assert len(look(repository, path=[str(inside)]).folders) == 2
+    assert len(survey_head(repository, path=[str(inside)]).folders) == 2
 
 
-def test_setuptools_finders_tell_where_they_point(repository: Repository) -> None:
+def test_setuptools_editable_finders_are_followed(repository: Repository) -> None:
     repository.commit({"code/python/other/__init__.py": ""})
     finder = ModuleType("__editable___other_1_0_finder")
     finder.__dict__["MAPPING"] = {"other": str(repository.path / "code/python/other")}
-    project = look(repository, modules={finder.__name__: finder})
+    project = survey_head(repository, modules={finder.__name__: finder})
     assert project.folders[-1] == PurePosixPath("code/python")
     assert "other" in project.names
 
 
-def test_what_a_package_holds_is_not_installed_by_itself(repository: Repository) -> None:
-    """As packages that it has made its own; beside it, another may be."""
+def test_vendored_editable_finders_are_ignored(repository: Repository) -> None:
+    """A package may have made such modules its own; beside it, another may be installed."""
     repository.commit({})
     repository.commit({"mypkg/_other/other/a.py": "", "python/mine/__init__.py": "", "_a.so": ""})
     copies = {"mine": (PurePosixPath("python/mine"),)}
-    assert look(repository).copies == copies
-    assert look(repository, path=[str(repository.path / "python")]).copies == {}
+    assert survey_head(repository).copies == copies
+    assert survey_head(repository, path=[str(repository.path / "python")]).copies == {}
 
 
-def test_submodules_that_are_filled_are_seen(submodule: Repository) -> None:
+def test_initialised_submodules_are_included(submodule: Repository) -> None:
     library = submodule.path / "third_party/library"
     with check_out(submodule.tree, submodule.resolve("HEAD~1")) as worktree:
 
@@ -142,16 +140,16 @@ def test_submodules_that_are_filled_are_seen(submodule: Repository) -> None:
         inside.commit({"only_at_the_ref.py": ""})
         assert {"libpkg", "only_at_the_ref"} <= names()
     submodule.git("submodule", "--quiet", "deinit", "--all", "--force")
-    assert "libpkg" not in look(submodule, path=[str(library)]).names
+    assert "libpkg" not in survey_head(submodule, path=[str(library)]).names
 
 
-def test_a_project_below_the_top_is_seen_with_its_siblings(repository: Repository) -> None:
+def test_a_project_below_the_top_includes_its_siblings(repository: Repository) -> None:
     sibling = repository.path / "packages/b/src"
     files = {"packages/a/src/a/__init__.py": "", "packages/b/src/b/__init__.py": ""}
     repository.commit(files | {"packages/a/tests/test_a.py": ""})
     repository.commit({})
     tree = open_tree(repository.path / "packages/a")
-    project = look(repository, path=[str(sibling)], tree=tree)
+    project = survey_head(repository, path=[str(sibling)], tree=tree)
     folders = ("packages/a/src", "packages/a", "packages/b/src")
     assert project.folders == tuple(map(PurePosixPath, folders))
     assert {"a", "b"} <= project.names

@@ -1,4 +1,4 @@
-"""An installed copy of the project where no name of its own leads, and what is none."""
+"""Installed copies of the project under a name that it has on no path, and lookalikes."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -8,7 +8,7 @@ import pytest
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.runs.git import Tree
 from pytest_pareto.runs.legs import Side
-from pytest_pareto.runs.project import is_copy, is_of_others, names_of_copies
+from pytest_pareto.runs.project import copy_names, is_copy, is_third_party
 from tests.runs.conftest import Compare, Repository
 
 
@@ -33,23 +33,23 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
         ("python/not-a-name/a.py", {"a": "python/not-a-name/a.py"}),
     ],
 )
-def test_a_copy_may_have_each_end_of_a_path_for_a_name(code: str, copies: dict[str, str]) -> None:
-    """Not the standard library's, and not what is imported from the leg anyway."""
+def test_each_end_of_a_path_may_name_a_copy(code: str, copies: dict[str, str]) -> None:
+    """Names of the standard library, and names imported from the leg, are excluded."""
     names = {"mypkg", "python.other", "scripts.train", "a.b.other", "utils.json"}
     expected = {name: (PurePosixPath(at),) for name, at in copies.items()}
-    assert names_of_copies([PurePosixPath(code)], names) == expected
+    assert copy_names([PurePosixPath(code)], names) == expected
 
 
-def test_what_is_kept_for_others(tmp_path: Path) -> None:
+def test_third_party_code(tmp_path: Path) -> None:
     candidate = Tree(top=tmp_path, root=tmp_path / "packages/a")
     write(tmp_path, {"packages/a/library/.git": ""})
     for file in ("third-party/x/a.py", "library/x/a.py", "../b/src/b/a.py"):
         at = "packages/b/src/b/a.py" if file.startswith("..") else f"packages/a/{file}"
-        assert is_of_others(candidate, PurePosixPath(at))
-    assert not is_of_others(candidate, PurePosixPath("packages/a/python/x/a.py"))
+        assert is_third_party(candidate, PurePosixPath(at))
+    assert not is_third_party(candidate, PurePosixPath("packages/a/python/x/a.py"))
 
 
-# Likeness
+# Similarity
 
 PACKAGE = {"x/__init__.py": "", "x/a.py": "", "x/b/__init__.py": "", "x/tests/test_a.py": ""}
 
@@ -64,13 +64,13 @@ PACKAGE = {"x/__init__.py": "", "x/a.py": "", "x/b/__init__.py": "", "x/tests/te
         ({"x/a.so": ""}, False),
     ],
 )
-def test_a_package_is_known_by_its_files(
+def test_packages_are_compared_by_their_files(
     tmp_path: Path, installed: dict[str, str], expected: bool
 ) -> None:
     own, site = write(tmp_path / "own", PACKAGE), write(tmp_path / "site-packages", installed)
-    ground = [PurePosixPath("x/tests")]
-    assert is_copy(site / "x/__init__.py", own / "x", ground, own) is expected
-    assert is_copy(site / "x", own / "x", ground, own) is expected
+    test_paths = [PurePosixPath("x/tests")]
+    assert is_copy(site / "x/__init__.py", own / "x", test_paths, own) is expected
+    assert is_copy(site / "x", own / "x", test_paths, own) is expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,9 @@ def test_a_package_is_known_by_its_files(
         ("", False),
     ],
 )
-def test_a_module_is_known_by_its_lines(tmp_path: Path, installed: str, expected: bool) -> None:
+def test_modules_are_compared_by_their_lines(
+    tmp_path: Path, installed: str, expected: bool
+) -> None:
     own = write(tmp_path, {"own/x.py": "A = 1\nB = 2", "site/x.py": installed}) / "own"
     assert is_copy(tmp_path / "site/x.py", own / "x.py", [], own) is expected
     assert not is_copy(tmp_path / "site/absent.py", own / "x.py", [], own)
@@ -121,9 +123,7 @@ def test_an_installed_copy_of_another_layout_is_refused(
         assert "(pythonpath = python)" in str(told.value)
 
 
-def test_the_ways_out_of_that_are_ways_out(
-    repository: Repository, compare: Compare, site: Path
-) -> None:
+def test_the_suggested_remedies_work(repository: Repository, compare: Compare, site: Path) -> None:
     for value in ("old", "new"):
         repository.commit(project("python/other", value))
     write(site, project("other", "stale"))
@@ -133,10 +133,10 @@ def test_the_ways_out_of_that_are_ways_out(
 
 
 @pytest.mark.parametrize("folder", ["vendor/other", "python/other"])
-def test_a_stranger_of_the_same_name_is_imported_as_ever(
+def test_another_package_of_the_same_name_is_imported(
     repository: Repository, compare: Compare, site: Path, folder: str
 ) -> None:
-    """Of other files, or a copy of what is kept for others and did not change."""
+    """It has other files, or is a copy of third-party code that did not change."""
     repository.commit(project(folder, "same"))
     repository.commit({"mypkg/core.py": "VALUE = 'newer'"})
     more = {} if folder.startswith("vendor") else {f"other/{name}.py": "" for name in "abcde"}
@@ -145,7 +145,7 @@ def test_a_stranger_of_the_same_name_is_imported_as_ever(
         assert compare().run(side, SCRIPT)[0] == ["theirs"]
 
 
-def test_what_is_kept_for_others_is_the_projects_once_it_changes(
+def test_changed_third_party_code_belongs_to_the_project(
     repository: Repository, compare: Compare, site: Path
 ) -> None:
     for value in ("old", "new"):
@@ -155,7 +155,7 @@ def test_what_is_kept_for_others_is_the_projects_once_it_changes(
         compare().run(Side.REF, SCRIPT)
 
 
-def test_a_standard_module_is_nobodys_copy(repository: Repository, compare: Compare) -> None:
+def test_a_standard_module_is_not_a_copy(repository: Repository, compare: Compare) -> None:
     files = {"utils/json.py": "VALUE = 'mine'", "helpers/random/__init__.py": ""}
     repository.commit(files)
     repository.commit({})
@@ -163,7 +163,7 @@ def test_a_standard_module_is_nobodys_copy(repository: Repository, compare: Comp
     assert compare().run(Side.REF, script)[0] == ["mine"]
 
 
-def test_a_build_of_the_leg_itself_is_its_own(
+def test_a_build_of_the_leg_belongs_to_it(
     repository: Repository, compare: Compare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository.commit(project("python/other", "old") | {".gitignore": "build"})

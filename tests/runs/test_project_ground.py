@@ -2,11 +2,11 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from pytest_pareto.runs.project import find_ground, holds
+from pytest_pareto.runs.project import covers, find_test_paths
 
 
-def ground(files: str, tests: str = "", root: str = ".") -> set[str]:
-    found = find_ground(
+def found_paths(files: str, tests: str = "", root: str = ".") -> set[str]:
+    found = find_test_paths(
         [PurePosixPath(file) for file in files.split()],
         [PurePosixPath(test) for test in tests.split()],
         PurePosixPath(root),
@@ -34,25 +34,25 @@ def ground(files: str, tests: str = "", root: str = ".") -> set[str]:
         ("a.py test_a.py bench_a.py", "test_a.py bench_a.py", {"test_a.py", "bench_a.py"}),
         # A module that only looks like a test is the project's: nobody collected it.
         ("mypkg/ab_test.py mypkg/testing/a.py mypkg/latest/a.py", "", set()),
-        # A conftest is never the project's.
+        # A conftest never belongs to the project.
         ("conftest.py mypkg/conftest.py a.py", "", {"conftest.py", "mypkg/conftest.py"}),
-        # What the user says.
+        # Configured by the user.
         ("checks/helpers.py checks/test_a.py", "checks checks/test_a.py", {"checks"}),
     ],
 )  # fmt: skip
-def test_what_belongs_to_the_tests(files: str, tests: str, expected: set[str]) -> None:
-    assert ground(files, tests) == expected
+def test_paths_of_the_tests(files: str, tests: str, expected: set[str]) -> None:
+    assert found_paths(files, tests) == expected
 
 
-def test_the_projects_own_folder_may_be_called_anything() -> None:
+def test_the_projects_own_folder_may_have_any_name() -> None:
     files = "tests/toy/mypkg/a.py tests/toy/checks/test_a.py tests/toy/checks/b.py"
     test = "tests/toy/checks/test_a.py"
-    assert ground(files, test, root="tests/toy") == {test}
-    assert ground(files, test) == {"tests"}
+    assert found_paths(files, test, root="tests/toy") == {test}
+    assert found_paths(files, test) == {"tests"}
 
 
-def test_a_folder_holds_what_is_below_it() -> None:
+def test_a_folder_covers_everything_below_it() -> None:
     folders = [PurePosixPath("tests"), PurePosixPath("conftest.py")]
     below = [PurePosixPath(at) for at in ("tests", "tests/unit/a.py", "conftest.py")]
-    assert all(holds(folders, at) for at in below)
-    assert not any(holds(folders, PurePosixPath(at)) for at in ("testsuite/a.py", "a/conftest.py"))
+    assert all(covers(folders, at) for at in below)
+    assert not any(covers(folders, PurePosixPath(at)) for at in ("testsuite/a.py", "a/conftest.py"))

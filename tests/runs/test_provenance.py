@@ -26,7 +26,7 @@ def note(folder: Path, *lines: tuple[int, str, str, str]) -> Path:
     return file
 
 
-def test_a_module_of_the_leg_is_proved(leg: Leg, tmp_path: Path) -> None:
+def test_a_module_of_the_leg_is_verified(leg: Leg, tmp_path: Path) -> None:
     own = str(tmp_path / "ref/a.py")
     file = note(
         tmp_path, (1, "found", "a", own), (2, "found", "a", own), (2, "found", "b", ""), END
@@ -34,7 +34,7 @@ def test_a_module_of_the_leg_is_proved(leg: Leg, tmp_path: Path) -> None:
     assert prove(leg, file, MAIN) == {"a", "b"}
 
 
-def test_names_may_be_anything_that_a_file_may_be(tmp_path: Path) -> None:
+def test_paths_may_contain_any_character(tmp_path: Path) -> None:
     place = "/a\nb\tc\udcff'.py"
     assert list(read_origins(note(tmp_path, (1, "found", "ä", place)))) == [
         Origin(pid=1, kind="found", name="ä", place=place)
@@ -53,7 +53,7 @@ def test_a_module_from_elsewhere_is_named(leg: Leg, tmp_path: Path, kind: str, p
     assert "b came" not in str(told.value)
 
 
-def test_of_many_some_are_named(leg: Leg, tmp_path: Path) -> None:
+def test_of_many_foreign_modules_some_are_named(leg: Leg, tmp_path: Path) -> None:
     lines = [(1, "found", f"m{n}", f"/elsewhere/{n}") for n in (*range(9), 0)]
     with pytest.raises(
         ParetoError, match=r": m0 (?s:.*)\n  m4 came from /elsewhere/4\n  and 4 more$"
@@ -66,8 +66,8 @@ def test_no_import_proves_nothing(leg: Leg, tmp_path: Path) -> None:
         prove(leg, note(tmp_path, END), MAIN)
 
 
-def test_a_process_that_did_not_note_its_end_proves_nothing(leg: Leg, tmp_path: Path) -> None:
-    """What it found may be the leg's own, and what it would have noted last may be not."""
+def test_a_process_without_a_logged_end_proves_nothing(leg: Leg, tmp_path: Path) -> None:
+    """Its log may contain only the leg's own modules, and its missing last lines may not."""
     own, other_end = (MAIN, "found", "a", str(tmp_path / "ref/a.py")), (2, "ended", "", "")
     for file in (tmp_path / "absent", note(tmp_path), note(tmp_path, own, other_end)):
         with pytest.raises(ParetoError, match=r"the ref leg's process ended without noting"):
@@ -75,7 +75,7 @@ def test_a_process_that_did_not_note_its_end_proves_nothing(leg: Leg, tmp_path: 
 
 
 @pytest.mark.parametrize("line", ["(1, 'found', 'a'", "(1, 'found')", "3", "import os"])
-def test_a_line_that_is_not_whole_is_no_proof(tmp_path: Path, line: str) -> None:
+def test_an_incomplete_line_is_an_error(tmp_path: Path, line: str) -> None:
     file = note(tmp_path, (1, "found", "a", ""))
     file.write_text(file.read_text() + line)
     with pytest.raises(ParetoError, match=r"origins\.txt, line 2: .* is not whole"):

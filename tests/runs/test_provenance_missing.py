@@ -1,4 +1,4 @@
-"""What the old code fails without, and git does not hold."""
+"""Modules that git does not track and without which the old code fails."""
 
 import re
 
@@ -15,7 +15,7 @@ TEST = "tests/test_it.py"
 
 @pytest.fixture
 def leg(repository: Repository, compare: Compare) -> Leg:
-    """The old leg of a project whose test both commits have."""
+    """Return the old leg of a project whose test both commits have."""
     repository.commit({TEST: "", ".gitignore": "made.py\n"})
     repository.commit({"mypkg/core.py": "VALUE = 'newer'\n"})
     return compare(tests=[repository.path / TEST]).legs[Side.REF]
@@ -29,14 +29,14 @@ def leg(repository: Repository, compare: Compare) -> Leg:
         "ImportError: cannot import name 'made' from 'mypkg' (/at/mypkg/__init__.py)",
     ],
 )
-def test_an_ignored_module_is_to_be_linked(repository: Repository, leg: Leg, why: str) -> None:
+def test_an_ignored_module_must_be_linked(repository: Repository, leg: Leg, why: str) -> None:
     repository.write({"mypkg/made.py": "", TEST: "changed"})
     message = rf"{re.escape(why)}; mypkg/made\.py .* pareto_against_links = mypkg/made\.py if"
     with pytest.raises(ParetoError, match=message):
         refuse_unlinked(leg, {f"{TEST}::test_one": why})
 
 
-def test_what_is_merely_untracked_is_needed_where_the_test_is_old(
+def test_an_untracked_module_must_be_linked_if_the_test_is_old(
     repository: Repository, leg: Leg
 ) -> None:
     repository.write({"mypkg/made/__init__.py": ""})
@@ -44,14 +44,12 @@ def test_what_is_merely_untracked_is_needed_where_the_test_is_old(
         refuse_unlinked(leg, {TEST: NO_MODULE})
 
 
-def test_a_new_test_of_new_code_is_no_lack(repository: Repository, leg: Leg) -> None:
+def test_a_new_test_of_new_code_is_accepted(repository: Repository, leg: Leg) -> None:
     repository.write({"mypkg/made/__init__.py": "", TEST: "changed", "tests/test_new.py": ""})
     refuse_unlinked(leg, {TEST: NO_MODULE, "tests/test_new.py": NO_MODULE})
 
 
 @pytest.mark.parametrize("why", [NO_MODULE, "RuntimeError: No such thing", NO_MODULE[:-5] + "e'"])
-def test_what_the_candidate_lacks_or_git_holds_is_no_lack(
-    repository: Repository, leg: Leg, why: str
-) -> None:
+def test_tracked_or_absent_modules_are_accepted(repository: Repository, leg: Leg, why: str) -> None:
     repository.commit({"mypkg/mad.py": "", "mypkg/mae.py": ""})
     refuse_unlinked(leg, {TEST: why})

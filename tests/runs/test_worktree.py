@@ -33,7 +33,7 @@ with check_out(tree, resolve(tree, "HEAD~1")) as worktree:
 
 @pytest.fixture
 def holder(repository: Repository) -> Iterator[subprocess.Popen[str]]:
-    """Another session that has checked the old code out, and works with it."""
+    """Another session that has checked the old code out and uses it."""
     command = [sys.executable, "-c", HOLD, str(repository.path)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -51,7 +51,7 @@ def read(tree: Tree) -> str:
     return (tree.root / "mypkg/core.py").read_text()
 
 
-def test_the_old_code_stands_outside_of_the_repository(repository: Repository, temp: Path) -> None:
+def test_the_old_code_is_outside_the_repository(repository: Repository, temp: Path) -> None:
     repository.write({"mypkg/core.py": "VALUE = 'dirty'\n", "untracked.py": ""})
     before = repository.state()
     with check_out(repository.tree, repository.resolve("HEAD~1")) as old:
@@ -110,11 +110,11 @@ def test_the_users_hooks_do_not_run(repository: Repository, tmp_path: Path) -> N
         pass
     assert not (tmp_path / "ran").exists()
     repository.git("checkout", "--quiet", "--detach", "HEAD~1")
-    assert (tmp_path / "ran").exists()  # it would have
+    assert (tmp_path / "ran").exists()  # the control
 
 
 def test_a_hook_may_run_the_tests(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git tells its hooks where it is, and would tell the worktree's git the same."""
+    """Git sets repository variables for its hooks, which would affect the worktree's git too."""
     before = repository.state()
     monkeypatch.setenv("GIT_INDEX_FILE", str(repository.path / ".git/index"))
     monkeypatch.setenv("GIT_DIR", str(repository.path / ".git"))
@@ -139,11 +139,11 @@ def test_a_temp_folder_in_the_repository_is_refused(
     assert list(inside.iterdir()) == []
 
 
-def test_what_cannot_be_checked_out_leaves_nothing(
-    repository: Repository, temp: Path, git_of_nobody: Path
+def test_a_failed_checkout_leaves_nothing(
+    repository: Repository, temp: Path, git_config: Path
 ) -> None:
     repository.commit({".gitattributes": "*.bin filter=broken", "a.bin": "content"})
-    with git_of_nobody.open("a") as config:
+    with git_config.open("a") as config:
         config.write('[filter "broken"]\nclean = cat\nsmudge = false\nrequired = true\n')
     before = repository.state()
     with (
@@ -155,7 +155,7 @@ def test_what_cannot_be_checked_out_leaves_nothing(
     assert list(temp.iterdir()) == []
 
 
-def test_what_cannot_be_removed_is_said(
+def test_a_worktree_that_cannot_be_removed_is_reported(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worktree, "remove_worktree", lambda *_: False)
@@ -185,12 +185,12 @@ def test_a_second_interrupt_does_not_stop_the_removal(
         pass
     assert repository.state() == before
     assert list(temp.iterdir()) == []
-    with pytest.raises(KeyboardInterrupt):  # it is heard again
+    with pytest.raises(KeyboardInterrupt):  # the handler is restored
         signal.raise_signal(number)
     signal.signal(number, heard)
 
 
-def test_it_works_beside_the_main_thread(repository: Repository) -> None:
+def test_it_works_outside_the_main_thread(repository: Repository) -> None:
     values = []
 
     def work() -> None:
@@ -219,11 +219,11 @@ def test_ctrl_c_leaves_the_repository_as_it_was(
 
 
 def test_ctrl_c_while_git_checks_out_leaves_nothing(
-    repository: Repository, temp: Path, git_of_nobody: Path, tmp_path: Path
+    repository: Repository, temp: Path, git_config: Path, tmp_path: Path
 ) -> None:
     repository.commit({".gitattributes": "*.bin filter=slow", "a.bin": "content"})
     repository.commit({})
-    with git_of_nobody.open("a") as config:
+    with git_config.open("a") as config:
         config.write(f'[filter "slow"]\nclean = cat\nsmudge = "touch {tmp_path}/busy; sleep 60"\n')
     before = repository.state()
     session = subprocess.Popen(
@@ -237,7 +237,7 @@ def test_ctrl_c_while_git_checks_out_leaves_nothing(
     assert list(temp.iterdir()) == []
 
 
-def test_what_kill_left_is_removed_by_the_next_session(
+def test_leftovers_of_a_killed_session_are_removed(
     repository: Repository, temp: Path, holder: subprocess.Popen[str]
 ) -> None:
     before = repository.state()
@@ -253,10 +253,10 @@ def test_what_kill_left_is_removed_by_the_next_session(
     assert list(temp.iterdir()) == []
 
 
-def test_what_kill_left_without_its_folder_is_removed(
+def test_a_leftover_entry_without_its_folder_is_removed(
     repository: Repository, temp: Path, holder: subprocess.Popen[str]
 ) -> None:
-    """The machine was started again, and the temp folder emptied; git had locked the entry."""
+    """A reboot emptied the temp folder; git had locked the entry."""
     before = repository.state()
     left = held(holder)
     repository.git("worktree", "lock", str(left))
@@ -267,7 +267,7 @@ def test_what_kill_left_without_its_folder_is_removed(
     assert repository.state() == before
 
 
-def test_a_session_that_still_runs_keeps_its_worktree(
+def test_a_running_session_keeps_its_worktree(
     repository: Repository, holder: subprocess.Popen[str]
 ) -> None:
     other = held(holder)
@@ -276,8 +276,8 @@ def test_a_session_that_still_runs_keeps_its_worktree(
     assert other.exists()
 
 
-def test_worktrees_of_others_are_left_alone(repository: Repository, temp: Path) -> None:
-    """Also those of the user, and of a session on another machine that shares the files."""
+def test_worktrees_of_others_are_kept(repository: Repository, temp: Path) -> None:
+    """Those of the user, and of a session on another machine that shares the files."""
     far = re.sub(r"-[0-9a-f]{8}-", "-00000000-", own_prefix(), count=1)
     others = [temp / "mine", temp / f"{far}x", temp / "pytest-pareto-ref-named-by-hand"]
     for other in others:
@@ -286,8 +286,10 @@ def test_worktrees_of_others_are_left_alone(repository: Repository, temp: Path) 
     assert all(other.exists() for other in others)
 
 
-def test_an_id_that_came_round_again_protects_nothing(temp: Path, repository: Repository) -> None:
-    """This very process has the id of one that died; it was born at another time."""
+def test_a_reused_process_id_does_not_protect_a_leftover(
+    temp: Path, repository: Repository
+) -> None:
+    """This process has the id of an ended one, and another start time."""
     before = repository.state()
     born = re.sub(r"-\d+-$", "-1-x", own_prefix())
     repository.git("worktree", "add", "--quiet", "--detach", str(temp / born))
@@ -308,7 +310,7 @@ def test_folders_of_runs_of_killed_sessions_are_removed(temp: Path) -> None:
     assert sorted(left.name for left in temp.iterdir()) == others
 
 
-def test_where_the_system_does_not_tell_births_the_id_decides(
+def test_without_start_times_the_process_id_decides(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def no_proc(self: Path, **_: object) -> str:

@@ -23,30 +23,30 @@ def refuse(repository: Repository) -> None:
 
 @pytest.fixture
 def lfs(repository: Repository) -> Repository:
-    """What a clone without git-lfs has: pointers in place of content."""
+    """A clone without git-lfs: pointers in place of content."""
     repository.commit(
         {".gitattributes": "*.bin filter=lfs -text\n", "a.bin": POINTER, "b.bin": POINTER}
     )
     return repository
 
 
-def test_weights_that_are_only_pointed_to_are_refused(lfs: Repository) -> None:
+def test_lfs_pointers_are_refused(lfs: Repository) -> None:
     lfs.write({"a.bin": "weights", "b.bin": "weights"})
     with pytest.raises(ParetoError, match=r"a\.bin \(and 1 more\) only points to .* git lfs pull"):
         refuse(lfs)
 
 
-def test_weights_that_the_old_code_alone_has_are_refused(lfs: Repository) -> None:
+def test_lfs_pointers_of_the_old_code_alone_are_refused(lfs: Repository) -> None:
     (lfs.path / "b.bin").unlink()
     with pytest.raises(ParetoError, match=r"at the ref b\.bin only points to"):
         refuse(lfs)
 
 
-def test_what_the_candidate_does_not_have_either_is_not_needed(lfs: Repository) -> None:
+def test_lfs_content_that_the_candidate_lacks_too_is_not_needed(lfs: Repository) -> None:
     refuse(lfs)
 
 
-def test_content_is_no_pointer(lfs: Repository) -> None:
+def test_content_is_not_taken_for_a_pointer(lfs: Repository) -> None:
     lfs.commit({"a.bin": "weights", "b.bin": POINTER + "x" * 1024, "empty.bin": ""})
     refuse(lfs)
 
@@ -54,13 +54,13 @@ def test_content_is_no_pointer(lfs: Repository) -> None:
 # Submodules
 
 
-def test_a_submodule_that_a_worktree_leaves_empty_is_refused(submodule: Repository) -> None:
+def test_an_empty_submodule_is_refused(submodule: Repository) -> None:
     message = "third_party/library is a submodule, .* git submodule update --init"
     with pytest.raises(ParetoError, match=message):
         refuse(submodule)
 
 
-def test_a_submodule_that_set_up_has_filled_is_content(submodule: Repository) -> None:
+def test_an_initialised_submodule_is_accepted(submodule: Repository) -> None:
     before = submodule.git("worktree", "list")
     with check_out(submodule.tree, submodule.resolve("HEAD")) as worktree:
         Repository(worktree.top).git("submodule", "--quiet", "update", "--init")
@@ -68,7 +68,7 @@ def test_a_submodule_that_set_up_has_filled_is_content(submodule: Repository) ->
     assert submodule.git("worktree", "list") == before
 
 
-def test_a_submodule_that_the_candidate_never_filled_is_not_needed(
+def test_a_submodule_empty_on_both_sides_is_not_needed(
     submodule: Repository,
 ) -> None:
     submodule.git("submodule", "--quiet", "deinit", "--all")
@@ -79,7 +79,7 @@ def test_a_submodule_that_the_candidate_never_filled_is_not_needed(
 
 
 @pytest.mark.parametrize("binary", ["mypkg/_fast.so", "mypkg/deep/a.pyd", "_top.abi3.so"])
-def test_what_was_built_in_place_needs_a_set_up(repository: Repository, binary: str) -> None:
+def test_a_build_in_place_needs_a_set_up_command(repository: Repository, binary: str) -> None:
     repository.commit({".gitignore": "*.so\n*.pyd\n"})
     repository.write({binary: ""})
     with check_out(repository.tree, repository.resolve("HEAD")) as worktree:
@@ -91,7 +91,7 @@ def test_what_was_built_in_place_needs_a_set_up(repository: Repository, binary: 
         refuse_unbuilt(repository.tree, worktree, project)
 
 
-def test_binaries_elsewhere_are_no_business_of_ours(repository: Repository) -> None:
+def test_binaries_outside_the_project_are_ignored(repository: Repository) -> None:
     repository.commit({"tests/test_a.py": "", ".gitignore": "*.so\nbuild\nvenv\n"})
     elsewhere = ["build/lib/mypkg/_fast.so", "tests/a.so", "venv/lib/a.so", "mypkg/.cache/a.so"]
     repository.write(dict.fromkeys(elsewhere, ""))

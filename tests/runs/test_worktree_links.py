@@ -15,7 +15,7 @@ def weights(repository: Repository) -> Repository:
     return repository
 
 
-def test_untracked_files_and_folders_are_there_and_stay(weights: Repository) -> None:
+def test_untracked_paths_are_linked_and_kept(weights: Repository) -> None:
     before = weights.state()
     links = ["data/weights", "b.bin", "fresh.txt"]
     with check_out(weights.tree, weights.resolve("HEAD~1"), links) as old:
@@ -46,7 +46,7 @@ def test_links_are_relative_to_the_project(weights: Repository) -> None:
         ("b.bin", "cannot be linked into the worktree .*; check that no link is given twice"),
     ],
 )
-def test_a_link_that_would_mix_the_codes_is_refused(
+def test_a_link_that_would_mix_both_codes_is_refused(
     weights: Repository, link: str, message: str
 ) -> None:
     before = weights.state()

@@ -1,4 +1,4 @@
-"""The host reference as a covariate: what it takes off, what it costs, when it is refused."""
+"""Adjustment by the host reference: its effect, its cost, and the cases in which it is refused."""
 
 import math
 from dataclasses import replace
@@ -17,14 +17,14 @@ MOOD_SD, REST_SD = 0.04, 0.016
 Logs = np.typing.NDArray[np.float64]
 
 
-def session(latency: Logs, mood: Logs, epoch: int = 0) -> Session:
-    return Session("env", epoch, tuple(np.exp(latency).tolist()), tuple(np.exp(mood).tolist()))
+def session(latency: Logs, reference: Logs, epoch: int = 0) -> Session:
+    return Session("env", epoch, tuple(np.exp(latency).tolist()), tuple(np.exp(reference).tolist()))
 
 
 def draw(rng: np.random.Generator, runs: int, *, slope: float, shift: float = 0.0) -> Session:
-    """A session in which latency follows the host's mood; logs of about a second."""
-    mood = shift + rng.normal(0, MOOD_SD, runs)
-    return session(slope * mood + rng.normal(0, REST_SD, runs), mood)
+    """Return a session in which latency follows the host reference; logs of about a second."""
+    reference = shift + rng.normal(0, MOOD_SD, runs)
+    return session(slope * reference + rng.normal(0, REST_SD, runs), reference)
 
 
 def changed(adjusted: Adjusted, tolerance: float, session_spread: float = 0.0) -> Change:
@@ -41,7 +41,7 @@ def changed(adjusted: Adjusted, tolerance: float, session_spread: float = 0.0) -
 
 
 def alarms(draws: int, *, slopes: tuple[float, float], shift: float | None = None) -> float:
-    """How often an unchanged latency is called WORSE at tolerance 0, where it is adjusted."""
+    """Return how often an unchanged, adjusted latency is called WORSE at tolerance 0."""
     rng, flagged, used = np.random.default_rng(21), 0, 0
     for _ in range(draws):
         moved = rng.normal(0, MOOD_SD / 2) if shift is None else shift
@@ -55,10 +55,10 @@ def alarms(draws: int, *, slopes: tuple[float, float], shift: float | None = Non
     return flagged / used
 
 
-def test_a_mood_that_explains_everything_is_taken_off() -> None:
-    mood = np.array([0.0, 0.02, -0.02, 0.01, -0.01])
+def test_a_shift_that_the_reference_explains_is_removed() -> None:
+    reference = np.array([0.0, 0.02, -0.02, 0.01, -0.01])
     now = session(np.array([0.9 * 0.05, 0.9 * 0.07]), np.array([0.05, 0.07]))
-    adjusted = adjust([session(0.9 * mood, mood)], now.runs, now.reference)
+    adjusted = adjust([session(0.9 * reference, reference)], now.runs, now.reference)
     assert isinstance(adjusted, Adjusted)
     assert adjusted.slope == pytest.approx(0.9, abs=1e-6)
     assert adjusted.shift == pytest.approx(math.expm1(0.06))
@@ -66,7 +66,7 @@ def test_a_mood_that_explains_everything_is_taken_off() -> None:
     assert adjusted.sessions[0].runs == pytest.approx([1.0] * 5, abs=1e-6)
 
 
-def test_the_level_of_the_baseline_stays_what_it_was() -> None:
+def test_the_baseline_level_is_unchanged() -> None:
     past = draw(np.random.default_rng(3), 5, slope=0.9)
     adjusted = adjust([past], past.runs, past.reference)
     assert isinstance(adjusted, Adjusted)
@@ -74,7 +74,7 @@ def test_the_level_of_the_baseline_stays_what_it_was() -> None:
     assert after == pytest.approx(before)
 
 
-def test_a_change_of_the_code_is_left() -> None:
+def test_a_change_of_the_code_remains() -> None:
     rng = np.random.default_rng(4)
     past, now = draw(rng, 5, slope=0.9), draw(rng, 4, slope=0.9, shift=0.03)
     slower = tuple(1.2 * x for x in now.runs)
@@ -83,7 +83,7 @@ def test_a_change_of_the_code_is_left() -> None:
     assert changed(adjusted, 0.05).outcome is Outcome.WORSE
 
 
-def test_what_the_slope_leaves_open_grows_with_the_shift() -> None:
+def test_the_error_of_the_slope_grows_with_the_shift() -> None:
     def doubt(shift: float) -> float:
         rng = np.random.default_rng(5)
         past, now = draw(rng, 5, slope=0.9), draw(rng, 4, slope=0.9, shift=shift)
@@ -95,7 +95,7 @@ def test_what_the_slope_leaves_open_grows_with_the_shift() -> None:
     assert 0.25 < doubt(0.02) < math.hypot(0.25, 0.25)
 
 
-def test_a_slope_costs_a_degree_of_freedom() -> None:
+def test_the_slope_uses_one_degree_of_freedom() -> None:
     past = draw(np.random.default_rng(6), 5, slope=0.9)
     adjusted = adjust([past], past.runs, past.reference)
     assert isinstance(adjusted, Adjusted)
@@ -104,7 +104,7 @@ def test_a_slope_costs_a_degree_of_freedom() -> None:
 
 
 @pytest.mark.parametrize(("shift", "word"), [(0.12, "slower"), (-0.12, "faster")])
-def test_a_host_in_another_mood_is_not_reached_for(shift: float, word: str) -> None:
+def test_a_large_shift_of_the_host_is_reported(shift: float, word: str) -> None:
     rng = np.random.default_rng(6)
     past = draw(rng, 5, slope=0.9)
     now = session(0.9 * np.full(4, shift), np.log(past.reference).mean() + np.full(4, shift))
@@ -114,7 +114,7 @@ def test_a_host_in_another_mood_is_not_reached_for(shift: float, word: str) -> N
     assert adjusted.apart.startswith(f"this host launches 13 % {word}")
 
 
-def test_one_that_does_not_follow_is_left_as_it_is() -> None:
+def test_a_weak_correlation_is_not_adjusted() -> None:
     rng = np.random.default_rng(8)
     past, now = draw(rng, 5, slope=0.0), draw(rng, 4, slope=0.0, shift=-0.06)
     refused = adjust([past], now.runs, now.reference)
@@ -122,14 +122,14 @@ def test_one_that_does_not_follow_is_left_as_it_is() -> None:
     assert "too little (r = " in refused.reason
 
 
-def test_without_runs_there_is_no_slope() -> None:
+def test_too_few_runs_give_no_slope() -> None:
     past = session(np.zeros(2), np.array([0.0, 0.01]))
     refused = adjust([past], (1.0,), (1.0,))
     assert isinstance(refused, Unadjusted)
     assert "too few runs" in refused.reason
 
 
-def test_a_reference_that_never_moved_explains_nothing() -> None:
+def test_a_constant_reference_is_not_used() -> None:
     past = session(np.array([0.0, 0.01, -0.01, 0.02, 0.0]), np.zeros(5))
     refused = adjust([past], past.runs, past.reference)
     assert isinstance(refused, Unadjusted)
@@ -145,8 +145,8 @@ def test_the_size_is_held_at_the_edge_of_what_is_adjusted() -> None:
     assert alarms(1_500, slopes=(0.9, 0.9), shift=-0.06) <= 0.06
 
 
-def test_the_size_would_not_be_held_by_assuming_a_slope(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_pareto.stats.ancova._USUAL_SLOPE", 2.0)
-    monkeypatch.setattr("pytest_pareto.stats.ancova._SLOPE_SD", 1e-3)
+def test_a_fixed_slope_would_exceed_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_pareto.stats.ancova._PRIOR_SLOPE", 2.0)
+    monkeypatch.setattr("pytest_pareto.stats.ancova._PRIOR_SLOPE_SD", 1e-3)
     monkeypatch.setattr("pytest_pareto.stats.ancova._SLOPE_DRIFT_SD", 0.0)
     assert alarms(400, slopes=(0.9, 0.9), shift=-0.06) > 0.2

@@ -38,19 +38,19 @@ def test_the_error_follows_the_formula() -> None:
     assert made.session_error.df == pytest.approx(9.0)
 
 
-def test_without_end_of_runs_only_the_baseline_and_the_sessions_are_left() -> None:
+def test_infinite_runs_leave_the_error_of_baseline_and_sessions() -> None:
     made = contrast((1.0, 3.0), candidate=(1.0, 3.0), session_spread=0.5).with_runs(math.inf)
     assert made.error.variance == pytest.approx(2.0 / 2 + 0.25 * 2)
     assert made.error.df == pytest.approx((1.0 + 0.5) ** 2 / (0.5**2 / PRIOR_DF))
 
 
-def test_one_session_leaves_the_session_spread_assumed() -> None:
+def test_one_session_uses_the_assumed_session_spread() -> None:
     made = contrast((1.0, 2.0, 3.0), session_spread=0.5)
     assert made.between_sessions == Spread(0.25, PRIOR_DF)
     assert made.sessions_seen == 0
 
 
-def test_several_sessions_have_a_say() -> None:
+def test_several_sessions_contribute_to_the_session_spread() -> None:
     made = contrast((0.0, 1.0, 2.0), (8.0, 9.0, 10.0), session_spread=0.5)
     assert made.between_sessions.df == PRIOR_DF + 1
     assert made.between_sessions.variance > 0.25
@@ -61,29 +61,29 @@ def test_two_degrees_of_freedom_within_sessions_are_enough_to_compare_sessions()
     assert contrast((0.0, 1.0), (8.0, 9.0), session_spread=0.5).sessions_seen == 2
 
 
-def test_sessions_of_one_run_each_hold_their_sessions_already() -> None:
+def test_sessions_of_one_run_include_the_session_spread() -> None:
     made = contrast((0.0,), (1.0,), (2.0,), candidate=(9.0,), session_spread=0.5)
     assert made.between_runs == Spread(1.0, 2.0)
     assert made.between_sessions == NO_SPREAD
 
 
-def test_so_they_do_not_if_the_candidate_shows_the_scatter_within_a_session() -> None:
+def test_sessions_of_one_run_do_not_if_the_candidate_has_several_runs() -> None:
     made = contrast((0.0,), (1.0,), (2.0,), candidate=(9.0, 9.0), session_spread=0.5)
     assert made.between_runs == Spread(2 / 3, 3.0)
     assert made.between_sessions == Spread(0.25, PRIOR_DF)
 
 
-def test_two_of_them_are_too_few_for_that() -> None:
+def test_two_sessions_of_one_run_are_too_few() -> None:
     made = contrast((0.0,), (2.0,), candidate=(9.0,), session_spread=0.5)
     assert made.between_runs == Spread(2.0, 1.0)
     assert made.between_sessions == Spread(0.25, PRIOR_DF)
 
 
-def test_a_loan_is_taken_only_where_needed() -> None:
+def test_the_prior_is_used_only_where_needed() -> None:
     loan = Spread(7.0, 5.0)
     assert contrast((0.0,), candidate=(1.0,), prior=loan).between_runs == loan
     assert contrast((0.0, 1.0, 2.0), prior=loan).between_runs == Spread(1.0, 2.0)
 
 
-def test_a_spread_of_nothing_is_raised_to_the_floor() -> None:
+def test_a_zero_spread_is_raised_to_the_floor() -> None:
     assert contrast((1.0, 1.0, 1.0)).between_runs.variance == pytest.approx(1e-10)

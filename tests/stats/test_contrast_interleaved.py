@@ -1,4 +1,4 @@
-"""Old and new code in turn: drifts do not count, and the size holds under what machines do."""
+"""Interleaved contrast: drifts cancel, and the size holds under the noise of real machines."""
 
 import math
 from collections.abc import Callable
@@ -38,7 +38,7 @@ NOISE: dict[str, Callable[[np.random.Generator, int], Runs]] = {
 
 
 def measured(noise: Runs, shift: float) -> tuple[list[tuple[float, float]], list[float]]:
-    """Old runs by block and new ones, in logs, of a series in time: old, new, new, old, ..."""
+    """Return old runs by block and new runs, in logs, of a time series old, new, new, old, ..."""
     sides = np.array(OLD_FIRST * (len(noise) // 4))
     values = noise + shift * sides
     old = values[sides == 0].reshape(-1, 2)
@@ -79,13 +79,13 @@ def test_the_size_is_held_at_length(noise: str, blocks: int) -> None:
     assert alarms(noise, 20_000, blocks=blocks) <= 0.06
 
 
-def test_a_drift_hides_nothing() -> None:
+def test_a_drift_does_not_hide_a_change() -> None:
     assert alarms("drift", 500, shift=math.log1p(0.06)) > 0.95
     assert alarms("steady drift", 500, shift=math.log1p(0.06)) > 0.95
 
 
-def test_side_by_side_it_would() -> None:
-    """The same drift with all of the old code first: what is said then is no news of the code."""
+def test_a_drift_would_distort_sequential_runs() -> None:
+    """With all of the old code first, the same drift is mistaken for a change of the code."""
     rng, found = np.random.default_rng(42), 0
     for _ in range(500):
         noise = NOISE["steady drift"](rng, 16)
@@ -95,21 +95,21 @@ def test_side_by_side_it_would() -> None:
     assert alarms("steady drift", 500, shift=0.0) == 0
 
 
-def test_blocks_and_sides_are_taken_out() -> None:
+def test_means_of_blocks_and_sides_are_removed() -> None:
     blocks = [SessionValues(0, (1.0, 1.2)), SessionValues(0, (2.0, 2.2))]
     spread = spread_within_blocks(blocks, [1.6, 1.6, 2.6, 2.6])
     assert spread.df == 3 * 2 - 1
     assert spread.variance == pytest.approx(4 * 0.1**2 / 5)
 
 
-def test_what_lacks_a_run_is_compared_without_blocks() -> None:
+def test_incomplete_blocks_are_compared_without_blocks() -> None:
     blocks = [SessionValues(0, (1.0, 1.2)), SessionValues(0, (2.0, 2.2))]
     spread = spread_within_blocks(blocks, [1.6, 1.6, 2.6])
     assert spread.df == 3 + 2
     assert spread.variance > 0.2
 
 
-def test_it_names_blocks_where_more_would_settle_it() -> None:
+def test_the_advice_counts_blocks() -> None:
     rng = np.random.default_rng(43)
     change = changed(*measured(rng.normal(0, 0.02, 8), 0.0))
     assert change.outcome is Outcome.INCONCLUSIVE
@@ -118,7 +118,7 @@ def test_it_names_blocks_where_more_would_settle_it() -> None:
 
 
 @pytest.mark.parametrize("confirming", [0, 12])
-def test_the_stated_resolution_is_caught(confirming: int) -> None:
+def test_the_resolution_is_detected(confirming: int) -> None:
     rng, caught, draws = np.random.default_rng(44), 0, 2_000
 
     def compare(noise: Runs, shift: float) -> Change:
@@ -146,8 +146,8 @@ def test_the_stated_resolution_is_caught(confirming: int) -> None:
     assert 0.75 <= caught / draws <= 0.85
 
 
-def test_no_baseline_is_named_where_there_is_none() -> None:
-    """With a tolerance of 0, and with one run of each, a stored baseline would be to blame."""
+def test_the_advice_names_no_baseline() -> None:
+    """In both cases, a tolerance of 0 and one run of each side, there is no stored baseline."""
     even = [Session("e", 0, (1.0, 1.1)), Session("e", 0, (1.1, 1.0))]
     now = [1.0, 1.1, 1.1, 1.0]
     for blocks, runs in ((even, now), ([Session("e", 0, (1.0,))], [1.0])):

@@ -1,4 +1,4 @@
-"""The jackknife's t: quantiles, coverage, and what the test of single samples would do."""
+"""The jackknife's t test: quantiles, coverage, and the test of single samples as a control."""
 
 import math
 
@@ -23,7 +23,7 @@ def test_limits_and_p_values_are_those_of_t() -> None:
 
 
 def coverage(of: type[BlockShift] | type[MeanShift], draws: int) -> float:
-    """A difference of twenty standard errors, as of another model."""
+    """Return the coverage of a difference of twenty standard errors, as of another model."""
     rng, covered = np.random.default_rng(2), 0
     for _ in range(draws):
         low, high = of.of(20.0 + math.sqrt(BLOCKS) * rng.normal(size=BLOCKS)).limits(ALPHA)
@@ -31,31 +31,31 @@ def coverage(of: type[BlockShift] | type[MeanShift], draws: int) -> float:
     return covered / draws
 
 
-def test_a_large_difference_is_covered_as_often_as_it_should() -> None:
+def test_the_interval_covers_a_large_difference() -> None:
     assert coverage(BlockShift, 4_000) == pytest.approx(0.9, abs=0.012)
     assert coverage(MeanShift, 4_000) > 0.925
 
 
 @pytest.mark.parametrize(("margin", "above"), [(1.0, 0.0), (2.0, 0.5), (3.0, 1.0)])
-def test_blocks_that_all_differ_alike_leave_no_doubt(margin: float, above: float) -> None:
+def test_equal_differences_of_blocks_are_certain(margin: float, above: float) -> None:
     shift = BlockShift.of(np.full(BLOCKS, 2.0))
     assert (shift.p_above(margin), shift.p_below(margin)) == (above, 1 - above)
     assert shift.limits(ALPHA) == (2.0, 2.0)
 
 
-def caught(factor: float) -> float:
+def detected(factor: float) -> float:
     rng, shift = np.random.default_rng(3), BlockShift(BLOCKS, 0.0, 1.0)
     worse = factor * shift.resolution(0.1, ALPHA)
     found = [BlockShift.of(worse + rng.normal(size=BLOCKS)) for _ in range(2_000)]
     return sum(shift.p_above(0.1) <= ALPHA for shift in found) / 2_000
 
 
-def test_a_shift_of_the_resolution_is_caught() -> None:
-    assert caught(1.0) == pytest.approx(0.8, abs=0.03)
-    assert caught(0.8) < 0.7
+def test_a_shift_of_the_resolution_is_detected() -> None:
+    assert detected(1.0) == pytest.approx(0.8, abs=0.03)
+    assert detected(0.8) < 0.7
 
 
-def test_the_blocks_that_are_needed_bound_an_unchanged_number() -> None:
+def test_the_needed_blocks_bound_an_unchanged_number() -> None:
     needed = math.ceil(BlockShift(BLOCKS, 0.0, 1.0).pairs_needed(0.2, ALPHA))
     rng = np.random.default_rng(4)
     passed = [BlockShift.of(rng.normal(size=needed)).limits(ALPHA)[1] < 0.2 for _ in range(1_000)]

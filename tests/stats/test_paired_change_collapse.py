@@ -1,4 +1,4 @@
-"""The guard: what it convicts, how seldom it errs, and the simpler guards that err often."""
+"""The collapse guard: detection, false alarms, and simpler guards as controls."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from scipy.stats import binom
 
 from pytest_pareto.model.run import Looks
 from pytest_pareto.stats.paired_change import (
+    COLLAPSE_RATE,
     GUARD_SHARE,
     MEAN_SHARE,
-    RATE,
     collapse_guard,
     default_drop,
 )
@@ -29,7 +29,7 @@ def differences(n: int, fell: int, rose: int = 0) -> Array:
 
 
 @pytest.mark.parametrize(
-    ("n", "fell", "rose", "convicts"),
+    ("n", "fell", "rose", "is_significant"),
     [
         (200, 4, 0, False),
         (200, 5, 0, True),
@@ -42,32 +42,34 @@ def differences(n: int, fell: int, rose: int = 0) -> Array:
         (20, 5, 0, True),
     ],
 )
-def test_how_many_falls_convict(n: int, fell: int, rose: int, convicts: bool) -> None:
+def test_the_number_of_falls_that_is_significant(
+    n: int, fell: int, rose: int, is_significant: bool
+) -> None:
     guard = collapse_guard(differences(n, fell, rose), drop=0.5)
     assert (guard.fell, guard.rose) == (fell, rose)
-    assert (guard.p <= ALPHA) is convicts
+    assert (guard.p <= ALPHA) is is_significant
 
 
-def test_a_fall_of_just_the_drop_is_none() -> None:
+def test_a_fall_equal_to_the_drop_does_not_count() -> None:
     assert collapse_guard(differences(200, 9), drop=1.0).fell == 0
 
 
-def test_the_shares_are_all_of_alpha() -> None:
+def test_the_shares_add_up_to_alpha() -> None:
     assert pytest.approx(1.0) == MEAN_SHARE + GUARD_SHARE
 
 
-def level(convicts: Callable[[int, int], bool], n: int) -> float:
-    """How often so many falls convict where as many samples fall as may fall."""
-    return sum(float(binom.pmf(k, n, RATE)) for k in range(n + 1) if convicts(k, n))
+def level(is_significant: Callable[[int, int], bool], n: int) -> float:
+    """Return how often so many falls are significant at the permitted rate of falls."""
+    return sum(float(binom.pmf(k, n, COLLAPSE_RATE)) for k in range(n + 1) if is_significant(k, n))
 
 
 @pytest.mark.parametrize("n", [20, 50, 100, 200, 500])
-def test_the_permitted_rate_of_falls_convicts_within_the_guards_share(n: int) -> None:
+def test_the_permitted_rate_of_falls_stays_within_the_guards_share(n: int) -> None:
     def guarded(fell: int, n: int) -> bool:
         return collapse_guard(differences(n, fell), drop=0.5).p <= ALPHA
 
     def more_than_expected(fell: int, n: int) -> bool:
-        return fell > RATE * n
+        return fell > COLLAPSE_RATE * n
 
     assert level(guarded, n) <= GUARD_SHARE * ALPHA
     assert level(more_than_expected, n) > GUARD_SHARE * ALPHA
@@ -91,7 +93,7 @@ NOISE: dict[str, Callable[[np.random.Generator, int], Array]] = {
 
 
 def false_alarms(kind: str, n: int, draws: int, *, plain: bool = False) -> float:
-    """How often independent scores of unchanged code convict: images without fixed seeds."""
+    """Return how often independent scores of unchanged code, as without seeds, are significant."""
     rng = np.random.default_rng(30)
     alarms = 0
     for _ in range(draws):
@@ -99,14 +101,14 @@ def false_alarms(kind: str, n: int, draws: int, *, plain: bool = False) -> float
         harm = before - NOISE[kind](rng, n)
         if plain:  # the binomial test alone, with a drop that ignores the differences
             fell = int((harm > 3 * before.std(ddof=1)).sum())
-            alarms += fell > 0 and float(bdtrc(fell - 1, n, RATE)) <= GUARD_SHARE * ALPHA
+            alarms += fell > 0 and float(bdtrc(fell - 1, n, COLLAPSE_RATE)) <= GUARD_SHARE * ALPHA
         else:
             alarms += collapse_guard(harm, default_drop(before, harm, 0.01)).p <= ALPHA
     return alarms / draws
 
 
 @pytest.mark.parametrize("kind", NOISE)
-def test_noise_without_a_fixed_seed_seldom_convicts(kind: str) -> None:
+def test_noise_without_a_fixed_seed_is_seldom_significant(kind: str) -> None:
     assert false_alarms(kind, 200, 800) <= 0.03
 
 
@@ -123,8 +125,8 @@ def test_false_alarms_in_full(kind: str, n: int) -> None:
 
 
 @pytest.mark.parametrize(("share", "least"), [(0.05, 0.95), (0.1, 0.99)])
-def test_a_collapse_is_convicted(share: float, least: float) -> None:
-    assert float(bdtrc(4, 200, share)) >= least  # 5 of 200 convict, as tested above
+def test_a_collapse_is_detected(share: float, least: float) -> None:
+    assert float(bdtrc(4, 200, share)) >= least  # 5 of 200 are significant, as tested above
 
 
 # Looks: 5 of them over 200 samples.
@@ -135,8 +137,8 @@ def falls(rng: np.random.Generator, fell: float, rose: float, draws: int) -> Arr
     return (luck < fell).astype(float) - (luck > 1 - rose)
 
 
-def convicted(harms: Array, *, looked: bool) -> float:
-    """The share of rows that the guard convicts at any of the looks."""
+def detected(harms: Array, *, looked: bool) -> float:
+    """Return the share of rows that the guard calls significant at any of the looks."""
     count = 0
     for harm in harms:
         plans = [Looks(200, 5, at, 0) for at in range(1, 6)]
@@ -147,7 +149,7 @@ def convicted(harms: Array, *, looked: bool) -> float:
     return count / len(harms)
 
 
-def test_a_count_that_convicts_early_would_convict_at_the_end() -> None:
+def test_a_count_that_is_significant_early_stays_so() -> None:
     for fell in (4, 5, 8):
         at_end = collapse_guard(differences(200, fell), 0.5)
         early = collapse_guard(differences(80, fell), 0.5, Looks(200, 5, 2, 0))
@@ -156,18 +158,18 @@ def test_a_count_that_convicts_early_would_convict_at_the_end() -> None:
     assert nine.p <= ALPHA
 
 
-def test_counted_against_what_is_planned_a_fall_costs_nothing_at_any_look() -> None:
+def test_counts_against_planned_samples_need_no_correction() -> None:
     used = np.array([40, 80, 120, 160, 200])
-    drawn = np.random.default_rng(31).binomial(40, RATE, (40_000, 5)).cumsum(axis=1)
+    drawn = np.random.default_rng(31).binomial(40, COLLAPSE_RATE, (40_000, 5)).cumsum(axis=1)
     level = GUARD_SHARE * ALPHA
-    at_end = float((bdtrc(drawn[:, -1] - 1, 200, RATE) <= level).mean())
-    planned = bdtrc(drawn - 1, 200, RATE) <= level
+    at_end = float((bdtrc(drawn[:, -1] - 1, 200, COLLAPSE_RATE) <= level).mean())
+    planned = bdtrc(drawn - 1, 200, COLLAPSE_RATE) <= level
     assert float(planned.any(axis=1).mean()) == at_end <= level
-    seen_so_far = bdtrc(drawn - 1, used, RATE) <= level
+    seen_so_far = bdtrc(drawn - 1, used, COLLAPSE_RATE) <= level
     assert float(seen_so_far.any(axis=1).mean()) >= 2 * at_end
 
 
 def test_looks_at_tails_on_both_sides_stay_within_alpha() -> None:
     harms = falls(np.random.default_rng(32), 0.2, 0.2, 1_000)
-    assert convicted(harms, looked=True) <= 0.06
-    assert convicted(harms, looked=False) >= 0.09
+    assert detected(harms, looked=True) <= 0.06
+    assert detected(harms, looked=False) >= 0.09

@@ -1,4 +1,4 @@
-"""What the mean may claim before all samples are known, and what goes wrong if it may more."""
+"""Claims about the mean before all samples are scored, and the errors of earlier claims."""
 
 import math
 
@@ -35,12 +35,12 @@ def guard(fell: int, rose: int = 0, n: int = 80) -> Collapse:
     return Collapse(n, 0.1, fell, rose, 1.0)
 
 
-def test_enough_samples_show_what_befalls_one_in_twenty() -> None:
+def test_enough_samples_show_what_affects_one_in_twenty() -> None:
     assert 0.95**ENOUGH < 0.05 < 0.95 ** (ENOUGH - 1)
 
 
 @pytest.mark.parametrize("looks", [None, LAST])
-def test_at_the_last_look_and_without_looks_nothing_waits(looks: Looks | None) -> None:
+def test_nothing_is_withheld_at_the_last_look_or_without_looks(looks: Looks | None) -> None:
     assert barred(guard(3), 20, looks) is None
 
 
@@ -55,12 +55,12 @@ def test_at_the_last_look_and_without_looks_nothing_waits(looks: Looks | None) -
         (1, 3, 80, "nothing"),
     ],
 )
-def test_what_waits(fell: int, rose: int, pairs: int, waits: str) -> None:
+def test_withheld_claims(fell: int, rose: int, pairs: int, waits: str) -> None:
     found = barred(guard(fell, rose), pairs, SECOND)
     assert waits == ("nothing" if found is None else "harm too" if found.harm else "a pass")
 
 
-def test_a_mean_without_a_guard_waits_too() -> None:
+def test_the_mean_is_withheld_without_a_guard_too() -> None:
     found = barred(None, 40, SECOND)
     assert found is not None
     assert found.harm
@@ -73,7 +73,7 @@ def sides(n: int = 200, noise: float = 0.0) -> tuple[Array, Array]:
     return before, before + noise * rng.normal(size=n)
 
 
-def test_the_same_scores_wait_for_enough_of_them() -> None:
+def test_equal_scores_wait_for_enough_samples() -> None:
     first = compare(*sides(), Looks(200, 5, 1, 0))
     assert first.outcome is Outcome.INCONCLUSIVE
     assert (
@@ -87,12 +87,12 @@ def test_the_same_scores_wait_for_enough_of_them() -> None:
     assert second.reason.endswith("up to 3.7 % of the samples to come could differ")
 
 
-def test_a_few_samples_are_enough_where_they_are_all() -> None:
+def test_a_few_samples_are_enough_if_there_are_no_more() -> None:
     assert compare(*sides(), Looks(20, 5, 5, 0)).outcome is Outcome.UNCHANGED
     assert compare(*sides(), Looks(20, 5, 4, 0)).outcome is Outcome.INCONCLUSIVE
 
 
-def test_binary_scores_that_are_the_same_are_bounded_and_not_taken_for_unchanged() -> None:
+def test_equal_binary_scores_are_bounded_not_unchanged() -> None:
     early_on = compare(np.ones(200), np.ones(200), SECOND)
     assert early_on.outcome is Outcome.INCONCLUSIVE
     assert early_on.reason == "undecided after 80 of 200 samples"
@@ -101,7 +101,7 @@ def test_binary_scores_that_are_the_same_are_bounded_and_not_taken_for_unchanged
     assert compare(np.ones(200), np.ones(200), SECOND, 0.1).outcome is Outcome.UNCHANGED
 
 
-def test_one_collapse_keeps_the_whole_from_passing_early_and_not_at_the_end() -> None:
+def test_one_collapse_withholds_an_early_pass_only() -> None:
     before, after = sides(noise=0.003)
     assert compare(before, after, SECOND).outcome is Outcome.UNCHANGED
     after[7] -= 0.2
@@ -121,7 +121,7 @@ def test_a_total_collapse_is_worse_at_the_first_look() -> None:
 
 
 def passed(draws: int, depth: float = 0.3) -> float:
-    """How often a collapse of 5 % is passed, by whoever stops when the verdict is decided."""
+    """Return how often a collapse of 5 % passes where the first final verdict is taken."""
     rng, count = np.random.default_rng(2), 0
     for _ in range(draws):
         before = rng.normal(0.8, 0.05, 200)

@@ -1,4 +1,4 @@
-"""Tango's test against its definition, and sizes of the claims by enumerating every table."""
+"""Tango's test compared with its definition, and the size of the claims by enumeration."""
 
 import math
 import subprocess
@@ -41,7 +41,7 @@ def by_score_alone(flips: Flips, margin: float) -> float:
 
 
 def tables(n: int, harmed_rate: float, helped_rate: float) -> Iterator[tuple[Flips, float]]:
-    """Every table that is not beyond chance, with its probability."""
+    """Yield every table with a relevant probability, and that probability."""
 
     def reach(rate: float) -> int:
         return min(n, math.ceil(n * rate + 6 * math.sqrt(n * rate) + 6))
@@ -58,13 +58,13 @@ def tables(n: int, harmed_rate: float, helped_rate: float) -> Iterator[tuple[Fli
                 yield Flips(harmed, helped, n), math.exp(log_p)
 
 
-def chance(claim: Claim, n: int, margin: float, shift: float, noise: float) -> float:
-    """The exact probability of a claim at ALPHA, where ``noise`` of the samples improve."""
+def probability(claim: Claim, n: int, margin: float, shift: float, noise: float) -> float:
+    """Return the exact probability of a claim at ALPHA if ``noise`` of the samples improve."""
     return sum(p for flips, p in tables(n, noise + shift, noise) if claim(flips, margin) <= ALPHA)
 
 
 def largest_size(claim: Claim, n: int, margin: float) -> float:
-    return max(chance(claim, n, margin, margin, noise) for noise in (1e-9, 0.005, 0.02, 0.05))
+    return max(probability(claim, n, margin, margin, noise) for noise in (1e-9, 0.005, 0.02, 0.05))
 
 
 @pytest.mark.parametrize("claim", [worse, not_worse])
@@ -73,7 +73,7 @@ def test_claims_are_rarely_made_at_the_margin(claim: Claim, margin: float) -> No
     assert largest_size(claim, 200, margin) <= 0.052
 
 
-def test_the_check_of_size_rejects_each_key_alone() -> None:
+def test_the_check_of_size_rejects_each_test_alone() -> None:
     assert largest_size(by_t_alone, 200, 0.01) > 0.13
     assert largest_size(by_score_alone, 200, 0.01) > 0.07
 
@@ -136,7 +136,9 @@ def test_limits_and_p_values_agree(harmed: int, helped: int, n: int) -> None:
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(2, 60), margins)
-def test_swapping_harm_and_help_mirrors(harmed: int, helped: int, n: int, margin: float) -> None:
+def test_swapping_harm_and_help_mirrors_the_limits(
+    harmed: int, helped: int, n: int, margin: float
+) -> None:
     assume(harmed + helped <= n)
     one, other = Flips(harmed, helped, n), Flips(helped, harmed, n)
     assert one.p_above(margin) == pytest.approx(other.p_below(-margin), abs=1e-9)
@@ -150,7 +152,7 @@ def test_every_sample_flipped() -> None:
 
 
 @pytest.mark.parametrize(("n", "bounded"), [(200, False), (267, False), (268, True)])
-def test_no_flip_bounds_the_difference(n: int, bounded: bool) -> None:
+def test_no_flips_bound_the_difference(n: int, bounded: bool) -> None:
     flips = Flips(0, 0, n)
     _, high = flips.limits(ALPHA)
     assert (high < 0.01) is bounded
@@ -161,29 +163,29 @@ def test_no_flip_bounds_the_difference(n: int, bounded: bool) -> None:
 
 @pytest.mark.parametrize("margin", [0.0, 0.01, 0.05])
 @pytest.mark.parametrize("flips", [Flips(2, 2, 200), Flips(10, 10, 200), Flips(0, 0, 100)])
-def test_a_shift_of_the_resolution_is_caught(flips: Flips, margin: float) -> None:
+def test_a_shift_of_the_resolution_is_detected(flips: Flips, margin: float) -> None:
     noise = flips.helped / flips.n
-    caught = chance(worse, flips.n, margin, flips.resolution(margin, ALPHA), noise)
+    caught = probability(worse, flips.n, margin, flips.resolution(margin, ALPHA), noise)
     assert 0.79 <= caught <= (0.9 if noise else 0.95)
 
 
 def test_the_check_of_power_rejects_a_resolution_without_its_power_term() -> None:
     flips, margin = Flips(10, 10, 200), 0.01
     half = margin + float(ndtri(1 - ALPHA)) * math.sqrt(0.1 / 200)
-    assert chance(worse, flips.n, margin, half, 0.05) < 0.6
+    assert probability(worse, flips.n, margin, half, 0.05) < 0.6
 
 
-def test_nothing_can_be_resolved_where_no_shift_is_left() -> None:
+def test_the_resolution_is_infinite_where_no_shift_is_left() -> None:
     assert Flips(1, 1, 2).resolution(0.1, ALPHA) == math.inf
     assert Flips(0, 0, 200).resolution(1.0, ALPHA) == math.inf
     assert Flips(0, 0, 2).resolution(0.5, ALPHA) == math.inf
 
 
-def test_as_many_pairs_as_needed_bound_an_unchanged_rate() -> None:
+def test_the_needed_pairs_bound_an_unchanged_rate() -> None:
     needed = math.ceil(Flips(6, 6, 300).pairs_needed(0.03, ALPHA))
     assert needed > 268
     # A Poisson number of flips is coarse, so the chance is near .8 rather than on it.
-    assert 0.7 <= chance(not_worse, needed, 0.03, 0.0, 0.02) <= 0.9
+    assert 0.7 <= probability(not_worse, needed, 0.03, 0.0, 0.02) <= 0.9
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_flips_are_counted_by_direction() -> None:
     assert Flips.of(np.array([1.0, 0.0, -1.0, 1.0])) == Flips(harmed=2, helped=1, n=4)
 
 
-def test_comparing_does_not_load_scipys_optimisers() -> None:
+def test_comparing_does_not_import_scipy_optimize() -> None:
     code = "import sys, pytest_pareto.pipeline; print('scipy.optimize' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"

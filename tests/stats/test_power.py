@@ -1,4 +1,4 @@
-"""Stated resolutions, tested by what they claim: a candidate so much worse is caught."""
+"""Resolutions, tested by simulation: a candidate worse by the resolution is detected."""
 
 import math
 
@@ -9,7 +9,7 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import Better
-from pytest_pareto.stats.power import caught_and_confirmed, caught_at_once
+from pytest_pareto.stats.power import caught_at_once, detectable_in_two_stages
 from pytest_pareto.stats.variance import Spread
 
 FAMILY = 20
@@ -28,8 +28,8 @@ def change(baseline: list[float], candidate: list[float], confirming: int) -> Ch
     )
 
 
-def caught(draws: int, *, stated_for: int = 5) -> float:
-    """How often a candidate worse by the stated resolution is suspected and convicted."""
+def detected(draws: int, *, stated_for: int = 5) -> float:
+    """Return how often a candidate worse by the resolution is flagged and confirmed."""
     rng, convicted = np.random.default_rng(31), 0
     for _ in range(draws):
         past = rng.normal(0, 0.01, 5).tolist()
@@ -41,35 +41,35 @@ def caught(draws: int, *, stated_for: int = 5) -> float:
     return convicted / draws
 
 
-def test_the_stated_resolution_is_caught_with_confirmation() -> None:
-    assert 0.75 <= caught(2_000) <= 0.85
+def test_the_resolution_is_detected_with_confirmation() -> None:
+    assert 0.75 <= detected(2_000) <= 0.85
 
 
-def test_it_would_not_be_by_what_one_look_catches() -> None:
-    assert caught(1_000, stated_for=0) > 0.9
+def test_the_resolution_of_one_stage_is_not_enough_for_two() -> None:
+    assert detected(1_000, stated_for=0) > 0.9
 
 
-def test_two_stages_catch_less_than_either() -> None:
+def test_two_stages_detect_less_than_either() -> None:
     screen, second = Spread(2e-4, 4.0), Spread(1e-4, 8.0)
-    both = caught_and_confirmed(screen, second, 0.05, shared_df=3.0)
+    both = detectable_in_two_stages(screen, second, 0.05, shared_df=3.0)
     assert both > caught_at_once(screen, 0.2)
     assert both > caught_at_once(second, 0.05)
 
 
 @pytest.mark.parametrize("df", [1.0, 3.0, math.inf])
-def test_a_screen_that_sees_everything_leaves_the_confirmation(df: float) -> None:
+def test_an_exact_screen_leaves_the_confirmation(df: float) -> None:
     second = Spread(1e-4, df)
     alone = caught_at_once(second, 0.01)
-    both = caught_and_confirmed(Spread(1e-12, df), second, 0.01, shared_df=df)
+    both = detectable_in_two_stages(Spread(1e-12, df), second, 0.01, shared_df=df)
     assert both == pytest.approx(alone, rel=0.01)
 
 
-def test_the_luck_that_both_stages_share_makes_less_needed() -> None:
-    """Simulated: the baseline and the session are the same for the screen and what confirms."""
+def test_a_shared_error_lowers_the_detectable_distance() -> None:
+    """Simulated: the baseline and the session are the same for the screen and the confirmation."""
     rng, draws, shared = np.random.default_rng(33), 200_000, 0.7e-4
     screen, second = Spread(1e-4, math.inf), Spread(0.9e-4, math.inf)
 
-    def caught_by(distance: float) -> float:
+    def detected_at(distance: float) -> float:
         common = math.sqrt(shared) * rng.normal(size=draws)
         first, again = (
             distance + common + math.sqrt(each.variance - shared) * rng.normal(size=draws)
@@ -80,9 +80,9 @@ def test_the_luck_that_both_stages_share_makes_less_needed() -> None:
         return float(np.mean(suspected & (again > 1.6449 * math.sqrt(second.variance))))
 
     def stated(variance: float) -> float:
-        return caught_and_confirmed(
+        return detectable_in_two_stages(
             screen, second, 0.05, shared_df=math.inf, shared_variance=variance
         )
 
-    assert caught_by(stated(shared)) == pytest.approx(0.8, abs=0.01)
-    assert caught_by(stated(0.0)) > 0.82
+    assert detected_at(stated(shared)) == pytest.approx(0.8, abs=0.01)
+    assert detected_at(stated(0.0)) > 0.82

@@ -35,7 +35,7 @@ def undecided(
     )
 
 
-def settles(contrast: Contrast, *, margin: float = 0.05, relative: bool = True) -> str:
+def advice(contrast: Contrast, *, margin: float = 0.05, relative: bool = True) -> str:
     return what_settles(contrast, margin, 0.05, relative=relative)
 
 
@@ -47,50 +47,48 @@ def half_interval(contrast: Contrast, runs: int) -> float:
 @pytest.mark.parametrize("sd", [0.03, 0.05])
 def test_the_planned_runs_are_the_fewest_whose_interval_fits(sd: float) -> None:
     contrast = undecided(sd=sd)
-    found = re.fullmatch(
-        r"about (\d+) runs would settle it \(--pareto-runs \1\)", settles(contrast)
-    )
+    found = re.fullmatch(r"about (\d+) runs would settle it \(--pareto-runs \1\)", advice(contrast))
     assert found is not None
     runs = int(found[1])
     assert half_interval(contrast, runs) <= 0.05 < half_interval(contrast, runs - 1)
 
 
-def test_a_change_on_its_way_to_the_tolerance_is_planned_for_as_if_absent() -> None:
-    message = settles(undecided(distance=0.02, sd=0.05))
+def test_a_change_near_the_tolerance_is_planned_as_no_change() -> None:
+    message = advice(undecided(distance=0.02, sd=0.05))
     assert re.fullmatch(r"about \d+ runs would settle it if nothing changed .*", message)
 
 
-def test_a_change_at_the_tolerance_cannot_be_planned_for() -> None:
+def test_a_change_at_the_tolerance_cannot_be_planned() -> None:
     expected = "too close to the tolerance to settle with 100 runs"
-    assert settles(undecided(distance=0.049, sd=0.01)) == expected
-    assert settles(undecided(distance=0.049, sd=0.2, baseline=100, runs=100)) == expected
+    assert advice(undecided(distance=0.049, sd=0.01)) == expected
+    assert advice(undecided(distance=0.049, sd=0.2, baseline=100, runs=100)) == expected
 
 
-def test_a_short_baseline_is_named_where_it_is_the_obstacle() -> None:
-    message = settles(undecided(sd=0.05, baseline=1, runs=3))
+def test_the_advice_names_a_short_baseline() -> None:
+    message = advice(undecided(sd=0.05, baseline=1, runs=3))
     assert message.startswith("more runs now would not settle this: the baseline holds 1 run;")
-    assert "holds 2 runs;" in settles(undecided(sd=0.08, baseline=2, runs=3))
+    assert "holds 2 runs;" in advice(undecided(sd=0.08, baseline=2, runs=3))
 
 
-def test_sessions_that_differ_too_much_are_named_with_their_basis() -> None:
-    message = settles(undecided(sd=0.01, session_sd=math.log1p(0.04)))
+def test_the_advice_names_a_large_session_spread() -> None:
+    message = advice(undecided(sd=0.01, session_sd=math.log1p(0.04)))
     assert message == (
         "no number of runs settles this: sessions differ by about 4 % (assumed); "
         "record more sessions (--pareto-update=runs), or state your own pareto_session_spread"
     )
-    seen = settles(undecided(sd=0.01, session_sd=0.04, seen=3))
+    seen = advice(undecided(sd=0.01, session_sd=0.04, seen=3))
     assert "(assumed and 3 sessions)" in seen
-    assert "about 0.04 (" in settles(undecided(sd=0.01, session_sd=0.04), relative=False)
+    assert "about 0.04 (" in advice(undecided(sd=0.01, session_sd=0.04), relative=False)
 
 
-def test_a_large_change_is_settled_in_spite_of_them() -> None:
-    message = settles(undecided(distance=0.2, sd=0.15, session_sd=0.04))
+def test_a_large_change_is_settled_despite_the_session_spread() -> None:
+    message = advice(undecided(distance=0.2, sd=0.15, session_sd=0.04))
     assert message.startswith("about ")
 
 
-def test_the_plan_is_kept() -> None:
+def test_the_planned_runs_settle_half_of_the_sessions() -> None:
     """With the planned runs, half of the sessions of unchanged code are settled."""
-    found = re.search(r"\d+", settles(undecided(sd=0.05)))
+    found = re.search(r"\d+", advice(undecided(sd=0.05)))
     assert found is not None
     rng, draws = np.random.default_rng(6), 2_000
     changes = [
@@ -110,8 +108,8 @@ def test_the_plan_is_kept() -> None:
 # How many blocks to measure again in
 
 
-def suspect(estimate: float, half: float, *, seen: int = 2, tolerance: float = 0.05) -> Change:
-    """A change that ``seen`` blocks showed, with the half-width of its interval, as fractions."""
+def flagged(estimate: float, half: float, *, seen: int = 2, tolerance: float = 0.05) -> Change:
+    """Return a change observed over ``seen`` blocks; ``half`` is the half-width of its interval."""
     return Change(
         estimate=estimate,
         low=math.expm1(math.log1p(estimate) - math.log1p(half)),
@@ -126,29 +124,29 @@ def suspect(estimate: float, half: float, *, seen: int = 2, tolerance: float = 0
     )
 
 
-def test_what_stands_out_needs_the_least() -> None:
-    assert blocks_for([suspect(0.5, 0.01)], 2, 0.05) == LEAST_BLOCKS
+def test_a_clear_change_needs_the_fewest_blocks() -> None:
+    assert blocks_for([flagged(0.5, 0.01)], 2, 0.05) == LEAST_BLOCKS
 
 
-def test_many_suspects_need_more_to_survive_the_correction() -> None:
-    assert blocks_for([suspect(0.5, 0.01)] * 11, 2, 0.05) == 6
+def test_many_flagged_changes_need_more_blocks() -> None:
+    assert blocks_for([flagged(0.5, 0.01)] * 11, 2, 0.05) == 6
 
 
-def test_noise_needs_more_and_has_an_end() -> None:
-    quiet, noisy, hopeless = (suspect(0.10, half) for half in (0.02, 0.08, 0.3))
+def test_noise_needs_more_blocks_up_to_a_limit() -> None:
+    quiet, noisy, hopeless = (flagged(0.10, half) for half in (0.02, 0.08, 0.3))
     few, more, most = (blocks_for([each], 2, 0.05) for each in (quiet, noisy, hopeless))
     assert LEAST_BLOCKS == few < more < most == MOST_BLOCKS
 
 
-def test_what_is_exact_needs_one_more_look() -> None:
-    assert blocks_for([replace(suspect(0.5, 0.01), exact=True)], 2, 0.05) == 1
+def test_an_exact_change_needs_one_block() -> None:
+    assert blocks_for([replace(flagged(0.5, 0.01), exact=True)], 2, 0.05) == 1
 
 
-def test_so_many_blocks_convict_what_was_seen() -> None:
-    """Simulated: the true change is the one that was seen, and so is the spread."""
+def test_the_planned_blocks_confirm_the_observed_change() -> None:
+    """Simulated: the true change and spread are the observed ones."""
     rng, sd, shift = np.random.default_rng(51), 0.05, math.log1p(0.10)
     half = math.expm1(2.015 * sd / math.sqrt(2))  # t(0.95) at 5 degrees of freedom
-    blocks, convicted = blocks_for([suspect(0.10, half)], 2, 0.05), 0
+    blocks, confirmed = blocks_for([flagged(0.10, half)], 2, 0.05), 0
     assert LEAST_BLOCKS < blocks < MOST_BLOCKS
     for _ in range(1_000):
         old, new = rng.normal(0, sd, 2 * blocks), rng.normal(shift, sd, 2 * blocks)
@@ -161,16 +159,14 @@ def test_so_many_blocks_convict_what_was_seen() -> None:
             alpha=0.05,
             interleaved=True,
         )
-        convicted += change.p_worse <= 0.05
-    assert 0.75 <= convicted / 1_000 <= 0.93  # whole blocks catch a little more than asked for
+        confirmed += change.p_worse <= 0.05
+    assert 0.75 <= confirmed / 1_000 <= 0.93  # whole blocks detect a little more than required
 
 
 @pytest.mark.parametrize(("undecided_only", "most"), [(False, 0.06), (True, 0.08)])
-def test_runs_that_the_spread_alone_asks_for_keep_the_level(
-    undecided_only: bool, most: float
-) -> None:
-    """Simulated, exactly at the tolerance: asking only where it is undecided convicts too many."""
-    rng, draws, convicted = np.random.default_rng(53), 4_000, 0
+def test_runs_planned_by_the_spread_alone_keep_the_level(undecided_only: bool, most: float) -> None:
+    """Simulated at the tolerance: adding runs only to undecided sessions exceeds the level."""
+    rng, draws, confirmed = np.random.default_rng(53), 4_000, 0
     past = rng.normal(0, 0.03, (draws, 5))
     for old in np.exp(past).tolist():
         new = (1.05 * np.exp(rng.normal(0, 0.03, 30))).tolist()
@@ -178,8 +174,8 @@ def test_runs_that_the_spread_alone_asks_for_keep_the_level(
         asks = not undecided_only or change.outcome is Outcome.INCONCLUSIVE
         if change.runs_to_settle is not None and asks:
             change = against(old, new[: min(change.runs_to_settle, 30)])
-        convicted += change.outcome is Outcome.WORSE
-    assert most - 0.02 <= convicted / draws <= most
+        confirmed += change.outcome is Outcome.WORSE
+    assert most - 0.02 <= confirmed / draws <= most
 
 
 def against(old: list[float], new: list[float]) -> Change:

@@ -33,7 +33,7 @@ def test_absolute_levels_stay_as_they_are() -> None:
         ([1e200], False, r"reading 0 is 1e\+200; numbers beyond 1e\+150"),
     ],
 )
-def test_unusable_values_are_told_with_place_and_remedy(
+def test_unusable_values_are_reported_with_index_and_remedy(
     values: list[float], relative: bool, message: str
 ) -> None:
     with pytest.raises(ParetoError, match=message):
@@ -49,24 +49,24 @@ def test_a_fraction_is_the_inverse_of_its_margin() -> None:
     assert to_fraction(margin_of(0.05, relative=False), relative=False) == 0.05
 
 
-def test_distances_beyond_any_float_are_infinite_and_total() -> None:
+def test_distances_beyond_floats_are_infinite_or_total() -> None:
     assert to_fraction(1e6, relative=True) == math.inf
     assert to_fraction(-math.inf, relative=True) == -1.0
 
 
-def test_harm_points_up() -> None:
+def test_the_harm_sign() -> None:
     assert (harm_sign(Better.LOWER), harm_sign(Better.HIGHER)) == (1.0, -1.0)
 
 
 @pytest.mark.parametrize("largest", [1.0, 0.7, 1e-120, 1e120, 1e150])
-def test_a_power_of_two_brings_numbers_near_one_and_keeps_their_digits(largest: float) -> None:
+def test_a_power_of_two_scales_numbers_near_one_exactly(largest: float) -> None:
     unit = power_of_two(largest)
     assert math.frexp(unit)[0] == 0.5
     assert 0.5 <= largest / unit < 1
     assert largest / unit * unit == largest
 
 
-def test_a_power_of_two_stays_within_what_can_be_squared() -> None:
+def test_a_power_of_two_can_be_squared() -> None:
     assert power_of_two(5e-324) == pytest.approx(1.2e-150, rel=0.02)
     assert power_of_two(1.7e308) == pytest.approx(1.6e150, rel=0.03)
     assert power_of_two(0.0) == 1.0

@@ -15,13 +15,13 @@ def test_the_level_is_the_trimmed_mean_of_logarithms() -> None:
     assert summarise_run(readings, relative=True) == pytest.approx(math.exp(4.5))
 
 
-def test_ten_per_cent_go_at_each_end() -> None:
+def test_a_quarter_is_trimmed_at_each_end() -> None:
     readings = [1e-9, *[2.0] * 8, 1e9]
     assert summarise_run(readings, relative=True) == pytest.approx(2.0)
     assert summarise_run(readings, relative=False) == pytest.approx(2.0)
 
 
-def test_fewer_than_ten_readings_all_count() -> None:
+def test_fewer_than_four_readings_all_count() -> None:
     assert summarise_run([1.0, 2.0, 6.0], relative=False) == pytest.approx(3.0)
 
 
@@ -60,14 +60,14 @@ def test_a_reading_that_trimming_would_drop_is_still_checked() -> None:
 
 
 def _slowed_process(level: Callable[[Sequence[float]], float]) -> float:
-    """How much of a slow-down in 45 % of a run's calls a summary sees."""
+    """Return the share of a slow-down that a summary shows if 45 % of a run's calls are slow."""
     fast, slow = [1.0] * 55, [1.4] * 45
     return level([*fast, *slow]) / level([1.0] * 100)
 
 
-def test_a_run_that_was_slow_half_of_the_time_shows() -> None:
+def test_the_level_shows_a_run_that_was_slow_half_of_the_time() -> None:
     assert _slowed_process(lambda run: summarise_run(run, relative=True)) > 1.1
 
 
-def test_a_median_would_not_see_it() -> None:
+def test_a_median_would_not_show_it() -> None:
     assert _slowed_process(lambda run: float(np.median(run))) == 1.0

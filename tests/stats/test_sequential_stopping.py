@@ -18,7 +18,7 @@ UNDECIDED = Change(
 )
 
 
-def test_what_is_inconclusive_goes_on() -> None:
+def test_an_inconclusive_change_is_not_final() -> None:
     assert decided(UNDECIDED) is None
 
 
@@ -33,7 +33,7 @@ def test_what_is_inconclusive_goes_on() -> None:
         (0.045, 1 / 0.8, None),
     ],
 )
-def test_worse_is_settled_by_bonferroni(
+def test_worse_is_final_by_bonferroni(
     p_worse: float, family: float, outcome: Outcome | None
 ) -> None:
     change = replace(UNDECIDED, low=0.06, high=0.2, p_worse=p_worse)
@@ -48,15 +48,13 @@ def test_worse_is_settled_by_bonferroni(
         (-0.2, -0.1, Outcome.BETTER),
     ],
 )
-def test_what_is_not_worse_is_settled_without_correction(
-    low: float, high: float, outcome: Outcome
-) -> None:
+def test_not_worse_is_final_without_correction(low: float, high: float, outcome: Outcome) -> None:
     change = replace(UNDECIDED, low=low, high=high, p_worse=0.99)
     assert decided(change, 100.0) is outcome
 
 
-def test_a_collapse_that_is_only_suspected_goes_on() -> None:
-    """The mean is within the tolerance, and the guard would convict if it were alone."""
+def test_a_flagged_collapse_is_not_final() -> None:
+    """The mean is within the tolerance, and the guard alone, uncorrected, would be significant."""
     change = replace(UNDECIDED, low=-0.01, high=0.01, p_worse=0.03)
     assert change.corrected(0.3).outcome is Outcome.UNCHANGED
     assert decided(change, 10.0) is None

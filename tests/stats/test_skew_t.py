@@ -1,4 +1,4 @@
-"""Size, power and coverage of the two keys, with wrong formulas that the same checks reject."""
+"""Size, power and coverage of the two tests, with wrong formulas as controls."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import stdtr, stdtrit
 
-from pytest_pareto.stats.skew_t import MeanShift, inverse, transform
+from pytest_pareto.stats.skew_t import MeanShift, hall_inverse, transform
 
 Array = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Array]
@@ -59,7 +59,7 @@ def not_worse_by_wilcoxon(harm: Array) -> float:
 
 
 def size(claim: Claim, shape: str, n: int, draws: int) -> float:
-    """How often the claim is made at the margin, where it should be made 5 % of the time."""
+    """Return how often the claim is made at the margin; the nominal rate is 5 %."""
     rng = np.random.default_rng(20)
     return sum(claim(SHAPES[shape](rng, n)) <= ALPHA for _ in range(draws)) / draws
 
@@ -74,7 +74,7 @@ def test_the_check_of_size_rejects_wrong_formulas(claim: Claim) -> None:
     assert size(claim, "tail towards improvement", n=100, draws=4_000) > 0.065
 
 
-def test_a_collapse_is_not_passed_where_wilcoxon_passes_it() -> None:
+def test_a_collapse_does_not_pass_where_wilcoxon_passes_it() -> None:
     assert size(not_worse, "5 % collapse", n=100, draws=400) <= 0.06
     assert size(not_worse_by_wilcoxon, "5 % collapse", n=100, draws=400) >= 0.78
 
@@ -120,7 +120,7 @@ def test_the_check_of_coverage_rejects_a_narrow_interval() -> None:
 
 
 def power(draws: int, *, with_power_term: bool = True) -> float:
-    """How often a candidate shifted by the resolution is called worse; tolerance .1."""
+    """Return how often a candidate shifted by the resolution is called worse; tolerance .1."""
     rng, n, tolerance = np.random.default_rng(22), 60, 0.1
     caught = 0
     for _ in range(draws):
@@ -133,7 +133,7 @@ def power(draws: int, *, with_power_term: bool = True) -> float:
     return caught / draws
 
 
-def test_a_shift_of_the_resolution_is_caught_four_times_in_five() -> None:
+def test_a_shift_of_the_resolution_is_detected_four_times_in_five() -> None:
     assert 0.76 <= power(2_000) <= 0.84
 
 
@@ -154,13 +154,13 @@ def test_a_tail_towards_improvement_makes_the_resolution_coarser() -> None:
 
 
 @given(st.floats(-8, 8), st.floats(-6, 6) | st.floats(-1e-9, 1e-9), st.integers(2, 500))
-def test_the_inverse_undoes_the_transformation(t: float, skewness: float, n: int) -> None:
+def test_the_inverse_of_the_transformation(t: float, skewness: float, n: int) -> None:
     # Near the flat point of the cubic its inverse can keep only a third of the digits.
-    assert inverse(transform(t, skewness, n), skewness, n) == pytest.approx(t, abs=1e-4)
+    assert hall_inverse(transform(t, skewness, n), skewness, n) == pytest.approx(t, abs=1e-4)
 
 
 @given(st.floats(-8, 8), st.floats(0, 3), st.floats(-6, 6), st.integers(2, 500))
-def test_the_transformation_never_falls(t: float, step: float, skewness: float, n: int) -> None:
+def test_the_transformation_is_monotone(t: float, step: float, skewness: float, n: int) -> None:
     assert transform(t + step, skewness, n) >= transform(t, skewness, n) - 1e-9
 
 
@@ -173,8 +173,8 @@ def test_the_moments_are_the_usual_ones() -> None:
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e-120, 1e120, 1e150])
-def test_the_unit_of_the_scores_is_no_matter(unit: float) -> None:
-    """Likelihoods of sequences are exp(-300) and less: their cubes are 0, or no numbers."""
+def test_the_unit_of_the_scores_does_not_matter(unit: float) -> None:
+    """Likelihoods of sequences are exp(-300) and less: their cubes underflow."""
     harm = np.random.default_rng(25).exponential(size=50)
     usual, far = MeanShift.of(harm), MeanShift.of(harm * unit)
     assert far.skewness == pytest.approx(usual.skewness)
@@ -183,7 +183,7 @@ def test_the_unit_of_the_scores_is_no_matter(unit: float) -> None:
     assert far.p_below(0.9 * unit) == pytest.approx(usual.p_below(0.9))
 
 
-def test_a_margin_far_from_everything_is_clear() -> None:
+def test_a_distant_margin_is_certain() -> None:
     tiny = MeanShift.of(np.random.default_rng(26).exponential(size=50) * 1e-200)
     assert tiny.p_above(0.01) == tiny.p_below(-0.01) == 1.0
     assert max(tiny.p_below(0.01), tiny.p_above(-0.01)) < 1e-100
@@ -199,11 +199,11 @@ def test_limits_and_p_values_agree(values: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("n", "claimed"), [(2, False), (3, False), (5, True), (200, True)])
-def test_equal_differences_prove_more_the_more_there_are(n: int, claimed: bool) -> None:
+def test_more_equal_differences_prove_more(n: int, claimed: bool) -> None:
     assert (MeanShift.of(np.full(n, 2.0)).p_above(0.5) <= ALPHA) is claimed
 
 
-def test_no_shift_is_within_reach_of_two_pairs() -> None:
+def test_two_pairs_resolve_no_shift() -> None:
     assert MeanShift.of(np.array([0.0, 0.1])).resolution(0.1, ALPHA) == math.inf
 
 
@@ -211,7 +211,7 @@ def test_without_spread_the_resolution_is_little_more_than_the_tolerance() -> No
     assert MeanShift.of(np.zeros(200)).resolution(0.1, ALPHA) == pytest.approx(0.1, rel=0.015)
 
 
-def test_as_many_pairs_as_needed_bound_an_unchanged_mean() -> None:
+def test_the_needed_pairs_bound_an_unchanged_mean() -> None:
     rng = np.random.default_rng(24)
     needed = math.ceil(MeanShift(50, 0.0, sd=1.0, skewness=0.0).pairs_needed(0.2, ALPHA))
     passed = [MeanShift.of(rng.normal(size=needed)).limits(ALPHA)[1] < 0.2 for _ in range(1_000)]

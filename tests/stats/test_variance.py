@@ -36,7 +36,7 @@ def test_unequal_sessions_count_as_fewer() -> None:
     assert level_of(sessions_of((0.0,) * 9, (0.0,))).sessions == pytest.approx(100 / 82)
 
 
-def test_sessions_are_brought_to_the_working_scale() -> None:
+def test_sessions_on_the_working_scale() -> None:
     stored = [Session("env", 3, (1.0, math.e))]
     assert on_working_scale(stored, relative=True) == [SessionValues(3, (0.0, 1.0))]
 
@@ -46,7 +46,7 @@ def test_runs_scatter_around_their_own_session_and_the_candidate_around_its_own(
     assert spread == Spread(2.0, 3.0)
 
 
-def test_one_run_on_each_side_scatters_around_nothing() -> None:
+def test_one_run_on_each_side_has_no_spread() -> None:
     assert spread_between_runs(sessions_of((1.0,)), (2.0,)) == Spread(0.0, 0.0)
 
 
@@ -59,7 +59,7 @@ def test_a_candidate_alone_has_a_spread() -> None:
     assert spread_between_runs([], (1.0, 2.0, 3.0)) == Spread(1.0, 2.0)
 
 
-def test_one_session_per_epoch_says_nothing_of_sessions() -> None:
+def test_one_session_per_epoch_gives_no_session_spread() -> None:
     history = sessions_of((0.0, 1.0), (5.0, 6.0), epochs=(0, 1))
     assert spread_between_sessions(history, Spread(0.5, 2.0)) == Spread(0.0, 0.0)
 
@@ -69,8 +69,8 @@ def test_sessions_closer_than_their_runs_explain_do_not_differ() -> None:
     assert spread_between_sessions(history, Spread(5.0, 2.0)) == Spread(0.0, 1.0)
 
 
-def _session_variance_found(epoch_of_second_half: int) -> float:
-    """The mean estimate over many histories whose sessions differ with variance 4."""
+def _mean_session_variance(epoch_of_second_half: int) -> float:
+    """Return the mean estimate over many histories whose sessions differ with variance 4."""
     rng = np.random.default_rng(3)
     estimates = []
     for _ in range(2_000):
@@ -85,11 +85,11 @@ def _session_variance_found(epoch_of_second_half: int) -> float:
 
 
 def test_the_session_variance_is_estimated_without_bias_from_unequal_sessions() -> None:
-    assert _session_variance_found(1) == pytest.approx(4.0, rel=0.07)
+    assert _mean_session_variance(1) == pytest.approx(4.0, rel=0.07)
 
 
-def test_taking_an_accepted_change_for_a_session_effect_would_ruin_the_estimate() -> None:
-    assert _session_variance_found(0) > 40.0
+def test_an_accepted_change_taken_for_a_session_effect_would_bias_the_estimate() -> None:
+    assert _mean_session_variance(0) > 40.0
 
 
 def test_the_assumed_spread_weighs_as_much_as_eight_sessions() -> None:
@@ -110,7 +110,7 @@ def test_variances_add_with_their_weights() -> None:
     assert both.df == pytest.approx(16 / (1 / 4 + 9 / 6))
 
 
-def test_what_does_not_vary_costs_no_degrees_of_freedom() -> None:
+def test_a_zero_variance_does_not_lower_the_degrees_of_freedom() -> None:
     assert combined((Spread(2.0, 4.0), 1.0), (NO_SPREAD, 1.0)) == Spread(2.0, 4.0)
     assert combined((NO_SPREAD, 1.0)) == Spread(0.0, math.inf)
 
@@ -125,7 +125,7 @@ def test_the_rounding_of_stored_numbers_stays_far_below_the_floor(level: float) 
     assert absolute == pytest.approx(1e-5 * level)
 
 
-def test_a_spread_above_the_floor_is_left_alone() -> None:
+def test_a_spread_above_the_floor_is_unchanged() -> None:
     assert floored(Spread(1.0, 4.0), [1.0], relative=True) == Spread(1.0, 4.0)
 
 
@@ -133,7 +133,7 @@ def test_even_levels_of_zero_have_a_floor() -> None:
     assert floored(Spread(0.0, 4.0), [0.0], relative=False).variance > 0
 
 
-def test_a_case_lends_what_its_own_runs_say() -> None:
+def test_the_spread_of_a_case_comes_from_its_own_runs() -> None:
     stored = [Session("env", 0, (1.0, math.exp(2.0)))]
     known = case_spread(stored, [1.0], relative=True)
     assert (known.variance, known.df) == pytest.approx((2.0, 1.0))

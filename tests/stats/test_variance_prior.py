@@ -9,7 +9,7 @@ from pytest_pareto.stats.variance import Spread, estimate_prior, inverse_trigamm
 
 
 def cases_of(rng: np.random.Generator, cases: int, df: float, nu: float, s2: float) -> list[Spread]:
-    """Cases whose true variances scatter as s2 ν / χ²(ν), each with an estimate of its own."""
+    """Return cases whose true variances are s2 ν / χ²(ν), each with an estimate of its own."""
     true = s2 * nu / rng.chisquare(nu, cases)
     return [Spread(float(v), df) for v in true * rng.chisquare(df, cases) / df]
 
@@ -33,21 +33,21 @@ def test_the_mean_variance_would_not_recover_it() -> None:
     assert np.mean([s.variance for s in spreads]) > 2 * 3.0
 
 
-def test_cases_that_are_all_alike_lend_no_more_than_they_know() -> None:
+def test_equal_cases_weigh_no_more_than_their_runs() -> None:
     prior = estimate_prior([Spread(2.0, 4.0)] * 5)
     assert prior is not None
     assert prior.df == 20.0
     assert prior.variance == pytest.approx(2.0, rel=0.4)
 
 
-def test_nor_do_cases_that_are_almost_alike() -> None:
+def test_similar_cases_weigh_no_more_than_their_runs() -> None:
     apart = math.sqrt(polygamma(1, 10.0) + 0.001)
     prior = estimate_prior([Spread(math.exp(shift), 20.0) for shift in (-apart, 0.0, apart)])
     assert prior is not None
     assert prior.df == 60.0
 
 
-def test_tenfold_differences_lend_almost_nothing() -> None:
+def test_tenfold_differences_give_the_prior_little_weight() -> None:
     prior = estimate_prior([Spread(10.0**-k, 20.0) for k in range(5)])
     assert prior is not None
     assert prior.df < 1.0
@@ -62,29 +62,29 @@ def test_tenfold_differences_lend_almost_nothing() -> None:
         [Spread(1.0, 4.0), Spread(1.0, 4.0), Spread(0.0, 4.0)],
     ],
 )
-def test_fewer_than_three_lenders_lend_nothing(spreads: list[Spread]) -> None:
+def test_fewer_than_three_cases_give_no_prior(spreads: list[Spread]) -> None:
     assert estimate_prior(spreads) is None
 
 
-def test_a_case_with_a_history_borrows_nothing() -> None:
+def test_a_case_with_a_history_ignores_the_prior() -> None:
     assert lend(Spread(1.0, 2.0), Spread(100.0, 50.0)) == Spread(1.0, 2.0)
 
 
-def test_a_case_without_a_lender_keeps_what_it_has() -> None:
+def test_a_case_without_a_prior_keeps_its_own_spread() -> None:
     assert lend(Spread(1.0, 1.0), None) == Spread(1.0, 1.0)
 
 
-def test_a_case_without_history_borrows_by_weight() -> None:
+def test_a_case_without_history_is_moderated_by_weight() -> None:
     assert lend(Spread(0.0, 0.0), Spread(4.0, 6.0)) == Spread(4.0, 6.0)
     assert lend(Spread(8.0, 1.0), Spread(4.0, 3.0)) == Spread(5.0, 4.0)
 
 
-def _false_alarms(loan_of: Callable[[Sequence[Spread]], Spread | None]) -> float:
-    """How often a t test at 5 % convicts an unharmed case that has only a loan to go by."""
+def _false_alarms(prior_of: Callable[[Sequence[Spread]], Spread | None]) -> float:
+    """Return how often a t test at 5 % that has only the prior convicts an unchanged case."""
     rng = np.random.default_rng(5)
     alarms = 0
     for _ in range(800):
-        loan = loan_of(cases_of(rng, 12, 4.0, 4.0, 1.0))
+        loan = prior_of(cases_of(rng, 12, 4.0, 4.0, 1.0))
         assert loan is not None
         noise = rng.normal(0, np.sqrt(4.0 / rng.chisquare(4.0, 25)))
         alarms += int((stdtr(loan.df, -noise / np.sqrt(loan.variance)) <= 0.05).sum())
@@ -92,14 +92,14 @@ def _false_alarms(loan_of: Callable[[Sequence[Spread]], Spread | None]) -> float
 
 
 def _pooled(spreads: Sequence[Spread]) -> Spread:
-    """What one would lend who takes all cases for alike."""
+    """Return the pooled spread of all cases, as if they were alike."""
     df = sum(s.df for s in spreads)
     return Spread(float(np.exp(np.mean([np.log(s.variance) for s in spreads]))), df)
 
 
-def test_a_loan_keeps_the_rate_of_false_alarms() -> None:
+def test_the_prior_keeps_the_rate_of_false_alarms() -> None:
     assert _false_alarms(estimate_prior) == pytest.approx(0.05, abs=0.01)
 
 
-def test_a_pooled_spread_would_not() -> None:
+def test_a_pooled_spread_would_not_keep_it() -> None:
     assert _false_alarms(_pooled) > 0.075
