@@ -25,7 +25,7 @@ from scipy.stats import t as student
 from pytest_pareto.measure import plan as loop_plan
 from pytest_pareto.measure.loop import first_call, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.plan import LoopPlan, Telling, Whereabouts
+from pytest_pareto.measure.plan import LoopPlan, LoopProgress, ProgressReporter
 from pytest_pareto.model.metric import LATENCY
 
 TENTH = 10
@@ -48,7 +48,7 @@ class Listener:
         self.ended_ns: list[int] = []
         self.costs_s: list[float] = []
 
-    def __call__(self, where: Whereabouts) -> None:
+    def __call__(self, where: LoopProgress) -> None:
         """Tell."""
         began_ns = time.perf_counter_ns()
         text = f"pareto: test_it: {where.doing}, call {where.done}, about {where.rest_s} s left"
@@ -74,7 +74,7 @@ def main(count: int) -> None:
         for _ in range(100):
             call()
         calls.device.synchronize()
-        loop_plan.PAUSE_NS = round(1e7 * (time.perf_counter() - start_s)) * TENTH
+        loop_plan.MIN_REPORT_INTERVAL_NS = round(1e7 * (time.perf_counter() - start_s)) * TENTH
         told_before = len(listener.ended_ns)
         rounds = steady_rounds(calls)
     told = listener.ended_ns[told_before:]
@@ -99,10 +99,10 @@ def main(count: int) -> None:
 
 def not_due_s(times: int = 100_000) -> float:
     """Return the seconds that asking takes where it is not time to tell."""
-    telling = Telling(lambda _: None)
+    progress_reporter = ProgressReporter(lambda _: None)
     started_s = time.perf_counter()
     for _ in range(times):
-        telling.between(0, Whereabouts)  # type: ignore[arg-type]  # it is never called
+        progress_reporter.between(0, LoopProgress)  # type: ignore[arg-type]  # it is never called
     return (time.perf_counter() - started_s) / times
 
 

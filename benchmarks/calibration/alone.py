@@ -98,7 +98,7 @@ class OverRuns:
         """What sessions of this metric are taken to differ by, as a fraction."""
         if self.other_board and metric.scope is Scope.GPU:
             return self.spreads.gpu_other_board
-        return self.spreads.on_one_board(metric.scope)
+        return self.spreads.on_same_board(metric.scope)
 
     def __call__(self, sides: Sides) -> bool:
         """Whether the candidate is called WORSE."""

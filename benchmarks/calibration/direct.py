@@ -92,7 +92,7 @@ Levels = list[list[list[float]]]
 def _p_worse(world: World, old: Levels, new: Levels, spreads: SessionSpreads) -> Values:
     p = np.ones((TIMES, CASES))
     for time, metric in enumerate(world.metrics):
-        spread = spreads.on_one_board(metric.scope)
+        spread = spreads.on_same_board(metric.scope)
         for case, (base, candidate) in enumerate(zip(old[time], new[time], strict=True)):
             if candidate:
                 p[time, case] = p_worse_of(base, candidate, metric.tolerance, spread)

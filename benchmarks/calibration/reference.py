@@ -65,7 +65,7 @@ def adjusted_alone(
         tolerance=tolerance,
         alpha=ALPHA,
         session_spread=math.log1p(spreads.host_adjusted),
-        doubt=how.doubt,
+        adjustment_error=how.adjustment_error,
     )
     told = how.apart is None or change.p_worse <= ALPHA
     return BesideReference(change if told else None, how)

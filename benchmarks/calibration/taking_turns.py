@@ -17,7 +17,7 @@ from benchmarks.calibration.splits import Sides
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.policy import SCREEN_ALPHA
-from pytest_pareto.runs.leg_process import turns
+from pytest_pareto.runs.leg_process import run_order
 from pytest_pareto.runs.legs import Side
 
 SEED = 8
@@ -44,7 +44,7 @@ class Turns:
 
     def sides(self, blocks: int, *, after: int = 0) -> Sides:
         """Return the processes of either side, in the order of blocks."""
-        order = [turn for turn in turns(after + blocks) if not turn.is_warm_up]
+        order = [turn for turn in run_order(after + blocks) if not turn.is_warm_up]
         taken = [
             (place, turn.side is Side.CANDIDATE)
             for place, turn in zip(self.order, order, strict=False)
@@ -116,9 +116,9 @@ def both_orders(
     long_enough = [s for s in found if len(s.levels) >= 4 * blocks]
     drawn = [in_any_order(s, blocks, effort.splits // 4, rng) for s in long_enough]
     # A recording has a handful of neighbours in turns, which overlap: all in one group.
-    ran = [[turns for s in long_enough for turns in as_they_ran(s, blocks)]]
+    ran = [[turn for s in long_enough for turn in as_they_ran(s, blocks)]]
     for groups, order, bounded in ((drawn, "any order", bound), (ran, "as they ran", None)):
-        slowed = [[replace(turns, factor=factor) for turns in group] for group in groups]
+        slowed = [[replace(turn, factor=factor) for turn in group] for group in groups]
         yield Row(
             f"{what}, {order}",
             sum(map(len, groups)),

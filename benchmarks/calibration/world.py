@@ -14,7 +14,7 @@ from benchmarks.calibration.alone import NO_SESSIONS
 from benchmarks.calibration.noise import Shape, Values, unit_calls, unit_noise
 from pytest_pareto.model.metric import DEVICE_TIME, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import SessionSpreads
-from pytest_pareto.runs.leg_process import turns
+from pytest_pareto.runs.leg_process import run_order
 from pytest_pareto.runs.legs import Side
 
 CASES, FRONT, SAMPLES, CALLS, TIMES = 20, 5, 100, 12, 2
@@ -128,7 +128,7 @@ class World:
 
     def in_turn(self, rng: np.random.Generator, harm: Harm, *, blocks: int) -> InTurn:
         """Draw a session of so many blocks, in the order in which the product runs them."""
-        order = [turn for turn in turns(blocks) if not turn.is_warm_up]
+        order = [turn for turn in run_order(blocks) if not turn.is_warm_up]
         new = np.array([turn.side is Side.CANDIDATE for turn in order])
         trend = self.drift * np.arange(len(order)) / 4
         logs = self._session(rng) + self._processes(rng, len(order)) + trend[:, None]
@@ -138,7 +138,7 @@ class World:
 
     def _session(self, rng: np.random.Generator) -> Values:
         """What the processes of a session share: (time, case, 1, 1)."""
-        sd = [[self.sessions.on_one_board(m.scope)] for m in self.metrics]
+        sd = [[self.sessions.on_same_board(m.scope)] for m in self.metrics]
         return np.asarray(sd * rng.normal(size=(TIMES, CASES)))[:, :, None, None]
 
     def _processes(self, rng: np.random.Generator, runs: int) -> Values:

@@ -14,7 +14,7 @@ from pytest_pareto.compare.scores import compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Kind
 from pytest_pareto.model.run import Looks
-from pytest_pareto.stats.sequential import decided
+from pytest_pareto.stats.sequential import final_outcome
 
 ALPHA = 0.05
 IDS = tuple(map(str, range(1_000)))
@@ -56,11 +56,11 @@ class Trial:
     def evaluate(self, before: Array, after: Array) -> tuple[Outcome, int]:
         """Look until the verdict is decided; return it with the number of samples used."""
         if self.planned == 1:
-            found = decided(self.compare(before, after), self.family)
+            found = final_outcome(self.compare(before, after), self.family)
             return found or Outcome.INCONCLUSIVE, self.n
         for at in range(1, self.planned + 1):
             looks = Looks(self.n, self.planned, at, 0)
-            found = decided(self.compare(before, after, looks), self.family)
+            found = final_outcome(self.compare(before, after, looks), self.family)
             if found is not None:
                 return found, looks.used
         return Outcome.INCONCLUSIVE, self.n

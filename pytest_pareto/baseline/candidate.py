@@ -167,7 +167,7 @@ def write_candidate(folder: Path, candidate: Candidate) -> None:
     replace_all({folder / OFFERS_FILE: text + "\n"})
 
 
-def holds_candidate(folder: Path) -> bool:
+def is_candidate_folder(folder: Path) -> bool:
     """Return whether a folder holds a candidate, or is empty or absent and may receive one."""
     return (folder / SESSION / OFFERS_FILE).is_file() or not any(_visible_entries(folder))
 

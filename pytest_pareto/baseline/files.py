@@ -14,7 +14,7 @@ from pytest_pareto.model.errors import BaselineError, PlaceError
 
 
 @contextlib.contextmanager
-def chosen_with(option: str) -> Iterator[None]:
+def naming_option(option: str) -> Iterator[None]:
     """Add to errors about a folder the option that chooses another one."""
     try:
         yield

@@ -38,7 +38,7 @@ def load_recorded(directory: Path, hardware_key: str | None = None) -> Baseline:
     """
     machines = recorded_machines(directory)
     if hardware_key is None and len(machines) > 1:
-        raise several_machines(f"{directory.as_posix()} holds", machines)
+        raise machine_choice_error(f"{directory.as_posix()} holds", machines)
     if hardware_key is not None and hardware_key not in machines:
         held = ", ".join(machines) or "none that belong to a machine"
         raise BaselineError(
@@ -246,7 +246,7 @@ def load_anchor(directory: Path, hardware_key: str) -> Baseline:
     return anchor
 
 
-def several_machines(who: str, machines: Collection[str]) -> BaselineError:
+def machine_choice_error(who: str, machines: Collection[str]) -> BaselineError:
     """Return the error for a required choice of machine; ``who`` ends with a verb like "hold"."""
     return BaselineError(
         f"{who} results of {len(machines)} kinds of machine; choose one with --hardware KEY: "

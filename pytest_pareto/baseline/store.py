@@ -17,16 +17,16 @@ from pytest_pareto.baseline.codec import (
 )
 from pytest_pareto.baseline.files import (
     check_writable,
-    chosen_with,
     directory_exists,
     json_files,
+    naming_option,
     read_text,
     replace_all,
 )
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
 
-__all__ = ["check_writable", "chosen_with", "directory_exists", "load", "write"]
+__all__ = ["check_writable", "directory_exists", "load", "naming_option", "write"]
 
 
 def load(directory: Path, hardware_key: str) -> Baseline:

@@ -126,7 +126,7 @@ def plan_update(
     return replace(baseline, cases=cases, environments=environments), tuple(edits)
 
 
-def told(edits: Iterable[Edit]) -> tuple[str, ...]:
+def describe_edits(edits: Iterable[Edit]) -> tuple[str, ...]:
     """Return lines that describe edits, one per case, action and detail, with the metrics."""
     metrics_of: dict[tuple[str, str, str], list[str]] = {}
     for edit in edits:
@@ -344,10 +344,10 @@ def edit_detail(choice: Choice, result: MetricResult, recorded: Recorded | None)
         return plural(len(recorded.levels), "run")
     if choice.resets_history or result.baseline is None or result.candidate is None:
         return result.reason or "recorded afresh"
-    return step_words(result.baseline, result.candidate, result.metric)
+    return format_step(result.baseline, result.candidate, result.metric)
 
 
-def step_words(then: float | None, now: float, metric: Metric) -> str:
+def format_step(then: float | None, now: float, metric: Metric) -> str:
     """Return the change from one accepted level to another with its unit: "0.2 → 0.1 s"."""
     texts = [_figure(level, metric) for level in (then, now) if level is not None]
     return f"{' → '.join(texts)} {metric.unit}".rstrip()

@@ -16,7 +16,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import require_text
 from pytest_pareto.report.next_steps import REASON
 from pytest_pareto.report.terminal import edit_lines
-from pytest_pareto.report.text import Line, Tone, typed, wrap
+from pytest_pareto.report.text import Line, Tone, relative_path, wrap
 
 if TYPE_CHECKING:
     from pytest_pareto.baseline.acceptance import Accepted
@@ -75,8 +75,8 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     # What needs msgspec or numpy is imported where it is used.
     from pytest_pareto.baseline.acceptance import accept  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.candidate import read_candidate  # noqa: PLC0415 - see above
-    from pytest_pareto.baseline.store import chosen_with, load, write  # noqa: PLC0415 - see above
-    from pytest_pareto.baseline.updates import told  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.store import load, naming_option, write  # noqa: PLC0415 - see above
+    from pytest_pareto.baseline.updates import describe_edits  # noqa: PLC0415 - see above
     from pytest_pareto.cli.accepted_edits import edits_of, moved_fronts  # noqa: PLC0415 - see above
 
     reason = _reason(asked.reason)
@@ -86,7 +86,7 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     project = own_project()
     if project is None:
         return CANNOT
-    with chosen_with("--baseline DIR"):
+    with naming_option("--baseline DIR"):
         directory = _interleaved_baseline(asked.baseline, candidate, project)
         chosen = choose(candidate, asked.nodeids, project.root)
         before = load(directory, candidate.hardware_key)
@@ -95,7 +95,7 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
         _check_reason(reason, accepted, edits)
         write(directory, candidate.hardware_key, before, accepted.after)
     width = terminal_width()
-    lines = edit_lines(told(edits), width)
+    lines = edit_lines(describe_edits(edits), width)
     for text in moved_fronts(before, accepted):
         lines += _wrapped(text, width)
     if edits and reason:
@@ -214,7 +214,7 @@ _BY_NAME = "contradicts the baseline or is gone; name the test to accept that"
 def _spellings(name: str, root: Path) -> set[str]:
     """Return an id as it was given, and as it is below pytest's root."""
     module, separator, rest = name.partition("::")
-    below = typed(Path.cwd() / module, root)
+    below = relative_path(Path.cwd() / module, root)
     return {name.rstrip("/"), f"{below}{separator}{rest}"}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import fsum, isclose
 
 from pytest_pareto.baseline.acceptance import Accepted, Step
-from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action, Edit, step_words
+from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action, Edit, format_step
 from pytest_pareto.compare.matching import remembered_metric
 from pytest_pareto.compare.stored import accepted_level
 from pytest_pareto.model.baseline import Baseline, MetricHistory
@@ -70,7 +70,7 @@ def _direction(name: str, before: MetricHistory, after: MetricHistory) -> Action
 def _level_words(name: str, before: MetricHistory | None, after: MetricHistory) -> str:
     then = _level(name, before) if before is not None and before.unit == after.unit else None
     metric = replace(remembered_metric(name, after), unit=after.unit)
-    return step_words(then, _level(name, after), metric)
+    return format_step(then, _level(name, after), metric)
 
 
 def _level(name: str, history: MetricHistory) -> float:

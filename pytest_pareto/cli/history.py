@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from pytest_pareto.baseline.layout import NO_MACHINE
-from pytest_pareto.baseline.sources import PastBaselines, machines_of, several_machines
+from pytest_pareto.baseline.sources import PastBaselines, machine_choice_error, machines_of
 from pytest_pareto.cli.console import CANNOT, own_baseline, terminal_width, write_lines
-from pytest_pareto.model.baseline import Baseline, Course, Courses, Revision
+from pytest_pareto.model.baseline import Baseline, LevelHistories, LevelHistory, Revision
 from pytest_pareto.model.errors import BaselineError, ParetoError
-from pytest_pareto.report.history_text import render_courses
+from pytest_pareto.report.history_text import render_history
 from pytest_pareto.runs.git_objects import FolderLog, GitObjects, Snapshots, folder_log
 
 _ABOUT = """\
@@ -78,14 +78,14 @@ def _history(asked: argparse.Namespace, _: Sequence[str]) -> int:
     if asked.metric is not None:
         courses = _of_metric(asked.metric, courses)
         courses = _of_cases(asked.cases, courses)
-    told = Courses(found.hardware_key, found.revisions, found.unreadable, courses)
-    write_lines(render_courses(told, width=terminal_width(), tables=asked.metric is not None))
+    told = LevelHistories(found.hardware_key, found.revisions, found.unreadable, courses)
+    write_lines(render_history(told, width=terminal_width(), tables=asked.metric is not None))
     return 0
 
 
 def _read(
     log: FolderLog, objects: GitObjects, hardware: str | None, *, everything: bool
-) -> Courses:
+) -> LevelHistories:
     # What needs numpy is imported where it is used.
     from pytest_pareto.compare.stored import courses_of  # noqa: PLC0415 - see above
 
@@ -112,7 +112,7 @@ def _read(
             f"{log.folder} holds no results{'' if key == NO_MACHINE else f' of {key}'} in any of "
             f"{len(log.revisions)} commits; record some with pytest --pareto --pareto-update"
         )
-    return Courses(key, log.revisions, tuple(unreadable), courses)
+    return LevelHistories(key, log.revisions, tuple(unreadable), courses)
 
 
 def _machine(log: FolderLog, machines: Collection[str], asked: str | None) -> str:
@@ -122,11 +122,11 @@ def _machine(log: FolderLog, machines: Collection[str], asked: str | None) -> st
             raise BaselineError(f"{log.folder} never held results of {asked!r}; there are: {there}")
         return asked
     if len(machines) > 1:
-        raise several_machines(f"{log.folder} holds or held", machines)
+        raise machine_choice_error(f"{log.folder} holds or held", machines)
     return next(iter(machines), NO_MACHINE)
 
 
-def _of_metric(metric: str, courses: Iterable[Course]) -> tuple[Course, ...]:
+def _of_metric(metric: str, courses: Iterable[LevelHistory]) -> tuple[LevelHistory, ...]:
     found = tuple(course for course in courses if course.metric.name == metric)
     if not found:
         names = list(dict.fromkeys(course.metric.name for course in courses))
@@ -136,8 +136,8 @@ def _of_metric(metric: str, courses: Iterable[Course]) -> tuple[Course, ...]:
     return found
 
 
-def _of_cases(cases: Sequence[str], courses: Sequence[Course]) -> tuple[Course, ...]:
-    wanted: dict[str, Course] = {}
+def _of_cases(cases: Sequence[str], courses: Sequence[LevelHistory]) -> tuple[LevelHistory, ...]:
+    wanted: dict[str, LevelHistory] = {}
     for case in cases:
         found = _named(case, courses)
         if not found:
@@ -150,7 +150,7 @@ def _of_cases(cases: Sequence[str], courses: Sequence[Course]) -> tuple[Course, 
     return tuple(wanted.values()) if cases else tuple(courses)
 
 
-def _named(case: str, courses: Sequence[Course]) -> list[Course]:
+def _named(case: str, courses: Sequence[LevelHistory]) -> list[LevelHistory]:
     """Find cases by the whole id, else by what stands in its brackets, else by any part."""
     bare = case.removeprefix("[").removesuffix("]")
     for fits in (

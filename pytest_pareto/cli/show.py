@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_pareto.baseline.sources import load_recorded, recorded_machines
 from pytest_pareto.cli.console import CANNOT, own_baseline, terminal_width, write_lines
 from pytest_pareto.judge.front import place_front
-from pytest_pareto.model.baseline import Baseline, Held, RecordedFronts
+from pytest_pareto.model.baseline import Baseline, RecordedFronts, RecordedLevel
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Verdict
 from pytest_pareto.report.baseline_text import render_recorded
@@ -80,7 +80,7 @@ def _recorded(baseline: Baseline) -> RecordedFronts:
     )
 
     cases: list[CaseVerdict] = []
-    held: dict[tuple[str, str], Held] = {}
+    held: dict[tuple[str, str], RecordedLevel] = {}
     for standing in recorded_standings(baseline).values():
         places = place_front(standing.members, standing.duels, alpha=_ALPHA, alpha_lost=_ALPHA)
         cases += [CaseVerdict(c, Verdict.UNCHANGED, places[c.case_id]) for c in standing.members]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_pareto.baseline import layout
-from pytest_pareto.baseline.sources import newest_runs, recorded_machines, several_machines
+from pytest_pareto.baseline.sources import machine_choice_error, newest_runs, recorded_machines
 from pytest_pareto.baseline.store import load
 from pytest_pareto.cli.console import own_baseline
 from pytest_pareto.model.baseline import Baseline
@@ -16,10 +16,10 @@ from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.pipeline import accepted
-from pytest_pareto.report.text import typed
+from pytest_pareto.report.text import relative_path
 from pytest_pareto.results.json_schema import ResultsFile
 from pytest_pareto.results.reader import load_record
-from pytest_pareto.runs.git_objects import commit_of, folder_at
+from pytest_pareto.runs.git_objects import commit_of, extract_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,8 @@ def _at_commit(text: str) -> Iterator[Stored]:
         own = own_baseline()
         if own is None:
             raise ParetoError(f"{text}: name the folder too, as {ref}:path/of/the/baseline")
-        path = f"./{typed(own, Path.cwd())}"
-    with folder_at(Path.cwd(), commit, path) as folder:
+        path = f"./{relative_path(own, Path.cwd())}"
+    with extract_folder(Path.cwd(), commit, path) as folder:
         with _named(folder, text):
             machines = tuple(recorded_machines(folder))
         yield Stored(text, folder, machines)
@@ -175,7 +175,7 @@ def common_machine(a: Side, b: Side, asked: str | None) -> str:
             f"{', '.join(b.machines)}"
         )
     if asked is None and len(held) > 1:
-        raise several_machines(f"{a.name} and {b.name} both hold", held)
+        raise machine_choice_error(f"{a.name} and {b.name} both hold", held)
     return asked or held[0]
 
 

@@ -20,7 +20,7 @@ from pytest_pareto.stats.paired_proportion import is_binary
 from pytest_pareto.stats.scale import to_working
 from pytest_pareto.stats.sequential import sequential_p
 from pytest_pareto.stats.skew_t import MeanShift
-from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, combined
+from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, combine_variances
 
 _BEYOND = "beyond the bound by no more than its noise"
 _WITHIN = "within the bound by no more than its noise"
@@ -120,7 +120,7 @@ def _error(values: Sequence[float], spread: Spread | None, session_spread: float
     parts = [(spread, 1 / len(values))] if spread is not None and spread.df > 0 else []
     if session_spread > 0:
         parts.append((Spread(math.log1p(session_spread) ** 2, PRIOR_DF), 1.0))
-    return combined(*parts) if any(part.variance for part, _ in parts) else NO_SPREAD
+    return combine_variances(*parts) if any(part.variance for part, _ in parts) else NO_SPREAD
 
 
 Tails = tuple[float, float]

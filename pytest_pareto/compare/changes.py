@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_pareto.compare.budgets import check_budget
-from pytest_pareto.compare.dominance import duel_fronts
+from pytest_pareto.compare.dominance import claim_fronts
 from pytest_pareto.compare.exact import compare_exact
 from pytest_pareto.compare.host_adjustment import not_comparable_now
 from pytest_pareto.compare.levels import level_for_people, session_sd
@@ -50,7 +50,7 @@ def test(pairs: Pairs) -> Changes:
         record,
         past,
         tuple(comparisons),
-        duel_fronts(past.baseline, pairs.cases, record.environment, policy.spreads),
+        claim_fronts(past.baseline, pairs.cases, record.environment, policy.spreads),
         alpha.shares,
         alpha.tested,
     )
@@ -163,7 +163,7 @@ def _change(
         family=family,
         session_spread=session_sd(metric, pair.session_spread, level),
         prior=case.priors.get(name),
-        doubt=pair.doubt,
+        adjustment_error=pair.adjustment_error,
         confirming=0 if confirmed else policy.confirming,
         interleaved=not case.stored,
         confirmed=confirmed,
@@ -176,7 +176,7 @@ def _budget(budget: Budget, case: CasePairs, alpha: float, policy: Policy) -> Bu
         case MetricResult(outcome=Outcome.BROKEN, candidate=None, reason=reason):
             return BudgetResult(budget.metric, budget.text, None, broken=True, reason=reason)
     measured = case.measured.get(budget.metric)
-    assumed = 0.0 if measured is None else policy.spreads.on_one_board(measured.metric.scope)
+    assumed = 0.0 if measured is None else policy.spreads.on_same_board(measured.metric.scope)
     return check_budget(
         budget,
         measured,

@@ -29,13 +29,13 @@ from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.policy import SessionSpreads
-from pytest_pareto.model.verdict import FrontDuels
+from pytest_pareto.model.verdict import FrontClaims
 from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, case_spread
 
 
-def duel_fronts(
+def claim_fronts(
     baseline: Baseline, cases: Sequence[CasePairs], now: Environment, spreads: SessionSpreads
-) -> Mapping[str, FrontDuels]:
+) -> Mapping[str, FrontClaims]:
     """Let the points of every front that this session measured duel.
 
     Rivals that the baseline has and this session did not measure stand where they stood.
@@ -61,7 +61,7 @@ def _duel_front(
     baseline: Baseline,
     now: Environment,
     spreads: SessionSpreads,
-) -> FrontDuels:
+) -> FrontClaims:
     # Rivals have to be measured in one session, and in its mood: not what was measured again
     # later, nor what was brought to the mood of the baseline.
     members = [case.own for case in members]
@@ -73,18 +73,18 @@ def _duel_front(
     old = [point for point in old if point.axes]
     then_ids, now_ids = (frozenset(point.case_id for point in side) for side in (old, new))
     if not old:
-        return FrontDuels(then_ids, now_ids, now=duel(new, new))
+        return FrontClaims(then_ids, now_ids, now=claim_pairs(new, new))
     apart = [
         *_sds_of_members(members),
         *_sds_at_rest(resting, policy, baseline, now, spreads),
     ]
     variance = _session_variance(apart) if baseline.stored else {}
-    return FrontDuels(
+    return FrontClaims(
         then_ids,
         now_ids,
-        then=duel(old, old),
-        across=duel(moved, old, session_variance=variance),
-        now=duel(new, new),
+        then=claim_pairs(old, old),
+        across=claim_pairs(moved, old, session_variance=variance),
+        now=claim_pairs(new, new),
     )
 
 
@@ -139,7 +139,7 @@ def _sds_of_members(members: Sequence[CasePairs]) -> Iterator[tuple[str, float]]
             if isinstance(found, Pair) and not found.exact and found.samples is None:
                 level = [x for s in found.sessions for x in s.runs]
                 sd = session_sd(found.measured.metric, found.session_spread, level)
-                yield name, math.hypot(sd, math.sqrt(found.doubt.variance.variance))
+                yield name, math.hypot(sd, math.sqrt(found.adjustment_error.variance.variance))
 
 
 def _sds_at_rest(
@@ -161,7 +161,7 @@ _Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Duels:
+class PairClaims:
     """p-values of two claims for each ordered pair; rows are points, columns are rivals.
 
     NaN in the matrices, None from the methods, where the pair is undecidable: a metric of
@@ -188,12 +188,12 @@ class Duels:
         return float(matrix[row, column])
 
 
-def duel(
+def claim_pairs(
     points: Sequence[Point],
     rivals: Sequence[Point],
     *,
     session_variance: Mapping[str, Spread] | None = None,
-) -> Duels:
+) -> PairClaims:
     """Test both claims for every point against every rival.
 
     A rival dominates when it is better in every metric (an intersection-union test: the
@@ -218,7 +218,7 @@ def duel(
     columns = {rival.case_id: column for column, rival in enumerate(rivals)}
     for case_id in rows.keys() & columns.keys():
         bout.undecidable[rows[case_id], columns[case_id]] = True
-    return Duels(rows, columns, *bout.settle())
+    return PairClaims(rows, columns, *bout.settle())
 
 
 def _both(

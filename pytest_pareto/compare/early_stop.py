@@ -13,7 +13,7 @@ from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.policy import AlphaShares, Policy, TradeOffs
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
-from pytest_pareto.stats.sequential import decided
+from pytest_pareto.stats.sequential import final_outcome
 
 _SHARES = AlphaShares.of(has_rivals=True, has_budgets=True, has_anchor=True)
 
@@ -71,7 +71,7 @@ def _settled(
 ) -> bool:
     if result.change is None:
         return False
-    outcome = decided(result.change, compared.family)
+    outcome = final_outcome(result.change, compared.family)
     if outcome is Outcome.WORSE and rescuers and grounds.policy.trade_offs is TradeOffs.BOUNDED:
         # What is worse and may yet be traded is decided where no trade may give up as much.
         return result.change.low > result.metric.trade_bound
@@ -107,7 +107,7 @@ def _no_creep_is_open(scored: CaseRun, gating: Sequence[Metric], grounds: Ground
     beside = _compared(scored, grounds.past.anchor, grounds, _SHARES.anchor)
     names = {metric.name for metric in gating}
     changes = [r.change for r in beside.metrics if r.metric.name in names and r.change is not None]
-    return all(decided(change, beside.family) is not None for change in changes)
+    return all(final_outcome(change, beside.family) is not None for change in changes)
 
 
 def _gated(baseline: Baseline) -> int:

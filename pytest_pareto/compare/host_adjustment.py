@@ -81,7 +81,7 @@ def _adjusted(found: Pair, adjusted: Adjusted, session_spread: float) -> Pair:
         sessions=adjusted.sessions,
         runs=adjusted.runs,
         session_spread=session_spread,
-        doubt=adjusted.doubt,
+        adjustment_error=adjusted.adjustment_error,
         apart=adjusted.apart,
         notes=(note,),
     )

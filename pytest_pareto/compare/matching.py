@@ -25,7 +25,7 @@ from pytest_pareto.model.metric import (
 from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.run import Looks, cause_of, order_seed
 from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.stats.contrast import CERTAIN, Doubt
+from pytest_pareto.stats.contrast import NO_ADJUSTMENT, AdjustmentError
 from pytest_pareto.stats.scale import all_same, require_usable
 
 _REPEATS = 3
@@ -37,10 +37,10 @@ class Pair:
     """Both sides of one metric, fit to be compared.
 
     ``sessions`` are those of the baseline that were measured where this one was, ``runs`` the
-    levels to compare with them; ``session_spread`` is a fraction of the level. ``exact`` is
-    whether plain comparison does, because the metric is exact or has repeated to the last
-    digit. ``doubt`` is what an adjustment of both sides cost, ``apart`` that it had to reach too
-    far, and ``notes`` tell of it.
+    levels to compare with them; ``session_spread`` is a fraction of the level. ``exact`` is whether
+    plain comparison does, because the metric is exact or has repeated to the last digit.
+    ``adjustment_error`` is what an adjustment of both sides cost, ``apart`` that it had to reach
+    too far, and ``notes`` tell of it.
     """
 
     measured: Measured
@@ -49,14 +49,14 @@ class Pair:
     samples: Samples | None
     session_spread: float
     exact: bool
-    doubt: Doubt = CERTAIN
+    adjustment_error: AdjustmentError = NO_ADJUSTMENT
     apart: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def adjusted(self) -> bool:
         """Whether its levels were adjusted, and are no longer those that were measured."""
-        return self.doubt is not CERTAIN
+        return self.adjustment_error is not NO_ADJUSTMENT
 
     def accepted_level(self) -> Sequence[float]:
         """Return the levels accepted now, of the samples that this session has scored too."""

@@ -25,7 +25,7 @@ from pytest_pareto.stats.variance import (
     Spread,
     case_spread,
     estimate_prior,
-    lend,
+    moderated_spread,
     on_working_scale,
 )
 
@@ -126,7 +126,9 @@ def pair_cases(
     return tuple(
         replace(
             case,
-            spreads={name: lend(own, priors.get(name)) for name, own in case.spreads.items()},
+            spreads={
+                name: moderated_spread(own, priors.get(name)) for name, own in case.spreads.items()
+            },
             priors=priors,
         )
         for case in cases
@@ -168,7 +170,7 @@ def own_spread(
             blocks, to_working(found.runs, relative=relative), relative=relative
         ).between_runs
     own = case_spread(found.sessions, found.runs, relative=relative)
-    return found.doubt.spent(own)
+    return found.adjustment_error.spent(own)
 
 
 def _is_adjusted(found: Pair | MetricResult) -> bool:

@@ -359,12 +359,12 @@ def _run_claims(p: _Levels, q: _Levels, sessions: Spread) -> _Matrix:
     apart = sessions.variance * (1 / p.sessions[:, None] + 1 / q.sessions)
     variance = p.variance[:, None] + q.variance + apart
     with np.errstate(divide="ignore"):  # no degrees of freedom are infinite doubt
-        doubt = (
+        adjustment_error = (
             (p.variance[:, None] / variance) ** 2 / p.df[:, None]
             + (q.variance / variance) ** 2 / q.df
             + (apart / variance) ** 2 / sessions.df
         )
-        df = 1 / doubt
+        df = 1 / adjustment_error
     scores = standardised(p.level[:, None] - q.level, p.margin[:, None], np.sqrt(variance))
     return np.where(df > 0, stdtr(np.where(df > 0, df, 1.0), scores), 1.0)
 

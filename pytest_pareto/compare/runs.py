@@ -10,13 +10,19 @@ from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better
-from pytest_pareto.stats.contrast import CERTAIN, Contrast, Doubt, contrast_of, interleaved_contrast
-from pytest_pareto.stats.power import caught_beyond, runs_to_settle, what_settles
+from pytest_pareto.stats.contrast import (
+    NO_ADJUSTMENT,
+    AdjustmentError,
+    Contrast,
+    contrast_of,
+    interleaved_contrast,
+)
+from pytest_pareto.stats.power import detectable_distance, runs_to_settle, settling_advice
 from pytest_pareto.stats.scale import (
     harm_sign,
     margin_of,
-    read_better,
-    require_terms,
+    parse_better,
+    require_valid_options,
     summarise_run,
     to_fraction,
     to_working,
@@ -44,8 +50,8 @@ def compare_runs(
     Raises ParetoError where a side is empty, a run is not a sequence of positive numbers,
     or an option is out of its range.
     """
-    direction = read_better(better)
-    require_terms(tolerance=tolerance, session_spread=session_spread, alpha=alpha)
+    direction = parse_better(better)
+    require_valid_options(tolerance=tolerance, session_spread=session_spread, alpha=alpha)
     return compare_levels(
         [Session("", 0, _levels("baseline", baseline))],
         _levels("candidate", candidate),
@@ -68,7 +74,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     family: float = 1.0,
     session_spread: float = 0.0,
     prior: Spread | None = None,
-    doubt: Doubt = CERTAIN,
+    adjustment_error: AdjustmentError = NO_ADJUSTMENT,
     confirming: int = 0,
     interleaved: bool = False,
     confirmed: bool = False,
@@ -84,7 +90,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     t(0.8)) √V is that of the corrected test, while the p-values and the interval are of
     this comparison alone. ``session_spread`` is the assumed standard deviation between
     sessions on the working scale, 0 where both sides ran interleaved. ``prior`` is the
-    loan (`estimate_prior`) for a case with almost no history. ``doubt`` is what an
+    loan (`estimate_prior`) for a case with almost no history. ``adjustment_error`` is what an
     adjustment of the levels cost (`adjust`). ``confirming`` is how many fresh runs will
     confirm what looks worse here, 0 for none: then the resolution is that of both together.
     ``interleaved`` says that ``baseline`` is not stored: it holds a session for each block of
@@ -106,7 +112,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
             relative=relative,
             session_spread=session_spread,
             prior=prior,
-            doubt=doubt,
+            adjustment_error=adjustment_error,
         )
     )
     contrast = replace(contrast, distance=harm_sign(better) * contrast.distance)
@@ -120,14 +126,14 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
         relative=relative,
         tolerance=tolerance,
         alpha=alpha,
-        caught=caught_beyond(contrast, alpha / family, confirming),
+        caught=detectable_distance(contrast, alpha / family, confirming),
     )
     margin = margin_of(tolerance, relative=relative)
     change = replace(change, runs_to_settle=runs_to_settle(contrast, margin, alpha))
     if change.outcome is not Outcome.INCONCLUSIVE:
         return change
     level = alpha / family if contrast.distance > margin else alpha
-    reason = what_settles(contrast, margin, level, relative=relative, confirmed=confirmed)
+    reason = settling_advice(contrast, margin, level, relative=relative, confirmed=confirmed)
     return replace(change, reason=reason)
 
 

@@ -22,16 +22,16 @@ from pytest_pareto.model.metric import Better, Kind
 from pytest_pareto.model.run import Looks
 from pytest_pareto.stats.paired_change import (
     MEAN_SHARE,
-    Barred,
     Collapse,
     Shift,
-    barred,
+    WithheldClaims,
     collapse_guard,
     default_drop,
     shift_of,
+    withheld_claims,
 )
 from pytest_pareto.stats.paired_proportion import Flips
-from pytest_pareto.stats.scale import read_better, read_kind, require_terms
+from pytest_pareto.stats.scale import parse_better, parse_kind, require_valid_options
 from pytest_pareto.stats.sequential import nominal_alpha, sequential_p
 from pytest_pareto.stats.skew_t import MeanShift
 
@@ -99,12 +99,12 @@ _Array = npt.NDArray[np.float64]
 class GuardedMean:
     """A shift of the mean beyond the tolerance, tested together with a collapse of a few.
 
-    ``guard`` and what is ``barred`` are None where scores of this kind call for neither.
+    ``guard`` and what is ``withheld_claims`` are None where scores of this kind call for neither.
     """
 
     shift: Shift
     guard: Collapse | None
-    barred: Barred | None
+    withheld_claims: WithheldClaims | None
     looks: Looks | None
     tolerance: float
     pairs: int
@@ -124,7 +124,7 @@ class GuardedMean:
         if kind is Kind.PAIRED and isinstance(shift, MeanShift):
             drop = default_drop(before, harm, tolerance)
             guard = collapse_guard(harm, drop, looks) if drop > 0 else None
-            waits = barred(guard, harm.size, looks)
+            waits = withheld_claims(guard, harm.size, looks)
         return cls(shift, guard, waits, looks, tolerance, harm.size)
 
     @property
@@ -145,7 +145,7 @@ class GuardedMean:
     @property
     def p_mean(self) -> float:
         """The p-value of the mean's being beyond the tolerance, to be set against all of alpha."""
-        if self.barred is not None and self.barred.harm:
+        if self.withheld_claims is not None and self.withheld_claims.harm:
             return 1.0
         return min(sequential_p(self.shift.p_above(self.tolerance), self.looks) / self.share, 1.0)
 
@@ -169,8 +169,8 @@ class GuardedMean:
 
     def why_undecided(self, alpha: float) -> str | None:
         """Say what is lacking for a claim, where that can be said."""
-        if self.barred is not None:
-            return self.barred.reason
+        if self.withheld_claims is not None:
+            return self.withheld_claims.reason
         if self.tolerance > 0 and self.looks is not None and self.early:
             return f"undecided after {self.pairs} of {self.looks.samples} samples"
         level = nominal_alpha(alpha, self.looks)
@@ -204,8 +204,8 @@ def compare_paired(
     Raises ParetoError if the two sides hold different ids, if a score is not a finite
     number, or if ``better``, ``kind``, ``tolerance`` or ``alpha`` is out of its range.
     """
-    direction, nature = read_better(better), read_kind(kind)
-    require_terms(tolerance=tolerance, alpha=alpha)
+    direction, nature = parse_better(better), parse_kind(kind)
+    require_valid_options(tolerance=tolerance, alpha=alpha)
     ids, before, after = align(baseline, candidate)
     return compare_scores(
         ids, before, after, better=direction, tolerance=tolerance, alpha=alpha, kind=nature
@@ -241,8 +241,8 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
         return _undecidable(harm, tolerance, alpha, reason)
     test = GuardedMean.of(before, after, harm, kind, looks, tolerance)
     resolution = test.resolution(alpha / family)
-    if not harm.any() and test.barred is not None:
-        return _undecidable(harm, tolerance, alpha, test.barred.reason, resolution)
+    if not harm.any() and test.withheld_claims is not None:
+        return _undecidable(harm, tolerance, alpha, test.withheld_claims.reason, resolution)
     if not harm.any() and test.sees_all:
         return _identical(test, kind, alpha, resolution)
     low, high = test.shift.limits(nominal_alpha(alpha, looks))
@@ -260,8 +260,8 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
         pairs=harm.size,
         worst_ids=() if kind is Kind.SET else _worst(ids, harm),
     )
-    if test.barred is not None:
-        change = test.barred.of(change)
+    if test.withheld_claims is not None:
+        change = test.withheld_claims.of(change)
     if (collapse := test.collapsed(alpha)) is not None:
         return replace(change, reason=say_collapse(collapse, better))
     if change.outcome is Outcome.INCONCLUSIVE:

@@ -8,24 +8,24 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.compare.dominance import axis_at_rest, duel
+from pytest_pareto.compare.dominance import axis_at_rest, claim_pairs
 from pytest_pareto.compare.levels import level_for_people
 from pytest_pareto.compare.matching import remembered_metric
 from pytest_pareto.compare.points import Axis, Point
 from pytest_pareto.model.baseline import (
     Baseline,
     CaseHistory,
-    Course,
-    Held,
+    LevelEntry,
+    LevelHistory,
     MetricHistory,
-    Moment,
+    RecordedLevel,
     Revision,
 )
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric, Scope, in_turn
-from pytest_pareto.model.verdict import CaseComparison, FrontDuels, MetricResult
+from pytest_pareto.model.verdict import CaseComparison, FrontClaims, MetricResult
 from pytest_pareto.stats.scale import all_same, to_fraction
 from pytest_pareto.stats.variance import case_spread
 
@@ -35,8 +35,8 @@ class Standing:
     """The cases of one front, each metric at its accepted level, and the duels between them."""
 
     members: tuple[CaseComparison, ...]
-    duels: FrontDuels
-    held: Mapping[tuple[str, str], Held]
+    duels: FrontClaims
+    held: Mapping[tuple[str, str], RecordedLevel]
 
 
 def newest_environment(baseline: Baseline) -> Environment | None:
@@ -70,7 +70,7 @@ def accepted_level(past: MetricHistory, metric: Metric) -> float:
 
 def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | None) -> Standing:
     members, points = [], []
-    held: dict[tuple[str, str], Held] = {}
+    held: dict[tuple[str, str], RecordedLevel] = {}
     for case in cases:
         placed = [
             _placed(n, case.metrics[n], baseline, now) for n in sorted(case.metrics, key=in_turn)
@@ -85,7 +85,7 @@ def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | N
             name = result.metric.name
             held[case.case_id, name] = _held(case.metrics[name], result.metric)
     ids = frozenset(point.case_id for point in points)
-    return Standing(tuple(members), FrontDuels(new=ids, now=duel(points, points)), held)
+    return Standing(tuple(members), FrontClaims(new=ids, now=claim_pairs(points, points)), held)
 
 
 def _placed(
@@ -108,10 +108,10 @@ def _placed(
     return MetricResult(metric, candidate=level, state=state, reason=reason), axis
 
 
-def _held(past: MetricHistory, metric: Metric) -> Held:
+def _held(past: MetricHistory, metric: Metric) -> RecordedLevel:
     level = past.level_sessions
     runs = [x for session in level for x in session.runs]
-    return Held(
+    return RecordedLevel(
         _spread_between_runs(past, metric),
         len(runs),
         len(level),
@@ -134,7 +134,7 @@ Past = tuple[int, Revision, MetricHistory | None, Baseline]
 
 def courses_of(
     read: Sequence[tuple[int, Revision, Baseline]], *, diagnostics: bool = False
-) -> tuple[Course, ...]:
+) -> tuple[LevelHistory, ...]:
     """Return the course of every metric of every case through baselines, oldest first.
 
     Each baseline comes with the place of its commit among all. Metrics that did not gate when
@@ -151,7 +151,7 @@ def courses_of(
 
 def _course(
     case_id: str, name: str, front: str, read: Sequence[tuple[int, Revision, Baseline]]
-) -> Course:
+) -> LevelHistory:
     pasts: list[Past] = []
     for at, revision, baseline in read:
         case = baseline.cases.get(case_id)
@@ -160,21 +160,21 @@ def _course(
             pasts.append((at, revision, past, baseline))
     newest = next(past for _, _, past, _ in reversed(pasts) if past is not None)
     metric = remembered_metric(name, newest)
-    return Course(case_id, front, metric, tuple(_moments(pasts, metric)))
+    return LevelHistory(case_id, front, metric, tuple(_moments(pasts, metric)))
 
 
-def _moments(pasts: Iterable[Past], metric: Metric) -> Iterator[Moment]:
+def _moments(pasts: Iterable[Past], metric: Metric) -> Iterator[LevelEntry]:
     first = before = held = None
     for at, revision, past, baseline in pasts:
         if past is None:
-            yield Moment(at, revision, None, notes=("it is not in the baseline any more",))
+            yield LevelEntry(at, revision, None, notes=("it is not in the baseline any more",))
             continue
         different = past.disagreement(metric)
         if different is not None:
-            yield Moment(at, revision, None, notes=(f"another quantity: {different}",))
+            yield LevelEntry(at, revision, None, notes=(f"another quantity: {different}",))
             continue
         level = accepted_level(past, metric)
-        yield Moment(
+        yield LevelEntry(
             at,
             revision,
             level,

@@ -27,9 +27,9 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.stats.contrast import Contrast, InterleavedContrast
-from pytest_pareto.stats.power import MOST_RUNS, caught_at_once, caught_beyond
+from pytest_pareto.stats.power import MOST_RUNS, detectable_distance, detectable_in_one_stage
 from pytest_pareto.stats.scale import harm_sign, margin_of, to_fraction, to_working
-from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread, shrunk
+from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread, shrink_to_prior
 
 MAX_SPLITS = 300
 USUAL_CANDIDATE = 3
@@ -98,7 +98,7 @@ def split_pair(
         runs=_picked(measured.runs, candidate),
         reference=_picked(measured.reference, candidate),
     )
-    spread = policy.spreads.on_one_board(measured.metric.scope)
+    spread = policy.spreads.on_same_board(measured.metric.scope)
     pair = Pair(now, (session,), now.runs, None, spread, exact=False)
     baseline = Baseline(here.hardware_key, {}, {_HERE: here})
     return adjust_pair(pair, baseline, here, policy.spreads)
@@ -114,7 +114,7 @@ def compare_split(pair: Pair, tolerance: float, alpha: float) -> Change:
         relative=metric.relative,
         tolerance=tolerance,
         alpha=alpha,
-        doubt=pair.doubt,
+        adjustment_error=pair.adjustment_error,
     )
 
 
@@ -147,15 +147,15 @@ _MAX_TOLERANCE = 1.0
 class Forecast:
     """The known parameters of a future session, on the working scale of the metric.
 
-    ``variance`` is the variance between runs, ``session_sd`` the assumed standard deviation
-    between sessions, and ``doubt`` the variance that an adjustment of the values adds. A stored
+    ``variance`` is the variance between runs, ``session_sd`` the assumed standard deviation between
+    sessions, and ``adjustment_error`` the variance that an adjustment of the values adds. A stored
     baseline has ``baseline_runs`` runs of one session. ``family`` tests share ``alpha``, which is
     their part of the session's alpha.
     """
 
     variance: float
     session_sd: float
-    doubt: Spread
+    adjustment_error: Spread
     baseline_runs: int
     alpha: float
     family: int
@@ -164,10 +164,12 @@ class Forecast:
     def detectable(self, plan: Plan) -> float:
         """Return the distance beyond the margin that a plan detects with 80 % probability."""
         if not plan.interleaved:
-            return caught_beyond(self._stored_contrast(plan.runs), self._level, plan.confirming)
+            return detectable_distance(
+                self._stored_contrast(plan.runs), self._level, plan.confirming
+            )
         family = screened_family(self.family) if plan.confirming else self.family
         contrast = self._interleaved_contrast(plan.runs)
-        return caught_beyond(contrast, self.alpha / family, plan.confirming)
+        return detectable_distance(contrast, self.alpha / family, plan.confirming)
 
     @property
     def _level(self) -> float:
@@ -180,9 +182,9 @@ class Forecast:
             baseline=Level(0.0, self.baseline_runs, 1.0),
             runs=runs,
             between_runs=Spread(self.variance, df),
-            between_sessions=shrunk(Spread(0.0, 0.0), self.session_sd),
+            between_sessions=shrink_to_prior(Spread(0.0, 0.0), self.session_sd),
             sessions_seen=0,
-            doubt=self.doubt,
+            adjustment_error=self.adjustment_error,
         )
 
     def _interleaved_contrast(self, runs: int) -> InterleavedContrast:
@@ -220,7 +222,7 @@ class Forecast:
 
     def sessions_forbid(self, tolerance: float) -> bool:
         """Whether a tolerance would not hold with any number of runs on either side."""
-        limit = caught_at_once(self._stored_contrast(1).session_error, self._level)
+        limit = detectable_in_one_stage(self._stored_contrast(1).session_error, self._level)
         return limit > self._excess(tolerance)
 
     def _excess(self, tolerance: float) -> float:

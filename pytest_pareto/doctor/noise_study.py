@@ -41,7 +41,7 @@ from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.scale import all_same, to_fraction
 from pytest_pareto.stats.variance import Spread, case_spread
 
-LEAST_RUNS = 4
+MIN_RUNS = 4
 """With fewer runs there are not two on each side of a split."""
 
 _COVERAGE = 0.9
@@ -117,7 +117,7 @@ def _measured(by_case: _MetricsByCase) -> Iterator[tuple[str, Measured]]:
     """Yield the metrics that were measured in enough runs, with their case ids."""
     for case_id, metrics in by_case.items():
         for metric in metrics.values():
-            if isinstance(metric, Measured) and len(metric.runs) >= LEAST_RUNS:
+            if isinstance(metric, Measured) and len(metric.runs) >= MIN_RUNS:
                 yield case_id, metric
 
 
@@ -150,7 +150,7 @@ def _left_out(by_case: _RunsByCase, metrics: _MetricsByCase, runs: int) -> Itera
             yield f"{case_id} was measured in {count} of {runs} runs"
         for name, metric in by_name.items():
             if isinstance(metric, Measured):
-                if len(metric.runs) < min(count, LEAST_RUNS):
+                if len(metric.runs) < min(count, MIN_RUNS):
                     yield f"{name} of {case_id} was measured in {len(metric.runs)} of {runs} runs"
             elif metric.outcome is Outcome.BROKEN:
                 yield f"{name} of {case_id}: {metric.reason}"
@@ -166,7 +166,7 @@ def examine_metric(case: CaseRun, measured: Measured, planned: PlannedSessions) 
     forecast = Forecast(
         variance=spread.variance,
         session_sd=session_sd(metric, halves.session_spread, measured.runs),
-        doubt=halves.doubt.variance,
+        adjustment_error=halves.adjustment_error.variance,
         baseline_runs=planned.baseline_runs,
         alpha=policy.alpha * planned.alpha_share,
         family=planned.family,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.session_record import Changes
-from pytest_pareto.model.verdict import CaseComparison, Duels, FrontDuels, Place, Position
+from pytest_pareto.model.verdict import CaseComparison, FrontClaims, PairClaims, Place, Position
 
 _UNSETTLED = {Outcome.NOT_COMPARABLE, Outcome.MISSING, Outcome.BROKEN}
 _HARMLESS = {Outcome.BETTER, Outcome.UNCHANGED, Outcome.NOT_WORSE}
@@ -21,14 +21,14 @@ def place_fronts(changes: Changes, comparisons: Sequence[CaseComparison]) -> dic
         fronts.setdefault(comparison.front, []).append(comparison)
     places: dict[str, Place] = {}
     for front, members in fronts.items():
-        duels = changes.duels.get(front, FrontDuels())
+        duels = changes.duels.get(front, FrontClaims())
         lost = alpha * share / max(1, losing)
         places.update(place_front(members, duels, alpha=alpha, alpha_lost=lost))
     return places
 
 
 def place_front(
-    members: Sequence[CaseComparison], duels: FrontDuels, *, alpha: float, alpha_lost: float
+    members: Sequence[CaseComparison], duels: FrontClaims, *, alpha: float, alpha_lost: float
 ) -> Mapping[str, Place]:
     """Place every member of one front. Claims about rivals are Bonferroni-corrected."""
     improved = {c.case_id for c in members if _outcomes(c) & {Outcome.BETTER}}
@@ -54,7 +54,7 @@ class _Standing:
 @dataclass(frozen=True, slots=True)
 class _Placing:
     case: CaseComparison
-    duels: FrontDuels
+    duels: FrontClaims
     alpha: float
     alpha_lost: float
     risen: set[str]
@@ -128,7 +128,7 @@ class _Placing:
         )
         return _standing(holders, ahead=ahead)
 
-    def _dominating(self, rivals: list[str], duels: Duels, alpha: float) -> tuple[str, ...]:
+    def _dominating(self, rivals: list[str], duels: PairClaims, alpha: float) -> tuple[str, ...]:
         level = alpha / max(1, len(rivals))
         return tuple(r for r in rivals if _claimed(duels.dominated(self._id, r), level))
 

@@ -1,7 +1,7 @@
 """Awaitable functions and async streams, called from the synchronous measuring loop.
 
-`awaited_outside` runs the loop; `Awaited` and `AwaitedStream` adapt the measured function. `once`
-and `all_items` call a function of a test that is not measured.
+`run_in_greenlet` runs the loop; `AwaitedFunction` and `AwaitedStream` adapt the measured function.
+`await_once` and `consume_async_stream` call a function of a test that is not measured.
 
 The loop and its meters are synchronous, but a call in a running event loop has to be awaited
 there. The loop therefore runs in a greenlet of the test's own thread, which is suspended while the
@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from functools import update_wrapper
 from typing import Any, TypeVar, cast
 
-from pytest_pareto.measure.call import argument_source, name_of
+from pytest_pareto.measure.call import argument_source, function_name
 from pytest_pareto.measure.stages import StagesForwarder
 from pytest_pareto.measure.streams import FreshStreamCheck, add_closing_note, add_item_note
 from pytest_pareto.model.errors import ParetoError, pip_install
@@ -28,7 +28,7 @@ Wait = Callable[[Callable[[], Awaitable[Any]]], Any]
 """
 
 
-async def awaited_outside(work: Callable[[Wait], T]) -> T:
+async def run_in_greenlet(work: Callable[[Wait], T]) -> T:
     """Run synchronous ``work(wait)`` and return its result; await here what it passes to ``wait``.
 
     Raises ParetoError without the package greenlet.
@@ -76,7 +76,7 @@ def _greenlet() -> Any:
     return greenlet
 
 
-async def once(
+async def await_once(
     function: Callable[..., Awaitable[T]],
     args: Sequence[object],
     kwargs: Mapping[str, object],
@@ -89,7 +89,7 @@ async def once(
     return result
 
 
-async def all_items(
+async def consume_async_stream(
     function: Callable[..., object],
     args: Sequence[object],
     kwargs: Mapping[str, object],
@@ -114,7 +114,7 @@ async def all_items(
     return items
 
 
-class Awaited(StagesForwarder):
+class AwaitedFunction(StagesForwarder):
     """Synchronous wrapper of a function that returns an awaitable; a call returns its result."""
 
     def __init__(self, function: Callable[..., Awaitable[Any]], wait: Wait) -> None:
@@ -128,9 +128,9 @@ class Awaited(StagesForwarder):
         function = self._function
         return self._wait(lambda: _await_result(function, function(*args, **kwargs)))
 
-    def empty(self) -> "Awaited":
+    def empty(self) -> "AwaitedFunction":
         """Return a wrapper that awaits an empty coroutine, to measure the overhead."""
-        return Awaited(_do_nothing, self._wait)
+        return AwaitedFunction(_do_nothing, self._wait)
 
 
 class AwaitedStream(StagesForwarder):
@@ -177,7 +177,7 @@ async def _await_result(function: Callable[..., object], result: Any) -> Any:
     __tracebackhide__ = True
     if inspect.isawaitable(result):
         return await result
-    name = name_of(function)
+    name = function_name(function)
     if isinstance(result, AsyncIterator):
         raise ParetoError(
             f"{name} returned an async iterator ({type(result).__name__}), which is consumed item "
@@ -196,7 +196,7 @@ async def _open_async_iterator(function: Callable[..., object], result: Any) -> 
     if isinstance(result, AsyncIterator):
         return result
     raise ParetoError(
-        f"{name_of(function)} came to a {type(result).__name__}, which is no async iterator; "
+        f"{function_name(function)} came to a {type(result).__name__}, which is no async iterator; "
         "pareto.stream is for ordinary ones, await pareto.ameasure for what is done when awaited"
     )
 

@@ -66,7 +66,7 @@ def _describe_type(result: object) -> str:
     return "None" if result is None else f"a {type(result).__name__}"
 
 
-def name_of(function: Callable[..., object]) -> str:
+def function_name(function: Callable[..., object]) -> str:
     """Return the name of a measured function for use in a message."""
     return getattr(function, "__name__", type(function).__name__)
 
@@ -77,7 +77,7 @@ def require_finished(function: Callable[..., object], result: object) -> None:
     Its work has not run yet, so that every reading would measure only its creation. What
     can be closed is closed, so that Python does not warn about it as well.
     """
-    name = name_of(function)
+    name = function_name(function)
     if inspect.isgenerator(result):
         result.close()
         raise ParetoError(

@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
-from pytest_pareto.measure.asynchronous import Awaited
+from pytest_pareto.measure.asynchronous import AwaitedFunction
 from pytest_pareto.measure.device import EventPair, cumulative_allocated_bytes, find_device
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.plan import Whereabouts
+from pytest_pareto.measure.plan import LoopProgress
 from pytest_pareto.measure.stages import NoStagesError, stages_of
 from pytest_pareto.measure.streams import ConsumedStream, Stream, latest_stream
 
@@ -70,16 +70,16 @@ def warm_up(calls: Calls) -> None:
     if calls.warm:
         return
     stage, calls.stage = calls.stage, "warm-up"
-    calls.telling.border(_WARMING_UP)
+    calls.progress_reporter.border(_WARMING_UP)
     for done, (current_round, _) in enumerate(
         _timed_rounds(calls, calls.plan.wants_warmup), start=1
     ):
-        calls.telling.between(
+        calls.progress_reporter.between(
             current_round.stop_ns,
-            partial(Whereabouts, _WARMING_UP, done, calls.plan.warmup),
+            partial(LoopProgress, _WARMING_UP, done, calls.plan.warmup),
         )
     calls.stage, calls.warm = stage, True
-    calls.telling.border(calls.doing)
+    calls.progress_reporter.border(calls.doing)
 
 
 def call_for_seconds(
@@ -119,22 +119,26 @@ def steady_rounds(
     def wants_another(done: int, so_far_s: float) -> bool:
         return calls.plan.wants_round(done, so_far_s) or so_far_s < min_duration_s
 
-    def progress(done: int, elapsed_s: float) -> Whereabouts:
+    def progress(done: int, elapsed_s: float) -> LoopProgress:
         rest_s = calls.plan.rest_s(done, elapsed_s, min_duration_s)
-        return Whereabouts(calls.doing, done, calls.plan.rounds, rest_s)
+        return LoopProgress(calls.doing, done, calls.plan.rounds, rest_s)
 
     with _timing_first_items(calls):
         for current_round, elapsed_s in _timed_rounds(calls, wants_another, events):
             rounds.append(current_round)
             after_round(elapsed_s)
-            calls.telling.between(current_round.stop_ns, partial(progress, len(rounds), elapsed_s))
+            calls.progress_reporter.between(
+                current_round.stop_ns, partial(progress, len(rounds), elapsed_s)
+            )
     calls.stage = stage
     return tuple(rounds)
 
 
 def round_overhead_s(calls: Calls) -> float:
     """Return the median seconds of a round whose call does nothing: the cost of measuring."""
-    function = calls.function.empty() if isinstance(calls.function, Awaited) else lambda: None
+    function = (
+        calls.function.empty() if isinstance(calls.function, AwaitedFunction) else lambda: None
+    )
     empty_calls = Calls(function, lambda: ((), {}), clock=calls.clock)
     empty_calls.device = calls.device
     events = calls.device.event_pair()

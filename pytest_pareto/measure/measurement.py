@@ -12,7 +12,7 @@ from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import first_call
 from pytest_pareto.measure.meter import Calls, Meter, meter_pass
 from pytest_pareto.measure.meters.latency import drop_reference_if_gpu_bound
-from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, Tell
+from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.metric import STREAMED
@@ -44,7 +44,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     skip: frozenset[str] = frozenset(),
     clock: Callable[[], int] = time.perf_counter_ns,
     case_id: str = "",
-    tell: Tell | None = None,
+    tell: ProgressCallback | None = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
     """Call ``function`` once, then as often as the meters need; return result and measurements.
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pytest_pareto.measure.call import Arguments
 from pytest_pareto.measure.device import Device, find_device
-from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, Tell, Telling
+from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback, ProgressReporter
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import Measurement
 
@@ -28,8 +28,8 @@ class Calls:
 
     The other attributes belong to the loop: ``count`` (calls prepared so far), ``warm`` (whether
     warm-up is done), ``raised`` (the last exception of the function or of its `setup`), ``rounds``
-    (the rounds of the steady state in which latency was measured), and ``doing`` and ``telling``,
-    by which progress is reported.
+    (the rounds of the steady state in which latency was measured), and ``doing`` and
+    ``progress_reporter``, by which progress is reported.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Calls:
         clock: Callable[[], int],
         plan: LoopPlan = DEFAULT_PLAN,
         case_id: str = "",
-        tell: Tell | None = None,
+        tell: ProgressCallback | None = None,
     ) -> None:
         self._function = function
         self._arguments = arguments
@@ -53,7 +53,7 @@ class Calls:
         self.first_s: float | None = None
         self.stage = "first call"
         self.doing = ""
-        self.telling = Telling(tell)
+        self.progress_reporter = ProgressReporter(tell)
         self.count = 0
         self.warm = False
         self.raised: BaseException | None = None
@@ -80,7 +80,7 @@ class Calls:
     def _announce(self) -> None:
         if self._announced:
             self.doing = f"measuring {_metric_list(self._announced)}"
-        self.telling.border(self.doing)
+        self.progress_reporter.border(self.doing)
 
     def prepare(self) -> Callable[[], object]:
         """Make fresh arguments, untimed, and return one call of the function with them.
@@ -89,7 +89,7 @@ class Calls:
         of the function is raised unchanged, with a note naming the call.
         """
         self.count += 1
-        self.telling.ahead()
+        self.progress_reporter.ahead()
         function = self._function
         try:
             args, kwargs = self._arguments()

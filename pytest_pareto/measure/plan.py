@@ -1,7 +1,7 @@
 """How many calls a measurement makes, and the progress that it reports in between.
 
-`LoopPlan` bounds warm-up and the steady-state loop. `Telling` reports a `Whereabouts` between
-calls, never within one.
+`LoopPlan` bounds warm-up and the steady-state loop. `ProgressReporter` reports a `LoopProgress`
+between calls, never within one.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pytest_pareto.model.errors import ParetoError
 
-PAUSE_NS = 1_000_000_000
+MIN_REPORT_INTERVAL_NS = 1_000_000_000
 """The minimum time between two progress reports of one pass, since a report costs machine time."""
 
 
@@ -89,7 +89,7 @@ DEFAULT_PLAN = LoopPlan()
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class LoopProgress:
     """The progress of a measurement: the activity, such as "warming up", and how far it is.
 
     ``done`` calls are made, of ``total`` where their number is fixed; the remaining ones take about
@@ -102,16 +102,16 @@ class Whereabouts:
     rest_s: float | None = None
 
 
-Tell = Callable[[Whereabouts], None]
+ProgressCallback = Callable[[LoopProgress], None]
 
 
-class Telling:
+class ProgressReporter:
     """Reports progress before the first call of each pass, and between calls at most once a second.
 
     With ``tell`` None nothing is reported.
     """
 
-    def __init__(self, tell: Tell | None) -> None:
+    def __init__(self, tell: ProgressCallback | None) -> None:
         self._tell = tell
         self._last_report_ns = 0
         self._pending: str | None = None
@@ -125,14 +125,14 @@ class Telling:
         if self._pending is not None:
             doing, self._pending = self._pending, None
             if self._tell is not None:
-                self._tell(Whereabouts(doing))
+                self._tell(LoopProgress(doing))
 
-    def between(self, now_ns: int, where: Callable[[], Whereabouts]) -> None:
+    def between(self, now_ns: int, where: Callable[[], LoopProgress]) -> None:
         """Report progress between two calls, if the last report was long enough before ``now_ns``.
 
         ``now_ns`` is the end of the latest call. Without a report this costs one comparison, and it
         never reads a clock.
         """
-        if self._tell is not None and now_ns - self._last_report_ns >= PAUSE_NS:
+        if self._tell is not None and now_ns - self._last_report_ns >= MIN_REPORT_INTERVAL_NS:
             self._last_report_ns = now_ns
             self._tell(where())

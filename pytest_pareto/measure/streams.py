@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pytest_pareto.measure.call import name_of
+from pytest_pareto.measure.call import function_name
 from pytest_pareto.measure.stages import StagesForwarder
 from pytest_pareto.model.errors import ParetoError
 
@@ -99,8 +99,8 @@ class Stream(StagesForwarder):
             return
         later = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         raise ParetoError(
-            f"{name_of(self._function)}: the first call gave {self._first_stream.items} items and "
-            f"later ones {later}: what is measured is another stream than the test was handed. "
+            f"{function_name(self._function)}: the first call gave {self._first_stream.items} "
+            f"items and later ones {later}: what is measured is another stream than the test was handed. "
             "Make a new stream in each call, and by setup= what a call uses up (an iterator, a "
             "cache); where its length is drawn, fix it"
         )
@@ -120,7 +120,7 @@ class Stream(StagesForwarder):
 def _iterator(function: Callable[..., object], result: object) -> Iterator[Any]:
     if isinstance(result, Iterator):
         return result
-    name = name_of(function)
+    name = function_name(function)
     if isinstance(result, AsyncIterator):
         # An iterator that never started needs no closing.
         raise ParetoError(
@@ -191,8 +191,8 @@ def _no_stream() -> None: ...
 def already_consumed_error(function: Callable[..., object], returned: str) -> ParetoError:
     """Return the error for a function that ``returned`` a stream consumed before."""
     return ParetoError(
-        f"{name_of(function)} returned {returned}; a stream can be consumed once: let the function "
-        "make a new one for each call, or its arguments by setup="
+        f"{function_name(function)} returned {returned}; a stream can be consumed once: let the "
+        "function make a new one for each call, or its arguments by setup="
     )
 
 

@@ -130,7 +130,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RecordedLevel:
     """How well one level is known.
 
     ``spread`` is the standard deviation between runs, a fraction of a relative metric and else
@@ -156,7 +156,7 @@ class RecordedFronts:
     hardware_key: str
     environment: Environment | None
     judgement: Judgement
-    held: Mapping[tuple[str, str], Held]
+    held: Mapping[tuple[str, str], RecordedLevel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class LevelEntry:
     """One commit that changed what the baseline says of one metric of one case.
 
     ``at`` is the commit's place among all that were read, oldest first. ``level`` is the one
@@ -189,13 +189,13 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class LevelHistory:
     """One metric of one case, oldest moment first; ``metric`` is as it was recorded last."""
 
     case_id: str
     front: str
     metric: Metric
-    moments: tuple[Moment, ...]
+    moments: tuple[LevelEntry, ...]
 
     def level_at(self, at: int) -> float | None:
         """Return the level that held after a commit, by its place among all."""
@@ -204,10 +204,10 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Courses:
+class LevelHistories:
     """What was read: ``revisions`` oldest first, and those that could not be, with why."""
 
     hardware_key: str
     revisions: tuple[Revision, ...]
     unreadable: tuple[tuple[Revision, str], ...]
-    courses: tuple[Course, ...]
+    courses: tuple[LevelHistory, ...]

@@ -54,9 +54,9 @@ class SessionSpreads:
         """Return what two sessions of a metric of ``scope`` are assumed to differ by."""
         if scope is Scope.GPU and now.boards != then.boards:
             return self.gpu_other_board
-        return self.on_one_board(scope)
+        return self.on_same_board(scope)
 
-    def on_one_board(self, scope: Scope) -> float:
+    def on_same_board(self, scope: Scope) -> float:
         """Return the same of sessions that used the same GPUs."""
         return {Scope.ANYWHERE: 0.0, Scope.HOST: self.host, Scope.GPU: self.gpu}[scope]
 

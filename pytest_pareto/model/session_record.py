@@ -12,7 +12,7 @@ from pytest_pareto.model.baseline import Baseline, Past, Samples
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares, Policy
 from pytest_pareto.model.run import CaseRun, Run
-from pytest_pareto.model.verdict import CaseComparison, Failure, FrontDuels, Judgement
+from pytest_pareto.model.verdict import CaseComparison, Failure, FrontClaims, Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Changes:
     record: SessionRecord
     past: Past
     comparisons: tuple[CaseComparison, ...]
-    duels: Mapping[str, FrontDuels] = field(default_factory=dict)
+    duels: Mapping[str, FrontClaims] = field(default_factory=dict)
     shares: AlphaShares = ALL_ON_CHANGES
     tested: frozenset[tuple[str, str]] | None = None
 

@@ -224,7 +224,7 @@ class Judgement:
         return {verdict: count for verdict, count in tally.items() if count}
 
 
-class Duels(Protocol):
+class PairClaims(Protocol):
     """Claims about ordered pairs of points; each answer is a p-value, or None if undecidable.
 
     None means that some axis of the pair cannot be compared: it is never left out.
@@ -239,7 +239,7 @@ class Duels(Protocol):
         ...
 
 
-class NoDuels:
+class NoClaims:
     """The duels of a front on which nothing can be compared."""
 
     def dominated(self, point: str, rival: str) -> float | None:  # noqa: ARG002
@@ -252,7 +252,7 @@ class NoDuels:
 
 
 @dataclass(frozen=True, slots=True)
-class FrontDuels:
+class FrontClaims:
     """One front's claims: among the old points, new points against old, among the new.
 
     ``old`` and ``new`` list the case ids of the points; a rival that was not measured in
@@ -261,6 +261,6 @@ class FrontDuels:
 
     old: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
-    then: Duels = field(default_factory=NoDuels)
-    across: Duels = field(default_factory=NoDuels)
-    now: Duels = field(default_factory=NoDuels)
+    then: PairClaims = field(default_factory=NoClaims)
+    across: PairClaims = field(default_factory=NoClaims)
+    now: PairClaims = field(default_factory=NoClaims)

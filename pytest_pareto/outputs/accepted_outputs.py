@@ -13,11 +13,11 @@ from pathlib import Path
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.outputs.folders import (
-    being_made,
+    create_ignored_folder,
+    create_staging_folder,
     locked,
-    open_folder,
-    put_in_place,
-    remove,
+    remove_folder,
+    replace_folder,
     size_b,
 )
 from pytest_pareto.outputs.image_folder import (
@@ -69,7 +69,7 @@ def accept(
     ``most_b`` bounds the size of the whole folder, in bytes. Raises OSError.
     """
     top = root / FOLDER
-    open_folder(top, _README)
+    create_ignored_folder(top, _README)
     machine_folder = top / hardware_key
     left_out = 0
     with locked(top):
@@ -77,7 +77,7 @@ def accept(
         for old in read_albums(machine_folder):
             shown = {(old.case_id, metric): key for metric, key in old.scores.items()}
             if not any(current.get(at) == key and at not in fresh for at, key in shown.items()):
-                remove(old.folder)
+                remove_folder(old.folder)
         for album, keys in accepting:
             target = machine_folder / _folder_name(album, keys)
             left_out += _copy(album, keys, target, ByteBudget(most_b - size_b(top)))
@@ -91,7 +91,7 @@ def _folder_name(album: Album, keys: Mapping[str, str]) -> str:
 
 def _copy(album: Album, keys: Mapping[str, str], target: Path, budget: ByteBudget) -> int:
     """Copy an album to ``target``; return how many of its images did not fit."""
-    staging = being_made(target)
+    staging = create_staging_folder(target)
     head = {"case": album.case_id, "metrics": list(keys), "scores": dict(keys)}
     append_entry(staging, head)
     left_out = 0
@@ -104,5 +104,5 @@ def _copy(album: Album, keys: Mapping[str, str], target: Path, budget: ByteBudge
         else:
             left_out += 1
             append_entry(staging, {"sample": sample, "lacking": FULL})
-    put_in_place(staging, target)
+    replace_folder(staging, target)
     return left_out

@@ -12,7 +12,7 @@ _STAGING_PREFIX = ".made-"
 """Prefix of the names of folders that are being written or removed."""
 
 
-def open_folder(folder: Path, readme: str) -> None:
+def create_ignored_folder(folder: Path, readme: str) -> None:
     """Create a folder that git ignores, with a README that explains it. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in ((".gitignore", "*\n"), ("README.md", readme)):
@@ -36,29 +36,29 @@ def locked(folder: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
         for unfinished in folder.rglob(f"{_STAGING_PREFIX}*"):
-            remove(unfinished)
+            remove_folder(unfinished)
         yield
 
 
-def being_made(target: Path) -> Path:
-    """Create an empty staging folder beside ``target``, for `put_in_place` when it is complete."""
+def create_staging_folder(target: Path) -> Path:
+    """Create an empty staging folder beside ``target``, for `replace_folder`."""
     staging = target.with_name(f"{_STAGING_PREFIX}{os.getpid()}-{target.name}")
-    remove(staging)
+    remove_folder(staging)
     staging.mkdir(parents=True)
     return staging
 
 
-def put_in_place(made: Path, target: Path) -> None:
+def replace_folder(made: Path, target: Path) -> None:
     """Replace ``target`` by the staging folder. If interrupted, there is no ``target``."""
     old = target.with_name(f"{_STAGING_PREFIX}{os.getpid()}-old-{target.name}")
     if target.exists():
-        remove(old)
+        remove_folder(old)
         target.rename(old)
     made.rename(target)
-    remove(old)
+    remove_folder(old)
 
 
-def remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
     """Remove a folder, as far as possible. If interrupted, no folder has its name."""
     if not folder.name.startswith(_STAGING_PREFIX):
         renamed = folder.with_name(f"{_STAGING_PREFIX}{os.getpid()}-gone-{folder.name}")

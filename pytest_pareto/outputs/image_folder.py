@@ -1,6 +1,6 @@
 """Image folders: the outputs of one evaluation as a PNG per sample with a JSON Lines index.
 
-`Keeper` creates an `AlbumWriter` for each evaluation of a process; `read_album` returns an
+`OutputStore` creates an `AlbumWriter` for each evaluation of a process; `read_album` returns an
 `Album`. An image is complete before the index names it. `file_name` derives safe file names from
 ids, which may contain any character.
 """
@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from pytest_pareto.outputs.folders import remove
+from pytest_pareto.outputs.folders import remove_folder
 from pytest_pareto.outputs.images import NoImageError, as_picture
 
 INDEX = "index.jsonl"
@@ -213,11 +213,11 @@ def case_name(case_id: str) -> str:
     return file_name(case_id, shown=case_id.rpartition("::")[2])
 
 
-Keep = Callable[[str, object], None]
+KeepOutput = Callable[[str, object], None]
 """Takes a sample's id and its output."""
 
 
-class Keeper:
+class OutputStore:
     """Keeps the outputs of one process below a folder, at most ``most_b`` bytes of images."""
 
     def __init__(self, folder: Path, most_b: int) -> None:
@@ -229,10 +229,10 @@ class Keeper:
     def begin(self, nodeid: str) -> None:
         """Remove the outputs of an earlier attempt of a test, if it is run again."""
         for folder, writer in self._written.pop(nodeid, []):
-            remove(folder)
+            remove_folder(folder)
             self._budget.release(writer.size_b)
 
-    def keep(self, nodeid: str, case_id: str, metrics: Sequence[str]) -> Keep:
+    def keep(self, nodeid: str, case_id: str, metrics: Sequence[str]) -> KeepOutput:
         """Return a function that keeps the outputs of one evaluation, scored by these metrics."""
         self._count += 1
         folder = self._folder / f"{self._count}-{case_name(case_id)}"

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_pareto.outputs.folders import being_made, locked, open_folder, put_in_place
+from pytest_pareto.outputs.folders import (
+    create_ignored_folder,
+    create_staging_folder,
+    locked,
+    replace_folder,
+)
 from pytest_pareto.outputs.image_folder import case_name, file_name
 from pytest_pareto.outputs.images import open_png
 
@@ -39,7 +44,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class SidePair:
     """Both sides of one of the worst samples of a metric, ranked from 1."""
 
     metric: str
@@ -54,7 +59,7 @@ class Pair:
         return self.before.file is not None or self.now.file is not None
 
 
-def compose(pair: Pair) -> "Image":
+def compose(pair: SidePair) -> "Image":
     """Return a picture of both sides below a caption; needs Pillow.
 
     Small images are enlarged by an integer factor, the same for both sides, so that each of their
@@ -161,23 +166,23 @@ is replaced when it is found worse again. All of it can be deleted at any time.
 """
 
 
-def write_artifacts(folder: Path, case_id: str, pairs: Sequence[Pair]) -> Path:
+def write_artifacts(folder: Path, case_id: str, pairs: Sequence[SidePair]) -> Path:
     """Draw the worst samples of a case into a folder of its own; return that folder.
 
     An earlier folder of the same case is replaced. Needs Pillow; raises OSError.
     """
-    open_folder(folder, _README)
+    create_ignored_folder(folder, _README)
     target = folder / case_name(case_id)
     with locked(folder):
-        staging = being_made(target)
+        staging = create_staging_folder(target)
         for pair in pairs:
             picture = picture_file(staging, pair)
             picture.parent.mkdir(exist_ok=True)
             compose(pair).save(picture)
-        put_in_place(staging, target)
+        replace_folder(staging, target)
     return target
 
 
-def picture_file(case_folder: Path, pair: Pair) -> Path:
+def picture_file(case_folder: Path, pair: SidePair) -> Path:
     """Return the path of a pair's picture in the folder of its case."""
     return case_folder / file_name(pair.metric) / f"{pair.rank}-{file_name(pair.sample)}.png"

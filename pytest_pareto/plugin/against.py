@@ -31,10 +31,10 @@ from pytest_pareto.plugin.replication import Replay
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Against, Settings
 from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
-from pytest_pareto.runs.leg_process import Turn, listen, run_leg, set_up, turns
+from pytest_pareto.runs.leg_process import ScheduledRun, run_leg, run_order, run_process, set_up
 from pytest_pareto.runs.legs import Leg, Side, make_legs, same_folder
-from pytest_pareto.runs.project import changed_data, survey
-from pytest_pareto.runs.provenance import refuse_unlinked
+from pytest_pareto.runs.project import changed_data, survey_project
+from pytest_pareto.runs.provenance import refuse_untracked_modules
 from pytest_pareto.runs.tempfolders import run_folder
 from pytest_pareto.runs.worktree import check_out, refuse_missing_content, refuse_unbuilt
 from pytest_pareto.stats.power import blocks_for
@@ -57,7 +57,7 @@ def opened_legs(
             return make_legs(
                 candidate,
                 worktree,
-                survey(candidate, worktree, tests),
+                survey_project(candidate, worktree, tests),
                 tests_of=against.tests_of,
                 cwd=session.config.invocation_params.dir,
             )
@@ -103,7 +103,7 @@ class Taking:
 
     def take(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
         """Run the blocks that follow ``after`` others; ``show`` the first run of the new code."""
-        planned = list(turns(blocks, after=after))
+        planned = list(run_order(blocks, after=after))
         what = "measuring again" if self._measured is not None else "measuring"
         countdown = Countdown(self._session.config, len(planned))
         for turn in planned:
@@ -114,7 +114,7 @@ class Taking:
         countdown.end(f"{what} in {plural(blocks, 'block')} of 4 runs")
         return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
 
-    def _run(self, turn: Turn, *, show: bool) -> Run:
+    def _run(self, turn: ScheduledRun, *, show: bool) -> Run:
         builder = RunBuilder()
         shows = show and not self._shown and turn.side is Side.CANDIDATE and not turn.is_warm_up
         self._shown = self._shown or shows
@@ -145,7 +145,7 @@ class Taking:
                 is_watched=turn.is_warm_up,
             )
         if turn.side is Side.REF:
-            refuse_unlinked(leg, builder.failed)
+            refuse_untracked_modules(leg, builder.failed)
         trouble = hearing.missing()
         if trouble is not None or hearing.environment is None:
             raise ParetoError(f"the {turn.side} leg: {trouble}")
@@ -157,7 +157,7 @@ class Taking:
         return builder.build(hearing.environment)
 
 
-def _named(turn: Turn, blocks: int) -> str:
+def _named(turn: ScheduledRun, blocks: int) -> str:
     side = "the old code" if turn.side is Side.REF else "the new code"
     where = "warm-up" if turn.is_warm_up else f"block {turn.block} of {blocks}"
     return f"{where}: {side}"
@@ -185,7 +185,7 @@ def list_tests(session: pytest.Session, leg: Leg) -> Listed:
     heard = _Heard()
     try:
         with run_folder() as folder:
-            listen(
+            run_process(
                 own,
                 lambda lines: child_arguments(
                     session,

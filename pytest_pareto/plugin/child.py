@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from pytest_pareto.measure.machine import probe_environment
-from pytest_pareto.outputs.image_folder import Keeper
+from pytest_pareto.outputs.image_folder import OutputStore
 from pytest_pareto.plugin.process_hooks import MeasuringHooks, why_uncollected
 from pytest_pareto.plugin.progress import CHILD
 from pytest_pareto.plugin.recorder import KEEPER, MEASURED
@@ -37,9 +37,9 @@ class Handed(msgspec.Struct, frozen=True):
     folder: str
     most_b: int
 
-    def keeper(self) -> Keeper:
+    def keeper(self) -> OutputStore:
         """Return what keeps them."""
-        return Keeper(Path(self.folder), self.most_b)
+        return OutputStore(Path(self.folder), self.most_b)
 
 
 class ChildSpec(msgspec.Struct, frozen=True):

@@ -326,7 +326,7 @@ def candidate_dir(config: pytest.Config) -> Path | None:
     folder = _folder(config, "candidate")
     if folder is None:
         return None
-    from pytest_pareto.baseline.candidate import SESSION, holds_candidate
+    from pytest_pareto.baseline.candidate import SESSION, is_candidate_folder
 
     ours = (folder / SESSION).resolve()
     kept = {"baseline": baseline_dir(config), "anchor": _folder(config, "anchor")}
@@ -336,7 +336,7 @@ def candidate_dir(config: pytest.Config) -> Path | None:
                 f"the candidate {folder.as_posix()} and the {what} {other.as_posix()} lie in one "
                 "another, and each session replaces the candidate: give it a folder of its own"
             )
-    if not holds_candidate(folder):
+    if not is_candidate_folder(folder):
         raise pytest.UsageError(
             f"--pareto-candidate: {folder.as_posix()} holds something else, and each session "
             "replaces the candidate; name a folder that is empty or not there"

@@ -19,7 +19,7 @@ from pytest_pareto.baseline.candidate import (
     write_candidate,
 )
 from pytest_pareto.baseline.store import write
-from pytest_pareto.baseline.updates import UpdateMode, plan_update, told
+from pytest_pareto.baseline.updates import UpdateMode, describe_edits, plan_update
 from pytest_pareto.compare.pairs import interleaved_baseline
 from pytest_pareto.judge.gate import flagged, only_exact
 from pytest_pareto.measure.device import release_device_memory
@@ -34,7 +34,13 @@ from pytest_pareto.model.session_record import (
     SessionReport,
 )
 from pytest_pareto.model.verdict import Failure, Judgement
-from pytest_pareto.outputs.folders import being_made, locked, open_folder, put_in_place, remove
+from pytest_pareto.outputs.folders import (
+    create_ignored_folder,
+    create_staging_folder,
+    locked,
+    remove_folder,
+    replace_folder,
+)
 from pytest_pareto.pipeline import facts_against, judge_record, without_calls
 from pytest_pareto.plugin.command_line import own_dir
 from pytest_pareto.plugin.fresh_processes import run_child
@@ -42,7 +48,7 @@ from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, load_past
-from pytest_pareto.report.text import typed
+from pytest_pareto.report.text import relative_path
 
 
 def conclude(
@@ -230,7 +236,7 @@ def _updated(
     except ParetoError as error:
         failures = (*judgement.failures, Failure(str(error)))
         return replace(report, judgement=replace(judgement, failures=failures))
-    facts = replace(report.facts, edits=told(edits), written=len(edits))
+    facts = replace(report.facts, edits=describe_edits(edits), written=len(edits))
     scores = SampleScores(judged.samples, baseline, after)
     return replace(report, judgement=judgement, facts=facts, scores=scores)
 
@@ -306,26 +312,26 @@ def leave(
     if folder is None or candidate is None:
         return report
     try:
-        open_folder(folder, _README)
+        create_ignored_folder(folder, _README)
         with locked(folder):
-            made = being_made(folder / SESSION)
+            made = create_staging_folder(folder / SESSION)
             write_candidate(made, candidate)
-            put_in_place(made, folder / SESSION)
+            replace_folder(made, folder / SESSION)
     except (OSError, ParetoError, UnicodeError) as error:
         notice = f"no candidate is left for `pytest-pareto accept`: {error}"
         judgement = report.judgement
-        told = replace(judgement, notices=(*judgement.notices, notice))
-        return replace(report, judgement=told)
+        judgement = replace(judgement, notices=(*judgement.notices, notice))
+        return replace(report, judgement=judgement)
     if candidate.refused:
         return report
     acceptable = frozenset(
-        case for case, told in candidate.offers.items() if told.changes and not told.left_out
+        case for case, offer in candidate.offers.items() if offer.changes and not offer.left_out
     )
     facts = replace(
         report.facts,
-        candidate_path=typed(folder, cwd),
+        candidate_path=relative_path(folder, cwd),
         acceptable=acceptable,
-        other_baseline=None if other_baseline is None else typed(other_baseline, cwd),
+        other_baseline=None if other_baseline is None else relative_path(other_baseline, cwd),
     )
     return replace(report, facts=facts)
 
@@ -339,7 +345,7 @@ def discard(folder: Path | None) -> str | None:
         return None
     try:
         with locked(folder):
-            remove(folder / SESSION)
+            remove_folder(folder / SESSION)
     except OSError as error:
         return f"the last session's candidate could not be removed from {folder}: {error}"
     return None

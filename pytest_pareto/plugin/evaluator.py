@@ -13,10 +13,16 @@ from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import CaseRun, Looks, Measurement
 from pytest_pareto.plugin.progress import rest_in_words, standing_of
 from pytest_pareto.plugin.recorder import METERS, Recorder
-from pytest_pareto.scoring.evaluation import Decide, Evaluation, Plan, Progress, run_evaluation
+from pytest_pareto.scoring.evaluation import (
+    Decide,
+    Evaluation,
+    EvaluationPlan,
+    Progress,
+    run_evaluation,
+)
 
 
-def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluation:
+def evaluate_case(recorder: Recorder, name: str | None, plan: EvaluationPlan) -> Evaluation:
     """Evaluate, and record the case's measurements; ``name`` is the one given by `configure`.
 
     Metrics that failed are recorded as broken. Where nothing is recorded they raise ParetoError,
@@ -36,7 +42,7 @@ def evaluate_case(recorder: Recorder, name: str | None, plan: Plan) -> Evaluatio
     return evaluation
 
 
-def _decide(recorder: Recorder, name: str | None, plan: Plan) -> Decide | None:
+def _decide(recorder: Recorder, name: str | None, plan: EvaluationPlan) -> Decide | None:
     """Return what stops an evaluation once its baseline decides about it, or None.
 
     A test that only runs, beside others that measure, stops where it stopped when it measured.

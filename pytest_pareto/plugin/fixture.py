@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 import pytest
 
 from pytest_pareto.measure.asynchronous import (
-    Awaited,
+    AwaitedFunction,
     AwaitedStream,
     Wait,
-    all_items,
-    awaited_outside,
-    once,
+    await_once,
+    consume_async_stream,
+    run_in_greenlet,
 )
 from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.errors import ParetoError
@@ -194,11 +194,13 @@ def _ameasure(
 
     def measured(wait: Wait) -> object:
         __tracebackhide__ = True
-        return recorder.measured(Awaited(fn, wait), args, kwargs, options)
+        return recorder.measured(AwaitedFunction(fn, wait), args, kwargs, options)
 
     # Before anybody awaits: what is never awaited can then be told at the test's end.
     recorder.begin("ameasure", fn, options)
-    return _awaited(recorder, options, measured, lambda: once(fn, args, kwargs, options.setup))
+    return _awaited(
+        recorder, options, measured, lambda: await_once(fn, args, kwargs, options.setup)
+    )
 
 
 def _astream(
@@ -221,7 +223,7 @@ def _astream(
         recorder,
         options,
         measured,
-        lambda: all_items(fn, args, kwargs, options.setup, options.max_items),
+        lambda: consume_async_stream(fn, args, kwargs, options.setup, options.max_items),
     )
 
 
@@ -236,7 +238,7 @@ async def _awaited(
     try:
         if recorder.plain:
             return await plainly()
-        return cast(T, await awaited_outside(measured))
+        return cast(T, await run_in_greenlet(measured))
     except ParetoError as error:
         raise error.with_traceback(None) from None
 

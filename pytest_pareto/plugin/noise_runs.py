@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from pytest_pareto.doctor.noise_model import NoiseReport
-from pytest_pareto.doctor.noise_study import LEAST_RUNS, examine_noise
+from pytest_pareto.doctor.noise_study import MIN_RUNS, examine_noise
 from pytest_pareto.doctor.noise_text import render_noise
 from pytest_pareto.plugin.command_line import BASELINE_RUNS
 from pytest_pareto.plugin.replication import FreshRuns
@@ -17,9 +17,9 @@ from pytest_pareto.plugin.settings import Settings, read_settings
 def register_noise(config: pytest.Config) -> None:
     """Register what measures, and what examines it; no baseline is read or written."""
     count = config.getoption("--pareto-noise")
-    if count < LEAST_RUNS:
+    if count < MIN_RUNS:
         raise pytest.UsageError(
-            f"{count} runs tell nothing of their spread; take at least {LEAST_RUNS}, such as "
+            f"{count} runs tell nothing of their spread; take at least {MIN_RUNS}, such as "
             "pytest-pareto doctor --noise -n 8"
         )
     fresh = FreshRuns(config, count)
@@ -68,7 +68,7 @@ class NoiseSession:
                 yield f"{nodeid} failed in {count} of {len(runs)} runs: {why[nodeid]}"
 
     def _examined(self) -> NoiseReport | None:
-        if len(self._fresh.runs) < LEAST_RUNS:
+        if len(self._fresh.runs) < MIN_RUNS:
             return None
         settings = self._settings
         report = examine_noise(

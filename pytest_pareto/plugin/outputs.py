@@ -23,12 +23,12 @@ from pytest_pareto.model.session_record import Picture, SampleScores, SessionRep
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
 from pytest_pareto.outputs.accepted_outputs import FOLDER, accept, accepted_albums, scores_key
 from pytest_pareto.outputs.image_folder import FULL, Album, read_albums
-from pytest_pareto.outputs.side_by_side import Pair, picture_file, write_artifacts
 from pytest_pareto.outputs.side_by_side import Side as Half
+from pytest_pareto.outputs.side_by_side import SidePair, picture_file, write_artifacts
 from pytest_pareto.plugin.child import Handed
 from pytest_pareto.plugin.command_line import megabytes
 from pytest_pareto.plugin.recorder import KEEPER
-from pytest_pareto.report.text import typed
+from pytest_pareto.report.text import relative_path
 from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.tempfolders import prune_folders, run_folder
 
@@ -96,13 +96,13 @@ class Sides:
     now: Sequence[Album]
     in_turn: bool
 
-    def pair(self, case_id: str, metric: str, rank: int, sample: str) -> Pair:
+    def pair(self, case_id: str, metric: str, rank: int, sample: str) -> SidePair:
         """Return what was kept of one sample on either side, as far as it was."""
         old, new = scores_of(self.sampled.before, case_id, metric), self._new(case_id, metric)
         # Outputs of another baseline than this one, as of another branch, are not its own.
         key = None if self.in_turn or old is None else scores_key(old)
         before = [a for a in self.before if key is None or a.scores.get(metric) == key]
-        return Pair(
+        return SidePair(
             metric,
             rank,
             sample,
@@ -257,6 +257,6 @@ def _illustrated(
     what = "worst samples, before and now"
     if all(pair.before.file is None for pair in pairs):
         what = "worst samples, now (nothing is kept of before; --pareto-against shows both)"
-    note = f"{what}: {typed(folder, kept.cwd)}"
+    note = f"{what}: {relative_path(folder, kept.cwd)}"
     notes = (*case.comparison.notes, note)
     return replace(case, comparison=replace(case.comparison, notes=notes))

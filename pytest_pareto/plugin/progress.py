@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from pytest_pareto.measure.plan import Whereabouts
+from pytest_pareto.measure.plan import LoopProgress
 
 CHILD = "pareto-child"
 """The name of the plugin that talks to the parent."""
@@ -149,13 +149,13 @@ def standing_of(
 @contextmanager
 def whereabouts_of(
     item: pytest.Item, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[Whereabouts], None]]:
+) -> Iterator[Callable[[LoopProgress], None]]:
     """Yield what tells where a measurement within a test stands, if it is a long one."""
     with standing_of(item, _PATIENCE_S, clock) as told:
         yield lambda where: told(_where_in_words(where))
 
 
-def _where_in_words(where: Whereabouts) -> str:
+def _where_in_words(where: LoopProgress) -> str:
     parts = [where.doing]
     if where.done:
         of = f" of {where.total}" if where.total is not None else ""

@@ -10,15 +10,15 @@ from threading import Lock
 
 import pytest
 
-from pytest_pareto.measure.call import name_of
+from pytest_pareto.measure.call import function_name
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
-from pytest_pareto.measure.plan import LoopPlan, Tell
+from pytest_pareto.measure.plan import LoopPlan, ProgressCallback
 from pytest_pareto.measure.work.flops import measure_work
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
-from pytest_pareto.outputs.image_folder import Keep, Keeper
+from pytest_pareto.outputs.image_folder import KeepOutput, OutputStore
 from pytest_pareto.plugin.marker import (
     CaseNames,
     CaseOptions,
@@ -33,7 +33,7 @@ METERS = pytest.StashKey[tuple[Meter, ...]]()
 MEASURED = pytest.StashKey[frozenset[str]]()
 """The node ids of the tests that measure, where not all of this process do."""
 
-KEEPER = pytest.StashKey[Keeper]()
+KEEPER = pytest.StashKey[OutputStore]()
 """Present in the config's stash where this process keeps outputs."""
 
 
@@ -91,7 +91,7 @@ class Recorder:
             )
         case.measured, case.streamed, case.items = True, streams, options.items
         if verb.startswith("a"):
-            case.unawaited = f"pareto.{verb}({name_of(fn)}, ...)"
+            case.unawaited = f"pareto.{verb}({function_name(fn)}, ...)"
 
     def awaited(self, name: str | None) -> None:
         """Note that what `begin` opened the case for is awaited."""
@@ -141,7 +141,7 @@ class Recorder:
         """Check names of metrics that `measure` can produce."""
         return self._vocabulary.measurable(metrics)
 
-    def keeper(self, name: str | None, metrics: Iterable[str] = ()) -> Keep | None:
+    def keeper(self, name: str | None, metrics: Iterable[str] = ()) -> KeepOutput | None:
         """Return what keeps outputs of a case by sample id; None where none are kept.
 
         ``metrics`` are those that score these outputs; with none, all that the case records.
@@ -189,7 +189,7 @@ class MeasuredCall:
     vocabulary: Vocabulary
     meters: Sequence[Meter] | None
     options: MeasureOptions
-    tell: Tell | None = None
+    tell: ProgressCallback | None = None
 
     def make(
         self,

@@ -23,7 +23,7 @@ from pytest_pareto.outputs.images import BUDGET_B, make_thumbnails
 from pytest_pareto.plugin.command_line import anchor_dir, baseline_dir
 
 if TYPE_CHECKING:
-    from pytest_pareto.report.github import Spot
+    from pytest_pareto.report.github import SourceLocation
     from pytest_pareto.report.html.page import Image
 
 
@@ -206,9 +206,9 @@ def write_annotations(session: pytest.Session, report: SessionReport) -> None:
             print(line, flush=True)  # noqa: T201 - the runner reads standard output
 
 
-def _spots(session: pytest.Session, report: SessionReport) -> "dict[str, Spot]":
+def _spots(session: pytest.Session, report: SessionReport) -> "dict[str, SourceLocation]":
     """Find the tests of cases by what both ids begin with: the report's are as one would type."""
-    from pytest_pareto.report.github import Spot
+    from pytest_pareto.report.github import SourceLocation
 
     items = {item.nodeid: item for item in session.items}
     spots = {}
@@ -216,7 +216,7 @@ def _spots(session: pytest.Session, report: SessionReport) -> "dict[str, Spot]":
         item = items.get(_nodeid(case.case_id, items))
         if item is not None:
             path, line, _ = item.location
-            spots[case.case_id] = Spot(_below_workspace(session, path), (line or 0) + 1)
+            spots[case.case_id] = SourceLocation(_below_workspace(session, path), (line or 0) + 1)
     return spots
 
 

@@ -28,7 +28,7 @@ from pytest_pareto.plugin.report_files import (
 )
 from pytest_pareto.plugin.selection import Selection
 from pytest_pareto.plugin.settings import Settings, read_settings
-from pytest_pareto.runs.process import ENDING
+from pytest_pareto.runs.process import TERMINATION_SIGNALS
 
 if TYPE_CHECKING:
     from pytest_pareto.model.session_record import SessionReport
@@ -43,12 +43,12 @@ class Runs(Protocol):
 
 def register_session(config: pytest.Config) -> None:
     """Read the settings, check the baseline before hours are spent, and register the hooks."""
-    from pytest_pareto.baseline.store import check_writable, chosen_with
+    from pytest_pareto.baseline.store import check_writable, naming_option
     from pytest_pareto.plugin.settings import load_past
 
     settings = read_settings(config)
     try:
-        with chosen_with("--pareto-baseline"):
+        with naming_option("--pareto-baseline"):
             if settings.against is None:
                 load_past(settings, probe_environment({}).hardware_key)
             if settings.update is not None:
@@ -230,7 +230,7 @@ def terminated_as_interrupted() -> Iterator[None]:
             return
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    unheard = [each for each in ENDING if signal.getsignal(each) is signal.SIG_DFL]
+    unheard = [each for each in TERMINATION_SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
     for each in unheard:
         signal.signal(each, interrupt)
     try:

@@ -8,9 +8,9 @@ import pytest
 
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseVerdict
-from pytest_pareto.report.headline import title
+from pytest_pareto.report.headline import section_title
 from pytest_pareto.report.terminal import failure_text, render_terminal
-from pytest_pareto.report.text import typed
+from pytest_pareto.report.text import relative_path
 
 
 def fail_tests(session: pytest.Session, report: SessionReport, already_red: frozenset[str]) -> None:
@@ -40,7 +40,7 @@ def write_summary(report: SessionReport, reporter: pytest.TerminalReporter, *, p
     width = writer.fullwidth
     lines = render_terminal(judgement, report.facts, verbosity=verbosity, plot=plot, width=width)
     if verbosity >= 0:
-        reporter.section(title(judgement), sep="=")
+        reporter.section(section_title(judgement), sep="=")
     for line in lines:
         reporter.write_line(line.text, **dict.fromkeys(line.markup, True))
 
@@ -48,7 +48,7 @@ def write_summary(report: SessionReport, reporter: pytest.TerminalReporter, *, p
 def _located(case: CaseVerdict, config: pytest.Config) -> CaseVerdict:
     """Name a case's test as it can be typed in the folder where pytest was started."""
     module, separator, test = case.comparison.nodeid.partition("::")
-    here = typed(config.rootpath / module, config.invocation_params.dir)
+    here = relative_path(config.rootpath / module, config.invocation_params.dir)
     nodeid = f"{here}{separator}{test}"
     return replace(case, comparison=replace(case.comparison, nodeid=nodeid))
 

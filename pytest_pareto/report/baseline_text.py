@@ -7,7 +7,7 @@ deviation between runs (±), and the number of runs and sessions behind them.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.model.baseline import Held, RecordedFronts
+from pytest_pareto.model.baseline import RecordedFronts, RecordedLevel
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
@@ -178,7 +178,7 @@ def _front_cell(case: CaseVerdict) -> str:
     return {True: "on", False: "off", None: "?"}[case.place.on_front]
 
 
-def _spread_and_runs(held: Held | None, metric: Metric) -> tuple[str, str]:
+def _spread_and_runs(held: RecordedLevel | None, metric: Metric) -> tuple[str, str]:
     if held is None:
         return "", ""
     if metric.kind is Kind.EXACT:

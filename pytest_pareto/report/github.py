@@ -21,7 +21,7 @@ _MESSAGE_CELLS = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class SourceLocation:
     """The location of a test: its file in the repository, and the line of its definition."""
 
     file: str
@@ -33,7 +33,7 @@ class _Annotation:
     level: str
     title: str
     message: str
-    spot: Spot | None = None
+    spot: SourceLocation | None = None
 
     def __str__(self) -> str:
         properties = {"title": shorten(clean(self.title), _TITLE_CELLS)}
@@ -44,7 +44,7 @@ class _Annotation:
         return f"::{self.level} {listed}::{message}"
 
 
-def annotation_lines(report: SessionReport, spots: Mapping[str, Spot]) -> list[str]:
+def annotation_lines(report: SessionReport, spots: Mapping[str, SourceLocation]) -> list[str]:
     """Return at most `MAX_ANNOTATIONS` commands, the worst first, and one that counts the rest.
 
     ``spots`` are by case id; a case whose test did not run has none.
@@ -58,7 +58,9 @@ def annotation_lines(report: SessionReport, spots: Mapping[str, Spot]) -> list[s
     return lines
 
 
-def _annotations(report: SessionReport, spots: Mapping[str, Spot]) -> Iterator[_Annotation]:
+def _annotations(
+    report: SessionReport, spots: Mapping[str, SourceLocation]
+) -> Iterator[_Annotation]:
     judgement = report.judgement
     # A test that failed in a run that is not shown is a failure of the session too: its broken
     # case reports it.
@@ -80,7 +82,7 @@ def _is_broken(case: CaseVerdict) -> bool:
 
 
 def _case_annotation(
-    level: str, case: CaseVerdict, message: str, spots: Mapping[str, Spot]
+    level: str, case: CaseVerdict, message: str, spots: Mapping[str, SourceLocation]
 ) -> _Annotation:
     # A parameter may hold colons too.
     test = case.case_id.partition("[")[0].rpartition("::")[0]

@@ -145,7 +145,7 @@ def _is_confirmed(judgement: Judgement, facts: SessionFacts) -> bool:
     return facts.confirmed or not (worse or any(case.crept for case in judgement.cases))
 
 
-def title(judgement: Judgement) -> str:
+def section_title(judgement: Judgement) -> str:
     """Return the heading of the section, such as "pareto: 2 cases failed"."""
     failing = sum(bool(case.fails) for case in judgement.cases)
     if failing:

@@ -1,11 +1,11 @@
 """The history of a baseline over its commits as text: an overview per metric, tables and plots.
 
-`render_courses` is the entry point. A course is one metric of one case over all commits.
+`render_history` is the entry point. A course is one metric of one case over all commits.
 """
 
 from collections.abc import Iterator, Sequence
 
-from pytest_pareto.model.baseline import Course, Courses, Revision
+from pytest_pareto.model.baseline import LevelHistories, LevelHistory, Revision
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.report.fronts import Names, front_names
@@ -30,7 +30,7 @@ _SPARKLINE_CELLS = 24
 _MIN_SPARKLINE_CELLS = 8
 
 
-def render_courses(history: Courses, *, width: int, tables: bool) -> list[Line]:
+def render_history(history: LevelHistories, *, width: int, tables: bool) -> list[Line]:
     """Render courses in lines of at most ``width`` cells.
 
     With ``tables``, each course has a table of its commits and a plot as well.
@@ -48,7 +48,7 @@ def render_courses(history: Courses, *, width: int, tables: bool) -> list[Line]:
     return lines
 
 
-def _summary_lines(history: Courses, width: int) -> list[Line]:
+def _summary_lines(history: LevelHistories, width: int) -> list[Line]:
     first, last = history.revisions[0], history.revisions[-1]
     commits = plural(len(history.revisions), "commit")
     summary = (
@@ -61,15 +61,17 @@ def _summary_lines(history: Courses, width: int) -> list[Line]:
     return lines
 
 
-def _overviews(history: Courses, width: int) -> Iterator[list[Line]]:
-    by_front: dict[tuple[str, str], list[Course]] = {}
+def _overviews(history: LevelHistories, width: int) -> Iterator[list[Line]]:
+    by_front: dict[tuple[str, str], list[LevelHistory]] = {}
     for course in history.courses:
         by_front.setdefault((course.metric.name, course.front), []).append(course)
     for (_, front), courses in by_front.items():
         yield _overview(courses, history, front_names(front, _ids(history, front)), width)
 
 
-def _overview(courses: Sequence[Course], history: Courses, names: Names, width: int) -> list[Line]:
+def _overview(
+    courses: Sequence[LevelHistory], history: LevelHistories, names: Names, width: int
+) -> list[Line]:
     """Render one metric of a front: first and last level of each case, and a sparkline."""
     metric = courses[0].metric
     ends = [_first_and_last(course) for course in courses]
@@ -98,16 +100,18 @@ def _overview(courses: Sequence[Course], history: Courses, names: Names, width: 
     return [Line(clip(title, width), Tone.BOLD), *grid_lines(head, rows, width)]
 
 
-def _first_and_last(course: Course) -> tuple[float | None, float | None]:
+def _first_and_last(course: LevelHistory) -> tuple[float | None, float | None]:
     first = next((m.level for m in course.moments if m.level is not None), None)
     return first, course.moments[-1].level
 
 
-def _ids(history: Courses, front: str) -> list[str]:
+def _ids(history: LevelHistories, front: str) -> list[str]:
     return [course.case_id for course in history.courses if course.front == front]
 
 
-def _course_parts(course: Course, history: Courses, width: int) -> Iterator[list[Line]]:
+def _course_parts(
+    course: LevelHistory, history: LevelHistories, width: int
+) -> Iterator[list[Line]]:
     """Render the commits that changed the level or the notes of a course, and its plot."""
     name = front_names(course.front, _ids(history, course.front)).of(course.case_id)
     title = f"{clean(course.metric.name)} of {clean(course.case_id)}"
@@ -121,7 +125,7 @@ def _course_parts(course: Course, history: Courses, width: int) -> Iterator[list
     yield [Line(text) for text in course_plot(course, history.revisions, name, width)]
 
 
-def _table(course: Course, shown: Levels, width: int) -> Iterator[str]:
+def _table(course: LevelHistory, shown: Levels, width: int) -> Iterator[str]:
     unit = f", {clean(shown.scale.unit)}" if shown.scale.unit else ""
     rows = [("commit", "date", f"level{unit}", "before", "first", "", "subject")]
     for moment, text in zip(course.moments, shown.texts, strict=True):
@@ -163,7 +167,7 @@ def _change(change: float | None, metric: Metric, scale: Scale) -> str:
     return absolute_change(change, None, Scale(scale.factor, "")).text
 
 
-def _footnotes(course: Course, history: Courses, width: int) -> Iterator[str]:
+def _footnotes(course: LevelHistory, history: LevelHistories, width: int) -> Iterator[str]:
     texts = []
     if any(moment.accepted for moment in course.moments):
         texts.append("A: another level was accepted here")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from pytest_pareto.model.baseline import Course, Revision
+from pytest_pareto.model.baseline import LevelHistory, Revision
 from pytest_pareto.model.metric import Better, Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.report.fronts import Names, build_case, front_names
@@ -224,7 +224,7 @@ def is_on_front(case: CaseVerdict) -> bool:
     return case.place.on_front is True
 
 
-def sparkline(course: Course, revisions: int, cells: int) -> str:
+def sparkline(course: LevelHistory, revisions: int, cells: int) -> str:
     """Draw the levels over commits as one line of bars, scaled from the lowest to the highest.
 
     Where there are more commits than cells, each cell shows the last of its commits.
@@ -244,7 +244,9 @@ def sparkline(course: Course, revisions: int, cells: int) -> str:
     )
 
 
-def course_plot(course: Course, revisions: Sequence[Revision], name: str, width: int) -> list[str]:
+def course_plot(
+    course: LevelHistory, revisions: Sequence[Revision], name: str, width: int
+) -> list[str]:
     """Draw one metric of one case over commits, from left to right, with axes.
 
     Empty where no level is finite.
@@ -274,7 +276,9 @@ def course_plot(course: Course, revisions: Sequence[Revision], name: str, width:
     return [clip(line, width) for line in lines]
 
 
-def _course_canvas(course: Course, axis: Axis, revisions: int, columns: int) -> list[list[str]]:
+def _course_canvas(
+    course: LevelHistory, axis: Axis, revisions: int, columns: int
+) -> list[list[str]]:
     """Return a grid with a mark for every commit; a shared cell has that of highest priority."""
     canvas = [[" "] * columns for _ in range(_COURSE_ROWS)]
     moments = {moment.at: moment for moment in course.moments}

@@ -202,7 +202,7 @@ def grid_lines(head: Sequence[str], rows: Sequence[GridRow], width: int) -> list
     ]
 
 
-def typed(path: Path, cwd: Path) -> str:
+def relative_path(path: Path, cwd: Path) -> str:
     """Return a path relative to ``cwd``, with slashes, as it can be typed there.
 
     A path that has no relative form, as one on another Windows drive, is returned as it is.

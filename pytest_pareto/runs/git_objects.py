@@ -3,7 +3,7 @@
 - `GitObjects` reads objects through one `git cat-file` process, `Snapshots` lists a folder's files
   in many commits.
 - `folder_log` returns the commits that changed a folder.
-- `folder_at` writes a folder of a commit into a temporary one.
+- `extract_folder` writes a folder of a commit into a temporary one.
 """
 
 import contextlib
@@ -227,7 +227,7 @@ _SHORT_SHA = 10
 
 
 @contextmanager
-def folder_at(here: Path, commit: str, path: str) -> Iterator[Path]:
+def extract_folder(here: Path, commit: str, path: str) -> Iterator[Path]:
     """Write the JSON files of a commit's folder into a temporary folder and yield it.
 
     ``path`` is spelled as git does: from the top of the repository, or from ``here`` where it

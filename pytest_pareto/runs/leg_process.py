@@ -1,7 +1,7 @@
 """Run the legs of an interleaved comparison, each run in a fresh process.
 
-`turns` yields the order of the runs, `run_leg` runs one of them and verifies that it measured its
-own code, and `set_up` runs the user's build command.
+`run_order` yields the order of the runs, `run_leg` runs one of them and verifies that it measured
+its own code, and `set_up` runs the user's build command.
 """
 
 import os
@@ -38,10 +38,10 @@ def run_leg(
 ) -> frozenset[str]:
     """Run a leg once in a fresh process and return the project's modules that it imported.
 
-    The parameters are those of `listen`. Raises ParetoError as `listen` does, and where the leg did
-    not measure its own code.
+    The parameters are those of `run_process`. Raises ParetoError as `run_process` does, and where
+    the leg did not measure its own code.
     """
-    ran = listen(
+    ran = run_process(
         leg,
         arguments,
         folder=folder,
@@ -53,7 +53,7 @@ def run_leg(
     return prove(leg, ran.origins, ran.pid)
 
 
-def listen(
+def run_process(
     leg: Leg,
     arguments: Callable[[Path], Sequence[str]],
     *,
@@ -147,7 +147,7 @@ _BAAB = (Side.CANDIDATE, Side.REF, Side.REF, Side.CANDIDATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ScheduledRun:
     """One run of one leg; block 0 is the warm-up, whose readings are discarded."""
 
     side: Side
@@ -159,7 +159,7 @@ class Turn:
         return self.block == 0
 
 
-def turns(blocks: int, *, after: int = 0) -> Iterator[Turn]:
+def run_order(blocks: int, *, after: int = 0) -> Iterator[ScheduledRun]:
     """Yield the runs of ``blocks`` blocks of four, two of each leg, after ``after`` other blocks.
 
     Within a block both legs have the same mean time, so a linear drift of the machine does not
@@ -169,10 +169,10 @@ def turns(blocks: int, *, after: int = 0) -> Iterator[Turn]:
 
     Before the first block each leg runs once as a warm-up: a fresh worktree has no bytecode yet,
     and its files are not in the system's cache. The warm-up runs are watched more closely than the
-    others (see `listen`).
+    others (see `run_process`).
     """
     if after == 0 and blocks > 0:
-        yield from (Turn(Side.REF, 0), Turn(Side.CANDIDATE, 0))
+        yield from (ScheduledRun(Side.REF, 0), ScheduledRun(Side.CANDIDATE, 0))
     for block in range(after + 1, after + blocks + 1):
         for side in _ABBA if block % 2 else _BAAB:
-            yield Turn(side, block)
+            yield ScheduledRun(side, block)

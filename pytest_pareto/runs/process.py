@@ -30,7 +30,7 @@ _TOOL_PREFIXES = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_", "PYTEST_CURRENT_TES
 
 _SIGNAL_NAMES = ("SIGTERM", "SIGHUP")
 
-ENDING = tuple(signal.Signals[name] for name in _SIGNAL_NAMES if hasattr(signal, name))
+TERMINATION_SIGNALS = tuple(signal.Signals[name] for name in _SIGNAL_NAMES if hasattr(signal, name))
 """The signals that request termination, beside Ctrl-C. A closed terminal sends SIGHUP; Windows
 has none."""
 

@@ -1,8 +1,8 @@
 """The user's project as two git trees hold it: import folders, module names, test files.
 
-`survey` returns the `Project`; `changed_data` returns the data files that differ. Test files are
-the same on both legs, so they must be told apart from the code: see `find_test_paths`. Paths are
-relative to the top of a tree.
+`survey_project` returns the `Project`; `changed_data` returns the data files that differ. Test
+files are the same on both legs, so they must be told apart from the code: see `find_test_paths`.
+Paths are relative to the top of a tree.
 """
 
 import re
@@ -61,7 +61,7 @@ class Project:
         return frozenset(name for name in names if name is not None and name != "conftest")
 
 
-def survey(
+def survey_project(
     candidate: Tree,
     worktree: Tree,
     tests: Iterable[Path],

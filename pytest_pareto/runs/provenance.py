@@ -1,7 +1,7 @@
 """Verify that a leg measured its own code, from the log of its imports.
 
-`prove` checks where each module of the project came from. `refuse_unlinked` finds modules that git
-does not track and without which the old code fails: its tests are then not new tests.
+`prove` checks where each module of the project came from. `refuse_untracked_modules` finds modules
+that git does not track and without which the old code fails: its tests are then not new tests.
 """
 
 import ast
@@ -163,7 +163,7 @@ _NO_NAME = re.compile(
 )
 
 
-def refuse_unlinked(leg: Leg, failed: Mapping[str, str]) -> None:
+def refuse_untracked_modules(leg: Leg, failed: Mapping[str, str]) -> None:
     """Raise ParetoError where the old code ``failed`` because of a file that git does not track.
 
     ``failed`` maps node ids to messages. The module's file is in the candidate's tree and git

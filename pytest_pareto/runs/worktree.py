@@ -15,7 +15,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.runs.git import Commit, Tree, git_output
-from pytest_pareto.runs.process import ENDING
+from pytest_pareto.runs.process import TERMINATION_SIGNALS
 from pytest_pareto.runs.project import BINARY_SUFFIXES, LINKS_OPTION, SETUP_OPTION, Project, covers
 from pytest_pareto.runs.tempfolders import own_prefix, prune_stale, remove_worktree
 
@@ -79,7 +79,9 @@ def _ignoring_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, *ENDING)}
+    before = {
+        each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, *TERMINATION_SIGNALS)
+    }
     try:
         yield
     finally:

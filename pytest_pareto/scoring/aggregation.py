@@ -15,7 +15,7 @@ from typing import Any
 from pytest_pareto.model.metric import Kind
 from pytest_pareto.scoring.batches import BatchScores, Failure
 from pytest_pareto.scoring.generation import is_image
-from pytest_pareto.scoring.raters import Pair, UpdateRater, exception_text, value_over
+from pytest_pareto.scoring.raters import OutputPair, UpdateRater, exception_text, value_over
 from pytest_pareto.scoring.samples import Job, Samples
 from pytest_pareto.scoring.score import as_number
 from pytest_pareto.scoring.scorers import Scorer
@@ -125,7 +125,7 @@ class MeanCheck:
 
     def __init__(self, scorers: Sequence[Scorer]) -> None:
         self._raters = {s.name: s.rater for s in scorers if isinstance(s.rater, UpdateRater)}
-        self._pairs: dict[str, list[Pair]] = {name: [] for name in self._raters}
+        self._pairs: dict[str, list[OutputPair]] = {name: [] for name in self._raters}
         self._scores: dict[str, list[float]] = {name: [] for name in self._raters}
         self._size_b = 0
 

@@ -103,7 +103,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EvaluationPlan:
     """The checked arguments of an evaluation that can start."""
 
     generate: Generate
@@ -126,7 +126,7 @@ class Plan:
             for metric in self.metrics
         )
 
-    def under(self, policy: Callable[[Metric], Metric]) -> "Plan":
+    def under(self, policy: Callable[[Metric], Metric]) -> "EvaluationPlan":
         """Return this plan with a test's policy applied to every metric."""
         return replace(self, scorers=tuple(scorer.under(policy) for scorer in self.scorers))
 
@@ -181,7 +181,7 @@ def plan_evaluation(  # noqa: PLR0913  (each is an argument of the public API)
     executor: Executor | None = None,
     stop: str | None = None,
     keep_outputs: bool = False,
-) -> Plan:
+) -> EvaluationPlan:
     """Check the arguments of `evaluate` before anything is generated, and return the plan.
 
     Raises ParetoError where an argument cannot be used, or where arguments do not match.
@@ -194,7 +194,7 @@ def plan_evaluation(  # noqa: PLR0913  (each is an argument of the public API)
             "executor takes an object with submit, such as those of concurrent.futures or "
             f"dask's client.get_executor(), not {executor!r}"
         )
-    return Plan(
+    return EvaluationPlan(
         read_generate(generate, seeds=seeds),
         read_samples(samples, ids=ids, targets=targets, seeds=seeds),
         read_scorers(metrics),
@@ -211,7 +211,7 @@ def _check_batch_size(given: object) -> None:
 
 
 def run_evaluation(
-    plan: Plan,
+    plan: EvaluationPlan,
     *,
     decide: Decide | None = None,
     keep: Keep | None = None,
@@ -249,7 +249,7 @@ def run_evaluation(
     return _evaluation(plan, tally, reached, batches.note)
 
 
-def _tasks(plan: Plan, tally: ScoreTally) -> Callable[[Jobs], Task]:
+def _tasks(plan: EvaluationPlan, tally: ScoreTally) -> Callable[[Jobs], Task]:
     samples = plan.samples
 
     def task_of(jobs: Jobs) -> Task:
@@ -274,7 +274,9 @@ def _decided(decide: Decide | None, looks: Looks | None, tally: ScoreTally) -> b
     return decide(looks, scores)
 
 
-def _evaluation(plan: Plan, tally: ScoreTally, looks: Looks | None, note: str | None) -> Evaluation:
+def _evaluation(
+    plan: EvaluationPlan, tally: ScoreTally, looks: Looks | None, note: str | None
+) -> Evaluation:
     measurements = _measurements(plan.scorers, tally, looks, note)
     return Evaluation(
         scores=tally.scores(),

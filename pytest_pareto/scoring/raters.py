@@ -17,7 +17,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.scoring.generation import Batch
 from pytest_pareto.scoring.score import as_number, as_numbers, describe, name_samples
 
-Pair = tuple[Any, Any]
+OutputPair = tuple[Any, Any]
 """An output and its target, each a batch of one."""
 
 
@@ -171,13 +171,13 @@ class UpdateRater:
         except Exception as error:  # user code may raise anything; it is reported, not lost
             raise scoring_error(self.name, label, error) from error
 
-    def pair(self, output: Any, target: Any) -> Pair:
+    def pair(self, output: Any, target: Any) -> OutputPair:
         """Return an output and its target as batches of one, on the device of the object."""
         device = getattr(self.metric, "device", None)
         return as_batch(output, device), as_batch(target, device)
 
 
-def value_over(metric: Any, pairs: list[Pair]) -> object:
+def value_over(metric: Any, pairs: list[OutputPair]) -> object:
     """Return the value that the object computes over these pairs alone; its state is reset."""
     with _STATE_LOCK:
         metric.reset()

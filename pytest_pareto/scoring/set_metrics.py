@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.scoring.generation import Batch
 from pytest_pareto.scoring.raters import (
-    Pair,
+    OutputPair,
     ScoringError,
     UpdateRater,
     concatenated,
@@ -108,7 +108,7 @@ class UpdateSetRater:
     name: str
     metric: Any
 
-    def rate(self, batch: Batch) -> list[Pair]:
+    def rate(self, batch: Batch) -> list[OutputPair]:
         """Return each output with its target, as batches of one on the object's device."""
         reader = UpdateRater(self.name, self.metric)
         pairs = []
@@ -119,7 +119,7 @@ class UpdateSetRater:
                 raise scoring_error(self.name, label, error) from error
         return pairs
 
-    def compute(self, items: Sequence[Pair], labels: Sequence[str]) -> SetValue:
+    def compute(self, items: Sequence[OutputPair], labels: Sequence[str]) -> SetValue:
         """Return the object's value over all outputs, with a pseudo-value per block."""
         import numpy as np
 
@@ -129,9 +129,9 @@ class UpdateSetRater:
         return _jackknifed(self.name, statistic, np.arange(len(items)), labels)
 
 
-def batch_pairs(pairs: Sequence[Pair]) -> list[Pair]:
+def batch_pairs(pairs: Sequence[OutputPair]) -> list[OutputPair]:
     """Return pairs concatenated into batches of up to 32, or as they are where shapes differ."""
-    batches: list[Pair] = []
+    batches: list[OutputPair] = []
     for start in range(0, len(pairs), _UPDATE_SIZE):
         chunk = pairs[start : start + _UPDATE_SIZE]
         outputs = concatenated([output for output, _ in chunk])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.formatting import percent
-from pytest_pareto.stats.contrast import Doubt
+from pytest_pareto.stats.contrast import AdjustmentError
 from pytest_pareto.stats.scale import to_fraction
 from pytest_pareto.stats.variance import ENOUGH_DF, NO_SPREAD, Spread
 
@@ -34,14 +34,14 @@ _SLOPE_DF = 1.0
 class Adjusted:
     """Both sides of a latency at the baseline's host speed; levels in seconds, one per run.
 
-    ``doubt`` is the error that the unknown slope adds to the distance between the sides. ``shift``
-    is how much slower the host is now, as a fraction. ``apart`` is the reason why only a clear
-    regression can be claimed, None unless the shift is too large.
+    ``adjustment_error`` is the error that the unknown slope adds to the distance between the sides.
+    ``shift`` is how much slower the host is now, as a fraction. ``apart`` is the reason why only a
+    clear regression can be claimed, None unless the shift is too large.
     """
 
     sessions: tuple[Session, ...]
     runs: tuple[float, ...]
-    doubt: Doubt
+    adjustment_error: AdjustmentError
     slope: float
     shift: float
     apart: str | None = None
@@ -76,7 +76,7 @@ def adjust(
     apart = abs(shift) > math.log1p(_MAX_SHIFT)
     weight, prior_weight = sums.weight, 1 / _PRIOR_SLOPE_SD**2
     slope = (sums.slope * weight + _PRIOR_SLOPE * prior_weight) / (weight + prior_weight)
-    doubt = shift**2 * (1 / (weight + prior_weight) + _SLOPE_DRIFT_SD**2)
+    adjustment_error = shift**2 * (1 / (weight + prior_weight) + _SLOPE_DRIFT_SD**2)
 
     def at_baseline_speed(
         levels: Sequence[float], references: Sequence[float]
@@ -87,7 +87,9 @@ def adjust(
     return Adjusted(
         tuple(Session(s.env, s.epoch, at_baseline_speed(s.runs, s.reference)) for s in sessions),
         at_baseline_speed(runs, reference),
-        Doubt(Spread(doubt, math.inf) if doubt > 0 else NO_SPREAD, _SLOPE_DF),
+        AdjustmentError(
+            Spread(adjustment_error, math.inf) if adjustment_error > 0 else NO_SPREAD, _SLOPE_DF
+        ),
         slope,
         to_fraction(shift, relative=True),
         f"{_host_speed_text(shift)}, too far to be allowed for" if apart else None,

@@ -18,18 +18,18 @@ from pytest_pareto.stats.variance import (
     Level,
     SessionValues,
     Spread,
-    combined,
+    combine_variances,
     floored,
-    lend,
     level_of,
-    shrunk,
+    moderated_spread,
+    shrink_to_prior,
     spread_between_runs,
     spread_between_sessions,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class AdjustmentError:
     """The cost of an adjustment of the values: a variance, and degrees of freedom used."""
 
     variance: Spread
@@ -46,7 +46,7 @@ class Doubt:
         return Spread(spread.variance * spread.df / left, left)
 
 
-CERTAIN = Doubt(NO_SPREAD, 0.0)
+NO_ADJUSTMENT = AdjustmentError(NO_SPREAD, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Contrast:
     """Candidate minus baseline on the working scale, with the parts of its error.
 
     ``runs`` are the candidate's, all of one session. ``sessions_seen`` is the number of sessions
-    from which ``between_sessions`` was estimated, 0 where it is assumed. ``doubt`` is a further
-    error of ``distance`` that neither runs nor sessions reduce.
+    from which ``between_sessions`` was estimated, 0 where it is assumed. ``adjustment_error`` is a
+    further error of ``distance`` that neither runs nor sessions reduce.
     """
 
     distance: float
@@ -64,7 +64,7 @@ class Contrast:
     between_runs: Spread
     between_sessions: Spread
     sessions_seen: int
-    doubt: Spread = NO_SPREAD
+    adjustment_error: Spread = NO_SPREAD
 
     @property
     def error(self) -> Spread:
@@ -73,7 +73,7 @@ class Contrast:
         Defined only where ``between_runs`` has degrees of freedom.
         """
         runs = self.between_runs, 1 / self.baseline.runs + 1 / self.runs
-        return combined(runs, self._session_part, (self.doubt, 1.0))
+        return combine_variances(runs, self._session_part, (self.adjustment_error, 1.0))
 
     def p_within(self, margin: float) -> float:
         """Return the p-value of "the distance is at most ``margin``": t = (θ - δ) / √V.
@@ -86,7 +86,7 @@ class Contrast:
     @property
     def session_error(self) -> Spread:
         """The part of the error that remains however many runs either side has."""
-        return combined(self._session_part, (self.doubt, 1.0))
+        return combine_variances(self._session_part, (self.adjustment_error, 1.0))
 
     @property
     def _session_part(self) -> tuple[Spread, float]:
@@ -131,16 +131,16 @@ def contrast_of(
     relative: bool,
     session_spread: float,
     prior: Spread | None,
-    doubt: Doubt = CERTAIN,
+    adjustment_error: AdjustmentError = NO_ADJUSTMENT,
 ) -> Contrast:
     """Return the contrast of the candidate's runs, of one session, with the level accepted now.
 
     All values are on the working scale. ``session_spread`` is the assumed standard deviation
     between sessions. ``prior`` is the spread between runs that other cases of the metric suggest.
-    ``doubt`` is the cost of an adjustment that the values went through.
+    ``adjustment_error`` is the cost of an adjustment that the values went through.
     """
     level = level_of(sessions)
-    own = doubt.spent(spread_between_runs(sessions, candidate))
+    own = adjustment_error.spent(spread_between_runs(sessions, candidate))
     between_sessions, seen = _session_term(
         sessions, candidate, own, session_spread, relative=relative
     )
@@ -149,10 +149,10 @@ def contrast_of(
         distance=math.fsum(candidate) / len(candidate) - level.mean,
         baseline=level,
         runs=len(candidate),
-        between_runs=floored(lend(own, prior), values, relative=relative),
+        between_runs=floored(moderated_spread(own, prior), values, relative=relative),
         between_sessions=between_sessions,
         sessions_seen=seen,
-        doubt=doubt.variance,
+        adjustment_error=adjustment_error.variance,
     )
 
 
@@ -169,12 +169,12 @@ def _session_term(
     if within_df >= ENOUGH_DF:
         estimate = spread_between_sessions(sessions, own)
         # The assumed spread was measured for times and energy; for a score it is a guess.
-        spread = shrunk(estimate, prior_sd, trusted=relative)
+        spread = shrink_to_prior(estimate, prior_sd, trusted=relative)
         return spread, len(sessions) if estimate.df else 0
     if within_df == 0 and own.df >= ENOUGH_DF:
         # Every session is one run, so the scatter of runs includes that of sessions.
         return NO_SPREAD, 0
-    return shrunk(Spread(0.0, 0.0), prior_sd), 0
+    return shrink_to_prior(Spread(0.0, 0.0), prior_sd), 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The change of scores over samples: the test of the mean harm, and the collapse guard.
 
 `shift_of` chooses the test of the mean. `collapse_guard` detects a few samples with a large loss,
-which the mean over all samples hides. `barred` withholds claims about the mean while only a part of
-the samples is scored.
+which the mean over all samples hides. `withheld_claims` withholds claims about the mean while only
+a part of the samples is scored.
 """
 
 import math
@@ -154,7 +154,7 @@ probability of .13, and a claim of harm would miss as many rare successes.
 
 
 @dataclass(frozen=True, slots=True)
-class Barred:
+class WithheldClaims:
     """Claims about the mean that wait for more samples, with the reason.
 
     The claim that nothing got worse always waits. ``harm`` is whether a claim of harm waits too.
@@ -169,7 +169,9 @@ class Barred:
         return replace(change, low=low, high=math.inf, p_better=1.0)
 
 
-def barred(guard: Collapse | None, pairs: int, looks: Looks | None) -> Barred | None:
+def withheld_claims(
+    guard: Collapse | None, pairs: int, looks: Looks | None
+) -> WithheldClaims | None:
     """Return the claims that wait for more samples, or None where none does.
 
     With fewer than `ENOUGH` samples all claims about the mean wait; those of the guard do not.
@@ -180,8 +182,8 @@ def barred(guard: Collapse | None, pairs: int, looks: Looks | None) -> Barred | 
         return None
     if pairs < ENOUGH:
         reason = f"a mean of {pairs} samples claims nothing before the last look, one of {ENOUGH}"
-        return Barred(harm=True, reason=f"{reason} does")
+        return WithheldClaims(harm=True, reason=f"{reason} does")
     if guard is not None and guard.fell > guard.rose:
         reason = f"{guard.fell} of {pairs} samples collapsed, which the rest has to acquit"
-        return Barred(harm=False, reason=reason)
+        return WithheldClaims(harm=False, reason=reason)
     return None

@@ -1,7 +1,7 @@
 """Power of a comparison: the smallest detectable regression, and the runs or blocks to plan.
 
-- `caught_beyond` computes the regression that is detected with 80 % probability.
-- `what_settles` and `runs_to_settle` plan candidate runs for an undecided change.
+- `detectable_distance` computes the regression that is detected with 80 % probability.
+- `settling_advice` and `runs_to_settle` plan candidate runs for an undecided change.
 - `blocks_for` plans the blocks of an interleaved confirmation.
 """
 
@@ -32,14 +32,14 @@ _NORMAL_WEIGHTS = _NORMAL_WEIGHTS / _NORMAL_WEIGHTS.sum()
 _MOST_SHARED = 0.99
 
 
-def caught_beyond(contrast: Contrast, level: float, confirming: int = 0) -> float:
+def detectable_distance(contrast: Contrast, level: float, confirming: int = 0) -> float:
     """Return the distance beyond the margin that is detected with 80 % probability.
 
     The test is one comparison at ``level``. With ``confirming`` > 0, a flagged change is measured
     again with so many fresh runs, and both tests must be significant.
     """
     if not confirming:
-        return caught_at_once(contrast.error, level)
+        return detectable_in_one_stage(contrast.error, level)
     again = contrast.with_runs(confirming)
     return detectable_in_two_stages(
         contrast.error,
@@ -50,7 +50,7 @@ def caught_beyond(contrast: Contrast, level: float, confirming: int = 0) -> floa
     )
 
 
-def caught_at_once(error: Spread, level: float) -> float:
+def detectable_in_one_stage(error: Spread, level: float) -> float:
     """Return (t(1 - ``level``, ν) + t(0.8, ν)) √V, the distance beyond the margin.
 
     A candidate moved by the margin plus this distance is called WORSE in exactly 80 % of all cases.
@@ -86,7 +86,9 @@ def detectable_in_two_stages(
         -float(stdtrit(confirmation.df, level)) * again,
     ]
     scales = [math.sqrt(screen.variance), math.sqrt(confirmation.variance)]
-    least = max(caught_at_once(screen, SCREEN_ALPHA), caught_at_once(confirmation, level))
+    least = max(
+        detectable_in_one_stage(screen, SCREEN_ALPHA), detectable_in_one_stage(confirmation, level)
+    )
     distances = 0.8 * least * _FACTORS
     powers = np.ones((len(distances), len(_NORMAL_NODES), len(sigma)))
     for threshold, scale in zip(thresholds, scales, strict=True):
@@ -97,7 +99,7 @@ def detectable_in_two_stages(
     return float(np.interp(POWER, _NORMAL_WEIGHTS @ (powers @ _WEIGHTS).T, distances))
 
 
-def what_settles(
+def settling_advice(
     contrast: Contrast, margin: float, alpha: float, *, relative: bool, confirmed: bool = False
 ) -> str:
     """Return advice on what would settle a change whose interval holds the margin.
@@ -139,7 +141,7 @@ def runs_to_settle(contrast: Contrast, margin: float, alpha: float) -> int | Non
 
 
 def _half_width_at_power(contrast: Contrast, runs: int, alpha: float) -> float:
-    return caught_at_once(contrast.with_runs(runs).error, alpha)
+    return detectable_in_one_stage(contrast.with_runs(runs).error, alpha)
 
 
 def _runs_for(contrast: Contrast, gap: float, alpha: float) -> int | None:

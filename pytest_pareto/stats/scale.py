@@ -130,7 +130,7 @@ def mean_level(levels: Sequence[float], *, relative: bool) -> float:
     return math.fsum(levels) / len(levels)
 
 
-def read_better(better: str) -> Better:
+def parse_better(better: str) -> Better:
     """Return the direction that is better, from its name.
 
     Raises ParetoError unless it is "lower" or "higher".
@@ -140,7 +140,7 @@ def read_better(better: str) -> Better:
     return Better(better)
 
 
-def read_kind(kind: str) -> Kind:
+def parse_kind(kind: str) -> Kind:
     """Return the kind of scores that samples have, from its name.
 
     Raises ParetoError unless it is "paired" or "ordinal".
@@ -150,7 +150,7 @@ def read_kind(kind: str) -> Kind:
     return Kind(kind)
 
 
-def require_terms(*, alpha: float, **limits: float) -> None:
+def require_valid_options(*, alpha: float, **limits: float) -> None:
     """Raise ParetoError unless alpha is in (0, 0.5) and each limit is finite and >= 0."""
     for name, value in limits.items():
         if not (math.isfinite(value) and value >= 0):

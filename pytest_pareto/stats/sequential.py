@@ -1,8 +1,8 @@
 """Group sequential testing: p-values and levels for interim looks, after O'Brien and Fleming.
 
 `sequential_p` corrects a p-value for all planned looks, `nominal_alpha` returns the level of one
-look, and `decided` returns whether an evaluation may stop. Z is the score at a look at which the
-share t of the samples is known. Z √t moves like a Brownian motion B over t from 0 to 1, and the
+look, and `final_outcome` returns whether an evaluation may stop. Z is the score at a look at which
+the share t of the samples is known. Z √t moves like a Brownian motion B over t from 0 to 1, and the
 boundary is one constant c on that scale: Z ≥ c / √t. So one function of b, the probability that B
 reaches b at a planned look, converts the p-value of a fixed number of samples into one that holds
 at whichever look the evaluation stopped, and for whatever reason.
@@ -122,7 +122,7 @@ def _normal(distance: _Array, sd: float) -> _Array:
     return np.exp(-((distance / sd) ** 2) / 2) / (sd * math.sqrt(2 * math.pi))
 
 
-def decided(change: Change, family: float = 1.0) -> Outcome | None:
+def final_outcome(change: Change, family: float = 1.0) -> Outcome | None:
     """Return the outcome that is final, or None where more samples may change it.
 
     ``family`` is the number of metrics that share alpha, divided by this metric's share of it.

@@ -2,7 +2,7 @@
 
 All values are on the working scale (see `scale`), except those of a `Session`. A case with little
 history of its own uses a prior for the spread between runs, estimated from the other cases of the
-metric: `estimate_prior` and `lend`.
+metric: `estimate_prior` and `moderated_spread`.
 """
 
 import math
@@ -107,7 +107,7 @@ def spread_between_sessions(sessions: Sequence[SessionValues], runs: Spread) -> 
     return Spread(max(0.0, (squares / df - runs.variance) / (weight / df)), float(df))
 
 
-def shrunk(estimate: Spread, prior_sd: float, *, trusted: bool = True) -> Spread:
+def shrink_to_prior(estimate: Spread, prior_sd: float, *, trusted: bool = True) -> Spread:
     """Return the estimated spread between sessions, shrunk towards the assumed one.
 
     (ν₀ prior² + df s²) / (ν₀ + df) with ν₀ = 8. Without an assumption (``prior_sd`` 0), or with one
@@ -121,7 +121,7 @@ def shrunk(estimate: Spread, prior_sd: float, *, trusted: bool = True) -> Spread
     return Spread((PRIOR_DF * prior_sd**2 + estimate.df * estimate.variance) / df, df)
 
 
-def combined(*parts: tuple[Spread, float]) -> Spread:
+def combine_variances(*parts: tuple[Spread, float]) -> Spread:
     """Return the variance Σ weight · variance, with its degrees of freedom by Satterthwaite."""
     shares = [(weight * spread.variance, spread.df) for spread, weight in parts]
     total = math.fsum(variance for variance, _ in shares)
@@ -191,7 +191,7 @@ def estimate_prior(spreads: Sequence[Spread]) -> Spread | None:
     return Spread(float(np.exp(mean + digamma(prior_df / 2) - np.log(prior_df / 2))), prior_df)
 
 
-def lend(own: Spread, prior: Spread | None) -> Spread:
+def moderated_spread(own: Spread, prior: Spread | None) -> Spread:
     """Return the spread to judge a case by: its own where it has one, else moderated by the prior.
 
     The case's own history goes first, since spreads differ tenfold between cases of one metric.

@@ -17,7 +17,7 @@ from pytest_pareto.model.metric import Better, Kind, Metric
 from pytest_pareto.model.run import Measurement
 
 SHORT_PLAN = LoopPlan(rounds=3, warmup=1)
-"""A plan of few calls, enough to check a meter that makes as many calls as the plan requests."""
+"""A plan of few calls, enough to check a meter that makes as many calls as the plan has."""
 LARGE_UNITS = 4
 """Units of work in a large pass; a small pass has one."""
 _MIN_GROWTH = 1.5

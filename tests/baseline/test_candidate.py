@@ -13,7 +13,7 @@ from pytest_pareto.baseline.candidate import (
     OFFERS_FILE,
     SESSION,
     Candidate,
-    holds_candidate,
+    is_candidate_folder,
     plan_candidate,
     read_candidate,
     refused_candidate,
@@ -299,9 +299,9 @@ def test_the_error_for_a_missing_candidate_names_the_remedy(tmp_path: Path) -> N
 
 
 def test_candidate_folders_are_recognised(candidate: Candidate, tmp_path: Path) -> None:
-    assert holds_candidate(tmp_path / ".pareto_candidate")
-    assert holds_candidate(tmp_path / "nowhere")
-    assert not holds_candidate(tmp_path)
+    assert is_candidate_folder(tmp_path / ".pareto_candidate")
+    assert is_candidate_folder(tmp_path / "nowhere")
+    assert not is_candidate_folder(tmp_path)
 
 
 def test_only_the_newest_session_of_a_candidate_is_used(

@@ -57,6 +57,6 @@ def test_whether_a_directory_exists(directory: Path, fail_at: FailAt) -> None:
 def test_errors_name_the_option_of_the_folder(directory: Path) -> None:
     with (
         pytest.raises(BaselineError, match=r"a directory\. Choose another folder with --this\.$"),
-        files.chosen_with("--this"),
+        files.naming_option("--this"),
     ):
         files.directory_exists(directory / "a.json")

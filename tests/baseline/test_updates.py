@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_pareto.baseline.layout import environment_key
-from pytest_pareto.baseline.updates import Action, Edit, UpdateMode, plan_update, told
+from pytest_pareto.baseline.updates import Action, Edit, UpdateMode, describe_edits, plan_update
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
@@ -565,7 +565,7 @@ def test_edits_of_a_case_with_one_action_share_a_line() -> None:
         Edit(CASE, "latency", Action.ADD, "1 run"),
         Edit(CASE, "energy", Action.DROP, "no longer measured"),
     )
-    assert told(edits) == (
+    assert describe_edits(edits) == (
         f"add: {CASE} accuracy, latency (1 run)",
         f"drop: {CASE} energy (no longer measured)",
     )

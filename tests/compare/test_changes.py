@@ -17,7 +17,7 @@ from pytest_pareto.model.metric import parse_budget
 from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison
-from pytest_pareto.stats.variance import Spread, lend
+from pytest_pareto.stats.variance import Spread, moderated_spread
 
 if TYPE_CHECKING:
     from tests.compare.conftest import World
@@ -216,7 +216,7 @@ def test_the_loan_is_made_exactly_once(
     case = with_lenders(world, [1.0], now)["a"]
     assert case.spreads["latency"].df == df
     assert change_of(compared(case), "latency").df == df
-    twice = lend(case.spreads["latency"], small)
+    twice = moderated_spread(case.spreads["latency"], small)
     assert (twice.df > df) == (df < 2)
 
 

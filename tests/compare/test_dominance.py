@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.dominance import duel_fronts
+from pytest_pareto.compare.dominance import claim_fronts
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Session
 from pytest_pareto.model.metric import Better, Kind
 from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.run import CaseRun
-from pytest_pareto.model.verdict import Duels, FrontDuels, NoDuels
+from pytest_pareto.model.verdict import FrontClaims, NoClaims, PairClaims
 
 if TYPE_CHECKING:
     from tests.compare.conftest import World
@@ -30,18 +30,18 @@ def fronts(
     *cases: Sequence[CaseRun],
     spreads: SessionSpreads = QUIET,
     interleaved: bool = False,
-) -> Mapping[str, FrontDuels]:
+) -> Mapping[str, FrontClaims]:
     baseline = world.baseline(*histories, stored=not interleaved)
     matched = world.match(baseline, *cases, spreads=spreads)
-    return duel_fronts(baseline, tuple(matched.values()), world.here, spreads)
+    return claim_fronts(baseline, tuple(matched.values()), world.here, spreads)
 
 
-def front(*args: Any, **kwargs: Any) -> FrontDuels:
+def front(*args: Any, **kwargs: Any) -> FrontClaims:
     (duels,) = fronts(*args, **kwargs).values()
     return duels
 
 
-def points(duels: FrontDuels) -> tuple[str, str]:
+def points(duels: FrontClaims) -> tuple[str, str]:
     """The old points and the new ones."""
     return "".join(sorted(duels.old)), "".join(sorted(duels.new))
 
@@ -50,11 +50,11 @@ def claimed(p: float | None) -> bool | None:
     return None if p is None else p <= 0.01
 
 
-def dominated(duels: Duels, point: str, rival: str) -> bool | None:
+def dominated(duels: PairClaims, point: str, rival: str) -> bool | None:
     return claimed(duels.dominated(point, rival))
 
 
-def ahead(duels: Duels, point: str, rival: str) -> bool | None:
+def ahead(duels: PairClaims, point: str, rival: str) -> bool | None:
     return claimed(duels.ahead(point, rival))
 
 
@@ -124,8 +124,8 @@ def test_without_old_points_only_the_present_is_known(world: "World") -> None:
     cases = world.runs("a", device=five(1.0)), world.runs("b", device=five(2.0))
     duels = front(world, [], *cases)
     assert duels.old == frozenset()
-    assert isinstance(duels.then, NoDuels)
-    assert isinstance(duels.across, NoDuels)
+    assert isinstance(duels.then, NoClaims)
+    assert isinstance(duels.across, NoClaims)
     assert dominated(duels.now, "b", "a") is True
 
 
@@ -234,7 +234,7 @@ def test_an_old_point_is_of_the_accepted_level(world: "World") -> None:
 # Rivals at rest
 
 
-def resting(world: "World", *then: Any, **kwargs: Any) -> FrontDuels:
+def resting(world: "World", *then: Any, **kwargs: Any) -> FrontClaims:
     """b stays at its old place while a is measured at a level of 1."""
     about = {"name": "device", "now": five(1.0)} | kwargs
     name, now = about["name"], about["now"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.dominance import duel
+from pytest_pareto.compare.dominance import claim_pairs
 from pytest_pareto.compare.points import (
     Axis,
     ExactAxis,
@@ -49,7 +49,7 @@ def _condemned(edge: tuple[float, ...], alpha: float, draws: int, *, times: floa
         rivals = [
             point(f"q{k}", **{str(m): _noisy(rng, 0.0) for m in range(len(edge))}) for k in range(5)
         ]
-        condemned += bool((duel([p], rivals).p_dominated * times <= alpha).any())
+        condemned += bool((claim_pairs([p], rivals).p_dominated * times <= alpha).any())
     return condemned / draws
 
 
@@ -92,7 +92,7 @@ def _ahead(edge: tuple[float, ...], draws: int, *, times: float = 1.0) -> float:
     for _ in range(draws):
         p = point("p", **{str(m): _noisy(rng, -better) for m, better in enumerate(edge)})
         q = point("q", **{str(m): _noisy(rng, 0.0) for m in range(len(edge))})
-        claimed += bool(duel([p], [q]).p_ahead[0, 0] * times <= 0.05)
+        claimed += bool(claim_pairs([p], [q]).p_ahead[0, 0] * times <= 0.05)
     return claimed / draws
 
 
@@ -120,7 +120,9 @@ def _condemned_by_the_past(assumed: Spread | None, draws: int) -> float:
         ]
         q = point("q", a=remembered_axis(then, TIME, _estimated(rng)), b=exact(0.0))
         variance = {"a": assumed} if assumed else None
-        condemned += bool(duel([p], [q], session_variance=variance).p_dominated[0, 0] <= 0.05)
+        condemned += bool(
+            claim_pairs([p], [q], session_variance=variance).p_dominated[0, 0] <= 0.05
+        )
     return condemned / draws
 
 

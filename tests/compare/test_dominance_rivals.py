@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.dominance import Duels, duel
+from pytest_pareto.compare.dominance import PairClaims, claim_pairs
 from pytest_pareto.compare.points import (
     Axis,
     ExactAxis,
@@ -32,14 +32,16 @@ def point(case_id: str, **axes: Axis) -> Point:
     return Point(case_id, axes)
 
 
-def asked(duels: Duels, point: str = "p", rival: str = "q") -> tuple[float | None, float | None]:
+def asked(
+    duels: PairClaims, point: str = "p", rival: str = "q"
+) -> tuple[float | None, float | None]:
     return duels.dominated(point, rival), duels.ahead(point, rival)
 
 
 def fought(
     mine: Mapping[str, Axis], theirs: Mapping[str, Axis]
 ) -> tuple[float | None, float | None]:
-    return asked(duel([Point("p", mine)], [Point("q", theirs)]))
+    return asked(claim_pairs([Point("p", mine)], [Point("q", theirs)]))
 
 
 def test_a_point_that_is_worse_everywhere_is_dominated() -> None:
@@ -115,7 +117,7 @@ def test_a_pair_with_an_axis_on_one_side_only_is_undecidable(
 def test_an_axis_that_neither_has_is_none_of_theirs() -> None:
     p, q = point("p", a=run(9.0)), point("q", a=run(0.0))
     third = point("r", a=run(0.0), b=run(0.0))
-    duels = duel([p, q, third], [p, q, third])
+    duels = claim_pairs([p, q, third], [p, q, third])
     assert asked(duels) == fought({"a": run(9.0)}, {"a": run(0.0)})
     assert asked(duels, "p", "r") == (None, None)
 
@@ -133,15 +135,15 @@ def test_dropping_the_missing_axis_would_condemn_an_unchanged_point() -> None:
 
 
 def test_unknown_cases_and_the_case_itself_are_undecidable() -> None:
-    duels = duel([point("p", a=run(9.0))], [point("p", a=run(0.0))])
+    duels = claim_pairs([point("p", a=run(9.0))], [point("p", a=run(0.0))])
     assert asked(duels, "p", "p") == (None, None)
     assert asked(duels, "p", "nobody") == (None, None)
     assert asked(duels, "nobody", "p") == (None, None)
 
 
 def test_an_empty_front_has_no_duels() -> None:
-    assert asked(duel([], [])) == (None, None)
-    assert asked(duel([point("p", a=run(0.0))], [])) == (None, None)
+    assert asked(claim_pairs([], [])) == (None, None)
+    assert asked(claim_pairs([point("p", a=run(0.0))], [])) == (None, None)
 
 
 def test_a_large_front_is_settled_at_once() -> None:
@@ -157,7 +159,7 @@ def test_a_large_front_is_settled_at_once() -> None:
         )
         for i in range(300)
     ]
-    duels = duel(front, front)
+    duels = claim_pairs(front, front)
     assert duels.p_dominated.shape == (300, 300)
     assert np.isnan(duels.p_dominated).sum() == 300  # each case against itself
 

@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from pytest_pareto.compare.stored import courses_of
-from pytest_pareto.model.baseline import Baseline, Course, MetricHistory, Moment, Revision, Session
+from pytest_pareto.model.baseline import (
+    Baseline,
+    LevelEntry,
+    LevelHistory,
+    MetricHistory,
+    Revision,
+    Session,
+)
 from pytest_pareto.model.metric import BUILT_IN
 from tests import sessions
 from tests.sessions import baseline, remembered
@@ -34,7 +41,7 @@ def past(*histories: MetricHistory | None) -> list[tuple[int, Revision, Baseline
     return read
 
 
-def course(*histories: MetricHistory | None) -> Course:
+def course(*histories: MetricHistory | None) -> LevelHistory:
     (found,) = courses_of(past(*histories))
     return found
 
@@ -44,7 +51,7 @@ def _built_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BUILT_IN, "device", sessions.DEVICE)
 
 
-def changes(moments: tuple[Moment, ...]) -> list[tuple[float | None, float | None]]:
+def changes(moments: tuple[LevelEntry, ...]) -> list[tuple[float | None, float | None]]:
     return [(m.since_before, m.since_first) for m in moments]
 
 

@@ -22,7 +22,7 @@ def forecast(sd: float = SMALL, *, session_sd: float = ABSENT, family: int = 1) 
     return Forecast(
         variance=sd**2,
         session_sd=session_sd,
-        doubt=NO_SPREAD,
+        adjustment_error=NO_SPREAD,
         baseline_runs=5,
         alpha=0.05,
         family=family,

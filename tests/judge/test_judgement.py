@@ -5,7 +5,7 @@ import pytest
 from pytest_pareto.judge.holm import correct_family
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import AlphaShares
-from pytest_pareto.model.verdict import CaseComparison, FrontDuels, Position, Verdict
+from pytest_pareto.model.verdict import CaseComparison, FrontClaims, Position, Verdict
 from tests.judge.conftest import judge_cases
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_session_failures_fail(case: "Case") -> None:
 def test_places_are_part_of_the_judgement(case: "Case", duels: Any) -> None:
     ids = frozenset("ab")
     now = duels(dominated_by={"a": {"b"}})
-    front = FrontDuels(ids, ids, duels(ahead_of={"a": {"b"}}), now, now)
+    front = FrontClaims(ids, ids, duels(ahead_of={"a": {"b"}}), now, now)
     judged = judge_cases(
         [case("a", latency=Outcome.WORSE), case("b", latency=Outcome.UNCHANGED)],
         duels={"f": front},

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from pytest_pareto.measure.asynchronous import (
-    Awaited,
+    AwaitedFunction,
     AwaitedStream,
     Wait,
-    all_items,
-    awaited_outside,
-    once,
+    await_once,
+    consume_async_stream,
+    run_in_greenlet,
 )
 from pytest_pareto.measure.loop import round_overhead_s
 from pytest_pareto.measure.measurement import measure_call
@@ -25,7 +25,7 @@ PLAN = LoopPlan(rounds=3, warmup=2)
 
 
 def _run(work: Callable[[Wait], Any]) -> Any:
-    return asyncio.run(awaited_outside(work))
+    return asyncio.run(run_in_greenlet(work))
 
 
 async def _double(number: int) -> int:
@@ -51,7 +51,7 @@ def test_arguments_and_results_are_gone_when_the_round_lets_go_of_them() -> None
         return _Counted()
 
     def work(wait: Wait) -> list[int]:
-        awaited, alive = Awaited(call, wait), []
+        awaited, alive = AwaitedFunction(call, wait), []
         for _ in range(3):
             argument = _Counted()
             result = awaited(argument)
@@ -76,7 +76,7 @@ class TestMeasuring:
 
         def work(wait: Wait) -> Any:
             return measure_call(
-                Awaited(call, wait),
+                AwaitedFunction(call, wait),
                 (),
                 {},
                 meters=[SteadyMeter(lambda: None)],
@@ -98,7 +98,7 @@ class TestMeasuring:
                 raise RuntimeError("out of memory")
 
         def work(wait: Wait) -> Any:
-            awaited = Awaited(call, wait)
+            awaited = AwaitedFunction(call, wait)
             return measure_call(awaited, (), {}, meters=[SteadyMeter(lambda: None)], plan=PLAN)
 
         with pytest.raises(RuntimeError) as raised:
@@ -111,7 +111,7 @@ class TestMeasuring:
                 clock.advance(1e-3)
                 return wait(call)
 
-            calls = Calls(Awaited(_double, costly), lambda: ((), {}), clock=clock)
+            calls = Calls(AwaitedFunction(_double, costly), lambda: ((), {}), clock=clock)
             return round_overhead_s(calls)
 
         assert _run(work) == pytest.approx(1e-3)
@@ -127,7 +127,9 @@ class TestMeasuring:
             return a @ a
 
         def work(wait: Wait) -> Any:
-            return measure_call(Awaited(call, wait), (), {}, meters=[WorkMeter()], plan=PLAN)
+            return measure_call(
+                AwaitedFunction(call, wait), (), {}, meters=[WorkMeter()], plan=PLAN
+            )
 
         _, (flops,) = _run(work)
         assert flops.values == (2 * 4**3,)
@@ -151,7 +153,7 @@ class TestStreams:
             return Stream(AwaitedStream(function, wait))(3)
 
         assert _run(work) == [0, 1, 2]
-        assert asyncio.run(all_items(function, (3,), {}, None, None)) == [0, 1, 2]
+        assert asyncio.run(consume_async_stream(function, (3,), {}, None, None)) == [0, 1, 2]
 
     def test_one_that_was_handed_out_before_is_a_mistake(self) -> None:
         class Shared:
@@ -185,8 +187,8 @@ class TestStreams:
 
         async def test() -> list[int]:
             if not measured:
-                return await all_items(endless, (), {}, None, 3)
-            return await awaited_outside(
+                return await consume_async_stream(endless, (), {}, None, 3)
+            return await run_in_greenlet(
                 lambda wait: Stream(AwaitedStream(endless, wait), most=3)()
             )
 
@@ -201,8 +203,8 @@ class TestStreams:
 
         async def test() -> list[int]:
             if not measured:
-                return await all_items(breaks, (), {}, None, None)
-            return await awaited_outside(lambda wait: Stream(AwaitedStream(breaks, wait))())
+                return await consume_async_stream(breaks, (), {}, None, None)
+            return await run_in_greenlet(lambda wait: Stream(AwaitedStream(breaks, wait))())
 
         with pytest.raises(ValueError, match="mine") as raised:
             asyncio.run(test())
@@ -219,8 +221,8 @@ class TestStreams:
 
         async def test() -> list[int]:
             if not measured:
-                return await all_items(endless, (), {}, None, 2)
-            return await awaited_outside(
+                return await consume_async_stream(endless, (), {}, None, 2)
+            return await run_in_greenlet(
                 lambda wait: Stream(AwaitedStream(endless, wait), most=2)()
             )
 
@@ -233,13 +235,13 @@ class TestStreams:
 
 class TestWithoutMeasuring:
     def test_a_call_is_awaited_once(self) -> None:
-        assert asyncio.run(once(_double, (4,), {}, None)) == 8
-        assert asyncio.run(once(_double, (), {}, lambda: (5,))) == 10
+        assert asyncio.run(await_once(_double, (4,), {}, None)) == 8
+        assert asyncio.run(await_once(_double, (), {}, lambda: (5,))) == 10
 
     def test_greenlet_is_not_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "greenlet", None)
-        assert asyncio.run(once(_double, (4,), {}, None)) == 8
-        assert asyncio.run(all_items(_numbers, (2,), {}, None, None)) == [0, 1]
+        assert asyncio.run(await_once(_double, (4,), {}, None)) == 8
+        assert asyncio.run(consume_async_stream(_numbers, (2,), {}, None, None)) == [0, 1]
 
 
 def _generator() -> Any:
@@ -257,9 +259,9 @@ def _generator() -> Any:
 )
 def test_what_cannot_be_awaited_is_refused(function: Any, message: str, measured: bool) -> None:
     call: Coroutine[Any, Any, Any] = (
-        awaited_outside(lambda wait: Awaited(function, wait)())
+        run_in_greenlet(lambda wait: AwaitedFunction(function, wait)())
         if measured
-        else once(function, (), {}, None)
+        else await_once(function, (), {}, None)
     )
     with pytest.raises(ParetoError, match=message):
         asyncio.run(call)
@@ -268,4 +270,4 @@ def test_what_cannot_be_awaited_is_refused(function: Any, message: str, measured
 @pytest.mark.parametrize("function", [_generator, lambda: _double(1)])
 def test_what_is_no_async_stream_is_refused(function: Any) -> None:
     with pytest.raises(ParetoError, match=r"came to a (generator|int), which is no async iterator"):
-        asyncio.run(all_items(function, (), {}, None, None))
+        asyncio.run(consume_async_stream(function, (), {}, None, None))

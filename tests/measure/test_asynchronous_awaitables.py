@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.asynchronous import Awaited, Wait, awaited_outside
+from pytest_pareto.measure.asynchronous import AwaitedFunction, Wait, run_in_greenlet
 from pytest_pareto.model.errors import ParetoError
 
 
 def _run(work: Callable[[Wait], Any]) -> Any:
-    return asyncio.run(awaited_outside(work))
+    return asyncio.run(run_in_greenlet(work))
 
 
 def _called(function: Callable[..., Awaitable[Any]], *args: object) -> Any:
-    return _run(lambda wait: Awaited(function, wait)(*args))
+    return _run(lambda wait: AwaitedFunction(function, wait)(*args))
 
 
 async def _double(number: int) -> int:
@@ -27,7 +27,7 @@ async def _double(number: int) -> int:
 
 def test_synchronous_work_awaits_as_often_as_it_likes() -> None:
     def work(wait: Wait) -> list[int]:
-        double = Awaited(_double, wait)
+        double = AwaitedFunction(_double, wait)
         return [double(1), double(2), double(3)]
 
     assert _run(work) == [2, 4, 6]
@@ -44,7 +44,7 @@ def test_the_call_runs_in_the_task_the_thread_and_the_context_of_the_test() -> N
 
     async def test() -> None:
         name.set("the test's")
-        await awaited_outside(lambda wait: Awaited(call, wait)())
+        await run_in_greenlet(lambda wait: AwaitedFunction(call, wait)())
         assert seen == [(asyncio.current_task(), threading.get_ident(), "the test's")]
         assert name.get() == "the call's"  # as after `await call()`
 
@@ -56,7 +56,7 @@ def test_setup_and_meters_see_the_tests_context_too() -> None:
 
     async def test() -> str:
         name.set("the test's")
-        return await awaited_outside(lambda _: name.get())
+        return await run_in_greenlet(lambda _: name.get())
 
     assert asyncio.run(test()) == "the test's"
 
@@ -76,7 +76,7 @@ def test_other_tasks_go_on_while_a_call_is_awaited() -> None:
                 await asyncio.sleep(0)
 
         other = asyncio.create_task(tick())
-        await awaited_outside(lambda wait: Awaited(call, wait)())
+        await run_in_greenlet(lambda wait: AwaitedFunction(call, wait)())
         other.cancel()
         return ticks
 
@@ -93,7 +93,7 @@ def test_an_exception_reaches_the_work_and_the_test_with_its_traceback() -> None
 
     def work(wait: Wait) -> None:
         try:
-            Awaited(users_function, wait)()
+            AwaitedFunction(users_function, wait)()
         except ValueError as caught:
             reported.append(caught)
             raise
@@ -109,7 +109,7 @@ def test_an_exception_reaches_the_work_and_the_test_with_its_traceback() -> None
 
 def test_an_exception_of_the_work_itself_ends_it() -> None:
     def work(wait: Wait) -> None:
-        Awaited(_double, wait)(1)
+        AwaitedFunction(_double, wait)(1)
         raise KeyError("meter")
 
     with pytest.raises(KeyError, match="meter"):
@@ -126,13 +126,13 @@ def test_a_cancelled_test_unwinds_the_work(late: bool) -> None:
     def work(wait: Wait) -> None:
         try:
             if late:
-                Awaited(_double, wait)(1)
-            Awaited(forever, wait)()
+                AwaitedFunction(_double, wait)(1)
+            AwaitedFunction(forever, wait)()
         finally:
             unwound.append(True)
 
     async def test() -> None:
-        task = asyncio.create_task(awaited_outside(work))
+        task = asyncio.create_task(run_in_greenlet(work))
         for _ in range(5):
             await asyncio.sleep(0)
         task.cancel()
@@ -140,7 +140,7 @@ def test_a_cancelled_test_unwinds_the_work(late: bool) -> None:
             await task
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
-                await awaited_outside(work)
+                await run_in_greenlet(work)
 
     asyncio.run(test())
     assert unwound == [True, True]

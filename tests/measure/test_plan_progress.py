@@ -9,7 +9,7 @@ from pytest_pareto.measure.loop import steady_rounds, warm_up
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters.latency import SteadyMeter
-from pytest_pareto.measure.plan import LoopPlan, Tell, Whereabouts
+from pytest_pareto.measure.plan import LoopPlan, LoopProgress, ProgressCallback
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY
 
 S = 1_000_000_000
@@ -28,7 +28,7 @@ class Clock:
         return self.now_ns
 
 
-def calls_of(clock: Clock, seconds: float, plan: LoopPlan, tell: Tell | None) -> Calls:
+def calls_of(clock: Clock, seconds: float, plan: LoopPlan, tell: ProgressCallback | None) -> Calls:
     def work() -> None:
         clock.calling = True
         clock.now_ns += round(seconds * S)
@@ -40,7 +40,7 @@ def calls_of(clock: Clock, seconds: float, plan: LoopPlan, tell: Tell | None) ->
 def test_between_calls_and_at_most_once_a_second() -> None:
     clock, reported = Clock(), []
 
-    def tell(where: Whereabouts) -> None:
+    def tell(where: LoopProgress) -> None:
         assert not clock.calling
         rest_s = None if where.rest_s is None else round(where.rest_s, 6)
         reported.append((clock.now_ns / S, replace(where, rest_s=rest_s)))
@@ -51,17 +51,19 @@ def test_between_calls_and_at_most_once_a_second() -> None:
     steady_rounds(calls)
     doing = "measuring latency and energy"
     assert reported == [
-        (0.0, Whereabouts("warming up")),
-        (pytest.approx(1.2), Whereabouts("warming up", 3, 4)),
-        (pytest.approx(1.6), Whereabouts(doing)),
-        (pytest.approx(2.4), Whereabouts(doing, 2, 10, 3.2)),
-        (pytest.approx(3.6), Whereabouts(doing, 5, 10, 2.0)),
-        (pytest.approx(4.8), Whereabouts(doing, 8, 10, 0.8)),
+        (0.0, LoopProgress("warming up")),
+        (pytest.approx(1.2), LoopProgress("warming up", 3, 4)),
+        (pytest.approx(1.6), LoopProgress(doing)),
+        (pytest.approx(2.4), LoopProgress(doing, 2, 10, 3.2)),
+        (pytest.approx(3.6), LoopProgress(doing, 5, 10, 2.0)),
+        (pytest.approx(4.8), LoopProgress(doing, 8, 10, 0.8)),
     ]
 
 
 @pytest.mark.parametrize("tell", [None, lambda _: None])
-def test_the_clock_is_read_equally_often_with_and_without_progress(tell: Tell | None) -> None:
+def test_the_clock_is_read_equally_often_with_and_without_progress(
+    tell: ProgressCallback | None,
+) -> None:
     """Reporting progress is not timed either: the readings are the same."""
     clock = Clock()
     calls = calls_of(clock, 0.4, LoopPlan(rounds=10, warmup=4), tell)
@@ -72,10 +74,10 @@ def test_the_clock_is_read_equally_often_with_and_without_progress(tell: Tell | 
     assert {each.wall_s for each in rounds} == {0.4}
 
 
-def slow(clock: Clock) -> Callable[[Whereabouts], None]:
+def slow(clock: Clock) -> Callable[[LoopProgress], None]:
     """Return a progress callback that takes a tenth of a second."""
 
-    def tell(_: Whereabouts) -> None:
+    def tell(_: LoopProgress) -> None:
         clock.now_ns += S // 10
 
     return tell
@@ -102,13 +104,13 @@ def test_progress_is_in_no_reading() -> None:
 
 
 def test_a_diagnostic_is_named_where_nothing_else_is_measured() -> None:
-    reported: list[Whereabouts] = []
+    reported: list[LoopProgress] = []
     calls = calls_of(Clock(), 1.0, LoopPlan(), reported.append)
     calls.begin((FLOPS,))
     assert reported == []  # only once a call is made for it: its meter may turn out to be absent
     calls.prepare()
     calls.prepare()
-    assert reported == [Whereabouts("measuring flops")]
+    assert reported == [LoopProgress("measuring flops")]
 
 
 @pytest.mark.parametrize(

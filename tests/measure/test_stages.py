@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.asynchronous import Awaited, AwaitedStream
+from pytest_pareto.measure.asynchronous import AwaitedFunction, AwaitedStream
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.plan import LoopPlan
@@ -137,7 +137,7 @@ class TestAround:
         function: Any = staged
         return {
             "stream": Stream(function),
-            "awaited": Awaited(function, wait),
+            "awaited": AwaitedFunction(function, wait),
             "awaited stream": Stream(AwaitedStream(function, wait)),
         }[kind]
 

@@ -7,10 +7,10 @@ from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
     Failure,
-    FrontDuels,
+    FrontClaims,
     Judgement,
     MetricResult,
-    NoDuels,
+    NoClaims,
     Place,
     Position,
     Verdict,
@@ -67,10 +67,10 @@ def test_a_case_verdict_is_of_its_case() -> None:
 
 
 def test_a_front_without_duels_claims_nothing() -> None:
-    duels = FrontDuels()
+    duels = FrontClaims()
     assert duels.old == duels.new == frozenset()
     for side in (duels.then, duels.across, duels.now):
-        assert isinstance(side, NoDuels)
+        assert isinstance(side, NoClaims)
         assert side.dominated("a", "b") is None
         assert side.ahead("a", "b") is None
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.outputs.folders import locked, remove
+from pytest_pareto.outputs.folders import locked, remove_folder
 
 
 def test_a_folder_is_renamed_before_it_is_removed(
@@ -16,7 +16,7 @@ def test_a_folder_is_renamed_before_it_is_removed(
     (folder / "image").write_text("")
     with monkeypatch.context() as killed:
         killed.setattr("shutil.rmtree", lambda path, **_: None)
-        remove(folder)
+        remove_folder(folder)
     assert not folder.exists()
     assert [path.name.startswith(".made-") for path in tmp_path.iterdir()] == [True]
     with locked(tmp_path):

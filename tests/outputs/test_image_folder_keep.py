@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pytest_pareto.outputs.image_folder import Keeper, read_albums
+from pytest_pareto.outputs.image_folder import OutputStore, read_albums
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)  # about 4.2 kB
 
 
 def test_each_evaluation_has_an_album(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, 10**6)
+    keeper = OutputStore(tmp_path, 10**6)
     for metrics, shade in ((["base"], 1), (["upscaled"], 2)):
         keeper.keep("t", "t", metrics)("a", Image.new("L", (2, 2), shade))
     albums = read_albums(tmp_path)
@@ -20,7 +20,7 @@ def test_each_evaluation_has_an_album(tmp_path: Path) -> None:
 
 
 def test_outputs_of_an_earlier_attempt_are_removed(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, 6_000)  # enough for one image
+    keeper = OutputStore(tmp_path, 6_000)  # enough for one image
     keeper.begin("t")
     keeper.keep("t", "t#x", ())("early", NOISE)
     keeper.keep("other", "other", ())("small", Image.new("L", (2, 2)))

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from pytest_pareto.outputs.side_by_side import Pair, Side, compose
+from pytest_pareto.outputs.side_by_side import Side, SidePair, compose
 
 GAP, CAPTION = 8, 68  # px; offsets of the images
 RNG = np.random.default_rng(0)
@@ -26,8 +26,8 @@ def save(tmp_path: Path) -> Save:
     return save_image
 
 
-def pair(before: Path | None, now: Path | None, sample: str = "seven/17") -> Pair:
-    return Pair("accuracy", 1, sample, Side(before, 1.0), Side(now, 0.25))
+def pair(before: Path | None, now: Path | None, sample: str = "seven/17") -> SidePair:
+    return SidePair("accuracy", 1, sample, Side(before, 1.0), Side(now, 0.25))
 
 
 @pytest.mark.parametrize(("size", "factor"), [(8, 32), (16, 16), (100, 2), (300, 1)])
@@ -75,11 +75,11 @@ def test_the_caption_has_the_sample_and_both_scores(save: Save) -> None:
     plain = np.asarray(compose(pair(file, file)))
     for other in (
         pair(file, file, "eight/17"),
-        Pair("psnr", 1, "seven/17", Side(file, 1.0), Side(file, 0.25)),
-        Pair("accuracy", 2, "seven/17", Side(file, 1.0), Side(file, 0.25)),
-        Pair("accuracy", 1, "seven/17", Side(file, 0.5), Side(file, 0.25)),
-        Pair("accuracy", 1, "seven/17", Side(file, 1.0), Side(file)),
-        Pair("accuracy", 1, "seven/17", Side(file, 1.0), Side(file, 0.25, clipped=True)),
+        SidePair("psnr", 1, "seven/17", Side(file, 1.0), Side(file, 0.25)),
+        SidePair("accuracy", 2, "seven/17", Side(file, 1.0), Side(file, 0.25)),
+        SidePair("accuracy", 1, "seven/17", Side(file, 0.5), Side(file, 0.25)),
+        SidePair("accuracy", 1, "seven/17", Side(file, 1.0), Side(file)),
+        SidePair("accuracy", 1, "seven/17", Side(file, 1.0), Side(file, 0.25, clipped=True)),
     ):
         drawn = np.asarray(compose(other))
         assert (drawn[CAPTION:] == plain[CAPTION:]).all()
@@ -95,7 +95,7 @@ def test_the_caption_has_the_sample_and_both_scores(save: Save) -> None:
     "0T.!\x1e\x1e\x1e\x1e[itt\xcf\xd0\u02cb\U00010000\U000fb47f\U000dbfd0"
 )  # a glyph that extends beyond its advance
 def test_any_id_fits_into_its_line(sample: str) -> None:
-    sheet = np.asarray(compose(Pair("m", 1, sample, Side(), Side())))
+    sheet = np.asarray(compose(SidePair("m", 1, sample, Side(), Side())))
     assert (sheet[:CAPTION, -GAP:] == 255).all()  # no text reaches the edge
     assert sheet.shape == (CAPTION + 256 + GAP, 2 * 256 + 3 * GAP, 3)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pytest_pareto.outputs.side_by_side import Pair, Side, write_artifacts
+from pytest_pareto.outputs.side_by_side import Side, SidePair, write_artifacts
 from tests.outputs.conftest import MakeAlbum
 
 
@@ -16,7 +16,7 @@ def image(make_album: MakeAlbum) -> Path:
 
 def test_there_is_a_picture_per_worst_sample(tmp_path: Path, image: Path) -> None:
     pairs = [
-        Pair(metric, rank, sample, Side(image, 1.0), Side(None, 0.0))
+        SidePair(metric, rank, sample, Side(image, 1.0), Side(None, 0.0))
         for metric in ("accuracy", "a/b\n..")
         for rank, sample in ((1, "cat"), (2, "../../\x1b"))
     ]
@@ -35,6 +35,6 @@ def test_there_is_a_picture_per_worst_sample(tmp_path: Path, image: Path) -> Non
 
 def test_the_folder_of_a_case_is_replaced_and_others_stay(tmp_path: Path, image: Path) -> None:
     for case, sample in (("a::t", "first"), ("b::t", "other"), ("a::t", "second")):
-        write_artifacts(tmp_path / "art", case, [Pair("m", 1, sample, Side(), Side(image))])
+        write_artifacts(tmp_path / "art", case, [SidePair("m", 1, sample, Side(), Side(image))])
     names = sorted(file.name for file in (tmp_path / "art").rglob("*.png"))
     assert names == ["1-other.png", "1-second.png"]

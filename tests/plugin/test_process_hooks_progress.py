@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pareto.measure.plan import Whereabouts
+from pytest_pareto.measure.plan import LoopProgress
 from pytest_pareto.plugin.progress import in_one_line, whereabouts_of
 from pytest_pareto.report.text import display_width
 from pytest_pareto.testing.scripted_meter import ScriptedClock
@@ -145,10 +145,10 @@ def told(seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (lambda: standing() / 1e3,),
     )
     with whereabouts_of(terminal, lambda: clock() / 1e3) as tell:
-        tell(Whereabouts("warming up", 2))
-        tell(Whereabouts("measuring latency and energy"))
-        tell(Whereabouts("measuring latency and energy", 4, 20, 31.0))
-        tell(Whereabouts("measuring flops", 5, None, 200.0))
+        tell(LoopProgress("warming up", 2))
+        tell(LoopProgress("measuring latency and energy"))
+        tell(LoopProgress("measuring latency and energy", 4, 20, 31.0))
+        tell(LoopProgress("measuring flops", 5, None, 200.0))
     return list(terminal.drawn)
 
 

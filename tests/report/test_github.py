@@ -17,7 +17,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.github import MAX_ANNOTATIONS, Spot, annotation_lines
+from pytest_pareto.report.github import MAX_ANNOTATIONS, SourceLocation, annotation_lines
 
 Run = tuple[Judgement, SessionFacts]
 COMMAND = re.compile(r"::(error|warning) ([^:]*)::(.*)")
@@ -33,7 +33,9 @@ def read(line: str) -> tuple[str, dict[str, str], str]:
 
 def test_the_worst_leads_at_its_line(failing_run: Run) -> None:
     worst = "test_sd.py::test_generate[int8-20]"
-    lines = annotation_lines(SessionReport(*failing_run), {worst: Spot("sub/test_sd.py", 12)})
+    lines = annotation_lines(
+        SessionReport(*failing_run), {worst: SourceLocation("sub/test_sd.py", 12)}
+    )
     commands = [read(line) for line in lines]
     assert [level for level, _, _ in commands] == ["error", "error", "warning"]
     assert commands[0][1] == {
@@ -95,7 +97,7 @@ def test_no_name_leaves_its_line_or_adds_a_property(name: str, why: str) -> None
     red = CaseVerdict(comparison, Verdict.DOMINATED, Place(Position.OFF), (why,))
     facts = SessionFacts("pareto_baselines/x", "x", 2, 10, 1, 1.0)
     report = SessionReport(Judgement((red,)), facts)
-    (line,) = annotation_lines(report, {red.case_id: Spot("a,b:c%/t.py", 3)})
+    (line,) = annotation_lines(report, {red.case_id: SourceLocation("a,b:c%/t.py", 3)})
     assert len(line.splitlines()) == 1
     _, properties, _ = read(line)
     assert set(properties) == {"file", "line", "title"}

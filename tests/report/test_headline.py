@@ -17,7 +17,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.headline import headline, resolution_texts, title
+from pytest_pareto.report.headline import headline, resolution_texts, section_title
 
 MakeCase = Callable[..., CaseVerdict]
 Compare = Callable[..., MetricResult]
@@ -108,9 +108,12 @@ def test_session_that_fails_without_a_case(
         "the session failed, none of 2 cases did",
         "2 unchanged",
     )
-    assert title(judgement) == "pareto: the session failed"
+    assert section_title(judgement) == "pareto: the session failed"
 
 
 def test_title(case: MakeCase) -> None:
-    assert title(Judgement((case("[a]", Verdict.WORSE, fails=("x",)),))) == "pareto: 1 case failed"
-    assert title(Judgement((case("[a]", Verdict.UNCHANGED),))) == "pareto"
+    assert (
+        section_title(Judgement((case("[a]", Verdict.WORSE, fails=("x",)),)))
+        == "pareto: 1 case failed"
+    )
+    assert section_title(Judgement((case("[a]", Verdict.UNCHANGED),))) == "pareto"

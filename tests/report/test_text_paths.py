@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.report.text import typed
+from pytest_pareto.report.text import relative_path
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from pytest_pareto.report.text import typed
     [("/a/b/c/d.py", "c/d.py"), ("/a/x", "../x"), ("/a/b", "."), ("/a/b/../b/e", "e")],
 )
 def test_path_is_relative_to_the_working_directory(path: str, spelled: str) -> None:
-    assert typed(Path(path), Path("/a/b")) == spelled
+    assert relative_path(Path(path), Path("/a/b")) == spelled
 
 
 def test_path_on_another_drive_stays_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,4 +21,4 @@ def test_path_on_another_drive_stays_absolute(monkeypatch: pytest.MonkeyPatch) -
         raise ValueError("path is on mount 'D:', start on mount 'C:'")
 
     monkeypatch.setattr(os.path, "relpath", relpath)
-    assert typed(Path("/a/b"), Path("/a")) == "/a/b"
+    assert relative_path(Path("/a/b"), Path("/a")) == "/a/b"

@@ -17,7 +17,7 @@ from pytest_pareto.runs import process
 from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
 from pytest_pareto.runs.leg_process import run_leg
 from pytest_pareto.runs.legs import Leg, Side, make_legs
-from pytest_pareto.runs.project import survey
+from pytest_pareto.runs.project import survey_project
 from pytest_pareto.runs.worktree import check_out
 
 
@@ -180,7 +180,7 @@ def compare(repository: Repository, tmp_path: Path) -> Iterator[Compare]:
         ) -> Comparison:
             candidate, commit = repository.tree, repository.resolve("HEAD~1")
             worktree = stack.enter_context(check_out(candidate, commit, links))
-            project = survey(candidate, worktree, tests, path=path, modules=modules or {})
+            project = survey_project(candidate, worktree, tests, path=path, modules=modules or {})
             legs = make_legs(candidate, worktree, project, tests_of=tests_of, cwd=cwd)
             return Comparison(legs, runs)
 

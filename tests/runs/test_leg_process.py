@@ -108,7 +108,7 @@ import sys, tempfile
 from pathlib import Path
 from pytest_pareto.runs.leg_process import run_leg
 from pytest_pareto.runs.legs import Side, make_legs
-from pytest_pareto.runs.project import survey
+from pytest_pareto.runs.project import survey_project
 from pytest_pareto.runs.git import open_tree, resolve
 from pytest_pareto.runs.worktree import check_out
 
@@ -118,7 +118,7 @@ with (
     tempfile.TemporaryDirectory() as folder,
     check_out(tree, resolve(tree, "HEAD~1")) as worktree,
 ):
-    legs = make_legs(tree, worktree, survey(tree, worktree, []))
+    legs = make_legs(tree, worktree, survey_project(tree, worktree, []))
     run_leg(
         legs[Side.REF],
         lambda lines: [sys.executable, "-c", code, str(lines)],

@@ -3,33 +3,35 @@ from itertools import pairwise
 
 import pytest
 
-from pytest_pareto.runs.leg_process import turns
+from pytest_pareto.runs.leg_process import run_order
 from pytest_pareto.runs.legs import Side
 
 LETTER = {Side.REF: "A", Side.CANDIDATE: "B"}
 
 
 def letters(blocks: int, after: int = 0) -> str:
-    return "".join(LETTER[turn.side] for turn in turns(blocks, after=after) if not turn.is_warm_up)
+    return "".join(
+        LETTER[turn.side] for turn in run_order(blocks, after=after) if not turn.is_warm_up
+    )
 
 
 def test_blocks_mirror_each_other() -> None:
     assert letters(4) == "ABBABAABABBABAAB"
-    assert [turn.block for turn in turns(2)] == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
+    assert [turn.block for turn in run_order(2)] == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
 
 
 def test_each_leg_warms_up_once_before_the_first_block() -> None:
-    assert [turn.side for turn in turns(3) if turn.is_warm_up] == [Side.REF, Side.CANDIDATE]
-    assert [turn.is_warm_up for turn in turns(1)] == [True, True, False, False, False, False]
+    assert [turn.side for turn in run_order(3) if turn.is_warm_up] == [Side.REF, Side.CANDIDATE]
+    assert [turn.is_warm_up for turn in run_order(1)] == [True, True, False, False, False, False]
 
 
 def test_more_blocks_continue_the_numbering() -> None:
     assert letters(2) + letters(3, after=2) == letters(5)
-    assert not any(turn.is_warm_up for turn in turns(3, after=2))
+    assert not any(turn.is_warm_up for turn in run_order(3, after=2))
 
 
 def test_no_blocks_give_no_runs() -> None:
-    assert list(turns(0)) == []
+    assert list(run_order(0)) == []
 
 
 @pytest.mark.parametrize("blocks", [2, 4, 6, 10])

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from pytest_pareto.runs.git import Tree, open_tree
-from pytest_pareto.runs.project import Project, code_names, dotted_name, survey
+from pytest_pareto.runs.project import Project, code_names, dotted_name, survey_project
 from pytest_pareto.runs.worktree import check_out
 from tests.runs.conftest import Repository
 
@@ -23,7 +23,7 @@ def survey_head(
     candidate = tree or repository.tree
     with check_out(candidate, repository.resolve("HEAD~1")) as worktree:
         files = [candidate.top / test for test in tests]
-        return survey(candidate, worktree, files, path=path, modules=modules or {})
+        return survey_project(candidate, worktree, files, path=path, modules=modules or {})
 
 
 # Names
@@ -132,7 +132,9 @@ def test_initialised_submodules_are_included(submodule: Repository) -> None:
     with check_out(submodule.tree, submodule.resolve("HEAD~1")) as worktree:
 
         def names() -> frozenset[str]:
-            return survey(submodule.tree, worktree, [], path=[str(library)], modules={}).names
+            return survey_project(
+                submodule.tree, worktree, [], path=[str(library)], modules={}
+            ).names
 
         assert "libpkg" in names()
         Repository(worktree.top).git("submodule", "--quiet", "update", "--init")

@@ -3,7 +3,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.project import survey
+from pytest_pareto.runs.project import survey_project
 from pytest_pareto.runs.worktree import check_out, refuse_missing_content, refuse_unbuilt
 from tests.runs.conftest import Repository
 
@@ -83,7 +83,7 @@ def test_a_build_in_place_needs_a_set_up_command(repository: Repository, binary:
     repository.commit({".gitignore": "*.so\n*.pyd\n"})
     repository.write({binary: ""})
     with check_out(repository.tree, repository.resolve("HEAD")) as worktree:
-        project = survey(repository.tree, worktree, [], path=[], modules={})
+        project = survey_project(repository.tree, worktree, [], path=[], modules={})
         with pytest.raises(ParetoError, match=f"{binary} was built .*pareto_against_setup = "):
             refuse_unbuilt(repository.tree, worktree, project)
         (worktree.top / binary).parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +96,6 @@ def test_binaries_outside_the_project_are_ignored(repository: Repository) -> Non
     elsewhere = ["build/lib/mypkg/_fast.so", "tests/a.so", "venv/lib/a.so", "mypkg/.cache/a.so"]
     repository.write(dict.fromkeys(elsewhere, ""))
     with check_out(repository.tree, repository.resolve("HEAD")) as worktree:
-        project = survey(repository.tree, worktree, [], path=[], modules={})
+        project = survey_project(repository.tree, worktree, [], path=[], modules={})
         assert project.ground == {PurePosixPath("tests")}
         refuse_unbuilt(repository.tree, worktree, project)

@@ -11,7 +11,7 @@ from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.stats.ancova import Adjusted, Unadjusted, adjust
-from pytest_pareto.stats.contrast import CERTAIN
+from pytest_pareto.stats.contrast import NO_ADJUSTMENT
 
 MOOD_SD, REST_SD = 0.04, 0.016
 Logs = np.typing.NDArray[np.float64]
@@ -36,7 +36,7 @@ def changed(adjusted: Adjusted, tolerance: float, session_spread: float = 0.0) -
         tolerance=tolerance,
         alpha=0.05,
         session_spread=session_spread,
-        doubt=adjusted.doubt,
+        adjustment_error=adjusted.adjustment_error,
     )
 
 
@@ -84,15 +84,17 @@ def test_a_change_of_the_code_remains() -> None:
 
 
 def test_the_error_of_the_slope_grows_with_the_shift() -> None:
-    def doubt(shift: float) -> float:
+    def adjustment_error(shift: float) -> float:
         rng = np.random.default_rng(5)
         past, now = draw(rng, 5, slope=0.9), draw(rng, 4, slope=0.9, shift=shift)
         adjusted = adjust([past], now.runs, now.reference)
         assert isinstance(adjusted, Adjusted)
-        return math.sqrt(adjusted.doubt.variance.variance) / abs(math.log1p(adjusted.shift))
+        return math.sqrt(adjusted.adjustment_error.variance.variance) / abs(
+            math.log1p(adjusted.shift)
+        )
 
-    assert doubt(0.02) == pytest.approx(doubt(-0.06))
-    assert 0.25 < doubt(0.02) < math.hypot(0.25, 0.25)
+    assert adjustment_error(0.02) == pytest.approx(adjustment_error(-0.06))
+    assert 0.25 < adjustment_error(0.02) < math.hypot(0.25, 0.25)
 
 
 def test_the_slope_uses_one_degree_of_freedom() -> None:
@@ -100,7 +102,7 @@ def test_the_slope_uses_one_degree_of_freedom() -> None:
     adjusted = adjust([past], past.runs, past.reference)
     assert isinstance(adjusted, Adjusted)
     assert changed(adjusted, 0.0).df == pytest.approx(5 + 5 - 3)
-    assert changed(replace(adjusted, doubt=CERTAIN), 0.0).df == 5 + 5 - 2
+    assert changed(replace(adjusted, adjustment_error=NO_ADJUSTMENT), 0.0).df == 5 + 5 - 2
 
 
 @pytest.mark.parametrize(("shift", "word"), [(0.12, "slower"), (-0.12, "faster")])

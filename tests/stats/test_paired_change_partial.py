@@ -11,8 +11,8 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.run import Looks
 from pytest_pareto.stats import paired_change
-from pytest_pareto.stats.paired_change import ENOUGH, Collapse, barred
-from pytest_pareto.stats.sequential import decided
+from pytest_pareto.stats.paired_change import ENOUGH, Collapse, withheld_claims
+from pytest_pareto.stats.sequential import final_outcome
 
 Array = npt.NDArray[np.float64]
 IDS = tuple(map(str, range(1_000)))
@@ -41,7 +41,7 @@ def test_enough_samples_show_what_affects_one_in_twenty() -> None:
 
 @pytest.mark.parametrize("looks", [None, LAST])
 def test_nothing_is_withheld_at_the_last_look_or_without_looks(looks: Looks | None) -> None:
-    assert barred(guard(3), 20, looks) is None
+    assert withheld_claims(guard(3), 20, looks) is None
 
 
 @pytest.mark.parametrize(
@@ -56,15 +56,15 @@ def test_nothing_is_withheld_at_the_last_look_or_without_looks(looks: Looks | No
     ],
 )
 def test_withheld_claims(fell: int, rose: int, pairs: int, waits: str) -> None:
-    found = barred(guard(fell, rose), pairs, SECOND)
+    found = withheld_claims(guard(fell, rose), pairs, SECOND)
     assert waits == ("nothing" if found is None else "harm too" if found.harm else "a pass")
 
 
 def test_the_mean_is_withheld_without_a_guard_too() -> None:
-    found = barred(None, 40, SECOND)
+    found = withheld_claims(None, 40, SECOND)
     assert found is not None
     assert found.harm
-    assert barred(None, 80, SECOND) is None
+    assert withheld_claims(None, 80, SECOND) is None
 
 
 def sides(n: int = 200, noise: float = 0.0) -> tuple[Array, Array]:
@@ -126,7 +126,7 @@ def passed(draws: int, depth: float = 0.3) -> float:
     for _ in range(draws):
         before = rng.normal(0.8, 0.05, 200)
         after = before - depth * (rng.random(200) < 0.05)
-        found = (decided(compare(before, after, Looks(200, 5, at, 0))) for at in range(1, 6))
+        found = (final_outcome(compare(before, after, Looks(200, 5, at, 0))) for at in range(1, 6))
         outcome = next(filter(None, found), Outcome.INCONCLUSIVE)
         count += outcome in {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.BETTER}
     return count / draws

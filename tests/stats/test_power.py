@@ -9,7 +9,7 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import Better
-from pytest_pareto.stats.power import caught_at_once, detectable_in_two_stages
+from pytest_pareto.stats.power import detectable_in_one_stage, detectable_in_two_stages
 from pytest_pareto.stats.variance import Spread
 
 FAMILY = 20
@@ -52,14 +52,14 @@ def test_the_resolution_of_one_stage_is_not_enough_for_two() -> None:
 def test_two_stages_detect_less_than_either() -> None:
     screen, second = Spread(2e-4, 4.0), Spread(1e-4, 8.0)
     both = detectable_in_two_stages(screen, second, 0.05, shared_df=3.0)
-    assert both > caught_at_once(screen, 0.2)
-    assert both > caught_at_once(second, 0.05)
+    assert both > detectable_in_one_stage(screen, 0.2)
+    assert both > detectable_in_one_stage(second, 0.05)
 
 
 @pytest.mark.parametrize("df", [1.0, 3.0, math.inf])
 def test_an_exact_screen_leaves_the_confirmation(df: float) -> None:
     second = Spread(1e-4, df)
-    alone = caught_at_once(second, 0.01)
+    alone = detectable_in_one_stage(second, 0.01)
     both = detectable_in_two_stages(Spread(1e-12, df), second, 0.01, shared_df=df)
     assert both == pytest.approx(alone, rel=0.01)
 

@@ -12,7 +12,7 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.policy import LEAST_BLOCKS, MOST_BLOCKS
 from pytest_pareto.stats.contrast import Contrast
-from pytest_pareto.stats.power import blocks_for, what_settles
+from pytest_pareto.stats.power import blocks_for, settling_advice
 from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread
 
 
@@ -36,7 +36,7 @@ def undecided(
 
 
 def advice(contrast: Contrast, *, margin: float = 0.05, relative: bool = True) -> str:
-    return what_settles(contrast, margin, 0.05, relative=relative)
+    return settling_advice(contrast, margin, 0.05, relative=relative)
 
 
 def half_interval(contrast: Contrast, runs: int) -> float:

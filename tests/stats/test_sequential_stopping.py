@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.stats.sequential import decided
+from pytest_pareto.stats.sequential import final_outcome
 
 UNDECIDED = Change(
     estimate=0.0,
@@ -19,7 +19,7 @@ UNDECIDED = Change(
 
 
 def test_an_inconclusive_change_is_not_final() -> None:
-    assert decided(UNDECIDED) is None
+    assert final_outcome(UNDECIDED) is None
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_worse_is_final_by_bonferroni(
     p_worse: float, family: float, outcome: Outcome | None
 ) -> None:
     change = replace(UNDECIDED, low=0.06, high=0.2, p_worse=p_worse)
-    assert decided(change, family) is outcome
+    assert final_outcome(change, family) is outcome
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_worse_is_final_by_bonferroni(
 )
 def test_not_worse_is_final_without_correction(low: float, high: float, outcome: Outcome) -> None:
     change = replace(UNDECIDED, low=low, high=high, p_worse=0.99)
-    assert decided(change, 100.0) is outcome
+    assert final_outcome(change, 100.0) is outcome
 
 
 def test_a_flagged_collapse_is_not_final() -> None:
     """The mean is within the tolerance, and the guard alone, uncorrected, would be significant."""
     change = replace(UNDECIDED, low=-0.01, high=0.01, p_worse=0.03)
     assert change.corrected(0.3).outcome is Outcome.UNCHANGED
-    assert decided(change, 10.0) is None
-    assert decided(change, 1.0) is Outcome.WORSE
+    assert final_outcome(change, 10.0) is None
+    assert final_outcome(change, 1.0) is Outcome.WORSE

@@ -10,11 +10,11 @@ from pytest_pareto.stats.variance import (
     SessionValues,
     Spread,
     case_spread,
-    combined,
+    combine_variances,
     floored,
     level_of,
     on_working_scale,
-    shrunk,
+    shrink_to_prior,
     spread_between_runs,
     spread_between_sessions,
 )
@@ -93,26 +93,26 @@ def test_an_accepted_change_taken_for_a_session_effect_would_bias_the_estimate()
 
 
 def test_the_assumed_spread_weighs_as_much_as_eight_sessions() -> None:
-    assert shrunk(Spread(9.0, 8.0), 1.0) == Spread(5.0, 16.0)
-    assert shrunk(Spread(0.0, 0.0), 2.0) == Spread(4.0, 8.0)
+    assert shrink_to_prior(Spread(9.0, 8.0), 1.0) == Spread(5.0, 16.0)
+    assert shrink_to_prior(Spread(0.0, 0.0), 2.0) == Spread(4.0, 8.0)
 
 
 def test_within_one_session_there_is_no_session_spread() -> None:
-    assert shrunk(Spread(0.0, 0.0), 0.0) == NO_SPREAD
-    assert shrunk(Spread(9.0, 8.0), 0.0) == Spread(9.0, 8.0)
-    assert shrunk(Spread(9.0, 8.0), 1.0, trusted=False) == Spread(9.0, 8.0)
-    assert shrunk(Spread(0.0, 0.0), 2.0, trusted=False) == Spread(4.0, 8.0)
+    assert shrink_to_prior(Spread(0.0, 0.0), 0.0) == NO_SPREAD
+    assert shrink_to_prior(Spread(9.0, 8.0), 0.0) == Spread(9.0, 8.0)
+    assert shrink_to_prior(Spread(9.0, 8.0), 1.0, trusted=False) == Spread(9.0, 8.0)
+    assert shrink_to_prior(Spread(0.0, 0.0), 2.0, trusted=False) == Spread(4.0, 8.0)
 
 
 def test_variances_add_with_their_weights() -> None:
-    both = combined((Spread(2.0, 4.0), 0.5), (Spread(3.0, 6.0), 1.0))
+    both = combine_variances((Spread(2.0, 4.0), 0.5), (Spread(3.0, 6.0), 1.0))
     assert both.variance == pytest.approx(4.0)
     assert both.df == pytest.approx(16 / (1 / 4 + 9 / 6))
 
 
 def test_a_zero_variance_does_not_lower_the_degrees_of_freedom() -> None:
-    assert combined((Spread(2.0, 4.0), 1.0), (NO_SPREAD, 1.0)) == Spread(2.0, 4.0)
-    assert combined((NO_SPREAD, 1.0)) == Spread(0.0, math.inf)
+    assert combine_variances((Spread(2.0, 4.0), 1.0), (NO_SPREAD, 1.0)) == Spread(2.0, 4.0)
+    assert combine_variances((NO_SPREAD, 1.0)) == Spread(0.0, math.inf)
 
 
 @pytest.mark.parametrize("level", [1e-9, 1.0, 123456.7])

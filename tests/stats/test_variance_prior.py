@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import polygamma, stdtr
 
-from pytest_pareto.stats.variance import Spread, estimate_prior, inverse_trigamma, lend
+from pytest_pareto.stats.variance import Spread, estimate_prior, inverse_trigamma, moderated_spread
 
 
 def cases_of(rng: np.random.Generator, cases: int, df: float, nu: float, s2: float) -> list[Spread]:
@@ -67,16 +67,16 @@ def test_fewer_than_three_cases_give_no_prior(spreads: list[Spread]) -> None:
 
 
 def test_a_case_with_a_history_ignores_the_prior() -> None:
-    assert lend(Spread(1.0, 2.0), Spread(100.0, 50.0)) == Spread(1.0, 2.0)
+    assert moderated_spread(Spread(1.0, 2.0), Spread(100.0, 50.0)) == Spread(1.0, 2.0)
 
 
 def test_a_case_without_a_prior_keeps_its_own_spread() -> None:
-    assert lend(Spread(1.0, 1.0), None) == Spread(1.0, 1.0)
+    assert moderated_spread(Spread(1.0, 1.0), None) == Spread(1.0, 1.0)
 
 
 def test_a_case_without_history_is_moderated_by_weight() -> None:
-    assert lend(Spread(0.0, 0.0), Spread(4.0, 6.0)) == Spread(4.0, 6.0)
-    assert lend(Spread(8.0, 1.0), Spread(4.0, 3.0)) == Spread(5.0, 4.0)
+    assert moderated_spread(Spread(0.0, 0.0), Spread(4.0, 6.0)) == Spread(4.0, 6.0)
+    assert moderated_spread(Spread(8.0, 1.0), Spread(4.0, 3.0)) == Spread(5.0, 4.0)
 
 
 def _false_alarms(prior_of: Callable[[Sequence[Spread]], Spread | None]) -> float:

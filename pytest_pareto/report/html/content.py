@@ -19,7 +19,7 @@ from pytest_pareto.report.headline import (
     Header,
     build_header,
     common_lines,
-    title,
+    section_title,
     unchanged_resolutions,
     uncompared_lines,
     undecided_lines,
@@ -115,7 +115,7 @@ def build_page(report: SessionReport) -> Page:
     sections = build_sections(judgement)
     bill = build_bill(judgement.cases)
     return Page(
-        title=title(judgement),
+        title=section_title(judgement),
         header=build_header(judgement, facts),
         failures=tuple(_clean_lines(failure.text) for failure in judgement.failures),
         notices=tuple(map(clean, judgement.notices)),

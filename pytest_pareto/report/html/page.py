@@ -42,7 +42,7 @@ class Image:
 
 
 def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: str = "") -> str:
-    """Render a session as one HTML document in UTF-8 that makes no requests.
+    """Render a session as one HTML document in UTF-8 that makes no request.
 
     ``left_out`` is which images are not in it, and why.
     """

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_pareto.measure.meter import Calls, meter_pass
 from pytest_pareto.measure.meters.latency import SteadyMeter
-from pytest_pareto.measure.plan import Telling, Whereabouts
+from pytest_pareto.measure.plan import LoopProgress, ProgressReporter
 from pytest_pareto.model.run import Measurement
 
 if TYPE_CHECKING:
@@ -166,9 +166,9 @@ class TestProgress:
     """The progress text must not name energy where no value follows."""
 
     def reported(self, fake_torch: Any, calls_of: CallsOf, traced: str | None = None) -> list[str]:
-        reported: list[Whereabouts] = []
+        reported: list[LoopProgress] = []
         calls = calls_of(lambda: fake_torch.cuda.launch(0.08), warmup=1, rounds=1)
-        calls.telling = Telling(reported.append)
+        calls.progress_reporter = ProgressReporter(reported.append)
         _measure(calls, traced=traced)
         return list(dict.fromkeys(each.doing for each in reported))
 
