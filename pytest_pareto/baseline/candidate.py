@@ -17,7 +17,7 @@ from pytest_pareto.baseline.store import load, write
 from pytest_pareto.baseline.updates import Action, Edit, UpdateMode, plan_update
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.errors import BaselineError, ParetoError
+from pytest_pareto.model.errors import BaselineError, NewerSchemaError, ParetoError
 from pytest_pareto.model.session_record import Judged
 from pytest_pareto.model.verdict import CaseVerdict, Verdict
 
@@ -193,16 +193,12 @@ def read_candidate(folder: Path) -> Candidate:
 def _read(home: Path, text: str) -> Candidate:
     file = (home / OFFERS_FILE).as_posix()
     try:
-        schema = msgspec.json.decode(text, type=_Version).schema
-        if schema > _SCHEMA:
-            raise BaselineError(
-                f"{file}: schema {schema} was written by a newer pytest-pareto; upgrade it here"
-            )
+        _require_known_schema(text, file)
         about = msgspec.json.decode(text, type=_CandidateFile)
         content = load(home, about.hardware_key)
+    except NewerSchemaError:
+        raise
     except (msgspec.DecodeError, UnicodeError, ParetoError) as error:
-        if isinstance(error, BaselineError) and "newer" in str(error):
-            raise
         raise BaselineError(f"the candidate {file} cannot be used: {error}; {_RETRY}") from error
     for case_id, offer in about.offers.items():
         case = content.cases.get(case_id)
@@ -210,6 +206,14 @@ def _read(home: Path, text: str) -> Candidate:
             if change.action is not Action.DROP and (case is None or name not in case.metrics):
                 raise BaselineError(f"{file}: {case_id} lacks its entry of {name!r}; {_RETRY}")
     return Candidate(about.hardware_key, about.offers, content, about.refused, about.of)
+
+
+def _require_known_schema(text: str, file: str) -> None:
+    schema = msgspec.json.decode(text, type=_Version).schema
+    if schema > _SCHEMA:
+        raise NewerSchemaError(
+            f"{file}: schema {schema} was written by a newer pytest-pareto; upgrade it here"
+        )
 
 
 def _refuse_links(folder: Path, home: Path) -> None:

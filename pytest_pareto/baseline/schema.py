@@ -1,20 +1,26 @@
-"""What the files hold, by their own words; `wire` reads them.
+"""The forms of the baseline's files, and text validated against them.
 
-Text to the files' forms: validated, and every fault told with file and place.
+`parse` reads one file's JSON, `convert` checks a part of it against a form; every error names the
+file, the path of keys and what was expected there.
 """
 
 import json
 import math
-import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import msgspec
 
-from pytest_pareto.model.errors import BaselineError
+from pytest_pareto.model.errors import BaselineError, NewerSchemaError
 from pytest_pareto.model.metric import Better, Kind, Scope
-from pytest_pareto.model.strict_json import unique_keys
+from pytest_pareto.model.strict_json import (
+    JsonError,
+    MergeConflictError,
+    NewerVersionError,
+    read_object,
+    require_version,
+)
 
 SCHEMA = 1
 
@@ -89,7 +95,6 @@ _RECOVER = (
     "Restore it from git, or delete it with the files that go with it and record again with "
     "`pytest --pareto --pareto-update=all`."
 )
-_CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 _CHOICES: dict[str, type[StrEnum]] = {"better": Better, "kind": Kind, "scope": Scope}
 _T = TypeVar("_T")
 
@@ -101,31 +106,25 @@ def corrupt(file: str, place: str, problem: str) -> BaselineError:
 
 
 def parse(text: str, file: str) -> dict[str, object]:
-    """Read one file's JSON object of a schema that this version knows.
+    """Return the JSON object of one file, of a schema that this version knows.
 
-    Raises BaselineError on anything else. Nothing but JSON is read, nothing is executed.
+    Raises BaselineError for anything else. Nothing but JSON is read, nothing is executed.
     """
-    conflict = _CONFLICT.search(text)
-    if conflict is not None:
-        line = text.count("\n", 0, conflict.start()) + 1
-        raise BaselineError(
-            f"{file}: unresolved merge conflict at line {line}. Resolve it in git, "
-            "for example with `git checkout --ours` or `--theirs` on this file."
-        )
     try:
-        content = json.loads(text, object_pairs_hook=unique_keys)
-    except (ValueError, RecursionError) as error:
-        raise corrupt(file, "", f"not valid JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise corrupt(file, "", "expected one JSON object")
-    schema = content.get("schema")
-    if type(schema) is not int or schema < 1:
-        raise corrupt(file, "schema", f"expected a version number, got {schema!r}")
-    if schema > SCHEMA:
+        content = read_object(text, finite=False)  # `check_finite` names the place of a NaN
+        require_version(content, "schema", SCHEMA)
+    except MergeConflictError as conflict:
         raise BaselineError(
-            f"{file}: schema {schema} was written by a newer pytest-pareto; upgrade "
+            f"{file}: {conflict.problem}. Resolve it in git, "
+            "for example with `git checkout --ours` or `--theirs` on this file."
+        ) from conflict
+    except NewerVersionError as newer:
+        raise NewerSchemaError(
+            f"{file}: {newer.problem}; upgrade "
             f"pytest-pareto to read it (this version knows schemas up to {SCHEMA})."
-        )
+        ) from newer
+    except JsonError as fault:
+        raise corrupt(file, fault.place, fault.problem) from fault
     return content
 
 
@@ -160,19 +159,19 @@ def module_entries(text: str, file: str) -> dict[str, tuple[CaseEntry, dict[str,
 
 
 def check_finite(values: Iterable[float], file: str, place: str) -> None:
-    """Refuse NaN and infinity, which Python's JSON reader lets through."""
+    """Raise BaselineError for NaN and infinity, naming the place of the first."""
     for position, value in enumerate(values):
         if not math.isfinite(value):
             raise corrupt(file, f"{place}[{position}]", f"expected a finite number, got {value}")
 
 
 def key(name: str) -> str:
-    """Spell one step of a path of keys."""
+    """Return one step of a path of keys, as `["name"]`."""
     return f"[{json.dumps(name)}]"
 
 
 def metric_place(rest: str, name: str) -> str:
-    """Spell the path of one metric's line in a main file."""
+    """Return the path of one metric's line in a main file."""
     return f"cases{key(rest)}.metrics{key(name)}"
 
 

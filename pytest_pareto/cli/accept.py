@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_pareto.cli.console import CANNOT, Project, own_project, terminal_width, write_lines
+from pytest_pareto.cli.console import CANNOT, own_project, terminal_width, write_lines
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import require_text
 from pytest_pareto.report.next_steps import REASON
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_pareto.baseline.acceptance import Accepted
     from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
     from pytest_pareto.baseline.updates import Edit
+    from pytest_pareto.plugin.settings import Project
 
 
 _ACCEPT = """\
@@ -87,7 +88,7 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     if project is None:
         return CANNOT
     with naming_option("--baseline DIR"):
-        directory = _interleaved_baseline(asked.baseline, candidate, project)
+        directory = _baseline_of(asked.baseline, candidate, project)
         chosen = choose(candidate, asked.nodeids, project.root)
         before = load(directory, candidate.hardware_key)
         accepted = accept(before, candidate, chosen.changes, reason)
@@ -118,7 +119,7 @@ def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
     return CANNOT if nothing or (chosen.left_out and asked.nodeids) else 0
 
 
-def _interleaved_baseline(asked: Path | None, candidate: "Candidate", project: Project) -> Path:
+def _baseline_of(asked: Path | None, candidate: "Candidate", project: "Project") -> Path:
     """Return the folder to write: the one that was named, or the project's own."""
     from pytest_pareto.baseline.store import directory_exists  # noqa: PLC0415 - see above
 

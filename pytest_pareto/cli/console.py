@@ -9,13 +9,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.report.text import Line, Tone
+
+if TYPE_CHECKING:
+    from pytest_pareto.plugin.settings import Project
 
 _COLOURS = {Tone.RED: "31", Tone.GREEN: "32", Tone.YELLOW: "33", Tone.BOLD: "1"}
 _PLAIN = str.maketrans("−—–…→←↑↓×·µ±│└─●▁▂▃▄▅▆▇█∞", "---.><^vx.u~|+-o_.:-=+*#8")
@@ -80,37 +81,6 @@ def _encodable(text: str) -> str:
 CANNOT = 2
 INTERRUPTED = 130
 """As a shell tells of a command that SIGINT ended; pytest has a code of its own for that."""
-_OF_PYTEST = {
-    int(pytest.ExitCode.USAGE_ERROR): CANNOT,
-    int(pytest.ExitCode.NO_TESTS_COLLECTED): CANNOT,
-}
-
-
-def of_pytest(code: int) -> int:
-    """Return the exit code of a command that ended as pytest did."""
-    return _OF_PYTEST.get(int(code), int(code))
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """Where a project's root is, below which its node ids are, and its baseline."""
-
-    root: Path
-    baseline: Path
-
-
-class _Asking:
-    """Learns of a project's configuration where its baseline is, and lets no test be collected."""
-
-    project: Project | None = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        # Imported before pytest has taken it as a plugin, it would be one without rewriting.
-        from pytest_pareto.plugin.command_line import baseline_dir  # noqa: PLC0415 - see above
-
-        self.project = Project(config.rootpath, baseline_dir(config))
-        return 0
 
 
 def own_baseline() -> Path | None:
@@ -119,16 +89,9 @@ def own_baseline() -> Path | None:
     return None if project is None else project.baseline
 
 
-def own_project() -> Project | None:
-    """Find this project as pytest would; None where it refuses, and has said why.
+def own_project() -> "Project | None":
+    """Find this project as pytest would; None where it refuses, and has said why."""
+    # pytest takes a second to import, and most commands do without.
+    from pytest_pareto.plugin.settings import find_project  # noqa: PLC0415 - see above
 
-    Neither the project's conftest files nor its own options are needed for that.
-    """
-    asking = _Asking()
-    own = os.environ.pop("PYTEST_ADDOPTS", None)  # options are for sessions
-    try:
-        pytest.main(["--noconftest", "--override-ini=addopts="], plugins=[asking])
-    finally:
-        if own is not None:
-            os.environ["PYTEST_ADDOPTS"] = own
-    return asking.project
+    return find_project()

@@ -4,9 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
-from pytest_pareto.cli.console import CANNOT, of_pytest, own_baseline, terminal_width, write_lines
+from pytest_pareto.cli.console import CANNOT, own_baseline, terminal_width, write_lines
 from pytest_pareto.doctor.metric_text import render_metrics
 from pytest_pareto.judge.holm import holm
 
@@ -93,8 +91,10 @@ def _noise(asked: argparse.Namespace, arguments: Sequence[str]) -> int:
     if asked.hardware is not None:
         asked.refuse("--hardware is of --metrics: noise is measured on the machine at hand")
     runs = NOISE_RUNS if asked.runs is None else asked.runs
-    code = pytest.main([f"--pareto-noise={runs}", *arguments])
-    return of_pytest(code)
+    # pytest is the plugin's: see the contract "pytest stays at the edge".
+    from pytest_pareto.plugin.noise_runs import run_noise_study  # noqa: PLC0415 - see above
+
+    return run_noise_study(runs, arguments)
 
 
 def _metrics(folder: str, hardware: str | None) -> int:

@@ -100,9 +100,9 @@ class Stream(StagesForwarder):
         later = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         raise ParetoError(
             f"{function_name(self._function)}: the first call gave {self._first_stream.items} "
-            f"items and later ones {later}: what is measured is another stream than the test was handed. "
-            "Make a new stream in each call, and by setup= what a call uses up (an iterator, a "
-            "cache); where its length is drawn, fix it"
+            f"items and later ones {later}: what is measured is another stream than the test was "
+            "handed. Make a new stream in each call, and by setup= what a call uses up (an "
+            "iterator, a cache); where its length is drawn, fix it"
         )
 
     def _record(self, consumed: ConsumedStream) -> None:

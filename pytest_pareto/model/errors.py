@@ -17,6 +17,10 @@ class BaselineError(ParetoError):
     """A baseline file that cannot be read or written; the message names file, place and fix."""
 
 
+class NewerSchemaError(BaselineError):
+    """A baseline file that a newer version of this package wrote."""
+
+
 class PlaceError(BaselineError):
     """A folder that cannot be the baseline's, so that another one has to be chosen."""
 

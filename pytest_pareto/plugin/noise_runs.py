@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 import pytest
 
@@ -93,3 +93,14 @@ class NoiseSession:
             terminalreporter.section("pareto: the noise of this machine", sep="=")
         for line in lines:
             terminalreporter.write_line(line.text, **dict.fromkeys(line.markup, True))
+
+
+CANNOT = 2
+"""The exit code of a command of ours that could not do its work."""
+
+
+def run_noise_study(runs: int, arguments: Sequence[str]) -> int:
+    """Run pytest for `pytest-pareto doctor --noise`, and return the command's exit code."""
+    code = int(pytest.main([f"--pareto-noise={runs}", *arguments]))
+    refused = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return CANNOT if code in refused else code

@@ -190,3 +190,38 @@ def load_past(settings: Settings, hardware_key: str) -> Past:
     folder = settings.anchor_dir
     anchor = load_anchor(folder, hardware_key) if folder is not None else None
     return Past(load(settings.baseline_dir, hardware_key), anchor)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The root of a project, to which its node ids are relative, and the folder of its baseline."""
+
+    root: Path
+    baseline: Path
+
+
+class _ProjectProbe:
+    """Takes the project from pytest's configuration; no test is collected."""
+
+    project: Project | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        self.project = Project(config.rootpath, baseline_dir(config))
+        return 0
+
+
+def find_project() -> Project | None:
+    """Return the project of the current folder as pytest finds it.
+
+    None where pytest refuses, with a message of its own. Neither the project's conftest files nor
+    its own options are needed for that.
+    """
+    probe = _ProjectProbe()
+    own = os.environ.pop("PYTEST_ADDOPTS", None)  # options are for sessions
+    try:
+        pytest.main(["--noconftest", "--override-ini=addopts="], plugins=[probe])
+    finally:
+        if own is not None:
+            os.environ["PYTEST_ADDOPTS"] = own
+    return probe.project

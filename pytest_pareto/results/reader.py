@@ -17,7 +17,13 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric, parse_budget
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.session_record import SessionRecord
-from pytest_pareto.model.strict_json import unique_keys
+from pytest_pareto.model.strict_json import (
+    JsonError,
+    NewerVersionError,
+    NoObjectError,
+    read_object,
+    require_version,
+)
 from pytest_pareto.model.verdict import Failure
 from pytest_pareto.results.json_schema import (
     FORMAT,
@@ -71,27 +77,22 @@ def load_record(path: Path) -> tuple[ResultsFile, SessionRecord]:
 def decode(text: str, file: str) -> ResultsFile:
     """Read the text of a file that messages call ``file``; raises ParetoError as `load` does."""
     try:
-        content = json.loads(
-            text,
-            object_pairs_hook=unique_keys,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
-    except (ValueError, RecursionError) as error:
-        raise ParetoError(f"{file}: not valid JSON ({error}). {_WAY_OUT}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        content = read_object(text)
+    except NoObjectError as fault:
+        raise _no_results(file) from fault
+    except JsonError as fault:
+        raise ParetoError(f"{file}: {fault.problem}. {_WAY_OUT}") from fault
+    if content.get("format") != FORMAT:
+        raise _no_results(file)
+    try:
+        require_version(content, "version", VERSION)
+    except NewerVersionError as newer:
         raise ParetoError(
-            f'{file}: no results of pytest-pareto: expected "format": "{FORMAT}". '
-            "`pytest --pareto --pareto-json PATH` writes such a file."
-        )
-    version = content.get("version")
-    if type(version) is not int or version < 1:
-        raise _corrupt(file, "version", f"expected a version number, got {version!r}")
-    if version > VERSION:
-        raise ParetoError(
-            f"{file} at version: {version} was written by a newer pytest-pareto; upgrade "
+            f"{file} at version: {newer.version} was written by a newer pytest-pareto; upgrade "
             f"pytest-pareto to read it (this version knows versions up to {VERSION})."
-        )
+        ) from newer
+    except JsonError as fault:
+        raise _corrupt(file, fault.place, fault.problem) from fault
     try:
         return msgspec.convert(content, ResultsFile)
     except msgspec.ValidationError as error:
@@ -113,20 +114,16 @@ def _text(path: Path) -> str:
         raise ParetoError(f"{path.as_posix()}: cannot be read ({error.strerror})") from error
 
 
+def _no_results(file: str) -> ParetoError:
+    return ParetoError(
+        f'{file}: no results of pytest-pareto: expected "format": "{FORMAT}". '
+        "`pytest --pareto --pareto-json PATH` writes such a file."
+    )
+
+
 def _corrupt(file: str, place: str, problem: str) -> ParetoError:
     where = f" at {place}" if place else ""
     return ParetoError(f"{file}{where}: {problem}. {_WAY_OUT}")
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError(f"{digits} is beyond every float")
-    return number
 
 
 def _safe(content: object) -> object:
