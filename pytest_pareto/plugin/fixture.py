@@ -15,7 +15,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast
 
 import pytest
 
@@ -34,8 +34,7 @@ from pytest_pareto.plugin.record import read_outputs, score_measurement
 from pytest_pareto.plugin.recorder import KEEPER, MEASURED, METERS, RECORDER, Recorder
 
 if TYPE_CHECKING:
-    from pytest_pareto.scoring.batches import Executor
-    from pytest_pareto.scoring.evaluation import Evaluation
+    from pytest_pareto.scoring.evaluation import Evaluation, EvaluationRequest
 
 
 class Scores:
@@ -86,30 +85,19 @@ class Scores:
         except ParetoError as error:
             raise error.with_traceback(None) from None
 
-    def evaluate(  # noqa: PLR0913  (each is one thing that users say)
+    def evaluate(
         self,
         generate: Callable[..., object],
         samples: Any,
-        *,
-        metrics: Mapping[str, object],
-        ids: Any = None,
-        targets: Any = None,
-        batch_size: int = 1,
-        seeds: Any = None,
-        executor: "Executor | None" = None,
-        stop: str | None = None,
-        keep_outputs: bool = False,
+        **request: "Unpack[EvaluationRequest]",
     ) -> "Evaluation":
         """Generate from samples in batches, score each output, and record the scores.
 
         ``generate(batch)`` returns an output per sample; a parameter ``generator`` gets a list
         of torch generators, one per sample, a parameter ``seeds`` a list of ints, so that the
-        batch size changes no pair. ``metrics`` maps names to functions ``(output, target)``,
-        to torchmetrics objects, or to a `Score` of one of these, which says the rest. ``ids``
-        name samples that do not name themselves, ``targets`` are what outputs are scored
-        against (default: the samples). ``seeds`` is a number of seeds per sample, whose scores
-        are averaged, or the seeds themselves. ``executor`` runs batches elsewhere.
-        ``stop="decided"`` ends the evaluation as soon as its verdict is decided.
+        batch size changes no pair. The keyword arguments are those of `EvaluationRequest`:
+        ``metrics``, and if need be ``ids``, ``targets``, ``batch_size``, ``seeds``,
+        ``executor``, ``stop`` and ``keep_outputs``.
 
         Raises ParetoError, before anything is generated, where arguments cannot be used. A
         metric that fails is recorded as broken, and raises where nothing is recorded.
@@ -119,18 +107,7 @@ class Scores:
         from pytest_pareto.scoring.evaluation import plan_evaluation
 
         try:
-            plan = plan_evaluation(
-                generate,
-                samples,
-                metrics=metrics,
-                ids=ids,
-                targets=targets,
-                batch_size=batch_size,
-                seeds=seeds,
-                executor=executor,
-                stop=stop,
-                keep_outputs=keep_outputs,
-            )
+            plan = plan_evaluation(generate, samples, request)
             return evaluate_case(self._recorder, self._options.name, plan)
         except ParetoError as error:
             raise error.with_traceback(None) from error.__cause__

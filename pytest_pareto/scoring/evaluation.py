@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from statistics import fmean
-from typing import Any, cast
+from typing import Any, Required, TypedDict, Unpack, cast
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric
@@ -131,61 +131,61 @@ class EvaluationPlan:
         return replace(self, scorers=tuple(scorer.under(policy) for scorer in self.scorers))
 
 
-def evaluate(  # noqa: PLR0913  (each is an argument of the public API)
+class EvaluationRequest(TypedDict, total=False):
+    """The keyword arguments of an evaluation.
+
+    ``metrics`` maps names to functions ``(output, target)``, to torchmetrics objects, or to a
+    `Score` of one of these. ``ids`` name samples that do not name themselves, ``targets`` are what
+    outputs are scored against (default: the samples). ``batch_size`` is 1 unless given. ``seeds``
+    is a number of seeds per sample, whose scores are averaged, or the seeds themselves.
+    ``executor`` runs batches elsewhere. ``stop="decided"`` ends the evaluation as soon as its
+    verdict is decided. ``keep_outputs`` keeps every output in the result.
+    """
+
+    metrics: Required[Mapping[str, object]]
+    ids: Any
+    targets: Any
+    batch_size: int
+    seeds: Any
+    executor: Executor | None
+    stop: str | None
+    keep_outputs: bool
+
+
+def evaluate(
     generate: Callable[..., object],
     samples: Any,
     *,
-    metrics: Mapping[str, object],
-    ids: Any = None,
-    targets: Any = None,
-    batch_size: int = 1,
-    seeds: Any = None,
-    executor: Executor | None = None,
-    stop: str | None = None,
-    keep_outputs: bool = False,
     decide: Decide | None = None,
     keep: Keep | None = None,
     progress: Progress | None = None,
+    **request: Unpack[EvaluationRequest],
 ) -> Evaluation:
     """Generate from samples and score the outputs, without pytest.
 
-    ``decide``, ``keep`` and ``progress`` are those of `run_evaluation`; all other arguments are
-    those of ``pareto.evaluate``. Metrics that fail do not raise: they are in ``failures``, and
+    ``decide``, ``keep`` and ``progress`` are those of `run_evaluation`, the ``request`` is that
+    of `EvaluationRequest`. Metrics that fail do not raise: they are in ``failures``, and
     `Evaluation.check` raises for them. Raises ParetoError, before anything is generated, where
     the arguments cannot be used.
     """
-    plan = plan_evaluation(
-        generate,
-        samples,
-        metrics=metrics,
-        ids=ids,
-        targets=targets,
-        batch_size=batch_size,
-        seeds=seeds,
-        executor=executor,
-        stop=stop,
-        keep_outputs=keep_outputs,
-    )
+    plan = plan_evaluation(generate, samples, request)
     return run_evaluation(plan, decide=decide, keep=keep, progress=progress)
 
 
-def plan_evaluation(  # noqa: PLR0913  (each is an argument of the public API)
-    generate: Callable[..., object],
-    samples: Any,
-    *,
-    metrics: Mapping[str, object],
-    ids: Any = None,
-    targets: Any = None,
-    batch_size: int = 1,
-    seeds: Any = None,
-    executor: Executor | None = None,
-    stop: str | None = None,
-    keep_outputs: bool = False,
+def plan_evaluation(
+    generate: Callable[..., object], samples: Any, request: EvaluationRequest
 ) -> EvaluationPlan:
-    """Check the arguments of `evaluate` before anything is generated, and return the plan.
+    """Check a request before anything is generated, and return the plan of its evaluation.
 
-    Raises ParetoError where an argument cannot be used, or where arguments do not match.
+    Raises ParetoError where an argument cannot be used, or where arguments do not match, and
+    TypeError for an argument that there is not.
     """
+    unknown = sorted(request.keys() - EvaluationRequest.__annotations__.keys())
+    if unknown or "metrics" not in request:
+        what = f"takes no argument {unknown[0]!r}" if unknown else "needs the argument 'metrics'"
+        raise TypeError(f"evaluate {what}")
+    seeds, executor, stop = request.get("seeds"), request.get("executor"), request.get("stop")
+    batch_size = request.get("batch_size", 1)
     _check_batch_size(batch_size)
     if stop not in (None, DECIDED):
         raise ParetoError(f"stop takes None or {DECIDED!r}, not {stop!r}")
@@ -196,12 +196,12 @@ def plan_evaluation(  # noqa: PLR0913  (each is an argument of the public API)
         )
     return EvaluationPlan(
         read_generate(generate, seeds=seeds),
-        read_samples(samples, ids=ids, targets=targets, seeds=seeds),
-        read_scorers(metrics),
+        read_samples(samples, ids=request.get("ids"), targets=request.get("targets"), seeds=seeds),
+        read_scorers(request["metrics"]),
         batch_size,
         executor,
         stop is not None,
-        keep_outputs,
+        request.get("keep_outputs", False),
     )
 
 

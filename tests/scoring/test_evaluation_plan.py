@@ -45,14 +45,20 @@ def test_generate_must_be_callable() -> None:
         evaluate(4, IDS, metrics=FIRST)  # type: ignore[arg-type]  # wrong on purpose
 
 
+@pytest.mark.parametrize("request_", [{"metrics": FIRST, "batchsize": 2}, {"ids": IDS}])
+def test_an_unknown_or_lacking_argument_is_a_type_error(request_: Any) -> None:
+    with pytest.raises(TypeError, match=r"evaluate (takes no argument 'batchsize'|needs the)"):
+        evaluate(never, IDS, **request_)
+
+
 def test_valid_arguments_give_a_plan() -> None:
-    plan = plan_evaluation(never, IDS, metrics=FIRST, stop="decided")
+    plan = plan_evaluation(never, IDS, {"metrics": FIRST, "stop": "decided"})
     assert [metric.name for metric in plan.metrics] == ["first"]
     assert (plan.stops, plan.batch_size, plan.executor, len(plan.samples)) == (True, 1, None, 2)
 
 
 def test_a_policy_applies_to_every_metric() -> None:
-    plan = plan_evaluation(never, IDS, metrics=FIRST)
+    plan = plan_evaluation(never, IDS, {"metrics": FIRST})
     assert plan.metrics[0].tolerance != 0.25
     assert plan.under(lambda metric: replace(metric, tolerance=0.25)).metrics[0].tolerance == 0.25
 
@@ -65,6 +71,6 @@ def test_a_set_metric_that_gates_needs_all_samples(
     gates: bool, budgeted: tuple[str, ...], needed: bool
 ) -> None:
     fid = Score(never, better="lower", over="set", features=first)
-    plan = plan_evaluation(never, IDS, metrics={**FIRST, "fid": fid})
+    plan = plan_evaluation(never, IDS, {"metrics": {**FIRST, "fid": fid}})
     plan = plan.under(lambda m: replace(m, gates=gates) if m.name == "fid" else m)
     assert plan.needs_all(budgeted) is needed
