@@ -62,9 +62,11 @@ def _duel_front(
     now: Environment,
     spreads: SessionSpreads,
 ) -> FrontClaims:
-    # Rivals have to be measured in one session, and in its mood: not what was measured again
-    # later, nor what was brought to the mood of the baseline.
+    # Rivals have to be measured in one session, under the same state of the host: not by the
+    # confirming runs, nor adjusted by the host reference.
     members = [case.own for case in members]
+    if len(members) == 1 and not resting:
+        return _alone(members[0])
     new = [Point(case.case_id, _axes_now(case, as_measured=True)) for case in members]
     moved = [Point(case.case_id, _axes_now(case, as_measured=False)) for case in members]
     old = [Point(case.case_id, _axes_then(case)) for case in members if case.history is not None]
@@ -86,6 +88,13 @@ def _duel_front(
         across=claim_pairs(moved, old, session_variance=variance),
         now=claim_pairs(new, new),
     )
+
+
+def _alone(case: CasePairs) -> FrontClaims:
+    """Return the claims of a front of one case: it has no rival, so there is nothing to test."""
+    then = any(isinstance(p, Pair) and p.measured.metric.gates for p in case.pairs.values())
+    here = frozenset({case.case_id})
+    return FrontClaims(here if then else frozenset(), here)
 
 
 def _axes_now(case: CasePairs, *, as_measured: bool) -> dict[str, Axis]:

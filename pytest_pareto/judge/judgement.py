@@ -18,11 +18,14 @@ def judge(changes: Changes) -> Judgement:
     record, shares, policy = changes.record, changes.shares, changes.record.policy
     found = complete(changes)
     failures, notices = empty_session(record, found)
-    lack = uncompared_with_anchor(changes, found)
-    notices = (*notices, lack) if lack is not None else notices
+    anchored = shares.anchor > 0
+    lack = None if changes.past.anchor is None else uncompared_with_anchor(changes, found)
+    if lack is not None:
+        notices = (*notices, lack)
     comparisons = sorted(found, key=lambda c: (c.front, c.case_id))
     corrected = correct_family(comparisons, shares.changes, changes.tested)
-    corrected = correct_anchored(corrected, shares.anchor)
+    if anchored:
+        corrected = correct_anchored(corrected, shares.anchor)
     places = place_fronts(changes, corrected)
     verdicts = {c.case_id: judge_case(c) for c in corrected}
     modes = find_common_modes(corrected)
@@ -33,7 +36,7 @@ def judge(changes: Changes) -> Judgement:
     for case in corrected:
         verdict, place = verdicts[case.case_id], places[case.case_id]
         mode, part = shared.get(case.case_id, (None, None))
-        creep = find_creep(case, verdict, place, policy)
+        creep = find_creep(case, verdict, place, policy) if anchored else None
         ruling = rule(case, verdict, place, policy, part, creep)
         common = mode.metric if mode is not None else None
         crept = creep.metrics if creep is not None and not creep.let_through else ()

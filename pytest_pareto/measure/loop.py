@@ -16,7 +16,7 @@ from pytest_pareto.measure.device import EventPair, cumulative_allocated_bytes, 
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.plan import LoopProgress
 from pytest_pareto.measure.stages import NoStagesError, stages_of
-from pytest_pareto.measure.streams import ConsumedStream, Stream, latest_stream
+from pytest_pareto.measure.streams import ConsumedStream, Stream
 
 _NS_PER_S = 1_000_000_000
 _OVERHEAD_ROUNDS = 21
@@ -197,4 +197,5 @@ def one_round(calls: Calls, events: EventPair | None) -> Round:
     del result
     event_s = None if events is None else events.elapsed_s()
     function = calls.function
-    return Round(start_ns, stop_ns, event_s, stages_of(function), latest_stream(function))
+    stream = function.consumed if isinstance(function, Stream) else None
+    return Round(start_ns, stop_ns, event_s, stages_of(function), stream)

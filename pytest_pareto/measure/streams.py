@@ -153,11 +153,6 @@ def _close(iterator: object) -> None:
         raise
 
 
-def latest_stream(function: object) -> ConsumedStream | None:
-    """Return the latest stream that ``function`` consumed; None if it is no `Stream`."""
-    return function.consumed if isinstance(function, Stream) else None
-
-
 class FreshStreamCheck:
     """Checks that a function does not return the stream of its first call again."""
 

@@ -187,9 +187,8 @@ def _entries(folder: Path) -> Iterator[dict[str, Any]]:
 _MAX_SHOWN = 30
 _HASH_DIGITS = 12
 _PLAIN = re.compile(rf"[a-z0-9_]{{1,{_MAX_SHOWN}}}")
-_RESERVED = frozenset(
-    ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
-)
+_PORTS = (*map("com{}".format, range(10)), *map("lpt{}".format, range(10)))
+_RESERVED = frozenset(("con", "prn", "aux", "nul", *_PORTS))
 """Names that Windows reserves for devices, with any suffix."""
 
 

@@ -21,15 +21,19 @@ from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import Failure
 from pytest_pareto.plugin.against_verdict import Turns, conclude_turns, judge_turns, unmeasured_side
-from pytest_pareto.plugin.child import read_line
 from pytest_pareto.plugin.command_line import timeout_s
-from pytest_pareto.plugin.fresh_processes import ORDERLY, Hearing, child_arguments, leaves_to_pytest
+from pytest_pareto.plugin.fresh_processes import (
+    ORDERLY,
+    Hearing,
+    child_arguments,
+    leaves_to_pytest,
+    read_line,
+)
 from pytest_pareto.plugin.outputs import handed
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, say
 from pytest_pareto.plugin.replication import Replay
-from pytest_pareto.plugin.selection import Selection
-from pytest_pareto.plugin.settings import Against, Settings
+from pytest_pareto.plugin.settings import Against, Selection, Settings
 from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
 from pytest_pareto.runs.leg_process import ScheduledRun, run_leg, run_order, run_process, set_up
 from pytest_pareto.runs.legs import Leg, Side, make_legs, same_folder

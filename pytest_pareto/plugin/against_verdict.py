@@ -22,8 +22,7 @@ from pytest_pareto.model.session_record import (
 from pytest_pareto.model.verdict import Failure, Judgement
 from pytest_pareto.pipeline import judge_record
 from pytest_pareto.plugin.conclusion import finish
-from pytest_pareto.plugin.selection import Selection
-from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.plugin.settings import Selection, Settings
 from pytest_pareto.runs.git import Commit
 from pytest_pareto.runs.legs import Side
 

@@ -3,7 +3,6 @@
 Inside a fresh process that runs nothing: which tests are there, and which of them measure.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import msgspec
 import pytest
 
 from pytest_pareto.measure.machine import probe_environment
-from pytest_pareto.outputs.image_folder import OutputStore
+from pytest_pareto.plugin.fresh_processes import ChildLine, ChildSpec, write_line
 from pytest_pareto.plugin.process_hooks import MeasuringHooks, why_uncollected
 from pytest_pareto.plugin.progress import CHILD
 from pytest_pareto.plugin.recorder import KEEPER, MEASURED
@@ -29,62 +28,6 @@ _NEUTRAL: Mapping[str, object] = {
 }  # fmt: skip
 _CHOSEN: Mapping[str, object] = {"keyword": "", "markexpr": "", "deselect": None}
 """What the parent's node ids have in them already."""
-
-
-class Handed(msgspec.Struct, frozen=True):
-    """A folder in which a process keeps outputs, and how many bytes of them."""
-
-    folder: str
-    most_b: int
-
-    def keeper(self) -> OutputStore:
-        """Return what keeps them."""
-        return OutputStore(Path(self.folder), self.most_b)
-
-
-class ChildSpec(msgspec.Struct, frozen=True):
-    """What the parent hands to its child, as a JSON file.
-
-    ``measured`` are the tests that measure, where not all of them do. ``may_lack`` is whether
-    tests may be missing here, as older code may lack what they import. A child that ``lists``
-    runs nothing: it collects tests of its own, chosen as the parent's are, and tells of them.
-    ``outputs`` is where it keeps outputs, if it does.
-    """
-
-    nodeids: list[str]
-    lines: str
-    measured: list[str] | None = None
-    may_lack: bool = False
-    lists: bool = False
-    outputs: Handed | None = None
-
-
-class ChildLine(msgspec.Struct, frozen=True):
-    """One line from child to parent: a test report, the environment at the end, or an error.
-
-    ``uncollected`` is the node id of what could not be collected, mostly a module, and why.
-    ``listed`` are a listing child's tests, in order, with whether they measure. ``standing`` is
-    where long work within a test stands, "" where it has ended.
-    """
-
-    report: dict[str, object] | None = None
-    uncollected: tuple[str, str] | None = None
-    listed: dict[str, bool] | None = None
-    environment: dict[str, object] | None = None
-    error: str | None = None
-    standing: str | None = None
-
-
-def read_line(text: str) -> ChildLine:
-    """Read what `write_line` wrote."""
-    return msgspec.convert(json.loads(text), ChildLine)
-
-
-def write_line(file: Path, line: ChildLine) -> None:
-    """Append a line for the parent."""
-    # json, not msgspec: a report's own text may hold lone surrogates and NaN. So for reading.
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(msgspec.structs.asdict(line)) + "\n")
 
 
 def neutralise(config: pytest.Config) -> None:
@@ -106,7 +49,7 @@ def register_child(config: pytest.Config) -> None:
     if spec.measured is not None:
         config.stash[MEASURED] = frozenset(spec.measured)
     if spec.outputs is not None:
-        config.stash[KEEPER] = spec.outputs.keeper()
+        config.stash[KEEPER] = spec.outputs.store()
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     config.pluginmanager.register(Child(config, spec), CHILD)
 

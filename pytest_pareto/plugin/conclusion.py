@@ -46,8 +46,7 @@ from pytest_pareto.plugin.command_line import own_dir
 from pytest_pareto.plugin.fresh_processes import run_child
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
-from pytest_pareto.plugin.selection import Selection
-from pytest_pareto.plugin.settings import Settings, load_past
+from pytest_pareto.plugin.settings import Selection, Settings, load_past
 from pytest_pareto.report.text import relative_path
 
 

@@ -1,8 +1,11 @@
-"""Fresh processes that measure the session's tests, and all that they say.
+"""Fresh processes that run the session's tests, and the lines that they write to this one.
 
-The session's command line for a leg's process: paths into the project mean the leg's tests.
+`run_child` runs one process. `ChildSpec` is what it is given and `ChildLine` what it writes, both
+as JSON; `plugin.child` is the other end. `child_arguments` is its command line: of a leg of an
+interleaved session, paths into the project mean the leg's tests.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ import msgspec
 import pytest
 
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.plugin.child import ChildSpec, Handed, read_line
+from pytest_pareto.outputs.image_folder import OutputStore
 from pytest_pareto.plugin.command_line import timeout_s
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Standing
@@ -25,6 +28,62 @@ ORDERLY = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_
 """The exit codes of a child that did what it was asked."""
 
 Show = Callable[[pytest.TestReport], None]
+
+
+class Handed(msgspec.Struct, frozen=True):
+    """A folder in which a process keeps outputs, and how many bytes of them."""
+
+    folder: str
+    most_b: int
+
+    def store(self) -> OutputStore:
+        """Return the store that keeps them."""
+        return OutputStore(Path(self.folder), self.most_b)
+
+
+class ChildSpec(msgspec.Struct, frozen=True):
+    """What the parent hands to its child, as a JSON file.
+
+    ``measured`` are the tests that measure, where not all of them do. ``may_lack`` is whether
+    tests may be missing here, as older code may lack what they import. A child that ``lists``
+    runs nothing: it collects tests of its own, chosen as the parent's are, and tells of them.
+    ``outputs`` is where it keeps outputs, if it does.
+    """
+
+    nodeids: list[str]
+    lines: str
+    measured: list[str] | None = None
+    may_lack: bool = False
+    lists: bool = False
+    outputs: Handed | None = None
+
+
+class ChildLine(msgspec.Struct, frozen=True):
+    """One line from child to parent: a test report, the environment at the end, or an error.
+
+    ``uncollected`` is the node id of what could not be collected, mostly a module, and why.
+    ``listed`` are a listing child's tests, in order, with whether they measure. ``standing`` is
+    where long work within a test stands, "" where it has ended.
+    """
+
+    report: dict[str, object] | None = None
+    uncollected: tuple[str, str] | None = None
+    listed: dict[str, bool] | None = None
+    environment: dict[str, object] | None = None
+    error: str | None = None
+    standing: str | None = None
+
+
+def read_line(text: str) -> ChildLine:
+    """Read what `write_line` wrote."""
+    return msgspec.convert(json.loads(text), ChildLine)
+
+
+def write_line(file: Path, line: ChildLine) -> None:
+    """Append a line for the parent."""
+    # json, not msgspec: a report's own text may hold lone surrogates and NaN. So for reading.
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(msgspec.structs.asdict(line)) + "\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.session_record import Picture, SampleScores, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
 from pytest_pareto.outputs.accepted_outputs import FOLDER, accept, accepted_albums, scores_key
-from pytest_pareto.outputs.image_folder import FULL, Album, read_albums
+from pytest_pareto.outputs.image_folder import FULL, Album, KeepOutput, OutputStore, read_albums
 from pytest_pareto.outputs.side_by_side import Side as Half
 from pytest_pareto.outputs.side_by_side import SidePair, picture_file, write_artifacts
-from pytest_pareto.plugin.child import Handed
 from pytest_pareto.plugin.command_line import megabytes
+from pytest_pareto.plugin.fresh_processes import Handed
 from pytest_pareto.plugin.recorder import KEEPER
 from pytest_pareto.report.text import relative_path
 from pytest_pareto.runs.legs import Side
@@ -43,24 +43,38 @@ class KeptOutputs:
     """
 
     def __init__(self, config: pytest.Config, *, here: bool) -> None:
-        """Make the folder; ``here`` is whether this process measures, instead of others."""
+        """Set up keeping; ``here`` is whether this process measures, instead of others."""
+        self._config = config
         self.root = config.rootpath
         self.cwd = config.invocation_params.dir
         self.artifacts = Path(self.root, str(config.getini("pareto_artifacts")).strip())
         self.most_b = megabytes(config, "pareto_outputs_mb")
         self.trouble: str | None = None
         self._folder: Path | None = None
-        if self.most_b:
-            self._open(config)
+        self._store: OutputStore | None = None
         config.stash[KEPT] = self
-        handed = self.handed(Side.CANDIDATE)
-        if here and handed is not None:
-            config.stash[KEEPER] = handed.keeper()
+        if here and self.most_b:
+            config.stash[KEEPER] = self
 
-    def _open(self, config: pytest.Config) -> None:
+    def begin(self, nodeid: str) -> None:
+        """Remove the outputs of an earlier attempt of a test of this process."""
+        if self._store is not None:
+            self._store.begin(nodeid)
+
+    def keep(self, nodeid: str, case_id: str, metrics: Sequence[str]) -> KeepOutput | None:
+        """Return a function that keeps outputs of this process; None where none can be kept."""
+        if self._store is None:
+            handed = self.handed(Side.CANDIDATE)
+            if handed is None:
+                return None
+            self._store = handed.store()
+        return self._store.keep(nodeid, case_id, metrics)
+
+    def _open(self) -> None:
+        """Make the folder, once a test or a fresh process needs it."""
         prune_folders()
         stack = contextlib.ExitStack()
-        config.add_cleanup(stack.close)
+        self._config.add_cleanup(stack.close)
         try:
             self._folder = stack.enter_context(run_folder())
         except OSError as error:
@@ -68,6 +82,8 @@ class KeptOutputs:
 
     def handed(self, side: Side) -> Handed | None:
         """Return where a process of one side keeps outputs; None where none are kept."""
+        if self._folder is None and self.most_b and self.trouble is None:
+            self._open()
         if self._folder is None:
             return None
         return Handed(str(self._folder / str(side)), self.most_b)
@@ -193,7 +209,7 @@ def illustrate(report: SessionReport, kept: KeptOutputs) -> SessionReport:
     anything.
     """
     sampled = report.scores
-    if sampled is None or not kept.most_b:
+    if sampled is None or not kept.most_b or not (sampled.now or report.facts.updating):
         return report
     in_turn = report.facts.ref is not None
     sides = Sides(

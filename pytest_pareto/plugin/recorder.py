@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Protocol
 
 import pytest
 
@@ -18,7 +19,7 @@ from pytest_pareto.measure.work.flops import measure_work
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
-from pytest_pareto.outputs.image_folder import KeepOutput, OutputStore
+from pytest_pareto.outputs.image_folder import KeepOutput
 from pytest_pareto.plugin.marker import (
     CaseNames,
     CaseOptions,
@@ -33,7 +34,18 @@ METERS = pytest.StashKey[tuple[Meter, ...]]()
 MEASURED = pytest.StashKey[frozenset[str]]()
 """The node ids of the tests that measure, where not all of this process do."""
 
-KEEPER = pytest.StashKey[OutputStore]()
+
+class OutputKeeper(Protocol):
+    """Keeps outputs of tests, such as an `OutputStore`."""
+
+    def begin(self, nodeid: str) -> None:
+        """Remove the outputs of an earlier attempt of a test."""
+
+    def keep(self, nodeid: str, case_id: str, metrics: Sequence[str]) -> KeepOutput | None:
+        """Return a function that keeps the outputs of one evaluation; None where none can be."""
+
+
+KEEPER = pytest.StashKey[OutputKeeper]()
 """Present in the config's stash where this process keeps outputs."""
 
 

@@ -24,8 +24,7 @@ from pytest_pareto.plugin.fresh_processes import leaves_to_pytest, run_child
 from pytest_pareto.plugin.outputs import handed
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
-from pytest_pareto.plugin.selection import Selection
-from pytest_pareto.plugin.settings import Settings
+from pytest_pareto.plugin.settings import Selection, Settings
 from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.tempfolders import prune_folders
 

@@ -26,8 +26,7 @@ from pytest_pareto.plugin.report_files import (
     write_annotations,
     write_report_files,
 )
-from pytest_pareto.plugin.selection import Selection
-from pytest_pareto.plugin.settings import Settings, read_settings
+from pytest_pareto.plugin.settings import Selection, Settings, read_settings
 from pytest_pareto.runs.process import TERMINATION_SIGNALS
 
 if TYPE_CHECKING:

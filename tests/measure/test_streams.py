@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.streams import ConsumedStream, Stream, latest_stream
+from pytest_pareto.measure.streams import ConsumedStream, Stream
 from pytest_pareto.model.errors import ParetoError
 
 
@@ -175,7 +175,3 @@ async def _coroutine() -> int:
 def test_what_is_no_stream_is_refused(function: Any, message: str) -> None:
     with pytest.raises(ParetoError, match=message):
         Stream(function)()
-
-
-def test_other_functions_have_none() -> None:
-    assert latest_stream(_numbers) is None

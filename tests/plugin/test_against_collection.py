@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_pareto.plugin.child import ChildLine, ChildSpec
+from pytest_pareto.plugin.fresh_processes import ChildLine, ChildSpec
 
 TESTS = """
 import pytest
