@@ -6,7 +6,7 @@ names the file, the place in it, and what was expected there.
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -31,23 +31,9 @@ from pytest_pareto.results.json_schema import (
     RunsEvidence,
 )
 
-_DEPTHS = {"evidence": 3}
-"""So deep content is laid out: until each case has a line."""
-
 _WAY_OUT = "Write the file again with `pytest --pareto --pareto-json PATH`."
 
 T = TypeVar("T")
-
-
-def encode(content: ResultsFile) -> str:
-    """Write a file: ASCII, a line for each record, the keys in the order of the schema."""
-    plain = _safe(msgspec.to_builtins(content))
-    assert isinstance(plain, dict)
-    parts = [
-        f"  {json.dumps(name)}: {_laid_out(part, _DEPTHS.get(name, 1), '  ')}"
-        for name, part in plain.items()
-    ]
-    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def load(path: Path) -> ResultsFile:
@@ -134,38 +120,6 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{digits} is beyond every float")
     return number
-
-
-def _safe(content: object) -> object:
-    """Return what any JSON reader takes: no infinity, no NaN, no lone surrogate.
-
-    A lone surrogate, as Python spells bytes of file names that are no UTF-8, becomes visible.
-    """
-    match content:
-        case str():
-            return content.encode("utf-8", "backslashreplace").decode()
-        case float():
-            return content if math.isfinite(content) else None
-        case Mapping():
-            return {_safe(name): _safe(part) for name, part in content.items()}
-        case list() | tuple():
-            return [_safe(part) for part in content]
-    return content
-
-
-def _laid_out(content: object, depth: int, indent: str = "") -> str:
-    """Lay out records a line each, so that a reader (and a diff) finds them."""
-    inner = f"{indent}  "
-    if depth and isinstance(content, dict) and content:
-        parts = [
-            f"{inner}{json.dumps(name)}: {_laid_out(part, depth - 1, inner)}"
-            for name, part in content.items()
-        ]
-        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
-    if depth and isinstance(content, list) and content:
-        parts = [f"{inner}{json.dumps(part, allow_nan=False)}" for part in content]
-        return "[\n" + ",\n".join(parts) + f"\n{indent}]"
-    return json.dumps(content, allow_nan=False)
 
 
 class EvidenceError(Exception):

@@ -5,8 +5,12 @@
 and are referred to by index.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+import json
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
+
+import msgspec
 
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
@@ -32,7 +36,9 @@ from pytest_pareto.results.json_schema import (
     RunsEvidence,
     Scored,
 )
-from pytest_pareto.results.reader import encode
+
+_LAYOUT_DEPTHS = {"evidence": 3}
+"""How many levels of a part of the file are laid out on lines of their own; 1 by default."""
 
 
 def render_json(report: SessionReport) -> str:
@@ -148,6 +154,50 @@ def _metric(case: CaseVerdict, result: MetricResult) -> MetricRecord:
         notes=result.notes,
         worst_ids=() if change is None else change.worst_ids,
     )
+
+
+def encode(content: ResultsFile) -> str:
+    """Render the content of a file: ASCII, one line per record, keys in the schema's order."""
+    plain = _json_safe(msgspec.to_builtins(content))
+    assert isinstance(plain, dict)
+    parts = [
+        f"  {json.dumps(name)}: {_layout(part, _LAYOUT_DEPTHS.get(name, 1), '  ')}"
+        for name, part in plain.items()
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _json_safe(content: object) -> object:
+    """Return content that any JSON reader accepts: no infinity, no NaN, no lone surrogate.
+
+    Infinities and NaN become null. A lone surrogate, which is how Python represents bytes of file
+    names that are not UTF-8, becomes a visible escape.
+    """
+    match content:
+        case str():
+            return content.encode("utf-8", "backslashreplace").decode()
+        case float():
+            return content if math.isfinite(content) else None
+        case Mapping():
+            return {_json_safe(name): _json_safe(part) for name, part in content.items()}
+        case list() | tuple():
+            return [_json_safe(part) for part in content]
+    return content
+
+
+def _layout(content: object, depth: int, indent: str = "") -> str:
+    """Render records on a line each, down to ``depth`` levels, for readers and for diffs."""
+    inner = f"{indent}  "
+    if depth and isinstance(content, dict) and content:
+        parts = [
+            f"{inner}{json.dumps(name)}: {_layout(part, depth - 1, inner)}"
+            for name, part in content.items()
+        ]
+        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+    if depth and isinstance(content, list) and content:
+        parts = [f"{inner}{json.dumps(part, allow_nan=False)}" for part in content]
+        return "[\n" + ",\n".join(parts) + f"\n{indent}]"
+    return json.dumps(content, allow_nan=False)
 
 
 T = TypeVar("T")

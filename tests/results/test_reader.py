@@ -10,8 +10,8 @@ import pytest
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.session_record import SessionReport
-from pytest_pareto.results.reader import decode, encode, load, load_record
-from pytest_pareto.results.writer import render_json, results_of
+from pytest_pareto.results.reader import decode, load, load_record
+from pytest_pareto.results.writer import encode, render_json, results_of
 
 Judged = Callable[..., SessionReport]
 
