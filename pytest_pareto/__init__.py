@@ -1,9 +1,10 @@
-"""Performance-and-quality regression testing for GPU models, judged by Pareto position.
+"""Performance and quality regression testing of GPU models, with Pareto fronts.
 
-Names are imported when first used (PEP 562), so that importing the plugin with every
-pytest run costs nothing: numpy and scipy come with `compare_runs` and `compare_paired`.
+The public names are imported on first use (PEP 562), because pytest imports the plugin in every
+session: numpy and scipy are imported with `compare_runs` and `compare_paired` only.
 
-PYTEST_DONT_REWRITE: the command line imports this before pytest could rewrite its asserts.
+PYTEST_DONT_REWRITE: the command line imports this package before pytest could rewrite its
+assertions.
 """
 
 from importlib import import_module
@@ -36,7 +37,7 @@ __all__ = [
     "count_work",
 ]
 
-_HOMES = {
+_MODULES = {
     "compare_runs": "pytest_pareto.compare.runs",
     "compare_paired": "pytest_pareto.compare.scores",
     "Change": "pytest_pareto.model.change",
@@ -52,10 +53,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    return getattr(import_module(module), name)
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,9 @@
-"""``pytest-pareto``: what is asked of the shell rather than of a test session.
+"""The ``pytest-pareto`` command line: its entry point, `main`, and its commands.
 
-What needs tests is done by pytest itself, in this process and by this interpreter, so that it
-finds them as ``pytest`` does. Exit codes are 0, 1 for what failed, 2 for what cannot be done, and
-130 after Ctrl-C.
+Each module of a command has a function ``add`` that registers its parser. Commands that run
+tests call pytest in this process and with this interpreter, so that it finds the same tests as
+``pytest``. Exit codes: 0, 1 where something failed, 2 where the command could not do what was
+requested, and 130 after Ctrl-C.
 """
 
 import argparse
@@ -12,7 +13,12 @@ from collections.abc import Collection, Sequence
 
 from pytest_pareto import __version__
 from pytest_pareto.cli import accept, compare, doctor, history, show
-from pytest_pareto.cli.console import CANNOT, INTERRUPTED, let_go_of_output, open_what_is_closed
+from pytest_pareto.cli.console import (
+    EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    discard_output,
+    open_closed_streams,
+)
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.report.text import clean
 
@@ -34,46 +40,50 @@ exit code: 0, 1 for what failed, 2 for what cannot be done, 130 after Ctrl-C"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; wrong arguments exit with 2."""
-    open_what_is_closed()
+    """Run the command line and return its exit code.
+
+    ``argv`` is `sys.argv` without the program's name where None. Raises SystemExit with code 2
+    where the arguments are wrong.
+    """
+    open_closed_streams()
     try:
         try:
             code = _run(sys.argv[1:] if argv is None else argv)
         finally:
-            sys.stdout.flush()  # now, while it can be said quietly that nobody reads any more
+            sys.stdout.flush()  # here, where a closed pipe can be handled
     except BrokenPipeError:
-        let_go_of_output()
-        return 0  # whoever read has seen enough
+        discard_output()
+        return 0  # the reader needed no more, which is no error
     except KeyboardInterrupt:
         sys.stderr.write("\npytest-pareto: interrupted\n")
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     return code
 
 
 def _run(argv: Sequence[str]) -> int:
-    own, passed_on = _divided(argv)
+    own, for_pytest = _split_at_separator(argv)
     parser, commands = _parser()
     _require_command(parser, commands.choices, own)
-    asked, others = parser.parse_known_args(own)
-    others += passed_on
-    if asked.command is None:
-        parser.error(f"unrecognized arguments: {' '.join(others)}")
-    if others and not getattr(asked, "passes_on", False):
-        commands.choices[asked.command].error(f"unrecognized arguments: {' '.join(others)}")
+    options, extra = parser.parse_known_args(own)
+    extra += for_pytest
+    if options.command is None:
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
+    if extra and not getattr(options, "accepts_pytest_arguments", False):
+        commands.choices[options.command].error(f"unrecognized arguments: {' '.join(extra)}")
     try:
-        code: int = asked.run(asked, others)
+        code: int = options.run(options, extra)
     except ParetoError as error:
-        told = "\n".join(map(clean, str(error).splitlines()))
-        sys.stderr.write(f"pytest-pareto {asked.command}: {told}\n")
-        return CANNOT
+        message = "\n".join(map(clean, str(error).splitlines()))
+        sys.stderr.write(f"pytest-pareto {options.command}: {message}\n")
+        return EXIT_ERROR
     return code
 
 
-def _divided(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Part the arguments at the first ``--``, behind which all are pytest's."""
+def _split_at_separator(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split the arguments at the first ``--``: ours before it, pytest's after it."""
     arguments = list(argv)
-    at = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:at], arguments[at + 1 :]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:end], arguments[end + 1 :]
 
 
 def _parser() -> tuple[
@@ -96,13 +106,16 @@ def _parser() -> tuple[
 def _require_command(
     parser: argparse.ArgumentParser, known: Collection[str], arguments: Sequence[str]
 ) -> None:
-    """Exit where no command is named, or one that there is not, with the one that is nearest."""
+    """Exit with code 2 where the arguments name no command, or an extra one.
+
+    The message lists the commands, and suggests the one with the most similar name.
+    """
     named = next((each for each in arguments if not each.startswith("-")), None)
     if named in known or (named is None and arguments):
         return
-    there = f"the commands are {', '.join(known)}"
+    listing = f"the commands are {', '.join(known)}"
     if named is None:
-        parser.error(f"say what to do: {there}")
-    near = difflib.get_close_matches(named, known, n=1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    parser.error(f"there is no command {named!r}; {meant}{there}")
+        parser.error(f"say what to do: {listing}")
+    similar = difflib.get_close_matches(named, known, n=1)
+    hint = f"did you mean {similar[0]!r}? " if similar else ""
+    parser.error(f"there is no command {named!r}; {hint}{listing}")

@@ -1,6 +1,7 @@
-"""``pytest-pareto accept``: what a session measured becomes the baseline, with the reason why.
+"""``pytest-pareto accept``: copy what a session measured into the baseline.
 
-Which cases of a candidate are accepted: all that changed, or those that were named.
+`select_changes` selects the cases of a candidate to accept: all that changed, or those that the
+user names.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_pareto.cli.console import CANNOT, own_project, terminal_width, write_lines
+from pytest_pareto.cli.console import EXIT_ERROR, find_project, terminal_width, write_lines
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import require_text
 from pytest_pareto.report.next_steps import REASON
@@ -41,9 +42,11 @@ examples:
 
 exit code: 0, or 2 where it cannot be accepted; then nothing was written"""
 
+_ONLY_BY_NAME = "contradicts the baseline or is gone; name the test to accept that"
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Register the parser of ``accept``."""
     accept = commands.add_parser(
         "accept",
         help="copy what a session measured into the baseline, with the reason why",
@@ -72,77 +75,85 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     accept.set_defaults(run=_accept)
 
 
-def _accept(asked: argparse.Namespace, _: Sequence[str]) -> int:
-    # What needs msgspec or numpy is imported where it is used.
+def _accept(options: argparse.Namespace, _: Sequence[str]) -> int:
+    # Modules that need msgspec or numpy are imported where they are used.
     from pytest_pareto.baseline.acceptance import accept  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.candidate import read_candidate  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.store import load, naming_option, write  # noqa: PLC0415 - see above
     from pytest_pareto.baseline.updates import describe_edits  # noqa: PLC0415 - see above
     from pytest_pareto.cli.accepted_edits import edits_of, moved_fronts  # noqa: PLC0415 - see above
 
-    reason = _reason(asked.reason)
-    candidate = read_candidate(asked.candidate)
+    reason = _parse_reason(options.reason)
+    candidate = read_candidate(options.candidate)
     if candidate.refused:
         raise ParetoError(f"{candidate.refused}: nothing of it can be accepted; run it again")
-    project = own_project()
+    project = find_project()
     if project is None:
-        return CANNOT
+        return EXIT_ERROR
     with naming_option("--baseline DIR"):
-        directory = _baseline_of(asked.baseline, candidate, project)
-        chosen = choose(candidate, asked.nodeids, project.root)
+        directory = _target_baseline(options.baseline, candidate, project)
+        selection = select_changes(candidate, options.nodeids, project.root)
         before = load(directory, candidate.hardware_key)
-        accepted = accept(before, candidate, chosen.changes, reason)
+        accepted = accept(before, candidate, selection.changes, reason)
         edits = edits_of(accepted)
         _check_reason(reason, accepted, edits)
         write(directory, candidate.hardware_key, before, accepted.after)
     width = terminal_width()
     lines = edit_lines(describe_edits(edits), width)
     for text in moved_fronts(before, accepted):
-        lines += _wrapped(text, width)
+        lines += _wrap_lines(text, width)
     if edits and reason:
-        lines += _wrapped(f"reason: {reason}", width)
+        lines += _wrap_lines(f"reason: {reason}", width)
     for text in accepted.already:
-        lines += _wrapped(f"in the baseline already: {text}", width)
-    for text in chosen.left_out:
-        lines += _wrapped(f"not accepted: {text}", width, Tone.YELLOW)
+        lines += _wrap_lines(f"in the baseline already: {text}", width)
+    for text in selection.left_out:
+        lines += _wrap_lines(f"not accepted: {text}", width, Tone.YELLOW)
     try:
         write_lines(lines)
     except ParetoError as error:
         raise ParetoError(f"{error}. The baseline in {directory.as_posix()} was written") from None
     nothing = not (edits or accepted.already)
-    if nothing and not chosen.left_out:
+    if nothing and not selection.left_out:
         sys.stderr.write(
             "pytest-pareto accept: nothing to accept: the session of this candidate found nothing "
             f"changed in its {len(candidate.offers)} cases\n"
         )
-    # What was named and refused is not done, whatever else was.
-    return CANNOT if nothing or (chosen.left_out and asked.nodeids) else 0
+    # A named case that is refused is an error, whatever else was accepted.
+    return EXIT_ERROR if nothing or (selection.left_out and options.nodeids) else 0
 
 
-def _baseline_of(asked: Path | None, candidate: "Candidate", project: "Project") -> Path:
-    """Return the folder to write: the one that was named, or the project's own."""
-    from pytest_pareto.baseline.store import directory_exists  # noqa: PLC0415 - see above
+def _target_baseline(requested: Path | None, candidate: "Candidate", project: "Project") -> Path:
+    """Return the folder to write: the requested one, or the project's own.
+
+    Raises ParetoError where the candidate was judged by another baseline than the project's and no
+    folder is requested, and where the requested folder holds no baseline.
+    """
+    from pytest_pareto.baseline.store import directory_exists  # noqa: PLC0415 - see `_accept`
 
     judged_by = project.root / candidate.of if candidate.of else None
-    if asked is None and judged_by not in (None, project.baseline):
+    if requested is None and judged_by not in (None, project.baseline):
         raise ParetoError(
             f"the candidate was judged by the baseline {candidate.of}, and this project's is "
             f"{project.baseline.as_posix()}: name the one to write with --baseline DIR"
         )
-    if asked is None:
+    if requested is None:
         return project.baseline
-    # A session that is the first of its baseline leaves a candidate too, and a typo is none.
-    first = judged_by is not None and judged_by.resolve() == asked.resolve()
-    if not directory_exists(asked) and not first:
+    # The first session of a baseline leaves a candidate too, and its folder does not exist yet. Any
+    # other folder that does not exist is a typo.
+    first = judged_by is not None and judged_by.resolve() == requested.resolve()
+    if not directory_exists(requested) and not first:
         raise ParetoError(
-            f"there is no baseline at {asked.as_posix()}: name its folder with --baseline DIR"
+            f"there is no baseline at {requested.as_posix()}: name its folder with --baseline DIR"
         )
-    return asked
+    return requested
 
 
 def _check_reason(reason: str, accepted: "Accepted", edits: Sequence["Edit"]) -> None:
-    """Ask for a reason where the session had one to ask for, or what is written has."""
-    from pytest_pareto.baseline.acceptance import needs_reason  # noqa: PLC0415 - see above
+    """Raise ParetoError where a reason is needed and missing.
+
+    The session's change or the edit that is written can need one.
+    """
+    from pytest_pareto.baseline.acceptance import needs_reason  # noqa: PLC0415 - see `_accept`
 
     for step, edit in zip(accepted.steps, edits, strict=True):
         if needs_reason((step.offered, edit.action)) and not reason:
@@ -152,11 +163,12 @@ def _check_reason(reason: str, accepted: "Accepted", edits: Sequence["Edit"]) ->
             )
 
 
-def _wrapped(text: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:
+def _wrap_lines(text: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:
     return [Line(line, tone) for line in wrap(text, width, hanging="  ")]
 
 
-def _reason(given: str) -> str:
+def _parse_reason(given: str) -> str:
+    """Return a reason on one line; raises ParetoError where it is a placeholder or no text."""
     reason = " ".join(given.split())
     if reason == REASON or (reason and not reason.strip(".")):
         raise ParetoError(f"{reason!r} stands for a reason: write why this is accepted")
@@ -165,23 +177,27 @@ def _reason(given: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is accepted, by case id and metric, and what of it has to be left out, with why."""
+class Selection:
+    """The changes to accept, by case id and metric name, and messages about those left out."""
 
     changes: Mapping[str, Mapping[str, "OfferedChange"]]
     left_out: tuple[str, ...]
 
 
-def choose(candidate: "Candidate", wanted: Sequence[str], root: Path) -> Chosen:
-    """Return what is accepted; raises ParetoError where a name is of nothing in the candidate."""
-    # What needs msgspec is imported where it is used.
+def select_changes(candidate: "Candidate", wanted: Sequence[str], root: Path) -> Selection:
+    """Return the changes of a candidate to accept: of the ``wanted`` names, of all where none is.
+
+    A name is a node id, a case id, or what several begin with, relative to the working directory
+    or to ``root``. Raises ParetoError where a name matches no case of the candidate.
+    """
+    # Modules that need msgspec are imported where they are used.
     from pytest_pareto.baseline.acceptance import chosen_changes  # noqa: PLC0415 - see above
 
     offers = candidate.offers
-    named = {name: _cases(offers, name, root) for name in wanted}
+    named = {name: _matching_cases(offers, name, root) for name in wanted}
     for name, cases in named.items():
         if not cases:
-            raise ParetoError(_unknown(name, offers))
+            raise ParetoError(_unknown_case_message(name, offers))
     exactly = {c for n, cases in named.items() for c in cases if _is_exact(offers[c], c, n, root)}
     cases = sorted({c for found in named.values() for c in found} if wanted else offers)
     changes, left_out = {}, []
@@ -190,46 +206,48 @@ def choose(candidate: "Candidate", wanted: Sequence[str], root: Path) -> Chosen:
         accepted = chosen_changes(offer, named=by_name)
         if accepted:
             changes[case_id] = accepted
-        left_out += _left_out(case_id, offer, accepted, by_name=by_name)
-    return Chosen(changes, tuple(left_out))
+        left_out += _left_out_messages(case_id, offer, accepted, by_name=by_name)
+    return Selection(changes, tuple(left_out))
 
 
-def _left_out(
+def _left_out_messages(
     case_id: str, offer: "Offer", accepted: Mapping[str, "OfferedChange"], *, by_name: bool
 ) -> list[str]:
-    """Say what of a case is not accepted, where it fails, or was asked for by its name."""
-    texts = [f"{case_id} {name}: {why}" for name, why in offer.left_out.items()]
-    held = [name for name in offer.changes if name not in accepted]
-    if held:
-        texts.append(f"{case_id} {', '.join(held)}: {_BY_NAME}")
+    """Return messages about what of a case is not accepted.
+
+    A lack is reported where the case fails or was requested by its own name.
+    """
+    messages = [f"{case_id} {name}: {why}" for name, why in offer.left_out.items()]
+    held_back = [name for name in offer.changes if name not in accepted]
+    if held_back:
+        messages.append(f"{case_id} {', '.join(held_back)}: {_ONLY_BY_NAME}")
     if offer.lack and (offer.fails or by_name):
-        texts.append(f"{case_id}: {offer.lack}")
-    elif by_name and not (offer.changes or texts):
-        texts.append(f"{case_id}: nothing of it changed")
-    return texts
-
-
-_BY_NAME = "contradicts the baseline or is gone; name the test to accept that"
+        messages.append(f"{case_id}: {offer.lack}")
+    elif by_name and not (offer.changes or messages):
+        messages.append(f"{case_id}: nothing of it changed")
+    return messages
 
 
 def _spellings(name: str, root: Path) -> set[str]:
-    """Return an id as it was given, and as it is below pytest's root."""
+    """Return an id as given, and relative to pytest's root."""
     module, separator, rest = name.partition("::")
-    below = relative_path(Path.cwd() / module, root)
-    return {name.rstrip("/"), f"{below}{separator}{rest}"}
+    from_root = relative_path(Path.cwd() / module, root)
+    return {name.rstrip("/"), f"{from_root}{separator}{rest}"}
 
 
-def _cases(offers: Mapping[str, "Offer"], name: str, root: Path) -> list[str]:
-    ways = _spellings(name, root)
-    begins = tuple(way + mark for way in ways for mark in ("#", "[", "::", "/"))
-    return [case_id for case_id in offers if case_id in ways or case_id.startswith(begins)]
+def _matching_cases(offers: Mapping[str, "Offer"], name: str, root: Path) -> list[str]:
+    """Return the ids of the cases that a name is of, or that begin with it."""
+    spellings = _spellings(name, root)
+    prefixes = tuple(each + mark for each in spellings for mark in ("#", "[", "::", "/"))
+    return [case_id for case_id in offers if case_id in spellings or case_id.startswith(prefixes)]
 
 
 def _is_exact(offer: "Offer", case_id: str, name: str, root: Path) -> bool:
+    """Return whether a name is the whole id of a case, or of its test."""
     return bool(_spellings(name, root) & {case_id, offer.nodeid})
 
 
-def _unknown(name: str, offers: Mapping[str, "Offer"]) -> str:
-    close = difflib.get_close_matches(name, [*offers], n=3, cutoff=0.4)
-    there = f"close to it: {', '.join(close)}" if close else f"it has {len(offers)} cases"
-    return f"the candidate has no case {name!r}; {there}"
+def _unknown_case_message(name: str, offers: Mapping[str, "Offer"]) -> str:
+    similar = difflib.get_close_matches(name, [*offers], n=3, cutoff=0.4)
+    hint = f"close to it: {', '.join(similar)}" if similar else f"it has {len(offers)} cases"
+    return f"the candidate has no case {name!r}; {hint}"

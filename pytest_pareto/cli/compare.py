@@ -1,4 +1,7 @@
-"""``pytest-pareto compare``: two results of any kind, judged as a session would be."""
+"""``pytest-pareto compare``: judge two stored results as a session would, without measuring.
+
+`pytest_pareto.cli.sides` opens the sides: baseline folders, JSON result files or git refs.
+"""
 
 import argparse
 import sys
@@ -7,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_pareto.cli.console import CANNOT, terminal_width, write_lines
+from pytest_pareto.cli.console import EXIT_ERROR, terminal_width, write_lines
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
@@ -40,7 +43,7 @@ exit code: 0, 1 where something regressed, 2 where the sides cannot be compared"
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Register the parser of ``compare``."""
     compare = commands.add_parser(
         "compare",
         help="compare two baselines, JSON results or git refs",
@@ -63,63 +66,69 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     compare.set_defaults(run=_compare, refuse=compare.error)
 
 
-def _compare(asked: argparse.Namespace, _: Sequence[str]) -> int:
-    report = _in_turn(asked) if asked.new is None else _two_sides(asked)
-    _tell(report, asked)
-    if asked.json:
-        _write(report, Path(asked.json))
+def _compare(options: argparse.Namespace, _: Sequence[str]) -> int:
+    report = _judge_interleaved(options) if options.new is None else _judge_two_sides(options)
+    _print_report(report, options)
+    if options.json:
+        _write_json(report, Path(options.json))
     return _exit_code(report.judgement, report.facts.stopped)
 
 
-def _two_sides(asked: argparse.Namespace) -> "SessionReport":
-    # What needs scipy is imported where it is used.
-    from pytest_pareto.cli.sides import Written, common_machine, opened  # noqa: PLC0415 - see above
+def _judge_two_sides(options: argparse.Namespace) -> "SessionReport":
+    """Judge side B against side A."""
+    # Modules that need scipy are imported where they are used.
+    from pytest_pareto.cli.sides import (  # noqa: PLC0415 - see above
+        ResultsSide,
+        common_machine,
+        open_side,
+    )
     from pytest_pareto.model.session_record import SessionReport  # noqa: PLC0415 - see above
     from pytest_pareto.pipeline import facts_against, judge_record  # noqa: PLC0415 - see above
 
-    with opened(asked.old) as old, opened(asked.new) as new:
-        machine = common_machine(old, new, asked.hardware)
+    with open_side(options.old) as old, open_side(options.new) as new:
+        machine = common_machine(old, new, options.hardware)
         past, record = old.baseline(machine), new.record(machine, old)
-        lacks = tuple(old.lacks()) if isinstance(old, Written) else ()
-        record = replace(record, notices=(*record.notices, *lacks))
+        absences = tuple(old.absence_notices()) if isinstance(old, ResultsSide) else ()
+        record = replace(record, notices=(*record.notices, *absences))
         judged = judge_record(record, Past(past))
         facts = replace(facts_against(record, past, old.name), new_side=new.name)
         environment = record.runs[-1].environment
         return SessionReport(judged.judgement, facts, environment, record=record)
 
 
-def _in_turn(asked: argparse.Namespace) -> "SessionReport":
+def _judge_interleaved(options: argparse.Namespace) -> "SessionReport":
+    """Judge the new code of an interleaved session against its old code, from one file."""
     from pytest_pareto.model.session_record import SessionReport  # noqa: PLC0415 - as above
     from pytest_pareto.pipeline import judge_record  # noqa: PLC0415 - as above
     from pytest_pareto.results.reader import load_record  # noqa: PLC0415 - as above
 
-    path = Path(asked.old)
+    path = Path(options.old)
     if not path.is_file():
-        asked.refuse("name two sides, A and B; the file of a --pareto-against session holds both")
+        options.refuse("name two sides, A and B; the file of a --pareto-against session holds both")
     content, record = load_record(path)
     if not record.interleaved:
         raise ParetoError(
-            f"{asked.old} is not of a --pareto-against session, and has one side only: name B too"
+            f"{options.old} is not of a --pareto-against session, and has one side only: name B too"
         )
     judgement = judge_record(record).judgement
-    facts = replace(content.session, new_side=asked.old)
+    facts = replace(content.session, new_side=options.old)
     return SessionReport(judgement, facts, record.runs[-1].environment, record=record)
 
 
-def _tell(report: "SessionReport", asked: argparse.Namespace) -> None:
+def _print_report(report: "SessionReport", options: argparse.Namespace) -> None:
     assert report.record is not None
     width = terminal_width()
-    verbosity = -1 if asked.quiet else asked.verbose
+    verbosity = -1 if options.quiet else options.verbose
     lines = render_terminal(
-        report.judgement, report.facts, verbosity=verbosity, plot=asked.plot, width=width
+        report.judgement, report.facts, verbosity=verbosity, plot=options.plot, width=width
     )
     if verbosity >= 0:
-        lines += [Line(""), *map(Line, wrap(_terms(report.record), width, hanging="  "))]
+        lines += [Line(""), *map(Line, wrap(_settings_text(report.record), width, hanging="  "))]
     write_lines(lines)
 
 
-def _terms(record: "SessionRecord") -> str:
-    """Say by which settings it was judged: those of the new side."""
+def _settings_text(record: "SessionRecord") -> str:
+    """Render the settings of the judgement, which are those of the new side."""
     policy, spreads = record.policy, record.policy.spreads
     inconclusive = "fail" if policy.fail_inconclusive else "pass"
     return (
@@ -131,7 +140,7 @@ def _terms(record: "SessionRecord") -> str:
     )
 
 
-def _write(report: "SessionReport", path: Path) -> None:
+def _write_json(report: "SessionReport", path: Path) -> None:
     from pytest_pareto.results.writer import render_json  # noqa: PLC0415 - as above
 
     try:
@@ -141,7 +150,10 @@ def _write(report: "SessionReport", path: Path) -> None:
 
 
 def _exit_code(judgement: Judgement, stopped: str | None) -> int:
-    """Return 1 where something regressed, and 2 where not all could be judged."""
+    """Return the exit code, and write the reason for a 2 to standard error.
+
+    0 where nothing regressed, 1 where something did, 2 where not all could be judged.
+    """
     failing = [case for case in judgement.cases if case.fails]
     if any(case.verdict is not Verdict.BROKEN for case in failing):
         return 1
@@ -152,8 +164,8 @@ def _exit_code(judgement: Judgement, stopped: str | None) -> int:
             f"pytest-pareto compare: nothing is known to have regressed, but the session was cut "
             f"short ({stopped})\n"
         )
-        return CANNOT
-    judged = f"{plural(len(failing), 'case')} could not be judged"
-    what = judged if failing else "the session had failed"
+        return EXIT_ERROR
+    unjudged = f"{plural(len(failing), 'case')} could not be judged"
+    what = unjudged if failing else "the session had failed"
     sys.stderr.write(f"pytest-pareto compare: nothing is known to have regressed, but {what}\n")
-    return CANNOT
+    return EXIT_ERROR

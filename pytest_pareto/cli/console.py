@@ -1,8 +1,9 @@
-"""What a command writes: lines on standard output, as whatever reads there can take them.
+"""The console of the commands: output lines, exit codes, and the project's own configuration.
 
-How a command ends: 0, 1 for what failed, and 2 for what cannot be done.
-
-What a project's own configuration says to a command that runs no tests.
+`write_lines` writes coloured lines to standard output, in the encoding that it has.
+`EXIT_ERROR` and `EXIT_INTERRUPTED` are exit codes; `exit_code_of_pytest` maps those of pytest.
+`find_project` reads the configuration of the project in the working directory as pytest does,
+without running tests.
 """
 
 import os
@@ -18,21 +19,31 @@ from pytest_pareto.report.text import Line, Tone
 if TYPE_CHECKING:
     from pytest_pareto.plugin.settings import Project
 
+EXIT_ERROR = 2
+"""The exit code of a command that could not do what was requested."""
+
+EXIT_INTERRUPTED = 130
+"""The exit code of a command that SIGINT ended, as shells report it. Pytest uses another one."""
+
 _COLOURS = {Tone.RED: "31", Tone.GREEN: "32", Tone.YELLOW: "33", Tone.BOLD: "1"}
-_PLAIN = str.maketrans("−—–…→←↑↓×·µ±│└─●▁▂▃▄▅▆▇█∞", "---.><^vx.u~|+-o_.:-=+*#8")
-"""What our reports draw with, cell by cell, for terminals that know ASCII alone."""
+
+_ASCII = str.maketrans("−—–…→←↑↓×·µ±│└─●▁▂▃▄▅▆▇█∞", "---.><^vx.u~|+-o_.:-=+*#8")
+"""An ASCII replacement for each character that reports draw with, one cell for one cell."""
 
 
 def terminal_width() -> int:
-    """Return how many cells a line may have: of the terminal, by COLUMNS, or 80."""
+    """Return the width of the terminal in cells: from COLUMNS, else its own, else 80."""
     return shutil.get_terminal_size().columns
 
 
 def write_lines(lines: Iterable[Line]) -> None:
-    """Write to the terminal, or to whatever reads instead and may have seen enough.
+    """Write lines to standard output.
 
-    Colours are for terminals, unless NO_COLOR is set. What the encoding lacks is replaced by
-    what looks most like it, so that columns stay where they are, and else escaped.
+    Colours are written to terminals only, and not where NO_COLOR is set. A character that the
+    encoding lacks is replaced by the ASCII character that looks most like it, so that columns
+    stay aligned, or else escaped. A reader that closes the pipe early is no error.
+
+    Raises ParetoError where standard output cannot be written, for example to a full disk.
     """
     coloured = _wants_colour()
     try:
@@ -42,56 +53,58 @@ def write_lines(lines: Iterable[Line]) -> None:
             sys.stdout.write(f"\x1b[{colour}m{text}\x1b[0m\n" if colour else f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        let_go_of_output()
+        discard_output()
     except OSError as error:
-        let_go_of_output()
+        discard_output()
         raise ParetoError(
             f"standard output took not all of it ({error.strerror}): write it elsewhere"
         ) from error
 
 
-def open_what_is_closed() -> None:
-    """Give streams to a process that was started without: what it says there goes nowhere."""
+def _wants_colour() -> bool:
+    # https://no-color.org: set and not empty, whatever its value.
+    disabled = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not disabled
+
+
+def _encodable(text: str) -> str:
+    """Return a text with every character that standard output cannot encode replaced."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+def open_closed_streams() -> None:
+    """Open standard output and standard error on the null device where they are closed."""
     if sys.stdout is None:  # `>&-` in a shell, some services
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
 
 
-def let_go_of_output() -> None:
-    """Write to nobody from now on: else Python would try again when it ends, and complain."""
+def discard_output() -> None:
+    """Redirect standard output to the null device.
+
+    Otherwise Python flushes it again at exit, and reports the same error.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _wants_colour() -> bool:
-    # https://no-color.org: set and not empty, whatever its value.
-    silent = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stdout.isatty() and not silent
-
-
-def _encodable(text: str) -> str:
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
-    return text
-
-
-CANNOT = 2
-INTERRUPTED = 130
-"""As a shell tells of a command that SIGINT ended; pytest has a code of its own for that."""
-
-
-def own_baseline() -> Path | None:
-    """Find the baseline of this project as pytest would; None where it refuses."""
-    project = own_project()
+def find_baseline() -> Path | None:
+    """Return the baseline's folder of this project; None where pytest refuses to start."""
+    project = find_project()
     return None if project is None else project.baseline
 
 
-def own_project() -> "Project | None":
-    """Find this project as pytest would; None where it refuses, and has said why."""
-    # pytest takes a second to import, and most commands do without.
-    from pytest_pareto.plugin.settings import find_project  # noqa: PLC0415 - see above
+def find_project() -> "Project | None":
+    """Return the paths of this project, as pytest finds them.
 
-    return find_project()
+    Returns None where pytest refuses to start; it has then written the reason.
+    """
+    # Most commands do without pytest, which takes a while to import.
+    from pytest_pareto.plugin.settings import probe_project  # noqa: PLC0415 - see above
+
+    return probe_project()

@@ -1,20 +1,27 @@
-"""``pytest-pareto doctor``: how far this machine can be believed, and which metrics tell."""
+"""``pytest-pareto doctor``: measure the noise of a machine, and examine metrics.
+
+``--noise`` runs a noise study of unchanged code, through pytest. ``--metrics`` reports which
+metrics of a baseline separate the cases of a front.
+"""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_pareto.cli.console import CANNOT, own_baseline, terminal_width, write_lines
+from pytest_pareto.cli.console import EXIT_ERROR, find_baseline, terminal_width, write_lines
 from pytest_pareto.doctor.metric_text import render_metrics
 from pytest_pareto.judge.holm import holm
 
 NOISE_RUNS = 8
-"""As many as a baseline and a confirmation hold between them, roughly: 56 ways to split them."""
+"""The default number of fresh processes of a noise study.
+
+Roughly as many as a baseline and a confirmation have together. There are 56 ways to split them.
+"""
 
 _ALPHA = 0.05
 
-_HERE = ""
-"""The baseline of the project that one stands in."""
+_OWN_BASELINE = ""
+"""The value of ``--metrics`` without a folder: the baseline of the project at hand."""
 
 _DOCTOR = """\
 --noise: measure unchanged code in fresh processes, one after the other, and
@@ -38,7 +45,7 @@ exit code: 0, 1 where a test failed, 2 where nothing could be told"""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Register the parser of ``doctor``."""
     doctor = commands.add_parser(
         "doctor",
         help="say how far this machine can be believed, and which metrics tell variants apart",
@@ -54,7 +61,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     what.add_argument(
         "--metrics",
         nargs="?",
-        const=_HERE,
+        const=_OWN_BASELINE,
         metavar="DIR",
         help="examine the metrics in a baseline folder (this project's)",
     )
@@ -69,43 +76,43 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="KEY",
         help="of --metrics: the folder of the machine, where the baseline holds several",
     )
-    doctor.set_defaults(run=_doctor, refuse=doctor.error, passes_on=True)
+    doctor.set_defaults(run=_doctor, refuse=doctor.error, accepts_pytest_arguments=True)
 
 
-def _doctor(asked: argparse.Namespace, arguments: Sequence[str]) -> int:
-    if asked.noise:
-        return _noise(asked, arguments)
-    others = [*arguments, *(["-n"] if asked.runs is not None else [])]
-    if others:
-        asked.refuse(
+def _doctor(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    if options.noise:
+        return _run_noise_study(options, arguments)
+    extra = [*arguments, *(["-n"] if options.runs is not None else [])]
+    if extra:
+        options.refuse(
             "--metrics reads a baseline and runs no tests, so that beside a folder and --hardware "
-            f"it takes nothing: leave out {' '.join(others)}"
+            f"it takes nothing: leave out {' '.join(extra)}"
         )
-    return _metrics(asked.metrics, asked.hardware)
+    return _report_metrics(options.metrics, options.hardware)
 
 
-def _noise(asked: argparse.Namespace, arguments: Sequence[str]) -> int:
+def _run_noise_study(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     ours = [argument for argument in arguments if argument.startswith("--pareto")]
     if ours:
-        asked.refuse(f"nothing is judged or written here: leave out {', '.join(ours)}")
-    if asked.hardware is not None:
-        asked.refuse("--hardware is of --metrics: noise is measured on the machine at hand")
-    runs = NOISE_RUNS if asked.runs is None else asked.runs
-    # pytest is the plugin's: see the contract "pytest stays at the edge".
+        options.refuse(f"nothing is judged or written here: leave out {', '.join(ours)}")
+    if options.hardware is not None:
+        options.refuse("--hardware is of --metrics: noise is measured on the machine at hand")
+    runs = NOISE_RUNS if options.runs is None else options.runs
+    # pytest is imported in plugin/ alone.
     from pytest_pareto.plugin.noise_runs import run_noise_study  # noqa: PLC0415 - see above
 
     return run_noise_study(runs, arguments)
 
 
-def _metrics(folder: str, hardware: str | None) -> int:
-    # What needs scipy is imported where it is used.
+def _report_metrics(folder: str, hardware: str | None) -> int:
+    # Modules that need scipy are imported where they are used.
     from pytest_pareto.baseline.sources import load_recorded  # noqa: PLC0415 - see above
     from pytest_pareto.doctor.metric_study import examine_metrics  # noqa: PLC0415 - see above
 
-    directory = own_baseline() if folder == _HERE else Path(folder)
+    directory = find_baseline() if folder == _OWN_BASELINE else Path(folder)
     if directory is None:
-        return CANNOT
+        return EXIT_ERROR
     baseline = load_recorded(directory, hardware)
     report = examine_metrics(baseline, alpha=_ALPHA, correct=holm)
     write_lines(render_metrics(report, width=terminal_width()))
-    return 0 if report.fronts else CANNOT
+    return 0 if report.fronts else EXIT_ERROR

@@ -1,13 +1,14 @@
-"""``pytest-pareto history``: metrics over the git history of the baseline."""
+"""``pytest-pareto history``: print levels of metrics over the git history of a baseline."""
 
 import argparse
 import difflib
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_pareto.baseline.layout import NO_MACHINE
 from pytest_pareto.baseline.sources import PastBaselines, machine_choice_error, machines_of
-from pytest_pareto.cli.console import CANNOT, own_baseline, terminal_width, write_lines
+from pytest_pareto.cli.console import EXIT_ERROR, find_baseline, terminal_width, write_lines
 from pytest_pareto.model.baseline import Baseline, LevelHistories, LevelHistory, Revision
 from pytest_pareto.model.errors import BaselineError, ParetoError
 from pytest_pareto.report.history_text import render_history
@@ -31,7 +32,7 @@ exit code: 0, 2 where there is no such history"""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Register the parser of ``history``."""
     history = commands.add_parser(
         "history",
         help="show metrics over the git history of the baseline",
@@ -52,46 +53,51 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     history.add_argument(
         *("-n", "--newest"),
-        type=_count,
+        type=_positive_count,
         metavar="N",
         help="only the newest N commits of the baseline (all)",
     )
     history.set_defaults(run=_history)
 
 
-def _count(text: str) -> int:
+def _positive_count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of commits")
     return int(text)
 
 
-def _history(asked: argparse.Namespace, _: Sequence[str]) -> int:
-    directory = asked.baseline or own_baseline()
+def _history(options: argparse.Namespace, _: Sequence[str]) -> int:
+    directory = options.baseline or find_baseline()
     if directory is None:
-        return CANNOT
+        return EXIT_ERROR
     if directory.is_file():
         raise BaselineError(f"{directory.as_posix()} is a file; name the folder of a baseline")
-    log = folder_log(directory, asked.newest)
+    log = folder_log(directory, options.newest)
     with GitObjects(log.top) as objects:
-        found = _read(log, objects, asked.hardware, everything=asked.metric is not None)
-    courses = found.courses
-    if asked.metric is not None:
-        courses = _of_metric(asked.metric, courses)
-        courses = _of_cases(asked.cases, courses)
-    told = LevelHistories(found.hardware_key, found.revisions, found.unreadable, courses)
-    write_lines(render_history(told, width=terminal_width(), tables=asked.metric is not None))
+        found = _read_levels(log, objects, options.hardware, diagnostics=options.metric is not None)
+    if options.metric is not None:
+        histories = _select_metric(options.metric, found.courses)
+        found = replace(found, courses=_select_cases(options.cases, histories))
+    write_lines(render_history(found, width=terminal_width(), tables=options.metric is not None))
     return 0
 
 
-def _read(
-    log: FolderLog, objects: GitObjects, hardware: str | None, *, everything: bool
+def _read_levels(
+    log: FolderLog, objects: GitObjects, hardware: str | None, *, diagnostics: bool
 ) -> LevelHistories:
-    # What needs numpy is imported where it is used.
+    """Read the levels of one kind of machine from every commit of a baseline's folder.
+
+    Metrics that do not gate are read where ``diagnostics``. Commits that cannot be read are
+    reported in the result. Raises BaselineError where none can be read, or none holds a level.
+    """
+    # Modules that need numpy are imported where they are used.
     from pytest_pareto.compare.stored import courses_of  # noqa: PLC0415 - see above
 
     snapshots = Snapshots(objects, log.folder)
     files = {revision.sha: snapshots.files(revision.sha) for revision in log.revisions}
-    key = _machine(log, {key for each in files.values() for key in machines_of(each)}, hardware)
+    key = _select_machine(
+        log, {key for each in files.values() for key in machines_of(each)}, hardware
+    )
     past = PastBaselines(key, lambda name: objects.read(name).content)
     read: list[tuple[int, Revision, Baseline]] = []
     unreadable: list[tuple[Revision, str]] = []
@@ -106,59 +112,76 @@ def _read(
             f"none of {len(unreadable)} commits holds a baseline that can be read; "
             f"of {first.short}: {why}"
         )
-    courses = courses_of(read, diagnostics=everything)
-    if not courses:
+    histories = courses_of(read, diagnostics=diagnostics)
+    if not histories:
         raise BaselineError(
             f"{log.folder} holds no results{'' if key == NO_MACHINE else f' of {key}'} in any of "
             f"{len(log.revisions)} commits; record some with pytest --pareto --pareto-update"
         )
-    return LevelHistories(key, log.revisions, tuple(unreadable), courses)
+    return LevelHistories(key, log.revisions, tuple(unreadable), histories)
 
 
-def _machine(log: FolderLog, machines: Collection[str], asked: str | None) -> str:
-    there = ", ".join(sorted(machines)) or "none that belong to a machine"
-    if asked is not None:
-        if asked not in machines:
-            raise BaselineError(f"{log.folder} never held results of {asked!r}; there are: {there}")
-        return asked
+def _select_machine(log: FolderLog, machines: Collection[str], requested: str | None) -> str:
+    """Return the key of the requested machine, or of the only one.
+
+    Returns NO_MACHINE where all results mean the same on every machine. Raises BaselineError where
+    the requested machine has no results, or where the user has to choose one.
+    """
+    listing = ", ".join(sorted(machines)) or "none that belong to a machine"
+    if requested is not None:
+        if requested not in machines:
+            raise BaselineError(
+                f"{log.folder} never held results of {requested!r}; there are: {listing}"
+            )
+        return requested
     if len(machines) > 1:
         raise machine_choice_error(f"{log.folder} holds or held", machines)
     return next(iter(machines), NO_MACHINE)
 
 
-def _of_metric(metric: str, courses: Iterable[LevelHistory]) -> tuple[LevelHistory, ...]:
-    found = tuple(course for course in courses if course.metric.name == metric)
+def _select_metric(metric: str, histories: Iterable[LevelHistory]) -> tuple[LevelHistory, ...]:
+    """Return the histories of one metric; raises BaselineError where there are none."""
+    found = tuple(history for history in histories if history.metric.name == metric)
     if not found:
-        names = list(dict.fromkeys(course.metric.name for course in courses))
-        near = difflib.get_close_matches(metric, names, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise BaselineError(f"there is no metric {metric!r}; {meant}there are: {', '.join(names)}")
+        names = list(dict.fromkeys(history.metric.name for history in histories))
+        similar = difflib.get_close_matches(metric, names, n=1)
+        hint = f"did you mean {similar[0]!r}? " if similar else ""
+        raise BaselineError(f"there is no metric {metric!r}; {hint}there are: {', '.join(names)}")
     return found
 
 
-def _of_cases(cases: Sequence[str], courses: Sequence[LevelHistory]) -> tuple[LevelHistory, ...]:
-    wanted: dict[str, LevelHistory] = {}
+def _select_cases(
+    cases: Sequence[str], histories: Sequence[LevelHistory]
+) -> tuple[LevelHistory, ...]:
+    """Return the histories of the named cases, all where none is named.
+
+    Raises BaselineError where a name matches no case.
+    """
+    selected: dict[str, LevelHistory] = {}
     for case in cases:
-        found = _named(case, courses)
+        found = _match_case(case, histories)
         if not found:
-            there = "\n  ".join(course.case_id for course in courses)
+            listing = "\n  ".join(history.case_id for history in histories)
             raise BaselineError(
-                f"no case of {courses[0].metric.name} is or has in its id {case!r}; there are:"
-                f"\n  {there}"
+                f"no case of {histories[0].metric.name} is or has in its id {case!r}; there are:"
+                f"\n  {listing}"
             )
-        wanted |= {course.case_id: course for course in found}
-    return tuple(wanted.values()) if cases else tuple(courses)
+        selected |= {history.case_id: history for history in found}
+    return tuple(selected.values()) if cases else tuple(histories)
 
 
-def _named(case: str, courses: Sequence[LevelHistory]) -> list[LevelHistory]:
-    """Find cases by the whole id, else by what stands in its brackets, else by any part."""
-    bare = case.removeprefix("[").removesuffix("]")
-    for fits in (
+def _match_case(case: str, histories: Sequence[LevelHistory]) -> list[LevelHistory]:
+    """Return the histories of the cases that a name matches.
+
+    A name matches the whole id, else the brackets or the name at its end, else any part of it.
+    """
+    parameters = case.removeprefix("[").removesuffix("]")
+    for matches in (
         lambda case_id: case_id == case,
-        lambda case_id: case_id.endswith((f"[{bare}]", f"#{bare}")),
+        lambda case_id: case_id.endswith((f"[{parameters}]", f"#{parameters}")),
         lambda case_id: case in case_id,
     ):
-        found = [course for course in courses if fits(course.case_id)]
+        found = [history for history in histories if matches(history.case_id)]
         if found:
             return found
     return []

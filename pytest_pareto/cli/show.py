@@ -1,4 +1,4 @@
-"""``pytest-pareto show``: the fronts and points of a baseline, as they stand."""
+"""``pytest-pareto show``: print the fronts of a baseline, with the level of each metric."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_pareto.baseline.sources import load_recorded, recorded_machines
-from pytest_pareto.cli.console import CANNOT, own_baseline, terminal_width, write_lines
+from pytest_pareto.cli.console import EXIT_ERROR, find_baseline, terminal_width, write_lines
 from pytest_pareto.judge.front import place_front
 from pytest_pareto.model.baseline import Baseline, RecordedFronts, RecordedLevel
 from pytest_pareto.model.errors import BaselineError
@@ -30,7 +30,7 @@ exit code: 0, 2 where there is nothing to show"""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Register the parser of ``show``."""
     show = commands.add_parser(
         "show",
         help="show the fronts and points of a baseline",
@@ -59,43 +59,45 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     show.set_defaults(run=_show)
 
 
-def _show(asked: argparse.Namespace, _: Sequence[str]) -> int:
-    directory = asked.directory or own_baseline()
+def _show(options: argparse.Namespace, _: Sequence[str]) -> int:
+    directory = options.directory or find_baseline()
     if directory is None:
-        return CANNOT
-    keys = recorded_machines(directory) if asked.hardware is None else [asked.hardware]
-    recorded = [_recorded(load_recorded(directory, key)) for key in keys or [None]]
-    if asked.front is not None:
-        recorded = _only(asked.front, recorded)
+        return EXIT_ERROR
+    keys = recorded_machines(directory) if options.hardware is None else [options.hardware]
+    recorded = [_place_cases(load_recorded(directory, key)) for key in keys or [None]]
+    if options.front is not None:
+        recorded = _select_front(options.front, recorded)
     width = terminal_width()
-    write_lines(render_recorded(recorded, width=width, verbose=asked.verbose, plot=asked.plot))
+    write_lines(render_recorded(recorded, width=width, verbose=options.verbose, plot=options.plot))
     return 0
 
 
-def _recorded(baseline: Baseline) -> RecordedFronts:
-    # What needs numpy is imported where it is used.
+def _place_cases(baseline: Baseline) -> RecordedFronts:
+    """Place every case of a baseline on its front, and return the fronts with their levels."""
+    # Modules that need numpy are imported where they are used.
     from pytest_pareto.compare.stored import (  # noqa: PLC0415 - see above
         newest_environment,
         recorded_standings,
     )
 
     cases: list[CaseVerdict] = []
-    held: dict[tuple[str, str], RecordedLevel] = {}
+    levels: dict[tuple[str, str], RecordedLevel] = {}
     for standing in recorded_standings(baseline).values():
         places = place_front(standing.members, standing.duels, alpha=_ALPHA, alpha_lost=_ALPHA)
         cases += [CaseVerdict(c, Verdict.UNCHANGED, places[c.case_id]) for c in standing.members]
-        held |= standing.held
+        levels |= standing.held
     environment = newest_environment(baseline)
-    return RecordedFronts(baseline.hardware_key, environment, Judgement(tuple(cases)), held)
+    return RecordedFronts(baseline.hardware_key, environment, Judgement(tuple(cases)), levels)
 
 
-def _only(front: str, recorded: Sequence[RecordedFronts]) -> list[RecordedFronts]:
-    left = []
+def _select_front(front: str, recorded: Sequence[RecordedFronts]) -> list[RecordedFronts]:
+    """Return one front of each machine that has it; raises BaselineError where none has."""
+    found = []
     for each in recorded:
         cases = tuple(c for c in each.judgement.cases if c.comparison.front == front)
         if cases:
-            left.append(replace(each, judgement=Judgement(cases)))
-    if not left:
-        there = sorted({c.comparison.front for each in recorded for c in each.judgement.cases})
-        raise BaselineError(f"there is no front {front!r}; there are: {', '.join(there)}")
-    return left
+            found.append(replace(each, judgement=Judgement(cases)))
+    if not found:
+        fronts = sorted({c.comparison.front for each in recorded for c in each.judgement.cases})
+        raise BaselineError(f"there is no front {front!r}; there are: {', '.join(fronts)}")
+    return found

@@ -1,4 +1,8 @@
-"""What `compare` takes for a side: a baseline's folder, a file of results, or a git ref."""
+"""The sides of ``pytest-pareto compare``: a baseline's folder, a JSON file, or a git ref.
+
+`open_side` opens what a command-line argument names. Either kind of side can be the old one
+(`baseline`) or the new one (`record`).
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,7 +13,7 @@ from typing import TypeAlias
 from pytest_pareto.baseline import layout
 from pytest_pareto.baseline.sources import machine_choice_error, newest_runs, recorded_machines
 from pytest_pareto.baseline.store import load
-from pytest_pareto.cli.console import own_baseline
+from pytest_pareto.cli.console import find_baseline
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
@@ -23,16 +27,16 @@ from pytest_pareto.runs.git_objects import commit_of, extract_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A baseline in a folder, with the kinds of machine that it has results of."""
+class BaselineSide:
+    """A baseline in a folder, with the keys of the machines that it has results of."""
 
     name: str
     directory: Path
     machines: tuple[str, ...]
 
     def baseline(self, machine: str) -> Baseline:
-        """Read what it holds of one kind of machine."""
-        with _named(self.directory, self.name):
+        """Read the baseline of one kind of machine; raises ParetoError where it has no cases."""
+        with _errors_name(self.directory, self.name):
             found = load(self.directory, machine)
         if not found.cases:
             raise ParetoError(
@@ -41,17 +45,21 @@ class Stored:
         return found
 
     def record(self, machine: str, other: "Side") -> SessionRecord:
-        """Return its newest session, under the tolerances of the other side."""
-        known = other.policies() if isinstance(other, Written) else {}
-        whose = f"those of {other.name} hold" if known else "those of built-in metrics hold"
-        notice = f"{self.name} holds no tolerances: {whose}, and 0 for the rest"
+        """Return its newest session of each case, with the tolerances of the other side.
+
+        A baseline holds no tolerances: those of built-in metrics apply where the other side is
+        one too.
+        """
+        known = other.policies() if isinstance(other, ResultsSide) else {}
+        source = f"those of {other.name} hold" if known else "those of built-in metrics hold"
+        notice = f"{self.name} holds no tolerances: {source}, and 0 for the rest"
         runs = newest_runs(self.baseline(machine), known)
         return SessionRecord(runs, Policy(), notices=(notice,))
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A session in a file of results."""
+class ResultsSide:
+    """A session in a JSON file of results."""
 
     name: str
     content: ResultsFile
@@ -59,12 +67,12 @@ class Written:
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """The kinds of machine that measured it: one, or it cannot be compared."""
+        """The keys of the machines that measured it; with more than one it cannot be compared."""
         runs = (*self.session.runs, *self.session.again)
         return tuple(sorted({run.environment.hardware_key for run in runs}))
 
     def policies(self) -> Mapping[tuple[str, str], Metric]:
-        """Return the metrics as its tests declare them, by case id and name."""
+        """Return the metrics as its tests declare them, by (case id, metric name)."""
         return {
             (case_id, m.metric.name): m.metric
             for run in self.session.runs
@@ -73,27 +81,32 @@ class Written:
         }
 
     def baseline(self, machine: str) -> Baseline:  # noqa: ARG002 - it is of one machine only
-        """Return the baseline that the session would have left."""
-        found = accepted(alone(self.session))
+        """Return the baseline that an update by the session would have written.
+
+        Raises ParetoError where that holds no case.
+        """
+        found = accepted(without_old_code(self.session))
         if not found.cases:
             raise ParetoError(f"{self.name} holds no complete case, and so nothing to compare with")
         return found
 
     def record(self, machine: str, other: "Side") -> SessionRecord:  # noqa: ARG002 - as above
-        """Return the session, which accepts nothing of what it finds."""
+        """Return the session, under a policy that accepts no changes."""
         policy = self.session.policy.accepting_nothing()
-        notices = (*alone(self.session).notices, *self._left_out())
-        return replace(alone(self.session), policy=policy, notices=notices)
+        session = without_old_code(self.session)
+        notices = (*session.notices, *self._left_out_notices())
+        return replace(session, policy=policy, notices=notices)
 
-    def lacks(self) -> Iterator[str]:
-        """Say why cases may be absent, so that on the other side they look new."""
+    def absence_notices(self) -> Iterator[str]:
+        """Yield the reasons why cases may be absent here, and so look new on the other side."""
         stopped = self.session.asked.stopped
         if stopped is not None:
             yield f"{self.name} was cut short ({stopped}): what it did not measure is new here"
         for nodeid in sorted({n for run in self.session.runs for n in run.failed}):
             yield f"in {self.name} {nodeid} failed: what it lacks of that is new here"
 
-    def _left_out(self) -> Iterator[str]:
+    def _left_out_notices(self) -> Iterator[str]:
+        """Yield a notice for each comparison of the session that is not repeated."""
         if self.session.anchored:
             yield f"{self.name} was compared with an anchor too, which is not done again here"
         if self.session.interleaved:
@@ -101,27 +114,28 @@ class Written:
             yield f"{self.name} took turns with {ref}: here its new code alone is compared"
 
 
-Side: TypeAlias = Stored | Written
+Side: TypeAlias = BaselineSide | ResultsSide
 
 
-def alone(record: SessionRecord) -> SessionRecord:
-    """Return a session without the old code that took turns with its own."""
+def without_old_code(record: SessionRecord) -> SessionRecord:
+    """Return a session without the runs of old code that were interleaved with its own."""
     if not record.interleaved:
         return record
     return replace(record, old_runs=(), old_again=(), notices=(), gone=())
 
 
 @contextmanager
-def opened(text: str) -> Iterator[Side]:
-    """Open a side: what is there as a folder or a file is that, and all else a git ref.
+def open_side(text: str) -> Iterator[Side]:
+    """Open a side: an existing folder, an existing file, or else a git ref.
 
-    Raises ParetoError where it is none of them, or cannot be used.
+    A ref is ``REF`` or ``REF:path/of/baseline``; its baseline is extracted into a temporary
+    folder. Raises ParetoError where the text is none of the three, or the side cannot be used.
     """
     path = Path(text)
     if path.is_dir():
-        yield Stored(text, path, tuple(recorded_machines(path)))
+        yield BaselineSide(text, path, tuple(recorded_machines(path)))
     elif path.exists():
-        side = Written(text, *load_record(path))
+        side = ResultsSide(text, *load_record(path))
         if len(side.machines) > 1:
             raise ParetoError(
                 f"{text} holds runs of several kinds of machine ({', '.join(side.machines)}), "
@@ -129,57 +143,60 @@ def opened(text: str) -> Iterator[Side]:
             )
         yield side
     else:
-        with _at_commit(text) as stored:
-            yield stored
+        with _open_ref(text) as side_at_ref:
+            yield side_at_ref
 
 
 @contextmanager
-def _at_commit(text: str) -> Iterator[Stored]:
+def _open_ref(text: str) -> Iterator[BaselineSide]:
     ref, _, path = text.partition(":")
     try:
         commit = commit_of(Path.cwd(), ref)
     except ParetoError as error:
         raise ParetoError(f"{text!r} is no folder, no file and no git ref: {error}") from error
     if not path:
-        own = own_baseline()
+        own = find_baseline()
         if own is None:
             raise ParetoError(f"{text}: name the folder too, as {ref}:path/of/the/baseline")
         path = f"./{relative_path(own, Path.cwd())}"
     with extract_folder(Path.cwd(), commit, path) as folder:
-        with _named(folder, text):
+        with _errors_name(folder, text):
             machines = tuple(recorded_machines(folder))
-        yield Stored(text, folder, machines)
+        yield BaselineSide(text, folder, machines)
 
 
 @contextmanager
-def _named(directory: Path, name: str) -> Iterator[None]:
-    """Let errors tell of a folder by the name that the user knows."""
+def _errors_name(directory: Path, name: str) -> Iterator[None]:
+    """Replace a folder's path in the messages of errors by the name that the user gave."""
     try:
         yield
     except ParetoError as error:
         raise ParetoError(str(error).replace(directory.as_posix(), name)) from error
 
 
-def common_machine(a: Side, b: Side, asked: str | None) -> str:
-    """Return the kind of machine that both sides have results of.
+def common_machine(a: Side, b: Side, requested: str | None) -> str:
+    """Return the key of the machine that both sides have results of.
 
-    Raises ParetoError where there is none, or several and none was ``asked`` for.
+    Raises ParetoError where there is none, where there are several and none is ``requested``, and
+    where the requested one is not among them.
     """
-    held = _common(a.machines, b.machines)
-    if asked is not None and asked not in held:
-        there = ", ".join(held) or "none"
-        raise ParetoError(f"{a.name} and {b.name} have no hardware {asked!r} in common: {there}")
-    if not held:
+    common = _common(a.machines, b.machines)
+    if requested is not None and requested not in common:
+        listing = ", ".join(common) or "none"
+        raise ParetoError(
+            f"{a.name} and {b.name} have no hardware {requested!r} in common: {listing}"
+        )
+    if not common:
         raise ParetoError(
             f"nothing can be compared: {a.name} is of {', '.join(a.machines)}, and {b.name} of "
             f"{', '.join(b.machines)}"
         )
-    if asked is None and len(held) > 1:
-        raise machine_choice_error(f"{a.name} and {b.name} both hold", held)
-    return asked or held[0]
+    if requested is None and len(common) > 1:
+        raise machine_choice_error(f"{a.name} and {b.name} both hold", common)
+    return requested or common[0]
 
 
 def _common(a: Sequence[str], b: Sequence[str]) -> Sequence[str]:
-    if not a or not b:  # a side with nothing but what means the same on every machine
+    if not a or not b:  # this side has only metrics that are the same on every machine
         return a or b or (layout.NO_MACHINE,)
     return [machine for machine in a if machine in b]

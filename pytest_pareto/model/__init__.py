@@ -1,1 +1,1 @@
-"""The nouns: frozen, slotted, and of the standard library only."""
+"""The data classes of the domain: frozen, slotted, with standard-library imports only."""

@@ -1,8 +1,9 @@
-"""What the baseline remembers: sessions of runs, per case and metric.
+"""Baselines: accepted sessions per case and metric, and what can be derived from them.
 
-What a baseline holds, as it stands: its cases on their fronts, and how well they are known.
-
-A metric over the commits of its baseline: what it was when, and where it was accepted anew.
+`Baseline` is the content of a baseline for one kind of machine: a `CaseHistory` per case, with a
+`MetricHistory` per metric. `RecordedFronts` is the fronts of a baseline, for ``pytest-pareto
+show``. `LevelHistories` is the accepted levels over the commits of a baseline, for ``pytest-pareto
+history``.
 """
 
 from collections.abc import Mapping
@@ -17,10 +18,10 @@ from pytest_pareto.model.verdict import Judgement
 class Session:
     """One accepted session of one metric: one number per run, in the metric's unit.
 
-    ``env`` names an `Environment` of the baseline. Sessions of one ``epoch`` measured the
-    same accepted level; an accepted change starts the next epoch. ``reference`` holds, of a
-    latency, what the host reference took beside it (s), one number per run, or nothing.
-    ``reason`` is why a person accepted this level, "" where nobody said.
+    ``env`` names an `Environment` of the baseline. Sessions of one ``epoch`` measured the same
+    accepted level; an accepted change starts the next epoch. ``reference`` is the host reference
+    (s) measured with a latency, one number per run, and empty for other metrics.
+    ``reason`` is why a person accepted this level, "" where no reason was given.
     """
 
     env: str
@@ -40,7 +41,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class MetricHistory:
-    """What is known of one metric of one case; ``sessions`` from oldest to newest.
+    """The accepted sessions of one metric of one case; ``sessions`` from oldest to newest.
 
     ``gates`` is whether it could fail the build when it was recorded.
     """
@@ -60,18 +61,18 @@ class MetricHistory:
 
     @property
     def level_sessions(self) -> tuple[Session, ...]:
-        """The sessions that measured the level accepted now."""
+        """The sessions that measured the currently accepted level."""
         return tuple(s for s in self.sessions if s.epoch == self.newest.epoch)
 
     @property
     def reason(self) -> str:
-        """Why the level accepted now was accepted, "" where nobody said."""
+        """Why the current level was accepted, "" where no reason was given."""
         return next((s.reason for s in reversed(self.level_sessions) if s.reason), "")
 
     def disagreement(self, metric: Metric, there: str = "the baseline") -> str | None:
-        """Say how a metric measured now differs in nature from the one remembered, or None.
+        """Return how a metric's definition differs from the recorded one, or None.
 
-        ``there`` is what remembers it, as `Baseline.called`.
+        ``there`` is what messages call the record, as `Baseline.called`.
         """
         for label, then, now in (
             ("kind", self.kind, metric.kind),
@@ -85,7 +86,7 @@ class MetricHistory:
 
 @dataclass(frozen=True, slots=True)
 class CaseHistory:
-    """One case as the baseline holds it; metrics by name."""
+    """One case in the baseline; ``metrics`` by name."""
 
     case_id: str
     front: str
@@ -95,12 +96,12 @@ class CaseHistory:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Everything the snapshot says about this hardware, with what it says of other machines.
+    """The content of a baseline for one kind of machine, and what it holds of other machines.
 
-    ``elsewhere`` maps the names of other hardware folders to the (case id, metric name)
-    pairs that they hold, so that "never measured" and "measured on another machine" differ.
-    ``stored`` is False of what was measured in this session, of older code; then ``failed``
-    has what failed there, by node id, with why.
+    ``elsewhere`` maps the names of other hardware folders to the (case id, metric name) pairs
+    that they hold, which distinguishes "never measured" from "measured on another machine".
+    ``stored`` is False where older code was measured in this session instead; then ``failed`` maps
+    the node ids of tests that failed there to reasons.
     """
 
     hardware_key: str
@@ -112,18 +113,19 @@ class Baseline:
 
     @property
     def called(self) -> str:
-        """What messages call it: where nothing is stored, there is only the old code."""
+        """The name in messages: the baseline, or the old code where none is stored."""
         return "the baseline" if self.stored else "the old code"
 
     def holder(self, case_id: str, metric: str) -> str | None:
-        """Name another hardware folder that holds this metric of this case, or None."""
+        """Return the first other hardware folder that holds this metric of this case, or None."""
         wanted = (case_id, metric)
-        return next((key for key, held in sorted(self.elsewhere.items()) if wanted in held), None)
+        folders = sorted(self.elsewhere.items())
+        return next((key for key, recorded in folders if wanted in recorded), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What a session is compared with: the rolling baseline, and the anchor if there is one."""
+    """The baselines that a session is compared with: the rolling one, and an optional anchor."""
 
     baseline: Baseline
     anchor: Baseline | None = None
@@ -131,11 +133,12 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class RecordedLevel:
-    """How well one level is known.
+    """The evidence for one recorded level.
 
-    ``spread`` is the standard deviation between runs, a fraction of a relative metric and else
-    in its unit: 0 where every run was the same, None where no session has two. ``runs`` and
-    ``sessions`` are those of the level that is accepted now; ``older`` sessions had another one.
+    ``spread`` is the standard deviation between runs, a fraction for a relative metric and else
+    in its unit: 0 where all runs were equal, None where no session has two. ``runs`` and
+    ``sessions`` are the counts for the currently accepted level; ``older`` is the number of
+    sessions with another level.
     """
 
     spread: float | None
@@ -148,9 +151,10 @@ class RecordedLevel:
 class RecordedFronts:
     """The fronts of one kind of machine, from its baseline alone.
 
-    Nothing in the ``judgement`` is a change: levels are the candidates', places are those that
-    the recorded runs show. ``held`` is by case id and metric name. ``environment`` is that of
-    the newest session of most metrics, None where none depends on the machine.
+    The ``judgement`` contains no changes: the recorded levels are in place of candidates, and the
+    positions are those that the recorded runs show. ``held`` is by (case id, metric name).
+    ``environment`` is that of the newest session of most metrics, None where no metric depends on
+    the machine.
     """
 
     hardware_key: str
@@ -161,7 +165,7 @@ class RecordedFronts:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One commit: ``date`` is the committer's, ``short`` what git abbreviates its name to."""
+    """One commit: ``date`` is the committer date, ``short`` the name as git abbreviates it."""
 
     sha: str
     short: str
@@ -171,12 +175,13 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class LevelEntry:
-    """One commit that changed what the baseline says of one metric of one case.
+    """One commit that changed the baseline's record of one metric of one case.
 
-    ``at`` is the commit's place among all that were read, oldest first. ``level`` is the one
-    accepted then, in the metric's unit, None where the metric is gone or was another quantity.
-    Changes are fractions of a relative metric and else differences, None where there is nothing
-    to set it beside. ``accepted`` is whether another level was accepted here than held before.
+    ``at`` is the commit's index among all that were read, oldest first. ``level`` is the level
+    that the commit accepted, in the metric's unit; None where the metric is gone or was another
+    quantity. ``since_before`` and ``since_first`` are changes, fractions for a relative metric and
+    else differences; None where there is no earlier level. ``accepted`` is whether the commit
+    accepted another level than the previous one.
     """
 
     at: int
@@ -190,7 +195,7 @@ class LevelEntry:
 
 @dataclass(frozen=True, slots=True)
 class LevelHistory:
-    """One metric of one case, oldest moment first; ``metric`` is as it was recorded last."""
+    """The levels of one metric of one case, oldest first; ``metric`` is as recorded last."""
 
     case_id: str
     front: str
@@ -198,14 +203,17 @@ class LevelHistory:
     moments: tuple[LevelEntry, ...]
 
     def level_at(self, at: int) -> float | None:
-        """Return the level that held after a commit, by its place among all."""
-        held = [moment.level for moment in self.moments if moment.at <= at]
-        return held[-1] if held else None
+        """Return the level after a commit, by the commit's index; None where there was none."""
+        levels = [moment.level for moment in self.moments if moment.at <= at]
+        return levels[-1] if levels else None
 
 
 @dataclass(frozen=True, slots=True)
 class LevelHistories:
-    """What was read: ``revisions`` oldest first, and those that could not be, with why."""
+    """The histories of one kind of machine, over ``revisions``, oldest first.
+
+    ``unreadable`` are the commits whose baseline could not be read, with the reasons.
+    """
 
     hardware_key: str
     revisions: tuple[Revision, ...]

@@ -1,4 +1,4 @@
-"""The change of one metric from baseline to candidate, and what may be said of it."""
+"""The change of one metric from baseline to candidate, and its outcome."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,19 +22,19 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Baseline to candidate of one metric, in the harmful direction: +0.08 is 8 % worse.
+    """The change of one metric, in the harmful direction: +0.08 is 8 % worse.
 
     ``estimate``, ``low``, ``high``, ``tolerance`` and ``resolution`` are fractions where
     ``relative``, else in the metric's unit. ``low`` and ``high`` bound the 1 - 2 alpha
-    interval. ``p_worse`` tests "worse by no more than the tolerance", ``p_better`` tests
-    "better by no more than the tolerance"; both are of this comparison alone.
-    ``p_convicting`` is ``p_worse`` after correction for everything else that was tested;
-    it alone convicts. ``resolution`` is the smallest regression that this comparison,
-    with its spread and correction, would have called WORSE with 80 % probability: `inf`
-    where nothing could be. ``reason`` says why nothing could be decided, or what decided it.
-    ``runs_to_settle`` is how many runs, by the spread alone, would tell that there is no change
-    if there is none; None where there are enough, or no number is.
-    An ``exact`` change was compared as it stands: no luck is involved, and none corrected.
+    confidence interval. ``p_worse`` is the p-value of the null hypothesis "worse by no more than
+    the tolerance", ``p_better`` that of "better by no more than the tolerance"; both are of this
+    comparison alone. ``p_convicting`` is ``p_worse`` after correction for everything else that
+    was tested; it alone decides on WORSE. ``resolution`` is the smallest regression that this
+    comparison, with its spread and correction, would have called WORSE with 80 % probability:
+    `inf` where there is none. ``reason`` is why nothing could be decided, or what decided it.
+    ``runs_to_settle`` is the number of runs that, by the spread alone, would show that there is
+    no change if there is none; None where there are enough runs, or no number is enough.
+    An ``exact`` change compares two values without noise, and so needs no correction.
     """
 
     estimate: float
@@ -56,16 +56,16 @@ class Change:
 
     @property
     def improvement_edge(self) -> float:
-        """How far down a change may go and still be within the tolerance.
+        """The lower limit of the tolerance: a change below it is an improvement.
 
-        The mirror image of the tolerance: on the log scale where relative, since twice as
-        slow and half as slow are the same distance apart.
+        The mirror image of the tolerance, on the log scale where relative: twice as slow and half
+        as slow are equally far from no change.
         """
         return -self.tolerance / (1 + self.tolerance) if self.relative else -self.tolerance
 
     @property
     def outcome(self) -> Outcome:
-        """The one decision about one metric; every report repeats it, none makes its own."""
+        """The outcome; every report shows this one, and none derives its own."""
         p = self.p_worse if self.p_convicting is None else self.p_convicting
         if p <= self.alpha:
             return Outcome.WORSE
@@ -83,5 +83,5 @@ class Change:
         return self.outcome is Outcome.INCONCLUSIVE and self.low > self.tolerance
 
     def corrected(self, p_convicting: float) -> "Change":
-        """Return this change judged by a p-value corrected for the rest of the family."""
+        """Return this change with a p-value corrected for the rest of the family of tests."""
         return replace(self, p_convicting=p_convicting)

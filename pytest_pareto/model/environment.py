@@ -1,14 +1,9 @@
-"""Where a run was measured: what must match to compare, and what is only recorded."""
+"""The environment of a run: hardware, which must match to compare, and recorded software."""
 
 import re
 from dataclasses import dataclass, field
 
 from pytest_pareto.model.metric import Scope
-
-
-def _slug(text: str) -> str:
-    text = re.sub(r"\((R|TM|C)\)|®|™|@.*$|\b(CPU|Processor)\b", " ", text)
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +27,14 @@ class Environment:
 
     @property
     def hardware_key(self) -> str:
-        """The folder of this hardware's baselines, such as ``nvidia-h200x1``."""
+        """The folder name of this hardware's baselines, such as ``nvidia-h200x1``."""
         if self.gpu_product is None:
             return f"cpu-{_slug(self.cpu_model)}x{self.usable_cores}"
         mig = f"-{_slug(self.mig_profile)}" if self.mig_profile else ""
         return f"{_slug(self.gpu_product)}x{self.gpu_count}{mig}"
 
     def scope_facts(self, scope: Scope) -> dict[str, object]:
-        """What must be equal on both sides for a metric of ``scope`` to be comparable."""
+        """Return what must be equal on both sides for a metric of ``scope`` to be comparable."""
         if scope is Scope.ANYWHERE:
             return {}
         if self.gpu_product is None:
@@ -60,22 +55,28 @@ class Environment:
         }
 
     def mismatch(self, other: "Environment", scope: Scope) -> str | None:
-        """Say what keeps a metric of ``scope`` from being compared with ``other``'s, or None.
+        """Return why a metric of ``scope`` cannot be compared with ``other``'s, or None.
 
         The text reads "CPU is X here, Y in the baseline" with ``other`` as the baseline.
         """
-        mine, theirs = self.scope_facts(scope), other.scope_facts(scope)
+        here, there = self.scope_facts(scope), other.scope_facts(scope)
         parts = [
-            f"{name} is {_say(mine.get(name))} here, {_say(theirs.get(name))} in the baseline"
-            for name in mine | theirs
-            if mine.get(name) != theirs.get(name)
+            f"{name} is {_text(here.get(name))} here, {_text(there.get(name))} in the baseline"
+            for name in here | there
+            if here.get(name) != there.get(name)
         ]
         return "; ".join(parts) or None
 
 
-def _say(fact: object) -> str:
+def _text(fact: object) -> str:
     if fact is None or fact == ():
         return "none"
     if isinstance(fact, tuple):
         return "/".join(f"{part:g}" for part in fact)
     return str(fact)
+
+
+def _slug(text: str) -> str:
+    """Return a name of lower-case ASCII letters, digits and hyphens, without trademark signs."""
+    text = re.sub(r"\((R|TM|C)\)|®|™|@.*$|\b(CPU|Processor)\b", " ", text)
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unknown"

@@ -1,6 +1,8 @@
-"""What is measured: name, unit, direction, kind, scope, and what may be lost of it.
+"""Metrics, the built-in ones, and budgets: absolute limits on a metric.
 
-Hard floors and ceilings: what a metric may never cross, whatever the baseline says.
+A `Metric` has a name, an SI unit, a direction, a kind, a scope and a tolerance. `BUILT_IN` maps
+names to the metrics that the package measures itself. A `Budget` is a floor, a ceiling or both,
+which hold whatever the baseline is; `parse_budget` reads one from text.
 """
 
 import math
@@ -12,7 +14,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import require_text
 
 GIVE_UP_FACTOR = 3.0
-"""A trade may give up this many tolerances of a metric unless the test says otherwise."""
+"""How many tolerances of a metric a trade may give up where the test sets no ``give_up``."""
 
 
 class Better(StrEnum):
@@ -33,7 +35,7 @@ class Kind(StrEnum):
 
     @property
     def sampled(self) -> bool:
-        """Whether its values are told apart by ids, and so compared with themselves."""
+        """Whether its values have ids, so that each is compared with the one of the same id."""
         return self in (Kind.PAIRED, Kind.ORDINAL, Kind.SET)
 
 
@@ -77,12 +79,12 @@ class Metric:
 
     @property
     def trade_bound(self) -> float:
-        """The most that a trade may give up of this metric, on the scale of ``tolerance``."""
+        """The most of this metric that a trade may give up, on the scale of ``tolerance``."""
         return self.give_up if self.give_up is not None else GIVE_UP_FACTOR * self.tolerance
 
     @property
     def harm_sign(self) -> float:
-        """+1 where more is worse, -1 where less is worse."""
+        """The sign of a harmful change: +1 where more is worse, -1 where less is worse."""
         return 1.0 if self.better is Better.LOWER else -1.0
 
     def with_policy(
@@ -92,7 +94,7 @@ class Metric:
         give_up: float | None = None,
         gates: bool | None = None,
     ) -> "Metric":
-        """Return this metric under a test's own policy; ``None`` leaves a part as it is."""
+        """Return this metric with a test's own policy; ``None`` keeps the present value."""
         return replace(
             self,
             tolerance=self.tolerance if tolerance is None else tolerance,
@@ -121,12 +123,12 @@ OTHER_MEMORY = _cost("other_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=Fal
 FLOPS = _cost("flops", "count", Kind.EXACT, Scope.ANYWHERE, 0.0, gates=False)
 TIME_TO_FIRST_ITEM = _cost("time_to_first_item", "s", Kind.RUN, Scope.HOST, 0.05)
 TIME_PER_ITEM = _cost("time_per_item", "s", Kind.RUN, Scope.HOST, 0.05)
-# Items over latency: a verdict of its own would say the same once more, and cost the others power.
+# Items divided by latency: a verdict on it would repeat latency's, and cost the others power.
 ITEMS_PER_SECOND = replace(
     _cost("items_per_second", "items/s", Kind.RUN, Scope.HOST, 0.05, gates=False),
     better=Better.HIGHER,
 )
-# Neither more nor fewer is better; fewer is the one that would pass for speed.
+# Neither more nor fewer items are better, but fewer of them would pass for higher speed.
 ITEMS = replace(
     _cost("items", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False), better=Better.HIGHER
 )
@@ -154,23 +156,22 @@ BUILT_IN = {
         OPERATIONS,
     )
 }
-"""The metrics that `measure` knows without being told; ``gates=False`` marks diagnostics."""
-
-_TURNS = {name: turn for turn, name in enumerate(BUILT_IN)}
-
-
-def in_turn(name: str) -> int:
-    """Return a metric's place among all: built-in ones as they are measured, then recorded ones."""
-    return _TURNS.get(name, len(_TURNS))
-
+"""The metrics that `measure` measures itself, by name; ``gates=False`` marks diagnostics."""
 
 STREAMED = frozenset(
     metric.name for metric in (TIME_TO_FIRST_ITEM, TIME_PER_ITEM, ITEMS_PER_SECOND, ITEMS)
 )
-"""The names of those that only a stream has."""
+"""The names of the built-in metrics that only a stream has."""
+
+_RANKS = {name: rank for rank, name in enumerate(BUILT_IN)}
 
 
-_FORM = re.compile(r"\s*(<=|>=)\s*([-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s*([A-Za-zµ%]*)\s*")
+def in_turn(name: str) -> int:
+    """Return the sort key of a metric: built-in ones as they are measured, then all others."""
+    return _RANKS.get(name, len(_RANKS))
+
+
+_BOUND = re.compile(r"\s*(<=|>=)\s*([-+]?[0-9.]+(?:[eE][-+]?\d+)?)\s*([A-Za-zµ%]*)\s*")
 
 _SCALE = {
     "": 1.0,
@@ -186,7 +187,7 @@ _DIMENSION = {"ms": "s", "us": "s", "µs": "s", "mJ": "J", "kJ": "J"} | dict.fro
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A ceiling, or else a floor, in the metric's SI unit."""
+    """A limit in the metric's SI unit: a ceiling, or else a floor."""
 
     ceiling: bool
     limit: float
@@ -194,9 +195,9 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A floor, a ceiling or both on one metric; ``text`` is how its author wrote it.
+    """A floor, a ceiling or both on one metric; ``text`` is as its author wrote it.
 
-    ``unit`` is "" where none was written, and "%" where the bounds are of a bare score.
+    ``unit`` is the SI unit, "" where the author wrote none, and "%" for a bare score in percent.
     """
 
     metric: str
@@ -206,14 +207,14 @@ class Budget:
 
 
 def parse_budget(metric: str, text: object) -> Budget:
-    """Read ``">= 0.90"``, ``"<= 0.5 s"``, or ``">= 20 ms, <= 30 ms"``.
+    """Parse a budget such as ``">= 0.90"``, ``"<= 0.5 s"`` or ``">= 20 ms, <= 30 ms"``.
 
-    Raises ParetoError where the text has another form, a unit that is not known, or two bounds
-    that nothing can keep.
+    Raises ParetoError where the text has another form, an unknown unit, or two bounds that no
+    value can keep.
     """
-    spelled = text if isinstance(text, str) else ""
-    read = [_parse_bound(metric, text, part) for part in spelled.split(",")]
-    bounds, units = tuple(bound for bound, _ in read), {unit for _, unit in read}
+    budget = text if isinstance(text, str) else ""
+    parsed = [_parse_bound(metric, text, part) for part in budget.split(",")]
+    bounds, units = tuple(bound for bound, _ in parsed), {unit for _, unit in parsed}
     if len(units) > 1:
         raise ParetoError(
             f"budget of {metric!r} is {text!r}; write both bounds in units of one kind"
@@ -234,11 +235,12 @@ def parse_budget(metric: str, text: object) -> Budget:
             raise ParetoError(
                 f"budget of {metric!r} is {text!r}; it takes one floor and one ceiling"
             )
-    return Budget(metric, bounds, units.pop(), spelled.strip())
+    return Budget(metric, bounds, units.pop(), budget.strip())
 
 
 def _parse_bound(metric: str, text: object, part: str) -> tuple[Bound, str]:
-    match = _FORM.fullmatch(part)
+    """Parse one part of a budget's text; return the bound and its SI unit."""
+    match = _BOUND.fullmatch(part)
     if match is None or match[3] not in _SCALE:
         raise ParetoError(
             f"budget of {metric!r} is {text!r}; write a string such as '>= 0.90', '<= 250 ms' or "

@@ -1,6 +1,7 @@
-"""The rules of a session, decided before anything is measured: alpha, spreads, modes of the gate.
+"""The policy of a session, fixed before anything is measured: alpha, spreads, gate settings.
 
-`Policy` has what options and ini keys say. `AlphaShares` is how a session splits its alpha.
+`Policy` holds the settings from options and ini keys. `AlphaShares` splits the alpha of a session.
+The constants at the end are the block counts of interleaved sessions.
 """
 
 from dataclasses import dataclass, field, replace
@@ -10,13 +11,12 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Scope
 
 SCREEN_ALPHA = 0.2
-"""What looks worse at this level, uncorrected, is measured again before it is called so."""
+"""A metric whose uncorrected p-value is at most this is flagged, and measured again."""
 
 LOST_SHARE = 0.1
 BUDGET_SHARE = 0.1
 ANCHOR_SHARE = 0.1
-"""Shares of alpha spent on places lost, on budgets and on creep since the anchor, where a
-session can have any of them."""
+"""Shares of alpha for lost positions, budgets and drift, where a session can have them."""
 
 
 class Missing(StrEnum):
@@ -51,13 +51,13 @@ class SessionSpreads:
     gpu_other_board: float = 0.0015
 
     def of(self, scope: Scope, now: Environment, then: Environment) -> float:
-        """Return what two sessions of a metric of ``scope`` are assumed to differ by."""
+        """Return the assumed spread between two sessions of a metric of ``scope``."""
         if scope is Scope.GPU and now.boards != then.boards:
             return self.gpu_other_board
         return self.on_same_board(scope)
 
     def on_same_board(self, scope: Scope) -> float:
-        """Return the same of sessions that used the same GPUs."""
+        """Return the assumed spread between two sessions that used the same GPUs."""
         return {Scope.ANYWHERE: 0.0, Scope.HOST: self.host, Scope.GPU: self.gpu}[scope]
 
 
@@ -66,11 +66,11 @@ class Policy:
     """The gate's settings. ``alpha`` is the chance of failing an unharmed build.
 
     ``spreads`` are the assumed standard deviations between sessions. ``confirming`` is the number
-    of fresh runs that measure again what is flagged, 0 where none do.
+    of fresh runs that measure flagged metrics again, 0 for none.
 
-    ``accepts_new``, ``accepts_changes`` and ``accepts_all`` say that this session's update
-    writes what is new, what changed, or what became another thing altogether (other
-    samples, another direction, gone) into the baseline: what is accepted does not fail.
+    ``accepts_new``, ``accepts_changes`` and ``accepts_all`` are whether this session's update
+    writes new metrics, changed levels, and changed definitions (other samples, another direction,
+    a metric that is gone) into the baseline. What is accepted does not fail.
     """
 
     alpha: float = 0.05
@@ -89,7 +89,7 @@ class Policy:
         return replace(self, accepts_new=False, accepts_changes=False, accepts_all=False)
 
     def without_ci(self) -> "Policy":
-        """Return this policy for a session that needs no baseline: what is new is just new."""
+        """Return this policy for a session without a baseline, where new metrics do not fail."""
         return replace(self, ci=False)
 
     @property
@@ -114,7 +114,7 @@ class AlphaShares:
 
     @classmethod
     def of(cls, *, has_rivals: bool, has_budgets: bool, has_anchor: bool = False) -> "AlphaShares":
-        """Split by what the session can ask at all, never by what it found."""
+        """Return the split by what the session can test, never by what it found."""
         lost = LOST_SHARE if has_rivals else 0.0
         budgets = BUDGET_SHARE if has_budgets else 0.0
         anchor = ANCHOR_SHARE if has_anchor else 0.0
@@ -122,17 +122,16 @@ class AlphaShares:
 
 
 ALL_ON_CHANGES = AlphaShares(1.0, 0.0, 0.0)
-"""Of a session that can lose no place and break no budget, and has no anchor."""
-
+"""The shares of a session without rivals, budgets or an anchor."""
 
 PER_BLOCK = 2
 """Runs of each side in one block of an interleaved session."""
 
 SCREENING_BLOCKS = 2
-"""Blocks of the screening part: enough to flag a metric, too few to decide about it."""
+"""Blocks of the screening part: enough to flag a metric, too few to decide on it."""
 
 LEAST_BLOCKS, MOST_BLOCKS = 4, 12
-"""Fewest and most blocks that confirm what was flagged."""
+"""The fewest and the most blocks that confirm flagged metrics."""
 
 LEAST_OF_MANY = 6
 """Fewest confirming blocks where many metrics are flagged."""

@@ -1,6 +1,6 @@
-"""What one fresh process says about the cases that it measured.
+"""Runs: what one fresh process measured, as a `Measurement` per metric of each `CaseRun`.
 
-Looks: how far an evaluation came that may stop as soon as its verdict is decided.
+`Looks` is the progress of a sequential evaluation, which stops once its verdict is decided.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from pytest_pareto.model.metric import Budget, Kind, Metric
 
 
 def order_seed(ids: Iterable[str]) -> int:
-    """Return the seed of the order in which samples are visited, made of all their ids.
+    """Return the seed that shuffles samples, derived from all their ids.
 
-    The same samples have the same order, in every process and session, and other ones another:
-    so the seed also tells which samples were planned, of which only some were scored.
+    The same samples have the same order in every process and session, and other samples have
+    another one. So the seed also identifies the planned samples where only some were scored.
     """
     joined = "\n".join(sorted(ids))
     return int.from_bytes(hashlib.sha256(joined.encode()).digest()[:4], "big")
@@ -46,17 +46,17 @@ class Looks:
             )
 
     def used_at(self, look: int) -> int:
-        """Return how many samples have been scored when a look is reached."""
+        """Return the number of samples that are scored at a look."""
         return -(-self.samples * look // self.planned)
 
     @property
     def used(self) -> int:
-        """How many samples were scored."""
+        """The number of samples that were scored."""
         return self.used_at(self.at)
 
     @property
     def saved(self) -> int:
-        """How many samples were not."""
+        """The number of samples that were not scored."""
         return self.samples - self.used
 
     @property
@@ -70,12 +70,12 @@ class Measurement:
     """One metric of one case in one run: its readings, or the reason why there are none.
 
     ``values`` are in the metric's unit: every steady-state reading of a `run` metric, the
-    one value of an `exact` one, a score per sample (beside ``ids``) of a `paired` or `ordinal`
-    one. Of a `set` metric they are the jackknife's value of each block of samples, and ``ids``
-    name the blocks; ``whole`` is the number itself.
-    ``first`` is the first call's reading, kept apart from the steady state. ``looks`` is how far
-    an evaluation came that may stop early. What is ``broken`` has no readings because it failed,
-    and ``absent`` says how.
+    one value of an `exact` one, a score per sample (with ``ids``) of a `paired` or `ordinal` one.
+    Of a `set` metric they are the jackknife value of each block of samples, and ``ids`` name the
+    blocks; ``whole`` is the value over all samples together.
+    ``first`` is the reading of the first call, separate from the steady state. ``looks`` is the
+    progress of an evaluation that may stop early. ``absent`` is the reason why there are no
+    readings; ``broken`` is whether that reason is a failure.
     """
 
     metric: Metric
@@ -141,11 +141,11 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class CaseRun:
-    """One case measured once, with what its test says about judging it.
+    """One case measured once, with its test's settings for the judgement.
 
     ``case_id`` is the test's node id, or ``nodeid#name`` for a named measurement.
-    ``source`` is a short hash of the test's own code. ``items`` is how many items one
-    call works through, for per-item figures.
+    ``source`` is a short hash of the test's own code. ``items`` is the number of items that one
+    call processes, for figures per item.
     """
 
     case_id: str
@@ -171,9 +171,9 @@ class CaseRun:
 class Run:
     """One fresh process that measured the selected cases once.
 
-    ``cases`` by case id; ``failed`` maps the node ids of tests that failed to why, and those of
-    modules that could not be collected;
-    ``finished`` and ``skipped`` are node ids of tests that ran to their end, or did not run.
+    ``cases`` are by case id. ``failed`` maps node ids, of tests that failed and of modules that
+    could not be collected, to reasons. ``finished`` and ``skipped`` are the node ids of tests that
+    ran to their end, or did not run.
     """
 
     environment: Environment
@@ -184,7 +184,7 @@ class Run:
 
 
 def cause_of(case_id: str, failed: Mapping[str, str]) -> str | None:
-    """Say why a case was not measured: what failed of its test, or of what its test is in."""
+    """Return why a case was not measured, or None: the failure of its test, module or folder."""
     for nodeid, why in failed.items():
         if case_id == nodeid or case_id.startswith((f"{nodeid}#", f"{nodeid}::", f"{nodeid}/")):
             return f"{nodeid}: {why}"
@@ -193,7 +193,7 @@ def cause_of(case_id: str, failed: Mapping[str, str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Interleaved:
-    """Runs of the old code and of the new, in the order of blocks: two of each to a block."""
+    """Runs of the old and of the new code, in the order of blocks, with two of each in a block."""
 
     old: tuple[Run, ...]
     new: tuple[Run, ...]

@@ -1,7 +1,9 @@
-"""One session: what it measured (`SessionRecord`), the facts beside it, and what it reports.
+"""Sessions: the record of a session, its comparisons, its judgement and its report.
 
-A record is all that a verdict rests on beside the baseline: judged again from its file, it gives
-the same verdict. `Changes` is what its comparisons found, before it is judged.
+`SessionRecord` is what a session measured. Together with the baseline it determines the verdicts:
+a record that is read from its file and judged again gives the same ones. `Changes` holds the
+comparisons of a record with the baseline, `Judged` their judgement, and `SessionReport` all that
+the reports render.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,12 +62,12 @@ class SessionFacts:
 
     @property
     def accepts(self) -> bool:
-        """Whether a next session could accept what this one found."""
+        """Whether the results of this session can be accepted later."""
         return not self.updating and self.ref is None and self.new_side is None
 
 
 EVERYTHING = "."
-"""The root directory, as a path of what was asked for."""
+"""The root directory, as a requested path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,17 @@ class Asked:
     skipped_modules: tuple[str, ...] = ()
 
     def expects(self, case_id: str, runs: Sequence[Run]) -> bool:
-        """Whether a session that ran to its end should have measured this case.
+        """Return whether a session that ran to its end should have measured this case.
 
-        A test that was collected should have; so should one of a module that the
-        arguments cover, since it may be gone because it was renamed.
+        A collected test should have. So should a test of a module that the arguments cover, since
+        it may be missing because it was renamed.
         """
         if any(_belongs(case_id, nodeid) for run in runs for nodeid in run.finished):
             return self.stopped is None
         return self.partial is None and self._covers(case_id.partition("::")[0])
 
     def skipped(self, case_id: str, runs: Sequence[Run]) -> bool:
-        """Whether the case was not measured because its test, or its module, was skipped."""
+        """Return whether the case was not measured because its test or its module was skipped."""
         skipped = {*self.skipped_modules}.union(*(run.skipped for run in runs))
         module = case_id.partition("::")[0]
         return module in skipped or any(_belongs(case_id, nodeid) for nodeid in skipped)
@@ -111,11 +113,11 @@ def _belongs(case_id: str, nodeid: str) -> bool:
 class SessionRecord:
     """What a session measured, and the policy under which it is judged.
 
-    ``flagged`` is what the first runs made suspicious, by (case id, metric name), and ``again``
-    the fresh runs that measured it again. In an interleaved session ``old_runs`` and ``old_again``
-    are those of the old code, and ``gone`` names the tests that only the old code has.
-    ``failures`` happened before judging, ``notices`` are reported and fail nothing.
-    ``anchored`` is whether an anchor has a share of alpha, also where it is not at hand.
+    ``flagged`` are the metrics that the first runs flagged, as (case id, metric name).
+    ``again`` are the fresh runs that measured them again. In an interleaved session ``old_runs``
+    and ``old_again`` are those of the old code, and ``gone`` names the tests that only the old
+    code has. ``failures`` happened before the judgement; ``notices`` are reported and fail nothing.
+    ``anchored`` is whether an anchor has a share of alpha, even where it is not available.
     """
 
     runs: tuple[Run, ...]
@@ -147,7 +149,7 @@ class SessionRecord:
 
     @property
     def confirms(self) -> bool:
-        """Whether what is flagged is measured again before it is called worse."""
+        """Whether flagged metrics are measured again before they are reported as worse."""
         return self.policy.confirming > 0 and not self.cut_short and not self.failures
 
     @property
@@ -168,23 +170,23 @@ class SessionRecord:
         """Return whether a case that was not measured should have been."""
         if self.interleaved:
             return not self.cut_short
-        # Failures of confirming runs do not concern the session's own runs; where a process of
-        # its own died, that explains a case better than a test that seems to be gone.
+        # Failures of confirming runs do not concern the session's own runs. Where one of its own
+        # processes died, that explains a missing case better than a deleted test does.
         failed = bool(self.failures) and not self.flagged
         return not failed and self.asked.expects(case_id, self.runs)
 
     def skipped(self, case_id: str) -> bool:
-        """Return whether a case was not measured because its test, or its module, was skipped."""
+        """Return whether a case was not measured because its test or its module was skipped."""
         return self.asked.skipped(case_id, self.runs)
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What the comparisons of a session found: all that its judgement rests on.
+    """The comparisons of a session: the whole input of its judgement.
 
-    ``comparisons`` are the measured cases, ``duels`` the claims about each front, ``shares`` how
-    the session splits its alpha. ``tested`` names, by (case id, metric name), what shares alpha
-    and can convict; None for all that gates.
+    ``comparisons`` are the measured cases, ``duels`` the claims about each front, and ``shares``
+    the split of the session's alpha. ``tested`` are the metrics that share alpha and can be WORSE,
+    as (case id, metric name); None for every metric that gates.
     """
 
     record: SessionRecord
@@ -199,9 +201,9 @@ class Changes:
 class Judged:
     """A judgement, with the levels that an update of the baseline would write.
 
-    ``measured`` has the runs of each case, ``levels`` one number per run and ``samples`` the mean
-    score per sample, the last two by (case id, metric name). An evaluation that stopped early has
-    samples, but no level.
+    ``measured`` has the runs of each case, by case id. ``levels`` has one number per run, and
+    ``samples`` the mean score of each sample, both by (case id, metric name). An evaluation that
+    stopped early has samples, but no level.
     """
 
     judgement: Judgement
@@ -223,9 +225,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class SampleScores:
-    """The scores of samples that a session compared, and those that the next will compare with.
+    """The scores that a session compared, and those that the next session will compare with.
 
-    ``now`` is by (case id, metric name); ``after`` is the baseline as the session leaves it.
+    ``now`` is by (case id, metric name). ``before`` and ``after`` are the baseline before the
+    session and after it.
     """
 
     now: Mapping[tuple[str, str], Samples]
@@ -237,8 +240,8 @@ class SampleScores:
 class SessionReport:
     """A judged session: all that the reports render.
 
-    ``environment`` is the machine of this session's newest run, or None where nothing ran.
-    ``record`` is what the verdict rests on, without single calls; None where nothing could be
+    ``environment`` is the machine of the newest run, or None where nothing ran. ``record`` is the
+    evidence for the verdicts, without the readings of single calls; None where nothing could be
     compared. ``scores`` are those of its samples, for the pictures of the worst ones.
     """
 

@@ -1,6 +1,7 @@
-"""What was decided: of a metric, of a case, of its place on the front, of the session.
+"""Verdicts: the result of each metric, case and position, and the judgement of a session.
 
-What is known of every pair on a front, as the judge may ask for it.
+`MetricResult` and `CaseComparison` hold comparisons, `CaseVerdict`, `Place` and `Judgement` the
+decisions. `FrontClaims` holds p-values of dominance between pairs of cases on a front.
 """
 
 from collections.abc import Mapping
@@ -44,14 +45,14 @@ class Position(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetricResult:
-    """One metric of one case: what it was, what it is, and what may be said of that.
+    """The result of one metric of one case: its levels, and its change or why there is none.
 
-    ``baseline`` and ``candidate`` are levels in the metric's unit. ``change`` is there
-    when both sides could be compared; otherwise ``state`` and ``reason`` say why not.
-    ``items`` is how many items one reading of a time or an energy works through.
-    ``unmeasured`` is whether the test asked for the metric and no meter could measure it.
-    ``for_now`` is whether only this session, and not the machine, kept it from being compared.
-    ``looks`` is how far an evaluation came that may stop early.
+    ``baseline`` and ``candidate`` are levels in the metric's unit. ``change`` is set where both
+    sides could be compared; otherwise ``state`` is the outcome and ``reason`` explains it.
+    ``items`` is the number of items that one reading of a time or an energy covers.
+    ``unmeasured`` is whether the test requested the metric and no meter could measure it.
+    ``for_now`` is whether this session, and not the machine, prevented the comparison.
+    ``looks`` is the progress of an evaluation that may stop early.
     """
 
     metric: Metric
@@ -69,7 +70,7 @@ class MetricResult:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome, whether it comes from numbers or from the lack of them."""
+        """The outcome, from the change or else from ``state``."""
         if self.change is not None:
             return self.change.outcome
         assert self.state is not None
@@ -78,10 +79,10 @@ class MetricResult:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position with the rivals that explain it.
+    """A position on the front, with the rivals that explain it.
 
-    ``on_front`` is whether the case is shown to be on the front now, shown to be off it,
-    or, where neither can be shown, None.
+    ``on_front`` is True where the case is shown to be on the front now, False where it is shown to
+    be off it, and None where neither can be shown.
     """
 
     position: Position
@@ -92,7 +93,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class BudgetResult:
-    """A floor or ceiling: broken, kept, or undecided with the numbers at hand."""
+    """The result of a budget. ``broken`` is None where the numbers do not decide.
+
+    ``value`` is the level in the metric's unit.
+    """
 
     metric: str
     text: str
@@ -102,18 +106,22 @@ class BudgetResult:
 
     @property
     def said(self) -> str:
-        """What the gate says of one that is not kept, by which reports find its figures."""
+        """The gate's message about a budget that is not kept.
+
+        Reports find the budget of a message by this text.
+        """
         state = "broken" if self.broken else "undecided"
-        why = f" ({self.reason})" if self.reason else ""
-        return f"budget {state}: {self.metric} {self.text}{why}"
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"budget {state}: {self.metric} {self.text}{reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class CaseComparison:
-    """One case with every metric compared as far as it could be, not yet judged.
+    """One case with every metric compared as far as possible, not yet judged.
 
-    ``confirmed`` are the metrics that were measured again after they had looked worse.
-    ``anchor`` has the same metrics compared with the anchor, where the session has one.
+    ``broken``, ``missing`` and ``skipped`` are reasons why there is nothing to judge. ``confirmed``
+    are the flagged metrics that were measured again. ``anchor`` has the same metrics compared with
+    the anchor, where the session has one.
     """
 
     case_id: str
@@ -130,14 +138,14 @@ class CaseComparison:
     anchor: tuple[MetricResult, ...] = ()
 
     def metric(self, name: str) -> MetricResult | None:
-        """Return a metric's result, or ``None`` where the case does not have it."""
+        """Return the result of a metric, or None where the case does not have it."""
         return next((m for m in self.metrics if m.metric.name == name), None)
 
     @property
     def gated(self) -> tuple[MetricResult, ...]:
-        """The metrics that can decide about the case.
+        """The metrics that can decide on the case.
 
-        Not the diagnostics, and not what has never been measured here on either side.
+        Excluded are diagnostics, and metrics that neither side has measured.
         """
         return tuple(
             result
@@ -146,17 +154,18 @@ class CaseComparison:
         )
 
     def results(self, outcome: Outcome) -> tuple[MetricResult, ...]:
-        """Return the metrics with this outcome, among those that can decide."""
+        """Return the metrics with this outcome, among those that can decide on the case."""
         return tuple(result for result in self.gated if result.outcome is outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class CaseVerdict:
-    """One case, judged. ``fails`` holds the reasons for which it fails the build.
+    """The verdict of one case. ``fails`` are the reasons for which it fails the build.
 
-    ``notices`` are said but do not fail: a trade within its bound, an undecided metric.
-    ``common`` names the common-mode movement that this case is part of, if any. ``crept`` names
-    the metrics that are worse than the anchor, and neither let through nor told as worse already.
+    ``notices`` are reported but do not fail: a trade within its bound, an undecided metric.
+    ``common`` is the metric of the common-mode movement that this case is part of, if any.
+    ``crept`` names the metrics with drift: worse than the anchor, not let through, and not already
+    reported as worse than the baseline.
     """
 
     comparison: CaseComparison
@@ -169,7 +178,7 @@ class CaseVerdict:
 
     @property
     def case_id(self) -> str:
-        """The judged case."""
+        """The id of the case."""
         return self.comparison.case_id
 
 
@@ -190,7 +199,7 @@ class CommonMode:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A reason why the session fails, beside its cases; ``nodeid`` names its test, if any."""
+    """A reason of its own for which a session fails; ``nodeid`` names the test, if any."""
 
     text: str
     nodeid: str | None = None
@@ -201,9 +210,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The session, judged once. ``failures`` are the session's own, beside those of its cases.
+    """The judgement of a session. ``failures`` are its own, apart from those of its cases.
 
-    ``shares`` is how the session splits its alpha.
+    ``shares`` is the split of its alpha.
     """
 
     cases: tuple[CaseVerdict, ...]
@@ -219,44 +228,48 @@ class Judgement:
 
     @property
     def counts(self) -> Mapping[Verdict, int]:
-        """How many cases have which verdict, in the order of `Verdict`."""
+        """The number of cases with each verdict that occurs, in the order of `Verdict`."""
         tally = {verdict: sum(c.verdict is verdict for c in self.cases) for verdict in Verdict}
         return {verdict: count for verdict, count in tally.items() if count}
 
 
 class PairClaims(Protocol):
-    """Claims about ordered pairs of points; each answer is a p-value, or None if undecidable.
+    """Claims about ordered pairs of points, each with a p-value.
 
-    None means that some axis of the pair cannot be compared: it is never left out.
+    A p-value is None where an axis of the pair cannot be compared: no axis is ever left out.
     """
 
     def dominated(self, point: str, rival: str) -> float | None:
-        """How compatible the data are with ``rival`` *not* dominating ``point``."""
+        """Return the p-value of the null hypothesis that ``rival`` does not dominate ``point``."""
         ...
 
     def ahead(self, point: str, rival: str) -> float | None:
-        """How compatible they are with ``point`` nowhere beating ``rival`` by its tolerance."""
+        """Return the p-value of the null hypothesis that ``point`` is not ahead of ``rival``.
+
+        A point is ahead where it beats its rival on some axis by that metric's tolerance.
+        """
         ...
 
 
 class NoClaims:
-    """The duels of a front on which nothing can be compared."""
+    """The claims about a front on which nothing can be compared."""
 
     def dominated(self, point: str, rival: str) -> float | None:  # noqa: ARG002
-        """Nothing is known."""
+        """Return None: nothing is known."""
         return None
 
     def ahead(self, point: str, rival: str) -> float | None:  # noqa: ARG002
-        """Nothing is known."""
+        """Return None: nothing is known."""
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class FrontClaims:
-    """One front's claims: among the old points, new points against old, among the new.
+    """The claims about one front.
 
-    ``old`` and ``new`` list the case ids of the points; a rival that was not measured in
-    this session stands at its old place.
+    ``old`` and ``new`` are the case ids of the points. ``then`` are the claims among old points,
+    ``across`` those of new points against old ones, and ``now`` those among new points. A rival
+    that was not measured in this session keeps its old levels.
     """
 
     old: frozenset[str] = frozenset()

@@ -2,7 +2,7 @@
 
 `read_settings` reads the command line and the ini file once, `load_past` the baseline and the
 anchor that they name. `Selection` is which tests the session runs: a case outside of it is not
-missing. `find_project` serves commands that run no tests.
+missing. `probe_project` serves commands that run no tests.
 """
 
 import os
@@ -212,7 +212,7 @@ class _ProjectProbe:
         return 0
 
 
-def find_project() -> Project | None:
+def probe_project() -> Project | None:
     """Return the project of the current folder as pytest finds it.
 
     None where pytest refuses, with a message of its own. Neither the project's conftest files nor

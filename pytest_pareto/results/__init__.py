@@ -1,1 +1,1 @@
-"""A session as a JSON file; the only room that knows its form."""
+"""JSON result files: their schema, reader and writer. No other package knows their format."""

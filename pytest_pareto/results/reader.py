@@ -1,11 +1,11 @@
-"""Text to a file and back: written safe for any reader, read with every fault named.
+"""Read the JSON result files of ``--pareto-json``, and rebuild the session's record.
 
-From the evidence in a file back to a session's record, with every fault told.
+`load` reads a file, and `load_record` rebuilds the record from the evidence in it. Every error
+names the file, the place in it, and what was expected there.
 """
 
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -36,36 +36,28 @@ from pytest_pareto.results.json_schema import (
     RunsEvidence,
 )
 
-_DEPTHS = {"evidence": 3}
-"""So deep content is laid out: until each case has a line."""
-
 _WAY_OUT = "Write the file again with `pytest --pareto --pareto-json PATH`."
 
-
-def encode(content: ResultsFile) -> str:
-    """Write a file: ASCII, a line for each record, the keys in the order of the schema."""
-    plain = _safe(msgspec.to_builtins(content))
-    assert isinstance(plain, dict)
-    parts = [
-        f"  {json.dumps(name)}: {_laid_out(part, _DEPTHS.get(name, 1), '  ')}"
-        for name, part in plain.items()
-    ]
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+T = TypeVar("T")
 
 
 def load(path: Path) -> ResultsFile:
-    """Read a file of results.
+    """Return the content of a result file.
 
-    Nothing but JSON is read, nothing is executed. Raises ParetoError naming the file, the place
-    in it and what was expected there; a newer version is refused.
+    Only JSON is read, and nothing is executed. Raises ParetoError where the file cannot be read,
+    is not valid, or has a newer version; it names the file, the place, and what was expected.
     """
-    return decode(_text(path), path.as_posix())
+    return decode(_read_text(path), path.as_posix())
 
 
 def load_record(path: Path) -> tuple[ResultsFile, SessionRecord]:
-    """Read a file of results with the record in it; raises ParetoError as `load` does."""
+    """Return the content of a result file and its session's record.
+
+    Raises ParetoError as `load` does, and where the file has no evidence or the evidence is
+    inconsistent.
+    """
     file = path.as_posix()
-    content = decode(_text(path), file)
+    content = decode(_read_text(path), file)
     if content.evidence is None:
         raise ParetoError(f"{file}: its session compared nothing, and so has nothing to compare")
     try:
@@ -102,7 +94,7 @@ def decode(text: str, file: str) -> ResultsFile:
         raise _corrupt(file, "", str(error)) from error
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -126,43 +118,8 @@ def _corrupt(file: str, place: str, problem: str) -> ParetoError:
     return ParetoError(f"{file}{where}: {problem}. {_WAY_OUT}")
 
 
-def _safe(content: object) -> object:
-    """Return what any JSON reader takes: no infinity, no NaN, no lone surrogate.
-
-    A lone surrogate, as Python spells bytes of file names that are no UTF-8, becomes visible.
-    """
-    match content:
-        case str():
-            return content.encode("utf-8", "backslashreplace").decode()
-        case float():
-            return content if math.isfinite(content) else None
-        case Mapping():
-            return {_safe(name): _safe(part) for name, part in content.items()}
-        case list() | tuple():
-            return [_safe(part) for part in content]
-    return content
-
-
-def _laid_out(content: object, depth: int, indent: str = "") -> str:
-    """Lay out records a line each, so that a reader (and a diff) finds them."""
-    inner = f"{indent}  "
-    if depth and isinstance(content, dict) and content:
-        parts = [
-            f"{inner}{json.dumps(name)}: {_laid_out(part, depth - 1, inner)}"
-            for name, part in content.items()
-        ]
-        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
-    if depth and isinstance(content, list) and content:
-        parts = [f"{inner}{json.dumps(part, allow_nan=False)}" for part in content]
-        return "[\n" + ",\n".join(parts) + f"\n{indent}]"
-    return json.dumps(content, allow_nan=False)
-
-
-T = TypeVar("T")
-
-
 class EvidenceError(Exception):
-    """Evidence that contradicts itself: where, and what was expected there."""
+    """Evidence that is inconsistent: ``place`` in it, and the ``problem`` there."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}")
@@ -171,8 +128,11 @@ class EvidenceError(Exception):
 
 
 def record_of(evidence: Evidence) -> SessionRecord:
-    """Return the record that was written; raises EvidenceError where it makes no sense."""
-    _check_terms(evidence)
+    """Return the record of a session from its evidence.
+
+    Raises EvidenceError where the evidence is inconsistent.
+    """
+    _check_settings(evidence)
     return SessionRecord(
         runs=_runs(evidence, "runs"),
         policy=evidence.policy.noun(evidence.spreads, evidence.confirming),
@@ -188,7 +148,8 @@ def record_of(evidence: Evidence) -> SessionRecord:
     )
 
 
-def _check_terms(evidence: Evidence) -> None:
+def _check_settings(evidence: Evidence) -> None:
+    """Raise EvidenceError where the settings are out of range, or there is no run."""
     alpha = evidence.policy.alpha
     if not 0 < alpha < 0.5:
         raise EvidenceError("policy.alpha", f"expected a number between 0 and 0.5, got {alpha}")
@@ -204,10 +165,11 @@ def _check_terms(evidence: Evidence) -> None:
 
 
 def _runs(evidence: Evidence, side: str) -> tuple[Run, ...]:
+    """Return one group of runs: ``runs``, ``again``, ``old`` or ``old_again``."""
     group: RunsEvidence = getattr(evidence, side)
     cases: list[dict[str, CaseRun]] = [{} for _ in group.runs]
-    for position, case in enumerate(group.cases):
-        place = f"{side}.cases[{position}]"
+    for index, case in enumerate(group.cases):
+        place = f"{side}.cases[{index}]"
         for number, run in _case_runs(evidence, case, len(cases), place):
             if run.case_id in cases[number]:
                 problem = f"expected one case {run.case_id!r} in run {number}, got another"
@@ -221,41 +183,48 @@ def _runs(evidence: Evidence, side: str) -> tuple[Run, ...]:
 
 def _run(evidence: Evidence, run: RunEvidence, cases: dict[str, CaseRun], place: str) -> Run:
     finished, skipped = (
-        frozenset(_held(evidence.lists, number, f"{place}.{name}"))
+        frozenset(_item_at(evidence.lists, number, f"{place}.{name}"))
         for name, number in (("finished", run.finished), ("skipped", run.skipped))
     )
-    environment = _held(evidence.environments, run.environment, f"{place}.environment")
+    environment = _item_at(evidence.environments, run.environment, f"{place}.environment")
     return Run(environment, cases, run.failed, finished, skipped)
 
 
 def _case_runs(
     evidence: Evidence, case: CaseEvidence, runs: int, place: str
 ) -> Iterator[tuple[int, CaseRun]]:
-    """Yield a case as each of its runs measured it, with the number of the run."""
+    """Yield the case as each of its runs measured it, with the number of the run."""
     readers = [
-        _Reader(evidence, metric, len(case.runs), f"{place}.metrics[{position}]")
-        for position, metric in enumerate(case.metrics)
+        _MetricReader(evidence, metric, len(case.runs), f"{place}.metrics[{index}]")
+        for index, metric in enumerate(case.metrics)
     ]
     budgets = tuple(
-        _sound(partial(parse_budget, budget.metric, budget.text), f"{place}.budgets")
+        _construct(partial(parse_budget, budget.metric, budget.text), f"{place}.budgets")
         for budget in case.budgets
     )
     for at, number in enumerate(case.runs):
         if not 0 <= number < runs:
             raise EvidenceError(f"{place}.runs", f"expected numbers below {runs}, got {number}")
         found = tuple(m for reader in readers if (m := reader.measurement(at)) is not None)
-        about = case.case, case.nodeid, case.front, case.source, found, case.gate, budgets
-        yield number, _sound(partial(CaseRun, *about, case.items), place)
+        make = partial(
+            CaseRun,
+            *(case.case, case.nodeid, case.front, case.source),
+            measurements=found,
+            gate=case.gate,
+            budgets=budgets,
+            items=case.items,
+        )
+        yield number, _construct(make, place)
 
 
-class _Reader:
-    """One metric of one case, asked run by run."""
+class _MetricReader:
+    """Rebuilds the measurements of one metric of one case, run by run."""
 
     def __init__(self, evidence: Evidence, content: MetricEvidence, runs: int, place: str) -> None:
         self._evidence = evidence
         self._content = content
         self._place = place
-        self._metric: Metric = _held(evidence.metrics, content.metric, f"{place}.metric")
+        self._metric: Metric = _item_at(evidence.metrics, content.metric, f"{place}.metric")
         for name, column in (("levels", content.levels), ("first", content.first)):
             if column and len(column) != runs:
                 problem = f"expected a number or null for each of {runs} runs, got {len(column)}"
@@ -265,41 +234,45 @@ class _Reader:
         self._notes = _by_run(content.notes, runs, f"{place}.notes")
 
     def measurement(self, at: int) -> Measurement | None:
-        """Return what the run at a place of the case's runs has of it; None for nothing."""
+        """Return the measurement in the run at an index of the case's runs, or None."""
         make = partial(
             Measurement,
             self._metric,
-            first=_number(self._content.first, at),
+            first=_value_at(self._content.first, at),
             notes=self._notes[at].notes if at in self._notes else (),
         )
-        level = _number(self._content.levels, at)
+        level = _value_at(self._content.levels, at)
         if (lack := self._lacking.get(at)) is not None:
             make = partial(make, absent=lack.why, broken=lack.broken)
         elif (scored := self._scores.get(at)) is not None:
-            ids = _held(self._evidence.lists, scored.ids, f"{self._place}.scores")
+            ids = _item_at(self._evidence.lists, scored.ids, f"{self._place}.scores")
             whole = level if self._metric.kind is Kind.SET else None
             make = partial(make, values=scored.values, ids=ids, whole=whole, looks=scored.looks)
         elif level is not None:
             make = partial(make, values=(level,))
         else:
             return None
-        return _sound(make, self._place)
+        return _construct(make, self._place)
 
 
-def _number(column: Sequence[float | None], at: int) -> float | None:
+def _value_at(column: Sequence[float | None], at: int) -> float | None:
+    """Return the value of a run; an empty column has none for every run."""
     return column[at] if column else None
 
 
-class _OfRuns(Protocol):
+class _HasRuns(Protocol):
     @property
     def runs(self) -> tuple[int, ...]: ...
 
 
-R = TypeVar("R", bound=_OfRuns)
+R = TypeVar("R", bound=_HasRuns)
 
 
 def _by_run(contents: Sequence[R], runs: int, place: str) -> dict[int, R]:
-    """Spread what is alike in several runs over each of these."""
+    """Return the content of each run, by the run's index.
+
+    Raises EvidenceError where an index is out of range or occurs twice.
+    """
     found: dict[int, R] = {}
     for content in contents:
         for at in content.runs:
@@ -309,13 +282,15 @@ def _by_run(contents: Sequence[R], runs: int, place: str) -> dict[int, R]:
     return found
 
 
-def _held(items: Sequence[T], place: int, where: str) -> T:
-    if not 0 <= place < len(items):
-        raise EvidenceError(where, f"expected a place in a list of {len(items)}, got {place}")
-    return items[place]
+def _item_at(items: Sequence[T], index: int, place: str) -> T:
+    """Return an item of a list; raises EvidenceError where the index is out of range."""
+    if not 0 <= index < len(items):
+        raise EvidenceError(place, f"expected a place in a list of {len(items)}, got {index}")
+    return items[index]
 
 
-def _sound(make: Callable[[], T], place: str) -> T:
+def _construct(make: Callable[[], T], place: str) -> T:
+    """Return what ``make`` returns; raises its ParetoError as an EvidenceError at ``place``."""
     try:
         return make()
     except ParetoError as error:

@@ -1,10 +1,16 @@
-"""``--pareto-json``: all that the reports show of a session, and what it measured.
+"""Write the JSON result files of ``--pareto-json``.
 
-From a session's record to the evidence in its file: once, whatever repeats.
+`render_json` writes a session: the results that the reports show, and the evidence for them.
+`evidence_of` stores repeated content once: environments, metrics and lists of texts are in pools,
+and are referred to by index.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+import json
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
+
+import msgspec
 
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
@@ -30,24 +36,26 @@ from pytest_pareto.results.json_schema import (
     RunsEvidence,
     Scored,
 )
-from pytest_pareto.results.reader import encode
+
+_LAYOUT_DEPTHS = {"evidence": 3}
+"""How many levels of a part of the file are laid out on lines of their own; 1 by default."""
 
 
 def render_json(report: SessionReport) -> str:
-    """Write a session as JSON."""
+    """Render a session as the JSON text of its file."""
     return encode(results_of(report))
 
 
 def results_of(report: SessionReport) -> ResultsFile:
-    """Return a session in the form of the file."""
+    """Return the content of a session's file."""
     judgement = report.judgement
     metrics, anchor = (
         tuple(
             _metric(case, result)
             for case in judgement.cases
-            for result in (case.comparison.anchor if since else case.comparison.metrics)
+            for result in (case.comparison.anchor if anchored else case.comparison.metrics)
         )
-        for since in (False, True)
+        for anchored in (False, True)
     )
     return ResultsFile(
         format="pytest-pareto results",
@@ -77,27 +85,27 @@ def _gate(judgement: Judgement) -> Gate:
 
 
 def _case(case: CaseVerdict) -> CaseRecord:
-    found, place = case.comparison, case.place
+    comparison, place = case.comparison, case.place
     return CaseRecord(
-        case=found.case_id,
-        nodeid=found.nodeid,
-        front=found.front,
+        case=comparison.case_id,
+        nodeid=comparison.nodeid,
+        front=comparison.front,
         verdict=case.verdict,
         fails=case.fails,
         notices=case.notices,
-        notes=found.notes,
-        gate=found.gate,
+        notes=comparison.notes,
+        gate=comparison.gate,
         position=place.position,
         on_front=place.on_front,
         rivals=place.rivals,
         position_reason=place.reason,
         budgets=tuple(
-            BudgetRecord(b.metric, b.text, b.value, b.broken, b.reason) for b in found.budgets
+            BudgetRecord(b.metric, b.text, b.value, b.broken, b.reason) for b in comparison.budgets
         ),
-        broken=found.broken,
-        missing=found.missing,
-        skipped=found.skipped,
-        confirmed=tuple(sorted(found.confirmed)),
+        broken=comparison.broken,
+        missing=comparison.missing,
+        skipped=comparison.skipped,
+        confirmed=tuple(sorted(comparison.confirmed)),
         common=case.common,
         crept=case.crept,
     )
@@ -148,12 +156,56 @@ def _metric(case: CaseVerdict, result: MetricResult) -> MetricRecord:
     )
 
 
+def encode(content: ResultsFile) -> str:
+    """Render the content of a file: ASCII, one line per record, keys in the schema's order."""
+    plain = _json_safe(msgspec.to_builtins(content))
+    assert isinstance(plain, dict)
+    parts = [
+        f"  {json.dumps(name)}: {_layout(part, _LAYOUT_DEPTHS.get(name, 1), '  ')}"
+        for name, part in plain.items()
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _json_safe(content: object) -> object:
+    """Return content that any JSON reader accepts: no infinity, no NaN, no lone surrogate.
+
+    Infinities and NaN become null. A lone surrogate, which is how Python represents bytes of file
+    names that are not UTF-8, becomes a visible escape.
+    """
+    match content:
+        case str():
+            return content.encode("utf-8", "backslashreplace").decode()
+        case float():
+            return content if math.isfinite(content) else None
+        case Mapping():
+            return {_json_safe(name): _json_safe(part) for name, part in content.items()}
+        case list() | tuple():
+            return [_json_safe(part) for part in content]
+    return content
+
+
+def _layout(content: object, depth: int, indent: str = "") -> str:
+    """Render records on a line each, down to ``depth`` levels, for readers and for diffs."""
+    inner = f"{indent}  "
+    if depth and isinstance(content, dict) and content:
+        parts = [
+            f"{inner}{json.dumps(name)}: {_layout(part, depth - 1, inner)}"
+            for name, part in content.items()
+        ]
+        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+    if depth and isinstance(content, list) and content:
+        parts = [f"{inner}{json.dumps(part, allow_nan=False)}" for part in content]
+        return "[\n" + ",\n".join(parts) + f"\n{indent}]"
+    return json.dumps(content, allow_nan=False)
+
+
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
 def evidence_of(record: SessionRecord) -> Evidence:
-    """Return a record in the form of the file. Noisy metrics have one reading in each run."""
+    """Return the evidence that stores a record; noisy metrics must have one value in each run."""
     pools = _Pools()
     groups = [pools.runs(r) for r in (record.runs, record.again, record.old_runs, record.old_again)]
     runs, again, old, old_again = groups
@@ -178,53 +230,57 @@ def evidence_of(record: SessionRecord) -> Evidence:
 
 
 class _Pool(Generic[T]):
-    """Things held once, each named by its position."""
+    """Items without duplicates, referred to by index."""
 
     def __init__(self) -> None:
         self.items: list[T] = []
-        self._places: dict[Hashable, int] = {}
+        self._indices: dict[Hashable, int] = {}
 
-    def place(self, item: T, key: Hashable) -> int:
-        if key not in self._places:
-            self._places[key] = len(self.items)
+    def index(self, item: T, key: Hashable) -> int:
+        """Return the index of an item, and add it where its key is new."""
+        if key not in self._indices:
+            self._indices[key] = len(self.items)
             self.items.append(item)
-        return self._places[key]
+        return self._indices[key]
 
 
 class _Pools:
+    """The pools of one file, and the evidence that refers to them."""
+
     def __init__(self) -> None:
         self.environments: _Pool[Environment] = _Pool()
         self.metrics: _Pool[Metric] = _Pool()
         self.lists: _Pool[tuple[str, ...]] = _Pool()
 
     def runs(self, runs: Sequence[Run]) -> RunsEvidence:
+        """Return the evidence of a group of runs."""
         found: dict[Hashable, list[tuple[int, CaseRun]]] = {}
         for number, run in enumerate(runs):
             for case in run.cases.values():
-                found.setdefault(_about(case), []).append((number, case))
+                found.setdefault(_case_key(case), []).append((number, case))
         return RunsEvidence(
             tuple(map(self._run, runs)), tuple(self._case(same) for same in found.values())
         )
 
     def _run(self, run: Run) -> RunEvidence:
-        where = run.environment
+        environment = run.environment
         return RunEvidence(
-            self.environments.place(where, repr(where)),
+            self.environments.index(environment, repr(environment)),
             self._list(sorted(run.finished)),
             self._list(sorted(run.skipped)),
             dict(run.failed),
         )
 
     def _list(self, texts: Iterable[str]) -> int:
-        held = tuple(texts)
-        return self.lists.place(held, held)
+        items = tuple(texts)
+        return self.lists.index(items, items)
 
     def _case(self, same: Sequence[tuple[int, CaseRun]]) -> CaseEvidence:
         _, case = same[0]
         by_metric: dict[Metric, list[Measurement | None]] = {}
-        for place, (_, run) in enumerate(same):
+        for index, (_, run) in enumerate(same):
             for m in run.measurements:
-                by_metric.setdefault(m.metric, [None] * len(same))[place] = m
+                by_metric.setdefault(m.metric, [None] * len(same))[index] = m
         return CaseEvidence(
             case.case_id,
             case.nodeid,
@@ -238,11 +294,11 @@ class _Pools:
         )
 
     def _metric(self, metric: Metric, found: Sequence[Measurement | None]) -> MetricEvidence:
-        lacking = _alike(found, lambda m: None if m.absent is None else (m.absent, m.broken))
-        scores = _alike(found, lambda m: (m.ids, m.values, m.looks) if m.ids else None)
-        notes = _alike(found, lambda m: m.notes or None)
+        lacking = _group_runs(found, lambda m: None if m.absent is None else (m.absent, m.broken))
+        scores = _group_runs(found, lambda m: (m.ids, m.values, m.looks) if m.ids else None)
+        notes = _group_runs(found, lambda m: m.notes or None)
         return MetricEvidence(
-            self.metrics.place(metric, metric),
+            self.metrics.index(metric, metric),
             _column(found, _level),
             _column(found, lambda m: m.first),
             tuple(
@@ -254,12 +310,14 @@ class _Pools:
         )
 
 
-def _about(case: CaseRun) -> Hashable:
+def _case_key(case: CaseRun) -> Hashable:
+    """Return all of a case but its measurements: runs with equal keys share one entry."""
     texts = case.case_id, case.nodeid, case.front, case.source
     return *texts, case.gate, case.budgets, case.items
 
 
 def _level(measurement: Measurement) -> float | None:
+    """Return the level to store, None where there is none or the scores determine it."""
     if measurement.absent is not None:
         return None
     match measurement.metric.kind:
@@ -274,18 +332,21 @@ def _level(measurement: Measurement) -> float | None:
 def _column(
     found: Sequence[Measurement | None], number: Callable[[Measurement], float | None]
 ) -> tuple[float | None, ...]:
-    """Return a number of each run; nothing where no run has one."""
+    """Return one number per run, or an empty column where no run has one."""
     numbers = tuple(None if m is None else number(m) for m in found)
     return numbers if any(x is not None for x in numbers) else ()
 
 
-def _alike(
-    found: Sequence[Measurement | None], what: Callable[[Measurement], K | None]
+def _group_runs(
+    found: Sequence[Measurement | None], content_of: Callable[[Measurement], K | None]
 ) -> dict[K, Places]:
-    """Group runs by what they have in common; runs of which there is nothing to say are out."""
-    places: dict[K, Places] = {}
-    for place, measurement in enumerate(found):
-        content = None if measurement is None else what(measurement)
+    """Group runs by equal content; return the indices of the runs by content.
+
+    Runs without a measurement, or for which ``content_of`` returns None, are left out.
+    """
+    groups: dict[K, Places] = {}
+    for index, measurement in enumerate(found):
+        content = None if measurement is None else content_of(measurement)
         if content is not None:
-            places[content] = (*places.get(content, ()), place)
-    return places
+            groups[content] = (*groups.get(content, ()), index)
+    return groups

@@ -1,4 +1,4 @@
-"""What accepting writes, as it is told: levels from the entries, and what else is another."""
+"""Edits that ``accept`` reports: levels from the entries, and changes of the definition."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,14 +27,19 @@ SCORE = MetricHistory(
 )  # fmt: skip
 
 
-def onward(history: MetricHistory, *runs: float, epoch: int = 1, env: str = ENV) -> MetricHistory:
+def with_session(
+    history: MetricHistory, *runs: float, epoch: int = 1, env: str = ENV
+) -> MetricHistory:
     return replace(history, sessions=(*history.sessions, Session(env, epoch, runs)))
 
 
-def told(
+def reported_edit(
     before: MetricHistory | None, after: MetricHistory | None, name: str = "latency"
 ) -> tuple[Action, str]:
-    """What is told of a step that its candidate calls an addition, which never needs a reason."""
+    """Return the reported edit of a step that its candidate calls an addition.
+
+    An addition never needs a reason.
+    """
     here = Baseline(HERE.hardware_key, {}, ENVIRONMENTS)
     step = Step(CASE, name, Action.ADD, before, after)
     (edit,) = edits_of(Accepted(here, (step,)))
@@ -45,71 +50,71 @@ def told(
 @pytest.mark.parametrize(
     ("after", "action", "detail"),
     [
-        (onward(LATENCY, 0.2, 0.2), Action.ACCEPT_WORSE, "0.1 → 0.2 s, 2 runs"),
-        (onward(LATENCY, 0.05), Action.ACCEPT_BETTER, "0.1 → 0.05 s, 1 run"),
-        (onward(LATENCY, 0.1), Action.ACCEPT_CHANGE, "0.1 → 0.1 s, 1 run"),
+        (with_session(LATENCY, 0.2, 0.2), Action.ACCEPT_WORSE, "0.1 → 0.2 s, 2 runs"),
+        (with_session(LATENCY, 0.05), Action.ACCEPT_BETTER, "0.1 → 0.05 s, 1 run"),
+        (with_session(LATENCY, 0.1), Action.ACCEPT_CHANGE, "0.1 → 0.1 s, 1 run"),
         (None, Action.DROP, "gone, was 0.1 s"),
     ],
 )
-def test_the_step_is_read_from_the_entries(
+def test_the_action_is_derived_from_the_entries(
     after: MetricHistory | None, action: Action, detail: str
 ) -> None:
-    assert told(LATENCY, after) == (action, detail)
+    assert reported_edit(LATENCY, after) == (action, detail)
 
 
-def test_what_is_new_has_a_level_too() -> None:
-    assert told(None, LATENCY) == (Action.ADD, "0.1 s, 3 runs")
+def test_a_new_metric_has_a_level() -> None:
+    assert reported_edit(None, LATENCY) == (Action.ADD, "0.1 s, 3 runs")
 
 
-def test_the_level_is_that_of_all_sessions_that_later_ones_meet() -> None:
-    """One that is smuggled in beside the accepted ones moves it by its share."""
-    after = onward(LATENCY, 0.2, 0.2, 0.2, epoch=0)
-    assert told(LATENCY, after) == (Action.ACCEPT_WORSE, "0.1 → 0.1414 s, 3 runs")
+def test_the_level_is_that_of_all_sessions_of_the_epoch() -> None:
+    """A forged session in the same epoch moves the level by its share."""
+    after = with_session(LATENCY, 0.2, 0.2, 0.2, epoch=0)
+    assert reported_edit(LATENCY, after) == (Action.ACCEPT_WORSE, "0.1 → 0.1414 s, 3 runs")
 
 
-def test_on_another_machine_it_is_new_there() -> None:
-    action, detail = told(LATENCY, onward(LATENCY, 0.2, epoch=0, env=OTHER))
+def test_a_level_of_another_machine_is_an_addition() -> None:
+    action, detail = reported_edit(LATENCY, with_session(LATENCY, 0.2, epoch=0, env=OTHER))
     assert action is Action.ADD
     assert detail.startswith("0.1 → 0.2 s, 1 run, on another machine: GPU is Another here")
 
 
-def test_another_machine_is_no_excuse_for_another_level() -> None:
-    """An epoch of its own replaces the level that the machines of the baseline have to beat."""
-    forged = onward(LATENCY, 0.2, epoch=1, env=OTHER)
-    assert told(LATENCY, forged)[0] is Action.ACCEPT_WORSE
+def test_a_new_epoch_on_another_machine_is_not_an_addition() -> None:
+    """A new epoch replaces the level that the machines of the baseline have to beat."""
+    forged = with_session(LATENCY, 0.2, epoch=1, env=OTHER)
+    assert reported_edit(LATENCY, forged)[0] is Action.ACCEPT_WORSE
 
 
 @pytest.mark.parametrize("env", [ENV, OTHER])
-def test_a_past_that_is_dropped_is_told(env: str) -> None:
-    past = onward(onward(LATENCY, 0.1, epoch=0), 0.1, epoch=0)
+def test_dropped_sessions_are_reported(env: str) -> None:
+    past = with_session(with_session(LATENCY, 0.1, epoch=0), 0.1, epoch=0)
     forged = replace(past, sessions=(Session(env, 0, (0.1000001,)),))
-    action, detail = told(past, forged)
+    action, detail = reported_edit(past, forged)
     assert action is Action.ACCEPT_CHANGE  # and needs a reason
     assert "forgets 3 sessions" in detail
 
 
-def test_what_every_update_forgets_needs_no_reason() -> None:
+def test_sessions_that_every_update_drops_need_no_reason() -> None:
     long = LATENCY
     for _ in range(KEPT_SESSIONS - 1):
-        long = onward(long, 0.1, epoch=0)
-    after = onward(replace(long, sessions=long.sessions[1:]), 0.05)
-    assert told(long, after)[0] is Action.ACCEPT_BETTER
+        long = with_session(long, 0.1, epoch=0)
+    after = with_session(replace(long, sessions=long.sessions[1:]), 0.05)
+    assert reported_edit(long, after)[0] is Action.ACCEPT_BETTER
     exact = replace(LATENCY, kind=Kind.EXACT, sessions=long.sessions[:2])
     alone = replace(exact, sessions=(Session(ENV, 1, (0.05,)),))
-    assert told(exact, alone)[0] is Action.ACCEPT_BETTER
+    assert reported_edit(exact, alone)[0] is Action.ACCEPT_BETTER
 
 
-def test_scores_are_told_by_their_samples() -> None:
-    """The number beside them is not what sessions compare."""
-    forged = replace(onward(SCORE, 0.99), samples=Samples(("a", "b"), (0.1, 0.3)))
-    assert told(SCORE, forged, "score") == (Action.ACCEPT_WORSE, "0.5 → 0.2, 1 run")
+def test_the_level_of_scores_is_the_mean_of_the_samples() -> None:
+    """Sessions do not compare the number that is stored with the samples."""
+    forged = replace(with_session(SCORE, 0.99), samples=Samples(("a", "b"), (0.1, 0.3)))
+    assert reported_edit(SCORE, forged, "score") == (Action.ACCEPT_WORSE, "0.5 → 0.2, 1 run")
 
 
-Harm = Callable[[MetricHistory], MetricHistory]
+Change = Callable[[MetricHistory], MetricHistory]
 
 
 @pytest.mark.parametrize(
-    ("harm", "words"),
+    ("change", "words"),
     [
         (lambda h: replace(h, better=Better.LOWER), "direction was 'higher' and is 'lower'"),
         (lambda h: replace(h, kind=Kind.ORDINAL), "kind was 'paired' and is 'ordinal'"),
@@ -119,13 +124,13 @@ Harm = Callable[[MetricHistory], MetricHistory]
         (lambda h: replace(h, samples=Samples(("c",), (0.9,))), "it is of other samples"),
     ],
 )
-def test_what_could_hide_a_regression_is_told(harm: Harm, words: str) -> None:
-    action, detail = told(SCORE, harm(onward(SCORE, 0.9)), "score")
+def test_changes_of_the_definition_are_reported(change: Change, words: str) -> None:
+    action, detail = reported_edit(SCORE, change(with_session(SCORE, 0.9)), "score")
     assert action is Action.ACCEPT_CHANGE  # and needs a reason
     assert words in detail
 
 
-def test_a_case_that_goes_to_another_front() -> None:
+def test_a_move_to_another_front_is_reported() -> None:
     old, new = (CaseHistory(CASE, front, "s", {"latency": LATENCY}) for front in ("a", "b"))
     before = Baseline(HERE.hardware_key, {CASE: old}, ENVIRONMENTS)
     after = replace(before, cases={CASE: new})

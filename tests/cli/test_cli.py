@@ -1,4 +1,4 @@
-"""The command line: what it passes on to pytest, what it refuses, and how it ends."""
+"""The command line: the arguments that pytest gets, refused arguments, and exit codes."""
 
 import os
 import re
@@ -31,8 +31,8 @@ def test_a(pareto, answer):
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What pytest was asked, instead of running it."""
+def pytest_arguments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments of `pytest.main`, which is not run."""
     arguments: list[str] = []
 
     def main(args: Sequence[str]) -> int:
@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("given", "passed_on"),
+    ("arguments", "for_pytest"),
     [
         ([], []),
         (["tests/test_x.py", "-k", "small"], ["tests/test_x.py", "-k", "small"]),
@@ -54,21 +54,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (["--maxfail=2", "-ra", "--nois"], ["--maxfail=2", "-ra", "--nois"]),
     ],
 )
-def test_what_is_not_ours_is_pytests(
-    asked: list[str], given: list[str], passed_on: list[str]
+def test_unknown_arguments_are_passed_to_pytest(
+    pytest_arguments: list[str], arguments: list[str], for_pytest: list[str]
 ) -> None:
-    assert cli.main(["doctor", "--noise", *given]) == 0
-    assert asked == ["--pareto-noise=8", *passed_on]
+    assert cli.main(["doctor", "--noise", *arguments]) == 0
+    assert pytest_arguments == ["--pareto-noise=8", *for_pytest]
 
 
 @pytest.mark.parametrize("runs", [["-n", "12"], ["-n12"], ["--runs=12"], ["--runs", "12"]])
-def test_the_number_of_runs(asked: list[str], runs: list[str]) -> None:
+def test_the_number_of_runs_is_passed_to_pytest(
+    pytest_arguments: list[str], runs: list[str]
+) -> None:
     cli.main(["doctor", "tests", *runs, "--noise", "-x"])
-    assert asked == ["--pareto-noise=12", "tests", "-x"]
+    assert pytest_arguments == ["--pareto-noise=12", "tests", "-x"]
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         ([], "say what to do: the commands are "),
         (["docter"], "there is no command 'docter'; did you mean 'doctor'? the commands are"),
@@ -84,14 +86,17 @@ def test_the_number_of_runs(asked: list[str], runs: list[str]) -> None:
         (["doctor", "--noise", "--", "--pareto", "-x"], "leave out --pareto"),
     ],
 )
-def test_what_cannot_be_done_is_refused(
-    asked: list[str], capsys: pytest.CaptureFixture[str], given: list[str], message: str
+def test_wrong_arguments_are_refused(
+    pytest_arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(given)
+        cli.main(arguments)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
-    assert asked == []
+    assert pytest_arguments == []
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,7 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, code: int, exit_code: int) 
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("arguments", "words"),
     [
         (["--help"], ["doctor", "how far this machine can be believed"]),
         (["doctor", "--help"], ["--runs N", "at least 4 (8)", "-k small", "exit code: 0"]),
@@ -118,20 +123,20 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, code: int, exit_code: int) 
         (["--version"], [f"pytest-pareto {pytest_pareto.__version__}"]),
     ],
 )
-def test_help(capsys: pytest.CaptureFixture[str], given: list[str], words: list[str]) -> None:
+def test_help(capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(given)
+        cli.main(arguments)
     assert ended.value.code == 0
-    told = capsys.readouterr().out
-    assert all(word in told for word in words)
+    text = capsys.readouterr().out
+    assert all(word in text for word in words)
 
 
-def test_it_is_installed_under_its_name() -> None:
+def test_the_entry_point_is_pytest_pareto() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert project["project"]["scripts"] == {"pytest-pareto": "pytest_pareto.cli:main"}
 
 
-def test_it_measures_in_this_interpreter_from_any_folder(tmp_path: Path) -> None:
+def test_the_noise_study_runs_in_this_interpreter_from_any_folder(tmp_path: Path) -> None:
     folder = tmp_path / "tests"
     folder.mkdir()
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
@@ -145,15 +150,15 @@ def test_it_measures_in_this_interpreter_from_any_folder(tmp_path: Path) -> None
     assert not list(tmp_path.rglob("pareto_baselines"))
 
 
-def test_pytest_is_told_not_to_rewrite_what_is_imported_before_it() -> None:
-    """Else an installed package warns in every session that the command line starts."""
+def test_the_package_disables_assertion_rewriting() -> None:
+    """Otherwise an installed package warns in every session that the command line starts."""
     assert AssertionRewriter.is_rewrite_disabled(pytest_pareto.__doc__ or "")
 
 
 def test_every_help_is_readable_at_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And every command shows how it is called, and how it ends."""
+    """Every command also shows its usage and its exit codes."""
     monkeypatch.setenv("COLUMNS", "80")
     texts = {}
     for command in ([], *([name] for name in commands())):
@@ -168,9 +173,9 @@ def test_every_help_is_readable_at_80_columns(
 
 
 def commands() -> list[str]:
-    """What the help of the whole lists."""
-    told = run("--help").stdout.partition("\ncommands:\n")[2].partition("\nexamples:\n")[0]
-    return re.findall(r"^    (\w+)", told, flags=re.MULTILINE)
+    """Return the commands that the main help lists."""
+    listing = run("--help").stdout.partition("\ncommands:\n")[2].partition("\nexamples:\n")[0]
+    return re.findall(r"^    (\w+)", listing, flags=re.MULTILINE)
 
 
 def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -187,9 +192,9 @@ def test_the_help_lists_the_commands() -> None:
     assert "doctor" in commands()
 
 
-def test_a_reader_of_the_help_that_has_seen_enough() -> None:
+def test_a_closed_pipe_is_no_error_for_the_help() -> None:
     command = f"{sys.executable} -m pytest_pareto --help"
-    # The reader is gone before the first word is written.
+    # The reader exits before anything is written.
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {{ sleep 0.3; {command}; }} | true"],
         capture_output=True,
@@ -200,22 +205,22 @@ def test_a_reader_of_the_help_that_has_seen_enough() -> None:
 
 
 @pytest.fixture
-def held(tmp_path: Path) -> Path:
+def stored_baseline(tmp_path: Path) -> Path:
     """A baseline of one case."""
     metric = MetricHistory(
         "s", Better.LOWER, Kind.RUN, Scope.HOST, (Session(environment_key(HERE), 0, (0.1,)),)
     )
     case = CaseHistory("test_m.py::test_f", "f", "s", {"latency": metric})
     after = Baseline(HERE.hardware_key, {case.case_id: case}, {environment_key(HERE): HERE})
-    write(tmp_path / "held", HERE.hardware_key, Baseline(HERE.hardware_key, {}, {}), after)
-    return tmp_path / "held"
+    write(tmp_path / "kept", HERE.hardware_key, Baseline(HERE.hardware_key, {}, {}), after)
+    return tmp_path / "kept"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_full_disk_is_told(held: Path) -> None:
+def test_a_full_disk_is_an_error(stored_baseline: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest_pareto", "show", str(held)],
+            [sys.executable, "-m", "pytest_pareto", "show", str(stored_baseline)],
             stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 2
@@ -225,14 +230,14 @@ def test_a_full_disk_is_told(held: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="streams are closed by a POSIX shell")
 @pytest.mark.parametrize(
-    ("closed", "folder", "code"), [(">&-", "held", 0), (">&- 2>&-", "held", 0), ("2>&-", "no", 2)]
+    ("closed", "folder", "code"), [(">&-", "kept", 0), (">&- 2>&-", "kept", 0), ("2>&-", "no", 2)]
 )
-def test_streams_that_are_closed_take_nothing(
-    held: Path, closed: str, folder: str, code: int
+def test_closed_streams_discard_the_output(
+    stored_baseline: Path, closed: str, folder: str, code: int
 ) -> None:
     command = f'"$0" -m pytest_pareto show "$1" {closed}'
     done = subprocess.run(
-        ["sh", "-c", command, sys.executable, str(held.with_name(folder))],
+        ["sh", "-c", command, sys.executable, str(stored_baseline.with_name(folder))],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

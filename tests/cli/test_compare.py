@@ -1,4 +1,4 @@
-"""`pytest-pareto compare`: what it refuses, each with a clear error and exit code 2."""
+"""``pytest-pareto compare``: exit codes, the report, and sides that cannot be compared."""
 
 import json
 import re
@@ -48,33 +48,35 @@ def store(folder: Path, *found: SessionRecord) -> Path:
     return folder
 
 
-Ask = Callable[..., tuple[int, str, str]]
+Compare = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+def run_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Compare:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "a.json").write_text(text_of(record()))
     (tmp_path / "b.json").write_text(text_of(record(1.1)))
 
-    def asked(*arguments: str) -> tuple[int, str, str]:
+    def compare(*arguments: str) -> tuple[int, str, str]:
         code = cli.main(["compare", *arguments])
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         return code, out, err
 
-    return asked
+    return compare
 
 
-def test_the_exit_code_says_whether_something_regressed(ask: Ask) -> None:
-    assert ask("a.json", "b.json")[0] == 1
-    assert ask("a.json", "a.json")[0] == 0
-    assert ask("b.json", "a.json")[0] == 0
+def test_the_exit_code_is_1_where_something_regressed(run_compare: Compare) -> None:
+    assert run_compare("a.json", "b.json")[0] == 1
+    assert run_compare("a.json", "a.json")[0] == 0
+    assert run_compare("b.json", "a.json")[0] == 0
 
 
-def test_the_report_names_both_sides_and_the_terms(ask: Ask) -> None:
-    _, out, err = ask("a.json", "b.json")
+def test_the_report_names_both_sides_and_the_settings(run_compare: Compare) -> None:
+    _, out, err = run_compare("a.json", "b.json")
     assert "against a.json (1 session, 5 runs)" in out
     assert "b.json: 5 runs" in out
     assert "judged with: alpha 0.05, trade-offs bounded" in out
@@ -82,12 +84,12 @@ def test_the_report_names_both_sides_and_the_terms(ask: Ask) -> None:
     assert "\x1b" not in out
     assert not err
     assert all(len(line) <= 80 for line in out.splitlines())
-    assert len(ask("a.json", "b.json", "-q")[1].splitlines()) == 1
-    assert len(ask("a.json", "a.json", "-v")[1]) > len(ask("a.json", "a.json")[1])
+    assert len(run_compare("a.json", "b.json", "-q")[1].splitlines()) == 1
+    assert len(run_compare("a.json", "a.json", "-v")[1]) > len(run_compare("a.json", "a.json")[1])
 
 
 def no_file(folder: Path) -> None:
-    """Nothing is there."""
+    """Write nothing."""
 
 
 def no_json(folder: Path) -> None:
@@ -132,7 +134,7 @@ def on_two_machines(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (no_file, r"'x' is no folder, no file and no git ref: .* not inside a git repository"),
         (no_json, r"x: not valid JSON"),
@@ -146,40 +148,40 @@ def on_two_machines(folder: Path) -> None:
         (on_two_machines, r"x holds runs of several kinds of machine \(nvidia-a100x1, nvidia-h200"),
     ],
 )
-def test_what_cannot_be_compared_says_why(
-    ask: Ask, tmp_path: Path, make: Callable[[Path], None], told: str
+def test_unusable_sides_are_refused_with_the_reason(
+    run_compare: Compare, tmp_path: Path, make: Callable[[Path], None], message: str
 ) -> None:
     make(tmp_path)
-    code, out, err = ask("x", "a.json")
+    code, out, err = run_compare("x", "a.json")
     assert code == 2
     assert not out
-    assert re.match(f"pytest-pareto compare: .*{told}", err), err
+    assert re.match(f"pytest-pareto compare: .*{message}", err), err
 
 
-def test_samples_of_other_ids_are_not_compared(ask: Ask, tmp_path: Path) -> None:
+def test_samples_of_other_ids_are_not_compared(run_compare: Compare, tmp_path: Path) -> None:
     (tmp_path / "fewer.json").write_text(text_of(record(samples=30)))
-    code, out, err = ask("a.json", "fewer.json")
+    code, out, err = run_compare("a.json", "fewer.json")
     assert code == 2
     assert "10 ids of the baseline are gone" in " ".join(out.split())
     assert "nothing is known to have regressed, but 1 case could not be judged" in err
-    # What regressed beside that is told first.
+    # A regression takes precedence.
     (tmp_path / "slower.json").write_text(text_of(record(1.1, samples=40)))
-    assert ask("a.json", "slower.json")[0] == 1
+    assert run_compare("a.json", "slower.json")[0] == 1
 
 
-def test_of_several_machines_one_has_to_be_chosen(ask: Ask, tmp_path: Path) -> None:
+def test_one_of_several_machines_must_be_named(run_compare: Compare, tmp_path: Path) -> None:
     both = [store(tmp_path / name, record(), on(OTHER, record())).name for name in ("p", "q")]
-    code, _, err = ask(*both)
+    code, _, err = run_compare(*both)
     assert code == 2
     assert "choose one with --hardware KEY: nvidia-a100x1, nvidia-h200x1" in err
-    assert ask(*both, "--hardware", "nvidia-a100x1")[0] == 0
-    assert ask("p", "b.json")[0] == 1  # a file is of one machine
-    code, _, err = ask(*both, "--hardware=none")
+    assert run_compare(*both, "--hardware", "nvidia-a100x1")[0] == 0
+    assert run_compare("p", "b.json")[0] == 1  # a file is of one machine
+    code, _, err = run_compare(*both, "--hardware=none")
     assert code == 2
     assert "have no hardware 'none' in common" in err
 
 
-def test_a_commit_without_a_baseline_says_so(ask: Ask, tmp_path: Path) -> None:
+def test_git_refs_as_sides(run_compare: Compare, tmp_path: Path) -> None:
     def git(*arguments: str) -> None:
         command = ["git", "-c", "user.email=n@example.org", "-c", "user.name=n", *arguments]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
@@ -189,76 +191,75 @@ def test_a_commit_without_a_baseline_says_so(ask: Ask, tmp_path: Path) -> None:
     store(tmp_path / "base", record())
     git("add", "base")
     git("commit", "--quiet", "--message", "A baseline")
-    assert ask("HEAD:base", "b.json")[0] == 1
+    assert run_compare("HEAD:base", "b.json")[0] == 1
     (tmp_path / "sub").mkdir()
-    for text, told in (
+    for ref, message in (
         ("HEAD~1:base", r"has no folder base"),
         ("HEAD:a.json", r"has no folder a.json"),
         ("nowhere:base", r"no commit 'nowhere' in the repository"),
-        ("--", r""),
         ("HEAD:", r"has no folder ./pareto_baselines"),
     ):
-        if text == "--":
-            continue
-        code, _, err = ask(text, "b.json")
+        code, _, err = run_compare(ref, "b.json")
         assert code == 2
-        assert re.search(told, err), err
+        assert re.search(message, err), err
     main = tmp_path / "base" / HERE.hardware_key / "m.json"
     main.write_text("{")
     git("commit", "--quiet", "--all", "--message", "Broken")
-    code, _, err = ask("HEAD:base", "b.json")
+    code, _, err = run_compare("HEAD:base", "b.json")
     assert code == 2
     assert f"HEAD:base/{HERE.hardware_key}/m.json: not valid JSON" in err
-    assert ask("HEAD~1:base", "b.json")[0] == 1
+    assert run_compare("HEAD~1:base", "b.json")[0] == 1
 
 
 @pytest.mark.parametrize("arguments", [["a.json", "b.json", "tests"], ["a.json", "b.json", "-x"]])
-def test_other_arguments_are_refused(ask: Ask, arguments: list[str]) -> None:
+def test_other_arguments_are_refused(run_compare: Compare, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        ask(*arguments)
+        run_compare(*arguments)
     assert caught.value.code == 2
 
 
-def test_what_was_found_can_be_written(ask: Ask, tmp_path: Path) -> None:
-    assert ask("a.json", "b.json", "--json", "out.json")[0] == 1
+def test_the_results_can_be_written(run_compare: Compare, tmp_path: Path) -> None:
+    assert run_compare("a.json", "b.json", "--json", "out.json")[0] == 1
     found = json.loads((tmp_path / "out.json").read_text())
     assert found["session"]["new_side"] == "b.json"
     assert found["gate"]["failed"] is True
-    assert ask("a.json", "out.json")[0] == 1
-    code, _, err = ask("a.json", "b.json", "--json", "no/where.json")
+    assert run_compare("a.json", "out.json")[0] == 1
+    code, _, err = run_compare("a.json", "b.json", "--json", "no/where.json")
     assert code == 2
     assert "--json: no/where.json cannot be written" in err
 
 
-def test_an_anchors_share_of_alpha_stays_spent(ask: Ask, tmp_path: Path) -> None:
+def test_an_anchors_share_of_alpha_stays_spent(run_compare: Compare, tmp_path: Path) -> None:
     anchored = replace(record(1.1), anchored=True)
     (tmp_path / "anchored.json").write_text(text_of(anchored))
-    assert ask("a.json", "anchored.json", "--json", "out.json")[0] == 1
+    assert run_compare("a.json", "anchored.json", "--json", "out.json")[0] == 1
     shares = json.loads((tmp_path / "out.json").read_text())["gate"]["shares"]
     assert shares["anchor"] == 0.1
-    assert "compared with an anchor too" in " ".join(ask("a.json", "anchored.json")[1].split())
+    assert "compared with an anchor too" in " ".join(
+        run_compare("a.json", "anchored.json")[1].split()
+    )
 
 
-def test_what_was_cut_short_is_no_pass(ask: Ask, tmp_path: Path) -> None:
+def test_a_session_that_was_cut_short_does_not_pass(run_compare: Compare, tmp_path: Path) -> None:
     asked = Asked(partial="interrupted", stopped="interrupted")
     (tmp_path / "cut.json").write_text(text_of(replace(record(), asked=asked)))
-    code, out, err = ask("a.json", "cut.json")
+    code, out, err = run_compare("a.json", "cut.json")
     assert (code, out[:4]) == (2, "PART")
     assert "the session was cut short (interrupted)" in err
-    code, out, _ = ask("cut.json", "a.json")
+    code, out, _ = run_compare("cut.json", "a.json")
     assert code == 0
     assert "cut.json was cut short (interrupted)" in " ".join(out.split())
 
 
-def test_what_failed_on_the_old_side_is_named(ask: Ask, tmp_path: Path) -> None:
+def test_failures_on_the_old_side_are_reported(run_compare: Compare, tmp_path: Path) -> None:
     runs = tuple(replace(run, failed={"m.py::b": "it raised"}) for run in record().runs)
     (tmp_path / "red.json").write_text(text_of(replace(record(), runs=runs)))
-    assert "in red.json m.py::b failed" in " ".join(ask("red.json", "a.json")[1].split())
+    assert "in red.json m.py::b failed" in " ".join(run_compare("red.json", "a.json")[1].split())
 
 
-def test_worse_without_confirmation_is_called_so(ask: Ask, tmp_path: Path) -> None:
-    """Also of a session that confirms, and had no reason to against its own baseline."""
+def test_unconfirmed_changes_are_marked(run_compare: Compare, tmp_path: Path) -> None:
+    """Also where the session confirms flagged metrics, and flagged none against its baseline."""
     (tmp_path / "sure.json").write_text(text_of(replace(record(1.1), policy=Policy(confirming=5))))
-    code, out, _ = ask("a.json", "sure.json")
+    code, out, _ = run_compare("a.json", "sure.json")
     assert code == 1
     assert "unconfirmed" in out

@@ -1,4 +1,4 @@
-"""``pytest-pareto history`` on repositories with many baseline commits, as a stranger asks it."""
+"""``pytest-pareto history`` on repositories with many commits of a baseline."""
 
 import math
 import os
@@ -27,15 +27,15 @@ NEW = Environment("EPYC", 16, 8, "NVIDIA H200", 1, software={"torch": "2.13.0"})
 KEY = OLD.hardware_key
 COMMITS = 30
 ACCEPTED = 20
-"""The commit that accepts another level of the fast case, and upgrades torch."""
+"""The index of the commit that accepts another level of the fast case, and upgrades torch."""
 UNTOUCHED = 7
-"""The commit that changes a score alone."""
+"""The index of the commit that changes a score only."""
 SCALE = (0.98, 0.99, 1.0, 1.01, 1.02)
 STEM = "tests/test_a.py::test_a"
 
 
 def fast_s(at: int) -> float:
-    """The level of the fast case: it drifts by half a per cent, and leaps where accepted."""
+    """Return the level of the fast case (s): 0.5 % more per commit, and 20 % more once accepted."""
     return 0.1 * 1.005**at * (1.2 if at >= ACCEPTED else 1.0)
 
 
@@ -90,7 +90,7 @@ class Repository:
         write(self.folder, KEY, nothing if before is None else baseline_at(before), baseline_at(at))
 
 
-def forget_the_user(patch: pytest.MonkeyPatch, folder: Path) -> None:
+def isolate_git_config(patch: pytest.MonkeyPatch, folder: Path) -> None:
     config = folder / "gitconfig"
     config.write_text("[user]\nname = Nobody\nemail = nobody@example.org\n")
     patch.setenv("GIT_CONFIG_GLOBAL", str(config))
@@ -98,17 +98,17 @@ def forget_the_user(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    forget_the_user(monkeypatch, tmp_path)
+    isolate_git_config(monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def thirty(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """A repository with thirty commits of a baseline, and as many of other things."""
+    """A repository with thirty commits of a baseline, and three other commits."""
     top = tmp_path_factory.mktemp("thirty")
     with pytest.MonkeyPatch.context() as patch:
-        forget_the_user(patch, top)
+        isolate_git_config(patch, top)
         made = Repository(top / "project")
         made.path.mkdir()
         made.git("init", "--quiet", "--initial-branch=main", "--template=")
@@ -126,7 +126,7 @@ def copied(thirty: Repository, tmp_path: Path) -> Repository:
     return Repository(Path(shutil.copytree(thirty.path, tmp_path / "copied")))
 
 
-def told(
+def run_history(
     capsys: pytest.CaptureFixture[str], where: Repository | Path, *arguments: str, code: int = 0
 ) -> str:
     folder = where.folder if isinstance(where, Repository) else where
@@ -146,20 +146,20 @@ def percent(change: float) -> str:
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """The rows of the table: commit, date, level, changes, ..."""
+    """Return the rows of the table: commit, date, level, changes, ..."""
     table = text.partition("\ncommit ")[2].partition("\n\n")[0].splitlines()[1:]
     return [line.split() for line in table if re.match("[0-9a-f]{7}", line)]
 
 
 def check_thirty(text: str, shas: Mapping[str, str]) -> None:
-    """Every commit that changed the latency, with its level and what became of it."""
+    """Check the rows of all commits that changed the latency: level, changes and notes."""
     # The geometric mean of the runs is what comparisons use.
-    centre = math.exp(math.fsum(map(math.log, SCALE)) / len(SCALE))
+    geometric_mean = math.exp(math.fsum(map(math.log, SCALE)) / len(SCALE))
     touched = [at for at in range(COMMITS) if at != UNTOUCHED]
     rows = rows_of(text)
     assert len(rows) == len(touched)
     for row, at, before in zip(rows, touched, [None, *touched], strict=False):
-        level = fast_s(at) * centre
+        level = fast_s(at) * geometric_mean
         assert row[:3] == [
             shas[f"Baseline {at}"],
             f"2026-01-{at + 1:02d}",
@@ -181,36 +181,36 @@ def shas_of(repository: Repository) -> dict[str, str]:
 
 
 def test_thirty_commits(thirty: Repository, capsys: pytest.CaptureFixture[str]) -> None:
-    text = told(capsys, thirty, "latency", "fast")
+    text = run_history(capsys, thirty, "latency", "fast")
     check_thirty(text, shas_of(thirty))
     assert f"{KEY}: 30 commits of the baseline, 2026-01-01 to 2026-01-30\n" in text
     assert "[good]" not in text
 
 
-def test_a_history_that_reads_the_newest_files_is_found_out(
+def test_the_check_fails_where_the_newest_files_are_read(
     thirty: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The check of the test above, on the error that is easiest made."""
+    """A negative control of the test above, with the most likely error."""
     files, head = Snapshots.files, thirty.git("rev-parse", "HEAD").strip()
     monkeypatch.setattr(Snapshots, "files", lambda self, _: files(self, head))
     with pytest.raises(AssertionError):
-        check_thirty(told(capsys, thirty, "latency", "fast"), shas_of(thirty))
+        check_thirty(run_history(capsys, thirty, "latency", "fast"), shas_of(thirty))
 
 
-def test_a_level_that_is_a_plain_mean_is_found_out(
+def test_the_check_fails_where_the_level_is_an_arithmetic_mean(
     thirty: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pytest_pareto.compare import stored
 
     monkeypatch.setattr(stored, "accepted_level", lambda past, _: sum(past.newest.runs) / 5)
     with pytest.raises(AssertionError):
-        check_thirty(told(capsys, thirty, "latency", "fast"), shas_of(thirty))
+        check_thirty(run_history(capsys, thirty, "latency", "fast"), shas_of(thirty))
 
 
-def test_the_picture_rises_and_leaps(
+def test_the_plot_shows_every_commit(
     thirty: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = told(capsys, thirty, "latency", "fast")
+    text = run_history(capsys, thirty, "latency", "fast")
     drawn = text.partition("is better: [fast]\n")[2].splitlines()[:10]
     marks = {
         (column, row): mark
@@ -225,14 +225,14 @@ def test_the_picture_rises_and_leaps(
     assert order[ACCEPTED] == "A"
     assert order[UNTOUCHED] == "·"
     assert order.count("o") == COMMITS - 2
-    leap = heights[ACCEPTED - 1] - heights[ACCEPTED]
-    assert leap == max(a - b for a, b in pairwise(heights)) > 2
+    step = heights[ACCEPTED - 1] - heights[ACCEPTED]
+    assert step == max(a - b for a, b in pairwise(heights)) > 2
 
 
-def test_without_a_metric_each_has_a_line(
+def test_without_a_metric_each_case_has_a_line(
     thirty: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = told(capsys, thirty)
+    text = run_history(capsys, thirty)
     lines = text.splitlines()
     (fast,) = (line for line in lines if line.startswith("[fast]") and "%" in line)
     assert fast.split()[:4] == ["[fast]", "100.0", "138.7", "+39"]
@@ -244,14 +244,14 @@ def test_without_a_metric_each_has_a_line(
     assert "commit   date" not in text
 
 
-def test_the_newest_n(thirty: Repository, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = rows_of(told(capsys, thirty, "latency", "[fast]", "-n", "4"))
+def test_the_newest_n_commits(thirty: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(run_history(capsys, thirty, "latency", "[fast]", "-n", "4"))
     assert [row[-1] for row in rows] == ["26", "27", "28", "29"]
     first = fast_s(26)
     assert rows[-1][5] == percent(fast_s(29) / first - 1)
 
 
-def test_what_cannot_be_read_is_named_and_skipped(
+def test_unreadable_commits_are_reported_and_skipped(
     copied: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main = copied.folder / KEY / "tests" / "test_a.json"
@@ -266,7 +266,7 @@ def test_what_cannot_be_read_is_named_and_skipped(
     lost = copied.commit("A lost environment", 29)
     main.write_text(good)
     copied.commit("Good again", 29)
-    text = told(capsys, copied, "latency", "fast")
+    text = run_history(capsys, copied, "latency", "fast")
     plain = " ".join(text.split())
     for short, subject, why in (
         (newer, "From the future", "schema 99 was written by a newer pytest-pareto"),
@@ -280,17 +280,17 @@ def test_what_cannot_be_read_is_named_and_skipped(
     check_thirty(text.replace("2 other commits", "1 other commit"), shas_of(copied))
 
 
-def test_nothing_but_what_cannot_be_read(
+def test_unreadable_commits_alone_are_an_error(
     copied: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (copied.folder / KEY / "tests" / "test_a.json").write_text("{")
     copied.commit("Broken")
-    error = told(capsys, copied, "-n", "1", code=2)
+    error = run_history(capsys, copied, "-n", "1", code=2)
     assert "none of 1 commits holds a baseline that can be read" in error
     assert "not valid JSON" in error
 
 
-def test_a_merge_is_the_commit_that_brought_its_branch_in(
+def test_a_merge_counts_as_one_commit(
     copied: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copied.git("checkout", "--quiet", "-b", "faster")
@@ -300,31 +300,31 @@ def test_a_merge_is_the_commit_that_brought_its_branch_in(
     copied.git("checkout", "--quiet", "main")
     copied.commit("Meanwhile")
     copied.git("merge", "--quiet", "--no-ff", "-m", "Merge faster", "faster")
-    rows = rows_of(told(capsys, copied, "latency", "fast"))
+    rows = rows_of(run_history(capsys, copied, "latency", "fast"))
     assert [row[-2:] for row in rows[-2:]] == [["Baseline", "29"], ["Merge", "faster"]]
     change = fast_s(COMMITS + 1) / fast_s(COMMITS - 1) - 1
     assert rows[-1][3] == percent(change)
 
 
-def test_a_baseline_that_went_and_came_back(
+def test_a_baseline_that_is_removed_and_restored(
     copied: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = copied.path.parent / "kept"
     shutil.move(copied.folder, kept)
     copied.commit("Away with it")
-    gone = told(capsys, copied, "latency", "fast")
+    gone = run_history(capsys, copied, "latency", "fast")
     assert "it is not in the baseline any more" in gone
     shutil.move(kept, copied.folder)
     copied.commit("Back again")
-    rows = rows_of(told(capsys, copied, "latency", "fast"))
+    rows = rows_of(run_history(capsys, copied, "latency", "fast"))
     assert rows[-2][2] == "—"
     assert rows[-1][3:5] == ["0", "%"]
 
 
-def test_nothing_is_touched(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_file_is_changed(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     (copied.folder / KEY / "tests" / "test_a.json").write_text("in the middle of something")
     before = {path: path.stat().st_mtime_ns for path in copied.path.rglob("*")}
-    text = told(capsys, copied, "latency", "fast")
+    text = run_history(capsys, copied, "latency", "fast")
     check_thirty(text, shas_of(copied))  # the commits', not the working tree's
     assert {path: path.stat().st_mtime_ns for path in copied.path.rglob("*")} == before
 
@@ -332,7 +332,7 @@ def test_nothing_is_touched(copied: Repository, capsys: pytest.CaptureFixture[st
 def test_from_a_folder_of_the_project_and_from_a_hook(
     copied: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The project's own baseline; what git tells its hooks of another repository is not heard."""
+    """The project's own baseline is read; git's variables for hooks are ignored."""
     below = copied.path / "tests"
     below.mkdir()
     monkeypatch.chdir(below)
@@ -341,14 +341,18 @@ def test_from_a_folder_of_the_project_and_from_a_hook(
     assert f"latency of {STEM}[good]" in capsys.readouterr().out
 
 
-def test_a_repository_of_longer_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sha256_repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = Repository(tmp_path / "sha256")
     made.path.mkdir()
     made.git("init", "--quiet", "--object-format=sha256", "--template=")
     for at in range(3):
         made.write(at, at - 1 if at else None)
         made.commit(f"Baseline {at}")
-    assert [row[-1] for row in rows_of(told(capsys, made, "latency", "fast"))] == ["0", "1", "2"]
+    assert [row[-1] for row in rows_of(run_history(capsys, made, "latency", "fast"))] == [
+        "0",
+        "1",
+        "2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -359,31 +363,35 @@ def test_a_repository_of_longer_names(tmp_path: Path, capsys: pytest.CaptureFixt
         (["latency", "--hardware", "tpu"], f"never held results of 'tpu'; there are: {KEY}"),
     ],
 )
-def test_what_is_not_there(
+def test_unknown_names_are_errors(
     thirty: Repository, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert message in told(capsys, thirty, *arguments, code=2)
+    assert message in run_history(capsys, thirty, *arguments, code=2)
 
 
-def test_several_machines(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_of_several_machines_must_be_named(
+    copied: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(copied.folder / KEY, copied.folder / "cpu-other")
     copied.commit("Another machine")
-    error = told(capsys, copied, code=2)
+    error = run_history(capsys, copied, code=2)
     assert f"2 kinds of machine; choose one with --hardware KEY: cpu-other, {KEY}" in error
-    assert len(rows_of(told(capsys, copied, "latency", "fast", "--hardware", "cpu-other"))) == 1
+    assert (
+        len(rows_of(run_history(capsys, copied, "latency", "fast", "--hardware", "cpu-other"))) == 1
+    )
 
 
 def test_outside_of_a_repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is not inside a git repository" in told(capsys, tmp_path / "kept", code=2)
+    assert "is not inside a git repository" in run_history(capsys, tmp_path / "kept", code=2)
 
 
 def test_a_shallow_clone(
     thirty: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its oldest commit would pass for the first one."""
+    """Its oldest commit would look like the first one."""
     shallow = tmp_path / "shallow"
     thirty.git("clone", "--quiet", "--depth", "3", f"file://{thirty.path}", str(shallow))
-    error = told(capsys, Repository(shallow), code=2)
+    error = run_history(capsys, Repository(shallow), code=2)
     assert "is shallow" in error
     assert "git fetch --unshallow" in error
 
@@ -394,9 +402,9 @@ def test_a_baseline_that_was_never_committed(
     made = Repository(tmp_path / "new")
     made.path.mkdir()
     made.git("init", "--quiet", "--template=")
-    assert "there is none now" in told(capsys, made, code=2)
+    assert "there is none now" in run_history(capsys, made, code=2)
     made.write(0)
-    assert "it is there, and no commit holds it" in told(capsys, made, code=2)
+    assert "it is there, and no commit holds it" in run_history(capsys, made, code=2)
 
 
 def test_no_git(
@@ -406,11 +414,11 @@ def test_no_git(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "there is none on the PATH" in told(capsys, thirty, code=2)
+    assert "there is none on the PATH" in run_history(capsys, thirty, code=2)
 
 
-def loosened(repository: Repository) -> Path:
-    """Where the objects of a repository lie, each as a file."""
+def unpack_objects(repository: Repository) -> Path:
+    """Unpack the objects of a repository into files; return their folder."""
     folder = repository.path / ".git" / "objects"
     for pack in (folder / "pack").glob("*.pack"):
         moved = pack.rename(folder / "moved.pack")
@@ -423,14 +431,14 @@ def loosened(repository: Repository) -> Path:
 
 def remove_object(repository: Repository, name: str) -> str:
     sha = repository.git("rev-parse", name).strip()
-    (loosened(repository) / sha[:2] / sha[2:]).unlink()
+    (unpack_objects(repository) / sha[:2] / sha[2:]).unlink()
     return sha
 
 
 def test_a_file_is_no_baseline(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     (copied.path / "a.py").write_text("")
     copied.commit("A file")
-    error = told(capsys, copied.path / "a.py", code=2)
+    error = run_history(capsys, copied.path / "a.py", code=2)
     assert "a.py is a file; name the folder of a baseline" in error
 
 
@@ -438,7 +446,7 @@ def test_a_folder_without_results(copied: Repository, capsys: pytest.CaptureFixt
     (copied.path / "src").mkdir()
     (copied.path / "src" / "a.py").write_text("")
     copied.commit("Code")
-    error = told(capsys, copied.path / "src", code=2)
+    error = run_history(capsys, copied.path / "src", code=2)
     assert "src holds no results in any of 1 commits; record some" in error
 
 
@@ -446,7 +454,7 @@ def test_a_repository_whose_commit_is_gone(
     copied: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     remove_object(copied, "HEAD")
-    error = told(capsys, copied, code=2)
+    error = run_history(capsys, copied, code=2)
     assert f"git log failed in {copied.path.as_posix()}:\nfatal: bad object HEAD\n" in error
     assert "git fsck" in error
     assert "no commit of this branch" not in error
@@ -456,7 +464,7 @@ def test_a_branch_that_cannot_be_read(
     copied: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (copied.path / ".git" / "refs" / "heads" / "main").write_text("gar\x1bbage\n")
-    error = told(capsys, copied, code=2)
+    error = run_history(capsys, copied, code=2)
     assert "git log failed in" in error
     assert "\x1b" not in error
 
@@ -465,7 +473,7 @@ def test_a_folder_of_a_commit_that_is_gone(
     copied: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sha = remove_object(copied, "HEAD:pareto_baselines")
-    error = told(capsys, copied, code=2)
+    error = run_history(capsys, copied, code=2)
     assert "git log failed in" in error
     assert sha in error
 
@@ -475,21 +483,21 @@ def test_a_repository_that_git_refuses(
 ) -> None:
     with (copied.path / ".git" / "config").open("a") as config:
         config.write("[broken\x1b")
-    error = told(capsys, copied, code=2)
+    error = run_history(capsys, copied, code=2)
     assert re.search(r"git refuses .*:\nfatal: bad config line \d+ in file", error)
     assert "do what git says" in error
 
 
-def test_a_repository_of_somebody_else(
+def test_a_repository_of_another_owner(
     copied: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    error = told(capsys, copied, code=2)
+    error = run_history(capsys, copied, code=2)
     assert "detected dubious ownership" in error
     assert "git config --global --add safe.directory" in error
 
 
-def test_git_that_ends_is_told(copied: Repository) -> None:
+def test_a_git_process_that_ended_is_an_error(copied: Repository) -> None:
     with GitObjects(copied.path) as objects:
         assert objects._process is not None
         objects._process.kill()
@@ -499,7 +507,9 @@ def test_git_that_ends_is_told(copied: Repository) -> None:
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many", "1.5"])
-def test_a_number_of_commits(capsys: pytest.CaptureFixture[str], count: str) -> None:
+def test_a_wrong_number_of_commits_is_refused(
+    capsys: pytest.CaptureFixture[str], count: str
+) -> None:
     with pytest.raises(SystemExit):
         cli.main(["history", f"-n={count}"])
     assert "is not a number of commits" in capsys.readouterr().err
@@ -507,7 +517,7 @@ def test_a_number_of_commits(capsys: pytest.CaptureFixture[str], count: str) -> 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
 @pytest.mark.parametrize("arguments", [(), ("latency",), ("score", "good")])
-def test_every_width(
+def test_lines_fit_the_terminal(
     thirty: Repository,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -515,20 +525,22 @@ def test_every_width(
     arguments: Sequence[str],
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    text = told(capsys, thirty, *arguments)  # which looks at the width
+    text = run_history(capsys, thirty, *arguments)  # it checks the width
     assert text.count("[good]") >= 1
 
 
-def test_hostile_subjects(copied: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_subjects_are_escaped(
+    copied: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
     copied.write(COMMITS, COMMITS - 1)
     copied.commit("\x1b[31mred\u202e" + "模" * 200)
-    text = told(capsys, copied, "latency", "fast")
+    text = run_history(capsys, copied, "latency", "fast")
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert r"\x1b[31mred" in text
 
 
-def test_ascii_keeps_its_columns(thirty: Repository) -> None:
+def test_ascii_output_keeps_the_columns(thirty: Repository) -> None:
     plain, drawn = (
         subprocess.run(
             [sys.executable, "-m", "pytest_pareto", "history", "--baseline", str(thirty.folder)],

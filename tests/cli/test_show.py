@@ -1,4 +1,4 @@
-"""``pytest-pareto show``, as a stranger asks it."""
+"""``pytest-pareto show``, from the command line to its output."""
 
 import json
 import os
@@ -27,21 +27,21 @@ def copied(tmp_path: Path) -> Path:
     return Path(shutil.copytree(BASELINE, tmp_path / "kept"))
 
 
-def shown(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
+def show(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
     assert cli.main(["show", *map(str, arguments)]) == code
     out, err = capsys.readouterr()
     return err if code else out
 
 
-def row(told: str, case: str, table: int = 0) -> list[str]:
-    return [line.split() for line in told.splitlines() if line.startswith(case)][table]
+def row(text: str, case: str, table: int = 0) -> list[str]:
+    return [line.split() for line in text.splitlines() if line.startswith(case)][table]
 
 
 def test_the_example(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its figures are in the file: 10 runs in 2 sessions, of which this is the mean of logs."""
-    told = shown(capsys, BASELINE)
-    assert told.startswith(f"{MACHINE}: AMD EPYC (2 cores), torch 2.13.0+cpu, python 3.11.7\n")
-    assert "digits: test_digits.py::test_digits, 9 cases\n" in told
+    """The level is the geometric mean of the runs in the file: 10 in 2 sessions."""
+    text = show(capsys, BASELINE)
+    assert text.startswith(f"{MACHINE}: AMD EPYC (2 cores), torch 2.13.0+cpu, python 3.11.7\n")
+    assert "digits: test_digits.py::test_digits, 9 cases\n" in text
     kept = json.loads((BASELINE / MACHINE / "test_digits.json").read_text())
     sessions = kept["cases"]["test_digits[ddim-2]"]["metrics"]["latency"]["sessions"]
     runs = [run for session in sessions for run in session["runs"]]
@@ -49,62 +49,62 @@ def test_the_example(capsys: pytest.CaptureFixture[str]) -> None:
     for run in runs:
         product *= run
     assert len(runs) == 10
-    name, front, level = row(told, "[ddim-2]")[:3]
+    name, front, level = row(text, "[ddim-2]")[:3]
     assert (name, front) == ("[ddim-2]", "on")
     decimals = len(level.partition(".")[2])
     assert level == f"{1000 * product ** (1 / len(runs)):.{decimals}f}"
-    assert "10/2" in row(told, "[ddim-2]")
-    assert row(told, "[pruned-4]")[1] == "off"
-    assert row(told, "[ddim-4]")[1] == "?"
-    assert "similarity" not in told
-    assert max(map(display_width, told.splitlines())) <= 80
+    assert "10/2" in row(text, "[ddim-2]")
+    assert row(text, "[pruned-4]")[1] == "off"
+    assert row(text, "[ddim-4]")[1] == "?"
+    assert "similarity" not in text
+    assert max(map(display_width, text.splitlines())) <= 80
 
 
-def test_nothing_that_a_baseline_does_not_hold(capsys: pytest.CaptureFixture[str]) -> None:
-    """The marker of the example has budgets and tolerances; none of them is in its files."""
-    told = shown(capsys, BASELINE, "-v", "--plot")
-    assert "budget" not in told
-    assert ">=" not in told
+def test_no_budgets_or_tolerances(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example's marker has budgets and tolerances; its baseline files have none of them."""
+    text = show(capsys, BASELINE, "-v", "--plot")
+    assert "budget" not in text
+    assert ">=" not in text
 
 
 def test_verbose_adds_diagnostics_versions_and_reasons(capsys: pytest.CaptureFixture[str]) -> None:
-    told = shown(capsys, BASELINE, "-v")
-    assert "similarity" in told
-    assert "transformers 5.17.0" in " ".join(told.split())
-    assert "[pruned-4]: off the front · rivals: [cached-4]\n" in told
+    text = show(capsys, BASELINE, "-v")
+    assert "similarity" in text
+    assert "transformers 5.17.0" in " ".join(text.split())
+    assert "[pruned-4]: off the front · rivals: [cached-4]\n" in text
 
 
-def test_the_picture_has_the_same_places(capsys: pytest.CaptureFixture[str]) -> None:
-    told = shown(capsys, BASELINE, "--plot")
-    table = {line.split()[0] for line in told.splitlines() if re.match(r"\[\S+\]\s+on ", line)}
-    legend = set(re.findall(r"(\[\S+\])  \* on the front", told))
+def test_the_plot_shows_the_same_front_as_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    text = show(capsys, BASELINE, "--plot")
+    table = {line.split()[0] for line in text.splitlines() if re.match(r"\[\S+\]\s+on ", line)}
+    legend = set(re.findall(r"(\[\S+\])  \* on the front", text))
     assert table == legend == {"[cached-4]", "[ddim-2]", "[shallow-2]"}
-    assert "latency (ms), lower is better" in told
+    assert "latency (ms), lower is better" in text
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
-def test_every_width(
+def test_lines_fit_the_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    told = shown(capsys, BASELINE, "-v", "--plot")
-    assert max(map(display_width, told.splitlines())) <= columns
-    assert told.count("latency, ms") == 1  # no metric is lost on the way
+    text = show(capsys, BASELINE, "-v", "--plot")
+    assert max(map(display_width, text.splitlines())) <= columns
+    assert text.count("latency, ms") == 1  # no metric is dropped
 
 
-def test_all_machines_are_shown_or_one_is_chosen(
+def test_all_machines_are_shown_or_the_requested_one(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(copied / MACHINE, copied / "cpu-other")
-    told = shown(capsys, copied)
-    assert [line.partition(":")[0] for line in told.splitlines() if line.startswith("cpu-")] == [
+    text = show(capsys, copied)
+    assert [line.partition(":")[0] for line in text.splitlines() if line.startswith("cpu-")] == [
         MACHINE,
         "cpu-other",
     ]
-    one = shown(capsys, copied, "--hardware", "cpu-other")
+    one = show(capsys, copied, "--hardware", "cpu-other")
     assert MACHINE not in one
     assert one.startswith("cpu-other: ")
-    error = shown(capsys, copied, "--hardware", "cpu-third", code=2)
+    error = show(capsys, copied, "--hardware", "cpu-third", code=2)
     assert f"no results of 'cpu-third'; there are: {MACHINE}, cpu-other" in error
 
 
@@ -113,10 +113,10 @@ def test_one_front(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = json.loads(main.read_text())
     content["cases"]["test_digits[bf16-4]"]["front"] = "halves"
     main.write_text(json.dumps(content))
-    assert "[bf16-4]" not in shown(capsys, copied, "--front", "digits")
-    told = shown(capsys, copied, "--front", "halves")
-    assert "halves: test_digits.py::test_digits, 1 case\n" in told
-    error = shown(capsys, copied, "--front", "halfs", code=2)
+    assert "[bf16-4]" not in show(capsys, copied, "--front", "digits")
+    text = show(capsys, copied, "--front", "halves")
+    assert "halves: test_digits.py::test_digits, 1 case\n" in text
+    error = show(capsys, copied, "--front", "halfs", code=2)
     assert "there is no front 'halfs'; there are: digits, halves" in error
 
 
@@ -128,7 +128,7 @@ def test_one_front(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (lambda folder: (folder / MACHINE / "test_digits.json").write_text("{"), "not valid JSON"),
     ],
 )
-def test_what_cannot_be_shown(
+def test_an_unreadable_baseline_is_an_error(
     copied: Path,
     capsys: pytest.CaptureFixture[str],
     damage: "object",
@@ -136,12 +136,12 @@ def test_what_cannot_be_shown(
 ) -> None:
     assert callable(damage)
     damage(copied)
-    error = shown(capsys, copied, code=2)
+    error = show(capsys, copied, code=2)
     assert error.startswith("pytest-pareto show: ")
     assert message in error
 
 
-def test_hostile_names_are_shown_and_not_obeyed(
+def test_control_characters_in_names_are_escaped(
     copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for main in (copied / MACHINE / "test_digits.json", copied / "any" / "test_digits.json"):
@@ -150,16 +150,16 @@ def test_hostile_names_are_shown_and_not_obeyed(
     samples = copied / "any" / "test_digits.samples.json"
     text = samples.read_text().replace("test_digits[bf16-4]", r"test_digits[\u001b[31m|\u202e]")
     samples.write_text(text.replace('"label_accuracy"', r'"label\u000aaccuracy"'))
-    told = shown(capsys, copied, "-v", "--plot")
-    assert "\x1b" not in told
-    assert "\u202e" not in told
-    assert r"[\x1b[31m|\u202e]" in told
-    assert r"label\naccuracy" in told
-    assert max(map(display_width, told.splitlines())) <= 80
+    text = show(capsys, copied, "-v", "--plot")
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert r"[\x1b[31m|\u202e]" in text
+    assert r"label\naccuracy" in text
+    assert max(map(display_width, text.splitlines())) <= 80
 
 
-def test_ascii_keeps_its_columns(tmp_path: Path) -> None:
-    """Every cell of the picture is still one cell, and nothing is escaped."""
+def test_ascii_output_keeps_the_columns(tmp_path: Path) -> None:
+    """Every cell of the plot is still one cell, and nothing is escaped."""
     texts = []
     for encoding in ("ascii", "utf-8"):
         done = subprocess.run(

@@ -7,7 +7,7 @@ OLD, FIRST, SECOND = Session("e", 0, (1.0,)), Session("e", 1, (2.0,)), Session("
 PAST = MetricHistory("s", Better.LOWER, Kind.RUN, Scope.HOST, (OLD, FIRST, SECOND))
 
 
-def test_the_level_is_that_of_the_newest_epoch() -> None:
+def test_level_sessions_are_those_of_the_newest_epoch() -> None:
     assert PAST.newest is SECOND
     assert PAST.level_sessions == (FIRST, SECOND)
 
@@ -34,7 +34,7 @@ def test_the_same_metric_under_another_policy_does_not_disagree() -> None:
         ),
     ],
 )
-def test_another_nature_is_told(metric: Metric, message: str) -> None:
+def test_another_definition_disagrees(metric: Metric, message: str) -> None:
     assert PAST.disagreement(metric) == message
 
 

@@ -54,12 +54,12 @@ def test_the_outcome_follows_the_interval(low: float, high: float, outcome: Outc
 
 
 @pytest.mark.parametrize("low", [-0.5, -0.01, 0.06])
-def test_what_convicts_comes_first(low: float) -> None:
+def test_worse_takes_precedence(low: float) -> None:
     assert change_of(low, 0.2, p_worse=ALPHA).outcome is Outcome.WORSE
     assert change_of(low, 0.2, p_worse=ALPHA + 1e-9).outcome is not Outcome.WORSE
 
 
-def test_only_the_corrected_p_value_convicts() -> None:
+def test_only_the_corrected_p_value_decides_on_worse() -> None:
     alone = change_of(0.06, 0.2, p_worse=0.01)
     assert alone.outcome is Outcome.WORSE
     assert alone.corrected(0.2).outcome is Outcome.INCONCLUSIVE
@@ -68,7 +68,7 @@ def test_only_the_corrected_p_value_convicts() -> None:
     assert alone.corrected(0.2).p_worse == 0.01
 
 
-def test_suspicion_is_for_what_stays_undecided() -> None:
+def test_only_undecided_changes_are_suspected() -> None:
     assert not change_of(0.05, 0.2).suspected  # it starts at the tolerance, not beyond it
     assert not change_of(-0.01, 0.2).suspected
     assert not change_of(0.06, 0.2, p_worse=0.01).suspected  # that one is WORSE
@@ -81,22 +81,22 @@ def test_suspicion_is_for_what_stays_undecided() -> None:
         (0.0, 0.0, Outcome.UNCHANGED),
         (-0.1, -0.1, Outcome.BETTER),
         (-0.1, 0.0, Outcome.INCONCLUSIVE),
-        (0.1, 0.1, Outcome.INCONCLUSIVE),  # no p-value convicts it
+        (0.1, 0.1, Outcome.INCONCLUSIVE),  # its p-value is not significant
     ],
 )
-def test_without_a_tolerance_only_no_change_is_within_it(
+def test_only_no_change_is_within_a_tolerance_of_zero(
     low: float, high: float, outcome: Outcome, relative: bool
 ) -> None:
     assert change_of(low, high, tolerance=0.0, relative=relative).outcome is outcome
 
 
-def test_twice_as_slow_and_half_as_slow_are_as_far_apart() -> None:
+def test_the_improvement_edge_mirrors_the_tolerance() -> None:
     assert change_of(0, 0, tolerance=1.0).improvement_edge == -0.5
     assert change_of(0, 0, tolerance=1.0, relative=False).improvement_edge == -1.0
 
 
 @given(st.floats(0, 1e6))
-def test_the_edge_undoes_the_tolerance(tolerance: float) -> None:
+def test_the_improvement_edge_inverts_the_tolerance(tolerance: float) -> None:
     edge = change_of(0, 0, tolerance=tolerance).improvement_edge
     assert -1 <= edge <= 0
     assert (1 + edge) * (1 + tolerance) == pytest.approx(1.0, rel=1e-6)
@@ -122,7 +122,7 @@ def test_every_change_has_one_of_the_five_outcomes(
 
 
 @given(st.floats(-0.9, 2.0), st.floats(-0.9, 2.0), st.floats(0.001, 1.0))
-def test_a_wider_interval_never_says_more(a: float, b: float, more: float) -> None:
+def test_a_wider_interval_never_decides_more(a: float, b: float, more: float) -> None:
     low, high = sorted((a, b))
     narrow = change_of(low, high)
     assume(narrow.outcome is Outcome.INCONCLUSIVE)

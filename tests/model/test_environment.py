@@ -45,7 +45,7 @@ NAMES = {
         ({"software": {"torch": "2.13"}}, set()),
     ],
 )
-def test_what_must_match_follows_the_scope(changed: dict[str, object], blocks: set[Scope]) -> None:
+def test_the_scope_decides_what_must_match(changed: dict[str, object], blocks: set[Scope]) -> None:
     other = replace(GPU, **changed)  # type: ignore[arg-type]  # one field at a time, any of them
     assert {scope for scope in Scope if GPU.mismatch(other, scope)} == blocks
     for scope in blocks:
@@ -62,13 +62,13 @@ def test_a_mismatch_names_both_sides() -> None:
     )
 
 
-def test_a_machine_without_a_gpu_is_its_cpu() -> None:
+def test_a_machine_without_a_gpu_is_named_by_its_cpu() -> None:
     assert LAPTOP.mismatch(replace(LAPTOP, threads=1, usable_cores=2), Scope.GPU) is None
     text = LAPTOP.mismatch(replace(LAPTOP, cpu_model="another"), Scope.GPU)
     assert text == f"CPU is {LAPTOP.cpu_model} here, another in the baseline"
 
 
-def test_a_gpu_is_not_comparable_with_none() -> None:
+def test_a_gpu_and_a_cpu_are_not_comparable() -> None:
     text = LAPTOP.mismatch(GPU, Scope.GPU)
     assert text is not None
     assert text.startswith("GPU is none here, NVIDIA H200 in the baseline")
@@ -93,7 +93,7 @@ ENVIRONMENTS = st.builds(
 
 
 @given(ENVIRONMENTS, ENVIRONMENTS, st.sampled_from(Scope))
-def test_matching_is_mutual_and_everything_matches_itself(
+def test_matching_is_symmetric_and_reflexive(
     one: Environment, other: Environment, scope: Scope
 ) -> None:
     assert one.mismatch(one, scope) is None
@@ -103,7 +103,7 @@ def test_matching_is_mutual_and_everything_matches_itself(
 
 
 @given(ENVIRONMENTS)
-def test_a_key_is_always_one_plain_folder_name(environment: Environment) -> None:
+def test_a_hardware_key_is_a_plain_folder_name(environment: Environment) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", environment.hardware_key)
 
 
@@ -122,5 +122,5 @@ def test_a_key_is_always_one_plain_folder_name(environment: Environment) -> None
         (replace(GPU, mig_profile="../.."), "nvidia-h200x1-unknown"),
     ],
 )
-def test_keys(environment: Environment, key: str) -> None:
+def test_hardware_keys(environment: Environment, key: str) -> None:
     assert environment.hardware_key == key

@@ -7,7 +7,7 @@ from pytest_pareto.model.formatting import percent, require_text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_whatever_is_text_is_taken(text: str) -> None:
+def test_any_utf8_text_is_accepted(text: str) -> None:
     require_text("the id", text)
 
 

@@ -1,4 +1,4 @@
-"""Rounding on both sides of a comparison must be one and the same."""
+"""Rounding must be the same on both sides of a comparison."""
 
 import math
 
@@ -20,7 +20,7 @@ def test_four_significant_digits_are_kept(value: float, rounded: float) -> None:
 
 
 @given(SCORES)
-def test_many_at_once_are_rounded_as_each_alone(values: list[float]) -> None:
+def test_many_values_are_rounded_like_single_ones(values: list[float]) -> None:
     assert round_samples(values) == tuple(significant(v, SAMPLE_DIGITS) for v in values)
 
 

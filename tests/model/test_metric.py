@@ -32,18 +32,18 @@ def test_a_metric_needs_a_name() -> None:
 
 @pytest.mark.parametrize("value", [-0.01, math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("part", ["tolerance", "give_up"])
-def test_what_may_be_lost_is_a_finite_number_from_0(part: str, value: float) -> None:
+def test_tolerances_are_finite_and_not_negative(part: str, value: float) -> None:
     with pytest.raises(ParetoError, match=rf"{part} of 'score' must be .* not {value}"):
         policy_of(part, value)
 
 
 @pytest.mark.parametrize("part", ["tolerance", "give_up"])
-def test_nothing_may_be_lost_is_a_policy_too(part: str) -> None:
+def test_a_tolerance_may_be_zero(part: str) -> None:
     assert getattr(policy_of(part, 0.0), part) == 0.0
 
 
 @given(st.floats(0, 1e6))
-def test_a_trade_gives_up_three_tolerances_unless_told_otherwise(tolerance: float) -> None:
+def test_a_trade_gives_up_three_tolerances_by_default(tolerance: float) -> None:
     metric = SCORE.with_policy(tolerance=tolerance)
     assert metric.trade_bound == GIVE_UP_FACTOR * tolerance
     assert metric.with_policy(give_up=0.0).trade_bound == 0.0
@@ -55,7 +55,7 @@ def test_harm_is_the_direction_against_better() -> None:
     assert SCORE.harm_sign == -1.0
 
 
-def test_a_policy_leaves_alone_what_it_does_not_name() -> None:
+def test_with_policy_changes_only_what_is_given() -> None:
     assert SCORE.with_policy() == SCORE
     assert SCORE.with_policy(gates=False).gates is False
     assert SCORE.with_policy(gates=False).with_policy(tolerance=0.2).gates is False
@@ -63,14 +63,14 @@ def test_a_policy_leaves_alone_what_it_does_not_name() -> None:
 
 
 @pytest.mark.parametrize("metric", BUILT_IN.values(), ids=BUILT_IN)
-def test_what_is_built_in_is_a_cost_under_its_own_name(metric: Metric) -> None:
+def test_built_in_metrics_are_costs_under_their_own_names(metric: Metric) -> None:
     assert BUILT_IN[metric.name] is metric
     assert (metric.better is Better.LOWER) == (metric.name not in ("items", "items_per_second"))
     assert metric.relative
     assert metric.unit
 
 
-def test_only_what_is_felt_gates_by_itself() -> None:
+def test_diagnostics_do_not_gate() -> None:
     assert {name for name, metric in BUILT_IN.items() if metric.gates} == {
         "latency",
         "device_time",
@@ -81,6 +81,6 @@ def test_only_what_is_felt_gates_by_itself() -> None:
     }
 
 
-def test_those_of_streams_are_built_in() -> None:
+def test_stream_metrics_are_built_in() -> None:
     assert set(BUILT_IN) > STREAMED
     assert {name for name in BUILT_IN if "item" in name} == STREAMED

@@ -49,7 +49,7 @@ def test_a_floor_and_a_ceiling_go_together(text: str) -> None:
         (">= 0.9,", "write a string such as"),
     ],
 )
-def test_two_bounds_that_cannot_be_meant_are_refused(text: str, message: str) -> None:
+def test_two_inconsistent_bounds_are_refused(text: str, message: str) -> None:
     with pytest.raises(ParetoError, match=message):
         parse_budget("m", text)
 
@@ -58,18 +58,18 @@ def test_two_bounds_that_cannot_be_meant_are_refused(text: str, message: str) ->
     "text",
     ["", "0.9", "< 0.9", "== 0.9", ">= high", ">= 0.9 furlong", ">= nan", ">= 0.9 <= 1", 0.9, None],
 )
-def test_another_form_is_refused_with_one_to_copy(text: object) -> None:
+def test_another_form_is_refused_with_an_example(text: object) -> None:
     with pytest.raises(ParetoError, match=r"budget of 'm' is .*write a string such as '>= 0.90'"):
         parse_budget("m", text)
 
 
-def test_the_units_that_are_known_are_named() -> None:
+def test_an_unknown_unit_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ParetoError, match=r"units: s, ms, .*GiB, count, %"):
         parse_budget("m", "<= 1 parsec")
 
 
 @pytest.mark.parametrize("text", [">= .", ">= 1.2.3", "<= . ms"])
-def test_dots_alone_are_no_number(text: str) -> None:
+def test_dots_alone_are_refused(text: str) -> None:
     with pytest.raises(ParetoError, match="is not a number"):
         parse_budget("m", text)
 
@@ -81,7 +81,7 @@ def test_any_finite_number_is_read_back(limit: float, comparison: str) -> None:
 
 
 @given(st.text(max_size=12))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         budget = parse_budget("m", text)
     except ParetoError:

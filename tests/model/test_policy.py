@@ -26,7 +26,7 @@ from pytest_pareto.model.policy import (
         (Missing.WARN, True, False, False),
     ],
 )
-def test_what_vanished_fails_and_what_was_never_recorded_fails_in_ci(
+def test_missing_fails_and_unrecorded_fails_in_ci(
     missing: Missing, ci: bool, vanished: bool, unrecorded: bool
 ) -> None:
     policy = Policy(missing=missing, ci=ci)
@@ -37,7 +37,7 @@ def test_what_vanished_fails_and_what_was_never_recorded_fails_in_ci(
 @pytest.mark.parametrize("has_rivals", [True, False])
 @pytest.mark.parametrize("has_budgets", [True, False])
 @pytest.mark.parametrize("has_anchor", [True, False])
-def test_alpha_is_spent_once_on_what_the_session_can_ask(
+def test_alpha_is_split_by_what_the_session_can_test(
     has_rivals: bool, has_budgets: bool, has_anchor: bool
 ) -> None:
     shares = AlphaShares.of(has_rivals=has_rivals, has_budgets=has_budgets, has_anchor=has_anchor)
@@ -64,12 +64,12 @@ SPREADS = SessionSpreads(host=0.1, gpu=0.2, gpu_other_board=0.3)
         (Scope.GPU, ("cd34",), 0.3),
     ],
 )
-def test_sessions_differ_by_scope_and_board(
+def test_the_session_spread_depends_on_scope_and_board(
     scope: Scope, boards: tuple[str, ...], spread: float
 ) -> None:
     assert SPREADS.of(scope, HERE, replace(HERE, boards=boards)) == spread
 
 
-def test_a_quiet_metric_is_assumed_to_be_quieter_than_a_felt_one() -> None:
+def test_device_metrics_have_a_smaller_spread_than_host_metrics() -> None:
     spreads = Policy().spreads
     assert 0 < spreads.gpu < spreads.gpu_other_board < spreads.host

@@ -37,9 +37,7 @@ FID = Metric("fid", "", Better.LOWER, Kind.SET, Scope.GPU, 0.5, relative=False)
         (lambda: Measurement(SCORE, (1.0, 2.0, 3.0), ("x", "y", "x")), "the id 'x' stands for"),
     ],
 )
-def test_what_cannot_be_a_measurement_is_refused(
-    build: Callable[[], Measurement], message: str
-) -> None:
+def test_an_invalid_measurement_is_refused(build: Callable[[], Measurement], message: str) -> None:
     with pytest.raises(ParetoError, match=message):
         build()
 
@@ -49,7 +47,7 @@ def test_an_absolute_metric_may_be_negative() -> None:
 
 
 def test_a_relative_metric_may_be_zero() -> None:
-    """Its summary refuses a zero where a ratio is needed; an exact one may compare it."""
+    """The summary refuses a zero where a ratio is needed; an exact comparison accepts it."""
     assert Measurement(PEAK_MEMORY, (0.0,)).values == (0.0,)
 
 
@@ -58,7 +56,7 @@ def test_absence_needs_no_ids() -> None:
 
 
 @given(st.lists(st.text(max_size=2), min_size=1, max_size=6))
-def test_ids_are_taken_exactly_where_each_stands_for_one_sample(ids: list[str]) -> None:
+def test_ids_are_accepted_only_where_they_are_unique(ids: list[str]) -> None:
     scores = (0.5,) * len(ids)
     if len(set(ids)) == len(ids):
         assert Measurement(SCORE, scores, tuple(ids)).ids == tuple(ids)
@@ -94,7 +92,7 @@ def test_a_measurement_is_found_by_its_metric() -> None:
         ("tests/test_aa.py::test_it", None),
     ],
 )
-def test_a_case_is_not_measured_where_its_test_or_what_holds_it_fails(
+def test_the_failure_of_a_test_or_its_module_explains_a_missing_case(
     case_id: str, cause: str | None
 ) -> None:
     failed = {"tests/test_a.py": "why", "tests/test_b.py::test_it": "so", "more": "all"}

@@ -7,7 +7,7 @@ from pytest_pareto.model.run import Looks
 
 
 @given(st.integers(1, 400), st.integers(1, 20))
-def test_every_look_has_samples_of_its_own_and_the_last_has_all(samples: int, planned: int) -> None:
+def test_every_look_adds_samples_and_the_last_has_all(samples: int, planned: int) -> None:
     planned = min(planned, samples)
     looks = Looks(samples, planned, 1, seed=0)
     ends = [looks.used_at(look) for look in range(1, planned + 1)]
@@ -24,6 +24,6 @@ def test_the_last_look_is_complete() -> None:
 
 
 @pytest.mark.parametrize(("samples", "planned", "at"), [(10, 5, 0), (10, 5, 6), (3, 5, 2)])
-def test_looks_that_cannot_be_are_refused(samples: int, planned: int, at: int) -> None:
+def test_invalid_looks_are_refused(samples: int, planned: int, at: int) -> None:
     with pytest.raises(ParetoError, match=f"look {at} of {planned} over {samples} samples"):
         Looks(samples, planned, at, seed=0)

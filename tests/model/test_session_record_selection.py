@@ -1,4 +1,4 @@
-"""What a session was asked for, and so should have measured."""
+"""The cases that a session was requested to measure."""
 
 import pytest
 
@@ -23,13 +23,13 @@ RUN = Run(Environment("EPYC", 2, 2), finished=frozenset({"t/test_a.py::x"}))
         ((), "t/test_a.py::xy", False),
     ],
 )
-def test_what_is_covered_or_ran_is_expected(
+def test_covered_and_collected_cases_are_expected(
     covered: tuple[str, ...], case_id: str, *, expected: bool
 ) -> None:
     assert Asked(covered).expects(case_id, (RUN,)) is expected
 
 
-def test_what_is_partial_expects_only_what_ran() -> None:
+def test_a_partial_session_expects_only_what_ran() -> None:
     asked = Asked(partial="1 deselected")
     assert not asked.expects("t/test_b.py::x", (RUN,))
     assert asked.expects("t/test_a.py::x", (RUN,))

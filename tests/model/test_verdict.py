@@ -26,7 +26,7 @@ def judged(case_id: str, verdict: Verdict, *fails: str) -> CaseVerdict:
     return CaseVerdict(comparison, verdict, Place(Position.KEPT), fails)
 
 
-def test_numbers_decide_the_outcome_before_a_state_does() -> None:
+def test_the_change_takes_precedence_over_the_state() -> None:
     assert MetricResult(LATENCY, change=WORSE).outcome is Outcome.WORSE
     assert MetricResult(LATENCY, change=WORSE, state=Outcome.NEW).outcome is Outcome.WORSE
     assert MetricResult(LATENCY, state=Outcome.NEW).outcome is Outcome.NEW
@@ -52,7 +52,7 @@ def test_the_gate_fails_for_any_reason_of_a_case_or_of_the_session() -> None:
     assert not Judgement(()).failed
 
 
-def test_verdicts_are_counted_in_their_order_without_the_absent_ones() -> None:
+def test_verdicts_are_counted_in_order_without_absent_ones() -> None:
     verdicts = (Verdict.NEW, Verdict.UNCHANGED, Verdict.DOMINATED, Verdict.UNCHANGED)
     judgement = Judgement(tuple(judged(str(i), v) for i, v in enumerate(verdicts)))
     assert list(judgement.counts.items()) == [
@@ -62,20 +62,20 @@ def test_verdicts_are_counted_in_their_order_without_the_absent_ones() -> None:
     ]
 
 
-def test_a_case_verdict_is_of_its_case() -> None:
+def test_a_case_verdict_has_the_id_of_its_case() -> None:
     assert judged("a", Verdict.NEW).case_id == "a"
 
 
-def test_a_front_without_duels_claims_nothing() -> None:
-    duels = FrontClaims()
-    assert duels.old == duels.new == frozenset()
-    for side in (duels.then, duels.across, duels.now):
+def test_a_front_without_claims_decides_nothing() -> None:
+    claims = FrontClaims()
+    assert claims.old == claims.new == frozenset()
+    for side in (claims.then, claims.across, claims.now):
         assert isinstance(side, NoClaims)
         assert side.dominated("a", "b") is None
         assert side.ahead("a", "b") is None
 
 
-def test_a_session_is_complete_and_writes_nothing_unless_said_otherwise() -> None:
+def test_a_session_is_complete_and_writes_nothing_by_default() -> None:
     facts = SessionFacts("pareto_baselines/x", "x", 1, 5, 3, 12.0)
     assert facts.partial is None
     assert not facts.updating

@@ -1,4 +1,4 @@
-"""Sessions with everything in them that a file of results has to hold."""
+"""Sessions that use every part of a result file."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ from tests.sessions import HERE, SCORE, baseline, five, ids, remembered
 
 FID = Metric("fid", "", Better.LOWER, Kind.SET, Scope.GPU, 1.0, relative=False)
 THREE = (0.1 + 0.2, 1 / 3, 2e-9)
-"""Numbers that need all their digits."""
+"""Numbers that need all their digits to be read back."""
 
 
 def _run(number: int) -> Run:
@@ -57,7 +57,7 @@ def _run(number: int) -> Run:
 
 @pytest.fixture
 def full_record() -> SessionRecord:
-    """A record that uses every part of the form."""
+    """A record that uses every part of the file format."""
     runs = tuple(map(_run, range(3)))
     return SessionRecord(
         runs,

@@ -1,4 +1,4 @@
-"""Any text in ids, metrics and errors: the file is JSON, ASCII, and comes back."""
+"""With any text in ids, metrics and errors the file is ASCII JSON, and is read back."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ HOSTILE = st.sampled_from(
 )
 
 
-def made_safe(text: str) -> str:
+def escaped(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -29,13 +29,13 @@ def made_safe(text: str) -> str:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_text_is_safe_and_comes_back(judged: Judged, text: str) -> None:
+def test_any_text_is_escaped_and_read_back(judged: Judged, text: str) -> None:
     report = judged()
     assert report.record is not None
     case = report.judgement.cases[0]
     (result, *_) = case.comparison.metrics
     named = replace(
-        result, metric=replace(result.metric, name=made_safe(text)), notes=(text,), reason=text
+        result, metric=replace(result.metric, name=escaped(text)), notes=(text,), reason=text
     )
     comparison = replace(case.comparison, case_id=text, nodeid=text, metrics=(named,), broken=text)
     hostile = replace(case, comparison=comparison, fails=(text,))
@@ -54,11 +54,11 @@ def test_any_text_is_safe_and_comes_back(judged: Judged, text: str) -> None:
     json.loads(written, parse_constant=lambda name: 1 / 0).keys()
     written.encode("ascii").decode("utf-8")
     content = decode(written, "file")
-    assert content.cases[0].case == made_safe(text)
-    assert content.metrics[0].notes == (made_safe(text),)
-    assert content.gate.failures == (made_safe(text),)
+    assert content.cases[0].case == escaped(text)
+    assert content.metrics[0].notes == (escaped(text),)
+    assert content.gate.failures == (escaped(text),)
     assert content.evidence is not None
     (back,) = record_of(content.evidence).runs
-    assert list(back.cases) == [made_safe(text)]
-    assert back.failed == {made_safe(text): made_safe(text)}
+    assert list(back.cases) == [escaped(text)]
+    assert back.failed == {escaped(text): escaped(text)}
     json.loads(written)["cases"][0]["case"].encode("utf-8")  # no lone surrogate is left

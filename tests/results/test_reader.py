@@ -1,4 +1,4 @@
-"""The file itself: read with every fault named, and laid out for people and diffs."""
+"""Result files: errors name file and place, and every record has a line."""
 
 import json
 from collections.abc import Callable
@@ -10,8 +10,8 @@ import pytest
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.session_record import SessionReport
-from pytest_pareto.results.reader import decode, encode, load, load_record
-from pytest_pareto.results.writer import render_json, results_of
+from pytest_pareto.results.reader import decode, load, load_record
+from pytest_pareto.results.writer import encode, render_json, results_of
 
 Judged = Callable[..., SessionReport]
 
@@ -44,7 +44,7 @@ def edited(text: str, change: Callable[[Any], object]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda c: c.update(version=2), "b.json at version: 2 was written by a newer"),
         (lambda c: c.update(version="1"), "b.json at version: expected a version number, got '1'"),
@@ -57,17 +57,17 @@ def edited(text: str, change: Callable[[Any], object]) -> str:
         (lambda c: c.pop("gate"), "missing required field `gate`"),
     ],
 )
-def test_a_fault_is_told_with_file_place_and_expectation(
-    judged: Judged, change: Callable[[Any], object], told: str
+def test_an_error_names_file_place_and_expectation(
+    judged: Judged, change: Callable[[Any], object], message: str
 ) -> None:
     text = render_json(judged())
     decode(edited(text, lambda _: None), "b.json")
-    with pytest.raises(ParetoError, match=told):
+    with pytest.raises(ParetoError, match=message):
         decode(edited(text, change), "b.json")
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
@@ -78,12 +78,12 @@ def test_a_fault_is_told_with_file_place_and_expectation(
         ('{"cases": {}, "schema": 1}', "no results of pytest-pareto"),
     ],
 )
-def test_what_is_no_file_of_results_says_so(text: str, told: str) -> None:
-    with pytest.raises(ParetoError, match=told):
+def test_another_file_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ParetoError, match=message):
         decode(text, "b.json")
 
 
-def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ParetoError, match="cannot be read"):
         load(tmp_path / "nothing.json")
     (tmp_path / "b.json").write_bytes(b"\xff\xfe")
@@ -91,9 +91,7 @@ def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
         load(tmp_path / "b.json")
 
 
-def test_a_session_that_compared_nothing_has_nothing_to_compare(
-    judged: Judged, tmp_path: Path
-) -> None:
+def test_a_session_without_evidence_cannot_be_compared(judged: Judged, tmp_path: Path) -> None:
     path = tmp_path / "b.json"
     path.write_text(render_json(replace(judged(), record=None)))
     assert load(path).evidence is None

@@ -59,8 +59,8 @@ def test_the_numbers_are_those_of_the_judgement(judged: Judged) -> None:
     assert {row["outcome"] for row in rows} >= {"WORSE", "BETTER", "NEW"}
 
 
-def test_nothing_that_reports_show_is_left_out() -> None:
-    """A new field of a noun needs a place in the file."""
+def test_every_field_of_the_reports_is_written() -> None:
+    """A new field of a model class needs a field in the file."""
     rows = {field.name for field in fields(Change)} | {f.name for f in fields(MetricResult)}
     renamed = {"metric", "change", "state"}
     assert rows - renamed <= set(MetricRecord.__struct_fields__)
@@ -69,7 +69,7 @@ def test_nothing_that_reports_show_is_left_out() -> None:
     assert cases - renamed <= set(CaseRecord.__struct_fields__)
 
 
-def test_the_gate_and_the_session_are_told(judged: Judged) -> None:
+def test_the_gate_and_the_session_are_written(judged: Judged) -> None:
     report = judged()
     content = written(report)
     gate = content["gate"]
@@ -86,7 +86,7 @@ def test_the_gate_and_the_session_are_told(judged: Judged) -> None:
 
 
 def test_infinities_are_null(judged: Judged) -> None:
-    """JSON has no infinity, and Python's writer would write one all the same."""
+    """JSON has no infinity, but Python's writer writes one by default."""
     report = judged()
     case = report.judgement.cases[0]
     (result, *_) = case.comparison.metrics

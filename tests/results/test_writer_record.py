@@ -1,4 +1,4 @@
-"""A record goes into a file and comes back as it was."""
+"""A record is the same after a round trip through its evidence."""
 
 import json
 from dataclasses import replace
@@ -13,27 +13,27 @@ from pytest_pareto.results.reader import EvidenceError, record_of
 from pytest_pareto.results.writer import evidence_of
 
 
-def there_and_back(record: SessionRecord) -> SessionRecord:
+def round_trip(record: SessionRecord) -> SessionRecord:
     written = json.dumps(msgspec.to_builtins(evidence_of(record)))
     return record_of(msgspec.convert(json.loads(written), Evidence))
 
 
-def test_a_record_comes_back_to_the_last_digit(full_record: SessionRecord) -> None:
-    assert there_and_back(full_record) == full_record
+def test_the_round_trip_keeps_every_digit(full_record: SessionRecord) -> None:
+    assert round_trip(full_record) == full_record
 
 
-def test_a_record_that_differs_in_one_digit_is_another(full_record: SessionRecord) -> None:
+def test_the_round_trip_keeps_a_difference_in_one_digit(full_record: SessionRecord) -> None:
     """The negative control of the test above."""
     run = full_record.runs[0]
     case = next(iter(run.cases.values()))
     slower = replace(case.measurements[0], values=(0.1 / 3 + 1e-17,))
     other = replace(case, measurements=(slower, *case.measurements[1:]))
     changed = replace(full_record, runs=(replace(run, cases={**run.cases, case.case_id: other}),))
-    assert there_and_back(changed) == changed
-    assert there_and_back(changed).runs[0] != full_record.runs[0]
+    assert round_trip(changed) == changed
+    assert round_trip(changed).runs[0] != full_record.runs[0]
 
 
-def test_what_repeats_is_held_once(full_record: SessionRecord) -> None:
+def test_repeated_content_is_stored_once(full_record: SessionRecord) -> None:
     evidence = evidence_of(full_record)
     assert len(evidence.environments) == 1
     assert len(set(evidence.lists)) == len(evidence.lists)
@@ -49,7 +49,7 @@ def test_a_test_that_changes_between_runs_has_an_entry_for_each(
     case = next(iter(second.cases.values()))
     moved = {**second.cases, case.case_id: replace(case, source="other")}
     changed = replace(full_record, runs=(first, Run(second.environment, moved)))
-    assert there_and_back(changed) == changed
+    assert round_trip(changed) == changed
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_test_that_changes_between_runs_has_an_entry_for_each(
         (("runs", "cases", 1, "case"), "test_a.py::test_x[é#1]", "runs.cases[1]"),
     ],
 )
-def test_evidence_that_contradicts_itself_is_refused(
+def test_inconsistent_evidence_is_refused(
     full_record: SessionRecord, path: tuple[str | int, ...], value: object, place: str
 ) -> None:
     content = json.loads(json.dumps(msgspec.to_builtins(evidence_of(full_record))))
