@@ -10,6 +10,7 @@ from pytest_pareto.baseline.codec import as_stored
 from pytest_pareto.baseline.updates import UpdateMode, plan_update
 from pytest_pareto.compare.changes import test
 from pytest_pareto.compare.levels import condensed, summarise
+from pytest_pareto.compare.multiplicity import share_alpha
 from pytest_pareto.compare.pairs import interleaved_baseline, pair
 from pytest_pareto.judge.judgement import judge
 from pytest_pareto.model.baseline import Baseline, Past
@@ -28,7 +29,7 @@ def judge_record(record: SessionRecord, past: Past | None = None) -> Judged:
         past = Past(interleaved_baseline(record.old_runs))
     levels = summarise(record)
     pairs = pair(levels, past)
-    changes = test(pairs)
+    changes = test(pairs, share_alpha(pairs))
     judgement = judge(changes)
     found = [(case.case_id, name, m) for case in pairs.cases for name, m in case.measured.items()]
     return Judged(

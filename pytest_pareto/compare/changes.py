@@ -11,11 +11,11 @@ from pytest_pareto.compare.budgets import check_budget
 from pytest_pareto.compare.dominance import claim_fronts
 from pytest_pareto.compare.exact import compare_exact
 from pytest_pareto.compare.host_adjustment import not_comparable_now
-from pytest_pareto.compare.levels import level_for_people, session_sd
+from pytest_pareto.compare.levels import level_for_people
 from pytest_pareto.compare.matching import Pair
-from pytest_pareto.compare.multiplicity import family_size, share_alpha
+from pytest_pareto.compare.multiplicity import AlphaSplit, family_size
 from pytest_pareto.compare.pairs import CasePairs, Pairs
-from pytest_pareto.compare.runs import compare_levels
+from pytest_pareto.compare.runs import compare_levels, session_sd
 from pytest_pareto.compare.scores import align, compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Budget
@@ -24,8 +24,8 @@ from pytest_pareto.model.session_record import Changes
 from pytest_pareto.model.verdict import BudgetResult, CaseComparison, MetricResult
 
 
-def test(pairs: Pairs) -> Changes:
-    """Test every pair of a session, and every claim about its fronts.
+def test(pairs: Pairs, alpha: AlphaSplit) -> Changes:
+    """Test every pair of a session, and every claim about its fronts, at its part of alpha.
 
     All noisy metrics that gate share alpha, measured again or not: the confirming runs are
     compared with the same stored baseline as the first ones, and share its error (simulated, 60
@@ -34,7 +34,6 @@ def test(pairs: Pairs) -> Changes:
     """
     record, past = pairs.levels.record, pairs.past
     policy = record.policy
-    alpha = share_alpha(pairs)
     comparisons = [
         compare_case(case, policy, alpha.shares, alpha.family, alpha.budgets)
         for case in pairs.cases
@@ -66,6 +65,7 @@ def compare_case(
 
     ``family`` and ``budgets`` are how many tests and budgets the session has in all.
     """
+    notes = _notes(case)
     results = compare_metrics(case, policy, family, shares.changes)
     # What cannot fail the build takes nothing from what can, and is reported at the full level.
     alpha = policy.alpha * (shares.budgets / max(1, budgets) if case.run.gate else 1.0)
@@ -76,7 +76,7 @@ def compare_case(
         metrics=results,
         gate=case.run.gate,
         budgets=tuple(_budget(b, case.own, alpha, policy) for b in case.run.budgets),
-        notes=_notes(case),
+        notes=notes,
         broken=None if case.measured else _measured_nothing(results),
         confirmed=case.confirmed,
     )
@@ -101,11 +101,14 @@ def compare_metrics(
 
 def _compare(case: CasePairs, name: str, pair: Pair, policy: Policy, family: float) -> MetricResult:
     measured, metric = pair.measured, pair.measured.metric
+    change = _change(case, name, pair, policy, family)
+    if pair.apart is not None:
+        confirming = policy.confirming > 0 and name not in case.confirmed
+        apart = not_comparable_now(pair, change, alpha=policy.alpha, confirming=confirming)
+        if apart is not None:
+            return apart
     level = pair.accepted_level()
-    change = _change(case, name, pair, policy, family, level)
-    confirming = policy.confirming > 0 and name not in case.confirmed
-    apart = not_comparable_now(pair, change, alpha=policy.alpha, confirming=confirming)
-    return apart or MetricResult(
+    return MetricResult(
         metric,
         baseline=level_for_people(level, metric),
         candidate=level_for_people(measured.runs, metric),
@@ -116,15 +119,8 @@ def _compare(case: CasePairs, name: str, pair: Pair, policy: Policy, family: flo
     )
 
 
-def _change(
-    case: CasePairs,
-    name: str,
-    pair: Pair,
-    policy: Policy,
-    family: float,
-    level: Sequence[float],
-) -> Change:
-    """Test one pair by the statistic of its kind; ``level`` is the one accepted now."""
+def _change(case: CasePairs, name: str, pair: Pair, policy: Policy, family: float) -> Change:
+    """Test one pair by the statistic of its kind."""
     measured, metric = pair.measured, pair.measured.metric
     if pair.exact:
         return compare_exact(
@@ -161,7 +157,7 @@ def _change(
         tolerance=metric.tolerance,
         alpha=policy.alpha,
         family=family,
-        session_spread=session_sd(metric, pair.session_spread, level),
+        session_spread=session_sd(metric, pair.session_spread, pair.accepted_level()),
         prior=case.priors.get(name),
         adjustment_error=pair.adjustment_error,
         confirming=0 if confirmed else policy.confirming,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.levels import Measured, session_sd
+from pytest_pareto.compare.levels import Measured
 from pytest_pareto.compare.matching import Pair, sessions_here
 from pytest_pareto.compare.pairs import CasePairs
 from pytest_pareto.compare.points import (
@@ -25,6 +25,7 @@ from pytest_pareto.compare.points import (
     paired_axis,
     remembered_axis,
 )
+from pytest_pareto.compare.runs import session_sd
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric

@@ -5,7 +5,6 @@ Scores per sample over the runs of a session: one mean each, of the samples that
 A run without its single calls: what a verdict rests on, and no more.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -148,14 +147,6 @@ def level_for_people(runs: Sequence[float], metric: Metric) -> float:
     # A baseline may hold a zero for a metric that its test no longer measures.
     logs = metric.relative and metric.kind is Kind.RUN and min(runs) > 0
     return mean_level(runs, relative=logs)
-
-
-def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
-    """Return the assumed spread between sessions on the working scale of the metric.
-
-    ``spread`` is a fraction of the level.
-    """
-    return math.log1p(spread) if metric.relative else spread * max(map(abs, level))
 
 
 def cut_to_one_look(found: Sequence[Measurement]) -> Sequence[Measurement]:

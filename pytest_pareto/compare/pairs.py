@@ -116,7 +116,8 @@ def pair_cases(
         (case.case_id, name): spread
         for case in cases
         for name, spread in case.spreads.items()
-        if not _is_adjusted(case.pairs[name])  # what is left after an adjustment is less
+        # What is left after an adjustment is less than cases of one metric have in common.
+        if not (isinstance(found := case.pairs[name], Pair) and found.adjusted)
     }
     needy = {name for (_, name), spread in own.items() if spread.df < ENOUGH_DF}
     priors = {
@@ -138,13 +139,17 @@ def pair_cases(
 def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Policy) -> CasePairs:
     run = levels.runs[-1]
     history = past.cases.get(run.case_id)
-    pairs: dict[str, Pair | MetricResult] = {}
-    for name, found in levels.metrics.items():
-        paired = pair_metric(found, run.case_id, history, past, now, policy.spreads)
-        # Interleaved sides met the same states of the host: nothing is to be adjusted.
-        if past.stored and isinstance(paired, Pair):
-            paired = adjust_pair(paired, past, now, policy.spreads)
-        pairs[name] = paired
+    pairs = {
+        name: pair_metric(found, run.case_id, history, past, now, policy.spreads)
+        for name, found in levels.metrics.items()
+    }
+    if past.stored:  # interleaved sides met the same states of the host
+        pairs = {
+            name: adjust_pair(found, past, now, policy.spreads)
+            if isinstance(found, Pair)
+            else found
+            for name, found in pairs.items()
+        }
     for name, metric in history.metrics.items() if history is not None else ():
         if name not in levels.metrics:
             pairs[name] = vanished(name, metric, past)
@@ -171,10 +176,6 @@ def own_spread(
         ).between_runs
     own = case_spread(found.sessions, found.runs, relative=relative)
     return found.adjustment_error.spent(own)
-
-
-def _is_adjusted(found: Pair | MetricResult) -> bool:
-    return isinstance(found, Pair) and found.adjusted
 
 
 def _confirmed(first: CasePairs, again: CasePairs, names: frozenset[str]) -> CasePairs:

@@ -9,7 +9,7 @@ from scipy.special import stdtr, stdtrit
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Better
+from pytest_pareto.model.metric import Better, Metric
 from pytest_pareto.stats.contrast import (
     NO_ADJUSTMENT,
     AdjustmentError,
@@ -63,6 +63,14 @@ def compare_runs(
     )
 
 
+def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
+    """Return the assumed spread between sessions on the working scale of the metric.
+
+    ``spread`` is a fraction of the level.
+    """
+    return math.log1p(spread) if metric.relative else spread * max(map(abs, level))
+
+
 def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     baseline: Sequence[Session],
     candidate: Sequence[float],
@@ -103,6 +111,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
         raise ParetoError("there is no baseline session to compare with; record one first")
     sessions = on_working_scale(baseline, relative=relative)
     runs = to_working(candidate, relative=relative)
+    margin, sign = margin_of(tolerance, relative=relative), harm_sign(better)
     contrast = (
         interleaved_contrast(sessions, runs, relative=relative)
         if interleaved
@@ -115,7 +124,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
             adjustment_error=adjustment_error,
         )
     )
-    contrast = replace(contrast, distance=harm_sign(better) * contrast.distance)
+    contrast = replace(contrast, distance=sign * contrast.distance)
     if contrast.between_runs.df == 0:
         blind = _blind(contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha)
         take = "take more with" if interleaved else "record the baseline with"
@@ -126,9 +135,9 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
         relative=relative,
         tolerance=tolerance,
         alpha=alpha,
-        caught=detectable_distance(contrast, alpha / family, confirming),
+        corrected_alpha=alpha / family,
+        confirming=confirming,
     )
-    margin = margin_of(tolerance, relative=relative)
     change = replace(change, runs_to_settle=runs_to_settle(contrast, margin, alpha))
     if change.outcome is not Outcome.INCONCLUSIVE:
         return change
@@ -138,9 +147,17 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
 
 
 def _tested(
-    contrast: Contrast, *, relative: bool, tolerance: float, alpha: float, caught: float
+    contrast: Contrast,
+    *,
+    relative: bool,
+    tolerance: float,
+    alpha: float,
+    corrected_alpha: float,
+    confirming: int,
 ) -> Change:
+    """Return the change that a contrast shows, with p-values and interval at level ``alpha``."""
     margin = margin_of(tolerance, relative=relative)
+    detectable = detectable_distance(contrast, corrected_alpha, confirming)
     error = contrast.error
     sd, distance = math.sqrt(error.variance), contrast.distance
     half = float(-stdtrit(error.df, alpha)) * sd
@@ -153,7 +170,7 @@ def _tested(
         alpha=alpha,
         p_worse=contrast.p_within(margin),
         p_better=float(stdtr(error.df, (distance + margin) / sd)),
-        resolution=to_fraction(margin + caught, relative=relative),
+        resolution=to_fraction(margin + detectable, relative=relative),
         df=error.df,
     )
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import chdtri
 
-from pytest_pareto.compare.levels import Measured, case_levels, session_sd
+from pytest_pareto.compare.levels import Measured, case_levels
 from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import alpha_shares
 from pytest_pareto.compare.pairs import own_spread
+from pytest_pareto.compare.runs import session_sd
 from pytest_pareto.doctor.false_alarms import (
     Forecast,
     compare_split,

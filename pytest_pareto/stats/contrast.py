@@ -139,11 +139,11 @@ def contrast_of(
     between sessions. ``prior`` is the spread between runs that other cases of the metric suggest.
     ``adjustment_error`` is the cost of an adjustment that the values went through.
     """
-    level = level_of(sessions)
     own = adjustment_error.spent(spread_between_runs(sessions, candidate))
     between_sessions, seen = _session_term(
         sessions, candidate, own, session_spread, relative=relative
     )
+    level = level_of(sessions)
     values = [*candidate, *(x for s in sessions for x in s.values)]
     return Contrast(
         distance=math.fsum(candidate) / len(candidate) - level.mean,

@@ -18,7 +18,7 @@ from benchmarks.calibration.table import BEGIN, BESIDE_PEERS, END, HEAD, cells
 from benchmarks.calibration.trials import at_tolerance
 from benchmarks.calibration.ways import Way, failing
 from benchmarks.calibration.world import Stored, World
-from pytest_pareto.compare import changes
+from pytest_pareto import pipeline
 from pytest_pareto.compare.multiplicity import AlphaSplit, share_alpha
 from pytest_pareto.compare.pairs import Pairs
 from pytest_pareto.judge.holm import holm
@@ -141,7 +141,7 @@ def test_a_session_that_only_holm_over_the_flagged_fails_is_passed_by_the_produc
         split, record = share_alpha(pairs), pairs.levels.record
         return replace(split, tested=record.flagged) if record.confirmed else split
 
-    monkeypatch.setattr(changes, "share_alpha", over_the_flagged)
+    monkeypatch.setattr(pipeline, "share_alpha", over_the_flagged)
     assert judge_confirmed(session, NO_SESSIONS).failed
 
 
