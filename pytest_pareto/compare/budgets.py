@@ -15,6 +15,7 @@ from scipy.special import bdtr, bdtrc, stdtr
 from pytest_pareto.compare.exact import worst_run
 from pytest_pareto.compare.levels import Measured, level_for_people
 from pytest_pareto.model.metric import Bound, Budget, Kind
+from pytest_pareto.model.policy import Option
 from pytest_pareto.model.verdict import BudgetResult
 from pytest_pareto.stats.paired_proportion import is_binary
 from pytest_pareto.stats.scale import to_working
@@ -25,7 +26,7 @@ from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, combine_va
 _BEYOND = "beyond the bound by no more than its noise"
 _WITHIN = "within the bound by no more than its noise"
 _SETTLE = "; more runs or samples would tell"
-_SESSIONS = " and what sessions may differ by (pareto_session_spread)"
+_SESSIONS = f" and what sessions may differ by ({Option.SESSION_SPREAD})"
 
 
 def check_budget(

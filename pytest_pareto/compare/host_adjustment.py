@@ -8,7 +8,7 @@ from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import percent
-from pytest_pareto.model.policy import SCREEN_ALPHA, SessionSpreads
+from pytest_pareto.model.policy import SCREEN_ALPHA, Option, SessionSpreads
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.ancova import Adjusted, adjust
 
@@ -54,7 +54,7 @@ def not_comparable_now(
     return replace(apart, baseline=then, for_now=True)
 
 
-_SETTLE = "measure again, or interleave with --pareto-against"
+_SETTLE = f"measure again, or interleave with {Option.AGAINST}"
 
 
 def _other_software(level: list[Session], baseline: Baseline, now: Environment) -> str | None:

@@ -22,7 +22,7 @@ from pytest_pareto.model.metric import (
     Metric,
     Scope,
 )
-from pytest_pareto.model.policy import SessionSpreads
+from pytest_pareto.model.policy import Option, SessionSpreads
 from pytest_pareto.model.run import Looks, cause_of, order_seed
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.contrast import NO_ADJUSTMENT, AdjustmentError
@@ -192,7 +192,7 @@ def sessions_here(
     return here if past.samples is None or here[-1] is past.newest else ()
 
 
-_ACCEPT_ALL = "if that is meant, accept it with --pareto-update=all"
+_ACCEPT_ALL = f"if that is meant, accept it with {Option.UPDATE}=all"
 
 
 def _way_out(baseline: Baseline) -> str:
@@ -219,7 +219,7 @@ class _Here:
         if holder is not None:
             reason = f"recorded on {holder} only, and this is {self.now.hardware_key}"
             return self.result(Outcome.NOT_COMPARABLE, reason)
-        return self.result(Outcome.NEW, f"{what}; record it with --pareto-update")
+        return self.result(Outcome.NEW, f"{what}; record it with {Option.UPDATE}")
 
 
 def unmatched(measured: Measured, state: Outcome, reason: str) -> MetricResult:

@@ -10,6 +10,7 @@ from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better, Metric
+from pytest_pareto.model.policy import Option
 from pytest_pareto.stats.contrast import (
     NO_ADJUSTMENT,
     AdjustmentError,
@@ -128,7 +129,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     if contrast.between_runs.df == 0:
         blind = _blind(contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha)
         take = "take more with" if interleaved else "record the baseline with"
-        reason = f"one run on each side has no spread to judge by: {take} --pareto-runs 5"
+        reason = f"one run on each side has no spread to judge by: {take} {Option.RUNS} 5"
         return replace(blind, reason=reason)
     change = _tested(
         contrast,

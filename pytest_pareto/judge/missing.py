@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.policy import Option
 from pytest_pareto.model.run import Run, cause_of
 from pytest_pareto.model.session_record import Changes, SessionRecord
 from pytest_pareto.model.verdict import CaseComparison, Failure, MetricResult
@@ -71,20 +72,20 @@ def gone_cases(record: SessionRecord) -> Iterator[CaseComparison]:
 
 _MISSING = (
     "the baseline has this case, and no test measured it: was it renamed or removed? "
-    "Restore it, or drop it from the baseline with --pareto-update=all"
+    f"Restore it, or drop it from the baseline with {Option.UPDATE}=all"
 )
 _MISSING_NOW = (
     "the old code has this case, and no test measured it with the new: was it renamed or removed? "
-    "--pareto-missing=warn lets it pass"
+    f"{Option.MISSING}=warn lets it pass"
 )
 _UNCOLLECTED = "this case was measured before, and now its test could not be collected"
 _SKIPPED = (
     "the baseline has this case, and its test was skipped or expected to fail: it was not judged "
-    "(--pareto-missing=fail makes that a failure)"
+    f"({Option.MISSING}=fail makes that a failure)"
 )
 _SKIPPED_NOW = (
     "the old code has this case, and with the new its test was skipped or expected to fail: it was "
-    "not judged (--pareto-missing=fail makes that a failure)"
+    f"not judged ({Option.MISSING}=fail makes that a failure)"
 )
 
 
@@ -112,7 +113,8 @@ def _nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]
     why = f"{skipped} tests were skipped" if skipped else "no test that ran measured anything"
     return (
         f"nothing was measured: {why}. Give a test the `pareto` fixture and call "
-        "pareto.measure(fn, ...), or leave --pareto away; --pareto-missing=warn lets it pass"
+        "pareto.measure(fn, ...), or "
+        f"leave {Option.PARETO} away; {Option.MISSING}=warn lets it pass"
     )
 
 

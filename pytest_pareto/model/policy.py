@@ -10,6 +10,19 @@ from enum import StrEnum
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Scope
 
+
+class Option(StrEnum):
+    """The options and ini keys that reasons of the pure rooms refer to: spelled here alone."""
+
+    PARETO = "--pareto"
+    RUNS = "--pareto-runs"
+    CONFIRM = "--pareto-confirm"
+    UPDATE = "--pareto-update"
+    AGAINST = "--pareto-against"
+    MISSING = "--pareto-missing"
+    SESSION_SPREAD = "pareto_session_spread"
+
+
 SCREEN_ALPHA = 0.2
 """A metric whose uncorrected p-value is at most this is flagged, and measured again."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from scipy.special import stdtr
 
 from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.policy import Option
 from pytest_pareto.stats.variance import (
     ENOUGH_DF,
     NO_SPREAD,
@@ -113,7 +114,7 @@ class Contrast:
         """The message for a change that no number of candidate runs settles."""
         return (
             "more runs now would not settle this: the baseline holds "
-            f"{plural(self.baseline.runs, 'run')}; record it with more (--pareto-runs)"
+            f"{plural(self.baseline.runs, 'run')}; record it with more ({Option.RUNS})"
         )
 
     def runs_option(self, runs: int, *, confirmed: bool) -> str:
@@ -121,7 +122,7 @@ class Contrast:
 
         ``confirmed`` is whether the runs that decided were those of the confirmation.
         """
-        return f"--pareto-{'confirm' if confirmed else 'runs'} {runs}"
+        return f"{Option.CONFIRM if confirmed else Option.RUNS} {runs}"
 
 
 def contrast_of(
@@ -214,7 +215,7 @@ class InterleavedContrast(Contrast):
 
         ``confirmed`` is whether the runs that decided were those of the confirmation.
         """
-        return f"--pareto-confirm {-(-runs // 2)}" if confirmed else f"--pareto-runs {runs}"
+        return f"{Option.CONFIRM} {-(-runs // 2)}" if confirmed else f"{Option.RUNS} {runs}"
 
 
 def interleaved_contrast(

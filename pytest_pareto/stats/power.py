@@ -12,7 +12,13 @@ import numpy as np
 from scipy.special import chdtri, ndtr, stdtrit
 
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.policy import LEAST_BLOCKS, LEAST_OF_MANY, MOST_BLOCKS, SCREEN_ALPHA
+from pytest_pareto.model.policy import (
+    LEAST_BLOCKS,
+    LEAST_OF_MANY,
+    MOST_BLOCKS,
+    SCREEN_ALPHA,
+    Option,
+)
 from pytest_pareto.stats.contrast import Contrast
 from pytest_pareto.stats.scale import margin_of, to_distance, to_fraction
 from pytest_pareto.stats.variance import Spread
@@ -174,7 +180,7 @@ def _session_spread_message(contrast: Contrast, *, relative: bool) -> str:
     basis = f"assumed and {seen} sessions" if seen else "assumed"
     return (
         f"no number of runs settles this: sessions differ by about {size} ({basis}); "
-        "record more sessions (--pareto-update=runs), or state your own pareto_session_spread"
+        f"record more sessions ({Option.UPDATE}=runs), or state your own {Option.SESSION_SPREAD}"
     )
 
 
