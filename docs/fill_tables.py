@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_pareto import cli, plugin
-from pytest_pareto.model.metric import BUILT_IN, Kind, Metric, Scope
+from pytest_pareto.model.metric import BUILT_IN, MEANINGS, Kind, Metric, Scope
 from pytest_pareto.report.numbers import fraction
 
 PAGE = Path(__file__).with_name("reference.md")
@@ -25,28 +25,6 @@ SCOPES = {
     Scope.HOST: "host: CPU, cores, threads and GPU must match",
     Scope.GPU: "GPU: product, count, MIG profile and power limit must match",
     Scope.ANYWHERE: "anywhere",
-}
-WHAT = {
-    "latency": "a call by the host's clock, the device waited for",
-    "event_time": "a call by CUDA events, from launch to end, in the current stream of the "
-    "current device",
-    "host_reference": "a little loop of launches of our own, between the calls: the host's mood",
-    "energy": "a call's share of what the board draws; on NVIDIA, others by "
-    "[zeus](#meters-of-your-own)",
-    "time_to_first_item": "of [streams](#streams-and-awaited-calls): from the call to its first "
-    "item",
-    "time_per_item": "of streams: the mean from the first item to the end",
-    "items_per_second": "of streams: items over the latency",
-    "items": "of streams: how many items there were",
-    "device_time": "what a call's kernels take together, on CUDA",
-    "kernels": "kernels of a call",
-    "host_copies": "copies between host and GPU in a call",
-    "host_waits": "waits of the host for a GPU in a call",
-    "peak_memory": "what torch allocated at its peak, on CUDA",
-    "reserved_memory": "what torch's allocator held at its peak",
-    "other_memory": "what the process held of the GPU beside that",
-    "flops": "counted by torch; gates under `work_only`",
-    "operations": "dispatched operations that do work; only under `work_only`",
 }
 
 
@@ -102,7 +80,7 @@ def _call(name: str, about: dict[str, Any]) -> str:
 def gating_table() -> str:
     """The metrics that give verdicts unless a test says otherwise."""
     rows = [
-        (f"`{m.name}`", m.unit, WHAT[m.name], COMPARED[m.kind], SCOPES[m.scope], _tolerance(m))
+        (f"`{m.name}`", m.unit, MEANINGS[m.name], COMPARED[m.kind], SCOPES[m.scope], _tolerance(m))
         for m in BUILT_IN.values()
         if m.gates
     ]
@@ -112,7 +90,7 @@ def gating_table() -> str:
 def diagnostics_table() -> str:
     """The metrics that are told and give no verdict, unless a tolerance names them."""
     rows = [
-        (f"`{m.name}`", m.unit, WHAT[m.name], COMPARED[m.kind], m.scope.value)
+        (f"`{m.name}`", m.unit, MEANINGS[m.name], COMPARED[m.kind], m.scope.value)
         for m in BUILT_IN.values()
         if not m.gates
     ]

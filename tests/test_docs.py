@@ -13,7 +13,7 @@ import pytest_pareto
 import pytest_pareto.testing
 from docs import fill_tables
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.metric import BUILT_IN
+from pytest_pareto.model.metric import BUILT_IN, MEANINGS
 from pytest_pareto.model.verdict import Position, Verdict
 from pytest_pareto.plugin.marker import KEYWORDS
 from pytest_pareto.scoring import EvaluationRequest
@@ -89,7 +89,7 @@ def test_the_tables_are_those_of_the_code() -> None:
     assert sorted(made[1] for made in fill_tables.TABLE.findall(REFERENCE)) == sorted(
         fill_tables.TABLES
     )
-    assert fill_tables.WHAT.keys() == BUILT_IN.keys()
+    assert MEANINGS.keys() == BUILT_IN.keys()
     by_hand = REFERENCE.replace("measure, compare with the baseline, and judge", "measure")
     assert fill_tables.filled(by_hand) != by_hand
 

@@ -158,6 +158,30 @@ BUILT_IN = {
 }
 """The metrics that `measure` measures itself, by name; ``gates=False`` marks diagnostics."""
 
+MEANINGS = {
+    "latency": "a call by the host's clock, the device waited for",
+    "event_time": "a call by CUDA events, from launch to end, in the current stream of the "
+    "current device",
+    "host_reference": "a little loop of launches of our own, between the calls: the host's mood",
+    "energy": "a call's share of what the board draws; on NVIDIA, others by "
+    "[zeus](#meters-of-your-own)",
+    "time_to_first_item": "of [streams](#streams-and-awaited-calls): from the call to its first "
+    "item",
+    "time_per_item": "of streams: the mean from the first item to the end",
+    "items_per_second": "of streams: items over the latency",
+    "items": "of streams: how many items there were",
+    "device_time": "what a call's kernels take together, on CUDA",
+    "kernels": "kernels of a call",
+    "host_copies": "copies between host and GPU in a call",
+    "host_waits": "waits of the host for a GPU in a call",
+    "peak_memory": "what torch allocated at its peak, on CUDA",
+    "reserved_memory": "what torch's allocator held at its peak",
+    "other_memory": "what the process held of the GPU beside that",
+    "flops": "counted by torch; gates under `work_only`",
+    "operations": "dispatched operations that do work; only under `work_only`",
+}
+"""What each built-in metric measures, as the reference describes it (Markdown)."""
+
 STREAMED = frozenset(
     metric.name for metric in (TIME_TO_FIRST_ITEM, TIME_PER_ITEM, ITEMS_PER_SECOND, ITEMS)
 )
