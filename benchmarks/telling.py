@@ -66,7 +66,9 @@ def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         listener = Listener(Path(folder, "lines.jsonl"))
         plan = LoopPlan(rounds=count, warmup=200)
-        calls = Calls(call, lambda: ((), {}), clock=time.perf_counter_ns, plan=plan, tell=listener)
+        calls = Calls(
+            call, lambda: ((), {}), clock=time.perf_counter_ns, plan=plan, on_progress=listener
+        )
         first_call(calls)
         calls.begin((LATENCY,))
         warm_up(calls)

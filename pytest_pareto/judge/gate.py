@@ -160,10 +160,10 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
 def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
     for budget in case.budgets:
         if budget.broken:
-            yield True, budget.said
+            yield True, budget.message
         elif budget.broken is None:
             fatal = policy.fail_inconclusive or (budget.value is None and policy.unrecorded_fails)
-            yield fatal, budget.said
+            yield fatal, budget.message
 
 
 def other_items(case: CaseComparison) -> str | None:

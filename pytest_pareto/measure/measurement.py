@@ -44,7 +44,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     skip: frozenset[str] = frozenset(),
     clock: Callable[[], int] = time.perf_counter_ns,
     case_id: str = "",
-    tell: ProgressCallback | None = None,
+    on_progress: ProgressCallback | None = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
     """Call ``function`` once, then as often as the meters need; return result and measurements.
 
@@ -55,7 +55,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     that returns the same object each time overwrites it in these calls.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
-    meters that need it. ``tell`` receives the progress, between calls and at most once a second.
+    meters that need it. ``on_progress`` receives the progress, between calls and at most once a second.
 
     An exception of the function is raised unchanged, with a note naming the call unless it was
     the first one. Raises ParetoError if the first call returns a generator or an awaitable, if
@@ -64,7 +64,9 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     """
     __tracebackhide__ = True  # pytest shows the user's frames of a failing test, not these
     source = argument_source(args, kwargs, setup)
-    calls = Calls(function, source, clock=clock, plan=plan, case_id=case_id, tell=tell)
+    calls = Calls(
+        function, source, clock=clock, plan=plan, case_id=case_id, on_progress=on_progress
+    )
     result = first_call(calls)
     require_finished(function, result)
     if not meters:

@@ -40,7 +40,7 @@ class Calls:
         clock: Callable[[], int],
         plan: LoopPlan = DEFAULT_PLAN,
         case_id: str = "",
-        tell: ProgressCallback | None = None,
+        on_progress: ProgressCallback | None = None,
     ) -> None:
         self._function = function
         self._arguments = arguments
@@ -53,7 +53,7 @@ class Calls:
         self.first_s: float | None = None
         self.stage = "first call"
         self.doing = ""
-        self.progress_reporter = ProgressReporter(tell)
+        self.progress_reporter = ProgressReporter(on_progress)
         self.count = 0
         self.warm = False
         self.raised: BaseException | None = None

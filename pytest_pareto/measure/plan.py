@@ -108,11 +108,11 @@ ProgressCallback = Callable[[LoopProgress], None]
 class ProgressReporter:
     """Reports progress before the first call of each pass, and between calls at most once a second.
 
-    With ``tell`` None nothing is reported.
+    With ``on_progress`` None nothing is reported.
     """
 
-    def __init__(self, tell: ProgressCallback | None) -> None:
-        self._tell = tell
+    def __init__(self, on_progress: ProgressCallback | None) -> None:
+        self._on_progress = on_progress
         self._last_report_ns = 0
         self._pending: str | None = None
 
@@ -124,8 +124,8 @@ class ProgressReporter:
         """Report the activity of the next call if it is a new one, while no call is running."""
         if self._pending is not None:
             doing, self._pending = self._pending, None
-            if self._tell is not None:
-                self._tell(LoopProgress(doing))
+            if self._on_progress is not None:
+                self._on_progress(LoopProgress(doing))
 
     def between(self, now_ns: int, where: Callable[[], LoopProgress]) -> None:
         """Report progress between two calls, if the last report was long enough before ``now_ns``.
@@ -133,6 +133,9 @@ class ProgressReporter:
         ``now_ns`` is the end of the latest call. Without a report this costs one comparison, and it
         never reads a clock.
         """
-        if self._tell is not None and now_ns - self._last_report_ns >= MIN_REPORT_INTERVAL_NS:
+        if (
+            self._on_progress is not None
+            and now_ns - self._last_report_ns >= MIN_REPORT_INTERVAL_NS
+        ):
             self._last_report_ns = now_ns
-            self._tell(where())
+            self._on_progress(where())

@@ -105,7 +105,7 @@ class BudgetResult:
     reason: str | None = None
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """The gate's message about a budget that is not kept.
 
         Reports find the budget of a message by this text.

@@ -227,7 +227,7 @@ class MeasuredCall:
                 plan=self._plan,
                 skip=self._skipped,
                 case_id=self.names.case_id(self.options.name),
-                tell=self.tell,
+                on_progress=self.tell,
             )
 
     @property

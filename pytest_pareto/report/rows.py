@@ -218,8 +218,10 @@ def add_budget_figures(texts: Iterable[str], case: CaseComparison) -> tuple[str,
 
 def _add_figures(text: str, case: CaseComparison) -> str:
     for budget in case.budgets:
-        if text.endswith(budget.said):
-            return text.removesuffix(budget.said) + budget_text(budget, case.metric(budget.metric))
+        if text.endswith(budget.message):
+            return text.removesuffix(budget.message) + budget_text(
+                budget, case.metric(budget.metric)
+            )
     return text
 
 
@@ -228,7 +230,7 @@ def unreported_budgets(texts: Sequence[str], case: CaseComparison) -> tuple[str,
     return tuple(
         budget_text(budget, case.metric(budget.metric))
         for budget in case.budgets
-        if not any(text.endswith(budget.said) for text in texts)
+        if not any(text.endswith(budget.message) for text in texts)
     )
 
 

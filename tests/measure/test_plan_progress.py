@@ -34,7 +34,7 @@ def calls_of(clock: Clock, seconds: float, plan: LoopPlan, tell: ProgressCallbac
         clock.now_ns += round(seconds * S)
         clock.calling = False
 
-    return Calls(work, lambda: ((), {}), clock=clock, plan=plan, tell=tell)
+    return Calls(work, lambda: ((), {}), clock=clock, plan=plan, on_progress=tell)
 
 
 def test_between_calls_and_at_most_once_a_second() -> None:
@@ -97,7 +97,7 @@ def test_progress_is_in_no_reading() -> None:
             meters=[SteadyMeter(tracer=lambda: None)],
             plan=LoopPlan(rounds=6, warmup=2),
             clock=clock,
-            tell=tell,
+            on_progress=tell,
         )
         latency = next(m for m in found if m.metric.name == LATENCY.name)
         assert latency.values == pytest.approx((0.5,) * 6)

@@ -106,7 +106,7 @@ def test_broken_budget_is_named(case: MakeCase, compared: Compare) -> None:
     block = build_case(case("[a]", Verdict.UNCHANGED, still(compared), budgets=(undecided,)))
     assert block.budgets == ("budget undecided: latency, limit <= 150 ms (no runs)",)
     stated = case(
-        "[a]", Verdict.UNCHANGED, still(compared), budgets=(budget,), fails=(budget.said,)
+        "[a]", Verdict.UNCHANGED, still(compared), budgets=(budget,), fails=(budget.message,)
     )
     assert build_case(stated).budgets == ()
 

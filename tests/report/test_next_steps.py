@@ -181,7 +181,7 @@ def test_a_broken_budget_is_looked_at_closer_and_changed_in_the_marker(
     case: Callable[..., CaseVerdict], facts: Callable[..., SessionFacts]
 ) -> None:
     budget = BudgetResult("latency", "<= 1 s", 2.0, broken=True)
-    broken = case("[a]", Verdict.UNCHANGED, budgets=(budget,), fails=(budget.said,))
+    broken = case("[a]", Verdict.UNCHANGED, budgets=(budget,), fails=(budget.message,))
     for session in (facts(), facts(updating=True), facts(ref="main", against="main")):
         texts = [step.instead for step in session_steps(Judgement((broken,)), session)]
         assert "change it in the test's marker; no update writes it" in texts

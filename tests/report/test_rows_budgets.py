@@ -61,7 +61,7 @@ BROKEN = BudgetResult("latency", "<= 150 ms", 0.404, broken=True)
 def judged(case: MakeCase, compared: Compare, verdict: Verdict = Verdict.UNCHANGED) -> Judgement:
     still = compared(LATENCY, (0.402, 0.404), (0.0, -0.02, 0.02), Outcome.UNCHANGED, resolution=0.1)
     found = still if verdict is Verdict.UNCHANGED else now(LATENCY, 0.404)
-    broken = case("[a]", verdict, found, budgets=(BROKEN,), fails=(BROKEN.said,))
+    broken = case("[a]", verdict, found, budgets=(BROKEN,), fails=(BROKEN.message,))
     return Judgement((broken, case("[b]", Verdict.UNCHANGED, still)))
 
 
@@ -93,7 +93,7 @@ def test_headline_has_the_first_of_many_broken_budgets(
     first, _ = judged(case, compared).cases
     again = BudgetResult("latency", "<= 1 ms", 0.404, broken=True)
     other = case("[c]", Verdict.UNCHANGED, *first.comparison.metrics, budgets=(again,),
-                 fails=(again.said,))  # fmt: skip
+                 fails=(again.message,))  # fmt: skip
     lines = render_terminal(Judgement((first, other)), facts(), verbosity=0, plot=False, width=100)
     assert lines[0].text == f"FAIL  2 of 2 cases broke a budget ({FIGURES}; and 1 more)"
 
@@ -109,13 +109,13 @@ def test_a_budget_broken_without_a_baseline_is_the_headline(
 
 def test_what_is_worse_does_not_hide_a_broken_budget(case: MakeCase, compared: Compare) -> None:
     worse = compared(LATENCY, (0.3, 0.404), (0.35, 0.3, 0.4), Outcome.WORSE, resolution=0.1)
-    broken = case("[a]", Verdict.WORSE, worse, budgets=(BROKEN,), fails=("it", BROKEN.said))
+    broken = case("[a]", Verdict.WORSE, worse, budgets=(BROKEN,), fails=("it", BROKEN.message))
     assert failure_text(broken)[0].endswith(f"; budget broken: {FIGURES}")
 
 
 def test_ungated_budget_has_its_figures(case: MakeCase, compared: Compare, facts: Facts) -> None:
     still, other = judged(case, compared).cases
     ungated = case("[a]", Verdict.UNCHANGED, *still.comparison.metrics, gate=False,
-                   budgets=(BROKEN,), notices=(f"not gated: {BROKEN.said}",))  # fmt: skip
+                   budgets=(BROKEN,), notices=(f"not gated: {BROKEN.message}",))  # fmt: skip
     report = SessionReport(Judgement((ungated, other)), facts())
     assert f"not gated: budget broken: {FIGURES}" in json.dumps(annotation_lines(report, {}))
