@@ -55,7 +55,8 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     that returns the same object each time overwrites it in these calls.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
-    meters that need it. ``on_progress`` receives the progress, between calls and at most once a second.
+    meters that need it. ``on_progress`` receives the progress, between calls and at most once a
+    second.
 
     An exception of the function is raised unchanged, with a note naming the call unless it was
     the first one. Raises ParetoError if the first call returns a generator or an awaitable, if

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What may be said of one metric. The first five come from numbers on both sides."""
+    """The result of one metric. The first five come from numbers on both sides."""
 
     WORSE = "WORSE"
     BETTER = "BETTER"

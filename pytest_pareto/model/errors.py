@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires
 
 
 class ParetoError(Exception):
-    """A mistake in a test, an option or a file, told in one message with the way out."""
+    """A mistake in a test, an option or a file; the message has the way out."""
 
 
 class BaselineError(ParetoError):

@@ -23,13 +23,13 @@ class SessionFacts:
 
     ``baseline_path`` is what the user would type: the folder of this hardware, relative
     to the root directory. ``differences`` names software that changed since the baseline,
-    as "torch 2.12.0 → 2.13.0". ``partial`` says why the session is incomplete, or is
-    None; ``stopped`` does where it was cut short, so that not all that was asked for ran.
-    ``edits`` tells what an update wrote, and ``written`` of how many metrics; with
+    as "torch 2.12.0 → 2.13.0". ``partial`` is the reason why the session is incomplete,
+    or None; ``stopped`` is why it was cut short, so that not all selected tests ran.
+    ``edits`` lists what an update wrote, and ``written`` is the number of metrics; with
     ``updating`` false both are empty.
     ``confirmed`` is whether suspects were measured again before they were called worse, and
-    ``suspects`` says how many in how many runs: "1 case measured again in 5 fresh runs".
-    ``ref`` is the git ref whose code took turns with this one, and ``against`` names its commit;
+    ``suspects`` how many in how many runs: "1 case measured again in 5 fresh runs".
+    ``ref`` is the git ref whose code was interleaved with this one, and ``against`` names its commit;
     then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
     ``new_side`` is what `pytest-pareto compare` took for the new side, and None in a session.
     ``candidate_path`` is where the session left what could be accepted, and ``acceptable`` names
@@ -74,8 +74,8 @@ EVERYTHING = "."
 class Asked:
     """What a session was asked for.
 
-    ``covered`` are files and folders, relative to the root directory. ``partial`` says why the
-    session cannot tell what is missing, and ``stopped`` why it ended early; else they are None.
+    ``covered`` are files and folders, relative to the root directory. ``partial`` is the
+    reason why the session cannot know what is missing, ``stopped`` why it ended early, or None.
     ``skipped_modules`` skipped themselves when they were collected.
     """
 

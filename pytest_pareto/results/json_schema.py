@@ -1,13 +1,9 @@
-"""The whole file, and its published schema.
+"""The JSON form of a session, and its published schema: the docstrings here are its descriptions.
 
-The form of what a session measured: enough to judge it again, against anything.
-
-Long lists that repeat are held once, and named by their position: lists of texts, metrics and
-environments. What is "of each run" has a place for each run of its case, in their order.
-
-The form of what a session found: the gate, a record per case, and one per case and metric.
-
-What a docstring says here is what the published schema says.
+`ResultsFile` is the whole file: the gate, a record per case, one per case and metric, and the
+`Evidence`, which is enough to judge the session again against any baseline. Long lists that repeat
+are held once and named by their position: lists of texts, metrics and environments. What is "of
+each run" has a place for each run of its case, in their order.
 """
 
 import json
@@ -138,9 +134,9 @@ class Policy(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a session's verdict rests on, beside what it was compared with.
 
-    ``flagged`` is what looked worse, by case and metric, and ``again`` the runs that measured it
-    again, of ``confirming`` ones. ``old`` and ``old_again`` are runs of old code that took turns
-    with the new. ``gone`` are tests that only the old code has.
+    ``flagged`` is what was flagged, by case and metric, and ``again`` the runs that measured it
+    again, of ``confirming`` ones. ``old`` and ``old_again`` are runs of old code, interleaved with
+    those of the new. ``gone`` are tests that only the old code has.
     """
 
     policy: Policy
@@ -189,7 +185,7 @@ class BudgetRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CaseRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One case, judged.
 
-    ``fails`` are the reasons for which it fails the build, ``notices`` what is said and does not
+    ``fails`` are the reasons for which it fails the build, ``notices`` what is reported and does not
     fail. ``on_front`` is whether it is shown to be on its front, shown to be off it, or neither
     (null). ``rivals`` explain the position. ``broken``, ``missing`` and ``skipped`` say why there
     is nothing to judge. ``confirmed`` are the metrics that were measured again, ``crept`` those
