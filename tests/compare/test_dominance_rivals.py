@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.dominance import PairClaims, claim_pairs
+from pytest_pareto.compare.dominance import ComputedClaims, claim_pairs
 from pytest_pareto.compare.points import (
     Axis,
     ExactAxis,
@@ -33,7 +33,7 @@ def point(case_id: str, **axes: Axis) -> Point:
 
 
 def asked(
-    duels: PairClaims, point: str = "p", rival: str = "q"
+    duels: ComputedClaims, point: str = "p", rival: str = "q"
 ) -> tuple[float | None, float | None]:
     return duels.dominated(point, rival), duels.ahead(point, rival)
 
