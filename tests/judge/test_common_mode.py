@@ -98,4 +98,4 @@ def test_only_cases_that_gate_speak(case: "Case", result: Any) -> None:
     cases = [moved(case, result, f"c{i}", 0.2, gate=False) for i in range(6)]
     modes = find_common_modes(cases)
     parts = share_out(modes, cases, {c.case_id: Verdict.DOMINATED for c in cases})
-    assert not any(part.speaks for _, part in parts.values())
+    assert not any(part.reports for _, part in parts.values())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.judge.case import judge_case
-from pytest_pareto.judge.drift import Creep, against_anchor, find_creep, uncompared_with_anchor
+from pytest_pareto.judge.drift import Drift, against_anchor, find_drift, uncompared_with_anchor
 from pytest_pareto.judge.gate import flagged, rule
 from pytest_pareto.model.baseline import Baseline, CaseHistory, Past
 from pytest_pareto.model.change import Outcome
@@ -29,12 +29,12 @@ def beside(comparison: CaseComparison, *anchor: MetricResult) -> CaseComparison:
     return replace(comparison, anchor=anchor)
 
 
-def found(comparison: CaseComparison, policy: Policy = Policy()) -> Creep | None:  # noqa: B008
-    return find_creep(comparison, judge_case(comparison), KEPT, policy)
+def found(comparison: CaseComparison, policy: Policy = Policy()) -> Drift | None:  # noqa: B008
+    return find_drift(comparison, judge_case(comparison), KEPT, policy)
 
 
 @pytest.mark.parametrize(
-    ("now", "since", "creeps"),
+    ("now", "since", "drifts"),
     [
         (Outcome.UNCHANGED, Outcome.WORSE, True),
         (Outcome.BETTER, Outcome.WORSE, True),
@@ -48,9 +48,9 @@ def found(comparison: CaseComparison, policy: Policy = Policy()) -> Creep | None
         (Outcome.WORSE, Outcome.WORSE, False),  # it fails already, and is told once
     ],
 )
-def test_what_creeps(case: "Case", result: Any, now: Outcome, since: Outcome, creeps: bool) -> None:
-    creep = found(beside(case(latency=now), result("latency", since)))
-    assert creep == (Creep(("latency",), CREPT) if creeps else None)
+def test_what_drifts(case: "Case", result: Any, now: Outcome, since: Outcome, drifts: bool) -> None:
+    drift = found(beside(case(latency=now), result("latency", since)))
+    assert drift == (Drift(("latency",), CREPT) if drifts else None)
 
 
 def test_what_cannot_be_compared_hides_nothing(case: "Case", result: Any) -> None:
@@ -63,7 +63,7 @@ def test_what_cannot_be_compared_hides_nothing(case: "Case", result: Any) -> Non
     assert found(comparison) is not None
 
 
-def test_diagnostics_do_not_creep(case: "Case", result: Any) -> None:
+def test_diagnostics_do_not_drift(case: "Case", result: Any) -> None:
     assert found(beside(case(flops=Outcome.UNCHANGED), result("flops", Outcome.WORSE))) is None
 
 
@@ -75,8 +75,8 @@ def test_a_broken_case_has_other_worries(case: "Case", result: Any) -> None:
 def test_accepting_into_the_baseline_does_not_silence_the_anchor(case: "Case", result: Any) -> None:
     comparison = beside(case(latency=Outcome.WORSE), result("latency", Outcome.WORSE))
     accepting = Policy(accepts_changes=True, accepts_all=True)
-    creep = found(comparison, accepting)
-    ruling = rule(comparison, judge_case(comparison), KEPT, accepting, None, creep)
+    drift = found(comparison, accepting)
+    ruling = rule(comparison, judge_case(comparison), KEPT, accepting, None, drift)
     assert ruling.fails == (CREPT,)
     assert ruling.notices == ("accepted: latency got worse beyond its limit",)
 
