@@ -249,7 +249,7 @@ def test_an_undecided_budget_keeps_it_going() -> None:
     assert decision(draw(1) + noise, at=3, budgets=(parse_budget("score", ">= 0.5"),))
 
 
-def test_a_creep_that_is_open_keeps_it_going() -> None:
+def test_an_undecided_drift_does_not_stop_early() -> None:
     noise = np.random.default_rng(2).normal(0, 0.005, 200)
     crept = draw(1) + noise
     assert decision(crept, at=2, anchor=remembers(SCORE, draw(1).tolist()))
