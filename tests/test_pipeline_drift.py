@@ -126,7 +126,7 @@ def test_what_only_the_anchor_can_be_compared_with_is_noisy_all_the_same() -> No
 # What cannot be compared
 
 
-def test_what_is_newer_than_the_anchor_is_told_in_one_line() -> None:
+def test_what_is_newer_than_the_anchor_is_reported_in_one_line() -> None:
     runs = session(*(case_runs(c, {"device": five(1.0)}, front=c) for c in "abc"))
     past = baseline(*(remembered(c, {"device": five(1.0)}, front=c) for c in "abc"))
     found = judged(runs, past, anchor=at(1.0)).judgement
@@ -134,7 +134,7 @@ def test_what_is_newer_than_the_anchor_is_told_in_one_line() -> None:
     assert not found.failed
 
 
-def test_other_hardware_is_told_and_fails_nothing_even_in_ci() -> None:
+def test_other_hardware_is_reported_and_fails_nothing_even_in_ci() -> None:
     there = Baseline(HERE.hardware_key, {}, {}, {"tpu": frozenset({("a", "device")})})
     found = judged(measured(1.2), at(1.2), Policy(ci=True), anchor=there).judgement
     (notice,) = found.notices

@@ -84,7 +84,7 @@ def test_grades_are_compared_by_who_got_worse_not_by_how_much() -> None:
     assert not found.judgement.failed
 
 
-def test_a_set_is_told_by_its_number_and_judged_by_its_blocks() -> None:
+def test_a_set_is_reported_by_its_number_and_judged_by_its_blocks() -> None:
     rng = np.random.default_rng(1)
     then = rng.normal(10.0, 2.0, 20)
     now = then + 3.0 + rng.normal(0, 0.5, 20)
@@ -283,7 +283,7 @@ def test_other_samples_are_seen_whichever_of_them_were_scored() -> None:
     assert "some are not among the 200 of the baseline" in " ".join(by_case(found)["a"].fails)
 
 
-def test_a_diagnostic_that_broke_is_told_and_its_budget_is_broken() -> None:
+def test_a_diagnostic_that_broke_is_reported_and_its_budget_is_broken() -> None:
     metric = replace(SCORE, name="diag", gates=False)
     broken = Measurement(metric, absent="'diag' raised at sample 's7'", broken=True)
     past = remembers(GRADE, [3.0] * 100)

@@ -72,14 +72,16 @@ def test_what_no_run_measured_is_absent_with_its_reason(world: "World") -> None:
 
 
 @pytest.mark.parametrize(("second", "why"), [("MIG", "MIG"), (None, "not recorded in every run")])
-def test_what_only_some_runs_measured_says_so(world: "World", second: str | None, why: str) -> None:
+def test_a_metric_of_only_some_runs_has_a_note(
+    world: "World", second: str | None, why: str
+) -> None:
     runs = world.runs(device=[1.0, second, 1.2], latency=[1, 1, 1])
     found = world.measured(runs, "device")
     assert found.runs == pytest.approx((1.0, 1.2))
     assert found.notes == (f"measured in 2 of 3 runs: {why}",)
 
 
-def test_a_note_is_told_once(world: "World") -> None:
+def test_a_note_is_reported_once(world: "World") -> None:
     noted = Measurement(LATENCY, (1.0,), notes=("throttled",))
     runs = [replace(run, measurements=(noted,)) for run in world.runs(latency=[1, 1])]
     assert world.measured(runs, "latency").notes == ("throttled",)
