@@ -1,7 +1,7 @@
-"""A session judged: levels, pairs, changes, judgement.
+"""The pipeline from a session record to its judgement: levels, pairs, changes, judgement.
 
-Each step takes one noun and returns the next. `judge_record` is the only way to a verdict: at the
-end of a session, and whenever a results file is compared later.
+`judge_record` is the only path to a verdict: at the end of a session, and whenever a results file
+is compared later. Each step takes the result of the one before.
 """
 
 from dataclasses import replace
@@ -20,10 +20,11 @@ from pytest_pareto.model.session_record import Judged, SessionFacts, SessionReco
 
 
 def judge_record(record: SessionRecord, past: Past | None = None) -> Judged:
-    """Judge a session against its past, and return the judgement with what was measured.
+    """Judge a session against its past, and return the judgement with the measured levels.
 
-    Without a ``past`` the session is interleaved: it is compared with the old code's runs.
-    An update of the baseline writes what the confirming runs measured, where there are any.
+    Without a ``past`` the session is interleaved: it is compared with the runs of the old code. The
+    levels of flagged metrics are those of their confirming runs, if any; an update of the baseline
+    writes them.
     """
     if past is None:
         past = Past(interleaved_baseline(record.old_runs))
@@ -36,17 +37,17 @@ def judge_record(record: SessionRecord, past: Past | None = None) -> Judged:
         judgement,
         record.environment,
         {case_id: case.runs for case_id, case in levels.cases.items()},
-        # An evaluation that stopped early has no level that a later one could be compared with.
+        # The level of an evaluation that stopped early is not comparable with a later one.
         {(case, name): m.runs for case, name, m in found if m.complete},
         {(case, name): m.samples for case, name, m in found if m.samples is not None},
     )
 
 
 def accepted(record: SessionRecord) -> Baseline:
-    """Return the baseline that a session would have recorded on an empty one.
+    """Return the baseline that a session would record if there were none.
 
-    As ``--pareto-update`` writes it: without cases that are broken or incomplete, and with the
-    digits that files keep.
+    The content is what ``--pareto-update`` writes: without cases that are broken or incomplete, and
+    with numbers rounded as in files.
     """
     empty = Baseline(record.environment.hardware_key, {}, {})
     judged = judge_record(record, Past(empty))
@@ -55,7 +56,7 @@ def accepted(record: SessionRecord) -> Baseline:
 
 
 def without_calls(record: SessionRecord) -> SessionRecord:
-    """Return a record without the single calls of its runs: it is judged the same."""
+    """Return a record whose runs hold levels instead of single readings; its judgement is equal."""
     runs, again, old_runs, old_again = (
         tuple(map(condensed, side))
         for side in (record.runs, record.again, record.old_runs, record.old_again)
@@ -80,12 +81,13 @@ def facts_against(record: SessionRecord, baseline: Baseline, path: str) -> Sessi
         partial=record.asked.partial,
         stopped=record.asked.stopped,
         confirmed=record.confirms,
-        suspects=_suspects(record),
+        suspects=_remeasured_text(record),
         assumptions=(f"sessions on one host differ by {100 * host:g} % in latency",),
     )
 
 
-def _suspects(record: SessionRecord) -> str | None:
+def _remeasured_text(record: SessionRecord) -> str | None:
+    """Return how many cases were measured again, and in how many runs, or None."""
     if not record.flagged:
         return None
     cases = plural(len({case_id for case_id, _ in record.flagged}), "case")
@@ -93,7 +95,7 @@ def _suspects(record: SessionRecord) -> str | None:
 
 
 def _differences(baseline: Baseline, run: Run) -> tuple[str, ...]:
-    """Name the software that changed since the newest sessions of the baseline."""
+    """Return the software that changed since the newest sessions of the baseline."""
     used = {h.newest.env for case in baseline.cases.values() for h in case.metrics.values()}
     now = run.environment.software
     changed = {

@@ -62,7 +62,7 @@ def test_what_a_judgement_rests_on_is_kept() -> None:
     assert by_case(found)["a"].verdict is Verdict.NEW
 
 
-def test_cases_are_told_front_by_front() -> None:
+def test_cases_are_sorted_by_front() -> None:
     cases = [case_runs(c, {"device": [1.0]}, front=f) for c, f in (("b", "g"), ("c", "f"))]
     found = judged(session(*cases), baseline(remembered("a", {"device": [1.0]}, front="g")))
     assert list(by_case(found)) == ["c", "a", "b"]
@@ -104,7 +104,7 @@ def test_a_case_that_nothing_measured_is_missing_where_it_was_expected() -> None
 
 
 @pytest.mark.parametrize(("missing", "failed"), [(Missing.AUTO, True), (Missing.WARN, False)])
-def test_the_policy_says_whether_missing_fails(missing: Missing, failed: bool) -> None:
+def test_the_policy_decides_whether_missing_fails(missing: Missing, failed: bool) -> None:
     past = baseline(*(remembered(c, {"device": five(1.0)}) for c in ("a", "b")))
     found = judged(session(case_runs("a", {"device": five(1.0)})), past, Policy(missing=missing))
     assert by_case(found)["b"].verdict is Verdict.MISSING
@@ -141,7 +141,7 @@ def test_a_skipped_case_is_not_forgotten() -> None:
     assert [case.verdict for case in found.judgement.cases] == [Verdict.SKIPPED]
 
 
-def test_nothing_measured_is_told_where_missing_only_warns() -> None:
+def test_nothing_measured_is_a_notice_where_missing_only_warns() -> None:
     runs = [Run(HERE, skipped=frozenset({"a", "b"})), Run(HERE, skipped=frozenset({"b"}))]
     found = judged(runs, baseline(), Policy(missing=Missing.WARN))
     assert not found.judgement.failed
@@ -149,7 +149,7 @@ def test_nothing_measured_is_told_where_missing_only_warns() -> None:
     assert nothing.startswith("nothing was measured: 2 tests were skipped")
 
 
-def test_nothing_measured_is_not_said_of_tests_that_failed() -> None:
+def test_nothing_measured_is_not_reported_of_tests_that_failed() -> None:
     found = judged([Run(HERE, failed={"a": "boom"})], baseline(), failures=("before",))
     assert found.judgement.failures == (Failure("before"),)
 
@@ -485,7 +485,7 @@ def test_measured_again_it_is_judged() -> None:
     assert change_of(case, "device").outcome is Outcome.WORSE
 
 
-def test_what_broke_in_the_old_code_is_said_where_nothing_can_be_compared() -> None:
+def test_what_broke_in_the_old_code_is_reported_where_nothing_can_be_compared() -> None:
     new = session(case_runs("a", {"device": five(1.0)[:4], "score": [[0.5, 0.6]] * 4}))
     old = session(case_runs("a", {"device": five(1.0)[:4]}))
     broken = Measurement(SCORE, absent="'score' raised at sample 's1'", broken=True)

@@ -1,4 +1,4 @@
-"""Slow creep through the whole path: a rolling baseline follows it, an anchor does not."""
+"""Drift through the whole path: a rolling baseline follows it, an anchor does not."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -70,7 +70,7 @@ def test_an_anchor_takes_a_share_of_alpha_and_only_where_there_is_one() -> None:
     assert judged(measured(1.0), at(1.0)).judgement.shares.anchor == 0.0
 
 
-def test_what_creep_would_have_been_caught_is_said_at_the_anchors_level() -> None:
+def test_the_detectable_drift_is_reported_at_the_anchors_level() -> None:
     comparison = by_case(judged(measured(1.0), at(1.0), anchor=at(1.0)))["a"].comparison
     beside_baseline, beside_anchor = comparison.metrics[0].change, comparison.anchor[0].change
     assert beside_baseline is not None
@@ -78,7 +78,7 @@ def test_what_creep_would_have_been_caught_is_said_at_the_anchors_level() -> Non
     assert beside_anchor.resolution > beside_baseline.resolution
 
 
-def test_what_is_exact_creeps_too() -> None:
+def test_exact_metrics_drift_too() -> None:
     memory = replace(SPEED, kind=Kind.EXACT, name="device")
 
     def holds(level: float) -> Baseline:
@@ -91,7 +91,7 @@ def test_what_is_exact_creeps_too() -> None:
     assert not judged(runs, holds(1.04), anchor=holds(1.02)).judgement.failed
 
 
-def test_scores_of_samples_creep_too() -> None:
+def test_scores_of_samples_drift_too() -> None:
     def scores(level: float) -> Levels:
         return {"score": [[level + 0.001 * (i % 7) for i in range(60)]]}
 
@@ -126,7 +126,7 @@ def test_what_only_the_anchor_can_be_compared_with_is_noisy_all_the_same() -> No
 # What cannot be compared
 
 
-def test_what_is_newer_than_the_anchor_is_told_in_one_line() -> None:
+def test_what_is_newer_than_the_anchor_is_reported_in_one_line() -> None:
     runs = session(*(case_runs(c, {"device": five(1.0)}, front=c) for c in "abc"))
     past = baseline(*(remembered(c, {"device": five(1.0)}, front=c) for c in "abc"))
     found = judged(runs, past, anchor=at(1.0)).judgement
@@ -134,7 +134,7 @@ def test_what_is_newer_than_the_anchor_is_told_in_one_line() -> None:
     assert not found.failed
 
 
-def test_other_hardware_is_told_and_fails_nothing_even_in_ci() -> None:
+def test_other_hardware_is_reported_and_fails_nothing_even_in_ci() -> None:
     there = Baseline(HERE.hardware_key, {}, {}, {"tpu": frozenset({("a", "device")})})
     found = judged(measured(1.2), at(1.2), Policy(ci=True), anchor=there).judgement
     (notice,) = found.notices

@@ -64,7 +64,7 @@ def test_what_was_confirmed_need_not_be_known_to_another_baseline() -> None:
     assert by_case(judge_record(confirmed, PAST))["m.py::b"].verdict is Verdict.NEW
 
 
-def test_what_was_not_asked_for_is_not_missing() -> None:
+def test_what_was_not_selected_is_not_missing() -> None:
     other = record(1.0, name="n.py::b")
     assert by_case(judge_record(other, PAST))["m.py::a"].verdict is Verdict.MISSING
     asked = replace(other, asked=Asked(("n.py",)))
@@ -116,11 +116,11 @@ def test_a_real_session_is_judged_as_it_was_when_it_ran(file: Path, baselines: P
         for result in case.comparison.metrics
     }
     assert len(now) == len(content.metrics) > 20
-    for told in content.metrics:
-        verdict, outcome, change = now[told.case, told.metric]
-        assert (verdict, outcome) == (told.verdict, told.outcome)
+    for stored in content.metrics:
+        verdict, outcome, change = now[stored.case, stored.metric]
+        assert (verdict, outcome) == (stored.verdict, stored.outcome)
         ends = (change.estimate, change.low, change.high) if change else (None, None, None)
-        assert ends == (told.estimate, told.low, told.high)
+        assert ends == (stored.estimate, stored.low, stored.high)
 
 
 def test_a_real_session_against_another_baseline_is_judged_otherwise() -> None:

@@ -84,7 +84,7 @@ def test_grades_are_compared_by_who_got_worse_not_by_how_much() -> None:
     assert not found.judgement.failed
 
 
-def test_a_set_is_told_by_its_number_and_judged_by_its_blocks() -> None:
+def test_a_set_is_reported_by_its_number_and_judged_by_its_blocks() -> None:
     rng = np.random.default_rng(1)
     then = rng.normal(10.0, 2.0, 20)
     now = then + 3.0 + rng.normal(0, 0.5, 20)
@@ -249,7 +249,7 @@ def test_an_undecided_budget_keeps_it_going() -> None:
     assert decision(draw(1) + noise, at=3, budgets=(parse_budget("score", ">= 0.5"),))
 
 
-def test_a_creep_that_is_open_keeps_it_going() -> None:
+def test_an_undecided_drift_does_not_stop_early() -> None:
     noise = np.random.default_rng(2).normal(0, 0.005, 200)
     crept = draw(1) + noise
     assert decision(crept, at=2, anchor=remembers(SCORE, draw(1).tolist()))
@@ -283,7 +283,7 @@ def test_other_samples_are_seen_whichever_of_them_were_scored() -> None:
     assert "some are not among the 200 of the baseline" in " ".join(by_case(found)["a"].fails)
 
 
-def test_a_diagnostic_that_broke_is_told_and_its_budget_is_broken() -> None:
+def test_a_diagnostic_that_broke_is_reported_and_its_budget_is_broken() -> None:
     metric = replace(SCORE, name="diag", gates=False)
     broken = Measurement(metric, absent="'diag' raised at sample 's7'", broken=True)
     past = remembers(GRADE, [3.0] * 100)

@@ -1,1 +1,1 @@
-"""Comparing: numbers in, changes out. Pure."""
+"""Statistical comparison: levels and scores in, changes out. Pure functions, no I/O."""

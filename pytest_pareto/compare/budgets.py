@@ -1,6 +1,7 @@
-"""Floors and ceilings, tested with the uncertainty of what is held against them.
+"""Budgets: test the level of a metric against fixed floors and ceilings.
 
-The level of scores per sample beside a fixed number, with the chance that it lies beyond.
+`check_budget` comes first. A bound is tested with the error of the level: by Student's t over runs,
+or by a test over samples (`tails_of_scores`).
 """
 
 import math
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import bdtr, bdtrc, stdtr
 
 from pytest_pareto.compare.exact import worst_run
-from pytest_pareto.compare.levels import Measured, level_for_people
+from pytest_pareto.compare.levels import Measured, reported_level
 from pytest_pareto.model.metric import Bound, Budget, Kind
 from pytest_pareto.model.policy import Option
 from pytest_pareto.model.verdict import BudgetResult
@@ -25,7 +26,7 @@ from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, combine_va
 
 _BEYOND = "beyond the bound by no more than its noise"
 _WITHIN = "within the bound by no more than its noise"
-_SETTLE = "; more runs or samples would tell"
+_MORE_DATA = "; more runs or samples would tell"
 _SESSIONS = f" and what sessions may differ by ({Option.SESSION_SPREAD})"
 
 
@@ -38,14 +39,25 @@ def check_budget(
     kept_alpha: float | None = None,
     session_spread: float = 0.0,
 ) -> BudgetResult:
-    """Hold a metric against its bounds: broken, kept, or undecided.
+    """Test a metric against the bounds of a budget: broken, kept, or undecided.
 
-    Broken where the level is shown to be beyond a bound at one-sided level ``alpha``, kept where
-    it is shown to be within all of them at ``kept_alpha`` (if not given, the same; what passes
-    shares it with nobody): by Student's t over the runs, or over the samples (see
-    `tails_of_scores`). Where its noise reaches across a bound it is undecided. A relative
-    metric's noise holds ``session_spread``, a fraction, too: a bound holds on any day.
-    What is exact, or is one number without any spread, is taken as it stands.
+    Parameters
+    ----------
+    measured
+        The metric as this session measured it, or None.
+    spread
+        The spread between its runs, on the working scale. None for scores and exact metrics.
+    alpha
+        The one-sided level at which the level must be shown to be beyond a bound: broken.
+    kept_alpha
+        The level at which it must be shown to be within all bounds: kept. ``alpha`` where None.
+        It is not divided: only budgets that can fail share alpha.
+    session_spread
+        The assumed standard deviation between sessions, a fraction of the level. It is part of the
+        error of a relative metric, because a bound must hold on any day.
+
+    The budget is undecided where the error reaches across a bound. Exact metrics, and single
+    numbers without any spread, are compared without a test.
     """
     if measured is None:
         return BudgetResult(budget.metric, budget.text, None, None, "it was not measured")
@@ -54,24 +66,26 @@ def check_budget(
     if budget.unit not in ("", metric.unit or "%"):
         reason = f"it is in {budget.unit}, and the metric in {metric.unit or 'no unit'}"
         return BudgetResult(budget.metric, budget.text, value, broken=True, reason=reason)
-    told = partial(BudgetResult, budget.metric, budget.text, value)
-    settle = _SESSIONS if metric.relative and session_spread else _SETTLE
-    held = [_Held.of(bound, measured, value, spread, session_spread) for bound in budget.bounds]
-    if any(not each.within and each.p_beyond <= alpha for each in held):
-        return told(broken=True)
-    if any(not each.within for each in held):
-        return told(broken=None, reason=_BEYOND + settle)
-    if any(each.p_within > (kept_alpha or alpha) for each in held):
-        return told(broken=None, reason=_WITHIN + settle)
-    return told(broken=False)
+    result = partial(BudgetResult, budget.metric, budget.text, value)
+    advice = _SESSIONS if metric.relative and session_spread else _MORE_DATA
+    tests = [
+        _BoundTest.of(bound, measured, value, spread, session_spread) for bound in budget.bounds
+    ]
+    if any(not test.within and test.p_beyond <= alpha for test in tests):
+        return result(broken=True)
+    if any(not test.within for test in tests):
+        return result(broken=None, reason=_BEYOND + advice)
+    if any(test.p_within > (kept_alpha or alpha) for test in tests):
+        return result(broken=None, reason=_WITHIN + advice)
+    return result(broken=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """One bound beside what was measured.
+class _BoundTest:
+    """The test of one level against one bound.
 
-    ``within`` is where the level itself is. ``p_beyond`` is small where the level is shown to be
-    beyond the bound, ``p_within`` where it is shown to be within.
+    ``within`` is whether the level itself is within the bound. ``p_beyond`` is small where the
+    level is shown to be beyond the bound, ``p_within`` where it is shown to be within.
     """
 
     within: bool
@@ -86,26 +100,27 @@ class _Held:
         value: float,
         spread: Spread | None,
         session_spread: float,
-    ) -> "_Held":
+    ) -> "_BoundTest":
         within = value <= bound.limit if bound.ceiling else value >= bound.limit
         above, below = _tails(bound.limit, measured, value, spread, session_spread)
         return cls(within, *((above, below) if bound.ceiling else (below, above)))
 
 
 def _level(measured: Measured) -> float:
+    """Return the level that is compared with the bounds: of an exact metric, its worst run."""
     metric = measured.metric
     if metric.kind is Kind.EXACT:
         return worst_run(measured.runs, better=metric.better, relative=metric.relative)
-    return level_for_people(measured.runs, metric)
+    return reported_level(measured.runs, metric)
 
 
 def _tails(
     limit: float, measured: Measured, value: float, spread: Spread | None, session_spread: float
 ) -> tuple[float, float]:
-    """Return the p-values that speak for a level above ``limit``, and for one below it."""
+    """Return the p-value of "the level is at most ``limit``", and of "it is at least ``limit``"."""
     metric = measured.metric
     if metric.kind is Kind.EXACT or (metric.relative and limit <= 0):
-        return 0.0, 0.0  # no level of a relative metric is down there, so no noise reaches it
+        return 0.0, 0.0  # levels of a relative metric are positive, so no error reaches the limit
     if measured.samples is not None:
         return tails_of_scores(measured, value, limit)
     values = to_working(measured.runs, relative=metric.relative)
@@ -118,6 +133,7 @@ def _tails(
 
 
 def _error(values: Sequence[float], spread: Spread | None, session_spread: float) -> Spread:
+    """Return the variance of the mean of ``values``, on the working scale."""
     parts = [(spread, 1 / len(values))] if spread is not None and spread.df > 0 else []
     if session_spread > 0:
         parts.append((Spread(math.log1p(session_spread) ** 2, PRIOR_DF), 1.0))
@@ -128,12 +144,12 @@ Tails = tuple[float, float]
 
 
 def tails_of_scores(measured: Measured, value: float, limit: float) -> Tails:
-    """Return the p-values that speak for a level above ``limit``, and for one below it.
+    """Return the p-value of "the mean is at most ``limit``", and of "it is at least ``limit``".
 
-    Scores that are all 0 or 1 by the exact binomial test, others by t and Hall's t together (see
-    `hall.MeanShift`), blocks of a set around its one number ``value`` by Student's t. A single
-    sample has no spread and is taken as it stands. Where the evaluation may have stopped early,
-    the p-values are those over all its looks.
+    Scores that are all 0 or 1 use the exact binomial test, others t and Hall's t together (see
+    `pytest_pareto.stats.skew_t.MeanShift`). A set metric uses Student's t, with its ``value`` as
+    the mean and the spread of its blocks. A single sample has no spread and is compared without a
+    test. Where the evaluation may have stopped early, the p-values are those over all its looks.
     """
     assert measured.samples is not None
     values = np.array(measured.samples.values)
@@ -145,25 +161,26 @@ def tails_of_scores(measured: Measured, value: float, limit: float) -> Tails:
 
 def _level_tails(values: npt.NDArray[np.float64], value: float, limit: float, kind: Kind) -> Tails:
     if kind is Kind.SET:
-        return _around(value - limit, values)
+        return _block_tails(value - limit, values)
     if is_binary(values):
-        return _proportion(int(values.sum()), values.size, limit)
+        return _proportion_tails(int(values.sum()), values.size, limit)
     if not (values - limit).any():
-        return 0.0, 0.0  # on the bound itself, and that is within
+        return 0.0, 0.0  # on the bound itself, which counts as within
     shift = MeanShift.of(values - limit)
     return shift.p_above(0.0), shift.p_below(0.0)
 
 
-def _around(distance: float, blocks: npt.NDArray[np.float64]) -> Tails:
+def _block_tails(distance: float, blocks: npt.NDArray[np.float64]) -> Tails:
+    """Test a ``distance`` from the limit by Student's t, with the spread of the blocks."""
     error = float(blocks.std(ddof=1)) / math.sqrt(blocks.size)
     if error == 0:
-        return 0.0, 0.0  # it is where it is
+        return 0.0, 0.0  # no spread, nothing to test
     t = distance / error
     return float(stdtr(blocks.size - 1, -t)), float(stdtr(blocks.size - 1, t))
 
 
-def _proportion(hits: int, n: int, limit: float) -> Tails:
-    """Test a proportion exactly; no share is below 0 or above 1, and none needs a test there."""
+def _proportion_tails(hits: int, n: int, limit: float) -> Tails:
+    """Test a proportion by the exact binomial test; limits outside (0, 1) need no test."""
     if limit <= 0:
         return 0.0, 1.0 if hits or limit < 0 else 0.0
     if limit >= 1:

@@ -1,7 +1,7 @@
-"""The tests of a session: every metric of every case, its budgets, and the duels on the fronts.
+"""The tests of a session: every metric of every case, its budgets, and the claims about fronts.
 
-`test` turns pairs into changes. Which statistic tests a metric depends on its kind: plain
-comparison of what repeats, paired scores of samples, Student's t over runs.
+`test` turns pairs into changes. The kind of a metric selects the statistic: exact metrics are
+compared directly, scores are paired by sample, noisy levels use Student's t over runs.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pytest_pareto.compare.budgets import check_budget
 from pytest_pareto.compare.dominance import claim_fronts
 from pytest_pareto.compare.exact import compare_exact
 from pytest_pareto.compare.host_adjustment import not_comparable_now
-from pytest_pareto.compare.levels import level_for_people
+from pytest_pareto.compare.levels import reported_level
 from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import AlphaSplit, family_size
 from pytest_pareto.compare.pairs import CasePairs, Pairs
@@ -27,10 +27,11 @@ from pytest_pareto.model.verdict import BudgetResult, CaseComparison, MetricResu
 def test(pairs: Pairs, alpha: AlphaSplit) -> Changes:
     """Test every pair of a session, and every claim about its fronts, at its part of alpha.
 
-    All noisy metrics that gate share alpha, measured again or not: the confirming runs are
-    compared with the same stored baseline as the first ones, and share its error (simulated, 60
-    metrics at their tolerances: correcting for what was flagged alone fails 13 to 16 % of the
-    builds, this 3 %). Where both sides were measured again, what was flagged shares it.
+    All noisy metrics that gate share alpha, whether measured again or not: the confirming runs are
+    compared with the same stored baseline as the first ones, and share its error. Simulated with 60
+    metrics at their tolerances: a correction for the flagged metrics alone fails 13 to 16 % of the
+    builds, this one 3 %. Where both sides were measured again, only the flagged metrics share
+    alpha.
     """
     record, past = pairs.levels.record, pairs.past
     policy = record.policy
@@ -40,11 +41,11 @@ def test(pairs: Pairs, alpha: AlphaSplit) -> Changes:
     ]
     if pairs.anchored is not None:
         family = family_size(pairs.anchored)
-        beside = {
+        drifts = {
             case.case_id: compare_metrics(case, policy, family, alpha.shares.anchor)
             for case in pairs.anchored
         }
-        comparisons = [replace(c, anchor=beside.get(c.case_id, ())) for c in comparisons]
+        comparisons = [replace(c, anchor=drifts.get(c.case_id, ())) for c in comparisons]
     return Changes(
         record,
         past,
@@ -55,7 +56,7 @@ def test(pairs: Pairs, alpha: AlphaSplit) -> Changes:
     )
 
 
-test.__test__ = False  # type: ignore[attr-defined]  # pytest collects what is called test
+test.__test__ = False  # type: ignore[attr-defined]  # pytest collects functions named test
 
 
 def compare_case(
@@ -67,7 +68,7 @@ def compare_case(
     """
     notes = _notes(case)
     results = compare_metrics(case, policy, family, shares.changes)
-    # What cannot fail the build takes nothing from what can, and is reported at the full level.
+    # Budgets that cannot fail the build take no share of alpha, and are tested at its full level.
     alpha = policy.alpha * (shares.budgets / max(1, budgets) if case.run.gate else 1.0)
     return CaseComparison(
         case_id=case.case_id,
@@ -85,7 +86,7 @@ def compare_case(
 def compare_metrics(
     case: CasePairs, policy: Policy, family: float, share: float
 ) -> tuple[MetricResult, ...]:
-    """Compare every metric of one case, where ``family`` tests have a ``share`` of alpha."""
+    """Compare every metric of one case, where ``family`` tests divide a ``share`` of alpha."""
     # Testing m metrics with a share of alpha has the resolution of m / share of them.
     corrected = max(1, family) / share
     results = []
@@ -100,6 +101,7 @@ def compare_metrics(
 
 
 def _compare(case: CasePairs, name: str, pair: Pair, policy: Policy, family: float) -> MetricResult:
+    """Test one pair and return its result; NOT_COMPARABLE where its adjustment reached too far."""
     measured, metric = pair.measured, pair.measured.metric
     change = _change(case, name, pair, policy, family)
     if pair.apart is not None:
@@ -110,8 +112,8 @@ def _compare(case: CasePairs, name: str, pair: Pair, policy: Policy, family: flo
     level = pair.accepted_level()
     return MetricResult(
         metric,
-        baseline=level_for_people(level, metric),
-        candidate=level_for_people(measured.runs, metric),
+        baseline=reported_level(level, metric),
+        candidate=reported_level(measured.runs, metric),
         first=measured.first,
         change=change,
         notes=(*measured.notes, *pair.notes),
@@ -120,7 +122,7 @@ def _compare(case: CasePairs, name: str, pair: Pair, policy: Policy, family: flo
 
 
 def _change(case: CasePairs, name: str, pair: Pair, policy: Policy, family: float) -> Change:
-    """Test one pair by the statistic of its kind."""
+    """Test one pair by the statistic for its kind of metric."""
     measured, metric = pair.measured, pair.measured.metric
     if pair.exact:
         return compare_exact(
@@ -167,8 +169,9 @@ def _change(case: CasePairs, name: str, pair: Pair, policy: Policy, family: floa
 
 
 def _budget(budget: Budget, case: CasePairs, alpha: float, policy: Policy) -> BudgetResult:
+    """Test one budget against the session's own runs of a case."""
     match case.pairs.get(budget.metric):
-        # A metric that broke has no number: nothing shows that its bound is kept.
+        # A broken metric has no number, so nothing shows that its bound is kept.
         case MetricResult(outcome=Outcome.BROKEN, candidate=None, reason=reason):
             return BudgetResult(budget.metric, budget.text, None, broken=True, reason=reason)
     measured = case.measured.get(budget.metric)
@@ -188,6 +191,7 @@ _CHANGED_NOW = "the test itself is another than that of the old code"
 
 
 def _notes(case: CasePairs) -> tuple[str, ...]:
+    """Return a note where the source of the test changed."""
     then = case.history.source if case.history is not None else ""
     if then and case.run.source and then != case.run.source:
         return (_CHANGED if case.stored else _CHANGED_NOW,)
@@ -195,6 +199,7 @@ def _notes(case: CasePairs) -> tuple[str, ...]:
 
 
 def _measured_nothing(results: Sequence[MetricResult]) -> str:
+    """Return the reason for which a case without any measured metric is broken."""
     reasons = dict.fromkeys(
         f"{r.metric.name}: {r.reason}" for r in results if r.outcome is not Outcome.MISSING
     )

@@ -1,8 +1,9 @@
-"""The fronts: every case as a point then and now, and the duels between them.
+"""Pareto dominance: claims about every pair of cases on a front, before, now and across.
 
-Who dominates whom, and who is ahead of whom: claims about every pair of a front.
-
-Where cases stood that were not measured now: points from what the baseline holds alone.
+`claim_fronts` comes first. It places every case as a point with one axis per gated metric, at its
+accepted levels and at those of this session. `claim_pairs` tests, for every pair of points, whether
+one dominates the other and whether one is ahead. Cases that this session did not measure keep the
+points of the baseline.
 """
 
 import math
@@ -37,51 +38,52 @@ from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, case_sprea
 def claim_fronts(
     baseline: Baseline, cases: Sequence[CasePairs], now: Environment, spreads: SessionSpreads
 ) -> Mapping[str, FrontClaims]:
-    """Let the points of every front that this session measured duel.
+    """Return the claims about every front that this session measured, by the name of the front.
 
-    Rivals that the baseline has and this session did not measure stand where they stood.
-    Points then and now are of different sessions, unless both sides were measured in turn.
+    Rivals that the baseline has and this session did not measure keep their accepted levels. Points
+    before and now are of different sessions, unless both sides ran interleaved.
     """
     measured: dict[str, list[CasePairs]] = {}
     for case in cases:
         measured.setdefault(case.run.front, []).append(case)
     here = {case.case_id for case in cases}
-    resting: dict[str, list[CaseHistory]] = {}
+    unmeasured: dict[str, list[CaseHistory]] = {}
     for history in baseline.cases.values():
         if history.case_id not in here and history.front in measured:
-            resting.setdefault(history.front, []).append(history)
+            unmeasured.setdefault(history.front, []).append(history)
     return {
-        front: _duel_front(members, resting.get(front, []), baseline, now, spreads)
+        front: _claim_front(members, unmeasured.get(front, []), baseline, now, spreads)
         for front, members in measured.items()
     }
 
 
-def _duel_front(
+def _claim_front(
     members: Sequence[CasePairs],
-    resting: Sequence[CaseHistory],
+    unmeasured: Sequence[CaseHistory],
     baseline: Baseline,
     now: Environment,
     spreads: SessionSpreads,
 ) -> FrontClaims:
-    # Rivals have to be measured in one session, under the same state of the host: not by the
+    """Return the claims about one front: among old points, among new ones, and across."""
+    # Rivals must be measured in one session, under the same state of the host: not by the
     # confirming runs, nor adjusted by the host reference.
     members = [case.own for case in members]
-    if len(members) == 1 and not resting:
+    if len(members) == 1 and not unmeasured:
         return _alone(members[0])
     new = [Point(case.case_id, _axes_now(case, as_measured=True)) for case in members]
     moved = [Point(case.case_id, _axes_now(case, as_measured=False)) for case in members]
     old = [Point(case.case_id, _axes_then(case)) for case in members if case.history is not None]
     policy = {m.metric.name: m.metric for case in members for m in case.measured.values()}
-    old += [resting_point(history, policy, baseline, now) for history in resting]
+    old += [_remembered_point(history, policy, baseline, now) for history in unmeasured]
     old = [point for point in old if point.axes]
     then_ids, now_ids = (frozenset(point.case_id for point in side) for side in (old, new))
     if not old:
         return FrontClaims(then_ids, now_ids, now=claim_pairs(new, new))
-    apart = [
+    session_sds = [
         *_sds_of_members(members),
-        *_sds_at_rest(resting, policy, baseline, now, spreads),
+        *_sds_of_unmeasured(unmeasured, policy, baseline, now, spreads),
     ]
-    variance = _session_variance(apart) if baseline.stored else {}
+    variance = _session_variance(session_sds) if baseline.stored else {}
     return FrontClaims(
         then_ids,
         now_ids,
@@ -99,6 +101,7 @@ def _alone(case: CasePairs) -> FrontClaims:
 
 
 def _axes_now(case: CasePairs, *, as_measured: bool) -> dict[str, Axis]:
+    """Place a case where this session measured it: adjusted levels unless ``as_measured``."""
     axes: dict[str, Axis] = {}
     for name, found in case.measured.items():
         if not found.metric.gates:
@@ -121,6 +124,7 @@ def _axis_now(
 
 
 def _axes_then(case: CasePairs) -> dict[str, Axis]:
+    """Place a case at its accepted levels."""
     axes: dict[str, Axis] = {}
     for name, found in case.pairs.items():
         if not isinstance(found, Pair) or not found.measured.metric.gates:
@@ -136,7 +140,7 @@ def _axes_then(case: CasePairs) -> dict[str, Axis]:
 
 
 def _session_variance(sds: Iterable[tuple[str, float]]) -> dict[str, Spread]:
-    """Return what points of different sessions differ by besides their runs, at most."""
+    """Return the variance between sessions of each metric: the largest of its cases."""
     widest: dict[str, float] = {}
     for name, sd in sds:
         widest[name] = max(sd, widest.get(name, 0.0))
@@ -152,14 +156,14 @@ def _sds_of_members(members: Sequence[CasePairs]) -> Iterator[tuple[str, float]]
                 yield name, math.hypot(sd, math.sqrt(found.adjustment_error.variance.variance))
 
 
-def _sds_at_rest(
-    resting: Sequence[CaseHistory],
+def _sds_of_unmeasured(
+    unmeasured: Sequence[CaseHistory],
     policy: Mapping[str, Metric],
     baseline: Baseline,
     now: Environment,
     spreads: SessionSpreads,
 ) -> Iterator[tuple[str, float]]:
-    for history in resting:
+    for history in unmeasured:
         for name, past in history.metrics.items():
             if name in policy and past.kind is Kind.RUN:
                 metric, then = policy[name], baseline.environments[past.newest.env]
@@ -171,11 +175,11 @@ _Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PairClaims:
-    """p-values of two claims for each ordered pair; rows are points, columns are rivals.
+class ComputedClaims:
+    """The p-values of two claims for each ordered pair: rows are points, columns are rivals.
 
-    NaN in the matrices, None from the methods, where the pair is undecidable: a metric of
-    one is missing or not comparable in the other.
+    A pair is undecidable where a metric of one side is missing or not comparable in the other. It
+    has NaN in the matrices, and the methods return None.
     """
 
     points: Mapping[str, int]
@@ -185,13 +189,13 @@ class PairClaims:
 
     def dominated(self, point: str, rival: str) -> float | None:
         """Return the p-value of "``rival`` dominates ``point``"."""
-        return self._ask(self.p_dominated, point, rival)
+        return self._p_value(self.p_dominated, point, rival)
 
     def ahead(self, point: str, rival: str) -> float | None:
         """Return the p-value of "``point`` beats ``rival`` beyond its tolerance somewhere"."""
-        return self._ask(self.p_ahead, point, rival)
+        return self._p_value(self.p_ahead, point, rival)
 
-    def _ask(self, matrix: _Matrix, point: str, rival: str) -> float | None:
+    def _p_value(self, matrix: _Matrix, point: str, rival: str) -> float | None:
         row, column = self.points.get(point), self.rivals.get(rival)
         if row is None or column is None or np.isnan(matrix[row, column]):
             return None
@@ -203,45 +207,45 @@ def claim_pairs(
     rivals: Sequence[Point],
     *,
     session_variance: Mapping[str, Spread] | None = None,
-) -> PairClaims:
-    """Test both claims for every point against every rival.
+) -> ComputedClaims:
+    """Test for every point and rival whether the rival dominates, and whether the point is ahead.
 
-    A rival dominates when it is better in every metric (an intersection-union test: the
-    largest p-value, without correction) and better beyond the point's tolerance in at
-    least one (the smallest, times the noisy metrics). A point is ahead when it is better
-    beyond its tolerance in at least one. Exact metrics have no p-value but 0 or 1, spend
-    nothing, and a tie there speaks against no one.
+    A rival dominates where it is better in every metric, and better beyond the point's tolerance in
+    at least one. The first is an intersection-union test, whose p-value is the largest, without
+    correction. The second has the smallest p-value, times the number of noisy metrics. A point is
+    ahead where it is better beyond its tolerance in at least one metric. Exact metrics have a
+    p-value of 0 or 1 and are not counted in the correction; a tie there contradicts neither claim.
 
-    ``session_variance`` gives, per metric, the variance between sessions where points and
-    rivals were measured in different ones; without it they share their sessions. A case is
-    no rival of itself: that pair is undecidable too.
+    ``session_variance`` holds, per metric, the variance between sessions where points and rivals
+    were measured in different ones; without it they share their sessions. The pair of a case with
+    itself is undecidable.
     """
     between = session_variance or {}
-    bout = _Bout.of(len(points), len(rivals))
+    table = _ClaimTable.of(len(points), len(rivals))
     for name in dict.fromkeys(name for p in (*points, *rivals) for name in p.axes):
         mine = [point.axes.get(name) for point in points]
         theirs = [rival.axes.get(name) for rival in rivals]
         absent = _both(mine, theirs, type(None))
         exact = _both(mine, theirs, ExactAxis)
-        bout.add(claims_of(mine, theirs, between.get(name, NO_SPREAD)), absent, exact)
+        table.add(claims_of(mine, theirs, between.get(name, NO_SPREAD)), absent, exact)
     rows = {point.case_id: row for row, point in enumerate(points)}
     columns = {rival.case_id: column for column, rival in enumerate(rivals)}
     for case_id in rows.keys() & columns.keys():
-        bout.undecidable[rows[case_id], columns[case_id]] = True
-    return PairClaims(rows, columns, *bout.settle())
+        table.undecidable[rows[case_id], columns[case_id]] = True
+    return ComputedClaims(rows, columns, *table.combined())
 
 
 def _both(
     mine: Sequence[Axis | None], theirs: Sequence[Axis | None], kind: type
 ) -> NDArray[np.bool_]:
-    """Mark the pairs of which both sides are of one kind."""
+    """Return which pairs have axes of this ``kind`` on both sides."""
     rows = np.array([isinstance(axis, kind) for axis in mine], dtype=np.bool_)
     return rows[:, None] & np.array([isinstance(axis, kind) for axis in theirs], dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Bout:
-    """The claims of all metrics so far, one entry per pair."""
+class _ClaimTable:
+    """The claims of the metrics added so far, one entry per pair."""
 
     worse_everywhere: _Matrix
     beyond: _Matrix  # axis 0: dominated, ahead; axis 1: by noisy metrics, by exact ones
@@ -250,12 +254,13 @@ class _Bout:
     shared: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, points: int, rivals: int) -> "_Bout":
+    def of(cls, points: int, rivals: int) -> "_ClaimTable":
         shape = (points, rivals)
         no = np.zeros(shape, dtype=np.bool_)
         return cls(np.zeros(shape), np.ones((2, 2, *shape)), np.zeros(shape), no, no.copy())
 
     def add(self, claims: _Matrix, absent: NDArray[np.bool_], exact: NDArray[np.bool_]) -> None:
+        """Add one metric: which pairs lack it on both sides, and which have it exact on both."""
         known = ~np.isnan(claims[0])
         self.undecidable[:] |= ~known & ~absent
         self.shared[:] |= known
@@ -265,7 +270,8 @@ class _Bout:
             smaller = np.fmin(self.beyond[:, which], claims[1:])
             self.beyond[:, which] = np.where(applies, smaller, self.beyond[:, which])
 
-    def settle(self) -> tuple[_Matrix, _Matrix]:
+    def combined(self) -> tuple[_Matrix, _Matrix]:
+        """Return the p-values of "dominated" and "ahead" over all metrics, NaN if undecidable."""
         noisy = np.minimum(1.0, self.noisy * self.beyond[:, 0])
         somewhere = np.minimum(np.where(self.noisy > 0, noisy, 1.0), self.beyond[:, 1])
         unknown = self.undecidable | ~self.shared
@@ -273,24 +279,24 @@ class _Bout:
         return np.where(unknown, np.nan, dominated), np.where(unknown, np.nan, somewhere[1])
 
 
-def resting_point(
+def _remembered_point(
     history: CaseHistory, policy: Mapping[str, Metric], baseline: Baseline, now: Environment
 ) -> Point:
-    """Place a case that was not measured now, under the tolerances of those that were."""
+    """Place a case that was not measured now, with the tolerances of the measured cases."""
     axes = {
         name: axis
         for name, past in history.metrics.items()
         if name in policy
         and policy[name].gates
-        and (axis := axis_at_rest(past, policy[name], baseline, now)) is not None
+        and (axis := accepted_axis(past, policy[name], baseline, now)) is not None
     }
     return Point(history.case_id, axes)
 
 
-def axis_at_rest(
+def accepted_axis(
     past: MetricHistory, metric: Metric, baseline: Baseline, now: Environment
 ) -> Axis | None:
-    """Place a metric where its baseline has it, or nowhere if that was not measured here."""
+    """Place a metric at its accepted level; None where that was not measured on this machine."""
     sessions = sessions_here(past, metric.scope, baseline, now)
     if past.disagreement(metric) is not None or not sessions:
         return None

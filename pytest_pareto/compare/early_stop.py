@@ -1,4 +1,8 @@
-"""Whether what has been scored of a case decides about it, so that the rest can be saved."""
+"""Early stopping of an evaluation: whether the scores so far decide a case.
+
+`is_decided` is called at each look. It compares the partial scores as a session would, and tests
+with `pytest_pareto.stats.sequential.final_outcome` whether further samples could change a result.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +24,7 @@ _SHARES = AlphaShares.of(has_rivals=True, has_budgets=True, has_anchor=True)
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What an evaluation is judged by: the past, the machine that scores, the policy."""
+    """What partial scores are judged against: the past, the environment that scores, the policy."""
 
     past: Past
     now: Environment
@@ -28,13 +32,13 @@ class Grounds:
 
 
 def is_decided(scored: CaseRun, grounds: Grounds, others: Sequence[Metric] = ()) -> bool:
-    """Return whether every gated score of a case is decided at its latest look, budgets too.
+    """Return whether every gated score of a case, and every budget, is decided at its latest look.
 
-    ``scored`` holds the scores so far, with their `Looks`; ``others`` are the metrics that the
-    case has besides. The process that scores does not know what else the session tests, so the
-    level is that of a session which tests all that the baseline holds: what is decided then, is
-    in any smaller one. For the same reason a budget counts only where it is kept, which shares
-    its level with nobody. What has nothing to be compared with is never decided.
+    ``scored`` holds the scores so far, with their `Looks`. ``others`` are the other metrics of the
+    case. The process that scores does not know which tests the session runs. It therefore uses the
+    level of a session that tests everything in the baseline: what is decided at that level is
+    decided in any smaller session. For the same reason a budget counts as decided only where it is
+    kept, because that level is not divided. A score without a baseline is never decided.
     """
     compared = _compared(scored, grounds.past.baseline, grounds, _SHARES.changes)
     gating = [m.metric for m in scored.measurements if m.metric.gates]
@@ -42,23 +46,27 @@ def is_decided(scored: CaseRun, grounds: Grounds, others: Sequence[Metric] = ())
     rescuers = _rescuers(results, gating, [*others, *_remembered(scored, grounds.past.baseline)])
     return (
         bool(gating)
-        and all(_settled(results[m.name], compared, grounds, rescuers - {m.name}) for m in gating)
+        and all(_is_final(results[m.name], compared, grounds, rescuers - {m.name}) for m in gating)
         and all(b.broken is False for b in compared.comparison.budgets)
-        and _no_creep_is_open(scored, gating, grounds)
+        and _drift_is_decided(scored, gating, grounds)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
+    """A case compared with one past; ``family`` is the number of tests by their share of alpha."""
+
     comparison: CaseComparison
     family: float
 
     @property
     def metrics(self) -> tuple[MetricResult, ...]:
+        """The results of the metrics scored so far."""
         return self.comparison.metrics
 
 
 def _compared(scored: CaseRun, past: Baseline, grounds: Grounds, share: float) -> _Compared:
+    """Compare the scores so far with one past, as a session that tests all of it would."""
     policy = grounds.policy
     levels = {scored.case_id: CaseLevels((scored,), measured_metrics((scored,)))}
     (case,) = pair_cases(levels, past, grounds.now, policy)
@@ -66,14 +74,15 @@ def _compared(scored: CaseRun, past: Baseline, grounds: Grounds, share: float) -
     return _Compared(compare_case(case, policy, _SHARES, family, budgets=1), family / share)
 
 
-def _settled(
+def _is_final(
     result: MetricResult, compared: _Compared, grounds: Grounds, rescuers: set[str]
 ) -> bool:
+    """Return whether further samples cannot change the outcome of one metric."""
     if result.change is None:
         return False
     outcome = final_outcome(result.change, compared.family)
     if outcome is Outcome.WORSE and rescuers and grounds.policy.trade_offs is TradeOffs.BOUNDED:
-        # What is worse and may yet be traded is decided where no trade may give up as much.
+        # A worse metric that may yet be traded is decided where it exceeds what a trade may cost.
         return result.change.low > result.metric.trade_bound
     return outcome is not None
 
@@ -81,7 +90,10 @@ def _settled(
 def _rescuers(
     results: Mapping[str, MetricResult], gating: Sequence[Metric], others: Sequence[Metric]
 ) -> set[str]:
-    """Name what may turn out better: what is not scored here, and scores that may be."""
+    """Return the names of metrics that may turn out better, and so make a trade-off.
+
+    These are the gated metrics that are not scored here, and the scores that may be better.
+    """
     scored = {metric.name for metric in gating}
     better = {
         name
@@ -92,6 +104,7 @@ def _rescuers(
 
 
 def _remembered(scored: CaseRun, baseline: Baseline) -> list[Metric]:
+    """Return the gated metrics that the baseline holds of the case."""
     history = baseline.cases.get(scored.case_id)
     return [
         Metric(name, past.unit, past.better, past.kind, past.scope, 0.0, relative=False)
@@ -100,17 +113,18 @@ def _remembered(scored: CaseRun, baseline: Baseline) -> list[Metric]:
     ]
 
 
-def _no_creep_is_open(scored: CaseRun, gating: Sequence[Metric], grounds: Grounds) -> bool:
-    """Whether the anchor, too, is decided about whatever it holds of these scores."""
+def _drift_is_decided(scored: CaseRun, gating: Sequence[Metric], grounds: Grounds) -> bool:
+    """Return whether the comparison with the anchor, too, is decided for these scores."""
     if grounds.past.anchor is None:
         return True
-    beside = _compared(scored, grounds.past.anchor, grounds, _SHARES.anchor)
+    since = _compared(scored, grounds.past.anchor, grounds, _SHARES.anchor)
     names = {metric.name for metric in gating}
-    changes = [r.change for r in beside.metrics if r.metric.name in names and r.change is not None]
-    return all(final_outcome(change, beside.family) is not None for change in changes)
+    changes = [r.change for r in since.metrics if r.metric.name in names and r.change is not None]
+    return all(final_outcome(change, since.family) is not None for change in changes)
 
 
 def _gated(baseline: Baseline) -> int:
+    """Count the noisy metrics of a baseline that gate."""
     return sum(
         metric.gates and metric.kind is not Kind.EXACT
         for case in baseline.cases.values()

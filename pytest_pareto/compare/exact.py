@@ -1,4 +1,4 @@
-"""Exact metrics: what repeats to the last digit is compared as it stands."""
+"""Comparison of exact metrics, which repeat to the last digit and need no test."""
 
 import math
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ def compare_exact(
 ) -> Change:
     """Compare the worst run of each side, without a test: the interval is a point.
 
-    Levels are in the metric's unit, one per run. What the 7 significant digits of a stored
-    number cannot tell apart counts as equal. From a baseline of 0, any harm is infinite.
+    Levels are in the metric's unit, one per run. Levels that are equal within the 7 significant
+    digits of a stored number count as equal. From a baseline of 0, any harm is infinite.
 
-    Raises ParetoError where a side is empty, a level is not finite, or negative although
+    Raises ParetoError where a side is empty, or a level is not finite, or is negative although
     ``relative``.
     """
     then = worst_run(baseline, better=better, relative=relative)
@@ -35,12 +35,15 @@ def compare_exact(
         if abs(harm - mark) <= slack:
             change = _at(mark, tolerance=tolerance, relative=relative, alpha=alpha)
             break
-    wavering = _wavering(baseline, "before") or _wavering(candidate, "now")
-    return replace(change, reason=wavering)
+    reason = _not_repeatable(baseline, "before") or _not_repeatable(candidate, "now")
+    return replace(change, reason=reason)
 
 
 def worst_run(levels: Sequence[float], *, better: Better, relative: bool) -> float:
-    """Return the most harmful of the levels of an exact metric, in its unit."""
+    """Return the most harmful level of an exact metric, in its unit.
+
+    Raises ParetoError as `compare_exact` does.
+    """
     require_usable(levels, relative=False, noun="run")
     if relative and min(levels) < 0:
         raise ParetoError(
@@ -50,7 +53,7 @@ def worst_run(levels: Sequence[float], *, better: Better, relative: bool) -> flo
 
 
 def _harm(then: float, now: float, *, better: Better, relative: bool) -> tuple[float, float]:
-    """Return the change in the harmful direction and how far rounding may have moved it."""
+    """Return the change in the harmful direction, and how far rounding may have moved it."""
     if not relative:
         return harm_sign(better) * (now - then), STORED_ROUNDING * max(abs(then), abs(now))
     more, less = (now, then) if better is Better.LOWER else (then, now)
@@ -60,6 +63,7 @@ def _harm(then: float, now: float, *, better: Better, relative: bool) -> tuple[f
 
 
 def _at(harm: float, *, tolerance: float, relative: bool, alpha: float) -> Change:
+    """Return a change of exactly ``harm``."""
     change = Change(
         estimate=harm,
         low=harm,
@@ -75,7 +79,8 @@ def _at(harm: float, *, tolerance: float, relative: bool, alpha: float) -> Chang
     return replace(change, p_better=0.0 if harm < change.improvement_edge else 1.0)
 
 
-def _wavering(levels: Sequence[float], side: str) -> str | None:
+def _not_repeatable(levels: Sequence[float], side: str) -> str | None:
+    """Return a reason that names the range of levels that differ between runs, or None."""
     low, high = min(levels), max(levels)
     if high - low <= 2 * STORED_ROUNDING * max(abs(low), abs(high)):
         return None

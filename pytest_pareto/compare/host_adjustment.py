@@ -1,8 +1,11 @@
-"""Latency adjusted by the host reference: when it may be, and what the report notes of it."""
+"""Adjustment of latency by the host reference: when it is allowed, and the note in the report.
+
+The regression itself is `pytest_pareto.stats.ancova.adjust`.
+"""
 
 from dataclasses import replace
 
-from pytest_pareto.compare.levels import level_for_people
+from pytest_pareto.compare.levels import reported_level
 from pytest_pareto.compare.matching import Pair, unmatched
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Change, Outcome
@@ -13,20 +16,20 @@ from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.ancova import Adjusted, adjust
 
 _LAUNCHING = ("python", "torch", "cuda", "driver")
-"""The software that the reference itself runs through: a slower one must not be allowed for."""
+"""The software that the reference itself runs through: its slowdown must not be adjusted away."""
 
 
 def adjust_pair(found: Pair, baseline: Baseline, now: Environment, spreads: SessionSpreads) -> Pair:
     """Return a pair of latencies adjusted by the host reference, if both sides timed one.
 
-    Where an adjustment is not allowed, the pair is returned with a note that gives the reason.
+    A pair that may not be adjusted is returned with a note that gives the reason.
     """
     if found.exact or not found.measured.reference:
         return found
     level = [s for s in found.sessions if s.epoch == found.sessions[-1].epoch]
     if not all(session.reference for session in level):
         return found
-    changed = _other_software(level, baseline, now)
+    changed = _changed_software(level, baseline, now)
     if changed is not None:
         return replace(found, notes=(f"not adjusted by the host reference: {changed}",))
     with_reference = tuple(s for s in found.sessions if s.reference)
@@ -39,25 +42,26 @@ def adjust_pair(found: Pair, baseline: Baseline, now: Environment, spreads: Sess
 def not_comparable_now(
     pair: Pair, change: Change, *, alpha: float, confirming: bool
 ) -> MetricResult | None:
-    """Return NOT_COMPARABLE for a latency whose adjustment reached too far, or None.
+    """Return NOT_COMPARABLE for a latency whose adjustment extrapolates too far, or None.
 
-    None where it is worse even so: how far the slope may be wrong is part of the test, so that
-    such a change is more than the host can explain, and must not hide behind it. Where flagged
-    metrics are measured again, the level of the screening is enough.
+    None where the latency is worse all the same: the error of the slope is part of the test, so
+    such a change is larger than the host can explain and must be reported. Where flagged metrics
+    are measured again, the level of the screening suffices.
     """
-    suspicion = SCREEN_ALPHA if confirming else alpha
-    if pair.apart is None or change.p_worse <= suspicion:
+    level = SCREEN_ALPHA if confirming else alpha
+    if pair.apart is None or change.p_worse <= level:
         return None
-    apart = unmatched(pair.measured, Outcome.NOT_COMPARABLE, f"{pair.apart}; {_SETTLE}")
-    level = [x for s in pair.sessions if s.epoch == pair.sessions[-1].epoch for x in s.runs]
-    then = level_for_people(level, pair.measured.metric)
-    return replace(apart, baseline=then, for_now=True)
+    result = unmatched(pair.measured, Outcome.NOT_COMPARABLE, f"{pair.apart}; {_ADVICE}")
+    runs = [x for s in pair.sessions if s.epoch == pair.sessions[-1].epoch for x in s.runs]
+    then = reported_level(runs, pair.measured.metric)
+    return replace(result, baseline=then, for_now=True)
 
 
-_SETTLE = f"measure again, or interleave with {Option.AGAINST}"
+_ADVICE = f"measure again, or interleave with {Option.AGAINST}"
 
 
-def _other_software(level: list[Session], baseline: Baseline, now: Environment) -> str | None:
+def _changed_software(level: list[Session], baseline: Baseline, now: Environment) -> str | None:
+    """Return the first change of the software under the reference ("torch 2.1 → 2.2"), or None."""
     for env in {session.env for session in level}:
         then = baseline.environments[env].software
         for name in _LAUNCHING:
@@ -67,14 +71,15 @@ def _other_software(level: list[Session], baseline: Baseline, now: Environment) 
 
 
 def _adjusted(found: Pair, adjusted: Adjusted, session_spread: float) -> Pair:
+    """Return the pair with its adjusted levels, and a note of the raw change and the adjustment."""
     metric = found.measured.metric
     level = [x for s in found.sessions if s.epoch == found.sessions[-1].epoch for x in s.runs]
-    then, now = level_for_people(level, metric), level_for_people(found.runs, metric)
-    mood = "slower" if adjusted.shift > 0 else "faster"
+    then, now = reported_level(level, metric), reported_level(found.runs, metric)
+    direction = "slower" if adjusted.shift > 0 else "faster"
     raw = percent(now / then - 1, 1, signed=True)
     note = (
         f"adjusted by the host reference: raw {raw}, and this host launches "
-        f"{percent(abs(adjusted.shift), 1)} {mood} than it did (slope {adjusted.slope:.2f})"
+        f"{percent(abs(adjusted.shift), 1)} {direction} than it did (slope {adjusted.slope:.2f})"
     )
     return replace(
         found,

@@ -1,8 +1,7 @@
-"""What this session measured of one case: a level per run, a mean score per sample.
+"""Levels: the number of each run, and the mean score of each sample over the runs.
 
-Scores per sample over the runs of a session: one mean each, of the samples that all scored.
-
-A run without its single calls: what a verdict rests on, and no more.
+`summarise` reduces the readings of a session to levels, by case and metric. `condensed` replaces
+the readings of a run by its levels, which give the same verdicts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +25,10 @@ from pytest_pareto.stats.scale import mean_level, require_usable, summarise_run
 class Measured:
     """One metric of one case as this session measured it.
 
-    ``runs`` holds a level per run in the metric's unit; ``samples`` the mean over the runs of
-    each sample's score, or of each block's value of a set metric. ``looks`` is where an
-    evaluation stopped that may stop early. ``reference`` holds, of a latency, what the host
-    reference took in each of these runs (s), where all of them timed it.
+    ``runs`` holds one level per run, in the metric's unit. ``samples`` holds the mean over the runs
+    of each sample's score, or of each block's value of a set metric. ``looks`` is the look at which
+    an evaluation stopped that may stop early. ``reference`` holds, for a latency, the time of the
+    host reference in each of these runs (s), where all runs timed it.
     """
 
     metric: Metric
@@ -42,13 +41,13 @@ class Measured:
 
     @property
     def complete(self) -> bool:
-        """Whether it is of every sample that was planned."""
+        """Whether every planned sample was scored."""
         return self.looks is None or self.looks.complete
 
 
 @dataclass(frozen=True, slots=True)
 class CaseLevels:
-    """What the runs of one side measured of one case, by metric name: a level, or why none."""
+    """The metrics of one case on one side, by name: levels, or the reason why there are none."""
 
     runs: tuple[CaseRun, ...]
     metrics: Mapping[str, Measured | MetricResult]
@@ -56,7 +55,7 @@ class CaseLevels:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What a session measured, case by case: in its own runs, and in those that confirm."""
+    """The levels of a session by case id: of its own runs, and ``again`` of the confirming runs."""
 
     record: SessionRecord
     cases: Mapping[str, CaseLevels]
@@ -64,7 +63,10 @@ class Levels:
 
 
 def summarise(record: SessionRecord) -> Levels:
-    """Return the levels of a session: one number per run, one mean score per sample."""
+    """Return the levels of a session: one number per run, one mean score per sample.
+
+    Confirming runs count only where they ended, and only for cases that were flagged.
+    """
     flagged = {case_id for case_id, _ in record.flagged}
     again = case_levels(record.again) if record.confirmed else {}
     return Levels(
@@ -75,7 +77,7 @@ def summarise(record: SessionRecord) -> Levels:
 
 
 def case_levels(runs: Sequence[Run]) -> dict[str, CaseLevels]:
-    """Return the levels of each case, by case id, with its runs in their order."""
+    """Return the levels of each case, by case id; the runs keep their order."""
     gathered: dict[str, list[CaseRun]] = {}
     for run in runs:
         for case_id, case in run.cases.items():
@@ -87,7 +89,7 @@ def case_levels(runs: Sequence[Run]) -> dict[str, CaseLevels]:
 
 
 def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResult]:
-    """Summarise what the runs of one case measured: by metric, a `Measured` or why not."""
+    """Summarise the runs of one case: by metric, a `Measured`, or the result without a number."""
     by_name: dict[str, list[Measurement]] = {}
     for run in runs:
         for measurement in run.measurements:
@@ -95,13 +97,14 @@ def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResu
     measured = {name: _measured(found, len(runs)) for name, found in by_name.items()}
     latency, reference = measured.get(LATENCY.name), measured.get(HOST_REFERENCE.name)
     match latency, reference:
-        # Only a run for a run tells which mood belongs to which latency.
+        # Reference and latency belong together only where every run has both.
         case Measured(), Measured() if len(latency.runs) == len(reference.runs) == len(runs):
             measured[LATENCY.name] = replace(latency, reference=reference.runs)
     return measured
 
 
 def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResult:
+    """Summarise one metric over ``runs`` runs: BROKEN or ABSENT where it has no levels."""
     present = [m for m in found if m.absent is None]
     metric = found[-1].metric
     broken = next((m for m in found if m.broken), None)
@@ -127,7 +130,7 @@ def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResul
 def run_level(measurement: Measurement) -> float:
     """Return the level of one run, in the metric's unit.
 
-    Raises ParetoError where its readings have none.
+    Raises ParetoError where its readings have no level.
     """
     match measurement.metric.kind:
         case Kind.RUN:
@@ -135,24 +138,29 @@ def run_level(measurement: Measurement) -> float:
         case Kind.EXACT:
             return measurement.values[0]
         case Kind.SET:
-            assert measurement.whole is not None  # as the noun requires
+            assert measurement.whole is not None  # Measurement requires it of a set metric
             return measurement.whole
         case Kind.PAIRED | Kind.ORDINAL:
             require_usable(measurement.values, relative=False, noun="score")
             return fmean(measurement.values)
 
 
-def level_for_people(runs: Sequence[float], metric: Metric) -> float:
-    """Return the level of several runs as reports show it, in the metric's unit."""
+def reported_level(runs: Sequence[float], metric: Metric) -> float:
+    """Return the level of several runs as reports show it, in the metric's unit.
+
+    Relative noisy metrics have a geometric mean, all others an arithmetic one.
+    """
     # A baseline may hold a zero for a metric that its test no longer measures.
     logs = metric.relative and metric.kind is Kind.RUN and min(runs) > 0
     return mean_level(runs, relative=logs)
 
 
 def cut_to_one_look(found: Sequence[Measurement]) -> Sequence[Measurement]:
-    """Cut the scores of runs that stopped at different looks to those of the earliest.
+    """Cut the scores of runs that stopped at different looks to those of the earliest look.
 
-    A claim at a look holds whatever chose the look (see `looks`), the haste of one run included.
+    A claim at a look is valid however the look was chosen (see `pytest_pareto.stats.sequential`),
+    so also where one run stopped earlier than the others.
+
     Raises ParetoError where the runs did not plan the same looks.
     """
     plans = {m.looks and replace(m.looks, at=1) for m in found}
@@ -169,6 +177,7 @@ def cut_to_one_look(found: Sequence[Measurement]) -> Sequence[Measurement]:
 
 
 def _cut(measurement: Measurement, kept: set[str], earliest: Measurement) -> Measurement:
+    """Keep the scores of the ``kept`` ids; raise ParetoError where one is missing."""
     scores = {
         name: score
         for name, score in zip(measurement.ids, measurement.values, strict=True)
@@ -182,15 +191,15 @@ def _cut(measurement: Measurement, kept: set[str], earliest: Measurement) -> Mea
 
 
 def mean_scores(found: Sequence[Measurement]) -> Samples:
-    """Average each sample over the runs: runs are not further samples.
+    """Average each sample's score over the runs, because runs are not further samples.
 
-    Raises ParetoError where they scored different samples.
+    Raises ParetoError where the runs scored different samples.
     """
     ids = found[0].ids
     if any(set(measurement.ids) != set(ids) for measurement in found[1:]):
         raise _other_samples()
     means = np.mean([_in_order(measurement, ids) for measurement in found], axis=0)
-    # Rounded as the baseline keeps them: rounding alone must not look like a change.
+    # Rounded as the baseline stores them, so that rounding alone is no change.
     return Samples(ids, round_samples(means.tolist()))
 
 
@@ -202,6 +211,7 @@ def _other_samples() -> ParetoError:
 
 
 def _in_order(measurement: Measurement, ids: tuple[str, ...]) -> tuple[float, ...]:
+    """Return the scores of a measurement in the order of ``ids``."""
     if measurement.ids == ids:
         return measurement.values
     scores = dict(zip(measurement.ids, measurement.values, strict=True))
@@ -209,10 +219,10 @@ def _in_order(measurement: Measurement, ids: tuple[str, ...]) -> tuple[float, ..
 
 
 def condensed(run: Run) -> Run:
-    """Return a run with one reading of each noisy metric: its level, which is compared.
+    """Return a run whose noisy metrics have one reading each: their level.
 
-    It is judged as the run itself is, to the last digit. What has readings that give no level
-    is broken, with that reason, as it is when it is judged.
+    The verdicts are those of the run itself, to the last digit. A metric whose readings have no
+    level is broken, with the same reason as when the run itself is judged.
     """
     return replace(
         run,

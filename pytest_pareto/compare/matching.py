@@ -1,14 +1,14 @@
-"""Which stored sessions a measured metric is comparable with, or why there are none.
+"""Comparability: match a measured metric with the stored sessions of the same quantity and host.
 
-`pair_metric` returns a `Pair`, both sides of one metric that may be compared, or the
-`MetricResult` that names why there is nothing to compare with.
+`pair_metric` comes first. It returns a `Pair`, the two sides of one metric, or the `MetricResult`
+with the reason why there is nothing to compare with.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from pytest_pareto.compare.levels import Measured, level_for_people
+from pytest_pareto.compare.levels import Measured, reported_level
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
@@ -29,18 +29,19 @@ from pytest_pareto.stats.contrast import NO_ADJUSTMENT, AdjustmentError
 from pytest_pareto.stats.scale import all_same, require_usable
 
 _REPEATS = 3
-"""So many identical runs make a recorded number repeatable."""
+"""The number of identical runs that make a recorded number repeatable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both sides of one metric, fit to be compared.
+    """Both sides of one metric that are comparable.
 
-    ``sessions`` are those of the baseline that were measured where this one was, ``runs`` the
-    levels to compare with them; ``session_spread`` is a fraction of the level. ``exact`` is whether
-    plain comparison does, because the metric is exact or has repeated to the last digit.
-    ``adjustment_error`` is what an adjustment of both sides cost, ``apart`` that it had to reach
-    too far, and ``notes`` tell of it.
+    ``sessions`` are the comparable sessions of the baseline, oldest first, and ``runs`` the levels
+    to compare with them. ``session_spread`` is the assumed standard deviation between sessions, a
+    fraction of the level. ``exact`` is whether the levels are compared without a test, because the
+    metric is exact or has repeated to the last digit. ``adjustment_error`` is the error that an
+    adjustment of both sides adds, ``apart`` the reason why the adjustment extrapolates too far, if
+    it does, and ``notes`` the notes about it.
     """
 
     measured: Measured
@@ -55,17 +56,17 @@ class Pair:
 
     @property
     def adjusted(self) -> bool:
-        """Whether its levels were adjusted, and are no longer those that were measured."""
+        """Whether the levels were adjusted, and differ from the measured ones."""
         return self.adjustment_error is not NO_ADJUSTMENT
 
     def accepted_level(self) -> Sequence[float]:
-        """Return the levels accepted now, of the samples that this session has scored too."""
+        """Return the accepted levels; of an early stop, the mean of the samples scored so far."""
         if not self.measured.complete:
             return [fmean(self.accepted_scores().values())]
         return _newest_level(self.sessions)
 
     def accepted_scores(self) -> dict[str, float]:
-        """Return the scores accepted now, by id: of the samples that this session has scored."""
+        """Return the accepted scores by id, of the samples that this session has scored."""
         assert self.samples is not None
         assert self.measured.samples is not None
         scores = dict(zip(self.samples.ids, self.samples.values, strict=True))
@@ -74,8 +75,11 @@ class Pair:
         return {name: scores[name] for name in self.measured.samples.ids}
 
 
-def other_samples(past: MetricHistory, found: Measured, called: str) -> str | None:
-    """Say how the samples that were scored are not those of the past, as it is ``called``."""
+def sample_difference(past: MetricHistory, found: Measured, called: str) -> str | None:
+    """Return how the scored samples differ from those of the past, or None.
+
+    ``called`` is the name of the past in the message, such as "the baseline".
+    """
     if found.samples is None or past.samples is None:
         return None
     then, now = set(past.samples.ids), set(found.samples.ids)
@@ -88,17 +92,17 @@ def other_samples(past: MetricHistory, found: Measured, called: str) -> str | No
             f"{found.looks.samples} samples were planned, of which some are not among "
             f"the {len(then)} of {called}"
         )
-    gone, come = sorted(then - now), sorted(now - then)
+    gone, new = sorted(then - now), sorted(now - then)
     parts = [
         f"{len(names)} {what} (such as {names[0]!r})"
-        for names, what in ((gone, f"ids of {called} are gone"), (come, "ids are new"))
+        for names, what in ((gone, f"ids of {called} are gone"), (new, "ids are new"))
         if names
     ]
     return f"its samples are not those of {called}: {' and '.join(parts)}"
 
 
 def repeats(found: Measured, sessions: Sequence[Session]) -> bool:
-    """Whether a recorded number has come out the same in every run of both sides.
+    """Return whether a recorded number was identical in every run of both sides.
 
     Such a number has no spread to test with, and needs none.
     """
@@ -116,6 +120,7 @@ def _newest_level(sessions: Sequence[Session]) -> list[float]:
 
 
 def _is_part(looks: Looks, now: set[str], then: set[str]) -> bool:
+    """Return whether an evaluation that stopped early had planned exactly the samples ``then``."""
     planned = looks.samples == len(then) and looks.seed == order_seed(then)
     return not looks.complete and now < then and planned
 
@@ -128,29 +133,32 @@ def pair_metric(
     now: Environment,
     spreads: SessionSpreads,
 ) -> Pair | MetricResult:
-    """Return both sides of a metric, or the result that names why it cannot be compared."""
+    """Return both sides of a metric, or the result with the reason why it cannot be compared.
+
+    ``now`` is the environment that measured ``found``, and ``history`` what ``baseline`` has of the
+    case.
+    """
     metric = found.metric
     past = _past(history, metric.name) if history is not None else None
     if isinstance(found, MetricResult):
         return _unmeasured(found, past, baseline)
-    here = _Here(found, now)
     if past is None:
-        return here.unrecorded(case_id, baseline, history)
-    difference = past.disagreement(metric, baseline.called) or other_samples(
+        return _unrecorded(found, now, case_id, baseline, history)
+    difference = past.disagreement(metric, baseline.called) or sample_difference(
         past, found, baseline.called
     )
     if difference is not None:
-        return here.result(Outcome.BROKEN, f"{difference}{_way_out(baseline)}")
+        return unmatched(found, Outcome.BROKEN, f"{difference}{_advice(baseline)}")
     sessions = sessions_here(past, metric.scope, baseline, now)
     if not sessions:
         mismatch = now.mismatch(baseline.environments[past.newest.env], metric.scope)
         assert mismatch is not None
-        return here.result(Outcome.NOT_COMPARABLE, mismatch)
+        return unmatched(found, Outcome.NOT_COMPARABLE, mismatch)
     try:
         for session in sessions:
             require_usable(session.runs, relative=metric.relative and metric.kind is Kind.RUN)
     except ParetoError as error:
-        return here.result(Outcome.BROKEN, f"in {baseline.called}, {error}{_way_out(baseline)}")
+        return unmatched(found, Outcome.BROKEN, f"in {baseline.called}, {error}{_advice(baseline)}")
     return Pair(
         found,
         sessions,
@@ -162,9 +170,10 @@ def pair_metric(
 
 
 def _past(history: CaseHistory, name: str) -> MetricHistory | None:
+    """Return what a case history holds of one metric; of the host reference, beside latency."""
     if name != HOST_REFERENCE.name:
         return history.metrics.get(name)
-    # It has no line of its own: each of its numbers belongs to a run of a latency.
+    # The reference has no history of its own: each of its numbers belongs to a run of a latency.
     latency = history.metrics.get(LATENCY.name)
     timed = [s for s in latency.sessions if s.reference] if latency is not None else []
     if latency is None or not timed:
@@ -176,13 +185,13 @@ def _past(history: CaseHistory, name: str) -> MetricHistory | None:
 def sessions_here(
     past: MetricHistory, scope: Scope, baseline: Baseline, now: Environment
 ) -> tuple[Session, ...]:
-    """Return the sessions that were measured where this one was, oldest first.
+    """Return the sessions that were measured on comparable hardware, oldest first.
 
-    None of them where that is not the level accepted now, or where the scores that are
-    remembered, those of the newest session, are of another machine.
+    The result is empty where the newest of them is not of the accepted level, or where the stored
+    scores, those of the newest session, are of another machine.
     """
     if not baseline.stored:
-        # Both ran on one machine: what differs there is the code's doing, and counts.
+        # Both sides ran on one machine: a difference there comes from the code, and counts.
         return past.sessions
     here = tuple(
         s for s in past.sessions if now.mismatch(baseline.environments[s.env], scope) is None
@@ -195,38 +204,36 @@ def sessions_here(
 _ACCEPT_ALL = f"if that is meant, accept it with {Option.UPDATE}=all"
 
 
-def _way_out(baseline: Baseline) -> str:
+def _advice(baseline: Baseline) -> str:
+    """Return how to accept a difference, where the past is a baseline that can be updated."""
     return f"; {_ACCEPT_ALL}" if baseline.stored else ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Here:
-    measured: Measured
-    now: Environment
-
-    def result(self, state: Outcome, reason: str) -> MetricResult:
-        return unmatched(self.measured, state, reason)
-
-    def unrecorded(
-        self, case_id: str, baseline: Baseline, history: CaseHistory | None
-    ) -> MetricResult:
-        what = "a new case" if history is None else "a new metric of this case"
-        if not baseline.stored:
-            cause = cause_of(case_id, baseline.failed)
-            why = f" ({cause})" if cause is not None else ""
-            return self.result(Outcome.NEW, f"{what}: the old code did not measure it{why}")
-        holder = baseline.holder(case_id, self.measured.metric.name)
-        if holder is not None:
-            reason = f"recorded on {holder} only, and this is {self.now.hardware_key}"
-            return self.result(Outcome.NOT_COMPARABLE, reason)
-        return self.result(Outcome.NEW, f"{what}; record it with {Option.UPDATE}")
+def _unrecorded(
+    measured: Measured,
+    now: Environment,
+    case_id: str,
+    baseline: Baseline,
+    history: CaseHistory | None,
+) -> MetricResult:
+    """Return the result of a metric that the past does not hold: NEW, or of other hardware."""
+    what = "a new case" if history is None else "a new metric of this case"
+    if not baseline.stored:
+        cause = cause_of(case_id, baseline.failed)
+        why = f" ({cause})" if cause is not None else ""
+        return unmatched(measured, Outcome.NEW, f"{what}: the old code did not measure it{why}")
+    holder = baseline.holder(case_id, measured.metric.name)
+    if holder is not None:
+        reason = f"recorded on {holder} only, and this is {now.hardware_key}"
+        return unmatched(measured, Outcome.NOT_COMPARABLE, reason)
+    return unmatched(measured, Outcome.NEW, f"{what}; record it with {Option.UPDATE}")
 
 
 def unmatched(measured: Measured, state: Outcome, reason: str) -> MetricResult:
-    """Return the result of a metric that was measured and has nothing to be compared with."""
+    """Return the result of a metric that was measured and has nothing to compare with."""
     return MetricResult(
         measured.metric,
-        candidate=level_for_people(measured.runs, measured.metric),
+        candidate=reported_level(measured.runs, measured.metric),
         first=measured.first,
         state=state,
         reason=reason,
@@ -237,6 +244,7 @@ def unmatched(measured: Measured, state: Outcome, reason: str) -> MetricResult:
 def _unmeasured(
     found: MetricResult, past: MetricHistory | None, baseline: Baseline
 ) -> MetricResult:
+    """Return the result of a metric without a number: MISSING where the past has one."""
     if past is None or found.outcome is Outcome.BROKEN:
         return found
     reason = f"{found.reason}; {baseline.called} has it"
@@ -244,9 +252,10 @@ def _unmeasured(
 
 
 def remembered_metric(name: str, past: MetricHistory) -> Metric:
-    """Return a metric as far as its baseline knows it, which holds no test's tolerance.
+    """Return a metric as its baseline describes it, which stores no tolerance of a test.
 
-    Built-in ones have their own; without one any significant loss of a score is a regression.
+    Built-in metrics have their own tolerance. Without one, any significant loss of a score is a
+    regression.
     """
     metric = BUILT_IN.get(name) or Metric(
         name, past.unit, past.better, past.kind, past.scope, 0.0, relative=False
@@ -254,12 +263,12 @@ def remembered_metric(name: str, past: MetricHistory) -> Metric:
     return metric.with_policy(gates=past.gates)
 
 
-def vanished(name: str, past: MetricHistory, baseline: Baseline) -> MetricResult:
+def missing_result(name: str, past: MetricHistory, baseline: Baseline) -> MetricResult:
     """Return the result of a metric that the baseline has and the test no longer measures."""
     metric = remembered_metric(name, past)
     return MetricResult(
         metric,
-        baseline=level_for_people(past.newest.runs, metric),
+        baseline=reported_level(past.newest.runs, metric),
         state=Outcome.MISSING,
-        reason=f"{baseline.called} has it and this test no longer measures it{_way_out(baseline)}",
+        reason=f"{baseline.called} has it and this test no longer measures it{_advice(baseline)}",
     )

@@ -1,4 +1,4 @@
-"""Multiplicity: which tests share the session's alpha, in which shares, and how many they are."""
+"""Multiplicity: which tests share the session's alpha, in which shares, and their number."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from pytest_pareto.model.run import CaseRun
 class AlphaSplit:
     """How a session divides its alpha.
 
-    ``family`` is the number of tests that share the part for changes, ``budgets`` that of the
-    budgets. ``tested`` names the tests, by (case id, metric name), where not all that gate share.
+    ``family`` is the number of tests that share the part for changes, ``budgets`` the number of
+    budgets that share theirs. ``tested`` names the tests, by (case id, metric name), where not all
+    that gate share alpha.
     """
 
     shares: AlphaShares
@@ -23,7 +24,7 @@ class AlphaSplit:
 
 
 def share_alpha(pairs: Pairs) -> AlphaSplit:
-    """Return how a session divides its alpha among the claims that it can make."""
+    """Divide the alpha of a session among the claims that it can make."""
     record = pairs.levels.record
     fronts = {case.case_id: case.front for case in pairs.past.baseline.cases.values()}
     fronts |= {case.case_id: case.run.front for case in pairs.cases}
@@ -40,10 +41,10 @@ def share_alpha(pairs: Pairs) -> AlphaSplit:
 def alpha_shares(
     fronts: Collection[str], cases: Iterable[CaseRun], *, has_anchor: bool
 ) -> AlphaShares:
-    """Split alpha by what a session can claim at all.
+    """Return the shares of alpha for the kinds of claims that a session can make.
 
-    ``fronts`` has the front of every case, measured or remembered: two that share one are rivals.
-    ``cases`` are those measured, whose budgets are tested.
+    ``fronts`` has the front of every case, measured or remembered: two cases on one front are
+    rivals. ``cases`` are the measured ones, whose budgets are tested.
     """
     return AlphaShares.of(
         has_rivals=len(set(fronts)) < len(fronts),
@@ -63,14 +64,14 @@ def family_size(cases: Iterable[CasePairs]) -> int:
 
 
 def screened_family(size: float) -> float:
-    """Return how many of ``size`` tests may be flagged by chance, where one of them is real."""
+    """Return the expected number of flagged tests among ``size``, where one is a real change."""
     return 1 + SCREEN_ALPHA * max(0.0, size - 1)
 
 
 def _remeasured_family(pairs: Pairs) -> frozenset[tuple[str, str]]:
-    """Name the tests of what was flagged, both sides of which were measured again.
+    """Return the tests of the flagged metrics, where both sides were measured again.
 
-    Scores are never measured again, so that each of them counts too.
+    Scores are never measured again, so all of them belong to the family too.
     """
     noisy = {
         (case.case_id, found.measured.metric.name): found.measured.metric.kind

@@ -1,8 +1,8 @@
-"""What is compared with what: both sides of every metric, with what is known of their spread.
+"""Pairs: the two sides of every metric, with the spread between their runs.
 
-`pair` brings the levels of a session together with the baseline and the anchor: it matches each
-metric with the stored sessions that are comparable, adjusts latency by the host reference, lends
-spreads between cases, and puts the confirming runs in the place of those that were flagged.
+`pair` comes first. It matches each metric of a session with the comparable sessions of the baseline
+and of the anchor, adjusts latency by the host reference, lends spreads between cases, and replaces
+flagged metrics by their confirming runs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pytest_pareto.compare.host_adjustment import adjust_pair
 from pytest_pareto.compare.levels import CaseLevels, Levels, Measured, case_levels
-from pytest_pareto.compare.matching import Pair, pair_metric, vanished
+from pytest_pareto.compare.matching import Pair, missing_result, pair_metric
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind
@@ -34,13 +34,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CasePairs:
-    """One case with both sides of each metric, by its name, or why there are not both.
+    """One case with both sides of each metric by name, or the result where a side is missing.
 
-    ``spreads`` has, for each noisy metric that was measured, the spread between its runs,
-    loans included; ``priors`` what the other cases of a metric have to lend, if anything.
-    ``confirmed`` are the metrics whose sides are those of the confirming runs; ``first`` is then
-    the case as the session's own runs have it. ``stored`` is False where the other side is old
-    code measured alternately with this one.
+    ``spreads`` has, for each noisy metric that was measured, the spread between its runs, moderated
+    by ``priors``: the spread that the other cases of a metric lend, if any. ``confirmed`` are the
+    metrics whose sides are those of the confirming runs; ``first`` is then the case as the
+    session's own runs measured it. ``stored`` is False where the other side is old code measured
+    alternately with this one.
     """
 
     run: CaseRun
@@ -55,12 +55,12 @@ class CasePairs:
 
     @property
     def case_id(self) -> str:
-        """The case."""
+        """The id of the case."""
         return self.run.case_id
 
     @property
     def own(self) -> "CasePairs":
-        """The case as the session's own runs have it: what budgets and positions rest on."""
+        """The case as the session's own runs measured it, for budgets and positions."""
         return self if self.first is None else self.first
 
     def tested(self) -> Iterable[Pair]:
@@ -72,7 +72,7 @@ class CasePairs:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Both sides of all that a session measured, beside the baseline and beside the anchor."""
+    """Both sides of every case of a session, against the baseline and against the anchor."""
 
     levels: Levels
     past: Past
@@ -81,13 +81,13 @@ class Pairs:
 
 
 def pair(levels: Levels, past: Past) -> Pairs:
-    """Pair the levels of a session with what they are compared with."""
+    """Pair the levels of a session with the baseline and the anchor."""
     anchored = None if past.anchor is None else _pair_session(levels, past.anchor)
     return Pairs(levels, past, _pair_session(levels, past.baseline), anchored)
 
 
 def _pair_session(levels: Levels, past: Baseline) -> tuple[CasePairs, ...]:
-    """Pair every case with one past; flagged metrics by the confirming runs, where there are."""
+    """Pair every case with one past; flagged metrics use their confirming runs, if any."""
     record = levels.record
     first = pair_cases(levels.cases, past, record.environment, record.policy)
     if not levels.again:
@@ -106,17 +106,17 @@ def _pair_session(levels: Levels, past: Baseline) -> tuple[CasePairs, ...]:
 def pair_cases(
     levels: Mapping[str, CaseLevels], past: Baseline, now: Environment, policy: Policy
 ) -> tuple[CasePairs, ...]:
-    """Pair every measured case with a past; ``now`` is the machine that measured it.
+    """Pair every measured case with a past; ``now`` is the environment that measured it.
 
-    Where a case has almost no history of its own, the cases of the same metric lend it
-    their spread.
+    Where a case has almost no history of its own, the other cases of the same metric lend it their
+    spread.
     """
     cases = [_pair_case(found, past, now, policy) for found in levels.values()]
     own = {
         (case.case_id, name): spread
         for case in cases
         for name, spread in case.spreads.items()
-        # What is left after an adjustment is less than cases of one metric have in common.
+        # The residual spread after an adjustment is smaller than that of unadjusted cases.
         if not (isinstance(found := case.pairs[name], Pair) and found.adjusted)
     }
     needy = {name for (_, name), spread in own.items() if spread.df < ENOUGH_DF}
@@ -143,7 +143,7 @@ def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Pol
         name: pair_metric(found, run.case_id, history, past, now, policy.spreads)
         for name, found in levels.metrics.items()
     }
-    if past.stored:  # interleaved sides met the same states of the host
+    if past.stored:  # interleaved sides ran under the same states of the host
         pairs = {
             name: adjust_pair(found, past, now, policy.spreads)
             if isinstance(found, Pair)
@@ -152,7 +152,7 @@ def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Pol
         }
     for name, metric in history.metrics.items() if history is not None else ():
         if name not in levels.metrics:
-            pairs[name] = vanished(name, metric, past)
+            pairs[name] = missing_result(name, metric, past)
     measured = {name: m for name, m in levels.metrics.items() if isinstance(m, Measured)}
     spreads = {
         name: own_spread(m, pairs[name], interleaved=not past.stored)
@@ -165,7 +165,7 @@ def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Pol
 def own_spread(
     measured: Measured, found: Pair | MetricResult, *, interleaved: bool = False
 ) -> Spread:
-    """Return the spread between runs that one metric of a case shows, with or without a past."""
+    """Return the spread between the runs of one metric of a case, with or without a past."""
     relative = measured.metric.relative
     if not isinstance(found, Pair):
         return case_spread((), measured.runs, relative=relative)
@@ -179,10 +179,10 @@ def own_spread(
 
 
 def _confirmed(first: CasePairs, again: CasePairs, names: frozenset[str]) -> CasePairs:
-    """Replace the metrics of these ``names`` by what the confirming runs measured.
+    """Replace the metrics of these ``names`` by the results of the confirming runs.
 
-    Also where they measured nothing: a flagged metric that cannot be measured again stays
-    suspicious, and one that looked better rescues nothing.
+    This holds also where the confirming runs measured nothing: a flagged metric that cannot be
+    measured again is not cleared, and one that looked better makes no trade-off.
     """
 
     def chosen(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
@@ -240,7 +240,7 @@ def _case_history(levels: CaseLevels) -> CaseHistory:
 
 def _metric_history(found: Measured, count: int) -> MetricHistory:
     metric, runs = found.metric, found.runs
-    # Where a run lacks the metric, it is unknown which of the others were one block.
+    # Where a run lacks the metric, the blocks of the other runs are unknown.
     whole = metric.kind is Kind.RUN and len(runs) == count
     size = PER_BLOCK if whole else len(runs)
     sessions = tuple(

@@ -1,8 +1,9 @@
-"""A case as a point in the plane of metrics: every axis with what is known of its error.
+"""Points of the Pareto plane, and one-sided claims about pairs of points on one axis.
 
-Three one-sided claims about pairs on one axis, for whole matrices of pairs at once.
-
-The three claims about pairs of scored points: every difference of two, none of them formed.
+A point has one axis per gated metric: a noisy level with its error, an exact level, or scores per
+sample. `claims_of` computes the p-values of "worse", "worse beyond the margin" and "better beyond
+the margin" for whole matrices of pairs, shape (3, points, rivals). Scores are compared through the
+moments of their differences, computed by matrix products (`paired_claims`).
 """
 
 import math
@@ -34,11 +35,11 @@ from pytest_pareto.stats.variance import Level, Spread, floored, level_of, on_wo
 
 @dataclass(frozen=True, slots=True)
 class RunAxis:
-    """A noisy level in the harmful direction on the working scale, larger is worse.
+    """A noisy level in the harmful direction on the working scale: larger is worse.
 
-    ``variance`` is that of ``level``, with the degrees of freedom of the case's own spread;
-    0 degrees let nothing be claimed. ``sessions`` is the effective number behind the level.
-    ``margin`` is the tolerance on the working scale.
+    ``variance`` is that of ``level``, with ``df`` degrees of freedom of the case's own spread;
+    with 0 degrees nothing can be claimed. ``sessions`` is the effective number of sessions behind
+    the level. ``margin`` is the tolerance on the working scale.
     """
 
     level: float
@@ -52,7 +53,7 @@ class RunAxis:
 class ExactAxis:
     """A repeatable level in the harmful direction on the working scale; may be infinite.
 
-    ``rounding`` is how far apart two levels may stand and still be the same.
+    Two levels that differ by no more than ``rounding`` are equal.
     """
 
     level: float
@@ -64,8 +65,8 @@ class ExactAxis:
 class PairedAxis:
     """One harmful-direction score per sample, ordered by id, in the metric's unit.
 
-    Of a set metric it is a pseudo-value per block. ``looks`` is how far an evaluation came that
-    may stop early.
+    For a set metric it is one pseudo-value per block. ``looks`` is the look that an evaluation
+    which may stop early has reached.
     """
 
     ids: tuple[str, ...]
@@ -80,16 +81,16 @@ Axis = RunAxis | ExactAxis | PairedAxis
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One case at one time; ``axes`` by the name of the metric, gated ones only."""
+    """One case at one time; ``axes`` by metric name, gated metrics only."""
 
     case_id: str
     axes: Mapping[str, Axis]
 
 
 def remembered_axis(sessions: Sequence[Session], metric: Metric, spread: Spread) -> RunAxis:
-    """Place a case where its baseline has it: the mean over the runs of the newest epoch.
+    """Place a case at its accepted level: the mean over the runs of the newest epoch.
 
-    ``spread`` is the case's own between its runs, or what was lent to it.
+    ``spread`` is the case's own spread between runs, or the one that other cases lent to it.
     """
     level = level_of(on_working_scale(sessions, relative=metric.relative))
     return _run_axis(level, metric, spread)
@@ -114,7 +115,10 @@ def exact_axis(levels: Sequence[float], metric: Metric) -> ExactAxis:
 def paired_axis(
     ids: Sequence[str], scores: Sequence[float], metric: Metric, looks: Looks | None = None
 ) -> PairedAxis:
-    """Place a case by the scores of its samples, which only the same ids make comparable."""
+    """Place a case by the scores of its samples; only the same ids are comparable.
+
+    Raises ParetoError where the numbers of ids and scores differ.
+    """
     if len(ids) != len(scores):
         raise ParetoError(f"{metric.name!r} has {len(scores)} scores for {len(ids)} ids")
     ordered, places = _order(tuple(ids))
@@ -124,7 +128,7 @@ def paired_axis(
 
 @lru_cache
 def _order(ids: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """Sort ids, of which a project has few sets, however many cases."""
+    """Return sorted ids and their places; cached, because many cases share few sets of ids."""
     places = sorted(range(len(ids)), key=ids.__getitem__)
     return tuple(ids[place] for place in places), np.array(places, dtype=np.intp)
 
@@ -142,15 +146,16 @@ def _run_axis(level: Level, metric: Metric, spread: Spread) -> RunAxis:
 
 _Matrix = NDArray[np.float64]
 
-_TINY_SD = 1e-100  # of differences that are all 0: its cube still is a number
-_LARGEST_T = 1e50  # its cube still is one
+_TINY_SD = 1e-100  # of differences that are all 0; its cube does not underflow
+_LARGEST_T = 1e50  # its cube does not overflow
 
 
 def paired_claims(p: Sequence[PairedAxis], q: Sequence[PairedAxis]) -> _Matrix:
-    """Compare the scores of the same samples; NaN where there are none.
+    """Return the three p-values of every pair from the scores of the same samples.
 
-    Where one evaluation stopped early, the samples are those that it came to, and all claims
-    pay for the looks that were planned.
+    Shape (3, len(p), len(q)). NaN where the two sides have no common samples. Where one evaluation
+    stopped early, only the samples that it scored are compared, and the p-values are corrected for
+    all planned looks.
     """
     claims = np.full((3, len(p), len(q)), np.nan)
     for mine, rows in _scored_alike(p):
@@ -168,14 +173,14 @@ def paired_claims(p: Sequence[PairedAxis], q: Sequence[PairedAxis]) -> _Matrix:
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """What has to be the same for many points to be compared at once."""
+    """The properties that points must share to be compared as one matrix."""
 
     ids: tuple[str, ...]
     kind: Kind
     looks: Looks | None
 
     def claims(self, p: _Matrix, q: _Matrix, margins: _Matrix) -> _Matrix:
-        """Return the claims about every row of ``p`` beside every row of ``q``."""
+        """Return the claims about every row of ``p`` against every row of ``q``."""
         looks, n = self.looks, p.shape[1]
         early = looks is not None and not looks.complete
         if n < 2 or (early and n < ENOUGH):
@@ -183,7 +188,7 @@ class _Scored:
         if self.kind is Kind.ORDINAL:
             moments = _signs(p, q)
         else:
-            # The cubes of scores of 1e-120, or of 1e120, are no numbers.
+            # The cubes of scores of 1e-120 underflow, and those of 1e120 overflow.
             unit = power_of_two(max(float(np.abs(p).max()), float(np.abs(q).max())))
             moments, margins = _differences(p / unit, q / unit), margins / unit
         claims = moments.claims(margins, t_alone=self.kind is Kind.SET)
@@ -191,6 +196,7 @@ class _Scored:
 
 
 def _scored_alike(axes: Sequence[PairedAxis]) -> Iterator[tuple[_Scored, list[int]]]:
+    """Yield the groups of axes with the same ids, kind and looks, as indices into ``axes``."""
     places: dict[_Scored, list[int]] = {}
     for place, axis in enumerate(axes):
         places.setdefault(_Scored(axis.ids, axis.kind, axis.looks), []).append(place)
@@ -198,23 +204,25 @@ def _scored_alike(axes: Sequence[PairedAxis]) -> Iterator[tuple[_Scored, list[in
 
 
 def _common(p: _Scored, q: _Scored) -> _Scored | None:
-    """Return what both scored, or None where they are not two stretches of one way."""
+    """Return the samples that both scored, or None where neither is an early stop of the other."""
     if p.kind is not q.kind:
         return None
     if p.ids == q.ids:
-        return p if q.looks is None or _one_plan(p, q) else q if p.looks is None else None
+        return p if q.looks is None or _same_plan(p, q) else q if p.looks is None else None
     fewer, more = sorted((p, q), key=lambda scored: len(scored.ids))
-    stopped = fewer.looks is not None and (more.looks is None or _one_plan(p, q))
+    stopped = fewer.looks is not None and (more.looks is None or _same_plan(p, q))
     return fewer if stopped and set(fewer.ids) < set(more.ids) else None
 
 
-def _one_plan(p: _Scored, q: _Scored) -> bool:
+def _same_plan(p: _Scored, q: _Scored) -> bool:
+    """Return whether both planned the same looks."""
     if p.looks is None or q.looks is None:
         return False
     return replace(p.looks, at=1) == replace(q.looks, at=1)
 
 
 def _places_of(ids: tuple[str, ...], among: tuple[str, ...]) -> NDArray[np.intp] | slice:
+    """Return the indices of ``ids`` in ``among``."""
     if ids == among:
         return slice(None)
     place = {name: i for i, name in enumerate(among)}
@@ -223,7 +231,10 @@ def _places_of(ids: tuple[str, ...], among: tuple[str, ...]) -> NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moments:
-    """Of the differences of every pair: their mean, and sums of powers about it."""
+    """The moments of the differences of every pair: their mean, and sums of powers about it.
+
+    The arrays have the shape (points, rivals); ``n`` is the number of samples.
+    """
 
     n: int
     mean: _Matrix
@@ -231,38 +242,38 @@ class _Moments:
     cubes: _Matrix
 
     def claims(self, margins: _Matrix, *, t_alone: bool) -> _Matrix:
-        """Claim what t and Hall's skew-corrected t agree on, as `hall.MeanShift` does.
+        """Return the larger p-value of t and of Hall's skew-corrected t, as `skew_t.MeanShift`.
 
-        Or what t says alone, as in `blocks.BlockShift`.
+        With ``t_alone``, return that of t, as `jackknife.BlockShift`.
         """
         n, mean = self.n, self.mean
         if t_alone:
             sd = np.maximum(np.sqrt(np.maximum(self.squares, 0.0) / (n - 1)), _TINY_SD)
             return np.asarray(stdtr(n - 1, standardised(mean, margins, sd / math.sqrt(n))))
-        # Differences that are all alike: as if one more pair had not changed.
+        # Differences that are all equal have the spread of one more pair that did not change.
         floor = np.maximum(np.abs(mean) / math.sqrt(n + 1), _TINY_SD)
         sd = np.maximum(np.sqrt(np.maximum(self.squares, 0.0) / (n - 1)), floor)
         t = standardised(mean, margins, sd / math.sqrt(n))
         skewness = self.cubes / n / (sd * math.sqrt((n - 1) / n)) ** 3
-        # No sample has more than √n, but rounding errors may.
+        # The skewness of a sample is at most √n; rounding errors may exceed it.
         skewness = np.clip(skewness, -math.sqrt(n), math.sqrt(n))
-        # "Better" looks at the differences from the other end, and so at the opposite tail.
+        # "Better" tests the opposite tail, so its skewness has the opposite sign.
         skewness = np.stack([-skewness, -skewness, skewness])
         return np.asarray(stdtr(n - 1, np.maximum(t, transform(t, skewness, n))))
 
 
 def _differences(p: _Matrix, q: _Matrix) -> _Moments:
-    """Take the moments of all differences from products of the two score matrices."""
+    """Compute the moments of all differences from products of the two score matrices."""
     mean = p.mean(1)[:, None] - q.mean(1)
     a, b = p - p.mean(1)[:, None], q - q.mean(1)[:, None]
-    aa, bb = a * a, b * b  # numpy's powers take ten times as long as products
+    aa, bb = a * a, b * b  # numpy's powers take ten times as long as its products
     squares = aa.sum(1)[:, None] + bb.sum(1) - 2 * a @ b.T
     cubes = (aa * a).sum(1)[:, None] - (bb * b).sum(1) - 3 * (aa @ b.T - a @ bb.T)
     return _Moments(p.shape[1], mean, squares, cubes)
 
 
 def _signs(p: _Matrix, q: _Matrix) -> _Moments:
-    """Take the moments of the signs of all differences, which counts of them are enough for."""
+    """Compute the moments of the signs of all differences from the counts of each sign."""
     n = p.shape[1]
     harmed = np.stack([(row > q).sum(1) for row in p]).astype(np.float64)
     helped = np.stack([(row < q).sum(1) for row in p]).astype(np.float64)
@@ -271,8 +282,8 @@ def _signs(p: _Matrix, q: _Matrix) -> _Moments:
 
 
 def standardised(distance: _Matrix, margin: _Matrix, sd: _Matrix) -> _Matrix:
-    """Return the three statistics whose lower tails are the p-values."""
-    with np.errstate(over="ignore"):  # what is infinite is clipped
+    """Return the three statistics whose lower tails are the p-values, clipped to ±1e50."""
+    with np.errstate(over="ignore"):  # infinities are clipped
         scores = np.stack([-distance, margin - distance, distance + margin]) / sd
     return np.clip(scores, -_LARGEST_T, _LARGEST_T)
 
@@ -282,15 +293,14 @@ def claims_of(
 ) -> _Matrix:
     """Return the p-values of "worse", "worse beyond the margin" and "better beyond it".
 
-    Shape (3, points, rivals). NaN where either side lacks the axis or the two are not of
-    one nature, 1 where nothing can be claimed for want of degrees of freedom. The margin is
-    the point's own. ``sessions`` is the variance between sessions that comes on top of the
-    error of noisy levels.
+    Shape (3, points, rivals). NaN where either side lacks the axis or the two are of different
+    kinds, 1 where there are no degrees of freedom to claim anything. The margin is the point's own.
+    ``sessions`` is the variance between sessions that is added to the error of noisy levels.
     """
     claims = np.full((3, len(mine), len(theirs)), np.nan)
     p, q = _Side.of(mine), _Side.of(theirs)
     for a, b in ((p.runs, q.runs), (p.runs, q.exact), (p.exact, q.runs)):
-        # A repeatable level beside a noisy one is a noisy one without error.
+        # A repeatable level against a noisy one counts as a noisy level without error.
         if a and b:
             claims[_pairs(a, b)] = _run_claims(_Levels.of(a), _Levels.of(b), sessions)
     if p.exact and q.exact:
@@ -306,7 +316,7 @@ def claims_of(
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The axes of one side by their nature, each with its place."""
+    """The axes of one side by their class, each with its index among the points."""
 
     runs: dict[int, RunAxis]
     exact: dict[int, ExactAxis]
@@ -329,13 +339,13 @@ class _Side:
 def _pairs(
     rows: Iterable[int], columns: Iterable[int]
 ) -> tuple[slice, NDArray[np.intp], NDArray[np.intp]]:
-    """Return the index of all claims about the pairs of some rows with some columns."""
+    """Return the numpy index of the three claims about the pairs of some rows and columns."""
     return slice(None), np.array([*rows])[:, None], np.array([*columns])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Levels:
-    """The numbers of many levels, one array each."""
+    """The fields of many noisy levels, one array per field."""
 
     level: _Matrix
     variance: _Matrix
@@ -355,29 +365,29 @@ class _Levels:
 
 
 def _run_claims(p: _Levels, q: _Levels, sessions: Spread) -> _Matrix:
-    """Use t on the difference of two levels, with degrees of freedom by Satterthwaite."""
-    apart = sessions.variance * (1 / p.sessions[:, None] + 1 / q.sessions)
-    variance = p.variance[:, None] + q.variance + apart
-    with np.errstate(divide="ignore"):  # no degrees of freedom are infinite doubt
-        adjustment_error = (
+    """Test the difference of two levels by t, with Satterthwaite's degrees of freedom."""
+    between = sessions.variance * (1 / p.sessions[:, None] + 1 / q.sessions)
+    variance = p.variance[:, None] + q.variance + between
+    with np.errstate(divide="ignore"):  # 0 degrees of freedom on one side give 0 in all
+        inverse_df = (
             (p.variance[:, None] / variance) ** 2 / p.df[:, None]
             + (q.variance / variance) ** 2 / q.df
-            + (apart / variance) ** 2 / sessions.df
+            + (between / variance) ** 2 / sessions.df
         )
-        df = 1 / adjustment_error
+        df = 1 / inverse_df
     scores = standardised(p.level[:, None] - q.level, p.margin[:, None], np.sqrt(variance))
     return np.where(df > 0, stdtr(np.where(df > 0, df, 1.0), scores), 1.0)
 
 
 def _exact_claims(p: Sequence[ExactAxis], q: Sequence[ExactAxis]) -> _Matrix:
-    """Compare as it stands: 0 where the claim is so, 1 where not; a tie is "worse"."""
+    """Compare without a test: 0 where the claim holds, 1 where not; a tie counts as "worse"."""
     level, other = _column([a.level for a in p]), np.array([a.level for a in q])
     margin = _column([a.margin for a in p])
     rounding = np.maximum(_column([a.rounding for a in p]), np.array([a.rounding for a in q]))
     distance = np.subtract(level, other, out=np.zeros_like(rounding), where=level != other)
     distance[np.abs(distance) <= rounding] = 0.0
-    so = distance >= 0, distance > margin + rounding, distance < -(margin + rounding)
-    return np.where(so, 0.0, 1.0)
+    holds = distance >= 0, distance > margin + rounding, distance < -(margin + rounding)
+    return np.where(holds, 0.0, 1.0)
 
 
 def _column(values: Sequence[float]) -> _Matrix:

@@ -1,4 +1,7 @@
-"""The test over runs: the run is the unit of replication, never the call."""
+"""Student's t test over runs: the run is the unit of replication, not the call.
+
+`compare_runs` is the public API for plain numbers, `compare_levels` the test of a session.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -44,9 +47,8 @@ def compare_runs(
 
     Each side is a sequence of runs, and a run is a sequence of positive readings from one
     process: ``[[0.101, 0.099], [0.104, 0.103]]``. ``tolerance`` is a fraction, 0.03 is 3 %.
-    ``session_spread`` is the assumed standard deviation, as a fraction, of what one side's
-    runs have in common and the other's have not; leave it at 0 where the two sides ran
-    interleaved.
+    ``session_spread`` is the assumed standard deviation between sessions, as a fraction: the
+    deviation that all runs of one side share. Leave it at 0 where the two sides ran interleaved.
 
     Raises ParetoError where a side is empty, a run is not a sequence of positive numbers,
     or an option is out of its range.
@@ -65,7 +67,7 @@ def compare_runs(
 
 
 def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
-    """Return the assumed spread between sessions on the working scale of the metric.
+    """Return the assumed standard deviation between sessions, on the metric's working scale.
 
     ``spread`` is a fraction of the level.
     """
@@ -88,23 +90,36 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     interleaved: bool = False,
     confirmed: bool = False,
 ) -> Change:
-    """Test whether the candidate's level is beyond the tolerance of the accepted one.
+    """Test whether the candidate's level exceeds the accepted level by more than the tolerance.
 
-    ``baseline`` holds the stored sessions, oldest first, and ``candidate`` one level per
-    run of a single session, all in the metric's unit. Student's t on the working scale,
-    t = (θ - δ) / √V with θ in the harmful direction; see `Contrast.error` for V. The level
-    comes from the newest epoch, the spread from the residuals within all of them.
+    The test is Student's t on the working scale, t = (θ - δ) / √V with θ in the harmful direction;
+    see `Contrast.error` for V. The level comes from the newest epoch, the spread from the residuals
+    within all epochs.
 
-    ``family`` is how many tests share ``alpha``: the resolution δ + (t(1 - alpha / family) +
-    t(0.8)) √V is that of the corrected test, while the p-values and the interval are of
-    this comparison alone. ``session_spread`` is the assumed standard deviation between
-    sessions on the working scale, 0 where both sides ran interleaved. ``prior`` is the
-    loan (`estimate_prior`) for a case with almost no history. ``adjustment_error`` is what an
-    adjustment of the levels cost (`adjust`). ``confirming`` is how many fresh runs will
-    confirm what looks worse here, 0 for none: then the resolution is that of both together.
-    ``interleaved`` says that ``baseline`` is not stored: it holds a session for each block of
-    old and new runs, and ``candidate`` the new ones in the same order. ``confirmed`` says that
-    the candidate's runs are those that confirm.
+    Parameters
+    ----------
+    baseline
+        The stored sessions, oldest first, in the metric's unit. Where ``interleaved``, one session
+        for each block of old and new runs.
+    candidate
+        One level per run of a single session, in the metric's unit. Where ``interleaved``, the new
+        runs in the order of the blocks.
+    family
+        The number of tests that share ``alpha``. The resolution δ + (t(1 - alpha / family) +
+        t(0.8)) √V is that of the corrected test. The p-values and the interval are of this
+        comparison alone.
+    session_spread
+        The assumed standard deviation between sessions on the working scale; 0 where both sides ran
+        interleaved.
+    prior
+        The spread that other cases lend to a case with almost no history (`estimate_prior`).
+    adjustment_error
+        The error that an adjustment of the levels adds (`adjust`).
+    confirming
+        The number of fresh runs that will confirm a flagged metric, 0 for none. If not 0, the
+        resolution is that of both together.
+    confirmed
+        Whether the candidate's runs are the confirming ones.
 
     Raises ParetoError where a side is empty or a level cannot be compared.
     """
@@ -127,10 +142,12 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     )
     contrast = replace(contrast, distance=sign * contrast.distance)
     if contrast.between_runs.df == 0:
-        blind = _blind(contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha)
+        unbounded = _unbounded(
+            contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha
+        )
         take = "take more with" if interleaved else "record the baseline with"
         reason = f"one run on each side has no spread to judge by: {take} {Option.RUNS} 5"
-        return replace(blind, reason=reason)
+        return replace(unbounded, reason=reason)
     change = _tested(
         contrast,
         relative=relative,
@@ -176,8 +193,8 @@ def _tested(
     )
 
 
-def _blind(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:
-    """Report a change of which only the size is known, not the error."""
+def _unbounded(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:
+    """Return a change whose size is known and whose error is not."""
     return Change(
         estimate=to_fraction(distance, relative=relative),
         low=to_fraction(-math.inf, relative=relative),
@@ -193,6 +210,7 @@ def _blind(distance: float, *, relative: bool, tolerance: float, alpha: float) -
 
 
 def _levels(side: str, runs: Iterable[Sequence[float]]) -> tuple[float, ...]:
+    """Return the level of each run; raise ParetoError that names the ``side`` and the run."""
     levels = []
     for position, run in enumerate(runs):
         try:

@@ -1,10 +1,8 @@
-"""One score per sample on both sides: what may be said of the change of their mean.
+"""Paired comparison of scores: one score per sample on both sides, matched by sample id.
 
-Two mappings of scores as two arrays in the same order, or a clear error.
-
-The test of a mean of scores, with the guard beside it and what has to wait for more samples.
-
-Why a change of scores is what it is said to be, or why nothing is said: in words.
+`compare_paired` is the public API for mappings of scores, `compare_scores` the test of a session.
+`GuardedMean` combines the test of the mean with a guard against the collapse of a few samples. The
+tests themselves are in `pytest_pareto.stats`.
 """
 
 import math
@@ -41,7 +39,7 @@ def align(
 ) -> tuple[list[str], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the ids, sorted, with the baseline's and the candidate's scores in that order.
 
-    Sorted, so that the order of the mappings does not reach the last digit of a result.
+    The ids are sorted so that the order of the mappings does not change the last digit of a result.
 
     Raises ParetoError if the sides hold different ids, or a score is not a finite number.
     """
@@ -51,7 +49,7 @@ def align(
 
 
 def _check_same_ids(baseline: Mapping[str, float], candidate: Mapping[str, float]) -> None:
-    only = [
+    differences = [
         f"{len(names)} only in the {side} ({_first_three(names)})"
         for side, names in (
             ("baseline", baseline.keys() - candidate.keys()),
@@ -59,9 +57,9 @@ def _check_same_ids(baseline: Mapping[str, float], candidate: Mapping[str, float
         )
         if names
     ]
-    if only:
+    if differences:
         raise ParetoError(
-            f"the two sides hold different samples: {' and '.join(only)}; "
+            f"the two sides hold different samples: {' and '.join(differences)}; "
             "pass scores of the same ids on both sides"
         )
 
@@ -97,9 +95,10 @@ _Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class GuardedMean:
-    """A shift of the mean beyond the tolerance, tested together with a collapse of a few.
+    """The test of a shift of the mean beyond the tolerance, with a guard against a collapse.
 
-    ``guard`` and what is ``withheld_claims`` are None where scores of this kind call for neither.
+    ``guard`` tests for a collapse of a few samples. ``withheld_claims`` are the claims about the
+    mean that wait for more samples. Both are None where this kind of scores needs neither.
     """
 
     shift: Shift
@@ -119,22 +118,22 @@ class GuardedMean:
         looks: Looks | None,
         tolerance: float,
     ) -> "GuardedMean":
-        """Choose the test for scores of this ``kind``, and what stands beside it."""
-        shift, guard, waits = shift_of(before, after, harm, kind), None, None
+        """Choose the test for scores of this ``kind``, with its guard and withheld claims."""
+        shift, guard, withheld = shift_of(before, after, harm, kind), None, None
         if kind is Kind.PAIRED and isinstance(shift, MeanShift):
             drop = default_drop(before, harm, tolerance)
             guard = collapse_guard(harm, drop, looks) if drop > 0 else None
-            waits = withheld_claims(guard, harm.size, looks)
-        return cls(shift, guard, waits, looks, tolerance, harm.size)
+            withheld = withheld_claims(guard, harm.size, looks)
+        return cls(shift, guard, withheld, looks, tolerance, harm.size)
 
     @property
     def early(self) -> bool:
-        """Whether samples are planned that are not drawn yet."""
+        """Whether planned samples are not scored yet."""
         return self.looks is not None and not self.looks.complete
 
     @property
-    def sees_all(self) -> bool:
-        """Whether scores that are all the same are unchanged, as those not drawn yet might be."""
+    def identical_is_unchanged(self) -> bool:
+        """Whether identical scores are UNCHANGED already, although samples may be left to score."""
         return not self.early or isinstance(self.shift, MeanShift)
 
     @property
@@ -144,37 +143,37 @@ class GuardedMean:
 
     @property
     def p_mean(self) -> float:
-        """The p-value of the mean's being beyond the tolerance, to be set against all of alpha."""
+        """The p-value of a mean beyond the tolerance, to be compared with the whole alpha."""
         if self.withheld_claims is not None and self.withheld_claims.harm:
             return 1.0
         return min(sequential_p(self.shift.p_above(self.tolerance), self.looks) / self.share, 1.0)
 
     @property
     def p_worse(self) -> float:
-        """The p-value of either: what convicts."""
+        """The p-value of WORSE: the smaller of those of the mean and of the guard."""
         return min(self.p_mean, self.guard.p) if self.guard else self.p_mean
 
     def collapsed(self, alpha: float) -> Collapse | None:
-        """Return the collapse that convicts, where it does so more firmly than the mean."""
+        """Return the collapse, where it is significant at ``alpha`` and more so than the mean."""
         guard = self.guard
         return guard if guard and guard.p <= alpha and guard.p < self.p_mean else None
 
     def resolution(self, alpha: float) -> float:
-        """Return what the last look would convict with a probability of .8."""
+        """Return the shift that is called WORSE at the last look with a probability of .8."""
         level, looks = self.share * alpha, self.looks
         if looks is None:
             return self.shift.resolution(self.tolerance, level)
         last = nominal_alpha(level, replace(looks, at=looks.planned))
         return self.shift.resolution(self.tolerance, last, looks.samples)
 
-    def why_undecided(self, alpha: float) -> str | None:
-        """Say what is lacking for a claim, where that can be said."""
+    def undecided_reason(self, alpha: float) -> str | None:
+        """Return the reason for which a change is undecided, or None where there is no advice."""
         if self.withheld_claims is not None:
             return self.withheld_claims.reason
         if self.tolerance > 0 and self.looks is not None and self.early:
             return f"undecided after {self.pairs} of {self.looks.samples} samples"
         level = nominal_alpha(alpha, self.looks)
-        return say_undecided(self.shift, self.tolerance, level, self.pairs)
+        return _more_samples_reason(self.shift, self.tolerance, level, self.pairs)
 
 
 _WORST = 5
@@ -191,15 +190,15 @@ def compare_paired(
 ) -> Change:
     """Compare two sets of scores, matched by sample id.
 
-    ``tolerance`` is absolute, in the unit of the scores. Give one score per prompt: average
-    its seeds first, since scores of one prompt are no independent evidence. Scores that are
-    all 0 or 1 are judged by Tango's test (see `tango.Flips`), others by the mean difference
-    (see `hall.MeanShift`) beside a guard against the collapse of a few samples
-    (see `collapse.collapse_guard`). With fewer than about 100 samples a pass says little
-    about rare failures: none may have been drawn.
+    ``tolerance`` is absolute, in the unit of the scores. Give one score per prompt: average the
+    scores of its seeds first, since they are not independent of each other. Scores that are all 0
+    or 1 use Tango's test (`pytest_pareto.stats.paired_proportion.Flips`). Others use the mean
+    difference (`pytest_pareto.stats.skew_t.MeanShift`), with a guard against the collapse of a few
+    samples (`pytest_pareto.stats.paired_change.collapse_guard`). With fewer than about 100 samples
+    a pass is weak evidence about rare failures: the samples may contain none.
 
-    Of grades (``kind="ordinal"``) only the order counts: what is compared, and tolerated, is the
-    share of samples that got worse less the share that got better.
+    For grades (``kind="ordinal"``) only the order counts. The change that is compared, and
+    tolerated, is the share of samples that got worse less the share that got better.
 
     Raises ParetoError if the two sides hold different ids, if a score is not a finite
     number, or if ``better``, ``kind``, ``tolerance`` or ``alpha`` is out of its range.
@@ -226,12 +225,11 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
 ) -> Change:
     """Compare finite scores that are aligned with ``ids`` on both sides.
 
-    Of a ``SET`` they are the pseudo-values of the same blocks of samples on both sides; it has
-    no looks.
-    ``family`` is how many metrics are tested together: the resolution is the one at
-    alpha / family. The p-values and the interval are of this comparison alone, and pay for all
-    the planned ``looks`` of an evaluation that may stop early. Then the resolution is that of
-    the plan: what the last look convicts with the spread seen so far.
+    The values of a ``SET`` are the pseudo-values of the same blocks of samples on both sides; it
+    has no looks. ``family`` is the number of metrics that are tested together: the resolution is
+    the one at alpha / family. The p-values and the interval are of this comparison alone. They are
+    corrected for all planned ``looks`` of an evaluation that may stop early; the resolution is then
+    that of the last look, with the spread seen so far.
     """
     before, after = np.asarray(baseline, float), np.asarray(candidate, float)
     harm = after - before if better is Better.LOWER else before - after
@@ -243,7 +241,7 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
     resolution = test.resolution(alpha / family)
     if not harm.any() and test.withheld_claims is not None:
         return _undecidable(harm, tolerance, alpha, test.withheld_claims.reason, resolution)
-    if not harm.any() and test.sees_all:
+    if not harm.any() and test.identical_is_unchanged:
         return _identical(test, kind, alpha, resolution)
     low, high = test.shift.limits(nominal_alpha(alpha, looks))
     change = Change(
@@ -263,15 +261,16 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
     if test.withheld_claims is not None:
         change = test.withheld_claims.of(change)
     if (collapse := test.collapsed(alpha)) is not None:
-        return replace(change, reason=say_collapse(collapse, better))
+        return replace(change, reason=_collapse_reason(collapse, better))
     if change.outcome is Outcome.INCONCLUSIVE:
-        return replace(change, reason=test.why_undecided(alpha))
+        return replace(change, reason=test.undecided_reason(alpha))
     return change
 
 
 def _undecidable(
     harm: _Array, tolerance: float, alpha: float, reason: str, resolution: float = math.inf
 ) -> Change:
+    """Return a change without an interval, with the reason."""
     return Change(
         estimate=float(harm.mean()) if harm.size else 0.0,
         low=-math.inf,
@@ -288,11 +287,12 @@ def _undecidable(
 
 
 def _identical(test: GuardedMean, kind: Kind, alpha: float, resolution: float) -> Change:
-    """Say UNCHANGED of scores that are the same on every sample, at any tolerance.
+    """Return UNCHANGED for scores that are identical on every sample, at any tolerance.
 
-    That is what unchanged, repeatable code gives. Binary scores and grades are coarse: a real
-    change may flip none of them, so the reason tells how often it could flip those of other
-    samples. Before the last look it tells how many of the rest could differ.
+    Unchanged, repeatable code gives identical scores. Binary scores and grades are coarse: a real
+    change may flip none of them, so the reason gives an upper limit for the share of other samples
+    that it could flip. Before the last look it gives the share of the samples to come that could
+    differ.
     """
     return Change(
         estimate=0.0,
@@ -305,26 +305,26 @@ def _identical(test: GuardedMean, kind: Kind, alpha: float, resolution: float) -
         p_better=1.0,
         resolution=resolution,
         pairs=test.pairs,
-        reason=say_identical(test.shift, kind, alpha, test.pairs, early=test.early),
+        reason=_identical_reason(test.shift, kind, alpha, test.pairs, early=test.early),
     )
 
 
 def _worst(ids: Sequence[str], harm: _Array) -> tuple[str, ...]:
-    """Return the ids of the samples that lost most, ties in the order of their names."""
+    """Return the ids of the 5 samples that lost most, ties in the order of their ids."""
     least = np.partition(harm, -_WORST)[-_WORST] if harm.size > _WORST else -math.inf
     candidates = np.flatnonzero((harm > 0) & (harm >= least)).tolist()
     worst = sorted(candidates, key=lambda place: (-harm[place], ids[place]))
     return tuple(ids[place] for place in worst[:_WORST])
 
 
-def say_collapse(guard: Collapse, better: Better) -> str:
-    """Say how many samples collapsed."""
+def _collapse_reason(guard: Collapse, better: Better) -> str:
+    """Return how many samples collapsed, and by how much."""
     verb = "rose" if better is Better.LOWER else "fell"
     return f"{guard.fell} of {guard.n} samples {verb} by more than {guard.drop:.3g}"
 
 
-def say_identical(shift: Shift, kind: Kind, alpha: float, pairs: int, *, early: bool) -> str:
-    """Say that nothing changed, and what could be otherwise in samples that were not seen."""
+def _identical_reason(shift: Shift, kind: Kind, alpha: float, pairs: int, *, early: bool) -> str:
+    """Return that no score changed, with a limit for the samples that were not scored."""
     if kind is Kind.SET:
         return "every block of samples gives the same as before"
     reason = "every score is the same as before"
@@ -337,8 +337,8 @@ def say_identical(shift: Shift, kind: Kind, alpha: float, pairs: int, *, early: 
     return reason
 
 
-def say_undecided(shift: Shift, tolerance: float, alpha: float, pairs: int) -> str | None:
-    """Say what would settle an undecided change, where more samples would."""
+def _more_samples_reason(shift: Shift, tolerance: float, alpha: float, pairs: int) -> str | None:
+    """Return how many samples would decide an undecided change; None where no more are needed."""
     if tolerance == 0:
         return "scores that differ cannot be shown to be unchanged with a tolerance of 0"
     needed = shift.pairs_needed(tolerance, alpha)

@@ -1,6 +1,7 @@
-"""Where the cases of a baseline stand, from what it holds alone: levels, and duels on fronts.
+"""Stored baselines without a session: accepted levels, claims about fronts, level histories.
 
-A metric over the commits of its baseline: levels, and the changes between them.
+`recorded_standings` places the cases of one baseline on their fronts. `courses_of` follows each
+metric over the commits of its baseline.
 """
 
 import math
@@ -8,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_pareto.compare.dominance import axis_at_rest, claim_pairs
-from pytest_pareto.compare.levels import level_for_people
+from pytest_pareto.compare.dominance import accepted_axis, claim_pairs
+from pytest_pareto.compare.levels import reported_level
 from pytest_pareto.compare.matching import remembered_metric
 from pytest_pareto.compare.points import Axis, Point
 from pytest_pareto.model.baseline import (
@@ -32,7 +33,10 @@ from pytest_pareto.stats.variance import case_spread
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The cases of one front, each metric at its accepted level, and the duels between them."""
+    """The cases of one front at their accepted levels, and the claims about their pairs.
+
+    ``held`` describes the recorded level of each metric, by (case id, metric name).
+    """
 
     members: tuple[CaseComparison, ...]
     duels: FrontClaims
@@ -40,7 +44,7 @@ class Standing:
 
 
 def newest_environment(baseline: Baseline) -> Environment | None:
-    """Return where most of what depends on a machine was measured last, or None."""
+    """Return the environment of most of the newest machine-dependent levels, or None."""
     names = Counter(
         past.newest.env
         for case in baseline.cases.values()
@@ -51,10 +55,10 @@ def newest_environment(baseline: Baseline) -> Environment | None:
 
 
 def recorded_standings(baseline: Baseline) -> dict[str, Standing]:
-    """Place the cases of every front by their baseline, as rivals that no session measured are.
+    """Place the cases of every front at their accepted levels, as unmeasured rivals are placed.
 
-    Metrics have the tolerances of their own: those that tests ask for are not recorded. What
-    was measured on another machine than most is not comparable here.
+    Metrics have their default tolerances, because a baseline stores no tolerance of a test. Levels
+    of another machine than the `newest_environment` are not comparable here.
     """
     fronts: dict[str, list[CaseHistory]] = {}
     for case in baseline.cases.values():
@@ -64,8 +68,8 @@ def recorded_standings(baseline: Baseline) -> dict[str, Standing]:
 
 
 def accepted_level(past: MetricHistory, metric: Metric) -> float:
-    """Return the level accepted now as reports show it, over the runs of its sessions."""
-    return level_for_people([x for s in past.level_sessions for x in s.runs], metric)
+    """Return the accepted level as reports show it, over the runs of its sessions."""
+    return reported_level([x for s in past.level_sessions for x in s.runs], metric)
 
 
 def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | None) -> Standing:
@@ -73,7 +77,7 @@ def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | N
     held: dict[tuple[str, str], RecordedLevel] = {}
     for case in cases:
         placed = [
-            _placed(n, case.metrics[n], baseline, now) for n in sorted(case.metrics, key=in_turn)
+            _place(n, case.metrics[n], baseline, now) for n in sorted(case.metrics, key=in_turn)
         ]
         results = tuple(result for result, _ in placed)
         nodeid = case.case_id.partition("#")[0]
@@ -83,20 +87,21 @@ def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | N
             points.append(Point(case.case_id, axes))
         for result in results:
             name = result.metric.name
-            held[case.case_id, name] = _held(case.metrics[name], result.metric)
+            held[case.case_id, name] = _recorded_level(case.metrics[name], result.metric)
     ids = frozenset(point.case_id for point in points)
     return Standing(tuple(members), FrontClaims(new=ids, now=claim_pairs(points, points)), held)
 
 
-def _placed(
+def _place(
     name: str, past: MetricHistory, baseline: Baseline, now: Environment | None
 ) -> tuple[MetricResult, Axis | None]:
+    """Return the result and the axis of one metric; the axis is None where it has no place."""
     metric = remembered_metric(name, past)
     level = accepted_level(past, metric)
     state, axis, reason = Outcome.NEW, None, None
     try:
         here = now or baseline.environments[past.newest.env]
-        axis = axis_at_rest(past, metric, baseline, here)
+        axis = accepted_axis(past, metric, baseline, here)
     except ParetoError as error:
         state, reason = Outcome.BROKEN, f"in the baseline, {error}"
     else:
@@ -108,7 +113,8 @@ def _placed(
     return MetricResult(metric, candidate=level, state=state, reason=reason), axis
 
 
-def _held(past: MetricHistory, metric: Metric) -> RecordedLevel:
+def _recorded_level(past: MetricHistory, metric: Metric) -> RecordedLevel:
+    """Return the spread and the numbers of runs and sessions behind the accepted level."""
     level = past.level_sessions
     runs = [x for session in level for x in session.runs]
     return RecordedLevel(
@@ -120,6 +126,7 @@ def _held(past: MetricHistory, metric: Metric) -> RecordedLevel:
 
 
 def _spread_between_runs(past: MetricHistory, metric: Metric) -> float | None:
+    """Return the standard deviation between runs, a fraction if relative; None if unknown."""
     if metric.kind is Kind.EXACT or all(all_same(s.runs) for s in past.sessions):
         alone = all(len(session.runs) == 1 for session in past.sessions)
         return None if alone and metric.kind is not Kind.EXACT else 0.0
@@ -129,16 +136,17 @@ def _spread_between_runs(past: MetricHistory, metric: Metric) -> float | None:
     return to_fraction(sd, relative=relative) if known.df else None
 
 
-Past = tuple[int, Revision, MetricHistory | None, Baseline]
+_Entry = tuple[int, Revision, MetricHistory | None, Baseline]
+"""One change of a metric's history: the index of its commit, the commit, and the baseline there."""
 
 
 def courses_of(
     read: Sequence[tuple[int, Revision, Baseline]], *, diagnostics: bool = False
 ) -> tuple[LevelHistory, ...]:
-    """Return the course of every metric of every case through baselines, oldest first.
+    """Return the level history of every metric of every case, from baselines oldest first.
 
-    Each baseline comes with the place of its commit among all. Metrics that did not gate when
-    they were recorded last are left out unless ``diagnostics``.
+    Each baseline comes with the index of its commit among all, and the commit. Metrics that did not
+    gate when last recorded are omitted unless ``diagnostics``.
     """
     fronts: dict[tuple[str, str], str] = {}
     for _, _, baseline in read:
@@ -152,20 +160,21 @@ def courses_of(
 def _course(
     case_id: str, name: str, front: str, read: Sequence[tuple[int, Revision, Baseline]]
 ) -> LevelHistory:
-    pasts: list[Past] = []
+    entries: list[_Entry] = []
     for at, revision, baseline in read:
         case = baseline.cases.get(case_id)
         past = None if case is None else case.metrics.get(name)
-        if past != (pasts[-1][2] if pasts else None):
-            pasts.append((at, revision, past, baseline))
-    newest = next(past for _, _, past, _ in reversed(pasts) if past is not None)
+        if past != (entries[-1][2] if entries else None):
+            entries.append((at, revision, past, baseline))
+    newest = next(past for _, _, past, _ in reversed(entries) if past is not None)
     metric = remembered_metric(name, newest)
-    return LevelHistory(case_id, front, metric, tuple(_moments(pasts, metric)))
+    return LevelHistory(case_id, front, metric, tuple(_level_entries(entries, metric)))
 
 
-def _moments(pasts: Iterable[Past], metric: Metric) -> Iterator[LevelEntry]:
-    first = before = held = None
-    for at, revision, past, baseline in pasts:
+def _level_entries(entries: Iterable[_Entry], metric: Metric) -> Iterator[LevelEntry]:
+    """Yield each recorded level, with its change from the entry before and from the first."""
+    first = before = previous = None
+    for at, revision, past, baseline in entries:
         if past is None:
             yield LevelEntry(at, revision, None, notes=("it is not in the baseline any more",))
             continue
@@ -180,29 +189,28 @@ def _moments(pasts: Iterable[Past], metric: Metric) -> Iterator[LevelEntry]:
             level,
             None if before is None else _change(before, level, metric),
             None if first is None else _change(first, level, metric),
-            accepted=held is not None and past.newest.epoch != held[0].newest.epoch,
-            notes=() if held is None else tuple(_elsewhere(*held, past, baseline)),
+            accepted=previous is not None and past.newest.epoch != previous[0].newest.epoch,
+            notes=() if previous is None else tuple(_notes(*previous, past, baseline)),
         )
         first = level if first is None else first
-        before, held = level, (past, baseline)
+        before, previous = level, (past, baseline)
 
 
 def _change(then: float, now: float, metric: Metric) -> float | None:
+    """Return the change of a level, a fraction if relative; None where ``then`` has no ratio."""
     if not metric.relative:
         return now - then
     return now / then - 1 if then > 0 else None
 
 
-def _elsewhere(
-    then: MetricHistory, old: Baseline, now: MetricHistory, new: Baseline
-) -> Iterator[str]:
-    """Say what else was another when this was measured: the machine, and versions."""
+def _notes(then: MetricHistory, old: Baseline, now: MetricHistory, new: Baseline) -> Iterator[str]:
+    """Yield notes of what else changed between two entries: the machine, and software versions."""
     before, after = old.environments[then.newest.env], new.environments[now.newest.env]
-    facts, others = after.scope_facts(now.scope), before.scope_facts(now.scope)
-    other = [name for name, fact in facts.items() if others.get(name) != fact]
-    if other:
-        yield f"measured on another machine: other {', '.join(other)}"
+    facts, old_facts = after.scope_facts(now.scope), before.scope_facts(now.scope)
+    differing = [name for name, fact in facts.items() if old_facts.get(name) != fact]
+    if differing:
+        yield f"measured on another machine: other {', '.join(differing)}"
     versions = sorted(before.software.keys() & after.software.keys())
-    moved = [n for n in versions if before.software[n] != after.software[n]]
-    if moved:
-        yield ", ".join(f"{n} {before.software[n]} → {after.software[n]}" for n in moved)
+    changed = [n for n in versions if before.software[n] != after.software[n]]
+    if changed:
+        yield ", ".join(f"{n} {before.software[n]} → {after.software[n]}" for n in changed)

@@ -1,1 +1,1 @@
-"""Judging: changes in, verdicts out. Pure."""
+"""Judgement: changes in, verdicts out. Pure functions, no I/O."""

@@ -1,4 +1,7 @@
-"""The verdict of one case, from the outcomes of its metrics; which trade-offs are let through."""
+"""The verdict of one case from the outcomes of its metrics, and the policy for trade-offs.
+
+`judge_case` returns the verdict. `judge_trade` decides whether a trade-off passes.
+"""
 
 from collections.abc import Iterator
 
@@ -10,43 +13,44 @@ from pytest_pareto.model.verdict import CaseComparison, Place, Verdict
 _HARMLESS = {Outcome.BETTER, Outcome.UNCHANGED, Outcome.NOT_WORSE}
 
 
-def names_of(comparison: CaseComparison, outcome: Outcome) -> str:
-    """Name the metrics with this outcome, among those that can decide."""
+def metric_names(comparison: CaseComparison, outcome: Outcome) -> str:
+    """Return the names of the gated metrics with this outcome, separated by commas."""
     return ", ".join(result.metric.name for result in comparison.results(outcome))
 
 
-def past_limits(comparison: CaseComparison, did: str) -> str:
-    """Say of its worse metrics that they ``did`` so beyond what is allowed."""
+def beyond_limits_text(comparison: CaseComparison, verb: str) -> str:
+    """Return the sentence that the worse metrics exceed their limits: "latency got worse ..."."""
     several = len(comparison.results(Outcome.WORSE)) > 1
     limit = "their limits" if several else "its limit"
-    return f"{names_of(comparison, Outcome.WORSE)} {did} beyond {limit}"
+    return f"{metric_names(comparison, Outcome.WORSE)} {verb} beyond {limit}"
 
 
 def judge_case(comparison: CaseComparison) -> Verdict:
-    """Say what happened to one case.
+    """Return the verdict of one case.
 
-    What is worse is never hidden behind what is missing, and only metrics that gate have
-    a say: a better diagnostic does not make a trade.
+    A missing metric never hides a worse one. Only gated metrics count: a better diagnostic does not
+    make a trade-off.
     """
     results = comparison.gated
     states = {result.outcome for result in results}
     changes = [result.change for result in results if result.change is not None]
-    unmeasured = _unmeasured(comparison)
+    unmeasured = _unmeasured_verdict(comparison)
     if unmeasured is not None:
         return unmeasured
     if Outcome.BROKEN in states:
         return Verdict.BROKEN
     if Outcome.WORSE in states:
-        return _harmed(changes, complete=len(changes) == len(results))
+        return _worse_verdict(changes, complete=len(changes) == len(results))
     if Outcome.MISSING in states or not changes:
-        return _uncompared(states)
-    return _unharmed({change.outcome for change in changes})
+        return _uncompared_verdict(states)
+    return _harmless_verdict({change.outcome for change in changes})
 
 
-def _harmed(changes: list[Change], *, complete: bool) -> Verdict:
-    if _rescued(changes):
+def _worse_verdict(changes: list[Change], *, complete: bool) -> Verdict:
+    """Return TRADE_OFF, DOMINATED or WORSE; ``complete`` if every gated metric has a change."""
+    if _has_better_metric(changes):
         return Verdict.TRADE_OFF
-    # A metric that could still be better leaves the domination unproven, not the harm.
+    # A metric that could still be better leaves the domination unproven, but not the harm.
     nothing_better = all(
         change.outcome is Outcome.WORSE or change.low >= change.improvement_edge
         for change in changes
@@ -54,8 +58,8 @@ def _harmed(changes: list[Change], *, complete: bool) -> Verdict:
     return Verdict.DOMINATED if complete and nothing_better else Verdict.WORSE
 
 
-def _rescued(changes: list[Change]) -> bool:
-    """Whether something is better, corrected for having looked at every metric of the case."""
+def _has_better_metric(changes: list[Change]) -> bool:
+    """Return whether a metric is better, after Holm's correction over the metrics of the case."""
     others = [change for change in changes if change.outcome is not Outcome.WORSE]
     adjusted = holm([change.p_better for change in others])
     return any(
@@ -64,7 +68,8 @@ def _rescued(changes: list[Change]) -> bool:
     )
 
 
-def _unmeasured(comparison: CaseComparison) -> Verdict | None:
+def _unmeasured_verdict(comparison: CaseComparison) -> Verdict | None:
+    """Return the verdict of a case that was not measured as it should be, or None."""
     if comparison.missing is not None:
         return Verdict.MISSING
     if comparison.skipped is not None:
@@ -72,7 +77,8 @@ def _unmeasured(comparison: CaseComparison) -> Verdict | None:
     return Verdict.BROKEN if comparison.broken is not None else None
 
 
-def _uncompared(states: set[Outcome]) -> Verdict:
+def _uncompared_verdict(states: set[Outcome]) -> Verdict:
+    """Return the verdict of a case that lacks a metric, or of which nothing was compared."""
     if Outcome.MISSING in states:
         return Verdict.MISSING
     if Outcome.NOT_COMPARABLE in states:
@@ -80,7 +86,8 @@ def _uncompared(states: set[Outcome]) -> Verdict:
     return Verdict.NEW if Outcome.NEW in states else Verdict.INCONCLUSIVE
 
 
-def _unharmed(outcomes: set[Outcome]) -> Verdict:
+def _harmless_verdict(outcomes: set[Outcome]) -> Verdict:
+    """Return the verdict of a case of which nothing is worse."""
     if not outcomes <= _HARMLESS:
         return Verdict.INCONCLUSIVE
     if Outcome.BETTER in outcomes:
@@ -89,19 +96,20 @@ def _unharmed(outcomes: set[Outcome]) -> Verdict:
 
 
 def judge_trade(case: CaseComparison, place: Place, policy: Policy) -> tuple[bool, str]:
-    """Return whether the trade that a case made is let through, and the words for it."""
-    worse, better = names_of(case, Outcome.WORSE), names_of(case, Outcome.BETTER)
-    what = f"{worse} traded for {better}"
+    """Return whether the policy lets a trade-off pass, and the text that describes it."""
+    worse, better = metric_names(case, Outcome.WORSE), metric_names(case, Outcome.BETTER)
+    trade = f"{worse} traded for {better}"
     objections = list(_objections(case, place))
     if policy.trade_offs is TradeOffs.FAIL:
-        return False, f"{what}; trade-offs fail by policy"
+        return False, f"{trade}; trade-offs fail by policy"
     if policy.trade_offs is TradeOffs.BOUNDED and objections:
-        return False, f"{what}, but {' and '.join(objections)}"
-    return True, what if objections else f"{what}, within its bound"
+        return False, f"{trade}, but {' and '.join(objections)}"
+    return True, trade if objections else f"{trade}, within its bound"
 
 
 def _objections(case: CaseComparison, place: Place) -> Iterator[str]:
-    # The burden of proof lies on the exception: a trade must be shown to stay in bounds.
+    """Yield the reasons for which a trade-off is not shown to stay within its bounds."""
+    # A trade-off is an exception to the rule, so it has the burden of proof.
     beyond = [
         result.metric.name
         for result in case.gated

@@ -1,4 +1,8 @@
-"""Common mode: many cases moving together are one event, not many."""
+"""Common mode: a change that many cases share by the same ratio counts as one event.
+
+`find_common_modes` detects such changes. `share_out` assigns the cases to them, so that a build
+reports one reason instead of one per case.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,15 +14,15 @@ from pytest_pareto.model.metric import Kind, Scope
 from pytest_pareto.model.verdict import CaseComparison, CommonMode, Verdict
 
 FEWEST = 5
-"""Fewer cases moving together are told one by one."""
+"""The smallest number of cases that make a common mode; fewer are reported one by one."""
 
 
 def find_common_modes(comparisons: Sequence[CaseComparison]) -> tuple[CommonMode, ...]:
-    """Find the metrics whose cases moved together by about the same ratio.
+    """Return the metrics whose cases changed together by about the same ratio.
 
-    Only noisy metrics that depend on the machine can share its mood. A movement is common
-    when at least half of the cases that were compared share it: where most stood still,
-    the machine is cleared, and each regression stands for itself.
+    Only noisy metrics that depend on the machine can share a change of the host. A change is common
+    when at least half of the compared cases share it. Where most cases did not change, the machine
+    is not the cause, and each regression is reported for itself.
     """
     names = {
         r.metric.name: r.metric.name
@@ -31,10 +35,11 @@ def find_common_modes(comparisons: Sequence[CaseComparison]) -> tuple[CommonMode
 
 
 def _common_mode(name: str, comparisons: Sequence[CaseComparison]) -> CommonMode | None:
+    """Return the common mode of one metric, or None."""
     changes: dict[str, Change] = {}
     for comparison in comparisons:
         result = comparison.metric(name)
-        # A side that could decide nothing has an unbounded interval: it cannot testify.
+        # A side that could decide nothing has an unbounded interval, which is no evidence.
         if result and result.change and result.metric.gates and math.isfinite(result.change.high):
             changes[comparison.case_id] = result.change
     if len(changes) < FEWEST:
@@ -52,6 +57,7 @@ def _common_mode(name: str, comparisons: Sequence[CaseComparison]) -> CommonMode
 
 
 def _moved_with(change: Change, centre: float) -> bool:
+    """Return whether a change is significant, and close to the ``centre``, a log ratio."""
     estimate = math.log1p(change.estimate)
     low, high = math.log1p(max(change.low, -1 + 1e-12)), math.log1p(change.high)
     moved = low > 0 if centre > 0 else high < 0
@@ -67,9 +73,10 @@ def share_out(
     comparisons: Sequence[CaseComparison],
     verdicts: Mapping[str, Verdict],
 ) -> dict[str, tuple[CommonMode, Shared]]:
-    """Give every case that moved only with the others its part; the worst of them speaks.
+    """Return the common mode and the part in it of every case that is worse in that metric only.
 
-    Cases that are worse in something else too stand for themselves.
+    The worst gated case reports the common mode for all. Cases that are worse in another metric too
+    are not included.
     """
     parts: dict[str, tuple[CommonMode, Shared]] = {}
     for mode in modes:
@@ -78,20 +85,21 @@ def share_out(
             for c in comparisons
             if c.case_id in mode.case_ids and verdicts[c.case_id] in _HARMED and _only(c, mode)
         ]
-        speaker = max(
+        reporting = max(
             (c for c in members if c.gate), key=lambda c: _estimate(c, mode), default=None
         )
         text = f"{mode.metric} moved together in {len(mode.case_ids)} of {mode.total} cases: "
-        text += _OF_THE_CODE if mode.of_the_code else _UNSETTLED
-        parts |= {c.case_id: (mode, Shared(text, speaks=c is speaker)) for c in members}
+        text += _OF_THE_CODE if mode.of_the_code else _UNDECIDED
+        parts |= {c.case_id: (mode, Shared(text, reports=c is reporting)) for c in members}
     return parts
 
 
 _OF_THE_CODE = "it is the code, which was measured in turn with the old"
-_UNSETTLED = "this session alone cannot tell a change of the code from one of the machine"
+_UNDECIDED = "this session alone cannot tell a change of the code from one of the machine"
 
 
 def _only(comparison: CaseComparison, mode: CommonMode) -> bool:
+    """Return whether the metric of the common mode is the only worse one of a case."""
     worse = {r.metric.name for r in comparison.gated if r.outcome is Outcome.WORSE}
     return worse == {mode.metric}
 

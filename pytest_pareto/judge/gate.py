@@ -1,14 +1,15 @@
-"""What fails the build, what only deserves a word, and why.
+"""The gate: which verdicts fail the build under the policy, and which only give a notice.
 
-What looks worse, and is measured again before anybody is told that it is.
+`rule` applies the policy to one judged case. `flagged` selects the metrics of a first judgement
+that confirming runs measure again before they are reported as worse.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from pytest_pareto.judge.case import judge_trade, names_of, past_limits
-from pytest_pareto.judge.drift import Creep, against_anchor
+from pytest_pareto.judge.case import beyond_limits_text, judge_trade, metric_names
+from pytest_pareto.judge.drift import Drift, against_anchor
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import ITEMS, STREAMED
 from pytest_pareto.model.policy import SCREEN_ALPHA, Missing, Policy
@@ -24,7 +25,7 @@ from pytest_pareto.model.verdict import (
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The reasons for which a case fails, and what is said of it besides."""
+    """The reasons for which a case fails, and the notices about it that do not fail the build."""
 
     fails: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
@@ -32,10 +33,10 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A case's part in a movement that many cases share; one of them speaks for all."""
+    """A case's part in a common mode; one case ``reports`` the ``text`` for all of them."""
 
     text: str
-    speaks: bool
+    reports: bool
 
 
 def rule(
@@ -44,34 +45,35 @@ def rule(
     place: Place,
     policy: Policy,
     shared: Shared | None = None,
-    creep: Creep | None = None,
+    drift: Drift | None = None,
 ) -> Ruling:
     """Apply the policy to one judged case.
 
-    Whatever the policy, a case marked ``gate=False`` is told and does not fail, and what
-    this session's update accepts into the baseline is told as accepted. No update accepts
+    Under any policy, a case marked ``gate=False`` gives notices and does not fail, and changes that
+    this session's update accepts into the baseline are notices of acceptance. No update accepts
     anything into the anchor.
     """
     rulings = chain(
         _shared_rules(shared, policy)
         if shared is not None
         else chain(_verdict_rules(comparison, verdict, place, policy), _place_rules(place, policy)),
-        _creep_rules(creep),
+        _drift_rules(drift),
         _metric_rules(comparison, policy),
         _budget_rules(comparison, policy),
     )
-    said = [(fatal and comparison.gate, fatal, text) for fatal, text in rulings]
+    texts = [(fatal and comparison.gate, fatal, text) for fatal, text in rulings]
     return Ruling(
-        tuple(text for fails, _, text in said if fails),
-        tuple(f"not gated: {text}" if fatal else text for fails, fatal, text in said if not fails),
+        tuple(text for fails, _, text in texts if fails),
+        tuple(f"not gated: {text}" if fatal else text for fails, fatal, text in texts if not fails),
     )
 
 
 _Rules = Iterator[tuple[bool, str]]
+"""Whether each rule fails the build of a gated case, and its text."""
 
 
 def _shared_rules(shared: Shared, policy: Policy) -> _Rules:
-    if shared.speaks:
+    if shared.reports:
         yield _accepted(policy, shared.text)
 
 
@@ -81,7 +83,7 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
             if case.broken is not None:
                 yield True, case.broken
         case Verdict.DOMINATED | Verdict.WORSE:
-            yield _accepted(policy, past_limits(case, "got worse"))
+            yield _accepted(policy, beyond_limits_text(case, "got worse"))
         case Verdict.TRADE_OFF:
             let_through, text = judge_trade(case, place, policy)
             yield (False, text) if let_through else _accepted(policy, text)
@@ -92,12 +94,12 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
         case Verdict.MISSING:
             yield from _undecided_rules(case, policy)
         case Verdict.SKIPPED if case.skipped is not None:
-            # Skipping is said aloud in the test; who wants it to fail can say so too.
+            # A skip is explicit in the test; an option makes it a failure.
             yield policy.missing is Missing.FAIL, case.skipped
 
 
 def _undecided_rules(case: CaseComparison, policy: Policy) -> _Rules:
-    """An undecided case deserves a word of its own where it fails or is suspected of harm."""
+    """Yield a rule for an undecided case, where it fails or a metric is suspected to be worse."""
     undecided = case.results(Outcome.INCONCLUSIVE)
     suspected = [r.metric.name for r in undecided if r.change is not None and r.change.suspected]
     if not case.gated:
@@ -105,10 +107,11 @@ def _undecided_rules(case: CaseComparison, policy: Policy) -> _Rules:
     elif suspected:
         yield policy.fail_inconclusive, f"{', '.join(suspected)} suspected of being worse"
     elif undecided and policy.fail_inconclusive:
-        yield True, f"{names_of(case, Outcome.INCONCLUSIVE)} undecided"
+        yield True, f"{metric_names(case, Outcome.INCONCLUSIVE)} undecided"
 
 
 def _accepted(policy: Policy, text: str) -> tuple[bool, str]:
+    """Return the rule for a change that fails, unless this session's update accepts it."""
     if policy.accepts_changes:
         return False, f"accepted: {text}"
     return True, text
@@ -122,24 +125,24 @@ def _place_rules(place: Place, policy: Policy) -> _Rules:
         yield False, f"overtaken: {rivals} got better"
 
 
-def _creep_rules(creep: Creep | None) -> _Rules:
-    if creep is not None:
-        yield not creep.let_through, creep.text
+def _drift_rules(drift: Drift | None) -> _Rules:
+    if drift is not None:
+        yield not drift.let_through, drift.text
 
 
-def _notices_of_diagnostics(case: CaseComparison) -> _Rules:
+def _diagnostic_notices(case: CaseComparison) -> _Rules:
     for result in case.metrics:
         if not result.metric.gates and result.outcome is Outcome.BROKEN:
             yield False, f"{result.metric.name}, a diagnostic, broke: {result.reason}"
-    streamed = other_items(case)
-    if streamed is not None:
-        yield False, streamed
+    notice = item_count_notice(case)
+    if notice is not None:
+        yield False, notice
 
 
 def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
     if case.broken is not None:
         return
-    yield from _notices_of_diagnostics(case)
+    yield from _diagnostic_notices(case)
     for result in case.gated:
         name, reason = result.metric.name, result.reason or ""
         match result.outcome:
@@ -152,7 +155,7 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
             case Outcome.NEW | Outcome.NOT_COMPARABLE if not policy.accepts_new:
                 yield policy.unrecorded_fails, f"{name} has nothing to be compared with: {reason}"
             case Outcome.BROKEN:
-                # Only what was measured well can be written, and so accepted.
+                # Only a metric with a number can be written to the baseline, and so accepted.
                 writable = policy.accepts_all and result.candidate is not None
                 yield not writable, f"{name} cannot be judged: {reason}"
 
@@ -166,11 +169,11 @@ def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
             yield fatal, budget.message
 
 
-def other_items(case: CaseComparison) -> str | None:
-    """Say how a stream's number of items is another than the baseline's, or no one number.
+def item_count_notice(case: CaseComparison) -> str | None:
+    """Return a notice that a stream's number of items changed, or is not constant; else None.
 
-    A stream that was cut short is quicker, and no better: its times alone would say that it is.
-    None for what is no stream, and where nothing of a stream could be measured.
+    A stream that was cut short is faster but not better, which its times alone would not show. None
+    also for a case that is no stream, and where nothing of a stream could be measured.
     """
     items = case.metric(ITEMS.name)
     if items is None or items.metric.unit != ITEMS.unit:
@@ -195,11 +198,12 @@ def _measured(result: MetricResult | None) -> bool:
 
 
 def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
-    """Name what looks worse to a session's own runs, as (case id, metric name).
+    """Return the metrics that confirming runs measure again, as (case id, metric name).
 
-    At α = 0.2, uncorrected, beside the baseline or the anchor. With them goes what is better in
-    the same case, since it could rescue it. Scores of samples are a function of their seeds, and
-    measuring them again says nothing new.
+    These are the metrics that a session's own runs find worse than the baseline or the anchor at
+    α = 0.2, uncorrected. They include metrics that are better in the same case, since these could
+    make it a trade-off. Scores of samples are a function of their seeds, so measuring them again
+    gives no new information.
     """
     cases = [case.comparison for case in judgement.cases if case.comparison.gate]
     return frozenset(
@@ -207,12 +211,12 @@ def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
         for case in cases
         if case.broken is None
         for side in (case, against_anchor(case))
-        for result in _to_confirm(side)
+        for result in _flagged_results(side)
     )
 
 
 def suspected_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
-    """Return the changes of what was `flagged`, those since the anchor among them."""
+    """Return the changes of `flagged` metrics, including those since the anchor."""
     cases = {case.case_id: case.comparison for case in judgement.cases}
     found = (
         side.metric(name)
@@ -225,9 +229,9 @@ def suspected_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) ->
 def confirming_level(
     judgement: Judgement, names: frozenset[tuple[str, str]], alpha: float
 ) -> float:
-    """Return the level at which each of these is judged, once both sides of it are measured anew.
+    """Return the level at which each named metric is tested after both sides are measured again.
 
-    Scores share ``alpha`` with them, since they are judged as well, and not measured again.
+    Scores share ``alpha`` with them, since they are tested as well, but not measured again.
     """
     tested = [
         name
@@ -242,19 +246,20 @@ def confirming_level(
 
 
 def only_exact(judgement: Judgement, names: Iterable[tuple[str, str]]) -> bool:
-    """Whether all of these are compared as they stand, so that one more look will do."""
+    """Return whether all named metrics are exact, so that one confirming run suffices."""
     return all(change.exact for change in suspected_changes(judgement, names))
 
 
-def _to_confirm(case: CaseComparison) -> Iterator[MetricResult]:
+def _flagged_results(case: CaseComparison) -> Iterator[MetricResult]:
+    """Yield the worse and the better metrics of a case, if it has a worse one; no scores."""
     results = [result for result in case.gated if result.change is not None]
-    if not any(_looks_worse(result) for result in results):
+    if not any(_is_flagged(result) for result in results):
         return
     for result in results:
         repeatable = not result.metric.kind.sampled
-        if repeatable and (_looks_worse(result) or result.outcome is Outcome.BETTER):
+        if repeatable and (_is_flagged(result) or result.outcome is Outcome.BETTER):
             yield result
 
 
-def _looks_worse(result: MetricResult) -> bool:
+def _is_flagged(result: MetricResult) -> bool:
     return result.change is not None and result.change.p_worse <= SCREEN_ALPHA

@@ -1,4 +1,4 @@
-"""Holm's correction of all tests that can convict: of the baseline, and of the anchor."""
+"""Holm's correction of the tests that can fail a build, against the baseline and the anchor."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,12 +11,12 @@ def correct_family(
     share: float,
     family: frozenset[tuple[str, str]] | None = None,
 ) -> tuple[CaseComparison, ...]:
-    """Correct what can convict for everything else that could: Holm over the ``family``.
+    """Correct the p-values of all changes of gated metrics by Holm's method.
 
-    All gated metrics, or those named by case id and metric name: then no other convicts.
-
-    Exact metrics stand outside: without noise there is nothing to be unlucky with.
-    ``share`` is the part of alpha that changes of metrics may spend.
+    ``family`` names the metrics that are corrected and can be WORSE, by (case id, metric name). The
+    p-values of all others are then 1. Without it, all gated metrics belong to the family. Exact
+    metrics do not belong to it, because without noise no result is due to chance. ``share`` is the
+    part of alpha for changes of metrics.
     """
     tested = [
         (comparison.case_id, result.metric.name, result.change.p_worse)
@@ -46,25 +46,26 @@ def correct_family(
 def correct_anchored(
     comparisons: Sequence[CaseComparison], share: float
 ) -> tuple[CaseComparison, ...]:
-    """Correct what was compared with the anchor in the same way, by a family of its own."""
-    beside = correct_family([replace(c, metrics=c.anchor) for c in comparisons], share)
+    """Correct the changes since the anchor in the same way, as a family of their own."""
+    drifts = correct_family([replace(c, metrics=c.anchor) for c in comparisons], share)
     return tuple(
         replace(c, anchor=corrected.metrics)
-        for c, corrected in zip(comparisons, beside, strict=True)
+        for c, corrected in zip(comparisons, drifts, strict=True)
     )
 
 
-def _corrected(result: MetricResult, p_convicting: float | None) -> MetricResult:
-    if result.change is None or p_convicting is None:
+def _corrected(result: MetricResult, p_corrected: float | None) -> MetricResult:
+    if result.change is None or p_corrected is None:
         return result
-    return replace(result, change=result.change.corrected(p_convicting))
+    return replace(result, change=result.change.corrected(p_corrected))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Adjust p-values so that rejecting all at most alpha errs once with probability alpha.
+    """Return p-values adjusted for the family-wise error rate, in the order given, at most 1.
 
-    Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6
-    (1979). Valid under any dependence. Returned in the order given, at most 1.
+    Rejecting all that are at most alpha rejects a true hypothesis with a probability of at most
+    alpha, under any dependence. Holm, "A simple sequentially rejective multiple test procedure",
+    Scand. J. Statist. 6 (1979).
     """
     count = len(p_values)
     adjusted = [0.0] * count

@@ -1,10 +1,14 @@
-"""The judgement of a whole session: complete the cases, correct, place, decide, rule."""
+"""The judgement of a whole session.
+
+`judge` completes the cases, corrects for multiplicity, places the cases on their fronts, judges
+each, and applies the policy.
+"""
 
 from dataclasses import replace
 
 from pytest_pareto.judge.case import judge_case
 from pytest_pareto.judge.common_mode import find_common_modes, share_out
-from pytest_pareto.judge.drift import find_creep, uncompared_with_anchor
+from pytest_pareto.judge.drift import find_drift, uncompared_with_anchor
 from pytest_pareto.judge.front import place_fronts
 from pytest_pareto.judge.gate import rule
 from pytest_pareto.judge.holm import correct_anchored, correct_family
@@ -14,14 +18,14 @@ from pytest_pareto.model.verdict import CaseVerdict, Judgement
 
 
 def judge(changes: Changes) -> Judgement:
-    """Judge every case once, and the session with them."""
+    """Return the verdict, position and ruling of every case, and the failures of the session."""
     record, shares, policy = changes.record, changes.shares, changes.record.policy
     found = complete(changes)
     failures, notices = empty_session(record, found)
     anchored = shares.anchor > 0
-    lack = None if changes.past.anchor is None else uncompared_with_anchor(changes, found)
-    if lack is not None:
-        notices = (*notices, lack)
+    notice = None if changes.past.anchor is None else uncompared_with_anchor(changes, found)
+    if notice is not None:
+        notices = (*notices, notice)
     comparisons = sorted(found, key=lambda c: (c.front, c.case_id))
     corrected = correct_family(comparisons, shares.changes, changes.tested)
     if anchored:
@@ -36,9 +40,11 @@ def judge(changes: Changes) -> Judgement:
     for case in corrected:
         verdict, place = verdicts[case.case_id], places[case.case_id]
         mode, part = shared.get(case.case_id, (None, None))
-        creep = find_creep(case, verdict, place, policy) if anchored else None
-        ruling = rule(case, verdict, place, policy, part, creep)
+        drift = find_drift(case, verdict, place, policy) if anchored else None
+        ruling = rule(case, verdict, place, policy, part, drift)
         common = mode.metric if mode is not None else None
-        crept = creep.metrics if creep is not None and not creep.let_through else ()
-        cases.append(CaseVerdict(case, verdict, place, ruling.fails, ruling.notices, common, crept))
+        worse_since = drift.metrics if drift is not None and not drift.let_through else ()
+        cases.append(
+            CaseVerdict(case, verdict, place, ruling.fails, ruling.notices, common, worse_since)
+        )
     return Judgement(tuple(cases), failures, notices, modes, shares)

@@ -92,9 +92,10 @@ _SKIPPED_NOW = (
 def empty_session(
     record: SessionRecord, comparisons: Sequence[CaseComparison]
 ) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
-    """Return the failures and the notices of a session, with one of them if it measured nothing.
+    """Return the failures and the notices of a session; one more if it measured nothing.
 
-    After other failures, or where the session was cut short, the emptiness explains itself.
+    None is added after other failures, or where the session was cut short, which explain why
+    nothing was measured.
     """
     nothing = _nothing_measured(comparisons, record.runs)
     if nothing is None or record.cut_short or record.failures:
@@ -105,27 +106,31 @@ def empty_session(
 
 
 def _nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]) -> str | None:
-    """Return that a session measured nothing at all, with the likely reason; None if it did."""
+    """Return the message that a session measured nothing, with the likely reason, or None."""
     judged = any(c.missing is None and c.skipped is None for c in comparisons)
     if judged or any(run.failed for run in runs):
         return None
     skipped = len({nodeid for run in runs for nodeid in run.skipped})
-    why = f"{skipped} tests were skipped" if skipped else "no test that ran measured anything"
+    reason = f"{skipped} tests were skipped" if skipped else "no test that ran measured anything"
     return (
-        f"nothing was measured: {why}. Give a test the `pareto` fixture and call "
+        f"nothing was measured: {reason}. Give a test the `pareto` fixture and call "
         "pareto.measure(fn, ...), or "
         f"leave {Option.PARETO} away; {Option.MISSING}=warn lets it pass"
     )
 
 
 def _test_of(case_id: str, nodeids: set[str]) -> str | None:
+    """Return the node id among ``nodeids`` of the test that measures a case, or None."""
     if case_id in nodeids:
         return case_id
     return next((n for n in nodeids if case_id.startswith(f"{n}#")), None)
 
 
 def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | None:
-    """Return in which of the runs, called ``what``, a test failed and why; None if it did not."""
+    """Return the message that a test failed, in which run and why; None if it did not fail.
+
+    ``what`` is the name of the runs in the message.
+    """
     for number, run in enumerate(runs, start=1):
         if nodeid in run.failed:
             only = len(runs) == 1 and what == "run"
@@ -135,6 +140,7 @@ def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | Non
 
 
 def _with_failure(case: CaseComparison, record: SessionRecord) -> CaseComparison:
+    """Return the case, broken where its test failed or did not measure it in every run."""
     broken = failure_of(case.nodeid, record.runs)
     measured = sum(case.case_id in run.cases for run in record.runs)
     if broken is None and measured < len(record.runs):
@@ -145,6 +151,7 @@ def _with_failure(case: CaseComparison, record: SessionRecord) -> CaseComparison
 
 
 def _not_confirmed(case: CaseComparison, record: SessionRecord) -> str | None:
+    """Return the message that a flagged case could not be measured again, or None."""
     flagged = record.flagged_of(case.case_id)
     failure = failure_of(case.nodeid, record.again, "confirming run")
     if failure is not None or not flagged:
@@ -159,10 +166,11 @@ def _not_confirmed(case: CaseComparison, record: SessionRecord) -> str | None:
 
 
 def _did_not(case: CaseComparison, runs: Sequence[Run]) -> str:
+    """Return what the test did instead of measuring its case."""
     skipped = any(case.nodeid in run.skipped for run in runs)
     return "skipped itself" if skipped else "did not measure it"
 
 
 def _is_lost(result: MetricResult | None) -> bool:
-    """Whether a metric that looked worse has nothing to be compared with any more."""
+    """Return whether a flagged metric has nothing left to compare with."""
     return result is None or result.outcome in (Outcome.NEW, Outcome.ABSENT)

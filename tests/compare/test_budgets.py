@@ -108,7 +108,7 @@ def test_without_a_spread_the_assumed_one_decides(world: "World", spread: Spread
     assert check_budget(bound, measured, spread, 0.05, session_spread=0.0).broken is True
 
 
-def test_the_mood_of_a_session_is_part_of_the_noise(world: "World") -> None:
+def test_the_session_spread_is_part_of_the_error(world: "World") -> None:
     measured, spread = Measured(world.metric("latency"), (1.03,) * 5), Spread(1e-6, 4.0)
     bound = parse_budget("latency", "<= 1 s")
     assert check_budget(bound, measured, spread, 0.05, session_spread=0.0).broken is True
@@ -204,7 +204,7 @@ def test_a_floor_and_a_ceiling_are_held_at_once(
     ("text", "told"),
     [(">= 0.49", "within the bound by no more"), (">= 0.51", "beyond the bound by no more")],
 )
-def test_noise_that_reaches_across_the_bound_is_told_from_either_side(
+def test_noise_that_reaches_across_the_bound_is_reported_from_either_side(
     world: "World", text: str, told: str
 ) -> None:
     result = checked(text, scored(world, [0.1, 0.9] * 20))

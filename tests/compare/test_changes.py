@@ -167,7 +167,7 @@ def test_the_session_spread_is_on_the_working_scale(world: "World") -> None:
     assert session_sd(world.metric("fid"), 0.1, [-3.0, 2.0]) == pytest.approx(0.3)
 
 
-def test_sessions_that_differ_leave_less_to_say(world: "World") -> None:
+def test_session_spread_lowers_the_resolution(world: "World") -> None:
     baseline = world.baseline(world.history(latency=FIVE))
     runs = world.runs(latency=scaled(FIVE, 1.1))
     (calm,) = world.match(baseline, runs).values()
@@ -260,17 +260,17 @@ def test_a_new_case_lends_the_scatter_of_its_runs(world: "World") -> None:
 
 
 def test_the_family_is_what_is_noisy_gated_and_comparable(world: "World") -> None:
-    told = world.where(replace(world.metric("device"), gates=False))
-    baseline = told.baseline(
-        told.history("a", latency=FIVE, device=FIVE, peak_memory=[1.0], fid=[2.0] * 3),
-        told.history("b", latency=FIVE, score=[0.1, 0.2]),
-        told.history("c", latency=FIVE),
+    configured = world.where(replace(world.metric("device"), gates=False))
+    baseline = configured.baseline(
+        configured.history("a", latency=FIVE, device=FIVE, peak_memory=[1.0], fid=[2.0] * 3),
+        configured.history("b", latency=FIVE, score=[0.1, 0.2]),
+        configured.history("c", latency=FIVE),
     )
-    cases = told.match(
+    cases = configured.match(
         baseline,
-        told.runs("a", latency=[1.0], device=[1.0], peak_memory=[1.0], fid=[2.0]),
-        told.runs("b", latency=[1.0], score=[[0.1, 0.2]], fid=[1.0]),
-        told.runs("c", latency=[1.0], gate=False),
+        configured.runs("a", latency=[1.0], device=[1.0], peak_memory=[1.0], fid=[2.0]),
+        configured.runs("b", latency=[1.0], score=[[0.1, 0.2]], fid=[1.0]),
+        configured.runs("c", latency=[1.0], gate=False),
     )
     assert [m.measured.metric.name for m in cases["a"].tested()] == ["latency"]
     assert [m.measured.metric.name for m in cases["b"].tested()] == ["latency", "score"]
@@ -335,7 +335,7 @@ def test_a_case_that_measured_nothing_is_broken(world: "World") -> None:
     assert comparison.broken is not None
     assert comparison.broken.startswith("nothing could be measured (latency: reading 0 is 0")
     assert "device: no GPU" in comparison.broken
-    assert "fid" not in comparison.broken  # that one is told by its own state
+    assert "fid" not in comparison.broken  # that one is reported by its own state
 
 
 def test_budgets_are_held_against_what_was_measured(world: "World") -> None:

@@ -37,25 +37,25 @@ def fronts(
 
 
 def front(*args: Any, **kwargs: Any) -> FrontClaims:
-    (duels,) = fronts(*args, **kwargs).values()
-    return duels
+    (claims,) = fronts(*args, **kwargs).values()
+    return claims
 
 
-def points(duels: FrontClaims) -> tuple[str, str]:
+def points(claims: FrontClaims) -> tuple[str, str]:
     """The old points and the new ones."""
-    return "".join(sorted(duels.old)), "".join(sorted(duels.new))
+    return "".join(sorted(claims.old)), "".join(sorted(claims.new))
 
 
 def claimed(p: float | None) -> bool | None:
     return None if p is None else p <= 0.01
 
 
-def dominated(duels: PairClaims, point: str, rival: str) -> bool | None:
-    return claimed(duels.dominated(point, rival))
+def dominated(claims: PairClaims, point: str, rival: str) -> bool | None:
+    return claimed(claims.dominated(point, rival))
 
 
-def ahead(duels: PairClaims, point: str, rival: str) -> bool | None:
-    return claimed(duels.ahead(point, rival))
+def ahead(claims: PairClaims, point: str, rival: str) -> bool | None:
+    return claimed(claims.ahead(point, rival))
 
 
 def past_pair(world: "World") -> list[CaseHistory]:
@@ -65,32 +65,32 @@ def past_pair(world: "World") -> list[CaseHistory]:
 # Then, across, now
 
 
-def test_points_duel_as_they_were_as_they_are_and_across(world: "World") -> None:
+def test_points_are_compared_before_now_and_across(world: "World") -> None:
     """a was ahead of b; then it fell behind, and b stayed."""
-    duels = front(
+    claims = front(
         world,
         past_pair(world),
         world.runs("a", device=five(3.0)),
         world.runs("b", device=five(2.0)),
     )
-    assert duels.old == duels.new == {"a", "b"}
-    assert (dominated(duels.then, "a", "b"), dominated(duels.then, "b", "a")) == (False, True)
-    assert (dominated(duels.now, "a", "b"), dominated(duels.now, "b", "a")) == (True, False)
+    assert claims.old == claims.new == {"a", "b"}
+    assert (dominated(claims.then, "a", "b"), dominated(claims.then, "b", "a")) == (False, True)
+    assert (dominated(claims.now, "a", "b"), dominated(claims.now, "b", "a")) == (True, False)
     # Across, the new point stands against the old rival.
-    assert (dominated(duels.across, "a", "b"), dominated(duels.across, "b", "a")) == (True, True)
-    assert (ahead(duels.then, "a", "b"), ahead(duels.now, "a", "b")) == (True, False)
-    assert (ahead(duels.across, "b", "a"), ahead(duels.now, "b", "a")) == (False, True)
+    assert (dominated(claims.across, "a", "b"), dominated(claims.across, "b", "a")) == (True, True)
+    assert (ahead(claims.then, "a", "b"), ahead(claims.now, "a", "b")) == (True, False)
+    assert (ahead(claims.across, "b", "a"), ahead(claims.now, "b", "a")) == (False, True)
 
 
 def test_across_the_rival_is_the_old_one(world: "World") -> None:
-    duels = front(
+    claims = front(
         world,
         past_pair(world),
         world.runs("a", device=five(1.0)),
         world.runs("b", device=five(0.5)),  # overtakes a: that is not a's doing
     )
-    assert dominated(duels.now, "a", "b") is True
-    assert dominated(duels.across, "a", "b") is False
+    assert dominated(claims.now, "a", "b") is True
+    assert dominated(claims.across, "a", "b") is False
 
 
 def test_every_front_is_its_own(world: "World") -> None:
@@ -101,7 +101,7 @@ def test_every_front_is_its_own(world: "World") -> None:
         world.runs("a", front="f-a", device=five(1.0)),
         world.runs("b", front="f-b", device=five(2.0)),
     )
-    assert {name: points(duels) for name, duels in found.items()} == {
+    assert {name: points(claims) for name, claims in found.items()} == {
         "f-a": ("a", "a"),
         "f-b": ("b", "b"),
     }
@@ -109,36 +109,36 @@ def test_every_front_is_its_own(world: "World") -> None:
 
 
 def test_a_new_case_has_no_old_point(world: "World") -> None:
-    duels = front(
+    claims = front(
         world,
         past_pair(world)[:1],
         world.runs("a", device=five(1.0)),
         world.runs("b", device=five(2.0)),
     )
-    assert points(duels) == ("a", "ab")
-    assert dominated(duels.across, "b", "a") is True
-    assert duels.across.dominated("a", "b") is None
+    assert points(claims) == ("a", "ab")
+    assert dominated(claims.across, "b", "a") is True
+    assert claims.across.dominated("a", "b") is None
 
 
 def test_without_old_points_only_the_present_is_known(world: "World") -> None:
     cases = world.runs("a", device=five(1.0)), world.runs("b", device=five(2.0))
-    duels = front(world, [], *cases)
-    assert duels.old == frozenset()
-    assert isinstance(duels.then, NoClaims)
-    assert isinstance(duels.across, NoClaims)
-    assert dominated(duels.now, "b", "a") is True
+    claims = front(world, [], *cases)
+    assert claims.old == frozenset()
+    assert isinstance(claims.then, NoClaims)
+    assert isinstance(claims.across, NoClaims)
+    assert dominated(claims.now, "b", "a") is True
 
 
 def test_what_cannot_be_compared_leaves_no_old_point(world: "World") -> None:
     past = world.past("latency", Session("elsewhere", 0, tuple(five(1.0))))
-    duels = front(
+    claims = front(
         world,
         [world.history("a", latency=past), world.history("b", latency=five(2.0))],
         world.runs("a", latency=five(1.0)),
         world.runs("b", latency=five(2.0)),
     )
-    assert points(duels) == ("b", "ab")
-    assert duels.then.dominated("b", "a") is None
+    assert points(claims) == ("b", "ab")
+    assert claims.then.dominated("b", "a") is None
 
 
 def test_nothing_is_claimed_of_a_point_with_an_axis_that_cannot_be_compared(
@@ -146,7 +146,7 @@ def test_nothing_is_claimed_of_a_point_with_an_axis_that_cannot_be_compared(
 ) -> None:
     """Dropping the axis instead would call a dominated by a rival that it beats there."""
     past = world.past("latency", Session("elsewhere", 0, tuple(five(1.0))))
-    duels = front(
+    claims = front(
         world,
         [
             world.history("a", device=five(2.0), latency=past),
@@ -155,51 +155,51 @@ def test_nothing_is_claimed_of_a_point_with_an_axis_that_cannot_be_compared(
         world.runs("a", device=five(2.0), latency=five(1.0)),
         world.runs("b", device=five(1.0), latency=five(2.0)),
     )
-    assert duels.then.dominated("a", "b") is None
-    assert dominated(duels.now, "a", "b") is False
+    assert claims.then.dominated("a", "b") is None
+    assert dominated(claims.now, "a", "b") is False
 
 
 def test_diagnostics_have_no_axis(world: "World") -> None:
-    told = world.where(replace(world.metric("fid"), gates=False))
-    duels = front(
-        told,
+    configured = world.where(replace(world.metric("fid"), gates=False))
+    claims = front(
+        configured,
         [
-            told.history("a", device=five(1.0), fid=[9.0] * 3),
-            told.history("b", device=five(2.0), fid=[1.0] * 3),
+            configured.history("a", device=five(1.0), fid=[9.0] * 3),
+            configured.history("b", device=five(2.0), fid=[1.0] * 3),
         ],
-        told.runs("a", device=five(1.0), fid=[9.0] * 5),
-        told.runs("b", device=five(2.0), fid=[1.0] * 5),
+        configured.runs("a", device=five(1.0), fid=[9.0] * 5),
+        configured.runs("b", device=five(2.0), fid=[1.0] * 5),
     )
-    for side in (duels.then, duels.across, duels.now):
+    for side in (claims.then, claims.across, claims.now):
         assert dominated(side, "b", "a") is True
 
 
 # Every kind of axis
 
 
-def test_scores_duel_by_sample(world: "World") -> None:
+def test_scores_are_compared_by_sample(world: "World") -> None:
     base = np.random.default_rng(4).uniform(0, 1, 80)
     good, bad = base.tolist(), (base - 0.1 + 1e-4 * base).tolist()
-    duels = front(
+    claims = front(
         world,
         [world.history("a", score=good), world.history("b", score=bad)],
         world.runs("a", score=[bad]),
         world.runs("b", score=[good]),
     )
-    assert dominated(duels.then, "b", "a") is True
-    assert dominated(duels.now, "a", "b") is True
-    assert dominated(duels.across, "a", "b") is False
-    assert dominated(duels.across, "b", "a") is False
+    assert dominated(claims.then, "b", "a") is True
+    assert dominated(claims.now, "a", "b") is True
+    assert dominated(claims.across, "a", "b") is False
+    assert dominated(claims.across, "b", "a") is False
 
 
 @pytest.mark.parametrize(
     ("name", "then"), [("peak_memory", [100.0]), ("fid", [100.0, 100.0, 100.0])]
 )
-def test_levels_that_repeat_duel_without_noise(
+def test_levels_that_repeat_are_compared_without_noise(
     world: "World", name: str, then: list[float]
 ) -> None:
     """One run on each side says it all; p is 0 or 1."""
-    duels = front(
+    claims = front(
         world,
         [
             world.history("a", **{name: then}),
@@ -208,7 +208,7 @@ def test_levels_that_repeat_duel_without_noise(
         world.runs("a", **{name: [100.0]}),
         world.runs("b", **{name: [200.0]}),
     )
-    for side in (duels.then, duels.across, duels.now):
+    for side in (claims.then, claims.across, claims.now):
         assert side.dominated("b", "a") == 0.0
         assert side.dominated("a", "b") == 1.0
 
@@ -222,19 +222,19 @@ def test_an_old_point_is_of_the_accepted_level(world: "World") -> None:
     moved = world.past(
         "device", Session("here", 0, tuple(five(9.0))), Session("here", 1, tuple(five(1.0)))
     )
-    duels = front(
+    claims = front(
         world,
         [world.history("a", device=moved), world.history("b", device=five(2.0))],
         world.runs("a", device=five(1.0)),
         world.runs("b", device=five(2.0)),
     )
-    assert dominated(duels.then, "b", "a") is True
+    assert dominated(claims.then, "b", "a") is True
 
 
-# Rivals at rest
+# Rivals that were not measured
 
 
-def resting(world: "World", *then: Any, **kwargs: Any) -> FrontClaims:
+def unmeasured(world: "World", *then: Any, **kwargs: Any) -> FrontClaims:
     """b stays at its old place while a is measured at a level of 1."""
     about = {"name": "device", "now": five(1.0)} | kwargs
     name, now = about["name"], about["now"]
@@ -247,78 +247,78 @@ def resting(world: "World", *then: Any, **kwargs: Any) -> FrontClaims:
     )
 
 
-def test_a_rival_that_was_not_measured_stands_where_it_stood(world: "World") -> None:
-    duels = resting(world, five(0.5))
-    assert points(duels) == ("ab", "a")
-    assert dominated(duels.then, "a", "b") is True
-    assert dominated(duels.across, "a", "b") is True
-    assert duels.now.dominated("a", "b") is None
+def test_a_rival_that_was_not_measured_keeps_its_level(world: "World") -> None:
+    claims = unmeasured(world, five(0.5))
+    assert points(claims) == ("ab", "a")
+    assert dominated(claims.then, "a", "b") is True
+    assert dominated(claims.across, "a", "b") is True
+    assert claims.now.dominated("a", "b") is None
 
 
-def test_a_rival_at_rest_has_the_tolerance_of_those_measured(world: "World") -> None:
+def test_an_unmeasured_rival_has_the_tolerance_of_the_measured_cases(world: "World") -> None:
     strict, generous = (
         world.where(replace(world.metric("device"), tolerance=tolerance))
         for tolerance in (0.01, 1.0)
     )
-    assert dominated(resting(strict, five(1.5)).then, "b", "a") is True
-    assert dominated(resting(generous, five(1.5)).then, "b", "a") is False
+    assert dominated(unmeasured(strict, five(1.5)).then, "b", "a") is True
+    assert dominated(unmeasured(generous, five(1.5)).then, "b", "a") is False
 
 
 def test_rivals_at_rest_may_be_exact_or_scored(world: "World") -> None:
-    duels = resting(world, [50.0], name="peak_memory", now=[100.0])
-    assert duels.across.dominated("a", "b") == 0.0
+    claims = unmeasured(world, [50.0], name="peak_memory", now=[100.0])
+    assert claims.across.dominated("a", "b") == 0.0
     scores = np.random.default_rng(4).uniform(0, 1, 80)
     history = [
         world.history("a", score=scores.tolist()),
         world.history("b", score=(scores + 0.1 + 1e-4 * scores).tolist()),
     ]
-    duels = front(world, history, world.runs("a", score=[scores.tolist()]))
-    assert dominated(duels.across, "a", "b") is True
+    claims = front(world, history, world.runs("a", score=[scores.tolist()]))
+    assert dominated(claims.across, "a", "b") is True
 
 
 def test_a_rival_at_rest_without_a_shared_metric_has_no_point(world: "World") -> None:
     histories = [world.history("a", device=five(1.0)), world.history("b", fid=five(1.0))]
-    duels = front(world, histories, world.runs("a", device=five(1.0)))
-    assert duels.old == {"a"}
+    claims = front(world, histories, world.runs("a", device=five(1.0)))
+    assert claims.old == {"a"}
 
 
 def test_a_metric_that_no_test_measures_any_more_is_no_axis_at_rest(world: "World") -> None:
     rival = world.history("b", device=five(0.5), fid=five(9.0))
     histories = [world.history("a", device=five(1.0)), rival]
-    duels = front(world, histories, world.runs("a", device=five(1.0)))
-    assert dominated(duels.across, "a", "b") is True
+    claims = front(world, histories, world.runs("a", device=five(1.0)))
+    assert dominated(claims.across, "a", "b") is True
 
 
 def test_a_diagnostic_is_no_axis_at_rest(world: "World") -> None:
-    told = world.where(replace(world.metric("fid"), gates=False))
+    configured = world.where(replace(world.metric("fid"), gates=False))
     histories = [
-        told.history("a", device=five(1.0), fid=five(1.0)),
-        told.history("b", device=five(0.5), fid=five(9.0)),
+        configured.history("a", device=five(1.0), fid=five(1.0)),
+        configured.history("b", device=five(0.5), fid=five(9.0)),
     ]
-    duels = front(told, histories, told.runs("a", device=five(1.0), fid=five(1.0)))
-    assert dominated(duels.across, "a", "b") is True
+    claims = front(configured, histories, configured.runs("a", device=five(1.0), fid=five(1.0)))
+    assert dominated(claims.across, "a", "b") is True
 
 
 @pytest.mark.parametrize("about", [{"kind": Kind.EXACT}, {"better": Better.HIGHER}, {"unit": "J"}])
 def test_a_rival_at_rest_of_another_nature_has_no_point(
     world: "World", about: dict[str, Any]
 ) -> None:
-    assert resting(world, world.past("device", five(0.5), **about)).old == {"a"}
+    assert unmeasured(world, world.past("device", five(0.5), **about)).old == {"a"}
 
 
 def test_a_rival_measured_elsewhere_has_no_point(world: "World") -> None:
     there = Session("elsewhere", 0, tuple(five(0.5)))
-    assert resting(world, there, name="latency").old == {"a"}
-    assert resting(world, there).old == {"a", "b"}  # the same GPU is enough for device time
+    assert unmeasured(world, there, name="latency").old == {"a"}
+    assert unmeasured(world, there).old == {"a", "b"}  # the same GPU is enough for device time
 
 
 def test_a_rival_at_rest_stands_where_this_machine_saw_it(world: "World") -> None:
     there, here = (Session(env, 0, tuple(five(x))) for env, x in (("elsewhere", 9), ("here", 0.5)))
     for sessions in ((there, here), (here, there)):
-        duels = resting(world, *sessions, name="latency")
-        assert dominated(duels.across, "a", "b") is True
+        claims = unmeasured(world, *sessions, name="latency")
+        assert dominated(claims.across, "a", "b") is True
     moved = replace(there, epoch=1)
-    assert resting(world, here, moved, name="latency").old == {"a"}
+    assert unmeasured(world, here, moved, name="latency").old == {"a"}
 
 
 # Between sessions
@@ -328,24 +328,24 @@ WILD = SessionSpreads(host=0.5, gpu=0.5, gpu_other_board=0.5)
 
 def test_sessions_differ_only_across(world: "World") -> None:
     cases = world.runs("a", device=five(1.0)), world.runs("b", device=five(2.0))
-    duels = front(world, past_pair(world), *cases, spreads=WILD)
-    assert dominated(duels.then, "b", "a") is True
-    assert dominated(duels.now, "b", "a") is True
-    assert dominated(duels.across, "b", "a") is False
+    claims = front(world, past_pair(world), *cases, spreads=WILD)
+    assert dominated(claims.then, "b", "a") is True
+    assert dominated(claims.now, "b", "a") is True
+    assert dominated(claims.across, "b", "a") is False
     assert dominated(front(world, past_pair(world), *cases).across, "b", "a") is True
 
 
 def test_sides_that_took_turns_are_of_one_session(world: "World") -> None:
     cases = world.runs("a", device=five(1.0)), world.runs("b", device=five(2.0))
-    duels = front(world, past_pair(world), *cases, spreads=WILD, interleaved=True)
-    assert dominated(duels.across, "b", "a") is True
+    claims = front(world, past_pair(world), *cases, spreads=WILD, interleaved=True)
+    assert dominated(claims.across, "b", "a") is True
 
 
 def test_what_repeats_repeats_across_sessions(world: "World") -> None:
     histories = [world.history("a", fid=[1.0] * 3), world.history("b", fid=[2.0] * 3)]
     cases = world.runs("a", fid=[1.0]), world.runs("b", fid=[2.0])
-    duels = front(world, histories, *cases, spreads=WILD)
-    assert duels.across.dominated("b", "a") == 0.0
+    claims = front(world, histories, *cases, spreads=WILD)
+    assert claims.across.dominated("b", "a") == 0.0
 
 
 def test_scores_have_no_sessions(world: "World") -> None:
@@ -353,8 +353,8 @@ def test_scores_have_no_sessions(world: "World") -> None:
     bad = (base - 0.1 + 1e-4 * base).tolist()
     histories = [world.history("a", score=base.tolist()), world.history("b", score=bad)]
     cases = world.runs("a", score=[base.tolist()]), world.runs("b", score=[bad])
-    duels = front(world, histories, *cases, spreads=WILD)
-    assert dominated(duels.across, "b", "a") is True
+    claims = front(world, histories, *cases, spreads=WILD)
+    assert dominated(claims.across, "b", "a") is True
 
 
 def test_the_widest_session_spread_of_a_metric_counts(world: "World") -> None:

@@ -130,5 +130,5 @@ def test_old_rivals_are_met_with_the_spread_between_sessions() -> None:
     assert _condemned_by_the_past(Spread(0.03**2, 8.0), 1_000) <= 0.06
 
 
-def test_without_it_a_mood_of_the_machine_condemns() -> None:
+def test_without_it_a_state_of_the_machine_is_called_dominated() -> None:
     assert _condemned_by_the_past(None, 500) > 0.12

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.dominance import PairClaims, claim_pairs
+from pytest_pareto.compare.dominance import ComputedClaims, claim_pairs
 from pytest_pareto.compare.points import (
     Axis,
     ExactAxis,
@@ -32,20 +32,22 @@ def point(case_id: str, **axes: Axis) -> Point:
     return Point(case_id, axes)
 
 
-def asked(
-    duels: PairClaims, point: str = "p", rival: str = "q"
+def p_values(
+    claims: ComputedClaims, point: str = "p", rival: str = "q"
 ) -> tuple[float | None, float | None]:
-    return duels.dominated(point, rival), duels.ahead(point, rival)
+    return claims.dominated(point, rival), claims.ahead(point, rival)
 
 
-def fought(
+def claims_between(
     mine: Mapping[str, Axis], theirs: Mapping[str, Axis]
 ) -> tuple[float | None, float | None]:
-    return asked(claim_pairs([Point("p", mine)], [Point("q", theirs)]))
+    return p_values(claim_pairs([Point("p", mine)], [Point("q", theirs)]))
 
 
 def test_a_point_that_is_worse_everywhere_is_dominated() -> None:
-    dominated, ahead = fought({"a": run(1.0), "b": run(1.0)}, {"a": run(0.0), "b": run(0.0)})
+    dominated, ahead = claims_between(
+        {"a": run(1.0), "b": run(1.0)}, {"a": run(0.0), "b": run(0.0)}
+    )
     assert dominated is not None
     assert ahead is not None
     assert dominated < 1e-6
@@ -53,7 +55,9 @@ def test_a_point_that_is_worse_everywhere_is_dominated() -> None:
 
 
 def test_a_point_that_is_better_somewhere_is_ahead_and_not_dominated() -> None:
-    dominated, ahead = fought({"a": run(1.0), "b": run(0.0)}, {"a": run(0.0), "b": run(1.0)})
+    dominated, ahead = claims_between(
+        {"a": run(1.0), "b": run(0.0)}, {"a": run(0.0), "b": run(1.0)}
+    )
     assert dominated is not None
     assert ahead is not None
     assert dominated > 0.99
@@ -62,7 +66,7 @@ def test_a_point_that_is_better_somewhere_is_ahead_and_not_dominated() -> None:
 
 def test_worse_within_the_tolerance_everywhere_is_not_dominated() -> None:
     mine, theirs = {"a": run(0.04, 1e-4), "b": run(0.04, 1e-4)}, {"a": run(0.0), "b": run(0.0)}
-    dominated, _ = fought(mine, theirs)
+    dominated, _ = claims_between(mine, theirs)
     assert dominated is not None
     assert dominated > 0.5
 
@@ -80,21 +84,21 @@ def test_worse_within_the_tolerance_everywhere_is_not_dominated() -> None:
 def test_exact_points_are_placed_without_doubt(
     mine: tuple[float, float], theirs: tuple[float, float], expected: tuple[float, float]
 ) -> None:
-    found = fought(
+    found = claims_between(
         {"a": exact(mine[0]), "b": exact(mine[1])}, {"a": exact(theirs[0]), "b": exact(theirs[1])}
     )
     assert found == expected
 
 
 def test_exact_metrics_spend_nothing() -> None:
-    alone = fought({"a": run(0.1)}, {"a": run(0.0)})
-    beside = fought({"a": run(0.1), "b": exact(0.0)}, {"a": run(0.0), "b": exact(0.0)})
+    alone = claims_between({"a": run(0.1)}, {"a": run(0.0)})
+    beside = claims_between({"a": run(0.1), "b": exact(0.0)}, {"a": run(0.0), "b": exact(0.0)})
     assert beside == alone
 
 
 def test_noisy_metrics_are_corrected_for_their_number() -> None:
-    one, _ = fought({"a": run(0.08)}, {"a": run(0.0)})
-    two, _ = fought({"a": run(0.08), "b": run(0.08)}, {"a": run(0.0), "b": run(0.0)})
+    one, _ = claims_between({"a": run(0.08)}, {"a": run(0.0)})
+    two, _ = claims_between({"a": run(0.08), "b": run(0.08)}, {"a": run(0.0), "b": run(0.0)})
     assert one is not None
     assert two == pytest.approx(2 * one)
 
@@ -111,39 +115,39 @@ def test_noisy_metrics_are_corrected_for_their_number() -> None:
 def test_a_pair_with_an_axis_on_one_side_only_is_undecidable(
     mine: Mapping[str, Axis], theirs: Mapping[str, Axis]
 ) -> None:
-    assert fought(mine, theirs) == (None, None)
+    assert claims_between(mine, theirs) == (None, None)
 
 
 def test_an_axis_that_neither_has_is_none_of_theirs() -> None:
     p, q = point("p", a=run(9.0)), point("q", a=run(0.0))
     third = point("r", a=run(0.0), b=run(0.0))
-    duels = claim_pairs([p, q, third], [p, q, third])
-    assert asked(duels) == fought({"a": run(9.0)}, {"a": run(0.0)})
-    assert asked(duels, "p", "r") == (None, None)
+    claims = claim_pairs([p, q, third], [p, q, third])
+    assert p_values(claims) == claims_between({"a": run(9.0)}, {"a": run(0.0)})
+    assert p_values(claims, "p", "r") == (None, None)
 
 
 def test_dropping_the_missing_axis_would_condemn_an_unchanged_point() -> None:
     """A slow and accurate point beside a fast one, its accuracy not comparable here."""
     mine, theirs = {"time": run(1.0), "error": run(0.0)}, {"time": run(0.0), "error": run(1.0)}
-    dropped, _ = fought({"time": mine["time"]}, {"time": theirs["time"]})
+    dropped, _ = claims_between({"time": mine["time"]}, {"time": theirs["time"]})
     assert dropped is not None
     assert dropped < 0.001
-    assert fought({"time": mine["time"]}, theirs) == (None, None)
-    whole, _ = fought(mine, theirs)
+    assert claims_between({"time": mine["time"]}, theirs) == (None, None)
+    whole, _ = claims_between(mine, theirs)
     assert whole is not None
     assert whole > 0.99
 
 
 def test_unknown_cases_and_the_case_itself_are_undecidable() -> None:
-    duels = claim_pairs([point("p", a=run(9.0))], [point("p", a=run(0.0))])
-    assert asked(duels, "p", "p") == (None, None)
-    assert asked(duels, "p", "nobody") == (None, None)
-    assert asked(duels, "nobody", "p") == (None, None)
+    claims = claim_pairs([point("p", a=run(9.0))], [point("p", a=run(0.0))])
+    assert p_values(claims, "p", "p") == (None, None)
+    assert p_values(claims, "p", "nobody") == (None, None)
+    assert p_values(claims, "nobody", "p") == (None, None)
 
 
-def test_an_empty_front_has_no_duels() -> None:
-    assert asked(claim_pairs([], [])) == (None, None)
-    assert asked(claim_pairs([point("p", a=run(0.0))], [])) == (None, None)
+def test_an_empty_front_has_no_claims() -> None:
+    assert p_values(claim_pairs([], [])) == (None, None)
+    assert p_values(claim_pairs([point("p", a=run(0.0))], [])) == (None, None)
 
 
 def test_a_large_front_is_settled_at_once() -> None:
@@ -159,20 +163,20 @@ def test_a_large_front_is_settled_at_once() -> None:
         )
         for i in range(300)
     ]
-    duels = claim_pairs(front, front)
-    assert duels.p_dominated.shape == (300, 300)
-    assert np.isnan(duels.p_dominated).sum() == 300  # each case against itself
+    claims = claim_pairs(front, front)
+    assert claims.p_dominated.shape == (300, 300)
+    assert np.isnan(claims.p_dominated).sum() == 300  # each case against itself
 
 
 def test_points_without_any_scatter_are_compared_above_the_floor() -> None:
     time = Metric("t", "s", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
     still = Spread(0.0, 4.0)
     p, q = measured_axis([1.0], time, still), measured_axis([1.0], time, still)
-    dominated, ahead = fought({"t": p}, {"t": q})
+    dominated, ahead = claims_between({"t": p}, {"t": q})
     assert dominated == 1.0
     assert ahead == 1.0
     slower = measured_axis([1.1], time, still)
-    dominated, _ = fought({"t": slower}, {"t": q})
+    dominated, _ = claims_between({"t": slower}, {"t": q})
     assert dominated is not None
     assert dominated < 1e-6
 
@@ -180,7 +184,7 @@ def test_points_without_any_scatter_are_compared_above_the_floor() -> None:
 def test_exact_axes_of_metrics_tie_across_stored_digits() -> None:
     memory = Metric("m", "B", Better.LOWER, Kind.EXACT, Scope.GPU, 0.01, relative=True)
     stored, measured = exact_axis([1.234568e10], memory), exact_axis([12345678912.0], memory)
-    dominated, ahead = fought({"m": measured, "a": run(1.0)}, {"m": stored, "a": run(0.0)})
+    dominated, ahead = claims_between({"m": measured, "a": run(1.0)}, {"m": stored, "a": run(0.0)})
     assert dominated is not None
     assert dominated < 1e-6
     assert ahead is not None

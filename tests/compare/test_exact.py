@@ -92,13 +92,13 @@ def test_each_side_stands_by_its_worst_run() -> None:
     assert worst_run([1.0, 3.0], better=Better.LOWER, relative=True) == 3.0
 
 
-def test_runs_that_differ_are_told_of() -> None:
+def test_runs_that_differ_have_a_reason() -> None:
     assert exact([100.0, 104.0], [100.0]).reason == (
         "the runs before differ (100 to 104) although the metric is exact; their worst was compared"
     )
-    told = exact([100.0], [100.0, 100.01]).reason
-    assert told is not None
-    assert told.startswith("the runs now differ")
+    reason = exact([100.0], [100.0, 100.01]).reason
+    assert reason is not None
+    assert reason.startswith("the runs now differ")
 
 
 @settings(deadline=None)

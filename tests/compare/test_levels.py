@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.compare.levels import level_for_people
+from pytest_pareto.compare.levels import reported_level
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY, Scope
 from pytest_pareto.model.run import Measurement
@@ -72,14 +72,16 @@ def test_what_no_run_measured_is_absent_with_its_reason(world: "World") -> None:
 
 
 @pytest.mark.parametrize(("second", "why"), [("MIG", "MIG"), (None, "not recorded in every run")])
-def test_what_only_some_runs_measured_says_so(world: "World", second: str | None, why: str) -> None:
+def test_a_metric_of_only_some_runs_has_a_note(
+    world: "World", second: str | None, why: str
+) -> None:
     runs = world.runs(device=[1.0, second, 1.2], latency=[1, 1, 1])
     found = world.measured(runs, "device")
     assert found.runs == pytest.approx((1.0, 1.2))
     assert found.notes == (f"measured in 2 of 3 runs: {why}",)
 
 
-def test_a_note_is_told_once(world: "World") -> None:
+def test_a_note_is_reported_once(world: "World") -> None:
     noted = Measurement(LATENCY, (1.0,), notes=("throttled",))
     runs = [replace(run, measurements=(noted,)) for run in world.runs(latency=[1, 1])]
     assert world.measured(runs, "latency").notes == ("throttled",)
@@ -88,18 +90,18 @@ def test_a_note_is_told_once(world: "World") -> None:
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=9))
 def test_people_see_means_on_the_scale_of_the_metric(runs: list[float]) -> None:
     fid = replace(LATENCY, name="fid", relative=False, scope=Scope.GPU)
-    assert level_for_people(runs, fid) == pytest.approx(fmean(runs))
-    assert min(runs) * 0.999 <= level_for_people(runs, LATENCY) <= fmean(runs) * 1.001
+    assert reported_level(runs, fid) == pytest.approx(fmean(runs))
+    assert min(runs) * 0.999 <= reported_level(runs, LATENCY) <= fmean(runs) * 1.001
 
 
 def test_people_see_every_run_that_is_compared() -> None:
     runs = [1.0] * 19 + [2.0]  # as readings of one run, the last would be trimmed
-    assert level_for_people(runs, LATENCY) == pytest.approx(2.0 ** (1 / 20))
+    assert reported_level(runs, LATENCY) == pytest.approx(2.0 ** (1 / 20))
 
 
 def test_a_zero_in_a_baseline_can_still_be_shown() -> None:
-    assert level_for_people([0.0, 1.0], LATENCY) == 0.5
+    assert reported_level([0.0, 1.0], LATENCY) == 0.5
 
 
 def test_an_exact_zero_is_shown_as_it_is(world: "World") -> None:
-    assert level_for_people([0.0, 0.0], world.metric("peak_memory")) == 0.0
+    assert reported_level([0.0, 0.0], world.metric("peak_memory")) == 0.0

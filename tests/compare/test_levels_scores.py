@@ -33,7 +33,7 @@ def test_what_was_never_looked_at_stays_as_it_is() -> None:
     assert cut_to_one_look(found) is found
 
 
-def test_the_run_that_stopped_first_says_where_all_stop() -> None:
+def test_the_run_that_stopped_first_sets_the_look_of_all() -> None:
     cut = cut_to_one_look([looked(4), looked(2, start=10.0)])
     assert [m.ids for m in cut] == [("d", "a"), ("d", "a")]
     assert [m.values for m in cut] == [(0.0, 1.0), (10.0, 11.0)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.compare.levels import measured_metrics
-from pytest_pareto.compare.matching import Pair, pair_metric, unmatched, vanished
+from pytest_pareto.compare.matching import Pair, missing_result, pair_metric, unmatched
 from pytest_pareto.model.baseline import Baseline, CaseHistory, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind
@@ -257,12 +257,12 @@ def test_times_that_repeat_are_luck(world: "World") -> None:
 
 
 def test_a_metric_that_vanished_is_missing_with_what_it_was(world: "World") -> None:
-    latency = vanished("latency", world.past("latency", [1.0, 4.0]), world.baseline())
+    latency = missing_result("latency", world.past("latency", [1.0, 4.0]), world.baseline())
     assert latency.outcome is Outcome.MISSING
     assert latency.metric == LATENCY
     assert latency.baseline == pytest.approx(2.0)
     assert not latency.unmeasured
-    fid = vanished("fid", world.past("fid", [1.0, 4.0]), world.baseline())
+    fid = missing_result("fid", world.past("fid", [1.0, 4.0]), world.baseline())
     assert fid.metric == replace(world.metric("fid"), tolerance=0.0)
     assert fid.baseline == 2.5
 
@@ -290,18 +290,18 @@ def test_where_nothing_is_stored_it_is_the_old_code_that_has_it(
         )
         assert told in text
         assert ("baseline" in text) is baseline.stored
-        gone = reason(vanished(name, history.metrics[name], baseline))
+        gone = reason(missing_result(name, history.metrics[name], baseline))
         assert gone.startswith(f"{told} has it")
         assert ("--pareto-update" in gone) is baseline.stored
 
 
 def test_a_diagnostic_that_vanished_does_not_gate(world: "World") -> None:
     past = world.past("fid", [10.0])
-    assert vanished("fid", past, world.baseline()).metric.gates
-    assert not vanished("fid", replace(past, gates=False), world.baseline()).metric.gates
+    assert missing_result("fid", past, world.baseline()).metric.gates
+    assert not missing_result("fid", replace(past, gates=False), world.baseline()).metric.gates
     # A diagnostic that was asked to gate is missed like any other metric.
     asked = world.where(FLOPS).past("flops", [10.0])
-    assert vanished("flops", asked, world.baseline()).metric.gates
+    assert missing_result("flops", asked, world.baseline()).metric.gates
 
 
 def test_a_metric_without_another_side_shows_what_was_measured(world: "World") -> None:

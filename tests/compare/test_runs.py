@@ -23,8 +23,8 @@ def slower(runs: Sequence[Sequence[float]], factor: float) -> list[list[float]]:
 
 
 def levels(baseline: Sequence[Session], candidate: Sequence[float], **terms: Any) -> Change:
-    asked: dict[str, Any] = {"better": Better.LOWER, "relative": True, "tolerance": 0.05}
-    return compare_levels(baseline, candidate, alpha=0.05, **(asked | terms))
+    options: dict[str, Any] = {"better": Better.LOWER, "relative": True, "tolerance": 0.05}
+    return compare_levels(baseline, candidate, alpha=0.05, **(options | terms))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_unit_does_not_matter() -> None:
     assert in_ms.p_worse == pytest.approx(compare_runs(BASE, slower(BASE, 1.04)).p_worse)
 
 
-def test_the_interval_and_the_p_value_say_the_same() -> None:
+def test_the_interval_and_the_p_value_agree() -> None:
     for factor in np.linspace(0.9, 1.1, 81):
         change = compare_runs(BASE, slower(BASE, float(factor)))
         assert (change.p_worse <= change.alpha) == (change.low >= change.tolerance)
@@ -103,7 +103,7 @@ def test_a_loan_lets_one_run_on_each_side_decide() -> None:
     assert levels(one, [1.0], prior=Spread(0.01**2, 8.0)).df == pytest.approx(8.0)
 
 
-def test_identical_runs_are_unchanged_at_any_tolerance_that_can_be_told() -> None:
+def test_identical_runs_are_unchanged_at_any_tolerance_above_rounding() -> None:
     same = [[0.25]] * 3
     assert compare_runs(same, same, tolerance=1e-4).outcome is Outcome.UNCHANGED
     assert compare_runs(same, [[0.25 * 1.001]] * 3, tolerance=1e-4).outcome is Outcome.WORSE

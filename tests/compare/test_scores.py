@@ -76,7 +76,7 @@ def test_the_same_scores_are_unchanged(tolerance: float) -> None:
     assert tolerance <= change.resolution <= 1.02 * tolerance
 
 
-def test_the_same_binary_scores_are_unchanged_and_say_what_they_cannot_see() -> None:
+def test_the_same_binary_scores_are_unchanged_and_report_their_limit() -> None:
     change = compare(np.ones(200), np.ones(200), tolerance=0.01)
     assert change.outcome is Outcome.UNCHANGED
     assert change.reason == (
@@ -149,7 +149,7 @@ def test_one_binary_flip_needs_many_samples_to_pass(n: int, outcome: Outcome) ->
         assert change.reason.endswith("within the tolerance; there are 200")
 
 
-def test_an_undecided_change_says_how_many_samples_would_settle_it() -> None:
+def test_an_undecided_change_reports_how_many_samples_would_settle_it() -> None:
     noise = np.random.default_rng(6).normal(0, 0.1, 100)
     change = compare(scores(1, 100), scores(1, 100) + noise - noise.mean(), tolerance=0.01)
     assert change.outcome is Outcome.INCONCLUSIVE
@@ -165,7 +165,7 @@ def test_an_undecided_change_that_more_samples_do_not_explain_has_no_reason() ->
     assert change.reason is None
 
 
-def test_a_tolerance_of_zero_says_that_it_cannot_be_shown() -> None:
+def test_a_tolerance_of_zero_reports_that_it_cannot_be_shown() -> None:
     noise = np.random.default_rng(6).normal(0, 0.01, 200)
     change = compare(scores(1), scores(1) + noise - noise.mean(), tolerance=0.0)
     assert change.outcome is Outcome.INCONCLUSIVE
@@ -323,7 +323,7 @@ def test_a_few_grades_that_fall_far_are_no_collapse() -> None:
     assert compare_grades(sides, 0.15).outcome is Outcome.UNCHANGED
 
 
-def test_the_same_grades_say_what_they_cannot_see() -> None:
+def test_the_same_grades_report_their_limit() -> None:
     change = compare_grades(graded(0, 0), 0.01)
     assert change.outcome is Outcome.UNCHANGED
     assert change.reason is not None

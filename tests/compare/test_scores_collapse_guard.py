@@ -160,7 +160,7 @@ def test_the_resolution_is_that_of_the_plan() -> None:
     assert binary[0].resolution == pytest.approx(binary[1].resolution, rel=0.2)
 
 
-def test_an_early_look_that_decides_nothing_says_how_far_it_came() -> None:
+def test_an_undecided_early_look_reports_how_many_samples_it_has() -> None:
     before = scores(1)
     after = before + np.random.default_rng(12).normal(0, 0.05, 200)
     assert look_at(before, after, Looks(200, 5, 2, 0)).reason == "undecided after 80 of 200 samples"

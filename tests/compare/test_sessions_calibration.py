@@ -75,11 +75,11 @@ def test_without_a_session_term_the_size_is_lost() -> None:
     assert _session_alarms(1, 0.02, 0.0, 1_000) > 0.15
 
 
-def test_without_an_assumption_sessions_that_were_seen_speak() -> None:
+def test_without_an_assumption_the_observed_sessions_count() -> None:
     assert _session_alarms(4, 0.02, 0.0, 1_000) < 0.09
 
 
-def test_too_small_an_assumption_costs_what_the_documentation_says() -> None:
+def test_too_small_an_assumption_has_the_documented_size() -> None:
     assert 0.12 <= _session_alarms(1, 0.04, 0.02, 2_000) <= 0.2
 
 

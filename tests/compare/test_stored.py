@@ -38,7 +38,9 @@ def relative(past: Baseline, monkeypatch: pytest.MonkeyPatch) -> Baseline:
     return past
 
 
-def test_it_is_what_a_session_says_of_the_same_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_equals_the_result_of_a_session_of_the_same_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     past = baseline(*(remembered(name, levels(*at)) for name, at in FRONT.items()))
     cases = [case_runs(name, levels(*at)) for name, at in FRONT.items()]
     new = judged(session(*cases), Baseline(past.hardware_key, {}, past.environments))

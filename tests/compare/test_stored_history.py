@@ -94,7 +94,7 @@ def test_another_quantity_is_not_set_beside() -> None:
     assert "its unit was 'ms' in the baseline and is 's' now" in found.moments[0].notes[0]
 
 
-def test_what_was_different_around_it_is_told() -> None:
+def test_other_machines_and_versions_are_noted() -> None:
     old, new = past(of(1.0), of(1.1))
     elsewhere = replace(
         sessions.HERE, power_limits_w=(500.0,), software={"torch": "2.13", "new": "1"}

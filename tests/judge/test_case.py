@@ -53,6 +53,6 @@ def test_a_rescue_is_corrected_for_the_metrics_looked_at(case: "Case", result: A
     assert judge_case(case(latency=Outcome.WORSE, score=weak, memory=also)) is Verdict.WORSE
 
 
-def test_diagnostics_and_what_was_never_measured_have_no_say(case: "Case") -> None:
+def test_diagnostics_and_unmeasured_metrics_do_not_count(case: "Case") -> None:
     comparison = case(latency=Outcome.UNCHANGED, flops=Outcome.WORSE, memory=Outcome.ABSENT)
     assert [r.metric.name for r in comparison.gated] == ["latency"]

@@ -28,7 +28,7 @@ def test_cases_that_move_together_are_one_event(case: "Case", result: Any) -> No
     assert mode.harmful
 
 
-def test_four_are_told_one_by_one(case: "Case", result: Any) -> None:
+def test_four_are_reported_one_by_one(case: "Case", result: Any) -> None:
     assert find_common_modes(session(case, result, [0.2] * 4)) == ()
 
 
@@ -47,7 +47,7 @@ def test_improvements_can_be_common_too(case: "Case", result: Any) -> None:
     assert not judged.failed
 
 
-def test_what_does_not_depend_on_the_machine_has_no_mood(case: "Case") -> None:
+def test_metrics_that_do_not_depend_on_the_machine_have_no_common_mode(case: "Case") -> None:
     cases = [case(f"c{i}", score=Outcome.WORSE, memory=Outcome.WORSE) for i in range(6)]
     assert find_common_modes(cases) == ()
 
@@ -94,8 +94,8 @@ def test_a_budget_is_not_excused_by_company(case: "Case", result: Any) -> None:
     assert any("budget" in text for c in judged.cases if c.case_id == "c6" for text in c.fails)
 
 
-def test_only_cases_that_gate_speak(case: "Case", result: Any) -> None:
+def test_only_gated_cases_report_the_common_mode(case: "Case", result: Any) -> None:
     cases = [moved(case, result, f"c{i}", 0.2, gate=False) for i in range(6)]
     modes = find_common_modes(cases)
     parts = share_out(modes, cases, {c.case_id: Verdict.DOMINATED for c in cases})
-    assert not any(part.speaks for _, part in parts.values())
+    assert not any(part.reports for _, part in parts.values())

@@ -1,4 +1,4 @@
-"""What is said of a case beside the anchor."""
+"""Drift: a case compared with the anchor."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.judge.case import judge_case
-from pytest_pareto.judge.drift import Creep, against_anchor, find_creep, uncompared_with_anchor
+from pytest_pareto.judge.drift import Drift, against_anchor, find_drift, uncompared_with_anchor
 from pytest_pareto.judge.gate import flagged, rule
 from pytest_pareto.model.baseline import Baseline, CaseHistory, Past
 from pytest_pareto.model.change import Outcome
@@ -25,16 +25,16 @@ SHARES = AlphaShares.of(has_rivals=False, has_budgets=False, has_anchor=True)
 CREPT = "latency crept beyond its limit since the anchor"
 
 
-def beside(comparison: CaseComparison, *anchor: MetricResult) -> CaseComparison:
+def with_anchor(comparison: CaseComparison, *anchor: MetricResult) -> CaseComparison:
     return replace(comparison, anchor=anchor)
 
 
-def found(comparison: CaseComparison, policy: Policy = Policy()) -> Creep | None:  # noqa: B008
-    return find_creep(comparison, judge_case(comparison), KEPT, policy)
+def found(comparison: CaseComparison, policy: Policy = Policy()) -> Drift | None:  # noqa: B008
+    return find_drift(comparison, judge_case(comparison), KEPT, policy)
 
 
 @pytest.mark.parametrize(
-    ("now", "since", "creeps"),
+    ("now", "since", "drifts"),
     [
         (Outcome.UNCHANGED, Outcome.WORSE, True),
         (Outcome.BETTER, Outcome.WORSE, True),
@@ -45,16 +45,16 @@ def found(comparison: CaseComparison, policy: Policy = Policy()) -> Creep | None
         (Outcome.UNCHANGED, Outcome.NOT_COMPARABLE, False),
         (Outcome.UNCHANGED, Outcome.MISSING, False),
         (Outcome.UNCHANGED, Outcome.BROKEN, False),
-        (Outcome.WORSE, Outcome.WORSE, False),  # it fails already, and is told once
+        (Outcome.WORSE, Outcome.WORSE, False),  # it fails already, and is reported once
     ],
 )
-def test_what_creeps(case: "Case", result: Any, now: Outcome, since: Outcome, creeps: bool) -> None:
-    creep = found(beside(case(latency=now), result("latency", since)))
-    assert creep == (Creep(("latency",), CREPT) if creeps else None)
+def test_what_drifts(case: "Case", result: Any, now: Outcome, since: Outcome, drifts: bool) -> None:
+    drift = found(with_anchor(case(latency=now), result("latency", since)))
+    assert drift == (Drift(("latency",), CREPT) if drifts else None)
 
 
 def test_what_cannot_be_compared_hides_nothing(case: "Case", result: Any) -> None:
-    comparison = beside(
+    comparison = with_anchor(
         case(latency=Outcome.UNCHANGED),
         result("latency", Outcome.WORSE),
         result("score", Outcome.BROKEN),
@@ -63,26 +63,26 @@ def test_what_cannot_be_compared_hides_nothing(case: "Case", result: Any) -> Non
     assert found(comparison) is not None
 
 
-def test_diagnostics_do_not_creep(case: "Case", result: Any) -> None:
-    assert found(beside(case(flops=Outcome.UNCHANGED), result("flops", Outcome.WORSE))) is None
+def test_diagnostics_do_not_drift(case: "Case", result: Any) -> None:
+    assert found(with_anchor(case(flops=Outcome.UNCHANGED), result("flops", Outcome.WORSE))) is None
 
 
 def test_a_broken_case_has_other_worries(case: "Case", result: Any) -> None:
     broken = case(latency=Outcome.UNCHANGED, broken="it failed")
-    assert found(beside(broken, result("latency", Outcome.WORSE))) is None
+    assert found(with_anchor(broken, result("latency", Outcome.WORSE))) is None
 
 
 def test_accepting_into_the_baseline_does_not_silence_the_anchor(case: "Case", result: Any) -> None:
-    comparison = beside(case(latency=Outcome.WORSE), result("latency", Outcome.WORSE))
+    comparison = with_anchor(case(latency=Outcome.WORSE), result("latency", Outcome.WORSE))
     accepting = Policy(accepts_changes=True, accepts_all=True)
-    creep = found(comparison, accepting)
-    ruling = rule(comparison, judge_case(comparison), KEPT, accepting, None, creep)
+    drift = found(comparison, accepting)
+    ruling = rule(comparison, judge_case(comparison), KEPT, accepting, None, drift)
     assert ruling.fails == (CREPT,)
     assert ruling.notices == ("accepted: latency got worse beyond its limit",)
 
 
 def traded(case: "Case", result: Any, high: float, **now: Outcome) -> CaseComparison:
-    return beside(
+    return with_anchor(
         case(**now),
         result("latency", Outcome.WORSE, high=high),
         result("score", Outcome.BETTER),
@@ -103,12 +103,12 @@ def test_a_trade_since_the_anchor_is_bounded_like_any_other(case: "Case", result
     assert not strict.let_through
 
 
-def test_the_same_trade_is_told_once(case: "Case", result: Any) -> None:
+def test_the_same_trade_is_reported_once(case: "Case", result: Any) -> None:
     assert found(traded(case, result, 0.14, latency=Outcome.WORSE, score=Outcome.BETTER)) is None
 
 
-def test_what_does_not_gate_is_told_and_does_not_fail(case: "Case", result: Any) -> None:
-    comparison = beside(
+def test_what_does_not_gate_is_reported_and_does_not_fail(case: "Case", result: Any) -> None:
+    comparison = with_anchor(
         case(gate=False, latency=Outcome.UNCHANGED), result("latency", Outcome.WORSE)
     )
     (judged,) = judge_cases([comparison], shares=SHARES).cases
@@ -121,7 +121,7 @@ def test_what_does_not_gate_is_told_and_does_not_fail(case: "Case", result: Any)
 
 def test_the_anchors_tests_are_a_family_of_their_own(case: "Case", result: Any) -> None:
     comparisons = [
-        beside(
+        with_anchor(
             case(name, latency=result("latency", Outcome.WORSE, p_worse=0.01)),
             result("latency", Outcome.WORSE, p_worse=0.001),
         )
@@ -143,13 +143,13 @@ def test_what_looks_worse_than_the_anchor_is_flagged(
     case: "Case", result: Any, p_worse: float, suspected: bool
 ) -> None:
     looks = result("latency", Outcome.INCONCLUSIVE, p_worse=p_worse)
-    comparison = beside(case(latency=Outcome.UNCHANGED), looks)
+    comparison = with_anchor(case(latency=Outcome.UNCHANGED), looks)
     judged = judge_cases([comparison], shares=SHARES)
     assert flagged(judged) == ({("a", "latency")} if suspected else set())
 
 
 def test_a_rescue_beside_the_anchor_is_looked_at_again(case: "Case", result: Any) -> None:
-    comparison = beside(
+    comparison = with_anchor(
         case(latency=Outcome.UNCHANGED, memory=Outcome.UNCHANGED),
         result("latency", Outcome.WORSE),
         result("memory", Outcome.BETTER),
@@ -169,9 +169,9 @@ def uncompared(comparisons: list[CaseComparison], *gone: CaseHistory) -> str | N
     return uncompared_with_anchor(Changes(record, past, tuple(comparisons)), comparisons)
 
 
-def test_what_is_not_compared_is_told_by_its_reason(case: "Case", result: Any) -> None:
+def test_what_is_not_compared_is_reported_by_its_reason(case: "Case", result: Any) -> None:
     comparisons = [
-        beside(
+        with_anchor(
             case(name, latency=Outcome.UNCHANGED),
             result("latency", Outcome.NEW),
             result("score", Outcome.NEW),
@@ -181,7 +181,9 @@ def test_what_is_not_compared_is_told_by_its_reason(case: "Case", result: Any) -
         for name in "ab"
     ]
     comparisons.append(
-        beside(case("c", gate=False, latency=Outcome.UNCHANGED), result("latency", Outcome.NEW))
+        with_anchor(
+            case("c", gate=False, latency=Outcome.UNCHANGED), result("latency", Outcome.NEW)
+        )
     )
     gone = CaseHistory("test_gone.py::test", "f", "s", {})
     assert uncompared(comparisons, gone) == (
@@ -190,7 +192,7 @@ def test_what_is_not_compared_is_told_by_its_reason(case: "Case", result: Any) -
     )
 
 
-def test_where_all_was_compared_nothing_is_said(case: "Case", result: Any) -> None:
-    compared = beside(case(latency=Outcome.UNCHANGED), result("latency", Outcome.WORSE))
+def test_where_all_was_compared_there_is_no_notice(case: "Case", result: Any) -> None:
+    compared = with_anchor(case(latency=Outcome.UNCHANGED), result("latency", Outcome.WORSE))
     assert uncompared([compared, case("b", latency=Outcome.NEW)]) is None
     assert against_anchor(compared).metrics == compared.anchor

@@ -57,24 +57,26 @@ def test_what_was_never_recorded_here_fails_in_ci(case: "Case", outcome: Outcome
 def test_what_cannot_be_compared_for_now_fails_where_undecided_does(
     case: "Case", result: Any
 ) -> None:
-    another_mood = replace(
+    uncomparable = replace(
         result("latency", Outcome.NOT_COMPARABLE), for_now=True, reason="the host is slower"
     )
-    told = ("latency could not be compared: the host is slower",)
-    assert ruled(case(latency=another_mood), Policy(ci=True)).notices == told
-    assert not ruled(case(latency=another_mood), Policy(ci=True)).fails
-    assert ruled(case(latency=another_mood), Policy(fail_inconclusive=True)).fails == told
+    expected = ("latency could not be compared: the host is slower",)
+    assert ruled(case(latency=uncomparable), Policy(ci=True)).notices == expected
+    assert not ruled(case(latency=uncomparable), Policy(ci=True)).fails
+    assert ruled(case(latency=uncomparable), Policy(fail_inconclusive=True)).fails == expected
 
 
 @pytest.mark.parametrize("about", [{"latency": Outcome.MISSING}, {"missing": "it is gone"}])
-def test_what_vanished_fails_unless_told(case: "Case", about: dict[str, Any]) -> None:
+def test_what_vanished_fails_unless_the_policy_allows_it(
+    case: "Case", about: dict[str, Any]
+) -> None:
     assert ruled(case(**about)).fails
     let_pass = ruled(case(**about), Policy(missing=Missing.WARN))
     assert not let_pass.fails
     assert let_pass.notices
 
 
-def test_inconclusive_fails_where_asked(case: "Case", result: Any) -> None:
+def test_inconclusive_fails_where_configured(case: "Case", result: Any) -> None:
     assert ruled(case(latency=Outcome.INCONCLUSIVE)) == Ruling()
     suspect = case(latency=result("latency", Outcome.INCONCLUSIVE, low=0.06))
     assert ruled(suspect).notices == ("latency suspected of being worse",)
@@ -156,7 +158,7 @@ def test_what_could_not_be_measured_is_not_accepted_as_gone(case: "Case", result
     assert ruled(case(latency=absent), Policy(accepts_all=True)).fails
 
 
-def test_a_skipped_case_is_told_and_fails_where_asked(case: "Case") -> None:
+def test_a_skipped_case_is_reported_and_fails_where_configured(case: "Case") -> None:
     skipped = case(skipped="its test was skipped")
     assert ruled(skipped) == Ruling((), ("its test was skipped",))
     assert ruled(skipped, Policy(missing=Missing.FAIL)).fails == ("its test was skipped",)

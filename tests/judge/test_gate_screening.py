@@ -1,4 +1,4 @@
-"""What is measured again before anybody is told that it is worse."""
+"""The metrics that are measured again before they are reported as worse."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -62,7 +62,7 @@ def test_what_could_rescue_it_is_looked_at_again_too() -> None:
     assert names(judgement(result(LATENCY, 0.9), better)) == []
 
 
-def test_scores_of_samples_say_the_same_again() -> None:
+def test_scores_of_samples_are_not_measured_again() -> None:
     assert names(judgement(result(SCORE, 0.001))) == []
     better = result(LATENCY, 1.0, high=-0.2)
     assert names(judgement(result(SCORE, 0.001), better)) == ["latency"]

@@ -22,11 +22,11 @@ def baseline(*, stored: bool) -> Baseline:
 def test_there_is_a_baseline_only_where_one_is_stored(*, stored: bool, skipped: bool) -> None:
     run = Run(RUN.environment, skipped=frozenset({TEST} if skipped else ()))
     (case,) = missing_cases(SessionRecord((run,), Policy()), baseline(stored=stored), ())
-    told, other = (case.skipped, case.missing) if skipped else (case.missing, case.skipped)
+    reason, other = (case.skipped, case.missing) if skipped else (case.missing, case.skipped)
     assert other is None
-    assert told is not None
-    assert ("baseline" in told) is stored
-    assert ("old code" in told) is not stored
+    assert reason is not None
+    assert ("baseline" in reason) is stored
+    assert ("old code" in reason) is not stored
 
 
 def test_what_was_not_collected_is_missing_for_that() -> None:
