@@ -29,8 +29,8 @@ class SessionFacts:
     ``updating`` false both are empty.
     ``confirmed`` is whether suspects were measured again before they were called worse, and
     ``suspects`` how many in how many runs: "1 case measured again in 5 fresh runs".
-    ``ref`` is the git ref whose code was interleaved with this one, and ``against`` names its commit;
-    then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
+    ``ref`` is the git ref whose code was interleaved with this one, and ``against`` names its
+    commit; then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
     ``new_side`` is what `pytest-pareto compare` took for the new side, and None in a session.
     ``candidate_path`` is where the session left what could be accepted, and ``acceptable`` names
     the cases of which all that changed can be. ``other_baseline`` is the baseline's folder as it

@@ -185,8 +185,8 @@ class BudgetRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CaseRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One case, judged.
 
-    ``fails`` are the reasons for which it fails the build, ``notices`` what is reported and does not
-    fail. ``on_front`` is whether it is shown to be on its front, shown to be off it, or neither
+    ``fails`` are the reasons for which it fails the build, ``notices`` are reported and do not
+    fail it. ``on_front`` is whether it is shown to be on its front, shown to be off it, or neither
     (null). ``rivals`` explain the position. ``broken``, ``missing`` and ``skipped`` say why there
     is nothing to judge. ``confirmed`` are the metrics that were measured again, ``crept`` those
     that are worse than the anchor.
