@@ -21,6 +21,11 @@ REPORTS = {
 """The reports that are files: help text by the name of option and ini key."""
 BASELINE_RUNS = 5
 """The default number of fresh processes that record a baseline."""
+CONFIRMING_RUNS = 5
+"""The default number of fresh processes that measure again what is flagged."""
+AUTO = "auto"
+PILOT_RUNS = 3
+"""The first runs of ``--pareto-runs auto``, whose spread decides how many more follow."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -225,14 +230,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return -1.0
-
-
-AUTO = "auto"
-PILOT_RUNS = 3
-"""The first runs of ``--pareto-runs auto``, whose spread decides how many more follow."""
-
-CONFIRMING_RUNS = 5
-"""The default number of fresh processes that measure again what is flagged."""
 
 
 def is_auto(config: pytest.Config) -> bool:

@@ -22,6 +22,21 @@ from pytest_pareto.scoring.evaluation import (
     run_evaluation,
 )
 
+_WANTS_ALL_SAMPLES = ("--pareto-update", "--pareto-against", "--pareto-noise")
+"""Options that need every sample: to record it, or to compare other code or repeated runs."""
+
+_DECIDER = pytest.StashKey["EarlyStopDecider"]()
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopDecider:
+    """Decides whether an evaluation may stop early, by its baseline.
+
+    ``decide`` takes the case with the scores so far, and the other metrics that the case has.
+    """
+
+    decide: Callable[[CaseRun, Sequence[Metric]], bool]
+
 
 def evaluate_case(recorder: Recorder, name: str | None, plan: EvaluationPlan) -> Evaluation:
     """Run an evaluation and record its measurements; ``name`` is the one given by `configure`.
@@ -71,22 +86,6 @@ def _progress(item: pytest.Item) -> Iterator[Progress]:
         yield lambda done, total, elapsed_s: report(
             f"{done} of {total} samples{remaining_text(done, total, elapsed_s)}"
         )
-
-
-_WANTS_ALL_SAMPLES = ("--pareto-update", "--pareto-against", "--pareto-noise")
-"""Options that need every sample: to record it, or to compare other code or repeated runs."""
-
-_DECIDER = pytest.StashKey["EarlyStopDecider"]()
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyStopDecider:
-    """Decides whether an evaluation may stop early, by its baseline.
-
-    ``decide`` takes the case with the scores so far, and the other metrics that the case has.
-    """
-
-    decide: Callable[[CaseRun, Sequence[Metric]], bool]
 
 
 def early_stop_decider(config: pytest.Config) -> EarlyStopDecider | None:

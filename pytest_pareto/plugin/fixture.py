@@ -141,7 +141,7 @@ def _measure(
     """Measure a call, or make it once; return the result of the first call."""
     __tracebackhide__ = True
     recorder.begin("measure", fn, options)
-    return cast(T, recorder.measured(fn, args, kwargs, options))
+    return cast(T, recorder.measure(fn, args, kwargs, options))
 
 
 def _stream(
@@ -155,7 +155,7 @@ def _stream(
     __tracebackhide__ = True
     recorder.begin("stream", fn, options)
     stream = Stream(fn, most=options.max_items)
-    return cast(list[T], recorder.measured(stream, args, kwargs, options))
+    return cast(list[T], recorder.measure(stream, args, kwargs, options))
 
 
 def _ameasure(
@@ -170,7 +170,7 @@ def _ameasure(
 
     def measured(wait: Wait) -> object:
         __tracebackhide__ = True
-        return recorder.measured(AwaitedFunction(fn, wait), args, kwargs, options)
+        return recorder.measure(AwaitedFunction(fn, wait), args, kwargs, options)
 
     # Before the coroutine is awaited: one that never is can then be reported at the test's end.
     recorder.begin("ameasure", fn, options)
@@ -192,7 +192,7 @@ def _astream(
     def measured(wait: Wait) -> object:
         __tracebackhide__ = True
         stream = Stream(AwaitedStream(fn, wait), most=options.max_items)
-        return recorder.measured(stream, args, kwargs, options)
+        return recorder.measure(stream, args, kwargs, options)
 
     recorder.begin("astream", fn, options)
     return _await_measurement(
@@ -210,7 +210,7 @@ async def _await_measurement(
     call_once: Callable[[], Awaitable[T]],
 ) -> T:
     __tracebackhide__ = True
-    recorder.awaited(options.name)
+    recorder.mark_awaited(options.name)
     try:
         if recorder.plain:
             return await call_once()
@@ -311,7 +311,7 @@ class Pareto(Scores):
             items=items,
             rounds=rounds,
             warmup=warmup,
-            metrics=None if metrics is None else self._recorder.known(metrics),
+            metrics=None if metrics is None else self._recorder.require_measurable(metrics),
             max_items=max_items,
         )
         return Pareto(self._recorder, options)

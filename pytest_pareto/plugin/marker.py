@@ -251,7 +251,7 @@ class KnownMetrics:
         unmeasured = frozenset() if self.options.work_only else {OPERATIONS.name}
         return (frozenset(BUILT_IN) - unmeasured) | added
 
-    def measurable(self, metrics: Iterable[str]) -> frozenset[str]:
+    def require(self, metrics: Iterable[str]) -> frozenset[str]:
         """Return the names as a set; raise ParetoError where no meter measures one of them."""
         wanted, known = frozenset(metrics), self.built_in
         for name in sorted(wanted - known):

@@ -108,14 +108,14 @@ class SampleOutputs:
     In an interleaved session, both are of this session.
     """
 
-    sampled: SampleScores
+    scores: SampleScores
     before: Sequence[Album]
     now: Sequence[Album]
     interleaved: bool
 
     def pair(self, case_id: str, metric: str, rank: int, sample: str) -> SidePair:
         """Return the outputs and scores of one sample before and now, as far as they were kept."""
-        old, new = scores_of(self.sampled.before, case_id, metric), self._new(case_id, metric)
+        old, new = scores_of(self.scores.before, case_id, metric), self._new(case_id, metric)
         # Outputs of another baseline, such as of another branch, do not belong to this one.
         key = None if self.interleaved or old is None else scores_key(old)
         before = [a for a in self.before if key is None or a.scores.get(metric) == key]
@@ -128,7 +128,7 @@ class SampleOutputs:
         )
 
     def _new(self, case_id: str, metric: str) -> Samples | None:
-        return self.sampled.now.get((case_id, metric))
+        return self.scores.now.get((case_id, metric))
 
 
 def _pair_side(
@@ -159,13 +159,13 @@ def accept_outputs(outputs: SampleOutputs, kept: KeptOutputs, notice: Callable[[
     These are outputs whose scores an update has written, or whose scores are exactly those of a
     baseline that was recorded elsewhere. Returns how many images did not fit.
     """
-    after = outputs.sampled.after
-    accepting = []
+    after = outputs.scores.after
+    accepted = []
     named = {(album.case_id, metric) for album in outputs.now for metric in album.metrics}
     for album in outputs.now:
         keys = {
             metric: key
-            for (case_id, metric), samples in outputs.sampled.now.items()
+            for (case_id, metric), samples in outputs.scores.now.items()
             if album.shows(case_id, metric)
             and (album.metrics or (case_id, metric) not in named)
             and (of_baseline := scores_of(after, case_id, metric)) is not None
@@ -175,11 +175,11 @@ def accept_outputs(outputs: SampleOutputs, kept: KeptOutputs, notice: Callable[[
             )
         }
         if keys and album.samples:
-            accepting.append((album, keys))
-    if not accepting:
+            accepted.append((album, keys))
+    if not accepted:
         return 0
     try:
-        return accept(kept.root, after.hardware_key, accepting, dict(_keys(after)), kept.most_b)
+        return accept(kept.root, after.hardware_key, accepted, dict(_keys(after)), kept.most_b)
     except OSError as error:
         notice(f"outputs could not be kept in {FOLDER}: {error}")
         return 0
@@ -209,13 +209,13 @@ def draw_worst_samples(report: SessionReport, kept: KeptOutputs) -> SessionRepor
     The cases get a note with the folder of their pictures. Every error becomes a notice: no
     picture decides a verdict.
     """
-    sampled = report.scores
-    if sampled is None or not kept.most_b or not (sampled.now or report.facts.updating):
+    scores = report.scores
+    if scores is None or not kept.most_b or not (scores.now or report.facts.updating):
         return report
     interleaved = report.facts.ref is not None
     outputs = SampleOutputs(
-        sampled,
-        before=kept.albums(Side.REF) if interleaved else kept.accepted(sampled.before.hardware_key),
+        scores,
+        before=kept.albums(Side.REF) if interleaved else kept.accepted(scores.before.hardware_key),
         now=kept.albums(Side.CANDIDATE),
         interleaved=interleaved,
     )

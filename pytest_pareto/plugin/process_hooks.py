@@ -42,7 +42,7 @@ class MeasuringHooks:
             added = session.config.hook.pytest_pareto_meters(config=session.config)
             added_meters = [meter for meters in reversed(added) for meter in _check_meters(meters)]
             session.config.stash[METERS] = (
-                *_merge_meters(built_in_meters(), added_meters),
+                *_remaining_built_in(built_in_meters(), added_meters),
                 *added_meters,
             )
         except ParetoError as error:
@@ -99,7 +99,9 @@ class _ReducedMeter:
         return [found for found in self._meter.measure(calls) if found.metric.name in kept]
 
 
-def _merge_meters(built_in: Sequence[Meter], added_meters: Sequence[Meter]) -> tuple[Meter, ...]:
+def _remaining_built_in(
+    built_in: Sequence[Meter], added_meters: Sequence[Meter]
+) -> tuple[Meter, ...]:
     """Return the built-in meters, each without the metrics that ``added_meters`` measure.
 
     Raises ParetoError where two of ``added_meters`` measure the same metric: which of them is
@@ -114,16 +116,16 @@ def _merge_meters(built_in: Sequence[Meter], added_meters: Sequence[Meter]) -> t
                     f"pytest_pareto_meters returned two meters of {metric.name!r}, "
                     f"{type(other).__name__} and {type(meter).__name__}; return one of them"
                 )
-    left = (_drop_metrics(meter, frozenset(owners)) for meter in built_in)
-    return tuple(meter for meter in left if meter.metrics)
+    reduced = (_drop_metrics(meter, frozenset(owners)) for meter in built_in)
+    return tuple(meter for meter in reduced if meter.metrics)
 
 
 def _drop_metrics(meter: Meter, replaced: frozenset[str]) -> Meter:
     if replaced.isdisjoint(metric.name for metric in meter.metrics):
         return meter
     # Keep the class name of the meter, which reasons of absence mention.
-    left: Meter = type(type(meter).__name__, (_ReducedMeter,), {})(meter, replaced)
-    return left
+    reduced: Meter = type(type(meter).__name__, (_ReducedMeter,), {})(meter, replaced)
+    return reduced
 
 
 def _missing_measurement(item: pytest.Item) -> str | None:

@@ -61,13 +61,13 @@ def read_outputs(outputs: object, ids: Iterable[object] | None) -> list[tuple[st
             "pareto.keep takes a mapping from sample ids to outputs, or a sequence of outputs "
             "with ids="
         )
-    listed, labels = list(outputs), [str(label) for label in _label_list(ids)]
-    if len(listed) != len(labels):
+    output_list, labels = list(outputs), [str(label) for label in _label_list(ids)]
+    if len(output_list) != len(labels):
         raise ParetoError(
-            f"pareto.keep: there are {len(listed)} outputs and {len(labels)} ids; give one id "
+            f"pareto.keep: there are {len(output_list)} outputs and {len(labels)} ids; give one id "
             "for each output"
         )
-    return list(zip(labels, listed, strict=True))
+    return list(zip(labels, output_list, strict=True))
 
 
 def _label_list(ids: Iterable[object]) -> list[object]:

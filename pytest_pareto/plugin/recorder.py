@@ -34,6 +34,8 @@ METERS = pytest.StashKey[tuple[Meter, ...]]()
 """Present in the config's stash while this process measures."""
 MEASURED = pytest.StashKey[frozenset[str]]()
 """The node ids of the tests that measure, where not all tests of this process do."""
+_MEASURING_LOCK = Lock()
+"""Held while this process measures a call: a concurrent one would distort all its readings."""
 
 
 class OutputKeeper(Protocol):
@@ -113,11 +115,11 @@ class Recorder:
         if verb.startswith("a"):
             case.unawaited = f"pareto.{verb}({function_name(fn)}, ...)"
 
-    def awaited(self, name: str | None) -> None:
+    def mark_awaited(self, name: str | None) -> None:
         """Mark the measurement for which `begin` opened the case as awaited."""
         self._cases[name].unawaited = None
 
-    def measured(
+    def measure(
         self,
         fn: Callable[..., object],
         args: tuple[object, ...],
@@ -163,9 +165,9 @@ class Recorder:
         case = self._cases.get(name)
         return () if case is None else tuple(m.metric for m in case.measurements.values())
 
-    def known(self, metrics: Iterable[str]) -> frozenset[str]:
+    def require_measurable(self, metrics: Iterable[str]) -> frozenset[str]:
         """Return the names as a set; raise ParetoError where no meter measures one of them."""
-        return self._known_metrics.measurable(metrics)
+        return self._known_metrics.require(metrics)
 
     def keeper(self, name: str | None, metrics: Iterable[str] = ()) -> KeepOutput | None:
         """Return a function that keeps outputs of a case by sample id; None where none are kept.
@@ -205,10 +207,6 @@ class Recorder:
             for name, case in self._cases.items()
             if case.measurements
         )
-
-
-_MEASURING_LOCK = Lock()
-"""Held while this process measures a call: a concurrent one would distort all its readings."""
 
 
 @dataclass(frozen=True, slots=True)
