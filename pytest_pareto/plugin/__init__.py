@@ -1,10 +1,9 @@
-"""The pytest edge. This module is imported by every pytest run on the machine: keep it light.
+"""The pytest plugin: its entry points, which register the marker, hook, fixture and options.
 
-It knows the marker, the hook and the fixture, and with `offered` the options. Each further module
-would cost every run about half a millisecond: all else is imported when ``--pareto`` is given, or
-when a test asks for the fixture.
-
-Options of other plugins that do not go with ours.
+Every pytest run on the machine imports this module: keep it light. Beside it only `command_line`
+is imported at once, for the options. Each further module would cost every run about half a
+millisecond, so all others are imported when ``--pareto`` is given, or when a test requests the
+fixture.
 """
 
 from typing import TYPE_CHECKING
@@ -28,12 +27,12 @@ MARKER = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add every option, each with its ini twin where a project may want to fix it."""
+    """Add the command-line options, and an ini key for each that a project may want to fix."""
     add_options(parser)
 
 
 class HookSpecs:
-    """The hook that pytest-pareto offers."""
+    """The specification of the hook that pytest-pareto offers to other packages."""
 
     @pytest.hookspec
     def pytest_pareto_meters(  # type: ignore[empty-body]  # a specification has none
@@ -49,23 +48,29 @@ class HookSpecs:
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Declare the hook by which other packages add meters."""
+    """Declare the hook with which other packages add meters."""
     pluginmanager.add_hookspecs(HookSpecs)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Refuse what cannot work, and make a fresh process of ours quiet, before all else."""
-    if _is_child(config):
-        from pytest_pareto.plugin.child import neutralise
+    """Refuse incompatible options; in a child process, reset the options of its parent.
 
-        neutralise(config)
+    Runs before all other plugins. Raises pytest.UsageError.
+    """
+    if _is_child(config):
+        from pytest_pareto.plugin.child import reset_parent_options
+
+        reset_parent_options(config)
     elif _is_active(config) or _is_noise(config):
-        refuse_companions(config)
+        refuse_incompatible_plugins(config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and under ``--pareto`` (or for the doctor) the rest of the plugin."""
+    """Register the marker, and under ``--pareto`` (or for the doctor) the rest of the plugin.
+
+    Raises pytest.UsageError where an option needs ``--pareto`` and it is not given.
+    """
     config.addinivalue_line("markers", MARKER)
     if _is_child(config):
         from pytest_pareto.plugin.child import register_child
@@ -80,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         register_session(config)
     else:
-        _refuse_orphans(config)
+        _refuse_options_without_pareto(config)
 
 
 @pytest.fixture
@@ -89,9 +94,9 @@ def pareto(request: pytest.FixtureRequest) -> "Pareto":
 
     Without ``--pareto`` a measured function is called once and nothing is kept.
     """
-    from pytest_pareto.plugin.fixture import open_recorder
+    from pytest_pareto.plugin.fixture import make_fixture
 
-    return open_recorder(request)
+    return make_fixture(request)
 
 
 def _is_active(config: pytest.Config) -> bool:
@@ -100,17 +105,17 @@ def _is_active(config: pytest.Config) -> bool:
 
 
 def _is_child(config: pytest.Config) -> bool:
-    """Whether this process is a run that another session started."""
+    """Whether this process is a run that another session has started."""
     return config.getoption("--pareto-child") is not None
 
 
 def _is_noise(config: pytest.Config) -> bool:
-    """Whether `pytest-pareto doctor --noise` asked for this session."""
+    """Whether `pytest-pareto doctor --noise` has started this session."""
     return config.getoption("--pareto-noise") is not None
 
 
-def _refuse_orphans(config: pytest.Config) -> None:
-    """Say that an option without ``--pareto`` does nothing, rather than do nothing."""
+def _refuse_options_without_pareto(config: pytest.Config) -> None:
+    """Raise pytest.UsageError where an option is given that has no effect without ``--pareto``."""
     names = (
         "update", "baseline", "anchor", "candidate", "runs", "confirm", "against", "missing",
         "inconclusive", "tradeoff", "plot", *REPORTS,
@@ -120,10 +125,11 @@ def _refuse_orphans(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{', '.join(given)} has no effect without --pareto; add --pareto")
 
 
-def refuse_companions(config: pytest.Config) -> None:
-    """Refuse pytest-xdist, whose tests would measure each other, and stepwise.
+def refuse_incompatible_plugins(config: pytest.Config) -> None:
+    """Raise pytest.UsageError under pytest-xdist or ``--stepwise``.
 
-    A failed gate is known after the last test, and stepwise would go on behind it.
+    Tests that run side by side would measure each other. A failed gate is known only after the
+    last test, and stepwise would continue behind it.
     """
     option = config.option
     if getattr(option, "stepwise", False):

@@ -1,10 +1,8 @@
-"""``--pareto-against REF``: the old code and the new in turn, in fresh processes.
+"""Interleaved sessions (``--pareto-against REF``): old and new code measured alternately.
 
-Both legs of ``--pareto-against``: opened for a session, and closed whatever happens.
-
-Both legs in turn: blocks of runs in fresh processes, gathered by side.
-
-The ref's own tests: what they are now, so that one that is gone is missed.
+`AgainstRuns` replaces pytest's run loop. `open_legs` checks the old code out and removes it at the
+end, `BlockRunner` measures both legs in blocks of fresh processes, and `collect_ref_tests` collects
+the ref's own tests, so that a test that is gone is noticed.
 """
 
 import contextlib
@@ -20,20 +18,25 @@ from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import Failure
-from pytest_pareto.plugin.against_verdict import Turns, conclude_turns, judge_turns, unmeasured_side
+from pytest_pareto.plugin.against_verdict import (
+    InterleavedRuns,
+    conclude_interleaved,
+    judge_interleaved,
+    unmeasured_side,
+)
 from pytest_pareto.plugin.command_line import timeout_s
 from pytest_pareto.plugin.fresh_processes import (
-    ORDERLY,
-    Hearing,
+    COMPLETED_EXIT_CODES,
+    ChildReader,
     child_arguments,
-    leaves_to_pytest,
+    defers_to_pytest,
     read_line,
 )
-from pytest_pareto.plugin.outputs import handed
+from pytest_pareto.plugin.outputs import output_folder
 from pytest_pareto.plugin.process_hooks import RunBuilder
-from pytest_pareto.plugin.progress import Countdown, say
+from pytest_pareto.plugin.progress import Countdown, write_progress
 from pytest_pareto.plugin.replication import Replay
-from pytest_pareto.plugin.settings import Against, Selection, Settings
+from pytest_pareto.plugin.settings import AgainstOptions, Selection, Settings
 from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
 from pytest_pareto.runs.leg_process import ScheduledRun, run_leg, run_order, run_process, set_up
 from pytest_pareto.runs.legs import Leg, Side, make_legs, same_folder
@@ -45,19 +48,19 @@ from pytest_pareto.stats.power import blocks_for
 
 
 @contextlib.contextmanager
-def opened_legs(
-    session: pytest.Session, candidate: Tree, commit: Commit, against: Against
+def open_legs(
+    session: pytest.Session, candidate: Tree, commit: Commit, against: AgainstOptions
 ) -> Iterator[dict[Side, Leg]]:
-    """Check the commit out, build both legs where asked for, and remove it at the end.
+    """Yield both legs: check the commit out, run the setup command, remove it all at the end.
 
-    Raises ParetoError where the old code cannot stand beside the new, with the way out.
+    Raises ParetoError, with a remedy, where the old code cannot be used beside the new.
     """
-    say(session.config, f"measuring in turn with {commit}")
+    write_progress(session.config, f"measuring in turn with {commit}")
     with check_out(candidate, commit, against.links) as worktree:
         tests = [item.path for item in session.items]
         tests += [candidate.root / folder for folder in against.test_folders]
 
-        def look() -> dict[Side, Leg]:
+        def survey() -> dict[Side, Leg]:
             return make_legs(
                 candidate,
                 worktree,
@@ -66,10 +69,10 @@ def opened_legs(
                 cwd=session.config.invocation_params.dir,
             )
 
-        legs = look()
+        legs = survey()
         if against.setup:
             _build(session, legs, against.setup)
-            legs = look()  # it may have made code, or brought a submodule's
+            legs = survey()  # the command may have generated code, or fetched a submodule's
         else:
             refuse_unbuilt(candidate, worktree, legs[Side.REF].project)
         refuse_missing_content(candidate, worktree)
@@ -79,14 +82,15 @@ def opened_legs(
 def _build(session: pytest.Session, legs: dict[Side, Leg], command: str) -> None:
     with run_folder() as folder:
         for side, leg in legs.items():
-            say(session.config, f"setting up the {side} leg: {command}")
+            write_progress(session.config, f"setting up the {side} leg: {command}")
             set_up(leg, command, folder / str(side))
 
 
-class Taking:
-    """Runs blocks of turns, and gathers what they measured by side.
+class BlockRunner:
+    """Runs blocks of both legs in fresh processes, and collects the runs by side.
 
-    ``nodeids`` are the tests, if not the session's; ``measured`` those of them that measure.
+    ``nodeids`` are the tests to run, by default the session's. ``measured`` are those of them that
+    measure, by default all.
     """
 
     def __init__(
@@ -105,29 +109,38 @@ class Taking:
         self.failures: list[Failure] = []
         self._shown = False
 
-    def take(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
-        """Run the blocks that follow ``after`` others; ``show`` the first run of the new code."""
+    def run_blocks(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
+        """Run ``blocks`` blocks and return all runs so far, by side.
+
+        ``after`` is the number of blocks that came before. With ``show``, pytest's reporters show
+        the first run of the new code.
+        """
         planned = list(run_order(blocks, after=after))
         what = "measuring again" if self._measured is not None else "measuring"
         countdown = Countdown(self._session.config, len(planned))
-        for turn in planned:
-            countdown.start(f"{what}, {_named(turn, after + blocks)}")
-            run = self._run(turn, show=show)
-            if not turn.is_warm_up:
-                self._runs[turn.side].append(run)
+        for scheduled in planned:
+            countdown.start(f"{what}, {_run_label(scheduled, after + blocks)}")
+            run = self._run(scheduled, show=show)
+            if not scheduled.is_warm_up:
+                self._runs[scheduled.side].append(run)
         countdown.end(f"{what} in {plural(blocks, 'block')} of 4 runs")
         return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
 
-    def _run(self, turn: ScheduledRun, *, show: bool) -> Run:
+    def _run(self, scheduled: ScheduledRun, *, show: bool) -> Run:
         builder = RunBuilder()
-        shows = show and not self._shown and turn.side is Side.CANDIDATE and not turn.is_warm_up
+        shows = (
+            show
+            and not self._shown
+            and scheduled.side is Side.CANDIDATE
+            and not scheduled.is_warm_up
+        )
         self._shown = self._shown or shows
-        hearing = Hearing(
+        reader = ChildReader(
             self._session, builder, Replay(self._session).show if shows else lambda _: None
         )
-        leg = self._legs[turn.side]
-        keeps = self._measured is None and not (turn.is_warm_up or self._runs[turn.side])
-        outputs = handed(self._session.config, turn.side) if keeps else None
+        leg = self._legs[scheduled.side]
+        keeps = self._measured is None and not (scheduled.is_warm_up or self._runs[scheduled.side])
+        outputs = output_folder(self._session.config, scheduled.side) if keeps else None
         with run_folder() as folder:
             run_leg(
                 leg,
@@ -138,90 +151,95 @@ class Taking:
                     nodeids=self._nodeids,
                     measured=self._measured,
                     leg=leg,
-                    # The tests are of one side: the other's code may lack what they import.
-                    may_lack=turn.side is Side.REF or leg.tests != leg.tree,
+                    # Both legs run the tests of one side: the other's code may lack what those
+                    # import.
+                    may_lack=scheduled.side is Side.REF or leg.tests != leg.tree,
                     outputs=outputs,
                 ),
                 folder=folder / "run",
-                hear=hearing,
+                hear=reader,
                 timeout_s=timeout_s(self._session.config),
-                orderly=ORDERLY,
-                is_watched=turn.is_warm_up,
+                orderly=COMPLETED_EXIT_CODES,
+                is_watched=scheduled.is_warm_up,
             )
-        if turn.side is Side.REF:
+        if scheduled.side is Side.REF:
             refuse_untracked_modules(leg, builder.failed)
-        trouble = hearing.missing()
-        if trouble is not None or hearing.environment is None:
-            raise ParetoError(f"the {turn.side} leg: {trouble}")
-        if turn.side is Side.CANDIDATE and not shows:
-            where = "the warm-up" if turn.is_warm_up else f"block {turn.block}"
+        error = reader.failure_reason()
+        if error is not None or reader.environment is None:
+            raise ParetoError(f"the {scheduled.side} leg: {error}")
+        if scheduled.side is Side.CANDIDATE and not shows:
+            where = "the warm-up" if scheduled.is_warm_up else f"block {scheduled.block}"
             self.failures += builder.silent_failures(
-                f"{where} of the new code", counted=not turn.is_warm_up
+                f"{where} of the new code", counted=not scheduled.is_warm_up
             )
-        return builder.build(hearing.environment)
+        return builder.build(reader.environment)
 
 
-def _named(turn: ScheduledRun, blocks: int) -> str:
-    side = "the old code" if turn.side is Side.REF else "the new code"
-    where = "warm-up" if turn.is_warm_up else f"block {turn.block} of {blocks}"
+def _run_label(scheduled: ScheduledRun, blocks: int) -> str:
+    side = "the old code" if scheduled.side is Side.REF else "the new code"
+    where = "warm-up" if scheduled.is_warm_up else f"block {scheduled.block} of {blocks}"
     return f"{where}: {side}"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """The node ids of the ref's own tests, in order, with whether they measure.
+class CollectedTests:
+    """The node ids of the ref's own tests, in order, with whether each measures.
 
-    ``notices`` say what could not be learned.
+    ``notices`` report what could not be collected.
     """
 
     tests: Mapping[str, bool] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
 
-def list_tests(session: pytest.Session, leg: Leg) -> Listed:
-    """Collect the ref's tests with its code, chosen as the session's own are.
+def collect_ref_tests(session: pytest.Session, leg: Leg) -> CollectedTests:
+    """Collect the ref's own tests with the ref's code, selected as the session's own are.
 
-    Where that fails, so much is said, and the comparison goes on: it does not need them.
+    A failure becomes a notice, not an error: the comparison does not need these tests.
     """
-    own = _with_own_tests(session, leg)
-    if own is None:
-        return Listed()
-    heard = _Heard()
+    ref_leg = _leg_with_ref_tests(session, leg)
+    if ref_leg is None:
+        return CollectedTests()
+    reader = _ListingReader()
     try:
         with run_folder() as folder:
             run_process(
-                own,
+                ref_leg,
                 lambda lines: child_arguments(
                     session,
                     lines,
                     folder / "spec.json",
                     nodeids=(),
-                    leg=own,
+                    leg=ref_leg,
                     lists=True,
                 ),
                 folder=folder / "run",
-                hear=heard,
+                hear=reader,
                 timeout_s=timeout_s(session.config),
-                orderly=ORDERLY,
+                orderly=COMPLETED_EXIT_CODES,
             )
     except ParetoError as error:
         first, *rest = str(error).splitlines()
         why = f"{first} {rest[-1]}" if rest else first
-        return Listed(notices=(f"whether a test of the old code is gone is not known: {why}",))
-    # Where an id has a path in it, the same one here has another.
-    here, there = str(own.other.top), str(own.tree.top)
-    tests = {nodeid.replace(there, here): measures for nodeid, measures in heard.tests.items()}
-    return Listed(tests, heard.notices())
+        return CollectedTests(
+            notices=(f"whether a test of the old code is gone is not known: {why}",)
+        )
+    # A node id may contain an absolute path: map it to the same path in this working tree.
+    new_top, old_top = str(ref_leg.other.top), str(ref_leg.tree.top)
+    tests = {
+        nodeid.replace(old_top, new_top): measures for nodeid, measures in reader.tests.items()
+    }
+    return CollectedTests(tests, reader.notices())
 
 
-def _with_own_tests(session: pytest.Session, leg: Leg) -> Leg | None:
-    """Return the ref's leg with the ref's tests; None where it has no folder to start them in."""
+def _leg_with_ref_tests(session: pytest.Session, leg: Leg) -> Leg | None:
+    """Return the ref's leg with the ref's own tests; None where it lacks the start folder."""
     start = same_folder(session.config.invocation_params.dir, leg.other, leg.tree)
     return replace(leg, tests=leg.tree, cwd=start) if start.is_dir() else None
 
 
-class _Heard:
-    """Takes in what the listing child says."""
+class _ListingReader:
+    """Reads the lines of a child that only lists its tests."""
 
     def __init__(self) -> None:
         self.tests: dict[str, bool] = {}
@@ -247,10 +265,10 @@ class _Heard:
 
 
 class AgainstRuns:
-    """Takes the place of pytest's loop: both legs take turns, in blocks of two runs each.
+    """Replaces pytest's run loop: measures both legs interleaved, in blocks of two runs each.
 
-    The first run of the new code is shown as it goes. What then looks worse is measured again,
-    both sides anew, while the old code is still checked out.
+    The first run of the new code is shown while it runs. What is then flagged is measured again
+    on both sides, while the old code is still checked out.
     """
 
     def __init__(self, settings: Settings, selection: Selection, root: Path) -> None:
@@ -261,24 +279,24 @@ class AgainstRuns:
         self._candidate = open_tree(root)
         self._commit = resolve(self._candidate, settings.against.ref)
         self._failures: list[Failure] = []
-        self._turns: Turns | None = None
+        self._interleaved: InterleavedRuns | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Measure both legs, and again what looks worse."""
-        if leaves_to_pytest(session):
+        """Measure both legs, then measure again what is flagged."""
+        if defers_to_pytest(session):
             return None
         if not session.items:
             return True
         try:
-            with opened_legs(session, self._candidate, self._commit, self._against) as legs:
+            with open_legs(session, self._candidate, self._commit, self._against) as legs:
                 self._measure(session, legs)
         except ParetoError as error:
-            # Half of a comparison is none.
-            self._turns = None
+            # Half of a comparison cannot be judged.
+            self._interleaved = None
             self._failures.append(Failure(str(error)))
         except OSError as error:
-            self._turns = None
+            self._interleaved = None
             what = (
                 f"--pareto-against: {error}; look whether the temp folder can be written, and has "
                 "room for the old code (TMPDIR sets another)."
@@ -287,10 +305,10 @@ class AgainstRuns:
         return True
 
     def conclude(self, session: pytest.Session, duration_s: float) -> SessionReport:
-        """Judge what both legs measured; what could not be compared fails."""
-        return conclude_turns(
+        """Judge both legs and return the report; what could not be compared fails."""
+        return conclude_interleaved(
             session,
-            self._turns,
+            self._interleaved,
             self._settings,
             self._selection,
             tuple(self._failures),
@@ -300,43 +318,44 @@ class AgainstRuns:
 
     def _measure(self, session: pytest.Session, legs: Mapping[Side, Leg]) -> None:
         blocks = self._against.blocks
-        listed = self._listed(session, legs[Side.REF])
-        # Measured by its own tests, the old code also runs those that the new has not.
-        nodeids = tuple(listed.tests) if self._against.tests_of is Side.REF else None
-        taking = Taking(session, legs, nodeids=nodeids or None)
-        screen = taking.take(blocks, show=True)
-        self._failures += taking.failures
-        lack = unmeasured_side(screen, self._commit)
-        if lack is not None:
-            raise ParetoError(lack)
+        collected = self._collect(session, legs[Side.REF])
+        # Where the ref's tests measure, run all of them: also those that the new code has not.
+        nodeids = tuple(collected.tests) if self._against.tests_of is Side.REF else None
+        runner = BlockRunner(session, legs, nodeids=nodeids or None)
+        screen = runner.run_blocks(blocks, show=True)
+        self._failures += runner.failures
+        reason = unmeasured_side(screen, self._commit)
+        if reason is not None:
+            raise ParetoError(reason)
         ref = legs[Side.REF]
-        self._turns = Turns(
+        self._interleaved = InterleavedRuns(
             screen,
-            gone=() if nodeids else self._gone(session, listed),
-            notices=listed.notices,
+            gone=() if nodeids else self._gone_tests(session, collected),
+            notices=collected.notices,
             data=tuple(map(str, changed_data(ref.other, ref.tree, ref.project.ground))),
         )
-        judgement = judge_turns(self._turns, self._settings, self._selection).judgement
-        suspects = flagged(judgement) if self._settings.policy.confirming else frozenset()
-        if not suspects:
+        judgement = judge_interleaved(self._interleaved, self._settings, self._selection).judgement
+        flagged_metrics = flagged(judgement) if self._settings.policy.confirming else frozenset()
+        if not flagged_metrics:
             return
-        level = confirming_level(judgement, suspects, self._settings.policy.alpha)
-        planned = blocks_for(suspected_changes(judgement, suspects), blocks, level)
+        level = confirming_level(judgement, flagged_metrics, self._settings.policy.alpha)
+        planned = blocks_for(suspected_changes(judgement, flagged_metrics), blocks, level)
         count = self._settings.policy.confirming if self._against.fixed_confirm else planned
-        cases = {case_id for case_id, _ in suspects}
+        cases = {case_id for case_id, _ in flagged_metrics}
         measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        taking = Taking(session, legs, nodeids=nodeids or None, measured=measured)
-        again = taking.take(count, after=blocks)
-        self._failures += taking.failures
-        self._turns = replace(self._turns, flagged=suspects, again=again)
+        runner = BlockRunner(session, legs, nodeids=nodeids or None, measured=measured)
+        again = runner.run_blocks(count, after=blocks)
+        self._failures += runner.failures
+        self._interleaved = replace(self._interleaved, flagged=flagged_metrics, again=again)
 
-    def _listed(self, session: pytest.Session, leg: Leg) -> Listed:
-        if self._selection.is_remembered:
-            return Listed()  # the tests were chosen by what this folder remembers of its own
-        return list_tests(session, leg)
+    def _collect(self, session: pytest.Session, leg: Leg) -> CollectedTests:
+        if self._selection.is_chosen_by_cache:
+            # The tests were selected by this folder's pytest cache, which the ref's tests lack.
+            return CollectedTests()
+        return collect_ref_tests(session, leg)
 
-    def _gone(self, session: pytest.Session, listed: Listed) -> tuple[str, ...]:
+    def _gone_tests(self, session: pytest.Session, collected: CollectedTests) -> tuple[str, ...]:
         here = {item.nodeid for item in session.items} | self._selection.deselected
         return tuple(
-            test for test, measures in listed.tests.items() if measures and test not in here
+            test for test, measures in collected.tests.items() if measures and test not in here
         )

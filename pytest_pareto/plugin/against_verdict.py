@@ -1,6 +1,7 @@
-"""The verdict of a session in which old and new code took turns.
+"""The judgement of an interleaved session.
 
-What failed with the old code: it fails nothing now, and has to be told all the same.
+`conclude_interleaved` judges an `InterleavedRuns` and finishes the session. Differences between
+the legs, and tests that failed with the old code, become notices: they fail nothing.
 """
 
 from collections import Counter
@@ -26,15 +27,16 @@ from pytest_pareto.plugin.settings import Selection, Settings
 from pytest_pareto.runs.git import Commit
 from pytest_pareto.runs.legs import Side
 
-_NAMED = 3
+_MAX_NAMED_FILES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
-    """What both sides measured, and, of what then looked worse, what they measured again.
+class InterleavedRuns:
+    """The runs of both sides: those that screened, and those that measured again what was flagged.
 
-    ``gone`` are tests that only the ref has; ``data`` are files of the project that differ
-    between them and are no code; ``notices`` are told of the session.
+    ``flagged`` are pairs of case id and metric name. ``gone`` are tests that only the ref has.
+    ``data`` are files of the project that differ between the sides and are not code. ``notices``
+    are notices of the session.
     """
 
     screen: Interleaved
@@ -45,80 +47,82 @@ class Turns:
     notices: tuple[str, ...] = ()
 
 
-def record_turns(
-    turns: Turns,
+def interleaved_record(
+    interleaved: InterleavedRuns,
     settings: Settings,
     selection: Selection,
     failures: tuple[Failure, ...] = (),
 ) -> SessionRecord:
-    """Return what both legs measured, and how it is judged.
+    """Return the session record of both legs: their runs, and the policy that judges them.
 
-    A test that the old code has no result of is new, which is no failure in CI either: there
-    is no baseline that somebody forgot to record.
+    A test for which the old code has no result is new. That is no failure in CI either: there is
+    no baseline that somebody forgot to record.
     """
-    again = turns.again or Interleaved((), ())
+    again = interleaved.again or Interleaved((), ())
     policy = settings.policy.accepting_nothing().without_ci()
     return SessionRecord(
-        turns.screen.new,
+        interleaved.screen.new,
         replace(policy, confirming=PER_BLOCK * policy.confirming),
         selection.asked,
-        flagged=turns.flagged,
+        flagged=interleaved.flagged,
         again=again.new,
-        old_runs=turns.screen.old,
+        old_runs=interleaved.screen.old,
         old_again=again.old,
         failures=failures,
         notices=(
-            *failed_before(turns.screen.old),
+            *failed_before(interleaved.screen.old),
             *failed_before(again.old, again=True),
-            *_other_conditions(turns.screen),
-            *_other_data(turns.data, settings),
-            *_without_anchor(settings),
-            *turns.notices,
+            *_host_differences(interleaved.screen),
+            *_changed_data_notices(interleaved.data, settings),
+            *_anchor_notices(settings),
+            *interleaved.notices,
         ),
-        gone=() if selection.stopped is not None else turns.gone,
+        gone=() if selection.stopped is not None else interleaved.gone,
     )
 
 
-def judge_turns(turns: Turns, settings: Settings, selection: Selection) -> Judged:
-    """Judge the new code by its turns with the old."""
-    return judge_record(record_turns(turns, settings, selection))
+def judge_interleaved(
+    interleaved: InterleavedRuns, settings: Settings, selection: Selection
+) -> Judged:
+    """Judge the new code against the old code of the same session."""
+    return judge_record(interleaved_record(interleaved, settings, selection))
 
 
-def conclude_turns(
+def conclude_interleaved(
     session: pytest.Session,
-    turns: Turns | None,
+    interleaved: InterleavedRuns | None,
     settings: Settings,
     selection: Selection,
     failures: tuple[Failure, ...],
     commit: Commit,
     duration_s: float,
 ) -> SessionReport:
-    """Judge an interleaved session and finish it; without ``turns`` it has failed."""
+    """Judge an interleaved session and return its report; None for ``interleaved`` is a failure."""
     facts = SessionFacts(
         baseline_path="",
         hardware_key="",
         baseline_sessions=1,
-        baseline_runs=0 if turns is None else len(turns.screen.old),
-        runs=0 if turns is None else len(turns.screen.new),
+        baseline_runs=0 if interleaved is None else len(interleaved.screen.old),
+        runs=0 if interleaved is None else len(interleaved.screen.new),
         duration_s=duration_s,
         partial=selection.partial,
         stopped=selection.stopped,
         confirmed=settings.policy.confirming > 0 and selection.stopped is None and not failures,
-        suspects=None if turns is None else _suspects(turns),
+        suspects=None if interleaved is None else _confirmation_text(interleaved),
         ref=commit.short,
         against=str(commit),
     )
-    if turns is None:
+    if interleaved is None:
         stopped = selection.stopped or "the session ended early"
         nothing = f"--pareto-against: nothing was compared with {commit}: {stopped}"
         return SessionReport(Judgement((), failures or (Failure(nothing),)), facts)
-    record = record_turns(turns, settings, selection, failures)
+    record = interleaved_record(interleaved, settings, selection, failures)
     judged = judge_record(record)
     return finish(session, settings, selection, record, judged, None, facts)
 
 
 def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:
-    """Say which side measured nothing at all, so that there is nothing to compare, or None."""
+    """Return a message naming the side that measured nothing at all; None where both did."""
     for name, runs in ((str(commit), sides.old), ("the working tree", sides.new)):
         if any(run.cases for run in runs):
             continue
@@ -128,8 +132,11 @@ def unmeasured_side(sides: Interleaved, commit: Commit) -> str | None:
     return None
 
 
-def _other_conditions(sides: Interleaved) -> list[str]:
-    """Tell what differs between the legs' machines: on one machine that is the code's doing."""
+def _host_differences(sides: Interleaved) -> list[str]:
+    """Return notices of host facts that differ between the legs.
+
+    Both ran on one machine, so the code causes such a difference.
+    """
     old, new = (runs[-1].environment.scope_facts(Scope.HOST) for runs in (sides.old, sides.new))
     return [
         f"{name} is {old.get(name)} with the old code and {new.get(name)} with the new"
@@ -138,50 +145,54 @@ def _other_conditions(sides: Interleaved) -> list[str]:
     ]
 
 
-def _other_data(data: tuple[str, ...], settings: Settings) -> list[str]:
-    """Tell what tests may have read by a path from their own folder, the same on both sides."""
+def _changed_data_notices(data: tuple[str, ...], settings: Settings) -> list[str]:
+    """Return a notice of changed data files, which tests may read by a path of their own folder.
+
+    Such tests read the same file on both sides.
+    """
     if not data:
         return []
     of_ref = settings.against is not None and settings.against.tests_of is Side.REF
     whose = "the ref's" if of_ref else "the working tree's"
-    more = f" and {len(data) - _NAMED} more" if len(data) > _NAMED else ""
-    what = f"{', '.join(data[:_NAMED])}{more}: changed, but no code, so not in the proof"
+    more = f" and {len(data) - _MAX_NAMED_FILES} more" if len(data) > _MAX_NAMED_FILES else ""
+    what = f"{', '.join(data[:_MAX_NAMED_FILES])}{more}: changed, but no code, so not in the proof"
     return [f"{what}; tests that read such a file by a path of theirs get {whose} on both sides"]
 
 
-def _without_anchor(settings: Settings) -> list[str]:
-    lack = "the anchor is not compared with: with --pareto-against nothing stored is"
-    return [lack] if settings.anchor_dir is not None else []
+def _anchor_notices(settings: Settings) -> list[str]:
+    notice = "the anchor is not compared with: with --pareto-against nothing stored is"
+    return [notice] if settings.anchor_dir is not None else []
 
 
-def _suspects(turns: Turns) -> str | None:
-    if turns.again is None:
+def _confirmation_text(interleaved: InterleavedRuns) -> str | None:
+    if interleaved.again is None:
         return None
-    cases = plural(len({case_id for case_id, _ in turns.flagged}), "case")
-    blocks = plural(len(turns.again.new) // PER_BLOCK, "block")
+    cases = plural(len({case_id for case_id, _ in interleaved.flagged}), "case")
+    blocks = plural(len(interleaved.again.new) // PER_BLOCK, "block")
     return f"{cases} measured again in {blocks}"
 
 
 def failed_before(runs: Sequence[Run], *, again: bool = False) -> list[str]:
-    """Tell of what failed in runs of the old code, always or now and then, and how often.
+    """Return notices of what failed in runs of the old code: in all of them, or in some.
 
-    ``again`` is whether these are the runs that measured suspects again.
+    ``again`` is whether these are the runs that measured again what was flagged.
     """
-    often = Counter(nodeid for run in runs for nodeid in run.failed)
-    why = {nodeid: said for run in runs for nodeid, said in run.failed.items()}
-    always = sorted(nodeid for nodeid, count in often.items() if count == len(runs))
+    counts = Counter(nodeid for run in runs for nodeid in run.failed)
+    why = {nodeid: reason for run in runs for nodeid, reason in run.failed.items()}
+    always = sorted(nodeid for nodeid, count in counts.items() if count == len(runs))
     old = "the old code, measured again," if again else "the old code"
-    told = []
+    notices = []
     if always:
         noun = "test" if any("::" in nodeid for nodeid in always) else "module"
         what = f"1 {noun} fails" if len(always) == 1 else f"{len(always)} {noun}s fail"
         first = f"{always[0]}: {why[always[0]]}"
-        told.append(f"with {old} {what}, and cannot be compared: {first}")
-    seldom = sorted(often.keys() - set(always))
-    if seldom:
-        nodeid, more = seldom[0], f" (and {len(seldom) - 1} more)" if len(seldom) > 1 else ""
-        told.append(
-            f"with {old} {nodeid}{more} fails in {often[nodeid]} of {len(runs)} runs, and is "
+        notices.append(f"with {old} {what}, and cannot be compared: {first}")
+    sometimes = sorted(counts.keys() - set(always))
+    if sometimes:
+        nodeid = sometimes[0]
+        more = f" (and {len(sometimes) - 1} more)" if len(sometimes) > 1 else ""
+        notices.append(
+            f"with {old} {nodeid}{more} fails in {counts[nodeid]} of {len(runs)} runs, and is "
             f"compared with the others: {why[nodeid]}"
         )
-    return told
+    return notices

@@ -1,6 +1,7 @@
-"""Inside a fresh process: the same tests in the same order, and every report to a file.
+"""The plugin inside a fresh process: the child's end of `fresh_processes`.
 
-Inside a fresh process that runs nothing: which tests are there, and which of them measure.
+`register_child` reads the parent's `ChildSpec`. `ChildHooks` runs the parent's tests in its order
+and writes every report to a file; `ListingHooks` runs nothing, and writes which tests there are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,12 @@ import pytest
 from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.plugin.fresh_processes import ChildLine, ChildSpec, write_line
 from pytest_pareto.plugin.process_hooks import MeasuringHooks, why_uncollected
-from pytest_pareto.plugin.progress import CHILD
+from pytest_pareto.plugin.progress import CHILD_PLUGIN
 from pytest_pareto.plugin.recorder import KEEPER, MEASURED
 
-_NEUTRAL: Mapping[str, object] = {
-    # Whatever selects, orders, repeats, stops, spreads or writes belongs to the parent;
-    # the ini file's addopts ask for it again in every child.
+_PARENT_OPTIONS: Mapping[str, object] = {
+    # Options that select, order, repeat, stop, distribute or write belong to the parent;
+    # the ini file's addopts would set them again in every child.
     "numprocesses": None, "dist": "no", "tx": [], "looponfail": False,
     "lf": False, "failedfirst": False, "newfirst": False,
     "stepwise": False, "stepwise_skip": False, "stepwise_reset": False,
@@ -26,23 +27,26 @@ _NEUTRAL: Mapping[str, object] = {
     "log_file": None, "report_log": None, "json_report_file": None,
     "reruns": None, "basetemp": None, "pastebin": None, "collectonly": False,
 }  # fmt: skip
-_CHOSEN: Mapping[str, object] = {"keyword": "", "markexpr": "", "deselect": None}
-"""What the parent's node ids have in them already."""
+_SELECTION_OPTIONS: Mapping[str, object] = {"keyword": "", "markexpr": "", "deselect": None}
+"""Options that select tests: the parent's node ids are already selected by them."""
 
 
-def neutralise(config: pytest.Config) -> None:
-    """Undo the options that are the parent's business."""
-    chosen = {} if _read_spec(config).lists else _CHOSEN
-    for name, value in ({**_NEUTRAL, **chosen}).items():
+def reset_parent_options(config: pytest.Config) -> None:
+    """Reset the options that belong to the parent session.
+
+    A child that lists tests keeps those that select: it selects as the parent does.
+    """
+    selection = {} if _read_spec(config).lists else _SELECTION_OPTIONS
+    for name, value in ({**_PARENT_OPTIONS, **selection}).items():
         if hasattr(config.option, name):
             setattr(config.option, name, value)
 
 
 def register_child(config: pytest.Config) -> None:
-    """Register what a child needs."""
+    """Register the plugins of a child process, as its `ChildSpec` requires."""
     spec = _read_spec(config)
     if spec.lists:
-        config.pluginmanager.register(Lister(config, Path(spec.lines)), "pareto-lister")
+        config.pluginmanager.register(ListingHooks(config, Path(spec.lines)), "pareto-lister")
         return
     if spec.may_lack:
         config.option.continue_on_collection_errors = True
@@ -51,11 +55,11 @@ def register_child(config: pytest.Config) -> None:
     if spec.outputs is not None:
         config.stash[KEEPER] = spec.outputs.store()
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
-    config.pluginmanager.register(Child(config, spec), CHILD)
+    config.pluginmanager.register(ChildHooks(config, spec), CHILD_PLUGIN)
 
 
-class Child:
-    """Selects the parent's tests and writes down what became of them."""
+class ChildHooks:
+    """Selects the parent's tests and writes their reports for the parent."""
 
     def __init__(self, config: pytest.Config, spec: ChildSpec) -> None:
         self._config = config
@@ -66,31 +70,34 @@ class Child:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep exactly the parent's tests, in its order."""
+        """Keep exactly the parent's tests, in its order.
+
+        Raises pytest.UsageError where one was not collected, unless the spec allows that.
+        """
         by_id = {item.nodeid: item for item in items}
         lost = [nodeid for nodeid in self._spec.nodeids if nodeid not in by_id]
         if lost and not self._spec.may_lack:
-            message = _lost(lost)
+            message = _lost_tests_message(lost)
             self._write(ChildLine(error=message))
             raise pytest.UsageError(message)
         items[:] = [by_id[nodeid] for nodeid in self._spec.nodeids if nodeid in by_id]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Say what cannot be collected here: where tests may be missing, this is why."""
+        """Write what cannot be collected here: the reason why tests may be missing."""
         if report.failed:
             self._write(ChildLine(uncollected=(report.nodeid, why_uncollected(report))))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Pass a report on."""
+        """Write a test report for the parent."""
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
         self._write(ChildLine(report=data))
 
-    def stand(self, text: str) -> None:
-        """Say where long work within a test stands."""
+    def report_progress(self, text: str) -> None:
+        """Write the progress of long work within a test."""
         self._write(ChildLine(standing=text))
 
     def pytest_sessionfinish(self) -> None:
-        """Say where this was measured, now that the tests have loaded what they use."""
+        """Write the environment, at the end: only now have the tests loaded what they use."""
         environment = probe_environment({"pytest": pytest.__version__})
         self._write(ChildLine(environment=msgspec.to_builtins(environment)))
 
@@ -100,7 +107,7 @@ def _read_spec(config: pytest.Config) -> ChildSpec:
     return msgspec.json.decode(written, type=ChildSpec)
 
 
-def _lost(nodeids: Sequence[str]) -> str:
+def _lost_tests_message(nodeids: Sequence[str]) -> str:
     return (
         f"{len(nodeids)} tests were not collected again in a fresh process, such as "
         f"{nodeids[0]!r}; test ids must be the same each time (no random or time-dependent "
@@ -108,55 +115,55 @@ def _lost(nodeids: Sequence[str]) -> str:
     )
 
 
-class Lister:
-    """Collects this folder's tests by the session's own arguments, and tells of them."""
+class ListingHooks:
+    """Collects this folder's tests by the session's own arguments, and writes their node ids."""
 
     def __init__(self, config: pytest.Config, lines: Path) -> None:
         self._lines = lines
-        self._asked: list[tuple[Path, str]] = []
+        self._requested: list[tuple[Path, str]] = []
         if not config.option.pyargs:
-            self._ask_for_what_is_there(config)
+            self._keep_existing_arguments(config)
 
-    def _ask_for_what_is_there(self, config: pytest.Config) -> None:
-        # pytest refuses a path that is not there, and a name within a module; older code may
-        # have neither. So modules are collected whole, and the names are looked for afterwards.
+    def _keep_existing_arguments(self, config: pytest.Config) -> None:
+        # pytest refuses a path, or a name within a module, that does not exist; older code may
+        # lack either. So modules are collected whole, and names are filtered afterwards.
         root = config.rootpath.resolve()
         for argument in config.args:
             path, _, names = argument.partition("::")
             place = Path(config.invocation_params.dir, path).resolve()
             if place.exists() and place.is_relative_to(root):
-                self._asked.append((place, names))
-        config.args[:] = dict.fromkeys(str(place) for place, _ in self._asked)
+                self._requested.append((place, names))
+        config.args[:] = dict.fromkeys(str(place) for place, _ in self._requested)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out what was not asked for by name, before others choose."""
-        items[:] = [item for item in items if self._is_asked(item)]
+        """Drop tests that the arguments do not name, before other plugins deselect."""
+        items[:] = [item for item in items if self._is_requested(item)]
 
-    def _is_asked(self, item: pytest.Item) -> bool:
+    def _is_requested(self, item: pytest.Item) -> bool:
         name = item.nodeid.partition("::")[2]
-        return not self._asked or any(
+        return not self._requested or any(
             (place == item.path or place in item.path.parents)
             and (not names or name == names or name.startswith((f"{names}[", f"{names}::")))
-            for place, names in self._asked
+            for place, names in self._requested
         )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Say what cannot be collected, and so is not listed."""
+        """Write what cannot be collected, and so is not listed."""
         if report.failed:
             uncollected = (report.nodeid, why_uncollected(report))
             write_line(self._lines, ChildLine(uncollected=uncollected))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Tell which tests there are, and run none."""
+        """Write the node ids of all tests and whether each measures; run none."""
         listed = {item.nodeid: _measures(item) for item in session.items}
         write_line(self._lines, ChildLine(listed=listed))
         return True
 
 
 def _measures(item: pytest.Item) -> bool:
-    """Whether a test asks for the fixture, or says by the marker that it will."""
+    """Whether a test requests the fixture or has the marker, and is not skipped."""
     if item.get_closest_marker("skip") is not None:
         return False
     fixtures = getattr(item, "fixturenames", ())

@@ -1,12 +1,7 @@
-"""What pytest-pareto offers: its options, and the ini keys that fix them for a project.
+"""The command-line options and ini keys of pytest-pareto, and how each is read.
 
-Read by every pytest run on the machine, as the plugin itself: keep it light.
-
-How one value is read: the option where it is given, else the ini file.
-
-How often to measure, and for how long.
-
-Where the baseline is, and the anchor beside it.
+`add_options` declares them. The functions below read one value each: the option where it is given,
+else the ini key. Every pytest run on the machine imports this module: keep it light.
 """
 
 import math
@@ -23,13 +18,18 @@ REPORTS = {
     "markdown": "write what a pull request shows: what changed, and what to do (at most 60 kB)",
     "openmetrics": "write levels and verdicts as OpenMetrics text, such as GitLab compares",
 }
-"""The reports that are files: by option and ini key, what each is."""
+"""The reports that are files: help text by the name of option and ini key."""
 BASELINE_RUNS = 5
-"""How many fresh processes record a baseline unless told otherwise."""
+"""The default number of fresh processes that record a baseline."""
+CONFIRMING_RUNS = 5
+"""The default number of fresh processes that measure again what is flagged."""
+AUTO = "auto"
+PILOT_RUNS = 3
+"""The first runs of ``--pareto-runs auto``, whose spread decides how many more follow."""
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add every option, each with its ini twin where a project may want to fix it."""
+    """Add the command-line options, and an ini key for each that a project may want to fix."""
     group = parser.getgroup("pareto", "performance and quality against a baseline (pytest-pareto)")
     add = group.addoption
     add("--pareto", action="store_true", help="measure, compare with the baseline, and judge")
@@ -108,7 +108,7 @@ def _update_mode(text: str) -> str:
 
 
 def add_ini(parser: pytest.Parser) -> None:
-    """Add every key of the ini file."""
+    """Add the ini keys."""
     add = parser.addini
     add("pareto_baseline", "folder of the baseline", default="pareto_baselines")
     add("pareto_anchor", "folder of the anchor, a frozen baseline", default="")
@@ -166,32 +166,32 @@ def add_ini(parser: pytest.Parser) -> None:
     )
 
 
-def given(config: pytest.Config, name: str) -> str:
-    """Return what ``--pareto-NAME`` says, else the ini option ``pareto_NAME``."""
+def read_option(config: pytest.Config, name: str) -> str:
+    """Return the text of ``--pareto-NAME``, else of the ini option ``pareto_NAME``."""
     option = config.getoption(f"--pareto-{name}")
     return str(option if option is not None else config.getini(f"pareto_{name}")).strip()
 
 
-def choice(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:
-    """Return one of the ``allowed`` words.
+def read_choice(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:
+    """Return the value of an option that takes one of the ``allowed`` words.
 
-    Raises pytest.UsageError, naming the option, where it is none of them.
+    Raises pytest.UsageError, naming the option, for any other value.
     """
-    return one_of(f"pareto_{name}", given(config, name), allowed)
+    return require_one_of(f"pareto_{name}", read_option(config, name), allowed)
 
 
-def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """Return ``value``, which has to be one of the ``allowed`` words."""
+def require_one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """Return ``value``; raise pytest.UsageError where it is not one of the ``allowed`` words."""
     if value not in allowed:
         wanted = ", ".join(word for word in allowed if word)
         raise pytest.UsageError(f"ini option {name} is {value!r}; it must be one of {wanted}")
     return value
 
 
-def seconds(config: pytest.Config, name: str) -> float:
-    """Return seconds, more than 0 and finite, from an ini option.
+def read_seconds(config: pytest.Config, name: str) -> float:
+    """Return the seconds of an ini option: greater than 0, and finite.
 
-    Raises pytest.UsageError, naming it, where that is no such number.
+    Raises pytest.UsageError, naming the option, for any other value.
     """
     text = str(config.getini(name))
     value = _number(text)
@@ -200,10 +200,10 @@ def seconds(config: pytest.Config, name: str) -> float:
     return value
 
 
-def megabytes(config: pytest.Config, name: str) -> int:
-    """Return bytes from an ini option that takes megabytes, 0 or more.
+def read_megabytes_b(config: pytest.Config, name: str) -> int:
+    """Return the bytes of an ini option that takes megabytes, 0 or more.
 
-    Raises pytest.UsageError, naming it, where that is no such number.
+    Raises pytest.UsageError, naming the option, for any other value.
     """
     text = str(config.getini(name))
     value = _number(text)
@@ -212,10 +212,10 @@ def megabytes(config: pytest.Config, name: str) -> int:
     return int(value * 1e6)
 
 
-def fraction(name: str, text: str, *, below: float) -> float:
-    """Return a number from 0 to ``below``.
+def parse_fraction(name: str, text: str, *, below: float) -> float:
+    """Return the number in ``text``: from 0 on, and less than ``below``.
 
-    Raises pytest.UsageError, naming the ini option, where that is no such number.
+    Raises pytest.UsageError, naming the ini option, for any other text.
     """
     value = _number(text)
     if not 0 <= value < below:
@@ -232,24 +232,17 @@ def _number(text: str) -> float:
         return -1.0
 
 
-AUTO = "auto"
-PILOT_RUNS = 3
-"""With ``--pareto-runs auto`` the spread of so many decides how many more there are."""
-
-CONFIRMING_RUNS = 5
-
-
-def asks_for_auto(config: pytest.Config) -> bool:
+def is_auto(config: pytest.Config) -> bool:
     """Whether the spread of the first runs decides how many there are."""
-    return given(config, "runs") == AUTO
+    return read_option(config, "runs") == AUTO
 
 
 def run_count(config: pytest.Config, *, updating: bool) -> int | None:
-    """Return in how many fresh processes to measure; None for once, in this one.
+    """Return the number of fresh processes that measure; None for one run in this process.
 
-    Raises pytest.UsageError where the option is no such number.
+    Raises pytest.UsageError where the option is not a whole number from 1 on, or auto.
     """
-    text = given(config, "runs")
+    text = read_option(config, "runs")
     if text == AUTO:
         return BASELINE_RUNS if updating else PILOT_RUNS
     if not text:
@@ -262,11 +255,11 @@ def run_count(config: pytest.Config, *, updating: bool) -> int | None:
 
 
 def confirm_count(config: pytest.Config) -> int | None:
-    """Return in how many processes to confirm; None where the user did not say.
+    """Return the number of processes that confirm; None where it is not given.
 
-    Raises pytest.UsageError where the option is no such number.
+    Raises pytest.UsageError where the option is not a whole number.
     """
-    text = given(config, "confirm")
+    text = read_option(config, "confirm")
     if not text:
         return None
     if not text.isdecimal():
@@ -278,14 +271,14 @@ def confirm_count(config: pytest.Config) -> int | None:
 
 
 def time_budget_s(config: pytest.Config, *, updating: bool) -> float | None:
-    """Return what ``auto`` may take; None where the number of runs is fixed."""
-    budget_s = seconds(config, "pareto_time_budget")
-    return budget_s if asks_for_auto(config) and not updating else None
+    """Return the time limit of ``--pareto-runs auto``; None where the number of runs is fixed."""
+    budget_s = read_seconds(config, "pareto_time_budget")
+    return budget_s if is_auto(config) and not updating else None
 
 
 def timeout_s(config: pytest.Config) -> float | None:
-    """Return what a fresh process may take, or None for as long as it likes."""
-    return seconds(config, "pareto_timeout") if str(config.getini("pareto_timeout")) else None
+    """Return the time limit of one fresh process; None for no limit."""
+    return read_seconds(config, "pareto_timeout") if str(config.getini("pareto_timeout")) else None
 
 
 def baseline_dir(config: pytest.Config) -> Path:
@@ -295,21 +288,22 @@ def baseline_dir(config: pytest.Config) -> Path:
     return folder
 
 
-def own_dir(config: pytest.Config) -> Path:
-    """Return the folder of the baseline that the project itself names."""
+def project_baseline_dir(config: pytest.Config) -> Path:
+    """Return the folder of the baseline that the ini file names."""
     return Path(config.rootpath, str(config.getini("pareto_baseline")).strip())
 
 
 def anchor_dir(config: pytest.Config) -> Path | None:
-    """Return the folder of the anchor, or None where none is asked for.
+    """Return the folder of the anchor, or None where none is configured.
 
-    Raises pytest.UsageError where it and the baseline lie in one another: updates would write it.
+    Raises pytest.UsageError where one of anchor and baseline lies in the other: updates would
+    write the anchor.
     """
     folder = _folder(config, "anchor")
     if folder is None:
         return None
     frozen, rolling = folder.resolve(), baseline_dir(config).resolve()
-    if _in_one_another(frozen, rolling):
+    if _are_nested(frozen, rolling):
         raise pytest.UsageError(
             f"the anchor {folder.as_posix()} and the baseline {rolling.as_posix()} lie in one "
             "another, so that updates would write the anchor: give it a folder of its own, with a "
@@ -319,19 +313,19 @@ def anchor_dir(config: pytest.Config) -> Path | None:
 
 
 def candidate_dir(config: pytest.Config) -> Path | None:
-    """Return the folder in which a session leaves its candidate, or None where it leaves none.
+    """Return the folder in which a session leaves its candidate; None where it leaves none.
 
-    Raises pytest.UsageError where replacing it would remove something else.
+    Raises pytest.UsageError where replacing the candidate would remove something else.
     """
     folder = _folder(config, "candidate")
     if folder is None:
         return None
     from pytest_pareto.baseline.candidate import SESSION, is_candidate_folder
 
-    ours = (folder / SESSION).resolve()
-    kept = {"baseline": baseline_dir(config), "anchor": _folder(config, "anchor")}
-    for what, other in kept.items():
-        if other is not None and _in_one_another(ours, other.resolve()):
+    session_folder = (folder / SESSION).resolve()
+    protected = {"baseline": baseline_dir(config), "anchor": _folder(config, "anchor")}
+    for what, other in protected.items():
+        if other is not None and _are_nested(session_folder, other.resolve()):
             raise pytest.UsageError(
                 f"the candidate {folder.as_posix()} and the {what} {other.as_posix()} lie in one "
                 "another, and each session replaces the candidate: give it a folder of its own"
@@ -344,14 +338,18 @@ def candidate_dir(config: pytest.Config) -> Path | None:
     return folder
 
 
-def _in_one_another(one: Path, other: Path) -> bool:
+def _are_nested(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _folder(config: pytest.Config, name: str) -> Path | None:
-    """Return a folder given as an option, else as an ini value; an empty one is none."""
-    given = config.getoption(f"--pareto-{name}")
-    if given is not None:
-        return Path(config.invocation_params.dir, given) if given or name == "baseline" else None
+    """Return the folder of an option, else of the ini key; an empty one is None.
+
+    The option is relative to the folder where pytest was started, the ini key to the root. The
+    baseline is never None.
+    """
+    option = config.getoption(f"--pareto-{name}")
+    if option is not None:
+        return Path(config.invocation_params.dir, option) if option or name == "baseline" else None
     ini = str(config.getini(f"pareto_{name}")).strip()
     return Path(config.rootpath, ini) if ini or name == "baseline" else None

@@ -1,8 +1,8 @@
-"""The end of a session: judge it, measure again what is flagged, write what was asked for.
+"""The end of a session: judge it, measure again what is flagged, write baseline or candidate.
 
 `conclude` ends a session with a stored baseline: the first judgement may flag metrics, which
 ``--pareto-confirm N`` fresh processes measure again. `finish` ends every session: it writes the
-baseline under ``--pareto-update``, and else leaves a candidate for `pytest-pareto accept`.
+baseline under ``--pareto-update``, and otherwise leaves a candidate for `pytest-pareto accept`.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -42,10 +42,10 @@ from pytest_pareto.outputs.folders import (
     replace_folder,
 )
 from pytest_pareto.pipeline import facts_against, judge_record, without_calls
-from pytest_pareto.plugin.command_line import own_dir
+from pytest_pareto.plugin.command_line import project_baseline_dir
 from pytest_pareto.plugin.fresh_processes import run_child
 from pytest_pareto.plugin.process_hooks import RunBuilder
-from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
+from pytest_pareto.plugin.progress import Countdown, process_count_text, write_progress
 from pytest_pareto.plugin.settings import Selection, Settings, load_past
 from pytest_pareto.report.text import relative_path
 
@@ -59,7 +59,7 @@ def conclude(
 ) -> SessionReport:
     """Judge a session against the stored baseline, confirm what is flagged, and finish it."""
     past = load_past(settings, record.environment.hardware_key)
-    # A session that was cut short measured something else than asked: nothing of it is accepted.
+    # A session that was cut short did not measure all that was requested: accept nothing of it.
     complete = not record.failures and not record.cut_short
     if not (complete and settings.update is not None):
         record = replace(record, policy=record.policy.accepting_nothing())
@@ -72,7 +72,8 @@ def conclude(
         record = replace(record, policy=policy, failures=failures)
         judged = judge_record(record, past)
     if complete:
-        confirmed = Confirmation(session, record.policy.confirming).of(record, judged.judgement)
+        confirmation = Confirmation(session, record.policy.confirming)
+        confirmed = confirmation.confirm(record, judged.judgement)
         if confirmed is not record:
             record = confirmed
             judged = judge_record(record, past)
@@ -106,9 +107,10 @@ def finish(
     past: Past | None,
     facts: SessionFacts,
 ) -> SessionReport:
-    """Return the report of a judged session; then, and only then, write what was asked for.
+    """Write the baseline or the candidate of a judged session, and return its report.
 
-    Without a ``past`` old and new code were interleaved: nothing is stored, and nothing written.
+    Nothing is written before the session is judged. None for ``past`` is an interleaved session,
+    which compares with nothing stored and writes nothing.
     """
     before = (
         interleaved_baseline(record.old_again or record.old_runs) if past is None else past.baseline
@@ -123,17 +125,21 @@ def finish(
     if past is None:
         return report
     if settings.update is not None and not record.failures and not record.cut_short:
-        return _updated(report, settings, judged, past.baseline)
+        return _update_baseline(report, settings, judged, past.baseline)
     candidate = _candidate(settings, selection, record, judged, past.baseline, session)
     cwd = session.config.invocation_params.dir
-    other = settings.baseline_dir if settings.baseline_dir != own_dir(session.config) else None
-    return leave(report, settings.candidate_dir, candidate, cwd, other)
+    other = (
+        settings.baseline_dir
+        if settings.baseline_dir != project_baseline_dir(session.config)
+        else None
+    )
+    return leave_candidate(report, settings.candidate_dir, candidate, cwd, other)
 
 
 def unreported_failures(record: SessionRecord, judgement: Judgement) -> Iterator[Failure]:
     """Yield the tests that failed in runs that are not shown, and that no failing case reports.
 
-    Such as one that was skipped in the run that is shown, or whose cases do not gate.
+    An example is a test that was skipped in the run that is shown, or whose cases do not gate.
     """
     broken = (case for case in judgement.cases if case.fails and case.comparison.broken is not None)
     reported = {case.comparison.nodeid for case in broken}
@@ -150,23 +156,23 @@ def _facts(
     settings: Settings, record: SessionRecord, baseline: Baseline, rootpath: Path
 ) -> SessionFacts:
     anchor = settings.anchor_dir
-    path = _shown(settings.baseline_dir / baseline.hardware_key, rootpath)
+    path = _display_path(settings.baseline_dir / baseline.hardware_key, rootpath)
     return replace(
         facts_against(record, baseline, path),
-        anchor_path=_shown(anchor, rootpath) if anchor is not None else None,
+        anchor_path=_display_path(anchor, rootpath) if anchor is not None else None,
     )
 
 
-def _shown(folder: Path, rootpath: Path) -> str:
+def _display_path(folder: Path, rootpath: Path) -> str:
     inside = folder.is_relative_to(rootpath)
     return (folder.relative_to(rootpath) if inside else folder).as_posix()
 
 
 class Confirmation:
-    """Measures what is flagged again, with all tests in their old order around it.
+    """Measures again what is flagged, in fresh processes that run all tests in their order.
 
-    What ran earlier in a process shifts latency: the tests of which nothing is flagged run too,
-    but call their functions once, unmeasured.
+    What ran earlier in a process shifts latency. So the tests of which nothing is flagged run
+    too, but call their functions once, unmeasured.
     """
 
     def __init__(self, session: pytest.Session, count: int) -> None:
@@ -174,22 +180,22 @@ class Confirmation:
         self._count = count
         self._failures: list[Failure] = []
 
-    def of(self, record: SessionRecord, judgement: Judgement) -> SessionRecord:
-        """Return the record with the confirming runs; the same where nothing is flagged.
+    def confirm(self, record: SessionRecord, judgement: Judgement) -> SessionRecord:
+        """Return the record with the confirming runs; the same record where nothing is flagged.
 
-        A process that failed is a failure of the session, of which nothing is then accepted.
+        A process that fails is a failure of the session, and nothing of that is accepted.
         """
-        suspects = flagged(judgement) if self._count else frozenset()
-        if not suspects:
+        flagged_metrics = flagged(judgement) if self._count else frozenset()
+        if not flagged_metrics:
             return record
-        # What has no noise is as sure after one more run as after five.
-        count = 1 if only_exact(judgement, suspects) else self._count
-        cases = {case_id for case_id, _ in suspects}
+        # Metrics without noise need one more run only: five would show the same.
+        count = 1 if only_exact(judgement, flagged_metrics) else self._count
+        cases = {case_id for case_id, _ in flagged_metrics}
         nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        say(self._session.config, _announced(len(cases), count))
-        release_device_memory()  # which this process holds on to, and the fresh ones need
+        write_progress(self._session.config, _confirming_message(len(cases), count))
+        release_device_memory()  # this process caches it, and the fresh processes need it
         runs = self._measure(nodeids, count)
-        record = replace(record, flagged=suspects, again=runs)
+        record = replace(record, flagged=flagged_metrics, again=runs)
         if self._failures:
             policy = record.policy.accepting_nothing()
             record = replace(record, policy=policy, failures=tuple(self._failures))
@@ -202,34 +208,36 @@ class Confirmation:
             countdown.start(f"measuring again, run {number} of {count}")
             builder = RunBuilder()
             where = f"confirming run {number} of {count}"
-            ended = run_child(self._session, builder, measured=nodeids)
-            if ended.trouble is not None or ended.environment is None:
-                self._failures.append(Failure(f"{where} failed: {ended.trouble}"))
+            result = run_child(self._session, builder, measured=nodeids)
+            if result.error is not None or result.environment is None:
+                self._failures.append(Failure(f"{where} failed: {result.error}"))
                 break
             self._failures += builder.silent_failures(where)
-            runs.append(builder.build(ended.environment))
-        countdown.end(f"measuring again in {fresh_processes(len(runs))}")
+            runs.append(builder.build(result.environment))
+        countdown.end(f"measuring again in {process_count_text(len(runs))}")
         return tuple(runs)
 
 
-def _announced(cases: int, count: int) -> str:
+def _confirming_message(cases: int, count: int) -> str:
     looks = "1 case looks" if cases == 1 else f"{cases} cases look"
     again = f"measuring {'it' if cases == 1 else 'them'} again"
-    return f"{looks} worse; {again} in {fresh_processes(count)}"
+    return f"{looks} worse; {again} in {process_count_text(count)}"
 
 
-def _updated(
+def _update_baseline(
     report: SessionReport, settings: Settings, judged: Judged, baseline: Baseline
 ) -> SessionReport:
-    """Write what the user asked for, atomically, and report what was written.
+    """Update the baseline atomically, and return the report with what was written.
 
     A baseline that cannot be written is a failure of the session.
     """
     assert settings.update is not None
     mode = UpdateMode(settings.update)
-    prune = _prunable(judged.judgement, report.facts) if mode is UpdateMode.ALL else frozenset()
+    prune = (
+        _prunable_cases(judged.judgement, report.facts) if mode is UpdateMode.ALL else frozenset()
+    )
     after, edits = plan_update(baseline, judged, mode, prune=prune)
-    judgement = _forgiven(judged.judgement, prune)
+    judgement = _drop_cases(judged.judgement, prune)
     try:
         write(settings.baseline_dir, baseline.hardware_key, baseline, after)
     except ParetoError as error:
@@ -240,8 +248,8 @@ def _updated(
     return replace(report, judgement=judgement, facts=facts, scores=scores)
 
 
-def _prunable(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:
-    """Name the missing cases, if everything ran and nothing else failed."""
+def _prunable_cases(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:
+    """Return the ids of the missing cases, if everything ran and nothing else failed."""
     missing = frozenset(c.case_id for c in judgement.cases if c.comparison.missing is not None)
     others = any(c.fails for c in judgement.cases if c.case_id not in missing)
     if facts.partial is not None or judgement.failures or others:
@@ -249,7 +257,8 @@ def _prunable(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:
     return missing
 
 
-def _forgiven(judgement: Judgement, dropped: frozenset[str]) -> Judgement:
+def _drop_cases(judgement: Judgement, dropped: frozenset[str]) -> Judgement:
+    """Return the judgement in which the cases dropped from the baseline no longer fail."""
     cases = tuple(
         replace(case, fails=(), notices=("dropped from the baseline",))
         if case.case_id in dropped
@@ -259,7 +268,7 @@ def _forgiven(judgement: Judgement, dropped: frozenset[str]) -> Judgement:
     return replace(judgement, cases=cases)
 
 
-_README = """\
+_CANDIDATE_README = """\
 What the last `pytest --pareto` would have written into the baseline, in its own format, and in
 `session/candidate.json` what of it is what. `pytest-pareto accept` copies in what you name:
 
@@ -277,18 +286,18 @@ def _candidate(
     baseline: Baseline,
     session: pytest.Session,
 ) -> Candidate | None:
-    """Return what could be accepted of a session; None where it leaves nothing."""
+    """Return what can be accepted of a session; None where it leaves no candidate."""
     if settings.candidate_dir is None:
         return None
-    refused = _cut_short(selection, record.failures)
-    of = _shown(settings.baseline_dir, session.config.rootpath)
+    refused = _refusal_reason(selection, record.failures)
+    of = _display_path(settings.baseline_dir, session.config.rootpath)
     if refused is not None:
         return refused_candidate(baseline.hardware_key, refused, of)
     return plan_candidate(baseline, judged, of)
 
 
-def _cut_short(selection: Selection, failures: Sequence[Failure]) -> str | None:
-    """Return why nothing of a session can be accepted, or None: not all that was asked for ran."""
+def _refusal_reason(selection: Selection, failures: Sequence[Failure]) -> str | None:
+    """Return why nothing of a session can be accepted (not all of it ran), or None."""
     if selection.stopped is not None:
         return f"this session was cut short ({selection.stopped})"
     if failures:
@@ -296,22 +305,22 @@ def _cut_short(selection: Selection, failures: Sequence[Failure]) -> str | None:
     return None
 
 
-def leave(
+def leave_candidate(
     report: SessionReport,
     folder: Path | None,
     candidate: Candidate | None,
     cwd: Path,
     other_baseline: Path | None = None,
 ) -> SessionReport:
-    """Replace the last session's candidate by this one's; where that fails, it is a notice.
+    """Replace the last session's candidate by this one's, and return the report with its path.
 
-    The facts say where it is, as it can be typed in ``cwd``, and so its baseline where that is
-    not the project's own (``other_baseline``).
+    Paths are relative to ``cwd``, as they can be typed there: of the candidate, and of its
+    baseline where that is not the project's own (``other_baseline``). A failure is a notice.
     """
     if folder is None or candidate is None:
         return report
     try:
-        create_ignored_folder(folder, _README)
+        create_ignored_folder(folder, _CANDIDATE_README)
         with locked(folder):
             made = create_staging_folder(folder / SESSION)
             write_candidate(made, candidate)
@@ -335,10 +344,10 @@ def leave(
     return replace(report, facts=facts)
 
 
-def discard(folder: Path | None) -> str | None:
-    """Remove the last session's candidate; return why that failed, if it did.
+def remove_candidate(folder: Path | None) -> str | None:
+    """Remove the last session's candidate; return why that failed, or None.
 
-    It would be taken for this session's, and for one of the baseline as it is now.
+    Otherwise a user could take it for this session's, and for one of the present baseline.
     """
     if folder is None or not (folder / SESSION).is_dir():
         return None

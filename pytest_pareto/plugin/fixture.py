@@ -1,8 +1,7 @@
-"""The ``pareto`` fixture: what a test says to us.
+"""The ``pareto`` fixture: the API with which tests measure calls and record scores.
 
-The part of the ``pareto`` fixture that scores: what a test says of a quality.
-
-The ways to measure: whole calls and streams, each of them called or awaited.
+`Pareto` measures whole calls and streams, called or awaited. Its base `Scores` records scores,
+evaluations and outputs. `make_fixture` makes the fixture of one test.
 """
 
 from collections.abc import (
@@ -38,13 +37,13 @@ if TYPE_CHECKING:
 
 
 class Scores:
-    """Records scores for one test, of the case that the options name."""
+    """Records scores of one test, for the case that the options name."""
 
     def __init__(self, recorder: Recorder, options: MeasureOptions | None = None) -> None:
         self._recorder = recorder
         self._options = options or MeasureOptions()
 
-    def record(  # noqa: PLR0913  (each says one thing about the score)
+    def record(  # noqa: PLR0913  (each describes one property of the score)
         self,
         name: str,
         value: object,
@@ -62,10 +61,10 @@ class Scores:
         ``value`` may be a number, a vector with ids, a mapping from ids, or an object with
         ``update`` and ``compute`` such as those of torchmetrics, which may know its own
         direction. ``tolerance`` is absolute, in the metric's unit; without one (here or
-        in the marker) any significant loss is a regression. ``scope`` says where else the
+        in the marker) any significant loss is a regression. ``scope`` is where else the
         score would be the same: "gpu" (the same hardware), "host", or "anywhere", which is
-        the author's claim. ``gate=False`` makes it a diagnostic. ``ordinal`` says that of the
-        scores only the order means something, as of grades and of preferences; then the
+        the author's claim. ``gate=False`` makes it a diagnostic. ``ordinal`` is for scores of
+        which only the order has a meaning, such as grades and preferences; then the
         tolerance is a share: how many more of the samples may get worse than get better.
         """
         __tracebackhide__ = True
@@ -113,10 +112,10 @@ class Scores:
             raise error.with_traceback(None) from error.__cause__
 
     def keep(self, outputs: object, *, ids: Iterable[object] | None = None) -> None:
-        """Keep the outputs whose scores are recorded, so that the worst of them can be shown.
+        """Keep the outputs whose scores are recorded, so that the worst of these can be shown.
 
         ``outputs`` is a mapping from sample ids, or a sequence with ``ids``: images of Pillow,
-        arrays or tensors. Nothing is kept without ``--pareto``; what is no image is left out.
+        arrays or tensors. Nothing is kept without ``--pareto``; what is not an image is left out.
         """
         __tracebackhide__ = True
         try:
@@ -139,10 +138,10 @@ def _measure(
     kwargs: Mapping[str, object],
     options: MeasureOptions,
 ) -> T:
-    """Measure a call, or make it once; return what the first call returned."""
+    """Measure a call, or make it once; return the result of the first call."""
     __tracebackhide__ = True
     recorder.begin("measure", fn, options)
-    return cast(T, recorder.measured(fn, args, kwargs, options))
+    return cast(T, recorder.measure(fn, args, kwargs, options))
 
 
 def _stream(
@@ -152,11 +151,11 @@ def _stream(
     kwargs: Mapping[str, object],
     options: MeasureOptions,
 ) -> list[T]:
-    """Measure a call and the stream that it returns, or consume one; return its items."""
+    """Measure a call and the stream that it returns, or consume it once; return its items."""
     __tracebackhide__ = True
     recorder.begin("stream", fn, options)
-    consumed = Stream(fn, most=options.max_items)
-    return cast(list[T], recorder.measured(consumed, args, kwargs, options))
+    stream = Stream(fn, most=options.max_items)
+    return cast(list[T], recorder.measure(stream, args, kwargs, options))
 
 
 def _ameasure(
@@ -166,16 +165,16 @@ def _ameasure(
     kwargs: Mapping[str, object],
     options: MeasureOptions,
 ) -> Coroutine[Any, Any, T]:
-    """Return what measures a call that has to be awaited, or awaits it once."""
+    """Return a coroutine that measures an awaitable call, or awaits it once."""
     __tracebackhide__ = True
 
     def measured(wait: Wait) -> object:
         __tracebackhide__ = True
-        return recorder.measured(AwaitedFunction(fn, wait), args, kwargs, options)
+        return recorder.measure(AwaitedFunction(fn, wait), args, kwargs, options)
 
-    # Before anybody awaits: what is never awaited can then be told at the test's end.
+    # Before the coroutine is awaited: one that never is can then be reported at the test's end.
     recorder.begin("ameasure", fn, options)
-    return _awaited(
+    return _await_measurement(
         recorder, options, measured, lambda: await_once(fn, args, kwargs, options.setup)
     )
 
@@ -187,16 +186,16 @@ def _astream(
     kwargs: Mapping[str, object],
     options: MeasureOptions,
 ) -> Coroutine[Any, Any, list[T]]:
-    """Return what measures a stream that has to be awaited, or consumes one."""
+    """Return a coroutine that measures an asynchronous stream, or consumes it once."""
     __tracebackhide__ = True
 
     def measured(wait: Wait) -> object:
         __tracebackhide__ = True
-        consumed = Stream(AwaitedStream(fn, wait), most=options.max_items)
-        return recorder.measured(consumed, args, kwargs, options)
+        stream = Stream(AwaitedStream(fn, wait), most=options.max_items)
+        return recorder.measure(stream, args, kwargs, options)
 
     recorder.begin("astream", fn, options)
-    return _awaited(
+    return _await_measurement(
         recorder,
         options,
         measured,
@@ -204,17 +203,17 @@ def _astream(
     )
 
 
-async def _awaited(
+async def _await_measurement(
     recorder: Recorder,
     options: MeasureOptions,
     measured: Callable[[Wait], object],
-    plainly: Callable[[], Awaitable[T]],
+    call_once: Callable[[], Awaitable[T]],
 ) -> T:
     __tracebackhide__ = True
-    recorder.awaited(options.name)
+    recorder.mark_awaited(options.name)
     try:
         if recorder.plain:
-            return await plainly()
+            return await call_once()
         return cast(T, await run_in_greenlet(measured))
     except ParetoError as error:
         raise error.with_traceback(None) from None
@@ -238,7 +237,7 @@ class Pareto(Scores):
     def measure(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``fn`` once, then under ``--pareto`` again for each metric's readings.
 
-        Returns what the first call returned. The global random state (Python, NumPy,
+        Returns the result of the first call. The global random state (Python, NumPy,
         torch) is left as after that one call. Every argument goes to ``fn``; options go
         through `configure`.
         """
@@ -251,8 +250,9 @@ class Pareto(Scores):
     def stream(self, fn: Callable[P, Iterator[T]], /, *args: P.args, **kwargs: P.kwargs) -> list[T]:
         """Measure a function that returns an iterator, such as a generator of tokens.
 
-        As `measure` does, where a call ends with the iterator's last item; also the time to the
-        first item and from item to item. Returns the items of the first call, in a list.
+        Measures as `measure` does, where a call ends with the iterator's last item, and also the
+        time to the first item and from item to item. Returns the items of the first call, in a
+        list.
         """
         __tracebackhide__ = True
         try:
@@ -263,7 +263,7 @@ class Pareto(Scores):
     def ameasure(
         self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]:
-        """Measure as `measure` does what has to be awaited, such as a coroutine function.
+        """Measure a call that has to be awaited, such as of a coroutine function; see `measure`.
 
         Each call is awaited in the running event loop, in the task of the test.
         """
@@ -280,7 +280,7 @@ class Pareto(Scores):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Coroutine[Any, Any, list[T]]:
-        """Measure as `stream` does an async iterator, in the running event loop."""
+        """Measure an asynchronous iterator, in the running event loop; see `stream`."""
         __tracebackhide__ = True
         try:
             return _astream(self._recorder, fn, args, kwargs, self._options)
@@ -298,27 +298,27 @@ class Pareto(Scores):
         metrics: Iterable[str] | None = None,
         max_items: int | None = None,
     ) -> "Pareto":
-        """Return a `Pareto` with other options; what is not given stays as it is.
+        """Return a `Pareto` with other options; an option that is not given stays as it is.
 
         ``name`` makes a case of its own, ``nodeid#name``. ``setup`` makes fresh arguments
-        for each call, untimed. ``items`` is how many items one call works through.
+        for each call, untimed. ``items`` is the number of items that one call processes.
         ``rounds`` and ``warmup`` fix the number of calls. ``metrics`` limits what is
-        measured. ``max_items`` ends a stream after so many items.
+        measured. ``max_items`` ends a stream after that many items.
         """
-        options = self._options.changed(
+        options = self._options.updated_with(
             name=name,
             setup=setup,
             items=items,
             rounds=rounds,
             warmup=warmup,
-            metrics=None if metrics is None else self._recorder.known(metrics),
+            metrics=None if metrics is None else self._recorder.require_measurable(metrics),
             max_items=max_items,
         )
         return Pareto(self._recorder, options)
 
 
-def open_recorder(request: pytest.FixtureRequest) -> Pareto:
-    """Make the fixture of one test, and leave its recorder where the hooks find it."""
+def make_fixture(request: pytest.FixtureRequest) -> Pareto:
+    """Return the fixture of one test, and put its recorder into the item's stash for the hooks."""
     item = request.node
     stash = item.config.stash
     idle = MEASURED in stash and item.nodeid not in stash[MEASURED]

@@ -1,8 +1,8 @@
-"""Fresh processes that run the session's tests, and the lines that they write to this one.
+"""Fresh processes that run the session's tests, and the protocol between them and this process.
 
-`run_child` runs one process. `ChildSpec` is what it is given and `ChildLine` what it writes, both
-as JSON; `plugin.child` is the other end. `child_arguments` is its command line: of a leg of an
-interleaved session, paths into the project mean the leg's tests.
+`run_child` runs one process. It reads a `ChildSpec` and writes lines of `ChildLine`, both JSON;
+`plugin.child` is the other end. `child_arguments` returns its command line, in which, on a leg of
+an interleaved session, paths into the project are mapped to the leg's tests.
 """
 
 import json
@@ -19,35 +19,40 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.outputs.image_folder import OutputStore
 from pytest_pareto.plugin.command_line import timeout_s
 from pytest_pareto.plugin.process_hooks import RunBuilder
-from pytest_pareto.plugin.progress import Standing
+from pytest_pareto.plugin.progress import ProgressLine
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.process import ChildProcess
 from pytest_pareto.runs.tempfolders import run_folder
 
-ORDERLY = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-"""The exit codes of a child that did what it was asked."""
+COMPLETED_EXIT_CODES = (
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+)
+"""The exit codes of a child that completed its task, with or without failed tests."""
 
-Show = Callable[[pytest.TestReport], None]
+ShowReport = Callable[[pytest.TestReport], None]
 
 
-class Handed(msgspec.Struct, frozen=True):
-    """A folder in which a process keeps outputs, and how many bytes of them."""
+class OutputFolder(msgspec.Struct, frozen=True):
+    """The folder in which a process keeps outputs, and their limit in bytes."""
 
     folder: str
     most_b: int
 
     def store(self) -> OutputStore:
-        """Return the store that keeps them."""
+        """Return the store that keeps outputs in this folder."""
         return OutputStore(Path(self.folder), self.most_b)
 
 
 class ChildSpec(msgspec.Struct, frozen=True):
-    """What the parent hands to its child, as a JSON file.
+    """The task of a child process, which the parent writes to a JSON file.
 
-    ``measured`` are the tests that measure, where not all of them do. ``may_lack`` is whether
-    tests may be missing here, as older code may lack what they import. A child that ``lists``
-    runs nothing: it collects tests of its own, chosen as the parent's are, and tells of them.
-    ``outputs`` is where it keeps outputs, if it does.
+    ``nodeids`` are the tests to run, in order, and ``lines`` the file that the child writes to.
+    ``measured`` are the tests that measure; None for all. ``may_lack`` is whether tests may be
+    missing, since older code may lack what they import. A child that ``lists`` runs nothing: it
+    collects its own tests, selected as the parent's are, and writes their node ids. ``outputs``
+    is where it keeps outputs; None for nowhere.
     """
 
     nodeids: list[str]
@@ -55,15 +60,15 @@ class ChildSpec(msgspec.Struct, frozen=True):
     measured: list[str] | None = None
     may_lack: bool = False
     lists: bool = False
-    outputs: Handed | None = None
+    outputs: OutputFolder | None = None
 
 
 class ChildLine(msgspec.Struct, frozen=True):
     """One line from child to parent: a test report, the environment at the end, or an error.
 
     ``uncollected`` is the node id of what could not be collected, mostly a module, and why.
-    ``listed`` are a listing child's tests, in order, with whether they measure. ``standing`` is
-    where long work within a test stands, "" where it has ended.
+    ``listed`` are a listing child's tests, in order, with whether each measures. ``standing`` is
+    the progress of long work within a test, "" where that has ended.
     """
 
     report: dict[str, object] | None = None
@@ -75,27 +80,27 @@ class ChildLine(msgspec.Struct, frozen=True):
 
 
 def read_line(text: str) -> ChildLine:
-    """Read what `write_line` wrote."""
+    """Parse a line that `write_line` has written."""
     return msgspec.convert(json.loads(text), ChildLine)
 
 
 def write_line(file: Path, line: ChildLine) -> None:
     """Append a line for the parent."""
-    # json, not msgspec: a report's own text may hold lone surrogates and NaN. So for reading.
+    # json, not msgspec, here and in `read_line`: a report may contain lone surrogates and NaN.
     with file.open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(msgspec.structs.asdict(line)) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a process ended: where it ran, if it said so, and what was wrong, if anything."""
+class ChildResult:
+    """How a child process ended: its environment, if it wrote one, and why it failed, or None."""
 
     environment: Environment | None
-    trouble: str | None
+    error: str | None
 
 
-def leaves_to_pytest(session: pytest.Session) -> bool:
-    """Whether pytest's own loop says all there is to say, as it would without fresh processes."""
+def defers_to_pytest(session: pytest.Session) -> bool:
+    """Whether pytest's own loop suffices: nothing is to run, or the collection has failed."""
     option = session.config.option
     failed = session.testsfailed and not option.continue_on_collection_errors
     return bool(option.collectonly or failed)
@@ -106,16 +111,16 @@ def run_child(
     builder: RunBuilder,
     *,
     measured: Iterable[str] | None = None,
-    show: Show = lambda _: None,
-    outputs: Handed | None = None,
-) -> Ended:
-    """Run the session's tests, in its order, in a process of their own.
+    show: ShowReport = lambda _: None,
+    outputs: OutputFolder | None = None,
+) -> ChildResult:
+    """Run the session's tests, in its order, in a fresh process.
 
-    ``builder`` takes in every report, and ``show`` sees it as it comes. ``measured`` are the
-    node ids of the tests that measure, the others call their functions once; None for all.
-    ``outputs`` is where they keep outputs, if they do.
+    ``builder`` collects every report, and ``show`` is called with each as it arrives.
+    ``measured`` are the node ids of the tests that measure, the others call their functions
+    once; None for all. ``outputs`` is where the process keeps outputs; None for nowhere.
     """
-    hearing = Hearing(session, builder, show)
+    reader = ChildReader(session, builder, show)
     with run_folder() as folder:
         lines, log = folder / "lines.jsonl", folder / "log.txt"
         arguments = child_arguments(
@@ -126,51 +131,51 @@ def run_child(
         with ChildProcess(arguments, cwd=cwd, log=log, lines=lines, timeout_s=limit_s) as child:
             try:
                 for text in child.lines():
-                    hearing(text)
+                    reader(text)
             except TimeoutError as error:
-                hearing.trouble = f"{error} (pareto_timeout):\n{child.tail()}"
-        if hearing.trouble is None and child.exit_code not in ORDERLY:
-            hearing.trouble = f"it ended with exit code {child.exit_code}:\n{child.tail()}"
-    return Ended(hearing.environment, hearing.missing())
+                reader.error = f"{error} (pareto_timeout):\n{child.tail()}"
+        if reader.error is None and child.exit_code not in COMPLETED_EXIT_CODES:
+            reader.error = f"it ended with exit code {child.exit_code}:\n{child.tail()}"
+    return ChildResult(reader.environment, reader.failure_reason())
 
 
-class Hearing:
-    """Takes in what a child says, line by line."""
+class ChildReader:
+    """Reads the lines of a child process as they arrive."""
 
     def __init__(
-        self, session: pytest.Session, builder: RunBuilder, show: Show = lambda _: None
+        self, session: pytest.Session, builder: RunBuilder, show: ShowReport = lambda _: None
     ) -> None:
         self._config = session.config
         self._builder = builder
         self._show = show
-        self._standing = Standing(session.config)
+        self._progress_line = ProgressLine(session.config)
         self.environment: Environment | None = None
-        self.trouble: str | None = None
+        self.error: str | None = None
 
     def __call__(self, text: str) -> None:
-        """Hear one line."""
+        """Read one line."""
         line = read_line(text)
         if line.report is not None:
-            report = _revive(self._config, line.report)
+            report = _deserialize_report(self._config, line.report)
             self._builder.add(report)
             self._show(report)
         elif line.uncollected is not None:
             self._builder.add_uncollected(*line.uncollected)
         elif line.standing is not None:
-            self._standing.tell(line.standing)
+            self._progress_line.update(line.standing)
         elif line.environment is not None:
             self.environment = msgspec.convert(line.environment, Environment)
         else:
-            self.trouble = line.error
+            self.error = line.error
 
-    def missing(self) -> str | None:
-        """Say what was wrong with the child, or what it left unsaid, if anything."""
-        if self.trouble is None and self.environment is None:
+    def failure_reason(self) -> str | None:
+        """Return why the child failed, also where it wrote no environment; None if it did not."""
+        if self.error is None and self.environment is None:
             return "it ended without saying where it ran"
-        return self.trouble
+        return self.error
 
 
-def child_arguments(  # noqa: PLR0913  (each is one thing that a child is told)
+def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
     session: pytest.Session,
     lines: Path,
     file: Path,
@@ -180,13 +185,12 @@ def child_arguments(  # noqa: PLR0913  (each is one thing that a child is told)
     leg: Leg | None = None,
     may_lack: bool = False,
     lists: bool = False,
-    outputs: Handed | None = None,
+    outputs: OutputFolder | None = None,
 ) -> list[str]:
-    """Return the command of a child that writes to ``lines``; its task is put into ``file``.
+    """Return the command of a child that writes to ``lines``; write its task to ``file``.
 
-    ``nodeids`` are its tests, if not those of this session. Where it runs on a ``leg``, they are
-    where that has them, and ``may_lack`` is whether some of them may be missing there. A child
-    that ``lists`` runs none.
+    ``nodeids`` are its tests, by default those of this session. On a ``leg`` they are the leg's
+    tests, and ``may_lack`` is whether some may be missing there. A child that ``lists`` runs none.
     """
     config = session.config
     spec = ChildSpec(
@@ -205,40 +209,40 @@ def child_arguments(  # noqa: PLR0913  (each is one thing that a child is told)
         *(() if _imports_from_here(config) else ("-P",)),
         *("-m", "pytest", "--pareto-child", str(file)),
         *("--rootdir", str(config.rootpath if leg is None else leg.tests.root)),
-        *(*ini, *(own if leg is None else arguments_on(leg, own))),
+        *(*ini, *(own if leg is None else map_arguments(leg, own))),
     ]
 
 
-def _revive(config: pytest.Config, data: dict[str, object]) -> pytest.TestReport:
+def _deserialize_report(config: pytest.Config, data: dict[str, object]) -> pytest.TestReport:
     report = config.hook.pytest_report_from_serializable(config=config, data=data)
     assert isinstance(report, pytest.TestReport)
-    told: Any = report.longrepr
-    if isinstance(told, list):
-        # Why a test was skipped is a triple, and JSON knows lists alone.
-        report.longrepr = told[0], told[1], told[2]
+    reason: Any = report.longrepr
+    if isinstance(reason, list):
+        # The reason of a skip is a triple, which JSON has turned into a list.
+        report.longrepr = reason[0], reason[1], reason[2]
     return report
 
 
 def _imports_from_here(config: pytest.Config) -> bool:
-    """Whether this pytest can import from its folder, as ``python -m pytest`` lets it."""
+    """Whether this pytest can import from its working folder, as under ``python -m pytest``."""
     here = str(config.invocation_params.dir)
     return any(entry in ("", here) for entry in sys.path)
 
 
 _CONFIGURATION = ("-c", "--config-file")
-"""Both legs run under the working tree's configuration, wherever their tests are."""
+"""Options whose paths are not mapped: both legs use the working tree's configuration."""
 
 
-def arguments_on(leg: Leg, arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with absolute paths into the working tree turned into the leg's.
+def map_arguments(leg: Leg, arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with absolute paths into the working tree mapped to the leg.
 
-    An IDE gives such paths, and where it opened the project by a link they go by that link. Node
-    ids are relative to the root, which is the real one: so the paths have to be.
+    IDEs pass such paths, through a symbolic link where they opened the project by one. Node ids
+    are relative to the resolved root, so the paths have to be as well.
     """
-    return list(_mapped(leg, arguments))
+    return list(_map_each(leg, arguments))
 
 
-def _mapped(leg: Leg, arguments: Sequence[str]) -> Iterator[str]:
+def _map_each(leg: Leg, arguments: Sequence[str]) -> Iterator[str]:
     previous = ""
     for argument in arguments:
         option, is_joined, value = argument.partition("=")
@@ -247,20 +251,20 @@ def _mapped(leg: Leg, arguments: Sequence[str]) -> Iterator[str]:
         if option in _CONFIGURATION:
             yield argument
         elif is_joined:
-            yield f"{option}={_on_leg(leg, value)}"
+            yield f"{option}={_map_path(leg, value)}"
         else:
-            yield _on_leg(leg, value)
+            yield _map_path(leg, value)
         previous = argument
 
 
-def _on_leg(leg: Leg, value: str) -> str:
+def _map_path(leg: Leg, value: str) -> str:
     name, separator, test = value.partition("::")
     path = Path(name)
     if not path.is_absolute():
         return value
     top = leg.tree.top if leg.side is Side.CANDIDATE else leg.other.top
     for folder in (path, *path.parents):
-        # Links below the top are left as they are: node ids keep them.
+        # Links below the top are not resolved: node ids keep them.
         if folder.resolve() == top:
             return f"{leg.tests.top / path.relative_to(folder)}{separator}{test}"
     return value

@@ -1,10 +1,8 @@
-"""What ``@pytest.mark.pareto(...)`` says about one test.
+"""The marker ``@pytest.mark.pareto(...)``, and the options of ``pareto.configure``.
 
-What the cases of a test are called, and what its marker says about each of them.
-
-Which metrics a test may name: those that something here measures, and those it records.
-
-How one measurement differs from the defaults: what ``pareto.configure`` was told.
+`read_marker` checks the keywords of a test's markers and returns its `CaseOptions`. `CaseNames`
+names the cases of a test, `KnownMetrics` checks the metrics that it names, and `MeasureOptions`
+are the options of one measurement.
 """
 
 import ast
@@ -51,7 +49,7 @@ _MAPPINGS = ("tolerance", "budget", "give_up")
 
 @dataclass(frozen=True, slots=True)
 class CaseOptions:
-    """The marker's keywords, checked. ``tolerance`` and ``give_up`` by metric name."""
+    """The checked keywords of the marker; ``tolerance`` and ``give_up`` by metric name."""
 
     front: str | None = None
     tolerance: Mapping[str, float] = field(default_factory=dict)
@@ -65,28 +63,28 @@ class CaseOptions:
 
     @property
     def named_metrics(self) -> dict[str, str]:
-        """Every metric that the marker names, with the keyword that names it."""
+        """The metrics that the marker names, each with the keyword that names it."""
         named = dict.fromkeys(self.skip_metrics, "skip_metrics")
         named |= dict.fromkeys(self.give_up, "give_up") | dict.fromkeys(self.tolerance, "tolerance")
         return named | {budget.metric: "budget" for budget in self.budgets}
 
     def apply_to(self, metric: Metric) -> Metric:
-        """Put a metric under this test's policy.
+        """Return a metric with this test's tolerance, give-up bound and gating.
 
-        A tolerance asks a diagnostic to gate, and so does ``work_only`` the FLOPs: a test that
-        measures nothing else is there for them.
+        A tolerance makes a diagnostic gate. So does ``work_only`` for the FLOPs: a test that
+        measures nothing else exists for them.
         """
         tolerance = self.tolerance.get(metric.name)
-        asked = tolerance is not None or (self.work_only and metric.name == FLOPS.name)
+        gates = tolerance is not None or (self.work_only and metric.name == FLOPS.name)
         return metric.with_policy(
             tolerance=tolerance,
             give_up=self.give_up.get(metric.name),
-            gates=True if asked else None,
+            gates=True if gates else None,
         )
 
 
 def read_marker(item: pytest.Item) -> CaseOptions:
-    """Merge the markers of a test, the nearest last.
+    """Return the merged options of a test's markers; the nearest marker wins.
 
     Raises ParetoError where a keyword is unknown or its value cannot be used.
     """
@@ -104,11 +102,11 @@ def read_marker(item: pytest.Item) -> CaseOptions:
                     f"it takes {', '.join(KEYWORDS)}"
                 )
             merged[key] = _merge(key, merged.get(key), value)
-    return _checked(merged)
+    return _check_keywords(merged)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean ...?)' where a known word is close, else nothing."""
+    """Return ' (did you mean ...?)' where a known word is close, else an empty string."""
     close = get_close_matches(word, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
@@ -124,7 +122,7 @@ def _merge(key: str, outer: object, value: object) -> object:
     return {**outer, **value} if isinstance(outer, Mapping) else dict(value)
 
 
-def _checked(given: Mapping[str, object]) -> CaseOptions:
+def _check_keywords(given: Mapping[str, object]) -> CaseOptions:
     budgets = given.get("budget", {})
     assert isinstance(budgets, Mapping)
     return CaseOptions(
@@ -132,8 +130,8 @@ def _checked(given: Mapping[str, object]) -> CaseOptions:
         tolerance=_limits("tolerance", given.get("tolerance", {})),
         budgets=tuple(parse_budget(metric, text) for metric, text in budgets.items()),
         give_up=_limits("give_up", given.get("give_up", {})),
-        rounds=count("rounds", given.get("rounds"), least=1),
-        warmup=count("warmup", given.get("warmup"), least=0),
+        rounds=require_count("rounds", given.get("rounds"), least=1),
+        warmup=require_count("warmup", given.get("warmup"), least=0),
         skip_metrics=_names(given.get("skip_metrics", ())),
         work_only=_typed("work_only", given.get("work_only"), bool, "True or False") is True,
         gate=_typed("gate", given.get("gate"), bool, "True or False") is not False,
@@ -158,8 +156,8 @@ def _limits(key: str, value: object) -> dict[str, float]:
     return {name: float(limit) for name, limit in value.items()}
 
 
-def count(key: str, value: object, *, least: int) -> int | None:
-    """Check a whole number, such as the rounds of a measurement."""
+def require_count(key: str, value: object, *, least: int) -> int | None:
+    """Return ``value``, a whole number or None; raise ParetoError if it is less than ``least``."""
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -177,7 +175,7 @@ def _names(value: object) -> frozenset[str]:
 
 
 def source_hash(item: pytest.Item) -> str:
-    """Hash what the test does: its code without comments, docstring and decorators.
+    """Return a hash of a test's code without comments, docstring and decorators.
 
     Empty where the source cannot be read, which is then never reported as a change.
     """
@@ -197,7 +195,7 @@ def source_hash(item: pytest.Item) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CaseNames:
-    """Names the cases of one test; ``name`` is always the one given by `configure`, or None."""
+    """Names the cases of one test; ``name`` is always that given to `configure`, or None."""
 
     item: pytest.Item
     options: CaseOptions
@@ -224,7 +222,7 @@ class CaseNames:
     def case_run(
         self, name: str | None, measurements: Iterable[Measurement], items: int | None = None
     ) -> CaseRun:
-        """Return a case with these measurements, and what they are judged by."""
+        """Return a case with these measurements, its front, gating and budgets."""
         found = {measurement.metric.name: measurement for measurement in measurements}
         return CaseRun(
             case_id=self.case_id(name),
@@ -239,22 +237,22 @@ class CaseNames:
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The metrics of the meters of this process, beside a test's own."""
+class KnownMetrics:
+    """The metrics that a test may name: those of this process's meters, and its own."""
 
     meters: Sequence[Meter]
     options: CaseOptions
 
     @property
     def built_in(self) -> frozenset[str]:
-        """Everything that a measurement can produce without being told."""
+        """The names of the metrics that a measurement can produce by itself."""
         added = {metric.name for meter in self.meters for metric in meter.metrics}
-        # Counted without data alone, so elsewhere a tolerance for it would never gate.
+        # OPERATIONS is counted under work_only alone, so elsewhere a tolerance would never gate.
         unmeasured = frozenset() if self.options.work_only else {OPERATIONS.name}
         return (frozenset(BUILT_IN) - unmeasured) | added
 
-    def measurable(self, metrics: Iterable[str]) -> frozenset[str]:
-        """Return the names, each of which something measures; raises ParetoError otherwise."""
+    def require(self, metrics: Iterable[str]) -> frozenset[str]:
+        """Return the names as a set; raise ParetoError where no meter measures one of them."""
         wanted, known = frozenset(metrics), self.built_in
         for name in sorted(wanted - known):
             raise ParetoError(
@@ -264,12 +262,15 @@ class Vocabulary:
         return wanted
 
     def check_named(self, recorded: set[str], *, streams: bool) -> None:
-        """Raise ParetoError where the marker names what the test has not; ``streams`` or not."""
-        # Where only work is counted nothing is timed, streams no more than calls.
+        """Raise ParetoError where the marker names a metric that the test does not have.
+
+        ``recorded`` are the metrics of its cases; ``streams`` is whether it measured a stream.
+        """
+        # Under work_only nothing is timed, neither calls nor streams.
         timed = streams and not self.options.work_only
         known = recorded | (self.built_in if timed else self.built_in - STREAMED)
         for name, keyword in self.options.named_metrics.items():
-            # A budget on something that is not there would never break.
+            # A budget on a metric without a value would never be exceeded.
             if name not in (recorded if keyword == "budget" else known):
                 raise ParetoError(
                     f"@pytest.mark.pareto({keyword}=...) names {name!r}, which this test neither "
@@ -279,9 +280,9 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """The options; None is the default of each, or what the marker says.
+    """The options of one measurement; None is the default, or the marker's value.
 
-    Raises ParetoError where one of them cannot be used.
+    Raises ParetoError where a value cannot be used.
     """
 
     name: str | None = None
@@ -296,13 +297,13 @@ class MeasureOptions:
         if self.name is not None and (not self.name or not isinstance(self.name, str)):
             raise ParetoError(f"name takes a non-empty string, not {self.name!r}")
         require_text("name", self.name or "")
-        count("items", self.items, least=1)
-        count("rounds", self.rounds, least=1)
-        count("warmup", self.warmup, least=0)
-        count("max_items", self.max_items, least=1)
+        require_count("items", self.items, least=1)
+        require_count("rounds", self.rounds, least=1)
+        require_count("warmup", self.warmup, least=0)
+        require_count("max_items", self.max_items, least=1)
 
-    def changed(self, **given: object) -> "MeasureOptions":
-        """Return these options with what is ``given``; what is None stays as it is."""
+    def updated_with(self, **given: object) -> "MeasureOptions":
+        """Return these options with those that are ``given``; None leaves one as it is."""
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
-        told = {name: value for name, value in given.items() if value is not None}
-        return MeasureOptions(**{**kept, **told})
+        updated = {name: value for name, value in given.items() if value is not None}
+        return MeasureOptions(**{**kept, **updated})

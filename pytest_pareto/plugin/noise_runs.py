@@ -1,4 +1,4 @@
-"""``pytest-pareto doctor --noise``: unchanged code in N fresh processes, and what that says."""
+"""The noise study of ``pytest-pareto doctor --noise``: unchanged code in N fresh processes."""
 
 import time
 from collections import Counter
@@ -15,7 +15,10 @@ from pytest_pareto.plugin.settings import Settings, read_settings
 
 
 def register_noise(config: pytest.Config) -> None:
-    """Register what measures, and what examines it; no baseline is read or written."""
+    """Register the plugins that measure and examine; no baseline is read or written.
+
+    Raises pytest.UsageError where there are too few runs for a spread.
+    """
     count = config.getoption("--pareto-noise")
     if count < MIN_RUNS:
         raise pytest.UsageError(
@@ -29,7 +32,7 @@ def register_noise(config: pytest.Config) -> None:
 
 
 class NoiseSession:
-    """Examines the runs when the last has ended, or whatever there is when they are cut short."""
+    """Examines the runs after the last one, or those so far when the session is cut short."""
 
     def __init__(self, settings: Settings, fresh: FreshRuns) -> None:
         self._settings = settings
@@ -40,14 +43,20 @@ class NoiseSession:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Examine what was measured; failures count as failed tests, and nothing is an error."""
+        """Examine the runs; failures count as failed tests.
+
+        Raises pytest.UsageError where nothing was measured.
+        """
         started = time.monotonic()
         try:
             result = yield
         finally:
             self._duration_s = time.monotonic() - started
-            self._failures = (*self._failed_tests(), *(t.text for t in self._fresh.troubles))
-            self._report = self._examined()
+            self._failures = (
+                *self._unshown_failures(),
+                *(t.text for t in self._fresh.process_failures),
+            )
+            self._report = self._examine()
         session.testsfailed += len(self._failures)
         if self._fresh.runs and self._report is None and not session.testsfailed:
             raise pytest.UsageError(
@@ -57,8 +66,8 @@ class NoiseSession:
             )
         return result
 
-    def _failed_tests(self) -> Iterator[str]:
-        """Tell of tests that failed in later runs only; the first run's are shown by pytest."""
+    def _unshown_failures(self) -> Iterator[str]:
+        """Yield the tests that failed in later runs only; pytest shows those of the first run."""
         runs = self._fresh.runs
         shown = runs[0].failed if runs else {}
         times = Counter(nodeid for run in runs for nodeid in run.failed)
@@ -67,7 +76,7 @@ class NoiseSession:
             if nodeid not in shown:
                 yield f"{nodeid} failed in {count} of {len(runs)} runs: {why[nodeid]}"
 
-    def _examined(self) -> NoiseReport | None:
+    def _examine(self) -> NoiseReport | None:
         if len(self._fresh.runs) < MIN_RUNS:
             return None
         settings = self._settings
@@ -80,7 +89,7 @@ class NoiseSession:
         return report if report.case_ids or report.left_out else None
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Tell what was found."""
+        """Write the section of the noise study."""
         verbosity = terminalreporter.config.get_verbosity()
         lines = render_noise(
             self._report,
@@ -95,12 +104,12 @@ class NoiseSession:
             terminalreporter.write_line(line.text, **dict.fromkeys(line.markup, True))
 
 
-CANNOT = 2
-"""The exit code of a command of ours that could not do its work."""
+EXIT_CANNOT_RUN = 2
+"""The exit code of a pytest-pareto command that could not do its work."""
 
 
 def run_noise_study(runs: int, arguments: Sequence[str]) -> int:
-    """Run pytest for `pytest-pareto doctor --noise`, and return the command's exit code."""
+    """Run pytest for `pytest-pareto doctor --noise`; return the command's exit code."""
     code = int(pytest.main([f"--pareto-noise={runs}", *arguments]))
     refused = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
-    return CANNOT if code in refused else code
+    return EXIT_CANNOT_RUN if code in refused else code

@@ -1,10 +1,8 @@
-"""Where a session keeps outputs while its tests run: in a folder that ends with it.
+"""The outputs (images) of a session's samples: kept while tests run, drawn and accepted after.
 
-After judging: outputs that become the baseline's, and what was not kept of them.
-
-After judging: pictures of the worst samples, before and now.
-
-What was kept of a sample before and now, with its scores.
+`KeptOutputs` gives each side a temporary folder for the session. After judging,
+`draw_worst_samples` draws the worst samples before and now, and `accept_outputs` keeps the outputs
+that belong to the baseline.
 """
 
 import contextlib
@@ -23,10 +21,10 @@ from pytest_pareto.model.session_record import Picture, SampleScores, SessionRep
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult
 from pytest_pareto.outputs.accepted_outputs import FOLDER, accept, accepted_albums, scores_key
 from pytest_pareto.outputs.image_folder import FULL, Album, KeepOutput, OutputStore, read_albums
-from pytest_pareto.outputs.side_by_side import Side as Half
+from pytest_pareto.outputs.side_by_side import Side as PairSide
 from pytest_pareto.outputs.side_by_side import SidePair, picture_file, write_artifacts
-from pytest_pareto.plugin.command_line import megabytes
-from pytest_pareto.plugin.fresh_processes import Handed
+from pytest_pareto.plugin.command_line import read_megabytes_b
+from pytest_pareto.plugin.fresh_processes import OutputFolder
 from pytest_pareto.plugin.recorder import KEEPER
 from pytest_pareto.report.text import relative_path
 from pytest_pareto.runs.legs import Side
@@ -38,18 +36,18 @@ KEPT = pytest.StashKey["KeptOutputs"]()
 class KeptOutputs:
     """Gives each side of a session a folder for outputs, at most ``most_b`` bytes each.
 
-    The folder is in the temp folder, where it is removed when the session ends; what a killed
-    session left there, the next one removes.
+    The folder lies in the temp folder and is removed when the session ends. The next session
+    removes what a killed one left there.
     """
 
     def __init__(self, config: pytest.Config, *, here: bool) -> None:
-        """Set up keeping; ``here`` is whether this process measures, instead of others."""
+        """Read the limits; ``here`` is whether this process measures, not fresh ones."""
         self._config = config
         self.root = config.rootpath
         self.cwd = config.invocation_params.dir
         self.artifacts = Path(self.root, str(config.getini("pareto_artifacts")).strip())
-        self.most_b = megabytes(config, "pareto_outputs_mb")
-        self.trouble: str | None = None
+        self.most_b = read_megabytes_b(config, "pareto_outputs_mb")
+        self.error: str | None = None
         self._folder: Path | None = None
         self._store: OutputStore | None = None
         config.stash[KEPT] = self
@@ -57,92 +55,95 @@ class KeptOutputs:
             config.stash[KEEPER] = self
 
     def begin(self, nodeid: str) -> None:
-        """Remove the outputs of an earlier attempt of a test of this process."""
+        """Remove the outputs of an earlier attempt of a test in this process."""
         if self._store is not None:
             self._store.begin(nodeid)
 
     def keep(self, nodeid: str, case_id: str, metrics: Sequence[str]) -> KeepOutput | None:
-        """Return a function that keeps outputs of this process; None where none can be kept."""
+        """Return a function that keeps outputs in this process; None where none can be kept."""
         if self._store is None:
-            handed = self.handed(Side.CANDIDATE)
-            if handed is None:
+            output_folder = self.output_folder(Side.CANDIDATE)
+            if output_folder is None:
                 return None
-            self._store = handed.store()
+            self._store = output_folder.store()
         return self._store.keep(nodeid, case_id, metrics)
 
-    def _open(self) -> None:
-        """Make the folder, once a test or a fresh process needs it."""
+    def _open_folder(self) -> None:
+        """Make the folder; called when the first test or fresh process needs it."""
         prune_folders()
         stack = contextlib.ExitStack()
         self._config.add_cleanup(stack.close)
         try:
             self._folder = stack.enter_context(run_folder())
         except OSError as error:
-            self.trouble = f"outputs are not kept: {error}; TMPDIR sets another folder"
+            self.error = f"outputs are not kept: {error}; TMPDIR sets another folder"
 
-    def handed(self, side: Side) -> Handed | None:
+    def output_folder(self, side: Side) -> OutputFolder | None:
         """Return where a process of one side keeps outputs; None where none are kept."""
-        if self._folder is None and self.most_b and self.trouble is None:
-            self._open()
+        if self._folder is None and self.most_b and self.error is None:
+            self._open_folder()
         if self._folder is None:
             return None
-        return Handed(str(self._folder / str(side)), self.most_b)
+        return OutputFolder(str(self._folder / str(side)), self.most_b)
 
     def albums(self, side: Side) -> list[Album]:
-        """Return what was kept of one side in this session."""
+        """Return the outputs of one side that this session kept."""
         return [] if self._folder is None else read_albums(self._folder / str(side))
 
     def accepted(self, hardware_key: str) -> list[Album]:
-        """Return what is kept of the baseline's outputs."""
+        """Return the kept outputs of the baseline."""
         return accepted_albums(self.root, hardware_key) if self.most_b else []
 
 
-def handed(config: pytest.Config, side: Side) -> Handed | None:
+def output_folder(config: pytest.Config, side: Side) -> OutputFolder | None:
     """Return where the first run of a side keeps outputs; None where the session keeps none."""
     kept = config.stash.get(KEPT, None)
-    return None if kept is None else kept.handed(side)
+    return None if kept is None else kept.output_folder(side)
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """What was kept of both sides. In turn, both are of this session."""
+class SampleOutputs:
+    """The kept outputs before and now, with their scores.
 
-    sampled: SampleScores
+    In an interleaved session, both are of this session.
+    """
+
+    scores: SampleScores
     before: Sequence[Album]
     now: Sequence[Album]
-    in_turn: bool
+    interleaved: bool
 
     def pair(self, case_id: str, metric: str, rank: int, sample: str) -> SidePair:
-        """Return what was kept of one sample on either side, as far as it was."""
-        old, new = scores_of(self.sampled.before, case_id, metric), self._new(case_id, metric)
-        # Outputs of another baseline than this one, as of another branch, are not its own.
-        key = None if self.in_turn or old is None else scores_key(old)
+        """Return the outputs and scores of one sample before and now, as far as they were kept."""
+        old, new = scores_of(self.scores.before, case_id, metric), self._new(case_id, metric)
+        # Outputs of another baseline, such as of another branch, do not belong to this one.
+        key = None if self.interleaved or old is None else scores_key(old)
         before = [a for a in self.before if key is None or a.scores.get(metric) == key]
         return SidePair(
             metric,
             rank,
             sample,
-            _half(before, old, case_id, metric, sample),
-            _half(self.now, new, case_id, metric, sample),
+            _pair_side(before, old, case_id, metric, sample),
+            _pair_side(self.now, new, case_id, metric, sample),
         )
 
     def _new(self, case_id: str, metric: str) -> Samples | None:
-        return self.sampled.now.get((case_id, metric))
+        return self.scores.now.get((case_id, metric))
 
 
-def _half(
+def _pair_side(
     albums: Sequence[Album], scores: Samples | None, case_id: str, metric: str, sample: str
-) -> Half:
+) -> PairSide:
     score = None
     if scores is not None and sample in scores.ids:
         score = scores.values[scores.ids.index(sample)]
     fitting = [album for album in albums if album.shows(case_id, metric)]
-    # Those that name their metrics know better than those of whatever the case records.
+    # Prefer albums that name their metrics to those that stand for all metrics of the case.
     for album in sorted(fitting, key=lambda album: not album.metrics):
         file = album.file_of(sample)
         if file is not None:
-            return Half(file, score, clipped=sample in album.clipped)
-    return Half(None, score)
+            return PairSide(file, score, clipped=sample in album.clipped)
+    return PairSide(None, score)
 
 
 def scores_of(baseline: Baseline, case_id: str, metric: str) -> Samples | None:
@@ -152,33 +153,33 @@ def scores_of(baseline: Baseline, case_id: str, metric: str) -> Samples | None:
     return None if history is None else history.samples
 
 
-def accept_outputs(sides: Sides, kept: KeptOutputs, notice: Callable[[str], None]) -> int:
-    """Keep the outputs whose scores are the baseline's and that it has no outputs of.
+def accept_outputs(outputs: SampleOutputs, kept: KeptOutputs, notice: Callable[[str], None]) -> int:
+    """Keep the outputs whose scores equal the baseline's, where it has no outputs yet.
 
-    That is what an update has written; and what has the very scores of a baseline that was
-    recorded elsewhere. Returns how many images did not fit.
+    These are outputs whose scores an update has written, or whose scores are exactly those of a
+    baseline that was recorded elsewhere. Returns how many images did not fit.
     """
-    after = sides.sampled.after
-    accepting = []
-    named = {(album.case_id, metric) for album in sides.now for metric in album.metrics}
-    for album in sides.now:
+    after = outputs.scores.after
+    accepted = []
+    named = {(album.case_id, metric) for album in outputs.now for metric in album.metrics}
+    for album in outputs.now:
         keys = {
             metric: key
-            for (case_id, metric), samples in sides.sampled.now.items()
+            for (case_id, metric), samples in outputs.scores.now.items()
             if album.shows(case_id, metric)
             and (album.metrics or (case_id, metric) not in named)
             and (of_baseline := scores_of(after, case_id, metric)) is not None
             and (key := scores_key(of_baseline)) == scores_key(samples)
             and not any(
-                a.shows(case_id, metric) and a.scores.get(metric) == key for a in sides.before
+                a.shows(case_id, metric) and a.scores.get(metric) == key for a in outputs.before
             )
         }
         if keys and album.samples:
-            accepting.append((album, keys))
-    if not accepting:
+            accepted.append((album, keys))
+    if not accepted:
         return 0
     try:
-        return accept(kept.root, after.hardware_key, accepting, dict(_keys(after)), kept.most_b)
+        return accept(kept.root, after.hardware_key, accepted, dict(_keys(after)), kept.most_b)
     except OSError as error:
         notice(f"outputs could not be kept in {FOLDER}: {error}")
         return 0
@@ -191,51 +192,51 @@ def _keys(baseline: Baseline) -> Iterator[tuple[tuple[str, str], str]]:
                 yield (case_id, name), scores_key(history.samples)
 
 
-def lacking(sides: Sides, kept: KeptOutputs, left_out: int) -> Iterator[str]:
-    """Say what was not kept of this session's outputs, and why."""
-    if kept.trouble is not None:
-        yield kept.trouble
-    albums = [*sides.now, *(sides.before if sides.in_turn else ())]
+def unkept_notices(outputs: SampleOutputs, kept: KeptOutputs, left_out: int) -> Iterator[str]:
+    """Yield notices of this session's outputs that were not kept, with the reason."""
+    if kept.error is not None:
+        yield kept.error
+    albums = [*outputs.now, *(outputs.before if outputs.interleaved else ())]
     reasons = Counter(why for album in albums for why in album.lacking.values())
     reasons.update({FULL: left_out} if left_out else {})
     for why, count in reasons.items():
         yield f"outputs of {plural(count, 'sample')} were not kept: {why}"
 
 
-def illustrate(report: SessionReport, kept: KeptOutputs) -> SessionReport:
-    """Draw the worst samples of what got worse, and keep what the next session needs.
+def draw_worst_samples(report: SessionReport, kept: KeptOutputs) -> SessionReport:
+    """Draw the worst samples of what got worse, accept outputs, and return the extended report.
 
-    The cases say where their pictures are. Whatever goes wrong is a notice: no picture decides
-    anything.
+    The cases get a note with the folder of their pictures. Every error becomes a notice: no
+    picture decides a verdict.
     """
-    sampled = report.scores
-    if sampled is None or not kept.most_b or not (sampled.now or report.facts.updating):
+    scores = report.scores
+    if scores is None or not kept.most_b or not (scores.now or report.facts.updating):
         return report
-    in_turn = report.facts.ref is not None
-    sides = Sides(
-        sampled,
-        before=kept.albums(Side.REF) if in_turn else kept.accepted(sampled.before.hardware_key),
+    interleaved = report.facts.ref is not None
+    outputs = SampleOutputs(
+        scores,
+        before=kept.albums(Side.REF) if interleaved else kept.accepted(scores.before.hardware_key),
         now=kept.albums(Side.CANDIDATE),
-        in_turn=in_turn,
+        interleaved=interleaved,
     )
-    if not (sides.before or sides.now or kept.trouble):
+    if not (outputs.before or outputs.now or kept.error):
         return report
     judgement = report.judgement
     notices: list[str] = []
     pictures: list[Picture] = []
     cases = tuple(
-        _illustrated(case, sides, kept, notices.append, pictures) for case in judgement.cases
+        _draw_case(case, outputs, kept, notices.append, pictures) for case in judgement.cases
     )
-    left_out = 0 if in_turn else accept_outputs(sides, kept, notices.append)
+    left_out = 0 if interleaved else accept_outputs(outputs, kept, notices.append)
     if report.facts.updating or any(_worst(case) for case in judgement.cases):
-        notices += lacking(sides, kept, left_out)
+        notices += unkept_notices(outputs, kept, left_out)
     notices = list(dict.fromkeys(notices))
     judgement = replace(judgement, cases=cases, notices=(*judgement.notices, *notices))
     return replace(report, judgement=judgement, pictures=tuple(pictures))
 
 
 def _worst(case: CaseVerdict) -> list[tuple[MetricResult, tuple[str, ...]]]:
-    """Return what got worse, gated or not, with its worst samples: what the report names too."""
+    """Return the metrics that got worse, gated or not, with the worst samples that reports name."""
     return [
         (result, result.change.worst_ids)
         for result in case.comparison.metrics
@@ -243,9 +244,9 @@ def _worst(case: CaseVerdict) -> list[tuple[MetricResult, tuple[str, ...]]]:
     ]
 
 
-def _illustrated(
+def _draw_case(
     case: CaseVerdict,
-    sides: Sides,
+    outputs: SampleOutputs,
     kept: KeptOutputs,
     notice: Callable[[str], None],
     pictures: list[Picture],
@@ -254,7 +255,7 @@ def _illustrated(
         pair
         for result, samples in _worst(case)
         for rank, sample in enumerate(samples, 1)
-        if (pair := sides.pair(case.case_id, result.metric.name, rank, sample)).is_drawable
+        if (pair := outputs.pair(case.case_id, result.metric.name, rank, sample)).is_drawable
     ]
     if not pairs:
         return case

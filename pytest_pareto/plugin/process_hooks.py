@@ -1,8 +1,8 @@
-"""Hooks of every process that measures: meters in, measurements out with the test report.
+"""Hooks of every process that measures, and the `Run` that its test reports make.
 
-From test reports to a `Run`.
-
-Under ``-v``: each test's line ends with what it measured.
+`MeasuringHooks` collects the meters and attaches the measured cases to test reports. `RunBuilder`
+turns the reports of one process into a `Run`. `LiveFigures` shows levels as tests end, under
+``-v``.
 """
 
 import re
@@ -27,34 +27,40 @@ PAYLOAD = "pareto"
 
 
 class MeasuringHooks:
-    """Lets tests measure, and puts what they measured on their report.
+    """Provides the meters, and attaches the measured cases of a test to its report.
 
-    An attribute of the report crosses process borders with it and stays out of JUnit.
+    An attribute of the report is serialized with it between processes, and stays out of JUnit.
     """
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Collect the meters of this process, once every plugin is there."""
+        """Collect the meters of this process, after every plugin is registered.
+
+        Raises pytest.UsageError where a plugin's meters cannot be used.
+        """
         try:
             added = session.config.hook.pytest_pareto_meters(config=session.config)
-            theirs = [meter for meters in reversed(added) for meter in _meters(meters)]
-            session.config.stash[METERS] = (*_others(built_in_meters(), theirs), *theirs)
+            added_meters = [meter for meters in reversed(added) for meter in _check_meters(meters)]
+            session.config.stash[METERS] = (
+                *_remaining_built_in(built_in_meters(), added_meters),
+                *added_meters,
+            )
         except ParetoError as error:
             raise pytest.UsageError(str(error)) from None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
-        """Fail a test that passed, but asked to be judged and measured nothing."""
+        """Fail a test that passed, but was to be measured and measured nothing."""
         yield
-        trouble = _unsaid(item)
-        if trouble is not None:
-            pytest.fail(trouble, pytrace=False)
+        error = _missing_measurement(item)
+        if error is not None:
+            pytest.fail(error, pytrace=False)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach the cases of a test that passed, and an empty list where it did not."""
+        """Attach the cases of a test that passed, and an empty list if it did not."""
         report = yield
         recorder = item.stash.get(RECORDER, None)
         if recorder is not None and not recorder.idle:
@@ -63,10 +69,10 @@ class MeasuringHooks:
         return report
 
 
-def _meters(returned: object) -> Sequence[Meter]:
-    """Return what a hook returned, if it is a list of meters.
+def _check_meters(returned: object) -> Sequence[Meter]:
+    """Return the meters that a hook returned, none for None.
 
-    Raises ParetoError where it is not, or one of them cannot be asked.
+    Raises ParetoError where it is not a list, or one of the meters is declared wrongly.
     """
     if returned is None:
         return ()
@@ -80,8 +86,8 @@ def _meters(returned: object) -> Sequence[Meter]:
     return returned
 
 
-class _Without:
-    """A meter without those of its metrics that another one measures instead."""
+class _ReducedMeter:
+    """A meter without the metrics that another meter measures instead."""
 
     def __init__(self, meter: Meter, replaced: frozenset[str]) -> None:
         self._meter = meter
@@ -93,13 +99,16 @@ class _Without:
         return [found for found in self._meter.measure(calls) if found.metric.name in kept]
 
 
-def _others(built_in: Sequence[Meter], theirs: Sequence[Meter]) -> tuple[Meter, ...]:
-    """Return the built-in meters, each without the metrics that ``theirs`` measure.
+def _remaining_built_in(
+    built_in: Sequence[Meter], added_meters: Sequence[Meter]
+) -> tuple[Meter, ...]:
+    """Return the built-in meters, each without the metrics that ``added_meters`` measure.
 
-    Raises ParetoError where two of ``theirs`` measure the same: nothing says which is meant.
+    Raises ParetoError where two of ``added_meters`` measure the same metric: which of them is
+    meant is ambiguous.
     """
     owners: dict[str, Meter] = {}
-    for meter in theirs:
+    for meter in added_meters:
         for metric in meter.metrics:
             other = owners.setdefault(metric.name, meter)
             if other is not meter:
@@ -107,20 +116,20 @@ def _others(built_in: Sequence[Meter], theirs: Sequence[Meter]) -> tuple[Meter, 
                     f"pytest_pareto_meters returned two meters of {metric.name!r}, "
                     f"{type(other).__name__} and {type(meter).__name__}; return one of them"
                 )
-    left = (_without(meter, frozenset(owners)) for meter in built_in)
-    return tuple(meter for meter in left if meter.metrics)
+    reduced = (_drop_metrics(meter, frozenset(owners)) for meter in built_in)
+    return tuple(meter for meter in reduced if meter.metrics)
 
 
-def _without(meter: Meter, replaced: frozenset[str]) -> Meter:
+def _drop_metrics(meter: Meter, replaced: frozenset[str]) -> Meter:
     if replaced.isdisjoint(metric.name for metric in meter.metrics):
         return meter
-    # Of the meter's own name, by which reasons of absence call it.
-    left: Meter = type(type(meter).__name__, (_Without,), {})(meter, replaced)
-    return left
+    # Keep the class name of the meter, which reasons of absence mention.
+    reduced: Meter = type(type(meter).__name__, (_ReducedMeter,), {})(meter, replaced)
+    return reduced
 
 
-def _unsaid(item: pytest.Item) -> str | None:
-    """Say what keeps a test that passed from being judged as its author meant, or None."""
+def _missing_measurement(item: pytest.Item) -> str | None:
+    """Return why a test that passed cannot be judged as its author meant, or None."""
     recorder = item.stash.get(RECORDER, None)
     if recorder is None:
         if item.get_closest_marker("pareto") is None:
@@ -139,13 +148,16 @@ def _unsaid(item: pytest.Item) -> str | None:
 
 
 def cases_of(report: pytest.TestReport) -> tuple[CaseRun, ...]:
-    """Read the cases back from a report, validated."""
+    """Return the validated cases that are attached to a report."""
     payload: list[Any] = getattr(report, PAYLOAD, [])
     return tuple(msgspec.convert(case, CaseRun) for case in payload)
 
 
 class RunBuilder:
-    """Collects the reports of one process, in which a test may be run again (the last counts)."""
+    """Builds a `Run` from the reports of one process.
+
+    A test may run more than once, such as under pytest-rerunfailures: the last attempt counts.
+    """
 
     def __init__(self) -> None:
         self._cases: dict[str, tuple[CaseRun, ...]] = {}
@@ -153,13 +165,13 @@ class RunBuilder:
         self._uncollected: dict[str, str] = {}
         self._finished: set[str] = set()
         self._skipped: set[str] = set()
-        self._asked: set[str] = set()
+        self._with_fixture: set[str] = set()
 
     def add(self, report: pytest.TestReport) -> None:
-        """Take one phase of one test."""
+        """Add the report of one phase of one test."""
         nodeid = report.nodeid
         if hasattr(report, PAYLOAD):
-            self._asked.add(nodeid)
+            self._with_fixture.add(nodeid)
         if report.failed:
             self._failed[nodeid] = _first_line(report)
         elif report.skipped:
@@ -171,24 +183,24 @@ class RunBuilder:
             self._finished.add(nodeid)
 
     def add_uncollected(self, nodeid: str, why: str) -> None:
-        """Take in that a module (by its node id) could not be collected."""
+        """Add a module, by its node id, that could not be collected."""
         self._uncollected[nodeid] = why
 
     @property
     def failed(self) -> Mapping[str, str]:
-        """Why what failed did, by node id: tests, and modules that could not be collected."""
+        """The reasons of failures by node id: of tests, and of modules not collected."""
         return self._uncollected | self._failed
 
     def silent_failures(self, where: str, *, counted: bool = True) -> list[Failure]:
-        """Return the tests without cases that failed in a run whose reports are not shown.
+        """Return the tests without the fixture that failed in a run whose reports are not shown.
 
-        Those with cases too, where the run is not ``counted`` among those that are judged.
+        Also those with the fixture, where the run is not ``counted`` among those that are judged.
         ``where`` names the run.
         """
         return [
             Failure(f"{nodeid} failed in {where}: {why}", nodeid)
             for nodeid, why in self._failed.items()
-            if nodeid not in self._asked or not counted
+            if nodeid not in self._with_fixture or not counted
         ]
 
     def build(self, environment: Environment) -> Run:
@@ -209,7 +221,7 @@ class RunBuilder:
 
 
 def why_uncollected(report: pytest.CollectReport) -> str:
-    """Return the exception in one line, without the traceback that pytest puts around it."""
+    """Return the exception of a collection error in one line, without pytest's traceback."""
     raised = re.search(r"^E   (\S.*)$", report.longreprtext, re.MULTILINE)
     return raised[1] if raised is not None else _first_line(report)
 
@@ -221,18 +233,18 @@ def _first_line(report: pytest.TestReport | pytest.CollectReport) -> str:
     return lines[0] if lines else "no message"
 
 
-_PROGRESS = len(" PASSED [] [100%]")
+_STATUS_WIDTH = len(" PASSED [] [100%]")
 
 
 def wants_figures(config: pytest.Config) -> bool:
-    """Whether each test has a line of its own that figures can stand on."""
+    """Whether each test has a line of its own, which can end with its levels."""
     return config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) > 0
 
 
 class LiveFigures:
-    """Says what passed tests measured, as they end: raw levels of the run that is shown.
+    """Shows the levels of tests that passed, as they end: raw levels of the run that is shown.
 
-    Not afterwards: where pytest lists tests again, it asks for the same words.
+    Only while tests run: pytest requests the same status texts again for its final summary.
     """
 
     def __init__(self) -> None:
@@ -240,7 +252,7 @@ class LiveFigures:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Note while tests run."""
+        """Track whether tests are running."""
         self._running = True
         try:
             return (yield)
@@ -251,7 +263,7 @@ class LiveFigures:
     def pytest_report_teststatus(
         self, report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
     ) -> tuple[str, str, str] | None:
-        """Return pytest's own words for a test that passed, with its figures."""
+        """Return pytest's own status of a test that passed, with its levels."""
         if not (self._running and _has_measured(report)):
             return None
         assert isinstance(report, pytest.TestReport)
@@ -259,11 +271,11 @@ class LiveFigures:
         cases = {
             case.case_id.removeprefix(report.nodeid): _levels(case) for case in cases_of(report)
         }
-        told = {name: levels for name, levels in cases.items() if levels}
-        if not told:
+        measured = {name: levels for name, levels in cases.items() if levels}
+        if not measured:
             return None
-        room = width - len(report.nodeid) - _PROGRESS
-        return "passed", ".", f"PASSED [{figures_text(told, room)}]"
+        max_width = width - len(report.nodeid) - _STATUS_WIDTH
+        return "passed", ".", f"PASSED [{figures_text(measured, max_width)}]"
 
 
 def _has_measured(report: pytest.CollectReport | pytest.TestReport) -> bool:
@@ -285,5 +297,5 @@ def _levels(case: CaseRun) -> list[tuple[Metric, float]]:
             try:
                 levels.append((measurement.metric, run_level(measurement)))
             except ParetoError:
-                continue  # judging says why it has none
+                continue  # the judgement reports why it has no level
     return levels

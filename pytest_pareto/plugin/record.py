@@ -1,6 +1,7 @@
-"""What ``pareto.record`` takes: a number, scores with ids, or an object that computes one.
+"""Recorded scores: from the arguments of ``pareto.record`` to a measurement.
 
-A score that a test recorded, as a measurement.
+A score is a number, one number per sample with ids, or an object that computes one of these.
+`score_measurement` comes first. `read_outputs` reads the arguments of ``pareto.keep``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,12 +22,12 @@ class Score:
 
 
 def read_score(name: str, value: object, ids: Iterable[object] | None) -> Score:
-    """Turn what was recorded into floats. Raises ParetoError where that cannot be done."""
+    """Return a recorded value as floats; raise ParetoError where it cannot be converted."""
     if isinstance(value, Mapping):
         if ids is not None:
             raise ParetoError(f"{name!r}: a mapping has its ids already; leave ids= away")
         ids, value = list(value), list(value.values())
-    plain = _plain(value)
+    plain = _to_plain(value)
     if not isinstance(plain, list | tuple):
         if ids is not None:
             raise ParetoError(
@@ -40,7 +41,7 @@ def read_score(name: str, value: object, ids: Iterable[object] | None) -> Score:
             f"{name!r} has {len(plain)} scores but no ids: pass ids= (prompt names, or "
             "range(n) if the order never changes) so that each is compared with itself"
         )
-    labels = tuple(str(label) for label in _listed(ids))
+    labels = tuple(str(label) for label in _label_list(ids))
     return Score(
         tuple(
             _number(name, v, labels[i] if i < len(labels) else None) for i, v in enumerate(plain)
@@ -50,7 +51,7 @@ def read_score(name: str, value: object, ids: Iterable[object] | None) -> Score:
 
 
 def read_outputs(outputs: object, ids: Iterable[object] | None) -> list[tuple[str, object]]:
-    """Pair outputs with their ids. Raises ParetoError where that cannot be done."""
+    """Return outputs paired with their ids; raise ParetoError where they do not match."""
     if isinstance(outputs, Mapping):
         if ids is not None:
             raise ParetoError("pareto.keep: a mapping has its ids already; leave ids= away")
@@ -60,22 +61,22 @@ def read_outputs(outputs: object, ids: Iterable[object] | None) -> list[tuple[st
             "pareto.keep takes a mapping from sample ids to outputs, or a sequence of outputs "
             "with ids="
         )
-    listed, labels = list(outputs), [str(label) for label in _listed(ids)]
-    if len(listed) != len(labels):
+    output_list, labels = list(outputs), [str(label) for label in _label_list(ids)]
+    if len(output_list) != len(labels):
         raise ParetoError(
-            f"pareto.keep: there are {len(listed)} outputs and {len(labels)} ids; give one id "
+            f"pareto.keep: there are {len(output_list)} outputs and {len(labels)} ids; give one id "
             "for each output"
         )
-    return list(zip(labels, listed, strict=True))
+    return list(zip(labels, output_list, strict=True))
 
 
-def _listed(ids: Iterable[object]) -> list[object]:
-    plain = _plain(ids)
+def _label_list(ids: Iterable[object]) -> list[object]:
+    plain = _to_plain(ids)
     return list(plain) if isinstance(plain, Iterable) else [plain]
 
 
-def _plain(value: object) -> object:
-    """Turn arrays and tensors of any library into numbers and lists."""
+def _to_plain(value: object) -> object:
+    """Convert an array or tensor of any library to a number or a list."""
     to_list = getattr(value, "tolist", None)
     if callable(to_list):
         return to_list()
@@ -85,7 +86,7 @@ def _plain(value: object) -> object:
 
 
 def _number(name: str, value: object, label: str | None) -> float:
-    plain = _plain(value)
+    plain = _to_plain(value)
     if isinstance(plain, SupportsFloat):
         return float(plain)
     where = f" at sample {label!r}" if label is not None else ""
@@ -95,9 +96,10 @@ def _number(name: str, value: object, label: str | None) -> float:
 
 
 def read_direction(name: str, value: object, better: str | None) -> tuple[object, Better]:
-    """Resolve the direction, asking an object that computes its value (torchmetrics) for it.
+    """Return a value, computed if need be, and its direction.
 
-    Returns the value (computed if need be) and the direction, which is never guessed.
+    An object that computes its value (torchmetrics) may declare the direction, which is never
+    guessed: raises ParetoError where it is missing.
     """
     compute = getattr(value, "compute", None)
     if callable(compute) and callable(getattr(value, "update", None)):
@@ -106,9 +108,9 @@ def read_direction(name: str, value: object, better: str | None) -> tuple[object
             better = "higher" if higher else "lower"
         value = compute()
     if better not in ("lower", "higher"):
-        said = "is missing" if better is None else f"is {better!r}"
+        problem = "is missing" if better is None else f"is {better!r}"
         raise ParetoError(
-            f"the direction of {name!r} {said}; pass better='higher' or better='lower'"
+            f"the direction of {name!r} {problem}; pass better='higher' or better='lower'"
         )
     return value, Better(better)
 
@@ -125,7 +127,7 @@ def score_measurement(  # noqa: PLR0913  (as `record`)
     gate: bool,
     ordinal: bool,
 ) -> Measurement:
-    """Return a score as a test recorded it; see `Pareto.record` for its parts.
+    """Return the measurement of a recorded score; see `Pareto.record` for the parameters.
 
     Raises ParetoError where one of them cannot be used.
     """

@@ -1,6 +1,7 @@
-"""What one test measured, from the fixture to the test report.
+"""The measurements of one test, collected between the fixture and the test report.
 
-One call of a test's function, made once or with every meter of this process.
+`Recorder` collects the cases of a test. `MeasuredCall` makes one call of its function: once, or
+repeatedly with every meter of this process.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,26 +24,28 @@ from pytest_pareto.outputs.image_folder import KeepOutput
 from pytest_pareto.plugin.marker import (
     CaseNames,
     CaseOptions,
+    KnownMetrics,
     MeasureOptions,
-    Vocabulary,
 )
-from pytest_pareto.plugin.progress import whereabouts_of
+from pytest_pareto.plugin.progress import report_loop_progress
 
 RECORDER = pytest.StashKey["Recorder"]()
 METERS = pytest.StashKey[tuple[Meter, ...]]()
 """Present in the config's stash while this process measures."""
 MEASURED = pytest.StashKey[frozenset[str]]()
-"""The node ids of the tests that measure, where not all of this process do."""
+"""The node ids of the tests that measure, where not all tests of this process do."""
+_MEASURING_LOCK = Lock()
+"""Held while this process measures a call: a concurrent one would distort all its readings."""
 
 
 class OutputKeeper(Protocol):
-    """Keeps outputs of tests, such as an `OutputStore`."""
+    """An object that keeps outputs of tests, such as an `OutputStore`."""
 
     def begin(self, nodeid: str) -> None:
         """Remove the outputs of an earlier attempt of a test."""
 
     def keep(self, nodeid: str, case_id: str, metrics: Sequence[str]) -> KeepOutput | None:
-        """Return a function that keeps the outputs of one evaluation; None where none can be."""
+        """Return a function that keeps one evaluation's outputs; None where none can be kept."""
 
 
 KEEPER = pytest.StashKey[OutputKeeper]()
@@ -59,7 +62,7 @@ class _Case:
 
 
 class Recorder:
-    """Collects the cases of one test. Without ``meters`` it calls once and keeps nothing."""
+    """Collects the cases of one test. With ``meters`` None it calls once and keeps nothing."""
 
     def __init__(
         self, item: pytest.Item, options: CaseOptions, meters: tuple[Meter, ...] | None
@@ -68,7 +71,7 @@ class Recorder:
         self._options = options
         self._meters = meters
         self._names = CaseNames(item, options)
-        self._vocabulary = Vocabulary(meters or (), options)
+        self._known_metrics = KnownMetrics(meters or (), options)
         self._cases: dict[str | None, _Case] = {}
 
     @property
@@ -78,21 +81,28 @@ class Recorder:
 
     @property
     def names(self) -> CaseNames:
-        """What its cases are called."""
+        """The names of its cases."""
         return self._names
 
     @property
     def idle(self) -> bool:
-        """Whether the test only runs, and nothing of it is kept."""
+        """Whether the test only runs, and nothing is measured or kept."""
         return self._meters is None
 
     @property
     def plain(self) -> bool:
-        """Whether a call is simply made: work is counted without ``--pareto`` as well."""
+        """Whether a call is simply made once.
+
+        Under ``work_only`` it is not: work is counted without ``--pareto`` as well.
+        """
         return self.idle and not self._options.work_only
 
     def begin(self, verb: str, fn: Callable[..., object], options: MeasureOptions) -> None:
-        """Open the case of a measurement, once it is known that it can be one."""
+        """Open the case of a measurement, after checking its arguments.
+
+        Raises ParetoError where the function or options cannot be used, or the case was measured
+        before.
+        """
         __tracebackhide__ = True
         streams = check_call(verb, fn, options)
         case = self._cases.setdefault(options.name, _Case())
@@ -105,37 +115,43 @@ class Recorder:
         if verb.startswith("a"):
             case.unawaited = f"pareto.{verb}({function_name(fn)}, ...)"
 
-    def awaited(self, name: str | None) -> None:
-        """Note that what `begin` opened the case for is awaited."""
+    def mark_awaited(self, name: str | None) -> None:
+        """Mark the measurement for which `begin` opened the case as awaited."""
         self._cases[name].unawaited = None
 
-    def measured(
+    def measure(
         self,
         fn: Callable[..., object],
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
         options: MeasureOptions,
     ) -> object:
-        """Measure a call with every meter of this process, or make it once."""
+        """Measure a call with every meter of this process, or make it once; return its result."""
         __tracebackhide__ = True
-        with nullcontext() if self.idle else whereabouts_of(self._item) as tell:
-            call = MeasuredCall(self._names, self._vocabulary, self._meters, options, tell)
+        with nullcontext() if self.idle else report_loop_progress(self._item) as progress:
+            call = MeasuredCall(self._names, self._known_metrics, self._meters, options, progress)
             result, measurements = call.make(fn, args, kwargs)
         for measurement in measurements:
             wanted = options.metrics is None or measurement.metric.name in options.metrics
-            if wanted:  # what a function says of its stages is not known before it was called
+            if wanted:  # metrics of a function's stages are not known before the call
                 self.add(options.name, measurement)
         return result
 
     def add(self, name: str | None, measurement: Measurement) -> None:
-        """Add a measurement to a case, under the marker's policy."""
+        """Add a measurement to a case, under the marker's policy.
+
+        Raises ParetoError where the case has the metric already.
+        """
         __tracebackhide__ = True
         metric = self.expect(name, measurement.metric)
         measurements = self._cases.setdefault(name, _Case()).measurements
         measurements[metric.name] = replace(measurement, metric=metric)
 
     def expect(self, name: str | None, metric: Metric) -> Metric:
-        """Return the metric under the marker's policy, if the case has it not yet."""
+        """Return the metric under the marker's policy.
+
+        Raises ParetoError where the case has the metric already.
+        """
         __tracebackhide__ = True
         if name in self._cases and metric.name in self._cases[name].measurements:
             raise ParetoError(
@@ -145,18 +161,18 @@ class Recorder:
         return self._options.apply_to(metric)
 
     def recorded(self, name: str | None) -> tuple[Metric, ...]:
-        """Return the metrics that a case has by now."""
+        """Return the metrics that a case has so far."""
         case = self._cases.get(name)
         return () if case is None else tuple(m.metric for m in case.measurements.values())
 
-    def known(self, metrics: Iterable[str]) -> frozenset[str]:
-        """Check names of metrics that `measure` can produce."""
-        return self._vocabulary.measurable(metrics)
+    def require_measurable(self, metrics: Iterable[str]) -> frozenset[str]:
+        """Return the names as a set; raise ParetoError where no meter measures one of them."""
+        return self._known_metrics.require(metrics)
 
     def keeper(self, name: str | None, metrics: Iterable[str] = ()) -> KeepOutput | None:
-        """Return what keeps outputs of a case by sample id; None where none are kept.
+        """Return a function that keeps outputs of a case by sample id; None where none are kept.
 
-        ``metrics`` are those that score these outputs; with none, all that the case records.
+        ``metrics`` are those that score these outputs; if empty, all that the case records.
         """
         keeper = self._item.config.stash.get(KEEPER, None)
         if keeper is None or self.idle:
@@ -164,7 +180,11 @@ class Recorder:
         return keeper.keep(self._item.nodeid, self._names.case_id(name), tuple(metrics))
 
     def finish(self) -> None:
-        """Check, after a test that passed under ``--pareto``, that it said what it meant."""
+        """Check a test that passed under ``--pareto``.
+
+        Raises ParetoError where a measurement was never awaited, nothing was measured or
+        recorded, or the marker names a metric that the test does not have.
+        """
         for name, case in self._cases.items():
             if case.unawaited is not None:
                 raise ParetoError(
@@ -178,10 +198,10 @@ class Recorder:
             )
         recorded = {name for case in self._cases.values() for name in case.measurements}
         streams = any(case.streamed for case in self._cases.values())
-        self._vocabulary.check_named(recorded, streams=streams)
+        self._known_metrics.check_named(recorded, streams=streams)
 
     def case_runs(self) -> tuple[CaseRun, ...]:
-        """Return what was measured, one `CaseRun` per case that measured anything."""
+        """Return one `CaseRun` for each case that has measurements."""
         return tuple(
             self._names.case_run(name, case.measurements.values(), case.items)
             for name, case in self._cases.items()
@@ -189,19 +209,15 @@ class Recorder:
         )
 
 
-_MEASURING = Lock()
-"""Held while this process measures a call: a second beside it would be in its every figure."""
-
-
 @dataclass(frozen=True, slots=True)
 class MeasuredCall:
-    """How a call is to be measured. Without ``meters`` it is made once, and nothing is kept."""
+    """How one call is measured. With ``meters`` None it is made once, and nothing is kept."""
 
     names: CaseNames
-    vocabulary: Vocabulary
+    known_metrics: KnownMetrics
     meters: Sequence[Meter] | None
     options: MeasureOptions
-    tell: ProgressCallback | None = None
+    progress: ProgressCallback | None = None
 
     def make(
         self,
@@ -209,15 +225,17 @@ class MeasuredCall:
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
     ) -> tuple[object, tuple[Measurement, ...]]:
-        """Return what the first call returned, and what was measured."""
+        """Return the result of the first call, and the measurements."""
         __tracebackhide__ = True
-        marked = self.names.options
-        plain = self.meters is None and not marked.work_only
-        with nullcontext() if plain else self._alone():
-            if marked.work_only:
-                # Without --pareto too: the test then meets the same tensors, without data, and
+        marker = self.names.options
+        plain = self.meters is None and not marker.work_only
+        with nullcontext() if plain else self._exclusive():
+            if marker.work_only:
+                # Without --pareto too: the test then gets the same tensors, without data, and
                 # a model that is too large for this machine stays cheap.
-                return measure_work(fn, args, kwargs, setup=self.options.setup, skip=self._skipped)
+                return measure_work(
+                    fn, args, kwargs, setup=self.options.setup, skip=self._skipped_metrics
+                )
             return measure_call(
                 fn,
                 args,
@@ -225,27 +243,27 @@ class MeasuredCall:
                 setup=self.options.setup,
                 meters=self.meters or (),
                 plan=self._plan,
-                skip=self._skipped,
+                skip=self._skipped_metrics,
                 case_id=self.names.case_id(self.options.name),
-                on_progress=self.tell,
+                on_progress=self.progress,
             )
 
     @property
     def _plan(self) -> LoopPlan:
-        own, marked = self.options, self.names.options
+        options, marker = self.options, self.names.options
         return LoopPlan(
-            rounds=own.rounds or marked.rounds,
-            warmup=own.warmup if own.warmup is not None else marked.warmup,
+            rounds=options.rounds or marker.rounds,
+            warmup=options.warmup if options.warmup is not None else marker.warmup,
         )
 
     @property
-    def _skipped(self) -> frozenset[str]:
+    def _skipped_metrics(self) -> frozenset[str]:
         skipped, wanted = self.names.options.skip_metrics, self.options.metrics
-        return skipped if wanted is None else skipped | (self.vocabulary.built_in - wanted)
+        return skipped if wanted is None else skipped | (self.known_metrics.built_in - wanted)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        if not _MEASURING.acquire(blocking=False):
+    def _exclusive(self) -> Iterator[None]:
+        if not _MEASURING_LOCK.acquire(blocking=False):
             raise ParetoError(
                 f"{self.names.case_id(self.options.name)} was to be measured while another "
                 "measurement was under way, and each would be in the other's figures; measure one "
@@ -254,27 +272,27 @@ class MeasuredCall:
         try:
             yield
         finally:
-            _MEASURING.release()
+            _MEASURING_LOCK.release()
 
 
 def check_call(verb: str, fn: object, options: MeasureOptions) -> bool:
     """Return whether ``pareto.<verb>`` measures a stream.
 
-    Raises ParetoError where it can measure no such function, or not with such options.
+    Raises ParetoError where it cannot measure this object, or not with these options.
     """
     streams = verb.endswith("stream")
     if not callable(fn):
         fresh = ", which makes a new stream for each call" if streams else ""
         raise ParetoError(f"pareto.{verb} takes a function to call{fresh}, not {fn!r}")
     if streams:
-        _refuse_of_calls(verb, options)
+        _refuse_call_options(verb, options)
     else:
-        _refuse_of_streams(verb, options)
+        _refuse_stream_options(verb, options)
     return streams
 
 
-def _refuse_of_calls(verb: str, options: MeasureOptions) -> None:
-    """Refuse options that only a whole call has."""
+def _refuse_call_options(verb: str, options: MeasureOptions) -> None:
+    """Raise ParetoError for options that only whole calls have."""
     if options.items is not None:
         raise ParetoError(
             f"items says how many one call works through, and pareto.{verb} counts a stream's own; "
@@ -282,8 +300,8 @@ def _refuse_of_calls(verb: str, options: MeasureOptions) -> None:
         )
 
 
-def _refuse_of_streams(verb: str, options: MeasureOptions) -> None:
-    """Refuse options that only a stream has."""
+def _refuse_stream_options(verb: str, options: MeasureOptions) -> None:
+    """Raise ParetoError for options that only streams have."""
     named = sorted(STREAMED & (options.metrics or frozenset()))
     if named:
         raise ParetoError(

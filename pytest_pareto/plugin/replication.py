@@ -1,10 +1,8 @@
-"""What is judged against the stored baseline: one run in this process, or fresh ones.
+"""The runs of a session with a stored baseline: one in this process, or several fresh ones.
 
-``--pareto-runs N``: the selected tests in N fresh processes, the first one shown as it goes.
-
-``--pareto-runs auto``: as many runs as the spread of the first ones asks for.
-
-The reports of another process, shown as if the tests had run in this one.
+`OneRun` is a plain ``pytest --pareto``, `ManyRuns` is ``--pareto-runs N`` or ``auto``, with
+`further_runs` for the number of runs of ``auto``. `Replay` shows the reports of another process as
+if the tests had run in this one.
 """
 
 import time
@@ -20,10 +18,10 @@ from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import Failure
-from pytest_pareto.plugin.fresh_processes import leaves_to_pytest, run_child
-from pytest_pareto.plugin.outputs import handed
+from pytest_pareto.plugin.fresh_processes import defers_to_pytest, run_child
+from pytest_pareto.plugin.outputs import output_folder
 from pytest_pareto.plugin.process_hooks import RunBuilder
-from pytest_pareto.plugin.progress import Countdown, fresh_processes, say
+from pytest_pareto.plugin.progress import Countdown, process_count_text, write_progress
 from pytest_pareto.plugin.settings import Selection, Settings
 from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.tempfolders import prune_folders
@@ -33,10 +31,10 @@ if TYPE_CHECKING:
 
 
 class FreshRuns:
-    """Takes the place of pytest's loop: no test runs, and no device is held, in this process.
+    """Replaces pytest's run loop: this process runs no test, and holds no device.
 
-    The first process's reports are replayed here as they come, so that ``-x``, the
-    progress and every reporter work as ever; the others are only collected.
+    The reports of the first process are replayed here as they arrive, so that ``-x``, the
+    progress and every reporter work as usual; those of the others are only collected.
     """
 
     def __init__(
@@ -45,69 +43,69 @@ class FreshRuns:
         count: int,
         more: Callable[[Sequence[Run], float], int] | None = None,
     ) -> None:
-        """Measure ``count`` times, and then as often as ``more(runs, seconds)`` says, if given."""
+        """Measure ``count`` times, then ``more(runs, seconds)`` times, if that is given."""
         self._config = config
         self._count = count
         self._more = more
         self.runs: list[Run] = []
-        self.troubles: list[Failure] = []
-        self._silent: list[Failure] = []
+        self.process_failures: list[Failure] = []
+        self._test_failures: list[Failure] = []
 
     @property
     def failures(self) -> list[Failure]:
-        """What failed and hangs on no case: tests in runs that are not shown, processes."""
-        return [*self._silent, *self.troubles]
+        """The failures that belong to no case: of tests in runs not shown, and of processes."""
+        return [*self._test_failures, *self.process_failures]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Measure in fresh processes, one after the other."""
-        if leaves_to_pytest(session):
+        """Measure in fresh processes, one after another."""
+        if defers_to_pytest(session):
             return None
         if not session.items:
             return True
         prune_folders()
-        began_s = time.monotonic()
-        if self._take(session, range(1, self._count + 1)) and self._more is not None:
-            further = self._more(self.runs, time.monotonic() - began_s)
+        started_s = time.monotonic()
+        if self._measure_runs(session, range(1, self._count + 1)) and self._more is not None:
+            further = self._more(self.runs, time.monotonic() - started_s)
             if further:
-                say(self._config, f"{further} more runs, as their spread asks for")
+                write_progress(self._config, f"{further} more runs, as their spread asks for")
                 first, self._count = self._count + 1, self._count + further
-                self._take(session, range(first, self._count + 1))
+                self._measure_runs(session, range(first, self._count + 1))
         return True
 
-    def _take(self, session: pytest.Session, numbers: range) -> bool:
+    def _measure_runs(self, session: pytest.Session, numbers: range) -> bool:
         countdown = Countdown(self._config, len(numbers))
         for number in numbers:
             countdown.start(f"run {number} of {self._count}")
-            if not self._measure(session, number):
+            if not self._measure_run(session, number):
                 return False
-        countdown.end(f"measuring in {fresh_processes(len(numbers))}")
+        countdown.end(f"measuring in {process_count_text(len(numbers))}")
         return True
 
-    def _measure(self, session: pytest.Session, number: int) -> bool:
+    def _measure_run(self, session: pytest.Session, number: int) -> bool:
         builder = RunBuilder()
         try:
             if number == 1:
-                show, outputs = Replay(session).show, handed(self._config, Side.CANDIDATE)
-                ended = run_child(session, builder, show=show, outputs=outputs)
+                show, outputs = Replay(session).show, output_folder(self._config, Side.CANDIDATE)
+                result = run_child(session, builder, show=show, outputs=outputs)
             else:
-                ended = run_child(session, builder)
+                result = run_child(session, builder)
         except (session.Failed, session.Interrupted):
-            # -x: what was measured before the failure is judged, in an incomplete session.
+            # Under -x, what was measured before the failure is judged, as an incomplete session.
             self.runs.append(builder.build(probe_environment()))
             raise
-        if ended.environment is not None:
-            self.runs.append(builder.build(ended.environment))
+        if result.environment is not None:
+            self.runs.append(builder.build(result.environment))
             if number > 1:
-                self._silent += builder.silent_failures(f"run {number} of {self._count}")
-        if ended.trouble is not None:
-            what = f"run {number} of {self._count} failed: {ended.trouble}"
-            self.troubles.append(Failure(what))
-        return ended.trouble is None
+                self._test_failures += builder.silent_failures(f"run {number} of {self._count}")
+        if result.error is not None:
+            what = f"run {number} of {self._count} failed: {result.error}"
+            self.process_failures.append(Failure(what))
+        return result.error is None
 
 
 class OneRun:
-    """A plain ``pytest --pareto``: gathers what the tests measure while they run as ever."""
+    """A plain ``pytest --pareto``: collects what the tests measure while they run as usual."""
 
     def __init__(self, settings: Settings, selection: Selection) -> None:
         self._settings = settings
@@ -115,11 +113,11 @@ class OneRun:
         self._builder = RunBuilder()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what a test measured."""
+        """Add the report of one phase of one test."""
         self._builder.add(report)
 
     def conclude(self, session: pytest.Session, duration_s: float) -> "SessionReport":
-        """Judge it against the baseline."""
+        """Judge the run against the baseline and return the report."""
         from pytest_pareto.plugin.conclusion import conclude, session_record
 
         run = self._builder.build(probe_environment({"pytest": pytest.__version__}))
@@ -128,7 +126,7 @@ class OneRun:
 
 
 class ManyRuns(FreshRuns):
-    """``--pareto-runs N``: a process for each; with ``auto`` as many as their spread asks for."""
+    """``--pareto-runs N``: N fresh processes; with ``auto`` as many as their spread requires."""
 
     def __init__(
         self, config: pytest.Config, count: int, settings: Settings, selection: Selection
@@ -139,7 +137,7 @@ class ManyRuns(FreshRuns):
         self._selection = selection
 
     def conclude(self, session: pytest.Session, duration_s: float) -> "SessionReport":
-        """Judge them against the baseline."""
+        """Judge the runs against the baseline and return the report."""
         from pytest_pareto.plugin.conclusion import conclude, session_record
 
         runs = self.runs or [RunBuilder().build(probe_environment())]
@@ -147,22 +145,22 @@ class ManyRuns(FreshRuns):
         return conclude(session, self._settings, self._selection, record, duration_s)
 
 
-MOST_RUNS = 30
+MAX_RUNS = 30
 
 
-def further_runs(settings: Settings, runs: Sequence[Run], took_s: float) -> int:
-    """Return how many more runs would settle everything, within the time budget.
+def further_runs(settings: Settings, runs: Sequence[Run], elapsed_s: float) -> int:
+    """Return how many more runs would settle every gating metric, within the time budget.
 
-    Asked once, and answered by the spread alone, whatever looks worse (Stein's two stages): more
-    runs only where something is undecided would find changes that are not there. What no number
-    of runs settles asks for none; ``took_s`` is what the ``runs`` took.
+    Computed once, from the spread alone, whatever is flagged (Stein's two-stage procedure):
+    adding runs only where something is undecided would find changes that are not there. Metrics
+    that no number of runs settles request none. ``elapsed_s`` is the duration of the ``runs``.
     """
     from pytest_pareto.baseline.store import load
     from pytest_pareto.pipeline import judge_record
 
     assert settings.time_budget_s is not None
     baseline = load(settings.baseline_dir, runs[-1].environment.hardware_key)
-    # The number of runs is of unconfirmed sessions: nothing is measured again for it.
+    # The number of runs is that of an unconfirmed session: nothing is measured again here.
     record = SessionRecord(tuple(runs), replace(settings.policy, confirming=0))
     judged = judge_record(record, Past(baseline))
     wanted = max(
@@ -174,12 +172,12 @@ def further_runs(settings: Settings, runs: Sequence[Run], took_s: float) -> int:
         ),
         default=0,
     )
-    affordable = int((settings.time_budget_s - took_s) / (took_s / len(runs)))
-    return max(0, min(wanted - len(runs), MOST_RUNS - len(runs), affordable))
+    affordable = int((settings.time_budget_s - elapsed_s) / (elapsed_s / len(runs)))
+    return max(0, min(wanted - len(runs), MAX_RUNS - len(runs), affordable))
 
 
 class Replay:
-    """Shows reports to everything that listens to a session, ``-x`` and reporters included."""
+    """Passes reports to every hook of a session, including ``-x`` and the reporters."""
 
     def __init__(self, session: pytest.Session) -> None:
         self._session = session
@@ -187,8 +185,11 @@ class Replay:
         self._current: str | None = None
 
     def show(self, report: pytest.TestReport) -> None:
-        """Show one phase of one test; raises what pytest raises where that ends the session."""
-        # Of a test that only the ref has, nothing is collected here.
+        """Show the report of one phase of one test.
+
+        Raises session.Failed or session.Interrupted, as pytest does, where it ends the session.
+        """
+        # A test that only the ref has is not collected here, and has no hooks of its own.
         hook = self._hooks.get(report.nodeid, self._session.config.hook)
         if self._current != report.nodeid:
             self._current = report.nodeid

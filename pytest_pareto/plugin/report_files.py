@@ -1,10 +1,8 @@
-"""``--pareto-html``, ``-markdown`` and ``-json``: what a session tells, also as files.
+"""Reports of a session as files, and in GitHub Actions: its job summary and annotations.
 
-``--pareto-html``: the page of a session, with the pictures of its worst samples in it.
-
-What a job of GitHub Actions shows: its summary, and annotations. Nothing is called over a net.
-
-Which of them is wanted, the runner says in the environment.
+`report_paths` reads where the files go (``--pareto-html`` and the other kinds), and
+`write_report_files` writes them. `append_summary` and `write_annotations` follow the environment
+variables of the GitHub Actions runner; nothing is sent over a network.
 """
 
 import contextlib
@@ -28,36 +26,36 @@ if TYPE_CHECKING:
 
 
 KINDS: Mapping[str, str] = {
-    "html": "pytest_pareto.plugin.report_files:html_file",
+    "html": "pytest_pareto.plugin.report_files:render_html",
     "json": "pytest_pareto.results.writer:render_json",
     "markdown": "pytest_pareto.report.markdown:render_markdown",
     "openmetrics": "pytest_pareto.report.openmetrics:render_openmetrics",
 }
-"""By kind, which is the option's name, the function that makes text of a `SessionReport`."""
+"""The function that renders a `SessionReport` as text, by kind, which is the option's name."""
 
 
-_BEGINNINGS = {
+_REPORT_PREFIXES = {
     "html": ("<!doctype html>",),
     "json": ('{\n  "format": "pytest-pareto',),
     "markdown": ("## pareto: ",),
     "openmetrics": ("# TYPE pareto_",),
 }
-"""How a report begins: whatever else is at its path is somebody's file."""
+"""The beginnings of a report, by kind: a file that begins otherwise is not overwritten."""
 
 
 def report_paths(config: pytest.Config) -> dict[str, Path]:
-    """Return the files that were asked for, by kind.
+    """Return the requested report files, by kind.
 
-    A relative path is of the folder where pytest was started, as of the root where the ini file
-    names it. Raises pytest.UsageError where one cannot be written, or would take the place of
-    something else, before hours are spent.
+    The path of an option is relative to the folder where pytest was started, that of an ini key
+    to the root. Raises pytest.UsageError, before hours are spent, where a file cannot be written
+    or would replace something else.
     """
     paths: dict[str, Path] = {}
     for kind in KINDS:
-        path = _path(config, kind)
+        path = _requested_path(config, kind)
         if path is None:
             continue
-        _check(path, kind)
+        _check_writable(path, kind)
         for other, taken in paths.items():
             if path.resolve() == taken.resolve():
                 raise pytest.UsageError(
@@ -74,7 +72,7 @@ def report_paths(config: pytest.Config) -> dict[str, Path]:
     return paths
 
 
-def _path(config: pytest.Config, kind: str) -> Path | None:
+def _requested_path(config: pytest.Config, kind: str) -> Path | None:
     given = config.getoption(f"--pareto-{kind}")
     if given is not None:
         return Path(config.invocation_params.dir, given) if given else None
@@ -82,7 +80,7 @@ def _path(config: pytest.Config, kind: str) -> Path | None:
     return Path(config.rootpath, ini) if ini else None
 
 
-def _check(path: Path, kind: str) -> None:
+def _check_writable(path: Path, kind: str) -> None:
     if path.is_dir():
         raise pytest.UsageError(f"--pareto-{kind}: {path} is a folder; name a file in it")
     try:
@@ -106,19 +104,19 @@ def _check(path: Path, kind: str) -> None:
 def _is_report(path: Path, kind: str) -> bool:
     with path.open(encoding="utf-8", errors="replace") as file:
         text = file.read(200).lstrip()
-    return not text or text.startswith(_BEGINNINGS[kind])
+    return not text or text.startswith(_REPORT_PREFIXES[kind])
 
 
 def remove_report_files(paths: Mapping[str, Path]) -> None:
-    """Remove what an earlier session wrote there: a green report must not outlive its session."""
+    """Remove the reports of an earlier session: a green one must not be taken for this one's."""
     for path in paths.values():
         if path.is_file():
-            with contextlib.suppress(OSError):  # writing the new one will say it
+            with contextlib.suppress(OSError):  # writing the new report will raise it again
                 path.unlink()
 
 
 def write_report_files(report: SessionReport, paths: Mapping[str, Path]) -> tuple[Failure, ...]:
-    """Write them, each as a whole; return what could not be written, and why."""
+    """Write the report files, each atomically; return a failure for each not written."""
     failures = []
     for kind, path in paths.items():
         module, _, name = KINDS[kind].partition(":")
@@ -143,9 +141,9 @@ def _write(path: Path, text: str) -> None:
         made.unlink(missing_ok=True)
 
 
-def html_file(report: SessionReport) -> str:
-    """Write a session as one HTML document that needs no other file."""
-    # Every session loads this module; jinja2 is for those that write a page.
+def render_html(report: SessionReport) -> str:
+    """Render a session as one HTML document that needs no other file."""
+    # Every session imports this module; only those that write a page need jinja2.
     from pytest_pareto.report.html.page import render_page
 
     images, left_out = _images(report.pictures)
@@ -153,7 +151,7 @@ def html_file(report: SessionReport) -> str:
 
 
 def _images(pictures: Sequence[Picture]) -> tuple[list["Image"], str]:
-    """Return the pictures that can be shown, and what is to be said of the others."""
+    """Return the pictures that can be shown, and a text about the others, or an empty one."""
     if not pictures:
         return [], ""
     from pytest_pareto.report.html.page import Image
@@ -164,19 +162,19 @@ def _images(pictures: Sequence[Picture]) -> tuple[list["Image"], str]:
         for picture, made in zip(pictures, found.made, strict=True)
         if made is not None
     ]
-    said = []
+    left_out = []
     if found.too_many:
-        said.append(
+        left_out.append(
             f"{plural(found.too_many, 'picture')} not shown here, where pictures may take "
             f"{BUDGET_B / 1e6:g} MB: the folder that the case names has all of them"
         )
     if found.unreadable:
-        said.append(f"{plural(found.unreadable, 'picture')} could not be read")
-    return images, "; ".join(said)
+        left_out.append(f"{plural(found.unreadable, 'picture')} could not be read")
+    return images, "; ".join(left_out)
 
 
 def append_summary(report: SessionReport) -> str | None:
-    """Append the Markdown report to the job's summary; return why that failed, if it did."""
+    """Append the Markdown report to the GitHub job summary; return why that failed, or None."""
     path = os.environ.get("GITHUB_STEP_SUMMARY", "")
     if not path:
         return None
@@ -191,12 +189,12 @@ def append_summary(report: SessionReport) -> str | None:
 
 
 def write_annotations(session: pytest.Session, report: SessionReport) -> None:
-    """Print annotations, each at the start of a line of standard output, under GitHub Actions."""
+    """Print annotations under GitHub Actions, each at the start of a line of standard output."""
     if os.environ.get("GITHUB_ACTIONS", "").lower() != "true":
         return
     from pytest_pareto.report.github import annotation_lines
 
-    lines = annotation_lines(report, _spots(session, report))
+    lines = annotation_lines(report, _source_locations(session, report))
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     for line in lines:
         if reporter is not None:
@@ -206,22 +204,29 @@ def write_annotations(session: pytest.Session, report: SessionReport) -> None:
             print(line, flush=True)  # noqa: T201 - the runner reads standard output
 
 
-def _spots(session: pytest.Session, report: SessionReport) -> "dict[str, SourceLocation]":
-    """Find the tests of cases by what both ids begin with: the report's are as one would type."""
+def _source_locations(
+    session: pytest.Session, report: SessionReport
+) -> "dict[str, SourceLocation]":
+    """Return the source locations of the cases' tests, by case id.
+
+    Items are looked up by case id: node ids in the report are relative to the start folder.
+    """
     from pytest_pareto.report.github import SourceLocation
 
     items = {item.nodeid: item for item in session.items}
-    spots = {}
+    locations = {}
     for case in report.judgement.cases:
         item = items.get(_nodeid(case.case_id, items))
         if item is not None:
             path, line, _ = item.location
-            spots[case.case_id] = SourceLocation(_below_workspace(session, path), (line or 0) + 1)
-    return spots
+            locations[case.case_id] = SourceLocation(
+                _workspace_path(session, path), (line or 0) + 1
+            )
+    return locations
 
 
 def _nodeid(case_id: str, items: dict[str, pytest.Item]) -> str:
-    """Return the test of a case: its own id, or what stands before a ``#``."""
+    """Return the node id of a case's test: the case id, or its part before a ``#``."""
     if case_id in items:
         return case_id
     at = case_id.rfind("#")
@@ -230,8 +235,8 @@ def _nodeid(case_id: str, items: dict[str, pytest.Item]) -> str:
     return case_id[: max(at, 0)]
 
 
-def _below_workspace(session: pytest.Session, path: str) -> str:
-    """Return a file as the forge names it: below the checkout, else below pytest's root."""
+def _workspace_path(session: pytest.Session, path: str) -> str:
+    """Return a file relative to the checkout, as GitHub names it, else to pytest's root."""
     file = Path(session.config.rootpath, path).resolve()
     workspace = os.environ.get("GITHUB_WORKSPACE", "")
     if workspace and file.is_relative_to(Path(workspace).resolve()):

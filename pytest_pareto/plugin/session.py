@@ -1,6 +1,8 @@
-"""A session under ``--pareto``: from the first test to the verdict.
+"""A session under ``--pareto``: registration, judgement after the last test, and its reports.
 
-SIGTERM and SIGHUP as Ctrl-C: ended by ``timeout``, Slurm, CI or a closed ssh, in order too.
+`register_session` reads the settings and registers the hooks, of which `ParetoSession` judges.
+`signals_as_interrupt` makes SIGTERM and SIGHUP act as Ctrl-C, so that a session ended by
+``timeout``, Slurm, CI or a closed ssh connection cleans up too.
 """
 
 import contextlib
@@ -34,14 +36,17 @@ if TYPE_CHECKING:
 
 
 class Runs(Protocol):
-    """Measures what is judged: here, in fresh processes, or in turn with other code."""
+    """Measures what is judged: in this process, in fresh ones, or interleaved with old code."""
 
     def conclude(self, session: pytest.Session, duration_s: float) -> "SessionReport":
-        """Judge what was measured, also where that was cut short."""
+        """Judge what was measured, also where it was cut short, and return the report."""
 
 
 def register_session(config: pytest.Config) -> None:
-    """Read the settings, check the baseline before hours are spent, and register the hooks."""
+    """Read the settings, check the baseline before hours are spent, and register the hooks.
+
+    Raises pytest.UsageError where the settings or the baseline cannot be used.
+    """
     from pytest_pareto.baseline.store import check_writable, naming_option
     from pytest_pareto.plugin.settings import load_past
 
@@ -78,7 +83,7 @@ def _runs(config: pytest.Config, settings: Settings, selection: Selection) -> Ru
 
 
 class ParetoSession:
-    """Collects the reports, and judges when the tests have run."""
+    """Judges the session when its tests have run, and writes its reports."""
 
     def __init__(
         self,
@@ -93,44 +98,44 @@ class ParetoSession:
         self._runs = runs
         self._selection = selection
         self._kept = kept
-        self._red: set[str] = set()
+        self._failed_nodeids: set[str] = set()
         self._reported = False
         self._summarised = False
-        self._lack: str | None = None
+        self._candidate_notice: str | None = None
         self._report: SessionReport | None = None
 
     def pytest_sessionstart(self) -> None:
-        """Take away what the last session left: it must not be taken for this one's."""
+        """Remove the last session's files: they must not be taken for this one's."""
         if not self._config.option.collectonly:
-            from pytest_pareto.plugin.conclusion import discard
+            from pytest_pareto.plugin.conclusion import remove_candidate
 
             remove_report_files(self._settings.report_paths)
-            self._lack = discard(self._settings.candidate_dir)
+            self._candidate_notice = remove_candidate(self._settings.candidate_dir)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Remember that not everything was asked for."""
+        """Record the deselected tests: the selection is partial."""
         self._selection.deselected.update(item.nodeid for item in items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Remember the modules that skipped themselves."""
+        """Record the modules that skipped themselves."""
         if report.skipped:
             self._selection.skipped_modules.add(report.nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember which tests are red already."""
+        """Record the tests that have failed already."""
         self._reported = True
         if report.failed:
-            self._red.add(report.nodeid)
+            self._failed_nodeids.add(report.nodeid)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Judge after the last test; also what there is when the loop was cut short."""
+        """Judge after the last test, also where the loop is cut short."""
         if self._config.option.collectonly:
             return (yield)
-        with terminated_as_interrupted():
-            return (yield from self._judged(session))
+        with signals_as_interrupt():
+            return (yield from self._run_and_judge(session))
 
-    def _judged(self, session: pytest.Session) -> Generator[None, object, object]:
+    def _run_and_judge(self, session: pytest.Session) -> Generator[None, object, object]:
         started = time.monotonic()
         if session.testsfailed:
             self._selection.stopped = "tests could not be collected"
@@ -154,8 +159,8 @@ class ParetoSession:
         try:
             self._conclude(session, duration_s)
         except KeyboardInterrupt:
-            # What the session measured is told all the same; what was judged is not judged anew,
-            # since an update may have written it.
+            # What the session measured is reported all the same. What was judged is not judged
+            # again, since an update may have written it.
             if self._report is None:
                 self._selection.stopped = "interrupted while measuring again"
             self._conclude(session, duration_s)
@@ -164,46 +169,53 @@ class ParetoSession:
 
     def _conclude(self, session: pytest.Session, duration_s: float) -> None:
         if not session.items or (self._selection.stopped and not self._reported):
-            return  # nothing ran, and pytest says why
+            return  # nothing ran, and pytest reports why
         from pytest_pareto.plugin.terminal_summary import fail_tests
 
         if self._report is None:
-            from pytest_pareto.plugin.outputs import illustrate
+            from pytest_pareto.plugin.outputs import draw_worst_samples
 
             self._report = self._runs.conclude(session, duration_s)
-            self._report = illustrate(self._report, self._kept)
-        self._report = self._written(self._report)
-        fail_tests(session, self._report, frozenset(self._red))
+            self._report = draw_worst_samples(self._report, self._kept)
+        self._report = self._write_reports(self._report)
+        fail_tests(session, self._report, frozenset(self._failed_nodeids))
 
-    def _written(self, report: "SessionReport") -> "SessionReport":
-        """Write the reports that are files; one that cannot be written fails the session."""
-        from pytest_pareto.plugin.terminal_summary import located
+    def _write_reports(self, report: "SessionReport") -> "SessionReport":
+        """Write the report files and return the report with what failed.
 
-        shown = located(report, self._config)
+        A file that cannot be written fails the session.
+        """
+        from pytest_pareto.plugin.terminal_summary import with_typed_nodeids
+
+        shown = with_typed_nodeids(report, self._config)
         failures = write_report_files(shown, self._settings.report_paths)
         judgement = report.judgement
-        lack = None
+        summary_notice = None
         if not self._summarised:
-            self._summarised = True  # before it is: what is appended twice cannot be taken back
-            lack = append_summary(shown)
-        told = replace(
+            # Set before appending: a summary that is appended twice cannot be undone.
+            self._summarised = True
+            summary_notice = append_summary(shown)
+        judgement = replace(
             judgement,
             failures=(*judgement.failures, *failures),
-            notices=(*judgement.notices, *(text for text in (self._lack, lack) if text)),
+            notices=(
+                *judgement.notices,
+                *(text for text in (self._candidate_notice, summary_notice) if text),
+            ),
         )
-        return replace(report, judgement=told)
+        return replace(report, judgement=judgement)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Annotate below everything else: also where pytest shows no summary."""
+        """Write the annotations below everything else, also where pytest shows no summary."""
         yield
         if self._report is not None:
-            from pytest_pareto.plugin.terminal_summary import located
+            from pytest_pareto.plugin.terminal_summary import with_typed_nodeids
 
-            write_annotations(session, located(self._report, self._config))
+            write_annotations(session, with_typed_nodeids(self._report, self._config))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Tell the verdict."""
+        """Write the section of the judgement."""
         if self._report is not None:
             from pytest_pareto.plugin.terminal_summary import write_summary
 
@@ -211,29 +223,30 @@ class ParetoSession:
 
 
 @contextlib.contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """Raise KeyboardInterrupt on these signals: children end, worktrees go, what is known is told.
+def signals_as_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt on the termination signals, within the context.
 
-    Only in the main thread, and only where nobody else listens (as ``nohup`` does to SIGHUP).
+    So children end, worktrees are removed, and what was measured is reported. Only in the main
+    thread, and only for signals without a handler (``nohup`` ignores SIGHUP).
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ours = os.getpid()
+    own_pid = os.getpid()
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        if os.getpid() != ours:
-            # A process that a test forked has this handler too, and is to end as it would.
+        if os.getpid() != own_pid:
+            # A process that a test forked inherits this handler, but has to end by the default.
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
             return
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    unheard = [each for each in TERMINATION_SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
-    for each in unheard:
+    unhandled = [each for each in TERMINATION_SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
+    for each in unhandled:
         signal.signal(each, interrupt)
     try:
         yield
     finally:
-        for each in unheard:
+        for each in unhandled:
             signal.signal(each, signal.SIG_DFL)

@@ -1,6 +1,6 @@
-"""What the user asked for: options and ini keys as frozen `Settings`, and the tests selected.
+"""The settings of a session: options and ini keys as frozen `Settings`, and its selected tests.
 
-`read_settings` reads the command line and the ini file once, `load_past` the baseline and the
+`read_settings` reads the command line and the ini file once, and `load_past` the baseline and the
 anchor that they name. `Selection` is which tests the session runs: a case outside of it is not
 missing. `probe_project` serves commands that run no tests.
 """
@@ -27,13 +27,13 @@ from pytest_pareto.model.session_record import EVERYTHING, Asked
 from pytest_pareto.plugin.command_line import (
     CONFIRMING_RUNS,
     anchor_dir,
-    asks_for_auto,
     baseline_dir,
     candidate_dir,
-    choice,
     confirm_count,
-    fraction,
-    one_of,
+    is_auto,
+    parse_fraction,
+    read_choice,
+    require_one_of,
     run_count,
     time_budget_s,
     timeout_s,
@@ -41,22 +41,23 @@ from pytest_pareto.plugin.command_line import (
 from pytest_pareto.plugin.report_files import report_paths
 from pytest_pareto.runs.legs import Side
 
-_STORED = "old and new code are measured in turn, and nothing stored is compared with or written"
-_EXCLUDED = {
-    "update": _STORED,
-    "baseline": f"{_STORED}; leave one of them away",
-    "anchor": f"{_STORED}; to compare with a release in turn, give its tag to --pareto-against",
-    "candidate": f"{_STORED}, so that there is nothing to accept; leave one of them away",
+_UNSTORED = "old and new code are measured in turn, and nothing stored is compared with or written"
+_INCOMPATIBLE_OPTIONS = {
+    "update": _UNSTORED,
+    "baseline": f"{_UNSTORED}; leave one of them away",
+    "anchor": f"{_UNSTORED}; to compare with a release in turn, give its tag to --pareto-against",
+    "candidate": f"{_UNSTORED}, so that there is nothing to accept; leave one of them away",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
-    """With which old code, and how, the working tree takes turns.
+class AgainstOptions:
+    """The options of an interleaved session: the old code, and how it is measured.
 
-    ``blocks`` are those that screen. ``confirm`` is fixed where the user gave it; else the
-    spread decides. ``links``, ``setup`` and ``test_folders`` are for projects whose code is
-    more than what git holds, relative to the project's folder.
+    ``blocks`` is the number of blocks that screen. ``fixed_confirm`` is whether the user gave the
+    number of confirming blocks; otherwise the spread decides. ``links``, ``setup`` and
+    ``test_folders`` are for projects whose code is more than what git holds, relative to the
+    project's folder.
     """
 
     ref: str
@@ -68,29 +69,29 @@ class Against:
     test_folders: tuple[str, ...]
 
 
-def read_against(config: pytest.Config, *, fixed_confirm: bool) -> Against | None:
-    """Read options and ini values; None where no ref is given.
+def read_against(config: pytest.Config, *, fixed_confirm: bool) -> AgainstOptions | None:
+    """Return the options of an interleaved session; None where no ref is given.
 
     Raises pytest.UsageError, naming the option or ini key, where a value cannot be used.
     """
     ref = config.getoption("--pareto-against")
     if ref is None:
         return None
-    for name, why in _EXCLUDED.items():
+    for name, why in _INCOMPATIBLE_OPTIONS.items():
         if config.getoption(f"--pareto-{name}"):
             raise pytest.UsageError(f"--pareto-{name} does not go with --pareto-against: {why}")
-    if asks_for_auto(config) and config.getoption("--pareto-runs"):
+    if is_auto(config) and config.getoption("--pareto-runs"):
         raise pytest.UsageError(
             "--pareto-runs auto does not go with --pareto-against, where the spread decides how "
             "often what looks worse is measured again; give a number of runs, or none"
         )
-    runs = None if asks_for_auto(config) else run_count(config, updating=False)
+    runs = None if is_auto(config) else run_count(config, updating=False)
     side = str(config.getini("pareto_against_tests")).strip()
-    return Against(
+    return AgainstOptions(
         ref,
         blocks=SCREENING_BLOCKS if runs is None else -(-runs // PER_BLOCK),
         fixed_confirm=fixed_confirm,
-        tests_of=Side(one_of("pareto_against_tests", side, ("candidate", "ref"))),
+        tests_of=Side(require_one_of("pareto_against_tests", side, ("candidate", "ref"))),
         links=tuple(config.getini("pareto_against_links")),
         setup=str(config.getini("pareto_against_setup")).strip() or None,
         test_folders=tuple(config.getini("pareto_against_test_folders")),
@@ -99,11 +100,11 @@ def read_against(config: pytest.Config, *, fixed_confirm: bool) -> Against | Non
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the user asked for. ``runs`` is None for one run, in this process.
+    """The options and ini values of a session. ``runs`` is None for one run, in this process.
 
-    ``time_budget_s`` is set where the spread of the first ``runs`` decides how many more there
-    are, within that time. ``timeout_s`` is what a fresh process may take.
-    ``report_paths`` are the files that report the session, by kind.
+    ``time_budget_s`` is set where the spread of the first ``runs`` decides how many more follow
+    within that time. ``timeout_s`` is the time limit of a fresh process. ``report_paths`` are the
+    report files, by kind.
     """
 
     baseline_dir: Path
@@ -113,14 +114,14 @@ class Settings:
     time_budget_s: float | None = None
     timeout_s: float | None = None
     plot: bool = False
-    against: Against | None = None
+    against: AgainstOptions | None = None
     anchor_dir: Path | None = None
     candidate_dir: Path | None = None
     report_paths: Mapping[str, Path] = field(default_factory=dict)
 
 
 def read_settings(config: pytest.Config) -> Settings:
-    """Read options and ini values.
+    """Return the settings from options and ini values.
 
     Raises pytest.UsageError, naming the option or ini key, where a value cannot be used.
     """
@@ -148,12 +149,12 @@ def read_settings(config: pytest.Config) -> Settings:
 
 
 def _policy(config: pytest.Config, update: str | None, confirming: int) -> Policy:
-    missing = choice(config, "missing", ("", "fail", "warn"))
+    missing = read_choice(config, "missing", ("", "fail", "warn"))
     return Policy(
-        alpha=fraction("pareto_alpha", str(config.getini("pareto_alpha")), below=0.5),
+        alpha=parse_fraction("pareto_alpha", str(config.getini("pareto_alpha")), below=0.5),
         missing=Missing(missing) if missing else Missing.AUTO,
-        fail_inconclusive=choice(config, "inconclusive", ("pass", "fail")) == "fail",
-        trade_offs=TradeOffs(choice(config, "tradeoff", ("bounded", "pass", "fail"))),
+        fail_inconclusive=read_choice(config, "inconclusive", ("pass", "fail")) == "fail",
+        trade_offs=TradeOffs(read_choice(config, "tradeoff", ("bounded", "pass", "fail"))),
         ci=_in_ci(),
         accepts_new=update in ("changed", "new", "all"),
         accepts_changes=update in ("changed", "all"),
@@ -164,7 +165,7 @@ def _policy(config: pytest.Config, update: str | None, confirming: int) -> Polic
 
 
 def _in_ci() -> bool:
-    """Whether this is a CI job, by the variables that pytest itself looks at."""
+    """Whether this is a CI job, by the environment variables that pytest itself reads."""
     return any(
         os.environ.get(name, "").lower() not in ("", "0", "false")
         for name in ("CI", "BUILD_NUMBER")
@@ -179,12 +180,12 @@ def _session_spreads(config: pytest.Config) -> SessionSpreads:
             raise pytest.UsageError(
                 f"ini option pareto_session_spread: {name!r} is not one of {', '.join(spreads)}"
             )
-        spreads[name] = fraction(f"pareto_session_spread {name}", value, below=1.0)
+        spreads[name] = parse_fraction(f"pareto_session_spread {name}", value, below=1.0)
     return SessionSpreads(**spreads)
 
 
 def load_past(settings: Settings, hardware_key: str) -> Past:
-    """Read both, of one kind of machine.
+    """Load the baseline and the anchor of one kind of machine.
 
     Raises BaselineError where either cannot be used.
     """
@@ -195,14 +196,14 @@ def load_past(settings: Settings, hardware_key: str) -> Past:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The root of a project, to which its node ids are relative, and the folder of its baseline."""
+    """The root of a project, to which node ids are relative, and the folder of its baseline."""
 
     root: Path
     baseline: Path
 
 
 class _ProjectProbe:
-    """Takes the project from pytest's configuration; no test is collected."""
+    """A plugin that reads the project from pytest's configuration; no test is collected."""
 
     project: Project | None = None
 
@@ -213,23 +214,23 @@ class _ProjectProbe:
 
 
 def probe_project() -> Project | None:
-    """Return the project of the current folder as pytest finds it.
+    """Return the project of the current folder as pytest determines it.
 
-    None where pytest refuses, with a message of its own. Neither the project's conftest files nor
-    its own options are needed for that.
+    None where pytest fails, with a message of its own. The project's conftest files and its
+    addopts are not read.
     """
     probe = _ProjectProbe()
-    own = os.environ.pop("PYTEST_ADDOPTS", None)  # options are for sessions
+    addopts = os.environ.pop("PYTEST_ADDOPTS", None)  # those options are for test sessions
     try:
         pytest.main(["--noconftest", "--override-ini=addopts="], plugins=[probe])
     finally:
-        if own is not None:
-            os.environ["PYTEST_ADDOPTS"] = own
+        if addopts is not None:
+            os.environ["PYTEST_ADDOPTS"] = addopts
     return probe.project
 
 
 class Selection:
-    """What was asked for on the command line: a case outside of it is not missing."""
+    """The tests that the command line selects: a case outside of them is not missing."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -239,27 +240,27 @@ class Selection:
 
     @property
     def partial(self) -> str | None:
-        """Say why this session cannot tell what is missing, or None."""
+        """The reason why this session cannot detect missing cases, or None."""
         option = self._config.option
         if self.stopped is not None:
             return self.stopped
         if self.deselected:
             return f"{len(self.deselected)} deselected"
-        if self.is_remembered:
+        if self.is_chosen_by_cache:
             return "--lf or --sw"
         if option.ignore or option.ignore_glob:
             return "--ignore"
         return None
 
     @property
-    def is_remembered(self) -> bool:
-        """Whether an earlier session's outcome chose the tests."""
+    def is_chosen_by_cache(self) -> bool:
+        """Whether the outcome of an earlier session selects the tests (``--lf``, ``--sw``)."""
         option = self._config.option
         return bool(getattr(option, "lf", False) or getattr(option, "stepwise", False))
 
     @property
     def asked(self) -> Asked:
-        """What the session was asked for, as its record keeps it."""
+        """The selection as the session's record keeps it."""
         return Asked(
             tuple(dict.fromkeys(self._covered())),
             self.partial,
@@ -268,13 +269,13 @@ class Selection:
         )
 
     def _covered(self) -> Iterator[str]:
-        """Yield the files and folders that the arguments name whole, relative to the root."""
+        """Yield the files and folders that the arguments name as a whole, relative to the root."""
         base, root = self._config.invocation_params.dir, self._config.rootpath
         for argument in self._config.args:
             if "::" in argument:
                 continue
             path = Path(os.path.normpath(Path(base, argument)))
-            # Node ids are of paths as they were typed, or of what these are links to.
+            # Node ids contain paths as they were typed, or what these link to.
             for covered, top in ((path, root), (path.resolve(), root.resolve())):
                 if top.is_relative_to(covered):
                     yield EVERYTHING

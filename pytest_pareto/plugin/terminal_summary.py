@@ -1,4 +1,4 @@
-"""What pytest shows of a judged session: failed tests for failing cases, and the summary."""
+"""A judged session in pytest's terminal: failed tests for failing cases, and the summary."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -13,30 +13,32 @@ from pytest_pareto.report.terminal import failure_text, render_terminal
 from pytest_pareto.report.text import relative_path
 
 
-def fail_tests(session: pytest.Session, report: SessionReport, already_red: frozenset[str]) -> None:
-    """Turn failing cases into failed tests; count the failures that have no test."""
+def fail_tests(
+    session: pytest.Session, report: SessionReport, already_failed: frozenset[str]
+) -> None:
+    """Report failing cases as failed tests; add failures without a test to pytest's count."""
     config, judgement = session.config, report.judgement
     report_failures(
         session,
         judgement.cases,
-        already_red,
-        lambda case: failure_text(_located(case, config), report.facts),
+        already_failed,
+        lambda case: failure_text(_with_typed_nodeid(case, config), report.facts),
     )
     session.testsfailed += len(judgement.failures)
-    session.testsfailed += without_test(session, judgement.cases)
+    session.testsfailed += count_without_test(session, judgement.cases)
 
 
-def located(report: SessionReport, config: pytest.Config) -> SessionReport:
-    """Return a report with node ids as the user would type them where pytest was started."""
-    cases = tuple(_located(case, config) for case in report.judgement.cases)
+def with_typed_nodeids(report: SessionReport, config: pytest.Config) -> SessionReport:
+    """Return a report with node ids relative to the folder where pytest was started."""
+    cases = tuple(_with_typed_nodeid(case, config) for case in report.judgement.cases)
     return replace(report, judgement=replace(report.judgement, cases=cases))
 
 
 def write_summary(report: SessionReport, reporter: pytest.TerminalReporter, *, plot: bool) -> None:
-    """Write the section of the terminal, or the one line of ``-q``."""
+    """Write the section of the judgement to the terminal, or the one line of ``-q``."""
     writer = reporter.config.get_terminal_writer()
     verbosity = reporter.config.get_verbosity()
-    judgement = located(report, reporter.config).judgement
+    judgement = with_typed_nodeids(report, reporter.config).judgement
     width = writer.fullwidth
     lines = render_terminal(judgement, report.facts, verbosity=verbosity, plot=plot, width=width)
     if verbosity >= 0:
@@ -45,21 +47,21 @@ def write_summary(report: SessionReport, reporter: pytest.TerminalReporter, *, p
         reporter.write_line(line.text, **dict.fromkeys(line.markup, True))
 
 
-def _located(case: CaseVerdict, config: pytest.Config) -> CaseVerdict:
-    """Name a case's test as it can be typed in the folder where pytest was started."""
+def _with_typed_nodeid(case: CaseVerdict, config: pytest.Config) -> CaseVerdict:
+    """Return a case with its node id relative to the folder where pytest was started."""
     module, separator, test = case.comparison.nodeid.partition("::")
     here = relative_path(config.rootpath / module, config.invocation_params.dir)
     nodeid = f"{here}{separator}{test}"
     return replace(case, comparison=replace(case.comparison, nodeid=nodeid))
 
 
-Tell = Callable[[CaseVerdict], tuple[str, str]]
-"""Gives a failing case's line for pytest's short summary, and its full text."""
+RenderFailure = Callable[[CaseVerdict], tuple[str, str]]
+"""Returns a failing case's line for pytest's short summary, and its full text."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Crash:
-    """Where pytest looks for the message of its short summary and of JUnit."""
+    """The location and message that pytest reads for its short summary and for JUnit."""
 
     path: str
     lineno: int
@@ -71,7 +73,7 @@ class _Crash:
 
 @dataclass(frozen=True, slots=True)
 class _CaseFailure:
-    """What pytest shows of a failing case: text, without a traceback to get lost in.
+    """The ``longrepr`` of a failing case: text without a traceback.
 
     A plain string would do, but loses its message in the short summary of pytest 8.
     """
@@ -89,39 +91,42 @@ class _CaseFailure:
 
 
 def report_failures(
-    session: pytest.Session, cases: Iterable[CaseVerdict], already_red: frozenset[str], tell: Tell
+    session: pytest.Session,
+    cases: Iterable[CaseVerdict],
+    already_failed: frozenset[str],
+    render: RenderFailure,
 ) -> None:
     """Report each test with failing cases as failed, once, under its own node id.
 
     A test that failed by itself is left as it is. A case without a test in this session
-    (MISSING) has none to hang on: see `without_test`.
+    (MISSING) cannot be reported so: see `count_without_test`.
     """
     items = {item.nodeid: item for item in session.items}
     by_test: dict[str, list[CaseVerdict]] = {}
     for case in cases:
         nodeid = case.comparison.nodeid
-        if case.fails and nodeid in items and nodeid not in already_red:
+        if case.fails and nodeid in items and nodeid not in already_failed:
             by_test.setdefault(nodeid, []).append(case)
     for nodeid, failing in by_test.items():
-        _take_back_pass(session.config, nodeid)
+        _remove_earlier_pass(session.config, nodeid)
         _rename_in_junit(session.config, items[nodeid])
-        _report(items[nodeid], failing, tell)
+        _report(items[nodeid], failing, render)
 
 
-def without_test(session: pytest.Session, cases: Iterable[CaseVerdict]) -> int:
-    """Count the failing cases that no test of this session can be blamed for."""
+def count_without_test(session: pytest.Session, cases: Iterable[CaseVerdict]) -> int:
+    """Return the number of failing cases whose test is not in this session."""
     nodeids = {item.nodeid for item in session.items}
     return sum(bool(case.fails) and case.comparison.nodeid not in nodeids for case in cases)
 
 
-def _report(item: pytest.Item, failing: list[CaseVerdict], tell: Tell) -> None:
-    told = [tell(case) for case in failing]
+def _report(item: pytest.Item, failing: list[CaseVerdict], render: RenderFailure) -> None:
+    rendered = [render(case) for case in failing]
     path, line, _ = item.location
-    message = "; ".join(message for message, _ in told)
-    text = "\n\n".join(text for _, text in told)
+    message = "; ".join(message for message, _ in rendered)
+    text = "\n\n".join(text for _, text in rendered)
     failure = _CaseFailure(_Crash(path, (line or 0) + 1, message), text)
-    # The teardown closes the test: without it, reporters that wait for it (pytest-html)
-    # never count the failure.
+    # The teardown ends the test: without it, reporters that wait for it (pytest-html) never
+    # count the failure.
     for report in (_phase(item, "call", failure), _phase(item, "teardown", None)):
         item.ihook.pytest_runtest_logreport(report=report)
 
@@ -134,12 +139,12 @@ def _phase(
         location=item.location,
         keywords=dict.fromkeys(item.keywords, 1),
         outcome="passed" if failure is None else "failed",
-        longrepr=failure,  # type: ignore[arg-type]  # it has what pytest asks of one
+        longrepr=failure,  # type: ignore[arg-type]  # it has what pytest reads of one
         when=when,
     )
 
 
-def _take_back_pass(config: pytest.Config, nodeid: str) -> None:
+def _remove_earlier_pass(config: pytest.Config, nodeid: str) -> None:
     """Remove the test's earlier pass from the counts: "2 failed, 3 passed", not 7 for 5 tests."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
@@ -148,7 +153,7 @@ def _take_back_pass(config: pytest.Config, nodeid: str) -> None:
 
 
 def _rename_in_junit(config: pytest.Config, item: pytest.Item) -> None:
-    """Give the failure a name of its own: of two test cases of one name GitLab reads the first."""
+    """Rename the failure in JUnit XML: of two test cases of one name GitLab reads the first."""
     junit = config.pluginmanager.get_plugin("junitxml")
     key = getattr(junit, "xml_key", None)
     log = config.stash.get(key, None) if key is not None else None

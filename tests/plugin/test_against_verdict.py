@@ -11,7 +11,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.model.session_record import Asked
-from pytest_pareto.plugin.against_verdict import Turns, failed_before, judge_turns
+from pytest_pareto.plugin.against_verdict import InterleavedRuns, failed_before, judge_interleaved
 from pytest_pareto.plugin.settings import Settings
 
 ONE, TWO, MODULE = "test_a.py::test_one", "test_a.py::test_two", "test_b.py"
@@ -22,7 +22,7 @@ def runs(*failed: Mapping[str, str]) -> list[Run]:
 
 
 @pytest.mark.parametrize(
-    ("failed", "told"),
+    ("failed", "notices"),
     [
         ([{ONE: "x"}] * 2, [f"1 test fails, and cannot be compared: {ONE}: x"]),
         ([{TWO: "y", ONE: "x"}] * 2, [f"2 tests fail, and cannot be compared: {ONE}: x"]),
@@ -39,20 +39,20 @@ def runs(*failed: Mapping[str, str]) -> list[Run]:
         ([], []),
     ],
 )
-def test_it_is_told_how_often(failed: list[Mapping[str, str]], told: list[str]) -> None:
-    assert failed_before(runs(*failed)) == [f"with the old code {text}" for text in told]
-    again = [f"with the old code, measured again, {text}" for text in told]
+def test_it_is_told_how_often(failed: list[Mapping[str, str]], notices: list[str]) -> None:
+    assert failed_before(runs(*failed)) == [f"with the old code {text}" for text in notices]
+    again = [f"with the old code, measured again, {text}" for text in notices]
     assert failed_before(runs(*failed), again=True) == again
 
 
 def test_the_verdict_tells_it() -> None:
     new = runs({}, {})
-    turns = Turns(
+    interleaved = InterleavedRuns(
         Interleaved(tuple(runs({}, {ONE: "x"})), tuple(new)),
         again=Interleaved(tuple(runs({TWO: "y"})), tuple(new)),
     )
     settings = Settings(Path(), Policy())
     selection: Any = SimpleNamespace(stopped=None, asked=Asked())
-    told = "\n".join(judge_turns(turns, settings, selection).judgement.notices)
-    assert f"with the old code {ONE} fails in 1 of 2 runs" in told
-    assert "with the old code, measured again, 1 test fails" in told
+    text = "\n".join(judge_interleaved(interleaved, settings, selection).judgement.notices)
+    assert f"with the old code {ONE} fails in 1 of 2 runs" in text
+    assert "with the old code, measured again, 1 test fails" in text

@@ -11,7 +11,7 @@ import torchmetrics
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.plugin.process_hooks import cases_of
-from pytest_pareto.plugin.progress import Standing
+from pytest_pareto.plugin.progress import ProgressLine
 from pytest_pareto.testing.scripted_meter import ScriptedClock
 
 if TYPE_CHECKING:
@@ -153,10 +153,10 @@ from pytest_pareto.plugin import fresh_processes
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    def tell(self, text):
+    def update(self, text):
         with open("heard.txt", "a") as file:
             file.write(text + "\\n")
-    fresh_processes.Standing.tell = tell
+    fresh_processes.ProgressLine.update = update
 """
     )
     pytester.makepyfile(test_it=SLOW)
@@ -198,9 +198,9 @@ def told(reporter: Reporter, verbosity: int = 0) -> list[str]:
     # A time for being made, and one for each thing told.
     clock = ScriptedClock([0, 0, 2, 2, 70, 75])
     config: object = Config(reporter, verbosity)
-    standing = Standing(config, lambda: float(clock()))  # type: ignore[arg-type]  # as much of it as is used
+    line = ProgressLine(config, lambda: float(clock()))  # type: ignore[arg-type]  # as much of it as is used
     for text in ("a", "b", "c", "d", ""):
-        standing.tell(text)
+        line.update(text)
     return reporter.lines
 
 

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from pytest_pareto.plugin.fresh_processes import arguments_on
+from pytest_pareto.plugin.fresh_processes import map_arguments
 from pytest_pareto.runs.git import Tree
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.project import Project
@@ -40,7 +40,7 @@ def test_a_path_into_the_project_is_the_legs(
         *(f"{here}/tests/test_a.py::test_it[a=/b::c]", f"{here}/tests/linked/x", f"{here}"),
         *(f"--rootdir={here}", "--ignore", f"{here}/tests/more"),
     ]
-    assert arguments_on(legs[leg], given) == [
+    assert map_arguments(legs[leg], given) == [
         argument.replace(str(here), str(there)) for argument in given
     ]
 
@@ -51,4 +51,4 @@ def test_all_else_stays(tmp_path: Path, legs: dict[str, Leg]) -> None:
         *("-c", ini, f"--config-file={ini}", "tests/test_a.py", "-k", "a=b", "--pareto"),
         *("/elsewhere/test_a.py", "/", f"{tmp_path}/linked/tests", "-o", f"x={tmp_path}/new"),
     ]
-    assert arguments_on(legs["old by its own"], given) == given
+    assert map_arguments(legs["old by its own"], given) == given

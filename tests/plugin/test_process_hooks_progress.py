@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.measure.plan import LoopProgress
-from pytest_pareto.plugin.progress import in_one_line, whereabouts_of
+from pytest_pareto.plugin.progress import fit_progress_line, report_loop_progress
 from pytest_pareto.report.text import display_width
 from pytest_pareto.testing.scripted_meter import ScriptedClock
 
@@ -139,12 +139,12 @@ def told(seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("COLUMNS", "200")
     terminal: Any = Terminal()
     clock = ScriptedClock([round(1e3 * seconds * n) for n in range(20)])
-    standing = ScriptedClock([round(1e3 * seconds * n) for n in range(20)])
+    line_clock = ScriptedClock([round(1e3 * seconds * n) for n in range(20)])
     monkeypatch.setattr(
-        "pytest_pareto.plugin.progress.Standing.__init__.__defaults__",
-        (lambda: standing() / 1e3,),
+        "pytest_pareto.plugin.progress.ProgressLine.__init__.__defaults__",
+        (lambda: line_clock() / 1e3,),
     )
-    with whereabouts_of(terminal, lambda: clock() / 1e3) as tell:
+    with report_loop_progress(terminal, lambda: clock() / 1e3) as tell:
         tell(LoopProgress("warming up", 2))
         tell(LoopProgress("measuring latency and energy"))
         tell(LoopProgress("measuring latency and energy", 4, 20, 31.0))
@@ -181,7 +181,7 @@ def test_a_skipped_test_of_a_fresh_process_is_shown_as_it_is(
 @pytest.mark.parametrize("width", [30, 79, 200])
 def test_a_standing_line_fits_and_its_end_is_kept(name: str, width: int) -> None:
     rest = "measuring latency and energy, call 23, about 2.9 s left"
-    line = in_one_line(f"{name}: {rest}" if name else rest, width)
+    line = fit_progress_line(f"{name}: {rest}" if name else rest, width)
     assert display_width(line) <= width
     assert line.endswith(rest) == (width >= 79)
     assert name not in line or len(name) < width

@@ -49,7 +49,7 @@ def test_a_noisy_one_takes_what_would_settle_it(
     fresh_toy: "Toy", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noisy(fresh_toy)
-    monkeypatch.setattr(replication, "MOST_RUNS", 6)  # it wants about 10
+    monkeypatch.setattr(replication, "MAX_RUNS", 6)  # it wants about 10
     fresh_toy.run("--pareto", "--pareto-update", "--pareto-runs=12")
     session = fresh_toy.run("--pareto", "--pareto-runs=auto")
     assert taken(session.text) == 6

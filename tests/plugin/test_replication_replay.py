@@ -16,7 +16,7 @@ from pytest_pareto.measure.work.flops import WorkMeter
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY
 from pytest_pareto.model.verdict import Verdict
-from pytest_pareto.plugin.process_hooks import _others
+from pytest_pareto.plugin.process_hooks import _remaining_built_in
 from pytest_pareto.testing import ScriptedMeter
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class TestTheHook:
 
     def test_what_is_left_of_a_built_in_meter_keeps_its_name(self) -> None:
         theirs = [ScriptedMeter(metric, [[1.0]]) for metric in (LATENCY, ENERGY, FLOPS)]
-        (left,) = _others([SteadyMeter(), WorkMeter()], theirs)
+        (left,) = _remaining_built_in([SteadyMeter(), WorkMeter()], theirs)
         assert [metric.name for metric in left.metrics] == ["event_time", "host_reference"]
         assert type(left).__name__ == "SteadyMeter"
 

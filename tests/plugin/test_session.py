@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pytest_pareto.plugin.session import terminated_as_interrupted
+from pytest_pareto.plugin.session import signals_as_interrupt
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_it_is_as_ctrl_c_and_only_within(number: signal.Signals) -> None:
-    with pytest.raises(KeyboardInterrupt, match=number.name), terminated_as_interrupted():
+    with pytest.raises(KeyboardInterrupt, match=number.name), signals_as_interrupt():
         signal.raise_signal(number)
     assert signal.getsignal(number) is signal.SIG_DFL
 
@@ -24,7 +24,7 @@ def test_who_listens_already_goes_on() -> None:
     """As under nohup; the other signal is heard all the same."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with terminated_as_interrupted():
+        with signals_as_interrupt():
             signal.raise_signal(signal.SIGHUP)
             with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
                 signal.raise_signal(signal.SIGTERM)
@@ -37,7 +37,7 @@ def test_beside_the_main_thread_nothing_is_changed() -> None:
     heard = []
 
     def work() -> None:
-        with terminated_as_interrupted():
+        with signals_as_interrupt():
             heard.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)
@@ -49,7 +49,7 @@ def test_beside_the_main_thread_nothing_is_changed() -> None:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_forked_process_ends_as_it_would(number: signal.Signals) -> None:
     reading, writing = os.pipe()
-    with terminated_as_interrupted():
+    with signals_as_interrupt():
         pid = os.fork()
         if pid == 0:
             try:
