@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.early_stop import Grounds, is_decided
+from pytest_pareto.compare.early_stop import EarlyStopContext, is_decided
 from pytest_pareto.model.baseline import Baseline, MetricHistory, Past, Samples, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better, Budget, Kind, Metric, parse_budget
@@ -208,7 +208,7 @@ def decision(
 ) -> bool:
     past = remembers(metric, draw(1).tolist()) if past is None else past
     case = CaseRun("a", "a", "f", "s", (looked(now, at, metric),), budgets=budgets)
-    grounds = Grounds(Past(past, anchor), HERE, Policy())
+    grounds = EarlyStopContext(Past(past, anchor), HERE, Policy())
     return is_decided(case, grounds, others)
 
 

@@ -13,7 +13,7 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Metric, Scope
-from pytest_pareto.model.policy import PER_BLOCK, SessionSpreads
+from pytest_pareto.model.policy import RUNS_PER_BLOCK, SessionSpreads
 from pytest_pareto.stats.contrast import contrast_of
 from pytest_pareto.stats.scale import margin_of, to_working
 from pytest_pareto.stats.variance import SessionValues
@@ -67,9 +67,9 @@ def change_in_turn(
     old: Sequence[float], new: Sequence[float], tolerance: float, *, confirming: int = 0
 ) -> Change:
     """Compare levels of old and new code that took turns, in blocks of two runs of each."""
-    starts = range(0, len(old), PER_BLOCK)
+    starts = range(0, len(old), RUNS_PER_BLOCK)
     return compare_levels(
-        [Session("", 0, tuple(old[start : start + PER_BLOCK])) for start in starts],
+        [Session("", 0, tuple(old[start : start + RUNS_PER_BLOCK])) for start in starts],
         new,
         better=Better.LOWER,
         relative=True,

@@ -9,11 +9,11 @@ from dataclasses import replace
 from benchmarks.calibration.alone import ALPHA
 from benchmarks.calibration.nouns import baseline_of, confirming_runs_of, runs_of, turns_of
 from benchmarks.calibration.world import InTurn, Stored
-from pytest_pareto.judge.gate import confirming_level, flagged, suspected_changes
+from pytest_pareto.judge.gate import confirming_level, flagged, flagged_changes
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.policy import (
-    MOST_BLOCKS,
-    PER_BLOCK,
+    MAX_BLOCKS,
+    RUNS_PER_BLOCK,
     SCREENING_BLOCKS,
     Policy,
     SessionSpreads,
@@ -26,7 +26,7 @@ from pytest_pareto.stats.power import blocks_for
 CONFIRMING = 5
 """Fresh runs that measure again what looks worse: the default of ``--pareto-confirm``."""
 
-BLOCKS = SCREENING_BLOCKS + MOST_BLOCKS
+BLOCKS = SCREENING_BLOCKS + MAX_BLOCKS
 """What a session against a git ref may take: two blocks to screen, and as many as it plans."""
 
 
@@ -51,14 +51,14 @@ def _judge(session: Stored, record: SessionRecord) -> Judgement:
 def judge_interleaved(session: InTurn) -> Judgement:
     """Judge a session that ran old and new code in turns: two blocks, then those it plans."""
     screen = turns_of(session, SCREENING_BLOCKS)
-    policy = Policy(confirming=PER_BLOCK * CONFIRMING)
+    policy = Policy(confirming=RUNS_PER_BLOCK * CONFIRMING)
     record = SessionRecord(screen.new, policy, old_runs=screen.old)
     first = judge_record(record).judgement
     suspects = flagged(first)
     if not suspects:
         return first
     level = confirming_level(first, suspects, ALPHA)
-    blocks = blocks_for(suspected_changes(first, suspects), SCREENING_BLOCKS, level)
+    blocks = blocks_for(flagged_changes(first, suspects), SCREENING_BLOCKS, level)
     again = turns_of(session, blocks, after=SCREENING_BLOCKS)
     record = replace(record, flagged=suspects, again=again.new, old_again=again.old)
     return judge_record(record).judgement

@@ -11,7 +11,7 @@ from benchmarks.calibration.gate import BLOCKS, CONFIRMING
 from benchmarks.calibration.rows import Bound, Effort, Row, Section, share_of
 from benchmarks.calibration.twice import confirmed_alone, in_turn_alone
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.policy import PER_BLOCK
+from pytest_pareto.model.policy import RUNS_PER_BLOCK
 
 SEED = 5
 TOLERANCE, RUN_SD = 0.05, 0.02
@@ -80,7 +80,7 @@ class InTurn:
 
     def is_caught(self, rng: np.random.Generator) -> bool:
         """Whether a candidate slower by the stated resolution is WORSE after confirmation."""
-        old, new = RUN_SD * rng.normal(size=(2, PER_BLOCK * BLOCKS))
+        old, new = RUN_SD * rng.normal(size=(2, RUNS_PER_BLOCK * BLOCKS))
 
         def judged(slower: float) -> Change:
             return in_turn_alone(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from benchmarks.calibration.alone import ALPHA, change_in_turn, change_of
 from benchmarks.calibration.gate import CONFIRMING
 from pytest_pareto.model.change import Change
-from pytest_pareto.model.policy import PER_BLOCK, SCREEN_ALPHA, SCREENING_BLOCKS
+from pytest_pareto.model.policy import RUNS_PER_BLOCK, SCREEN_ALPHA, SCREENING_BLOCKS
 from pytest_pareto.stats.power import blocks_for
 
 
@@ -37,12 +37,12 @@ def in_turn_alone(
     Levels, two of each to a block. ``blocks`` confirm, or as many as the product plans; the
     resolution is what the screen says of both together.
     """
-    start = PER_BLOCK * SCREENING_BLOCKS
-    confirming = PER_BLOCK * CONFIRMING
+    start = RUNS_PER_BLOCK * SCREENING_BLOCKS
+    confirming = RUNS_PER_BLOCK * CONFIRMING
     first = change_in_turn(old[:start], new[:start], tolerance, confirming=confirming)
     if first.p_worse > SCREEN_ALPHA:
         return first
     count = blocks_for([first], SCREENING_BLOCKS, ALPHA) if blocks is None else blocks
-    end = start + PER_BLOCK * count
+    end = start + RUNS_PER_BLOCK * count
     again = change_in_turn(old[start:end], new[start:end], tolerance)
     return replace(again, resolution=first.resolution)

@@ -91,7 +91,7 @@ def _read_levels(
     reported in the result. Raises BaselineError where none can be read, or none holds a level.
     """
     # Modules that need numpy are imported where they are used.
-    from pytest_pareto.compare.stored import courses_of  # noqa: PLC0415 - see above
+    from pytest_pareto.compare.stored import level_histories  # noqa: PLC0415 - see above
 
     snapshots = Snapshots(objects, log.folder)
     files = {revision.sha: snapshots.files(revision.sha) for revision in log.revisions}
@@ -112,7 +112,7 @@ def _read_levels(
             f"none of {len(unreadable)} commits holds a baseline that can be read; "
             f"of {first.short}: {why}"
         )
-    histories = courses_of(read, diagnostics=diagnostics)
+    histories = level_histories(read, diagnostics=diagnostics)
     if not histories:
         raise BaselineError(
             f"{log.folder} holds no results{'' if key == NO_MACHINE else f' of {key}'} in any of "

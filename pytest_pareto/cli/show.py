@@ -77,13 +77,13 @@ def _place_cases(baseline: Baseline) -> RecordedFronts:
     # Modules that need numpy are imported where they are used.
     from pytest_pareto.compare.stored import (  # noqa: PLC0415 - see above
         newest_environment,
-        recorded_standings,
+        recorded_fronts,
     )
 
     cases: list[CaseVerdict] = []
     levels: dict[tuple[str, str], RecordedLevel] = {}
-    for standing in recorded_standings(baseline).values():
-        places = place_front(standing.members, standing.duels, alpha=_ALPHA, alpha_lost=_ALPHA)
+    for standing in recorded_fronts(baseline).values():
+        places = place_front(standing.members, standing.claims, alpha=_ALPHA, alpha_lost=_ALPHA)
         cases += [CaseVerdict(c, Verdict.UNCHANGED, places[c.case_id]) for c in standing.members]
         levels |= standing.held
     environment = newest_environment(baseline)

@@ -23,7 +23,7 @@ _SHARES = AlphaShares.of(has_rivals=True, has_budgets=True, has_anchor=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
+class EarlyStopContext:
     """What partial scores are judged against: the past, the environment that scores, the policy."""
 
     past: Past
@@ -31,7 +31,7 @@ class Grounds:
     policy: Policy
 
 
-def is_decided(scored: CaseRun, grounds: Grounds, others: Sequence[Metric] = ()) -> bool:
+def is_decided(scored: CaseRun, grounds: EarlyStopContext, others: Sequence[Metric] = ()) -> bool:
     """Return whether every gated score of a case, and every budget, is decided at its latest look.
 
     ``scored`` holds the scores so far, with their `Looks`. ``others`` are the other metrics of the
@@ -65,7 +65,9 @@ class _Compared:
         return self.comparison.metrics
 
 
-def _compared(scored: CaseRun, past: Baseline, grounds: Grounds, share: float) -> _Compared:
+def _compared(
+    scored: CaseRun, past: Baseline, grounds: EarlyStopContext, share: float
+) -> _Compared:
     """Compare the scores so far with one past, as a session that tests all of it would."""
     policy = grounds.policy
     levels = {scored.case_id: CaseLevels((scored,), measured_metrics((scored,)))}
@@ -75,7 +77,7 @@ def _compared(scored: CaseRun, past: Baseline, grounds: Grounds, share: float) -
 
 
 def _is_final(
-    result: MetricResult, compared: _Compared, grounds: Grounds, rescuers: set[str]
+    result: MetricResult, compared: _Compared, grounds: EarlyStopContext, rescuers: set[str]
 ) -> bool:
     """Return whether further samples cannot change the outcome of one metric."""
     if result.change is None:
@@ -113,7 +115,7 @@ def _remembered(scored: CaseRun, baseline: Baseline) -> list[Metric]:
     ]
 
 
-def _drift_is_decided(scored: CaseRun, gating: Sequence[Metric], grounds: Grounds) -> bool:
+def _drift_is_decided(scored: CaseRun, gating: Sequence[Metric], grounds: EarlyStopContext) -> bool:
     """Return whether the comparison with the anchor, too, is decided for these scores."""
     if grounds.past.anchor is None:
         return True

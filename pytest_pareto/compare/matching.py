@@ -23,7 +23,7 @@ from pytest_pareto.model.metric import (
     Scope,
 )
 from pytest_pareto.model.policy import Option, SessionSpreads
-from pytest_pareto.model.run import Looks, cause_of, order_seed
+from pytest_pareto.model.run import Looks, failure_reason, order_seed
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.contrast import NO_ADJUSTMENT, AdjustmentError
 from pytest_pareto.stats.scale import all_same, require_usable
@@ -219,7 +219,7 @@ def _unrecorded(
     """Return the result of a metric that the past does not hold: NEW, or of other hardware."""
     what = "a new case" if history is None else "a new metric of this case"
     if not baseline.stored:
-        cause = cause_of(case_id, baseline.failed)
+        cause = failure_reason(case_id, baseline.failed)
         why = f" ({cause})" if cause is not None else ""
         return unmatched(measured, Outcome.NEW, f"{what}: the old code did not measure it{why}")
     holder = baseline.holder(case_id, measured.metric.name)

@@ -15,7 +15,7 @@ from pytest_pareto.compare.matching import Pair, missing_result, pair_metric
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import PER_BLOCK, Policy
+from pytest_pareto.model.policy import RUNS_PER_BLOCK, Policy
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.contrast import interleaved_contrast
@@ -242,7 +242,7 @@ def _metric_history(found: Measured, count: int) -> MetricHistory:
     metric, runs = found.metric, found.runs
     # Where a run lacks the metric, the blocks of the other runs are unknown.
     whole = metric.kind is Kind.RUN and len(runs) == count
-    size = PER_BLOCK if whole else len(runs)
+    size = RUNS_PER_BLOCK if whole else len(runs)
     sessions = tuple(
         Session(_OLD, 0, runs[start : start + size]) for start in range(0, len(runs), size)
     )

@@ -1,6 +1,6 @@
 """Stored baselines without a session: accepted levels, claims about fronts, level histories.
 
-`recorded_standings` places the cases of one baseline on their fronts. `courses_of` follows each
+`recorded_fronts` places the cases of one baseline on their fronts. `level_histories` follows each
 metric over the commits of its baseline.
 """
 
@@ -25,21 +25,21 @@ from pytest_pareto.model.baseline import (
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Kind, Metric, Scope, in_turn
+from pytest_pareto.model.metric import Kind, Metric, Scope, metric_order
 from pytest_pareto.model.verdict import CaseComparison, FrontClaims, MetricResult
 from pytest_pareto.stats.scale import all_same, to_fraction
 from pytest_pareto.stats.variance import case_spread
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class FrontLevels:
     """The cases of one front at their accepted levels, and the claims about their pairs.
 
     ``held`` describes the recorded level of each metric, by (case id, metric name).
     """
 
     members: tuple[CaseComparison, ...]
-    duels: FrontClaims
+    claims: FrontClaims
     held: Mapping[tuple[str, str], RecordedLevel]
 
 
@@ -54,7 +54,7 @@ def newest_environment(baseline: Baseline) -> Environment | None:
     return baseline.environments[names.most_common(1)[0][0]] if names else None
 
 
-def recorded_standings(baseline: Baseline) -> dict[str, Standing]:
+def recorded_fronts(baseline: Baseline) -> dict[str, FrontLevels]:
     """Place the cases of every front at their accepted levels, as unmeasured rivals are placed.
 
     Metrics have their default tolerances, because a baseline stores no tolerance of a test. Levels
@@ -72,12 +72,13 @@ def accepted_level(past: MetricHistory, metric: Metric) -> float:
     return reported_level([x for s in past.level_sessions for x in s.runs], metric)
 
 
-def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | None) -> Standing:
+def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | None) -> FrontLevels:
     members, points = [], []
     held: dict[tuple[str, str], RecordedLevel] = {}
     for case in cases:
         placed = [
-            _place(n, case.metrics[n], baseline, now) for n in sorted(case.metrics, key=in_turn)
+            _place(n, case.metrics[n], baseline, now)
+            for n in sorted(case.metrics, key=metric_order)
         ]
         results = tuple(result for result, _ in placed)
         nodeid = case.case_id.partition("#")[0]
@@ -89,7 +90,7 @@ def _standing(cases: list[CaseHistory], baseline: Baseline, now: Environment | N
             name = result.metric.name
             held[case.case_id, name] = _recorded_level(case.metrics[name], result.metric)
     ids = frozenset(point.case_id for point in points)
-    return Standing(tuple(members), FrontClaims(new=ids, now=claim_pairs(points, points)), held)
+    return FrontLevels(tuple(members), FrontClaims(new=ids, now=claim_pairs(points, points)), held)
 
 
 def _place(
@@ -140,7 +141,7 @@ _Entry = tuple[int, Revision, MetricHistory | None, Baseline]
 """One change of a metric's history: the index of its commit, the commit, and the baseline there."""
 
 
-def courses_of(
+def level_histories(
     read: Sequence[tuple[int, Revision, Baseline]], *, diagnostics: bool = False
 ) -> tuple[LevelHistory, ...]:
     """Return the level history of every metric of every case, from baselines oldest first.
@@ -153,7 +154,9 @@ def courses_of(
         for case in baseline.cases.values():
             fronts |= {(case.case_id, name): case.front for name in case.metrics}
     courses = [_course(*key, front, read) for key, front in fronts.items()]
-    courses.sort(key=lambda course: (in_turn(course.metric.name), course.front, course.case_id))
+    courses.sort(
+        key=lambda course: (metric_order(course.metric.name), course.front, course.case_id)
+    )
     return tuple(course for course in courses if course.metric.gates or diagnostics)
 
 

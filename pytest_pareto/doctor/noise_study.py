@@ -36,7 +36,12 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import LEAST_OF_MANY, PER_BLOCK, SCREENING_BLOCKS, Policy
+from pytest_pareto.model.policy import (
+    MIN_BLOCKS_MANY_FLAGGED,
+    RUNS_PER_BLOCK,
+    SCREENING_BLOCKS,
+    Policy,
+)
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.scale import all_same, to_fraction
@@ -48,7 +53,9 @@ MIN_RUNS = 4
 _COVERAGE = 0.9
 _PLANNED_RUNS = (1, 3, 5)
 _INTERLEAVED = Plan(
-    runs=PER_BLOCK * SCREENING_BLOCKS, confirming=PER_BLOCK * LEAST_OF_MANY, interleaved=True
+    runs=RUNS_PER_BLOCK * SCREENING_BLOCKS,
+    confirming=RUNS_PER_BLOCK * MIN_BLOCKS_MANY_FLAGGED,
+    interleaved=True,
 )
 """Two blocks that screen, and six that confirm, each of two runs of either side."""
 

@@ -24,7 +24,7 @@ def place_fronts(changes: Changes, comparisons: Sequence[CaseComparison]) -> dic
         fronts.setdefault(comparison.front, []).append(comparison)
     places: dict[str, Place] = {}
     for front, members in fronts.items():
-        claims = changes.duels.get(front, FrontClaims())
+        claims = changes.claims.get(front, FrontClaims())
         lost = alpha * share / max(1, losing)
         places.update(place_front(members, claims, alpha=alpha, alpha_lost=lost))
     return places

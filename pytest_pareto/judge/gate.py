@@ -215,7 +215,7 @@ def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
     )
 
 
-def suspected_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
+def flagged_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
     """Return the changes of `flagged` metrics, including those since the anchor."""
     cases = {case.case_id: case.comparison for case in judgement.cases}
     found = (
@@ -247,7 +247,7 @@ def confirming_level(
 
 def only_exact(judgement: Judgement, names: Iterable[tuple[str, str]]) -> bool:
     """Return whether all named metrics are exact, so that one confirming run suffices."""
-    return all(change.exact for change in suspected_changes(judgement, names))
+    return all(change.exact for change in flagged_changes(judgement, names))
 
 
 def _flagged_results(case: CaseComparison) -> Iterator[MetricResult]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.policy import Option
-from pytest_pareto.model.run import Run, cause_of
+from pytest_pareto.model.run import Run, failure_reason
 from pytest_pareto.model.session_record import Changes, SessionRecord
 from pytest_pareto.model.verdict import CaseComparison, Failure, MetricResult
 
@@ -55,7 +55,7 @@ def missing_cases(
             yield replace(lack, skipped=_SKIPPED if baseline.stored else _SKIPPED_NOW)
         elif record.expects(case_id):
             missing = _MISSING if baseline.stored else _MISSING_NOW
-            if (cause := cause_of(case_id, failed)) is not None:
+            if (cause := failure_reason(case_id, failed)) is not None:
                 missing = f"{_UNCOLLECTED}: {cause}"
             yield replace(lack, missing=missing)
 

@@ -200,11 +200,11 @@ class LevelHistory:
     case_id: str
     front: str
     metric: Metric
-    moments: tuple[LevelEntry, ...]
+    entries: tuple[LevelEntry, ...]
 
     def level_at(self, at: int) -> float | None:
         """Return the level after a commit, by the commit's index; None where there was none."""
-        levels = [moment.level for moment in self.moments if moment.at <= at]
+        levels = [moment.level for moment in self.entries if moment.at <= at]
         return levels[-1] if levels else None
 
 

@@ -190,7 +190,7 @@ STREAMED = frozenset(
 _RANKS = {name: rank for rank, name in enumerate(BUILT_IN)}
 
 
-def in_turn(name: str) -> int:
+def metric_order(name: str) -> int:
     """Return the sort key of a metric: built-in ones as they are measured, then all others."""
     return _RANKS.get(name, len(_RANKS))
 

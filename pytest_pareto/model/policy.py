@@ -137,14 +137,14 @@ class AlphaShares:
 ALL_ON_CHANGES = AlphaShares(1.0, 0.0, 0.0)
 """The shares of a session without rivals, budgets or an anchor."""
 
-PER_BLOCK = 2
+RUNS_PER_BLOCK = 2
 """Runs of each side in one block of an interleaved session."""
 
 SCREENING_BLOCKS = 2
 """Blocks of the screening part: enough to flag a metric, too few to decide on it."""
 
-LEAST_BLOCKS, MOST_BLOCKS = 4, 12
+MIN_BLOCKS, MAX_BLOCKS = 4, 12
 """The fewest and the most blocks that confirm flagged metrics."""
 
-LEAST_OF_MANY = 6
+MIN_BLOCKS_MANY_FLAGGED = 6
 """Fewest confirming blocks where many metrics are flagged."""

@@ -183,7 +183,7 @@ class Run:
     skipped: frozenset[str] = frozenset()
 
 
-def cause_of(case_id: str, failed: Mapping[str, str]) -> str | None:
+def failure_reason(case_id: str, failed: Mapping[str, str]) -> str | None:
     """Return why a case was not measured, or None: the failure of its test, module or folder."""
     for nodeid, why in failed.items():
         if case_id == nodeid or case_id.startswith((f"{nodeid}#", f"{nodeid}::", f"{nodeid}/")):

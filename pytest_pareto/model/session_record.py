@@ -184,7 +184,7 @@ class SessionRecord:
 class Changes:
     """The comparisons of a session: the whole input of its judgement.
 
-    ``comparisons`` are the measured cases, ``duels`` the claims about each front, and ``shares``
+    ``comparisons`` are the measured cases, ``claims`` those about each front, and ``shares``
     the split of the session's alpha. ``tested`` are the metrics that share alpha and can be WORSE,
     as (case id, metric name); None for every metric that gates.
     """
@@ -192,7 +192,7 @@ class Changes:
     record: SessionRecord
     past: Past
     comparisons: tuple[CaseComparison, ...]
-    duels: Mapping[str, FrontClaims] = field(default_factory=dict)
+    claims: Mapping[str, FrontClaims] = field(default_factory=dict)
     shares: AlphaShares = ALL_ON_CHANGES
     tested: frozenset[tuple[str, str]] | None = None
 

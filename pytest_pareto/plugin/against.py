@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.judge.gate import confirming_level, flagged, suspected_changes
+from pytest_pareto.judge.gate import confirming_level, flagged, flagged_changes
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Interleaved, Run
@@ -339,7 +339,7 @@ class AgainstRuns:
         if not flagged_metrics:
             return
         level = confirming_level(judgement, flagged_metrics, self._settings.policy.alpha)
-        planned = blocks_for(suspected_changes(judgement, flagged_metrics), blocks, level)
+        planned = blocks_for(flagged_changes(judgement, flagged_metrics), blocks, level)
         count = self._settings.policy.confirming if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in flagged_metrics}
         measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Scope
-from pytest_pareto.model.policy import PER_BLOCK
+from pytest_pareto.model.policy import RUNS_PER_BLOCK
 from pytest_pareto.model.run import Interleaved, Run
 from pytest_pareto.model.session_record import (
     Judged,
@@ -62,7 +62,7 @@ def interleaved_record(
     policy = settings.policy.accepting_nothing().without_ci()
     return SessionRecord(
         interleaved.screen.new,
-        replace(policy, confirming=PER_BLOCK * policy.confirming),
+        replace(policy, confirming=RUNS_PER_BLOCK * policy.confirming),
         selection.asked,
         flagged=interleaved.flagged,
         again=again.new,
@@ -168,7 +168,7 @@ def _confirmation_text(interleaved: InterleavedRuns) -> str | None:
     if interleaved.again is None:
         return None
     cases = plural(len({case_id for case_id, _ in interleaved.flagged}), "case")
-    blocks = plural(len(interleaved.again.new) // PER_BLOCK, "block")
+    blocks = plural(len(interleaved.again.new) // RUNS_PER_BLOCK, "block")
     return f"{cases} measured again in {blocks}"
 
 

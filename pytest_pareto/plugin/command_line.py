@@ -7,18 +7,49 @@ else the ini key. Every pytest run on the machine imports this module: keep it l
 import math
 from argparse import SUPPRESS, ArgumentTypeError
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 UPDATE_MODES = ("changed", "new", "runs", "all")
+
+
+class ReportKind(NamedTuple):
+    """A report that is a file: its help, its function, and how its text begins.
+
+    ``render`` is ``module:function``, from a `SessionReport` to text. A file at the report's path
+    that begins otherwise is the user's, and is not replaced.
+    """
+
+    help: str
+    render: str
+    beginning: str
+
+
 REPORTS = {
-    "html": "write what the session found as one HTML page: fronts to explore, tables, reasons",
-    "json": "write all that was found and measured to a JSON file, which `pytest-pareto compare` "
-    "reads too",
-    "markdown": "write what a pull request shows: what changed, and what to do (at most 60 kB)",
-    "openmetrics": "write levels and verdicts as OpenMetrics text, such as GitLab compares",
+    "html": ReportKind(
+        "write what the session found as one HTML page: fronts to explore, tables, reasons",
+        "pytest_pareto.plugin.report_files:render_html",
+        "<!doctype html>",
+    ),
+    "json": ReportKind(
+        "write all that was found and measured to a JSON file, which `pytest-pareto compare` "
+        "reads too",
+        "pytest_pareto.results.writer:render_json",
+        '{\n  "format": "pytest-pareto',
+    ),
+    "markdown": ReportKind(
+        "write what a pull request shows: what changed, and what to do (at most 60 kB)",
+        "pytest_pareto.report.markdown:render_markdown",
+        "## pareto: ",
+    ),
+    "openmetrics": ReportKind(
+        "write levels and verdicts as OpenMetrics text, such as GitLab compares",
+        "pytest_pareto.report.openmetrics:render_openmetrics",
+        "# TYPE pareto_",
+    ),
 }
-"""The reports that are files: help text by the name of option and ini key."""
+"""The reports that are files, by the name of option and ini key."""
 BASELINE_RUNS = 5
 """The default number of fresh processes that record a baseline."""
 CONFIRMING_RUNS = 5
@@ -91,8 +122,8 @@ def add_options(parser: pytest.Parser) -> None:
         help="what to do where one metric was given up for another (bounded)",
     )
     add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
-    for kind, what in REPORTS.items():
-        add(f"--pareto-{kind}", metavar="PATH", help=what)
+    for name, kind in REPORTS.items():
+        add(f"--pareto-{name}", metavar="PATH", help=kind.help)
     add("--pareto-child", metavar="FILE", help=SUPPRESS)
     add("--pareto-noise", metavar="N", type=int, help=SUPPRESS)
     add_ini(parser)
@@ -154,8 +185,8 @@ def add_ini(parser: pytest.Parser) -> None:
         "folder of the worst samples' pictures, before and now (pareto_artifacts)",
         default="pareto_artifacts",
     )
-    for kind, what in REPORTS.items():
-        add(f"pareto_{kind}", what, default="")
+    for name, kind in REPORTS.items():
+        add(f"pareto_{name}", kind.help, default="")
     add("pareto_alpha", "chance of failing an unharmed build (0.05)", default="0.05")
     add(
         "pareto_session_spread",

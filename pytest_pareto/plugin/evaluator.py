@@ -101,7 +101,7 @@ def early_stop_decider(config: pytest.Config) -> EarlyStopDecider | None:
 
 
 def _make_decider(config: pytest.Config) -> EarlyStopDecider:
-    from pytest_pareto.compare.early_stop import Grounds, is_decided
+    from pytest_pareto.compare.early_stop import EarlyStopContext, is_decided
     from pytest_pareto.measure.machine import probe_environment
     from pytest_pareto.plugin.settings import load_past, read_settings
 
@@ -109,5 +109,5 @@ def _make_decider(config: pytest.Config) -> EarlyStopDecider:
     now = probe_environment({})
     past = load_past(settings, now.hardware_key)
     # Scores are never measured again, so the decision uses the policy without confirmation.
-    grounds = Grounds(past, now, replace(settings.policy, confirming=0))
+    grounds = EarlyStopContext(past, now, replace(settings.policy, confirming=0))
     return EarlyStopDecider(lambda scored, others: is_decided(scored, grounds, others))

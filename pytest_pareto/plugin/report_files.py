@@ -18,29 +18,11 @@ from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.session_record import Picture, SessionReport
 from pytest_pareto.model.verdict import Failure
 from pytest_pareto.outputs.images import BUDGET_B, make_thumbnails
-from pytest_pareto.plugin.command_line import anchor_dir, baseline_dir
+from pytest_pareto.plugin.command_line import REPORTS, anchor_dir, baseline_dir
 
 if TYPE_CHECKING:
     from pytest_pareto.report.github import SourceLocation
     from pytest_pareto.report.html.page import Image
-
-
-KINDS: Mapping[str, str] = {
-    "html": "pytest_pareto.plugin.report_files:render_html",
-    "json": "pytest_pareto.results.writer:render_json",
-    "markdown": "pytest_pareto.report.markdown:render_markdown",
-    "openmetrics": "pytest_pareto.report.openmetrics:render_openmetrics",
-}
-"""The function that renders a `SessionReport` as text, by kind, which is the option's name."""
-
-
-_REPORT_PREFIXES = {
-    "html": ("<!doctype html>",),
-    "json": ('{\n  "format": "pytest-pareto',),
-    "markdown": ("## pareto: ",),
-    "openmetrics": ("# TYPE pareto_",),
-}
-"""The beginnings of a report, by kind: a file that begins otherwise is not overwritten."""
 
 
 def report_paths(config: pytest.Config) -> dict[str, Path]:
@@ -51,7 +33,7 @@ def report_paths(config: pytest.Config) -> dict[str, Path]:
     or would replace something else.
     """
     paths: dict[str, Path] = {}
-    for kind in KINDS:
+    for kind in REPORTS:
         path = _requested_path(config, kind)
         if path is None:
             continue
@@ -104,7 +86,7 @@ def _check_writable(path: Path, kind: str) -> None:
 def _is_report(path: Path, kind: str) -> bool:
     with path.open(encoding="utf-8", errors="replace") as file:
         text = file.read(200).lstrip()
-    return not text or text.startswith(_REPORT_PREFIXES[kind])
+    return not text or text.startswith(REPORTS[kind].beginning)
 
 
 def remove_report_files(paths: Mapping[str, Path]) -> None:
@@ -119,7 +101,7 @@ def write_report_files(report: SessionReport, paths: Mapping[str, Path]) -> tupl
     """Write the report files, each atomically; return a failure for each not written."""
     failures = []
     for kind, path in paths.items():
-        module, _, name = KINDS[kind].partition(":")
+        module, _, name = REPORTS[kind].render.partition(":")
         render: Callable[[SessionReport], str] = getattr(import_module(module), name)
         try:
             _write(path, render(report))

@@ -16,7 +16,7 @@ from pytest_pareto.baseline.sources import load_anchor
 from pytest_pareto.baseline.store import load
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.policy import (
-    PER_BLOCK,
+    RUNS_PER_BLOCK,
     SCREENING_BLOCKS,
     Missing,
     Policy,
@@ -89,7 +89,7 @@ def read_against(config: pytest.Config, *, fixed_confirm: bool) -> AgainstOption
     side = str(config.getini("pareto_against_tests")).strip()
     return AgainstOptions(
         ref,
-        blocks=SCREENING_BLOCKS if runs is None else -(-runs // PER_BLOCK),
+        blocks=SCREENING_BLOCKS if runs is None else -(-runs // RUNS_PER_BLOCK),
         fixed_confirm=fixed_confirm,
         tests_of=Side(require_one_of("pareto_against_tests", side, ("candidate", "ref"))),
         links=tuple(config.getini("pareto_against_links")),

@@ -81,7 +81,7 @@ def _overview(
     cells = []
     for number, course in enumerate(courses):
         pair = (text or _NO_VALUE for text in shown.texts[2 * number : 2 * number + 2])
-        since_first = _change(course.moments[-1].since_first, metric, shown.scale)
+        since_first = _change(course.entries[-1].since_first, metric, shown.scale)
         cells.append((*pair, since_first or _NO_VALUE))
     head = ("first", "now", "change", "course")
     fixed = sum(
@@ -101,8 +101,8 @@ def _overview(
 
 
 def _first_and_last(course: LevelHistory) -> tuple[float | None, float | None]:
-    first = next((m.level for m in course.moments if m.level is not None), None)
-    return first, course.moments[-1].level
+    first = next((m.level for m in course.entries if m.level is not None), None)
+    return first, course.entries[-1].level
 
 
 def _ids(history: LevelHistories, front: str) -> list[str]:
@@ -116,7 +116,7 @@ def _course_parts(
     name = front_names(course.front, _ids(history, course.front)).of(course.case_id)
     title = f"{clean(course.metric.name)} of {clean(course.case_id)}"
     exact = course.metric.kind is Kind.EXACT
-    shown = levels([m.level for m in course.moments], course.metric.unit, exact=exact)
+    shown = levels([m.level for m in course.entries], course.metric.unit, exact=exact)
     yield [
         Line(clip(title, width), Tone.BOLD),
         *(Line(text) for text in _table(course, shown, width)),
@@ -128,7 +128,7 @@ def _course_parts(
 def _table(course: LevelHistory, shown: Levels, width: int) -> Iterator[str]:
     unit = f", {clean(shown.scale.unit)}" if shown.scale.unit else ""
     rows = [("commit", "date", f"level{unit}", "before", "first", "", "subject")]
-    for moment, text in zip(course.moments, shown.texts, strict=True):
+    for moment, text in zip(course.entries, shown.texts, strict=True):
         before, first = (
             _change(change, course.metric, shown.scale)
             for change in (moment.since_before, moment.since_first)
@@ -139,8 +139,8 @@ def _table(course: LevelHistory, shown: Levels, width: int) -> Iterator[str]:
         )
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     room = width - sum(size + len(_GAP) for size in widths[:-1] if size)
-    subjects = ["subject", *(clean(m.revision.subject) for m in course.moments)]
-    below = [(), *(m.notes for m in course.moments)]
+    subjects = ["subject", *(clean(m.revision.subject) for m in course.entries)]
+    below = [(), *(m.notes for m in course.entries)]
     for row, subject, notes in zip(rows, subjects, below, strict=True):
         cells = [
             pad(cell, size, right=place in (2, 3, 4))
@@ -169,9 +169,9 @@ def _change(change: float | None, metric: Metric, scale: Scale) -> str:
 
 def _footnotes(course: LevelHistory, history: LevelHistories, width: int) -> Iterator[str]:
     texts = []
-    if any(moment.accepted for moment in course.moments):
+    if any(moment.accepted for moment in course.entries):
         texts.append("A: another level was accepted here")
-    left = len(history.revisions) - len(history.unreadable) - len(course.moments)
+    left = len(history.revisions) - len(history.unreadable) - len(course.entries)
     if left:
         others = "1 other commit" if left == 1 else f"{left} other commits"
         texts.append(f"{others} left it as it was, or came before it")

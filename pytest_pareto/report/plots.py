@@ -251,7 +251,7 @@ def course_plot(
 
     Empty where no level is finite.
     """
-    finite = [m.level for m in course.moments if m.level is not None and math.isfinite(m.level)]
+    finite = [m.level for m in course.entries if m.level is not None and math.isfinite(m.level)]
     if not finite:
         return []
     low, high = min(finite), max(finite)
@@ -281,7 +281,7 @@ def _course_canvas(
 ) -> list[list[str]]:
     """Return a grid with a mark for every commit; a shared cell has that of highest priority."""
     canvas = [[" "] * columns for _ in range(_COURSE_ROWS)]
-    moments = {moment.at: moment for moment in course.moments}
+    moments = {moment.at: moment for moment in course.entries}
     for at in range(revisions):
         level = course.level_at(at)
         if level is None or not math.isfinite(level):

@@ -13,9 +13,9 @@ from scipy.special import chdtri, ndtr, stdtrit
 
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.policy import (
-    LEAST_BLOCKS,
-    LEAST_OF_MANY,
-    MOST_BLOCKS,
+    MAX_BLOCKS,
+    MIN_BLOCKS,
+    MIN_BLOCKS_MANY_FLAGGED,
     SCREEN_ALPHA,
     Option,
 )
@@ -195,20 +195,20 @@ def blocks_for(changes: Sequence[Change], seen: int, level: float) -> int:
     so close to its tolerance may stay undecided.
     """
     noisy = [change for change in changes if not change.exact]
-    least = LEAST_OF_MANY if len(noisy) > _LARGE_FAMILY else LEAST_BLOCKS
+    least = MIN_BLOCKS_MANY_FLAGGED if len(noisy) > _LARGE_FAMILY else MIN_BLOCKS
     # An exact metric is the same in every run: one block measures both sides again.
     return max((_blocks_for(change, seen, level, least) for change in noisy), default=1)
 
 
 def _blocks_for(change: Change, seen: int, level: float, least: int) -> int:
     gap, sd = _gap_and_spread(change, seen)
-    for blocks in range(least, MOST_BLOCKS):
+    for blocks in range(least, MAX_BLOCKS):
         df = 3 * blocks - 1
         needed = float(stdtrit(df, POWER) - stdtrit(df, level)) * sd / math.sqrt(blocks)
         if needed <= gap:
             return blocks
     # No practical number of runs settles a flagged change that lies within the tolerance.
-    return MOST_BLOCKS if gap > 0 else least
+    return MAX_BLOCKS if gap > 0 else least
 
 
 def _gap_and_spread(change: Change, seen: int) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pytest_pareto.compare.stored import newest_environment, recorded_standings
+from pytest_pareto.compare.stored import newest_environment, recorded_fronts
 from pytest_pareto.judge.front import place_front
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Outcome
@@ -26,8 +26,8 @@ def levels(device_s: float, accuracy: float) -> dict[str, list[float]]:
 
 
 def places(past: Baseline) -> dict[str, bool | None]:
-    (standing,) = recorded_standings(past).values()
-    found = place_front(standing.members, standing.duels, alpha=0.05, alpha_lost=0.05)
+    (standing,) = recorded_fronts(past).values()
+    found = place_front(standing.members, standing.claims, alpha=0.05, alpha_lost=0.05)
     return {case_id: place.on_front for case_id, place in found.items()}
 
 
@@ -60,7 +60,7 @@ def test_the_level_is_that_of_the_epoch_accepted_now() -> None:
     (old,) = case.metrics["device"].sessions
     new = Session("here", 1, (0.1, 0.1, 0.13))
     metrics = {"device": replace(case.metrics["device"], sessions=(old, new))}
-    (standing,) = recorded_standings(baseline(replace(case, metrics=metrics))).values()
+    (standing,) = recorded_fronts(baseline(replace(case, metrics=metrics))).values()
     (member,) = standing.members
     result = member.metric("device")
     assert result is not None
@@ -76,7 +76,7 @@ def test_the_level_is_that_of_the_epoch_accepted_now() -> None:
 )
 def test_the_spread_is_known_or_not(runs: tuple[float, ...], spread: object) -> None:
     past = baseline(remembered("t.py::t", {"device": runs}))
-    (standing,) = recorded_standings(past).values()
+    (standing,) = recorded_fronts(past).values()
     found = standing.held["t.py::t", "device"].spread
     assert (found == spread) if spread != "some" else (found is not None and found > 0)
 
@@ -97,7 +97,7 @@ def test_what_another_machine_measured_is_not_compared() -> None:
     )
     assert newest_environment(past) == sessions.HERE
     assert places(past)[moved.case_id] is None
-    (standing,) = recorded_standings(past).values()
+    (standing,) = recorded_fronts(past).values()
     (member,) = (m for m in standing.members if m.case_id == moved.case_id)
     assert {r.outcome for r in member.metrics} == {Outcome.NOT_COMPARABLE}
     assert all(r.candidate for r in member.metrics)
@@ -106,7 +106,7 @@ def test_what_another_machine_measured_is_not_compared() -> None:
 def test_a_level_without_a_ratio_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     past = baseline(remembered("t.py::t", {"device": (0.0, 0.1)}))
     monkeypatch.setitem(BUILT_IN, "device", sessions.DEVICE)
-    (standing,) = recorded_standings(past).values()
+    (standing,) = recorded_fronts(past).values()
     (member,) = standing.members
     assert member.metrics[0].outcome is Outcome.BROKEN
     assert "in the baseline, run 0 is 0" in (member.metrics[0].reason or "")

@@ -72,7 +72,7 @@ def test_places_are_part_of_the_judgement(case: "Case", duels: Any) -> None:
     front = FrontClaims(ids, ids, duels(ahead_of={"a": {"b"}}), now, now)
     judged = judge_cases(
         [case("a", latency=Outcome.WORSE), case("b", latency=Outcome.UNCHANGED)],
-        duels={"f": front},
+        claims={"f": front},
         shares=AlphaShares.of(has_rivals=True, has_budgets=True),
     )
     assert judged.cases[0].place.position is Position.LOST

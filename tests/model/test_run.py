@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
-from pytest_pareto.model.run import CaseRun, Looks, Measurement, cause_of
+from pytest_pareto.model.run import CaseRun, Looks, Measurement, failure_reason
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 NUMBER = Metric("number", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
@@ -96,4 +96,4 @@ def test_the_failure_of_a_test_or_its_module_explains_a_missing_case(
     case_id: str, cause: str | None
 ) -> None:
     failed = {"tests/test_a.py": "why", "tests/test_b.py::test_it": "so", "more": "all"}
-    assert cause_of(case_id, failed) == cause
+    assert failure_reason(case_id, failed) == cause

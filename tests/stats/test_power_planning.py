@@ -10,7 +10,7 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
-from pytest_pareto.model.policy import LEAST_BLOCKS, MOST_BLOCKS
+from pytest_pareto.model.policy import MAX_BLOCKS, MIN_BLOCKS
 from pytest_pareto.stats.contrast import Contrast
 from pytest_pareto.stats.power import blocks_for, settling_advice
 from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread
@@ -125,7 +125,7 @@ def flagged(estimate: float, half: float, *, seen: int = 2, tolerance: float = 0
 
 
 def test_a_clear_change_needs_the_fewest_blocks() -> None:
-    assert blocks_for([flagged(0.5, 0.01)], 2, 0.05) == LEAST_BLOCKS
+    assert blocks_for([flagged(0.5, 0.01)], 2, 0.05) == MIN_BLOCKS
 
 
 def test_many_flagged_changes_need_more_blocks() -> None:
@@ -135,7 +135,7 @@ def test_many_flagged_changes_need_more_blocks() -> None:
 def test_noise_needs_more_blocks_up_to_a_limit() -> None:
     quiet, noisy, hopeless = (flagged(0.10, half) for half in (0.02, 0.08, 0.3))
     few, more, most = (blocks_for([each], 2, 0.05) for each in (quiet, noisy, hopeless))
-    assert LEAST_BLOCKS == few < more < most == MOST_BLOCKS
+    assert MIN_BLOCKS == few < more < most == MAX_BLOCKS
 
 
 def test_an_exact_change_needs_one_block() -> None:
@@ -147,7 +147,7 @@ def test_the_planned_blocks_confirm_the_observed_change() -> None:
     rng, sd, shift = np.random.default_rng(51), 0.05, math.log1p(0.10)
     half = math.expm1(2.015 * sd / math.sqrt(2))  # t(0.95) at 5 degrees of freedom
     blocks, confirmed = blocks_for([flagged(0.10, half)], 2, 0.05), 0
-    assert LEAST_BLOCKS < blocks < MOST_BLOCKS
+    assert MIN_BLOCKS < blocks < MAX_BLOCKS
     for _ in range(1_000):
         old, new = rng.normal(0, sd, 2 * blocks), rng.normal(shift, sd, 2 * blocks)
         change = compare_levels(
