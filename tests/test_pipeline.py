@@ -336,7 +336,7 @@ def uncorrected(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def test_an_unharmed_build_rarely_fails() -> None:
-    assert rate_of_failing(300, seed=6) <= most(300)
+    assert rate_of_failing(150, seed=6) <= most(150)
 
 
 def test_without_correction_it_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -295,7 +295,7 @@ def test_a_diagnostic_that_broke_is_reported_and_its_budget_is_broken() -> None:
     assert judged(run, past).judgement.failed
 
 
-def share_failed(*, looks_matter: bool, count: int = 400) -> float:
+def share_failed(*, looks_matter: bool, count: int = 200) -> float:
     """How often unharmed code at its tolerance is called WORSE by who stops when it looks so."""
     rng = np.random.default_rng(11)
     failed = 0

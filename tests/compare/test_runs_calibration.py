@@ -84,7 +84,7 @@ SIDES = [(1, 2), (2, 1), (5, 1), (5, 3), (10, 5)]
 def test_a_change_at_the_tolerance_is_convicted_five_times_in_a_hundred(
     baseline: int, candidate: int
 ) -> None:
-    assert near(Bench(baseline, candidate).rate(convicts, 2_000), 0.05, 2_000)
+    assert near(Bench(baseline, candidate).rate(convicts, 1_000), 0.05, 1_000)
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_normal_quantiles_convict_too_often() -> None:
 
 def test_an_improvement_at_the_mirror_image_is_claimed_five_times_in_a_hundred() -> None:
     bench = Bench(5, 3, effect=-MARGIN)
-    assert near(bench.rate(lambda b, c: change_of(b, c).p_better <= 0.05, 2_000), 0.05, 2_000)
+    assert near(bench.rate(lambda b, c: change_of(b, c).p_better <= 0.05, 1_000), 0.05, 1_000)
 
 
 @pytest.mark.parametrize(("baseline", "candidate"), [(2, 1), (5, 3)])
@@ -117,7 +117,7 @@ def test_the_interval_covers_nine_times_in_ten(baseline: int, candidate: int) ->
         change = change_of(base, cand)
         return change.low <= TOLERANCE <= change.high
 
-    assert near(Bench(baseline, candidate).rate(covers, 2_000), 0.9, 2_000)
+    assert near(Bench(baseline, candidate).rate(covers, 1_000), 0.9, 1_000)
 
 
 def _caught(bench: Bench, draws: int, shrink: Callable[[Change], float]) -> float:
@@ -144,7 +144,7 @@ DF = [(2, 2), (3, 3), (5, 5)]  # 2, 4 and 8 degrees of freedom
 @pytest.mark.parametrize(("baseline", "candidate"), DF)
 def test_the_stated_resolution_is_caught_four_times_in_five(baseline: int, candidate: int) -> None:
     bench = Bench(baseline, candidate, effect=0.0, calls=4)
-    assert 0.78 <= _caught(bench, 4_000, lambda change: change.resolution) <= 0.82
+    assert 0.78 <= _caught(bench, 2_000, lambda change: change.resolution) <= 0.82
 
 
 @pytest.mark.slow

@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.plugin.conftest import SIMULATED_CLOCK
+from tests.plugin.conftest import SIMULATED_CLOCK, Run
 from tests.runs.test_process import ends
 
 PACKAGE = "SECONDS = 0.02\n\ndef score():\n    return 0.9\n"
@@ -76,38 +77,42 @@ class Repository:
 MakeRepository = Callable[..., Repository]
 
 
+def make_repository(folder: Path, layout: str = "flat", *, tests: bool = True) -> Repository:
+    """Make the repository in a folder, and there what else its layout needs."""
+    path = folder / "repository"
+    home = path / "src" if layout == "src" else path
+    (home / "mypkg").mkdir(parents=True)
+    (path / "tests").mkdir()
+    # For a fixture of the module nothing has hidden CI yet.
+    hidden = ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")
+    environment = {k: v for k, v in os.environ.items() if k not in hidden}
+    if layout == "src":
+        (path / "pytest.ini").write_text("[pytest]\npythonpath = src\n")
+    if layout == "editable":
+        site = folder / "site"
+        site.mkdir()
+        (site / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({str(site)!r})\n")
+        (site / "mypkg.pth").write_text(f"{path}\n")
+        inherited = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(site), inherited)))
+    repository = Repository(path, home / "mypkg" / "__init__.py", environment)
+    repository.git("init", "--quiet")
+    repository.git("config", "user.email", "none@example.org")
+    repository.git("config", "user.name", "none")
+    repository.package.write_text(PACKAGE)
+    if not tests:
+        repository.commit("Before there were tests")
+    (path / "tests" / "test_work.py").write_text(TEST)
+    (path / "tests" / "conftest.py").write_text(SIMULATED_CLOCK)
+    (path / ".gitignore").write_text("__pycache__/\n")
+    if tests:
+        repository.commit("Work of 20 ms")
+    return repository
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> MakeRepository:
-    def make_repository(layout: str = "flat", *, tests: bool = True) -> Repository:
-        path = tmp_path / "repository"
-        home = path / "src" if layout == "src" else path
-        (home / "mypkg").mkdir(parents=True)
-        (path / "tests").mkdir()
-        environment = {k: v for k, v in os.environ.items() if k != "CI"}
-        if layout == "src":
-            (path / "pytest.ini").write_text("[pytest]\npythonpath = src\n")
-        if layout == "editable":
-            site = tmp_path / "site"
-            site.mkdir()
-            (site / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({str(site)!r})\n")
-            (site / "mypkg.pth").write_text(f"{path}\n")
-            inherited = environment.get("PYTHONPATH", "")
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(site), inherited)))
-        repository = Repository(path, home / "mypkg" / "__init__.py", environment)
-        repository.git("init", "--quiet")
-        repository.git("config", "user.email", "none@example.org")
-        repository.git("config", "user.name", "none")
-        repository.package.write_text(PACKAGE)
-        if not tests:
-            repository.commit("Before there were tests")
-        (path / "tests" / "test_work.py").write_text(TEST)
-        (path / "tests" / "conftest.py").write_text(SIMULATED_CLOCK)
-        (path / ".gitignore").write_text("__pycache__/\n")
-        if tests:
-            repository.commit("Work of 20 ms")
-        return repository
-
-    return make_repository
+    return partial(make_repository, tmp_path)
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
@@ -165,18 +170,56 @@ def test_a_ref_older_than_the_tests(make: MakeRepository) -> None:
     assert "unconfirmed" in done.stdout
 
 
-def test_what_the_old_code_cannot_do_is_new(make: MakeRepository) -> None:
-    repository = make()
+@pytest.fixture(scope="module")
+def with_new(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """In CI, opened by a link: tests of what the old code has not and of a module it has not."""
+    folder = tmp_path_factory.mktemp("new")
+    repository = make_repository(folder)
     repository.package.write_text(PACKAGE + "MORE = 0.03\n")
     with (repository.path / "tests" / "test_work.py").open("a") as tests:
         tests.write("\ndef test_more(pareto, sleep):\n    pareto.measure(sleep, mypkg.MORE)\n")
+    (repository.path / "mypkg" / "extra.py").write_text("SECONDS = 0.01\n")
+    (repository.path / "tests" / "test_extra.py").write_text(
+        "from mypkg.extra import SECONDS\n"
+        "def test_extra(pareto, sleep):\n    pareto.measure(sleep, SECONDS)\n"
+    )
+    (repository.path / "pytest.ini").write_text("[pytest]\npareto_anchor = nowhere\n")
+    link = folder / "link"
+    link.symlink_to(repository.path)
     repository.environment["CI"] = "true"
-    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
-    assert done.returncode == 0, done.stdout
-    assert "with the old code 1 test fails, and cannot be compared" in told(done)
-    assert "has no attribute 'MORE'" in told(done)
-    assert "no code" not in told(done)
-    assert "new" in done.stdout
+    tests_by_link = [str(link / "tests" / name) for name in ("test_work.py", "test_extra.py")]
+    quick = ("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0", "-v")
+    return repository.run(*quick, *tests_by_link)
+
+
+def test_what_the_old_code_cannot_do_is_new(with_new: subprocess.CompletedProcess[str]) -> None:
+    assert with_new.returncode == 0, with_new.stdout
+    assert "did not measure it (tests/test_work.py::test_more: AttributeError" in told(with_new)
+    assert "has no attribute 'MORE'" in told(with_new)
+    assert "no code" not in told(with_new)
+    assert "2 new" in with_new.stdout
+
+
+def test_what_only_the_new_code_can_import_is_new(
+    with_new: subprocess.CompletedProcess[str],
+) -> None:
+    assert with_new.returncode == 0, with_new.stdout
+    assert "did not measure it (tests/test_extra.py: ModuleNotFoundError: No mod" in told(with_new)
+    failed = "with the old code 2 tests fail, and cannot be compared: tests/test_extra.py: "
+    assert f"{failed}ModuleNotFoundError: No mod" in told(with_new)
+
+
+def test_a_checkout_may_be_opened_by_a_link(with_new: subprocess.CompletedProcess[str]) -> None:
+    assert with_new.returncode == 0, with_new.stdout
+    assert "PASS 3 cases · 2 new · 1 unchanged" in told(with_new)
+
+
+def test_an_anchor_of_the_project_is_left_out_and_that_is_said(
+    with_new: subprocess.CompletedProcess[str],
+) -> None:
+    assert with_new.returncode == 0, with_new.stdout
+    said = "the anchor is not compared with: with --pareto-against nothing stored is"
+    assert said in told(with_new)
 
 
 @pytest.fixture
@@ -245,17 +288,6 @@ def test_old_tests_that_cannot_be_listed_are_told_and_no_more(make: MakeReposito
     assert "whether a test of the old code is gone is not known: the ref leg ended" in told(done)
 
 
-def test_a_checkout_may_be_opened_by_a_link(make: MakeRepository, tmp_path: Path) -> None:
-    repository = make()
-    (repository.path / "pytest.ini").write_text("[pytest]\n")
-    link = tmp_path / "link"
-    link.symlink_to(repository.path)
-    test = str(link / "tests" / "test_work.py")
-    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", test)
-    assert done.returncode == 0, done.stdout
-    assert "PASS 1 case unchanged" in told(done)
-
-
 # What cannot be compared fails, and says so
 
 
@@ -314,26 +346,27 @@ def test_code_that_is_not_the_legs_own_fails(make: MakeRepository) -> None:
     ],
 )
 def test_what_cannot_be_asked_is_refused(
-    make: MakeRepository, arguments: tuple[str, ...], message: str
+    make: MakeRepository,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
 ) -> None:
-    done = make().run(*arguments)
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert message in told(done)
+    monkeypatch.chdir(make().path)
+    done = run("--pareto", *arguments)
+    assert done.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert message in " ".join(done.text.split())
 
 
-def test_an_anchor_of_the_project_is_left_out_and_that_is_said(make: MakeRepository) -> None:
-    quick = ("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
-    done = make().run(*quick, "-o", "pareto_anchor=nowhere")
-    assert done.returncode == 0
-    assert "the anchor is not compared with: with --pareto-against nothing stored is" in told(done)
-
-
-def test_outside_of_a_repository_it_is_refused(make: MakeRepository) -> None:
+def test_outside_of_a_repository_it_is_refused(
+    make: MakeRepository, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     repository = make()
+    monkeypatch.chdir(repository.path)
     (repository.path / ".git").rename(repository.path / "not_git")
-    done = repository.run("--pareto-against=HEAD")
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "is not inside a git repository" in told(done)
+    done = run("--pareto", "--pareto-against=HEAD")
+    assert done.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "is not inside a git repository" in " ".join(done.text.split())
 
 
 # How it ends
@@ -422,20 +455,6 @@ def test_it_is_quiet_under_q(make: MakeRepository) -> None:
     assert "pareto: pass" in done.stdout
 
 
-def test_what_only_the_new_code_can_import_is_new(make: MakeRepository) -> None:
-    repository = make()
-    (repository.path / "mypkg" / "extra.py").write_text("SECONDS = 0.01\n")
-    (repository.path / "tests" / "test_extra.py").write_text(
-        "from mypkg.extra import SECONDS\n"
-        "def test_extra(pareto, sleep):\n    pareto.measure(sleep, SECONDS)\n"
-    )
-    done = repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0", "-v")
-    assert done.returncode == 0, done.stdout
-    assert "1 new" in done.stdout
-    assert "did not measure it (tests/test_extra.py: ModuleNotFoundError: No mod" in told(done)
-    assert "with the old code 1 module fails, and cannot be compared" in told(done)
-
-
 def test_what_git_does_not_hold_makes_no_test_new(make: MakeRepository) -> None:
     repository = make()
     (repository.path / ".gitignore").write_text("__pycache__/\n_made.py\n")
@@ -466,6 +485,7 @@ def test_what_fails_only_while_it_warms_up_fails(make: MakeRepository, tmp_path:
 @pytest.mark.slow  # every process imports torch
 def test_threads_that_the_new_code_takes_away_are_its_own_doing(make: MakeRepository) -> None:
     repository = make()
+    repository.environment["OMP_NUM_THREADS"] = "2"
     repository.package.write_text(
         PACKAGE.replace("0.02", "0.04") + "import torch\ntorch.set_num_threads(1)\n"
     )

@@ -18,6 +18,7 @@ from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY
 from pytest_pareto.model.verdict import Verdict
 from pytest_pareto.plugin.process_hooks import _remaining_built_in
 from pytest_pareto.testing import ScriptedMeter
+from tests.plugin.conftest import ALONE
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Run, Session
@@ -62,6 +63,7 @@ def recorded_baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_project(path, [0, 1, 2, 3, 4], {})
     command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-update", "-p", "no:cov"]
     env = {k: v for k, v in os.environ.items() if k not in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")}
+    env |= ALONE
     done = subprocess.run(command, cwd=path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return path / "pareto_baselines"

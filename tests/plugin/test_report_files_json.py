@@ -193,7 +193,8 @@ def test_old_code_against_new_is_judged_again_from_its_file(
     project.git("commit", "--quiet", "--message", "Fast")
     (project.path / "work.py").write_text("SECONDS = 0.02\n")
     done = project.run(
-        "--pareto-against=HEAD", f"--pareto-confirm={confirm}", "--pareto-json=turns.json"
+        *("--pareto-against=HEAD", "--pareto-runs=2", f"--pareto-confirm={confirm}"),
+        "--pareto-json=turns.json",
     )
     session = project.content("turns.json")
     assert session["session"]["ref"] is not None, done.stdout

@@ -167,7 +167,7 @@ def rendered(judgement: Judgement, session: SessionFacts, verbosity: int, width:
 
 
 @given(judgements(words), facts(), st.integers(-1, 2), st.integers(40, 120))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_lines_fit_and_control_nothing(
     judgement: Judgement, session: SessionFacts, verbosity: int, width: int
 ) -> None:
@@ -180,7 +180,7 @@ def test_lines_fit_and_control_nothing(
 
 
 @given(judgements(st.text(characters, max_size=8)), facts(), st.integers(0, 2))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_failing_case_is_left_out(
     judgement: Judgement, session: SessionFacts, verbosity: int
 ) -> None:
@@ -194,7 +194,7 @@ def test_no_failing_case_is_left_out(
 
 
 @given(judgements(words))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_failure_texts_control_nothing(judgement: Judgement) -> None:
     for case in judgement.cases:
         message, text = failure_text(case)

@@ -69,7 +69,7 @@ def alarms(noise: str, draws: int, *, shift: float = MARGIN, blocks: int = 4) ->
 
 @pytest.mark.parametrize("noise", NOISE)
 def test_the_size_is_held(noise: str) -> None:
-    assert alarms(noise, 2_000) <= 0.065
+    assert alarms(noise, 1_000) <= 0.065
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_the_advice_counts_blocks() -> None:
 
 @pytest.mark.parametrize("confirming", [0, 12])
 def test_the_resolution_is_detected(confirming: int) -> None:
-    rng, caught, draws = np.random.default_rng(44), 0, 2_000
+    rng, caught, draws = np.random.default_rng(44), 0, 1_000
 
     def compare(noise: Runs, shift: float) -> Change:
         old, new = measured(noise, shift)

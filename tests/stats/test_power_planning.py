@@ -90,7 +90,7 @@ def test_the_planned_runs_settle_half_of_the_sessions() -> None:
     """With the planned runs, half of the sessions of unchanged code are settled."""
     found = re.search(r"\d+", advice(undecided(sd=0.05)))
     assert found is not None
-    rng, draws = np.random.default_rng(6), 2_000
+    rng, draws = np.random.default_rng(6), 1_000
     changes = [
         compare_levels(
             [Session("env", 0, tuple(rng.normal(1.0, 0.05, 5).tolist()))],
@@ -166,7 +166,7 @@ def test_the_planned_blocks_confirm_the_observed_change() -> None:
 @pytest.mark.parametrize(("undecided_only", "most"), [(False, 0.06), (True, 0.08)])
 def test_runs_planned_by_the_spread_alone_keep_the_level(undecided_only: bool, most: float) -> None:
     """Simulated at the tolerance: adding runs only to undecided sessions exceeds the level."""
-    rng, draws, confirmed = np.random.default_rng(53), 4_000, 0
+    rng, draws, confirmed = np.random.default_rng(53), 2_000, 0
     past = rng.normal(0, 0.03, (draws, 5))
     for old in np.exp(past).tolist():
         new = (1.05 * np.exp(rng.normal(0, 0.03, 30))).tolist()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pareto.plugin.command_line import REPORTS
-from tests.plugin.conftest import SIMULATED_CLOCK, WORLD, write_toy
+from tests.plugin.conftest import ALONE, SIMULATED_CLOCK, WORLD, write_toy
 from tests.workflows.runner import ROOT, Job, run_job
 
 WORKFLOWS = ROOT / "docs" / "workflows"
@@ -65,7 +65,7 @@ class Repository:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "PYTEST_"))}
         kept.pop("CI", None)
         path = [str(self.home / "bin"), str(Path(sys.executable).parent), kept.get("PATH", "")]
-        return {**kept, "PATH": os.pathsep.join(path), "PYTHONPATH": str(ROOT)}
+        return {**kept, "PATH": os.pathsep.join(path), "PYTHONPATH": str(ROOT), **ALONE}
 
     def job(
         self, args: str = ".", name: str = "pull_request", install: str = "", **more: str
