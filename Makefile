@@ -44,8 +44,7 @@ lint: $(VENV)/.lint  ## style, types, import rules
 check: lint test cover  ## what has to pass before a commit is pushed
 
 cover: $(VENV)/.test  ## branch coverage of the rooms that must not be wrong
-	$(RUN) pytest tests/model tests/baseline tests/compare tests/judge tests/test_pipeline.py \
-		tests/baseline/test_candidate.py \
+	$(RUN) pytest tests/model tests/stats tests/baseline tests/compare tests/judge tests/test_pipeline*.py \
 		--cov --cov-report=term-missing
 
 calibration: $(VENV)/.test  ## long simulations of the statistics, and the tables in the docs
