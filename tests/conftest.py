@@ -20,13 +20,10 @@ LATE = (
 """What is imported by who uses it: it stands on packages that a session may go without, such as
 torch, or is for another Python."""
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""The number of threads of the libraries of torch and numpy, per process."""
-
-# They read it when they are imported, which is later. As many as there are cores, times as many
-# workers of xdist, wait for one another in a loop: the example's tests take three times as long.
-for variable in THREAD_VARIABLES:
-    os.environ.setdefault(variable, "1")
+# numpy reads it when it is imported, which is later: as many threads as there are cores, times as
+# many workers of xdist, wait for one another in a loop. Torch keeps its own (see
+# `example/conftest.py`): their number is a fact of the machine, by which levels are compared.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(trylast=True)

@@ -187,6 +187,9 @@ STREAMED = frozenset(
 )
 """The names of the built-in metrics that only a stream has."""
 
+COUNTED_WITHOUT_DATA = frozenset({OPERATIONS.name})
+"""The names of the built-in metrics that only ``work_only`` counts."""
+
 _RANKS = {name: rank for rank, name in enumerate(BUILT_IN)}
 
 

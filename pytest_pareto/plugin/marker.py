@@ -22,8 +22,8 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import require_text
 from pytest_pareto.model.metric import (
     BUILT_IN,
+    COUNTED_WITHOUT_DATA,
     FLOPS,
-    OPERATIONS,
     STREAMED,
     Budget,
     Metric,
@@ -247,8 +247,8 @@ class KnownMetrics:
     def built_in(self) -> frozenset[str]:
         """The names of the metrics that a measurement can produce by itself."""
         added = {metric.name for meter in self.meters for metric in meter.metrics}
-        # OPERATIONS is counted under work_only alone, so elsewhere a tolerance would never gate.
-        unmeasured = frozenset() if self.options.work_only else {OPERATIONS.name}
+        # Elsewhere than under work_only a tolerance for these would never gate.
+        unmeasured = frozenset() if self.options.work_only else COUNTED_WITHOUT_DATA
         return (frozenset(BUILT_IN) - unmeasured) | added
 
     def require(self, metrics: Iterable[str]) -> frozenset[str]:

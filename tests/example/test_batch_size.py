@@ -1,6 +1,6 @@
 """The batch size is no part of a pair: on the example's model, within a stated bound."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,15 +24,6 @@ BOUND = 1e-4
 
 
 Draw = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Batches of one gain nothing from a second thread, and lose much where others work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

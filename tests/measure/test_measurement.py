@@ -14,10 +14,10 @@ from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import (
     BUILT_IN,
+    COUNTED_WITHOUT_DATA,
     DEVICE_TIME,
     HOST_REFERENCE,
     LATENCY,
-    OPERATIONS,
     PEAK_MEMORY,
     STREAMED,
 )
@@ -213,14 +213,14 @@ def test_metrics_are_those_of_the_meters_less_the_skipped() -> None:
 
 def test_the_built_in_meters_measure_the_built_in_metrics() -> None:
     names = [metric.name for meter in built_in_meters() for metric in meter.metrics]
-    # Operations are counted without data, so by no meter.
-    assert names == [name for name in BUILT_IN if name != OPERATIONS.name]
+    # What is counted without data is counted by no meter.
+    assert names == [name for name in BUILT_IN if name not in COUNTED_WITHOUT_DATA]
 
 
 def test_every_built_in_metric_is_measured_or_absent_with_its_reason() -> None:
     _, found = _measure(lambda: sum(range(100)), *built_in_meters())
     # Metrics of streams are not even absent for other functions.
-    assert {each.metric.name for each in found} == set(BUILT_IN) - STREAMED - {OPERATIONS.name}
+    assert {each.metric.name for each in found} == set(BUILT_IN) - STREAMED - COUNTED_WITHOUT_DATA
     for measurement in found[1:]:
         assert measurement.absent is not None
 

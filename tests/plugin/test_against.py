@@ -485,7 +485,6 @@ def test_what_fails_only_while_it_warms_up_fails(make: MakeRepository, tmp_path:
 @pytest.mark.slow  # every process imports torch
 def test_threads_that_the_new_code_takes_away_are_its_own_doing(make: MakeRepository) -> None:
     repository = make()
-    repository.environment["OMP_NUM_THREADS"] = "2"
     repository.package.write_text(
         PACKAGE.replace("0.02", "0.04") + "import torch\ntorch.set_num_threads(1)\n"
     )

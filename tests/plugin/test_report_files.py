@@ -8,12 +8,13 @@ import pytest
 from pytest_pareto import cli
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.plugin import command_line
 from pytest_pareto.plugin.report_files import write_report_files
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Toy
 
-REPORTS = {"html": "r.html", "json": "r.json", "markdown": "r.md", "openmetrics": "r.txt"}
+REPORTS = {kind: f"r.{kind}" for kind in command_line.REPORTS}
 ASKED = [f"--pareto-{kind}={name}" for kind, name in REPORTS.items()]
 LARGE = "test_toy.py::test_generate[large]"
 
