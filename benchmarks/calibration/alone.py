@@ -1,6 +1,6 @@
 """One metric alone, judged by the product's own test over runs.
 
-A family of one: what `pytest_pareto.pipeline.judge_record` would say of a session with one case
+A family of one: what `pytest_pareto.pipeline.judge_record` returns for a session with one case
 and one metric, without building the session.
 """
 

@@ -56,9 +56,6 @@ def test(pairs: Pairs, alpha: AlphaSplit) -> Changes:
     )
 
 
-test.__test__ = False  # type: ignore[attr-defined]  # pytest collects functions named test
-
-
 def compare_case(
     case: CasePairs, policy: Policy, shares: AlphaShares, family: float, budgets: int
 ) -> CaseComparison:

@@ -107,7 +107,7 @@ def steady_rounds(
 ) -> tuple[Round, ...]:
     """Make timed rounds in the steady state, as many as the plan requests; return them in order.
 
-    The loop goes on until ``min_duration_s`` seconds have passed, whatever the plan says. After
+    The loop goes on until ``min_duration_s`` seconds have passed, whatever the plan asks for. After
     each round ``after_round`` is called, untimed, with the seconds since the first round began.
     """
     events = calls.device.event_pair()

@@ -65,7 +65,7 @@ class LoopPlan:
     def rest_s(self, done: int, elapsed_s: float, min_duration_s: float = 0.0) -> float:
         """Return the estimated seconds of the remaining rounds, from the mean of those done.
 
-        The loop goes on for at least ``min_duration_s``, whatever this plan says.
+        The loop goes on for at least ``min_duration_s``, whatever this plan asks for.
         """
         round_s = elapsed_s / done
         if self.rounds is not None:

@@ -1,7 +1,7 @@
 """The user's project as two git trees hold it: import folders, module names, test files.
 
 `survey_project` returns the `Project`; `changed_data` returns the data files that differ. Test
-files are the same on both legs, so they must be told apart from the code: see `find_test_paths`.
+files are the same on both legs, so they must be distinguished from the code: see `find_test_paths`.
 Paths are relative to the top of a tree.
 """
 

@@ -94,7 +94,7 @@ def _is_copy(leg: Leg, name: str, place: Path) -> bool:
     is_environment = not {"site-packages", "dist-packages"}.isdisjoint(place.parts)
     places = (place, place.resolve())
     if not is_environment and any(at.is_relative_to(top) for at in places for top in trees):
-        return False  # not installed; if it is the other leg's, another entry says so
+        return False  # not installed; if it is the other leg's, another entry reports it
     return any(
         is_copy(place, top / at, leg.project.ground, top)
         for at in leg.project.copies[name]

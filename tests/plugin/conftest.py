@@ -7,8 +7,10 @@ it, by what a quiet machine would make of them. The real clock is for the tests 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +175,29 @@ class Toy:
     def baseline_files(self) -> dict[str, str]:
         root = self.path / "pareto_baselines"
         return {str(p.relative_to(root)): p.read_text() for p in sorted(root.rglob("*.json"))}
+
+
+def interrupt_child(path: Path, *arguments: str) -> str:
+    """Interrupt a session once its child has written ``pid``; return the session's output.
+
+    Asserts that the session ends as interrupted, without an internal error and with no child.
+    """
+    command = [sys.executable, "-m", "pytest", "--pareto", *arguments]
+    parent = subprocess.Popen(
+        command, cwd=path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    pid_file = path / "pid"
+    deadline = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child = int(pid_file.read_text())
+    parent.send_signal(signal.SIGINT)
+    output, _ = parent.communicate(timeout=20)
+    assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "INTERNALERROR" not in output
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    return output
 
 
 def write_toy(path: Path, clock: str = SIMULATED_CLOCK) -> None:

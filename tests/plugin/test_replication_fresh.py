@@ -1,13 +1,11 @@
 """``--pareto-runs N``: N fresh processes, the same tests in the same order, none left behind."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.plugin.conftest import interrupt_child
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Run, Toy
@@ -187,21 +185,7 @@ def test_interrupt_leaves_no_child(fresh_toy: "Toy") -> None:
         "    pathlib.Path(__file__).with_name('pid').write_text(str(os.getpid()))\n"
         "    time.sleep(60)\n"
     )
-    command = [sys.executable, "-m", "pytest", "--pareto", "--pareto-runs=2", "test_slow.py"]
-    parent = subprocess.Popen(
-        command, cwd=fresh_toy.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    pid_file = fresh_toy.path / "pid"
-    deadline = time.monotonic() + 30
-    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    child = int(pid_file.read_text())
-    parent.send_signal(signal.SIGINT)
-    output, _ = parent.communicate(timeout=20)
-    assert parent.returncode == pytest.ExitCode.INTERRUPTED, output
-    assert "INTERNALERROR" not in output
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
+    interrupt_child(fresh_toy.path, "--pareto-runs=2", "test_slow.py")
 
 
 def test_reports_with_texts_that_json_can_hardly_hold_are_read(

@@ -48,7 +48,7 @@ Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
 def profiling_absence() -> str | None:
     """Return why nothing can be profiled in this process, or None.
 
-    After a profile the driver's tracing library stays attached unless it is told to detach: on an
+    After a profile the driver's tracing library stays attached unless it is asked to detach: on an
     H200 every launch of the process was 36 to 90 % slower from then on, and so was the
     latency of each later test. Detaching was unsafe together with CUDA graphs before CUDA 12.6.
     """

@@ -45,7 +45,7 @@ _MAX_COLUMNS = 8
 class Mark(StrEnum):
     """The mark of a case in a plot.
 
-    Each has a shape of its own, since not every reader can tell colors apart.
+    Each has a shape of its own, since not every reader can distinguish colors.
     """
 
     FAILS = "fails"
