@@ -89,7 +89,8 @@ def read_marker(item: pytest.Item) -> CaseOptions:
     Raises ParetoError where a keyword is unknown or its value cannot be used.
     """
     merged: dict[str, object] = {}
-    for mark in reversed(list(item.iter_markers("pareto"))):
+    marks = list(item.iter_markers("pareto"))[::-1]
+    for mark in marks:
         if mark.args:
             raise ParetoError(
                 f"@pytest.mark.pareto takes keywords only, not {mark.args!r}; "
@@ -102,7 +103,28 @@ def read_marker(item: pytest.Item) -> CaseOptions:
                     f"it takes {', '.join(KEYWORDS)}"
                 )
             merged[key] = _merge(key, merged.get(key), value)
-    return _check_keywords(merged)
+    options = _check_keywords(merged)
+    if options.work_only:
+        # A marker farther out may set a tolerance for other tests of its file or class.
+        outermost = max(n for n, mark in enumerate(marks) if "work_only" in mark.kwargs)
+        for mark in marks[outermost:]:
+            _require_counted(mark.kwargs)
+    return options
+
+
+def _require_counted(keywords: Mapping[str, object]) -> None:
+    """Raise ParetoError where a marker limits a metric that ``work_only`` does not measure."""
+    counted = COUNTED_WITHOUT_DATA | {FLOPS.name}
+    for key in _MAPPINGS:
+        limits = keywords.get(key, {})
+        assert isinstance(limits, Mapping)
+        for name in limits:
+            if name in BUILT_IN and name not in counted:
+                raise ParetoError(
+                    f"@pytest.mark.pareto({key}=...) names {name!r}, which a test with "
+                    f"work_only=True does not measure; it has {', '.join(sorted(counted))} and "
+                    "what it records"
+                )
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.model.baseline import Past
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import Failure
@@ -68,7 +69,9 @@ class FreshRuns:
         if self._measure_runs(session, range(1, self._count + 1)) and self._more is not None:
             further = self._more(self.runs, time.monotonic() - started_s)
             if further:
-                write_progress(self._config, f"{further} more runs, as their spread asks for")
+                write_progress(
+                    self._config, f"{plural(further, 'more run')}, to settle their spread"
+                )
                 first, self._count = self._count + 1, self._count + further
                 self._measure_runs(session, range(first, self._count + 1))
         return True

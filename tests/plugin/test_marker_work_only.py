@@ -134,6 +134,32 @@ def test_the_marker_says_otherwise(pytester: pytest.Pytester, run: "Run", option
     assert run("--pareto").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "options",
+    [", tolerance={'latency': 0.05}", ", budget={'latency': '<= 1 s'}", ", give_up={'energy': 1}"],
+)
+def test_a_limit_on_what_is_not_counted_is_an_error(
+    pytester: pytest.Pytester, run: "Run", options: str
+) -> None:
+    write(pytester, options=options)
+    session = run("--pareto")
+    assert session.exit_code == 1
+    name = "energy" if "energy" in options else "latency"
+    session.result.stdout.fnmatch_lines([f"*names '{name}', which a test with work_only=True*"])
+
+
+@pytest.mark.parametrize("limit", ["{'latency': 0.5}", "{'operations': 0, 'accuracy': 0.1}"])
+def test_a_file_may_limit_what_its_other_tests_measure(
+    pytester: pytest.Pytester, run: "Run", limit: str
+) -> None:
+    write(pytester)
+    path = pytester.path / "test_it.py"
+    mark = f"pytestmark = pytest.mark.pareto(tolerance={limit})\n"
+    record = "\n    pareto.record('accuracy', 0.5, better='higher')\n"
+    path.write_text(path.read_text().replace("@pytest", mark + "@pytest") + record)
+    assert run("--pareto").exit_code == 0
+
+
 def test_one_of_both_can_be_left_out(pytester: pytest.Pytester, run: "Run") -> None:
     write(pytester, options=", skip_metrics=['operations']")
     assert set(outcomes(run("--pareto"))) == {"flops"}

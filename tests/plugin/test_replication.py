@@ -53,7 +53,7 @@ def test_a_noisy_one_takes_what_would_settle_it(
     fresh_toy.run("--pareto", "--pareto-update", "--pareto-runs=10")
     session = fresh_toy.run("--pareto", "--pareto-runs=auto")
     assert taken(session.text) == 5
-    assert "2 more runs, as their spread asks for" in session.text
+    assert "2 more runs, to settle their spread" in session.text
 
 
 def test_it_stays_within_its_time(toy: "Toy") -> None:

@@ -60,7 +60,7 @@ def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
         operations = modes.enter_context(Operations(frozenset(counter.flop_registry)))
         result = call()
     flops = int(counter.get_total_flops())
-    return result, Work(flops, operations.count, tuple(sorted(operations.uncounted)))
+    return result, Work(flops, operations.counts.total(), tuple(sorted(operations.uncounted)))
 
 
 def _eager_mode(torch: Any) -> AbstractContextManager[object]:

@@ -1,5 +1,6 @@
 """Count dispatched operations that launch kernels; imports torch, so import it where it is used."""
 
+from collections import Counter
 from typing import Any
 
 import torch
@@ -46,6 +47,7 @@ _WITHOUT_FORMULA = frozenset(
 class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy
     """Counts the operations that compute or move numbers.
 
+    ``counts`` maps the name of an operation, such as "aten.mm", to how often it ran.
     ``formulas`` are the operations whose FLOPs are known. ``uncounted`` collects the names
     of those that have no formula and may do matrix products: those of other packages, and some of
     torch's.
@@ -56,7 +58,7 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
     def __init__(self, formulas: frozenset[object]) -> None:
         super().__init__()
         self._formulas = formulas
-        self.count = 0
+        self.counts: Counter[str] = Counter()
         self.uncounted: set[str] = set()
 
     def __torch_dispatch__(
@@ -74,7 +76,8 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
             with self:
                 return func._op_dk(_COMPOSITE, *args, **kwargs)  # noqa: SLF001
         packet = getattr(func, "overloadpacket", func)
-        self.count += not (_is_view(func) or packet in _WITHOUT_KERNEL)
+        if not (_is_view(func) or packet in _WITHOUT_KERNEL):
+            self.counts[str(packet)] += 1
         if packet not in self._formulas and (
             packet in _WITHOUT_FORMULA or not _is_torch_operation(func)
         ):
