@@ -1,7 +1,7 @@
 """Performance and quality regression testing of GPU models, with Pareto fronts.
 
 The public names are imported on first use (PEP 562), because pytest imports the plugin in every
-session: numpy and scipy are imported with `compare_runs` and `compare_paired` only.
+session: numpy and scipy are imported with the comparisons only.
 
 PYTEST_DONT_REWRITE: the command line imports this package before pytest could rewrite its
 assertions.
@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_pareto.compare.interleaved import compare_interleaved
     from pytest_pareto.compare.runs import compare_runs
     from pytest_pareto.compare.scores import compare_paired
     from pytest_pareto.measure.work.flops import Work, count_work
@@ -32,12 +33,14 @@ __all__ = [
     "Score",
     "Work",
     "__version__",
+    "compare_interleaved",
     "compare_paired",
     "compare_runs",
     "count_work",
 ]
 
 _MODULES = {
+    "compare_interleaved": "pytest_pareto.compare.interleaved",
     "compare_runs": "pytest_pareto.compare.runs",
     "compare_paired": "pytest_pareto.compare.scores",
     "Change": "pytest_pareto.model.change",

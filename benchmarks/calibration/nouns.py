@@ -1,5 +1,6 @@
 """Simulated sessions as the product's own nouns."""
 
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
@@ -10,6 +11,7 @@ from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, S
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.policy import RUNS_PER_BLOCK
 from pytest_pareto.model.run import CaseRun, Interleaved, Measurement, Run
 from pytest_pareto.stats.scale import summarise_run
 
@@ -61,8 +63,18 @@ def confirming_runs_of(session: Stored) -> tuple[Run, ...]:
 def turns_of(session: InTurn, blocks: int, *, after: int = 0) -> Interleaved:
     """Return what was measured in the blocks that follow ``after`` others."""
     old, new = session.taken(blocks, after=after)
+    sides = (
+        _runs(session.world, times, scores)
+        for times, scores in ((old, session.before), (new, session.after))
+    )
     return Interleaved(
-        _runs(session.world, old, session.before), _runs(session.world, new, session.after)
+        *(
+            tuple(
+                replace(run, block=after + 1 + number // RUNS_PER_BLOCK)
+                for number, run in enumerate(runs)
+            )
+            for runs in sides
+        )
     )
 
 

@@ -7,6 +7,8 @@ flagged metrics by their confirming runs.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeVar
 
 from pytest_pareto.compare.host_adjustment import adjust_pair
@@ -15,7 +17,7 @@ from pytest_pareto.compare.matching import Pair, missing_result, pair_metric
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind
-from pytest_pareto.model.policy import RUNS_PER_BLOCK, Policy
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.contrast import interleaved_contrast
@@ -221,31 +223,33 @@ def interleaved_baseline(runs: Sequence[Run]) -> Baseline:
     failed = {nodeid: why for run in runs for nodeid, why in run.failed.items()}
     return Baseline(
         environment.hardware_key,
-        {case_id: _case_history(found) for case_id, found in case_levels(runs).items()},
+        {
+            case_id: _case_history(found, [r.block for r in runs if case_id in r.cases])
+            for case_id, found in case_levels(runs).items()
+        },
         {_OLD: environment},
         stored=False,
         failed=broken | failed,
     )
 
 
-def _case_history(levels: CaseLevels) -> CaseHistory:
+def _case_history(levels: CaseLevels, blocks: Sequence[int]) -> CaseHistory:
     newest = levels.runs[-1]
     metrics = {
-        name: _metric_history(found, len(levels.runs))
+        name: _metric_history(found, blocks)
         for name, found in levels.metrics.items()
         if isinstance(found, Measured)
     }
     return CaseHistory(newest.case_id, newest.front, newest.source, metrics)
 
 
-def _metric_history(found: Measured, count: int) -> MetricHistory:
+def _metric_history(found: Measured, blocks: Sequence[int]) -> MetricHistory:
     metric, runs = found.metric, found.runs
     # Where a run lacks the metric, the blocks of the other runs are unknown.
-    whole = metric.kind is Kind.RUN and len(runs) == count
-    size = RUNS_PER_BLOCK if whole else len(runs)
-    sessions = tuple(
-        Session(_OLD, 0, runs[start : start + size]) for start in range(0, len(runs), size)
-    )
+    whole = metric.kind is Kind.RUN and len(runs) == len(blocks)
+    grouped = groupby(zip(blocks, runs, strict=True), itemgetter(0)) if whole else ()
+    levels = [tuple(level for _, level in block) for _, block in grouped] or [runs]
+    sessions = tuple(Session(_OLD, 0, block) for block in levels)
     return MetricHistory(
         metric.unit,
         metric.better,

@@ -142,13 +142,13 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     )
     contrast = replace(contrast, distance=sign * contrast.distance)
     if contrast.between_runs.df == 0:
-        unbounded = _unbounded(
+        unbounded = unbounded_change(
             contrast.distance, relative=relative, tolerance=tolerance, alpha=alpha
         )
         take = "take more with" if interleaved else "record the baseline with"
         reason = f"one run on each side has no spread to judge by: {take} {Option.RUNS} 5"
         return replace(unbounded, reason=reason)
-    change = _tested(
+    change = tested_change(
         contrast,
         relative=relative,
         tolerance=tolerance,
@@ -164,7 +164,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     return replace(change, reason=reason)
 
 
-def _tested(
+def tested_change(
     contrast: Contrast,
     *,
     relative: bool,
@@ -193,7 +193,7 @@ def _tested(
     )
 
 
-def _unbounded(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:
+def unbounded_change(distance: float, *, relative: bool, tolerance: float, alpha: float) -> Change:
     """Return a change whose size is known and whose error is not."""
     return Change(
         estimate=to_fraction(distance, relative=relative),

@@ -1,26 +1,39 @@
 """The calling loop: first call, warm-up, and timed rounds in the steady state.
 
-`first_call`, `warm_up` and `steady_rounds` are called in this order; `call_for_seconds` makes calls
-without keeping their times. `one_round` times one synchronised call.
+`first_call`, `warm_up` and `steady_rounds` are called in this order; `interleaved_rounds` replaces
+the last where another live process measures the same case. `call_for_seconds` makes calls without
+keeping their times. `one_round` times one synchronised call.
 """
 
 import gc
 import math
+import os
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 from pytest_pareto.measure.asynchronous import AwaitedFunction
 from pytest_pareto.measure.device import EventPair, cumulative_allocated_bytes, find_device
-from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.meter import Calls, Pace
 from pytest_pareto.measure.plan import LoopProgress
 from pytest_pareto.measure.stages import NoStagesError, stages_of
 from pytest_pareto.measure.streams import ConsumedStream, Stream
+from pytest_pareto.measure.turns import Partner, Turns
+from pytest_pareto.stats.trimmed_mean import trimmed_mean_error
 
 _NS_PER_S = 1_000_000_000
 _OVERHEAD_ROUNDS = 21
 _WARMING_UP = "warming up"
+_SLICE_S = 0.01
+"""The speed of a core wanders within 0.1 s, so a turn is one call, or as many as fill this time."""
+_MAX_SLICE_CALLS = 50
+_MAX_SECONDS, _MAX_ROUNDS = 15.0, 300
+_PRECISION = 0.004
+"""The standard error of a log ratio at which another pair tells more than another round."""
+_DWELL_S = 2.0
+_MOST_BUSY_CORES = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +84,23 @@ def warm_up(calls: Calls) -> None:
         return
     stage, calls.stage = calls.stage, "warm-up"
     calls.progress_reporter.border(_WARMING_UP)
+    walls_s: list[float] = []
+    start_s, cpu_s = time.perf_counter(), time.process_time()
     for done, (current_round, _) in enumerate(
         _timed_rounds(calls, calls.plan.wants_warmup), start=1
     ):
+        walls_s.append(current_round.wall_s)
         calls.progress_reporter.between(
             current_round.stop_ns,
             partial(LoopProgress, _WARMING_UP, done, calls.plan.warmup),
         )
+    elapsed_s, busy_s = time.perf_counter() - start_s, time.process_time() - cpu_s
+    if walls_s:
+        # The measuring of a short call costs more than the call.
+        call_s = max(min(walls_s), elapsed_s / len(walls_s))
+        calls.pace = Pace(call_s, busy_s / elapsed_s)
+    else:
+        calls.pace = Pace(calls.first_s or 0.0, None)
     calls.stage, calls.warm = stage, True
     calls.progress_reporter.border(calls.doing)
 
@@ -132,6 +155,133 @@ def steady_rounds(
             )
     calls.stage = stage
     return tuple(rounds)
+
+
+def interleaved_rounds(calls: Calls) -> tuple[Round, ...]:
+    """Make timed rounds by turns with the other process; return this one's, in order.
+
+    A round is a slice of either process: one call, or as many as fill 10 ms. Of two rounds each
+    process begins one, in random order, so that a linear drift cancels. Both processes know all
+    times, and end after the same round: when the error of the trimmed log ratio is 0.4 %, or after
+    15 s or 300 rounds. Where no call needs more than one core, both run on the same one, and change
+    it every two seconds: identical processes differed by 7 % over 50 s on cores of the scheduler.
+    Where the other process makes no rounds, `steady_rounds` replaces them.
+    """
+    turns = calls.turns
+    assert turns is not None
+    partner = turns.exchange(Partner(calls.pace.call_s, _cores_for(calls.pace)))
+    if partner is None:
+        return steady_rounds(calls)
+    events = calls.device.event_pair()
+    stage, calls.stage = calls.stage, "steady state, by turns"
+    gc.collect()
+    loop = _Interleaving(calls, turns, partner)
+    with _timing_first_items(calls), loop.on_shared_cores():
+        while loop.wants_slice():
+            loop.slice(events)
+    calls.stage = stage
+    return tuple(loop.rounds)
+
+
+def _cores_for(pace: Pace) -> tuple[int, ...]:
+    """Return the cores that a call with this pace can run on, one at a time; empty for none."""
+    if not hasattr(os, "sched_setaffinity"):
+        return ()
+    single = pace.busy_cores is not None and pace.busy_cores <= _MOST_BUSY_CORES
+    return tuple(sorted(os.sched_getaffinity(0))) if single else ()
+
+
+class _Interleaving:
+    """The rounds of one of two processes that take turns at a case."""
+
+    def __init__(self, calls: Calls, turns: Turns, partner: Partner) -> None:
+        self._calls = calls
+        self._turns = turns
+        self._rng = turns.rng()
+        common = sorted({*_cores_for(calls.pace)} & {*partner.cores})
+        self._cores = self._rng.sample(common, len(common)) if len(common) > 1 else []
+        self._core: int | None = None
+        call_s = max(calls.pace.call_s, partner.call_s)
+        self._size = 1
+        if calls.plan.rounds is None and call_s > 0:
+            self._size = min(max(1, round(_SLICE_S / call_s)), _MAX_SLICE_CALLS)
+        self._order: list[bool] = []
+        self._done = 0
+        self._theirs: list[float] = []
+        self.rounds: list[Round] = []
+
+    @contextmanager
+    def on_shared_cores(self) -> Iterator[None]:
+        """Restore the cores of this thread at the end."""
+        if not self._cores:
+            yield
+            return
+        before = os.sched_getaffinity(0)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
+
+    def wants_slice(self) -> bool:
+        """Wait until this process's next slice; return False where the rounds have ended."""
+        turns = self._turns
+        # Each round has one slice of either process, and this process's may be the later one.
+        first_begins = self._first_begins()
+        if first_begins != turns.first and turns.holds:
+            turns.hand_over()
+        if not turns.holds:
+            self._theirs += turns.wait_for_times()
+        return turns.together and not self._ended()
+
+    def slice(self, events: EventPair | None) -> None:
+        """Make the calls of one slice; give the turn away where the other process is next."""
+        self._move()
+        for _ in range(self._size):
+            current_round = one_round(self._calls, events)
+            self.rounds.append(current_round)
+            self._turns.add(current_round.wall_s)
+        own_came_first = self._first_begins() == self._turns.first
+        self._done += 1
+        if own_came_first:
+            self._turns.hand_over()
+        self._calls.progress_reporter.between(
+            current_round.stop_ns,
+            lambda: LoopProgress(f"{self._calls.doing} by turns", len(self.rounds)),
+        )
+
+    def _first_begins(self) -> bool:
+        """Return whether the process that is ``first`` begins the present round."""
+        while len(self._order) <= self._done:
+            begins = self._rng.random() < 0.5
+            self._order += [begins, not begins]
+        return self._order[self._done]
+
+    def _ended(self) -> bool:
+        """Return whether the rounds that both have made are enough; the same in both processes."""
+        count, plan = self._done * self._size, self._calls.plan
+        if plan.rounds is not None:
+            return count >= plan.rounds
+        if self._done < plan.min_rounds or self._done % 2:
+            return False
+        own, theirs = [each.wall_s for each in self.rounds[:count]], self._theirs[:count]
+        if self._done >= _MAX_ROUNDS or sum(own) + sum(theirs) >= _MAX_SECONDS:
+            return True
+        slices = range(0, count, self._size)
+        sums = [(sum(own[n : n + self._size]), sum(theirs[n : n + self._size])) for n in slices]
+        if not all(a > 0 and b > 0 for a, b in sums):
+            return False
+        return trimmed_mean_error([math.log(a / b) for a, b in sums]) <= _PRECISION
+
+    def _move(self) -> None:
+        """Bind this thread to the core of the present round."""
+        if not self._cores:
+            return
+        count = self._done * self._size
+        elapsed_s = sum(each.wall_s for each in self.rounds[:count]) + sum(self._theirs[:count])
+        core = self._cores[int(elapsed_s / _DWELL_S) % len(self._cores)]
+        if core != self._core:
+            os.sched_setaffinity(0, {core})
+            self._core = core
 
 
 def round_overhead_s(calls: Calls) -> float:

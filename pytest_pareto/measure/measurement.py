@@ -15,6 +15,7 @@ from pytest_pareto.measure.meters.latency import drop_reference_if_gpu_bound
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.streams import Stream
+from pytest_pareto.measure.turns import Turns
 from pytest_pareto.model.metric import STREAMED
 from pytest_pareto.model.run import Measurement
 
@@ -45,6 +46,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     clock: Callable[[], int] = time.perf_counter_ns,
     case_id: str = "",
     on_progress: ProgressCallback | None = None,
+    turns: Turns | None = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
     """Call ``function`` once, then as often as the meters need; return result and measurements.
 
@@ -56,7 +58,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
     meters that need it. ``on_progress`` receives the progress, between calls and at most once a
-    second.
+    second. ``turns`` are those with another live process, which has met this one for the case.
 
     An exception of the function is raised unchanged, with a note naming the call unless it was
     the first one. Raises ParetoError if the first call returns a generator or an awaitable, if
@@ -66,7 +68,13 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     __tracebackhide__ = True  # pytest shows the user's frames of a failing test, not these
     source = argument_source(args, kwargs, setup)
     calls = Calls(
-        function, source, clock=clock, plan=plan, case_id=case_id, on_progress=on_progress
+        function,
+        source,
+        clock=clock,
+        plan=plan,
+        case_id=case_id,
+        on_progress=on_progress,
+        turns=turns,
     )
     result = first_call(calls)
     require_finished(function, result)

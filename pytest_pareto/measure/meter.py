@@ -6,15 +6,25 @@ one meter and turns its failures into absent metrics. `declaration_problems`, `u
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pytest_pareto.measure.call import Arguments
 from pytest_pareto.measure.device import Device, find_device
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback, ProgressReporter
+from pytest_pareto.measure.turns import Turns
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import Measurement
 
 _UNITS = ("s", "J", "B", "count", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The typical seconds of a warm call, and how many cores it keeps busy; None if not known."""
+
+    call_s: float
+    busy_cores: float | None
 
 
 class Calls:
@@ -28,7 +38,8 @@ class Calls:
 
     The other attributes belong to the loop: ``count`` (calls prepared so far), ``warm`` (whether
     warm-up is done), ``raised`` (the last exception of the function or of its `setup`), ``rounds``
-    (the rounds of the steady state in which latency was measured), and ``doing`` and
+    (the rounds of the steady state in which latency was measured), ``pace`` (what the warm-up
+    showed), ``turns`` (with another live process, or None), and ``doing`` and
     ``progress_reporter``, by which progress is reported.
     """
 
@@ -41,6 +52,7 @@ class Calls:
         plan: LoopPlan = DEFAULT_PLAN,
         case_id: str = "",
         on_progress: ProgressCallback | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._function = function
         self._arguments = arguments
@@ -58,6 +70,8 @@ class Calls:
         self.warm = False
         self.raised: BaseException | None = None
         self.rounds: Sequence[Any] = ()
+        self.pace = Pace(0.0, None)
+        self.turns = turns
 
     @property
     def function(self) -> Callable[..., object]:

@@ -138,10 +138,13 @@ ALL_ON_CHANGES = AlphaShares(1.0, 0.0, 0.0)
 """The shares of a session without rivals, budgets or an anchor."""
 
 RUNS_PER_BLOCK = 2
-"""Runs of each side in one block of an interleaved session."""
+"""Runs of each side in one block of fresh processes; a pair of live ones is a block of one."""
 
 SCREENING_BLOCKS = 2
 """Blocks of the screening part: enough to flag a metric, too few to decide on it."""
+
+SCREENING_PAIRS = 3
+"""Pairs of live processes of the screening part."""
 
 MIN_BLOCKS, MAX_BLOCKS = 4, 12
 """The fewest and the most blocks that confirm flagged metrics."""

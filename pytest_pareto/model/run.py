@@ -173,7 +173,8 @@ class Run:
 
     ``cases`` are by case id. ``failed`` maps node ids, of tests that failed and of modules that
     could not be collected, to reasons. ``finished`` and ``skipped`` are the node ids of tests that
-    ran to their end, or did not run.
+    ran to their end, or did not run. ``block`` numbers the runs of old and new code that were
+    measured close in time: a pair of live processes, or four fresh ones; 0 outside of blocks.
     """
 
     environment: Environment
@@ -181,6 +182,7 @@ class Run:
     failed: Mapping[str, str] = field(default_factory=dict)
     finished: frozenset[str] = frozenset()
     skipped: frozenset[str] = frozenset()
+    block: int = 0
 
 
 def failure_reason(case_id: str, failed: Mapping[str, str]) -> str | None:
@@ -193,7 +195,17 @@ def failure_reason(case_id: str, failed: Mapping[str, str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Interleaved:
-    """Runs of the old and of the new code, in the order of blocks, with two of each in a block."""
+    """Runs of the old and of the new code, in the order of blocks, with as many of each in one."""
 
     old: tuple[Run, ...]
     new: tuple[Run, ...]
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks."""
+        return len({run.block for run in self.new})
+
+    @property
+    def runs_per_block(self) -> int:
+        """The number of runs of either side in a block; 0 where there are none."""
+        return len(self.new) // max(1, self.blocks)

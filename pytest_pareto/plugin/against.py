@@ -1,12 +1,12 @@
 """Interleaved sessions (``--pareto-against REF``): old and new code measured alternately.
 
 `AgainstRuns` replaces pytest's run loop. `open_legs` checks the old code out and removes it at the
-end, `BlockRunner` measures both legs in blocks of fresh processes, and `collect_ref_tests` collects
-the ref's own tests, so that a test that is gone is noticed.
+end; `collect_ref_tests` collects the ref's own tests, so that a test that is gone is noticed.
 """
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ import pytest
 
 from pytest_pareto.judge.gate import confirming_level, flagged, flagged_changes
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.formatting import plural
-from pytest_pareto.model.run import Interleaved, Run
+from pytest_pareto.model.metric import BUILT_IN
+from pytest_pareto.model.policy import RUNS_PER_BLOCK, SCREENING_BLOCKS, SCREENING_PAIRS
+from pytest_pareto.model.run import Interleaved
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import Failure
 from pytest_pareto.plugin.against_verdict import (
@@ -27,21 +28,22 @@ from pytest_pareto.plugin.against_verdict import (
 from pytest_pareto.plugin.command_line import timeout_s
 from pytest_pareto.plugin.fresh_processes import (
     COMPLETED_EXIT_CODES,
-    ChildReader,
     child_arguments,
     defers_to_pytest,
     read_line,
 )
-from pytest_pareto.plugin.outputs import output_folder
-from pytest_pareto.plugin.process_hooks import RunBuilder
-from pytest_pareto.plugin.progress import Countdown, write_progress
-from pytest_pareto.plugin.replication import Replay
+from pytest_pareto.plugin.interleaving import InterleavedRunner
+from pytest_pareto.plugin.progress import write_progress
 from pytest_pareto.plugin.settings import AgainstOptions, Selection, Settings
 from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
-from pytest_pareto.runs.leg_process import ScheduledRun, run_leg, run_order, run_process, set_up
+from pytest_pareto.runs.leg_process import (
+    LegError,
+    LegRun,
+    run_process,
+    set_up,
+)
 from pytest_pareto.runs.legs import Leg, Side, make_legs, same_folder
 from pytest_pareto.runs.project import changed_data, survey_project
-from pytest_pareto.runs.provenance import refuse_untracked_modules
 from pytest_pareto.runs.tempfolders import run_folder
 from pytest_pareto.runs.worktree import check_out, refuse_missing_content, refuse_unbuilt
 from pytest_pareto.stats.power import blocks_for
@@ -86,101 +88,6 @@ def _build(session: pytest.Session, legs: dict[Side, Leg], command: str) -> None
             set_up(leg, command, folder / str(side))
 
 
-class BlockRunner:
-    """Runs blocks of both legs in fresh processes, and collects the runs by side.
-
-    ``nodeids`` are the tests to run, by default the session's. ``measured`` are those of them that
-    measure, by default all.
-    """
-
-    def __init__(
-        self,
-        session: pytest.Session,
-        legs: Mapping[Side, Leg],
-        *,
-        nodeids: Sequence[str] | None = None,
-        measured: Collection[str] | None = None,
-    ) -> None:
-        self._session = session
-        self._nodeids = nodeids
-        self._legs = legs
-        self._measured = measured
-        self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
-        self.failures: list[Failure] = []
-        self._shown = False
-
-    def run_blocks(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
-        """Run ``blocks`` blocks and return all runs so far, by side.
-
-        ``after`` is the number of blocks that came before. With ``show``, pytest's reporters show
-        the first run of the new code.
-        """
-        planned = list(run_order(blocks, after=after))
-        what = "measuring again" if self._measured is not None else "measuring"
-        countdown = Countdown(self._session.config, len(planned))
-        for scheduled in planned:
-            countdown.start(f"{what}, {_run_label(scheduled, after + blocks)}")
-            run = self._run(scheduled, show=show)
-            if not scheduled.is_warm_up:
-                self._runs[scheduled.side].append(run)
-        countdown.end(f"{what} in {plural(blocks, 'block')} of 4 runs")
-        return Interleaved(tuple(self._runs[Side.REF]), tuple(self._runs[Side.CANDIDATE]))
-
-    def _run(self, scheduled: ScheduledRun, *, show: bool) -> Run:
-        builder = RunBuilder()
-        shows = (
-            show
-            and not self._shown
-            and scheduled.side is Side.CANDIDATE
-            and not scheduled.is_warm_up
-        )
-        self._shown = self._shown or shows
-        reader = ChildReader(
-            self._session, builder, Replay(self._session).show if shows else lambda _: None
-        )
-        leg = self._legs[scheduled.side]
-        keeps = self._measured is None and not (scheduled.is_warm_up or self._runs[scheduled.side])
-        outputs = output_folder(self._session.config, scheduled.side) if keeps else None
-        with run_folder() as folder:
-            run_leg(
-                leg,
-                lambda lines: child_arguments(
-                    self._session,
-                    lines,
-                    folder / "spec.json",
-                    nodeids=self._nodeids,
-                    measured=self._measured,
-                    leg=leg,
-                    # Both legs run the tests of one side: the other's code may lack what those
-                    # import.
-                    may_lack=scheduled.side is Side.REF or leg.tests != leg.tree,
-                    outputs=outputs,
-                ),
-                folder=folder / "run",
-                hear=reader,
-                timeout_s=timeout_s(self._session.config),
-                orderly=COMPLETED_EXIT_CODES,
-                is_watched=scheduled.is_warm_up,
-            )
-        if scheduled.side is Side.REF:
-            refuse_untracked_modules(leg, builder.failed)
-        error = reader.failure_reason()
-        if error is not None or reader.environment is None:
-            raise ParetoError(f"the {scheduled.side} leg: {error}")
-        if scheduled.side is Side.CANDIDATE and not shows:
-            where = "the warm-up" if scheduled.is_warm_up else f"block {scheduled.block}"
-            self.failures += builder.silent_failures(
-                f"{where} of the new code", counted=not scheduled.is_warm_up
-            )
-        return builder.build(reader.environment)
-
-
-def _run_label(scheduled: ScheduledRun, blocks: int) -> str:
-    side = "the old code" if scheduled.side is Side.REF else "the new code"
-    where = "warm-up" if scheduled.is_warm_up else f"block {scheduled.block} of {blocks}"
-    return f"{where}: {side}"
-
-
 @dataclass(frozen=True, slots=True)
 class CollectedTests:
     """The node ids of the ref's own tests, in order, with whether each measures.
@@ -204,19 +111,21 @@ def collect_ref_tests(session: pytest.Session, leg: Leg) -> CollectedTests:
     try:
         with run_folder() as folder:
             run_process(
-                ref_leg,
-                lambda lines: child_arguments(
-                    session,
-                    lines,
-                    folder / "spec.json",
-                    nodeids=(),
-                    leg=ref_leg,
-                    lists=True,
-                ),
-                folder=folder / "run",
-                hear=reader,
-                timeout_s=timeout_s(session.config),
-                orderly=COMPLETED_EXIT_CODES,
+                LegRun(
+                    ref_leg,
+                    lambda lines: child_arguments(
+                        session,
+                        lines,
+                        folder / "spec.json",
+                        nodeids=(),
+                        leg=ref_leg,
+                        lists=True,
+                    ),
+                    folder=folder / "run",
+                    hear=reader,
+                    timeout_s=timeout_s(session.config),
+                    orderly=COMPLETED_EXIT_CODES,
+                )
             )
     except ParetoError as error:
         first, *rest = str(error).splitlines()
@@ -265,7 +174,7 @@ class _ListingReader:
 
 
 class AgainstRuns:
-    """Replaces pytest's run loop: measures both legs interleaved, in blocks of two runs each.
+    """Replaces pytest's run loop: measures both legs interleaved.
 
     The first run of the new code is shown while it runs. What is then flagged is measured again
     on both sides, while the old code is still checked out.
@@ -279,6 +188,8 @@ class AgainstRuns:
         self._candidate = open_tree(root)
         self._commit = resolve(self._candidate, settings.against.ref)
         self._failures: list[Failure] = []
+        self._notices: list[str] = []
+        self._in_pairs = sys.platform != "win32"  # its processes inherit no socket
         self._interleaved: InterleavedRuns | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -317,13 +228,12 @@ class AgainstRuns:
         )
 
     def _measure(self, session: pytest.Session, legs: Mapping[Side, Leg]) -> None:
-        blocks = self._against.blocks
         collected = self._collect(session, legs[Side.REF])
         # Where the ref's tests measure, run all of them: also those that the new code has not.
         nodeids = tuple(collected.tests) if self._against.tests_of is Side.REF else None
-        runner = BlockRunner(session, legs, nodeids=nodeids or None)
-        screen = runner.run_blocks(blocks, show=True)
-        self._failures += runner.failures
+        runner = InterleavedRunner(session, legs, nodeids=nodeids or None)
+        runner.warm_up()
+        screen = self._interleave(runner, self._against.runs, show=True)
         reason = unmeasured_side(screen, self._commit)
         if reason is not None:
             raise ParetoError(reason)
@@ -331,7 +241,7 @@ class AgainstRuns:
         self._interleaved = InterleavedRuns(
             screen,
             gone=() if nodeids else self._gone_tests(session, collected),
-            notices=collected.notices,
+            notices=(*collected.notices, *self._notices),
             data=tuple(map(str, changed_data(ref.other, ref.tree, ref.project.ground))),
         )
         judgement = judge_interleaved(self._interleaved, self._settings, self._selection).judgement
@@ -339,14 +249,61 @@ class AgainstRuns:
         if not flagged_metrics:
             return
         level = confirming_level(judgement, flagged_metrics, self._settings.policy.alpha)
-        planned = blocks_for(flagged_changes(judgement, flagged_metrics), blocks, level)
-        count = self._settings.policy.confirming if self._against.fixed_confirm else planned
+        per_block, fixed = screen.runs_per_block, RUNS_PER_BLOCK * self._settings.policy.confirming
+        changes = flagged_changes(judgement, flagged_metrics)
+        planned = per_block * blocks_for(changes, screen.blocks, level, per_block)
+        runs = fixed if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in flagged_metrics}
         measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        runner = BlockRunner(session, legs, nodeids=nodeids or None, measured=measured)
-        again = runner.run_blocks(count, after=blocks)
+        names = {name for _, name in flagged_metrics}
+        runner = InterleavedRunner(
+            session,
+            legs,
+            nodeids=nodeids or None,
+            measured=measured,
+            # A stage comes with the latency of its call, and a meter may need another one's.
+            metrics=names if names <= BUILT_IN.keys() else None,
+        )
+        again = self._interleave(runner, runs, after=screen.blocks)
+        self._interleaved = replace(
+            self._interleaved,
+            flagged=flagged_metrics,
+            again=again,
+            notices=(*collected.notices, *self._notices),
+        )
+
+    def _interleave(
+        self, runner: InterleavedRunner, runs: int | None, *, after: int = 0, show: bool = False
+    ) -> Interleaved:
+        """Measure ``runs`` runs of each side in pairs of live processes, or else in blocks.
+
+        Without a number, as many as screen.
+        """
+        # The difference of a single pair has no spread to judge by.
+        pairs = SCREENING_PAIRS if runs is None else max(runs, 2)
+        try:
+            if self._in_pairs:
+                found = runner.run_pairs(pairs, after=after, show=show)
+                if runner.out_of_memory is None:
+                    return found
+                self._measure_apart(f"{runner.out_of_memory} ran out of memory")
+        except LegError as error:
+            self._measure_apart(str(error).partition(";")[0])
+        finally:
+            if self._in_pairs:
+                self._failures += runner.failures
+        runner.forget()
+        blocks = SCREENING_BLOCKS if runs is None else -(-runs // RUNS_PER_BLOCK)
+        found = runner.run_blocks(blocks, after=after, show=show)
         self._failures += runner.failures
-        self._interleaved = replace(self._interleaved, flagged=flagged_metrics, again=again)
+        return found
+
+    def _measure_apart(self, why: str) -> None:
+        self._in_pairs = False
+        self._notices.append(
+            f"old and new code were measured one after the other, in blocks of fresh processes, "
+            f"since they could not live at the same time: {why}"
+        )
 
     def _collect(self, session: pytest.Session, leg: Leg) -> CollectedTests:
         if self._selection.is_chosen_by_cache:

@@ -168,8 +168,9 @@ def _confirmation_text(interleaved: InterleavedRuns) -> str | None:
     if interleaved.again is None:
         return None
     cases = plural(len({case_id for case_id, _ in interleaved.flagged}), "case")
-    blocks = plural(len(interleaved.again.new) // RUNS_PER_BLOCK, "block")
-    return f"{cases} measured again in {blocks}"
+    again = interleaved.again
+    kind = "pair" if again.runs_per_block == 1 else "block"
+    return f"{cases} measured again in {plural(again.blocks, kind)}"
 
 
 def failed_before(runs: Sequence[Run], *, again: bool = False) -> list[str]:

@@ -4,6 +4,7 @@
 and writes every report to a file; `ListingHooks` runs nothing, and writes which tests there are.
 """
 
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import msgspec
 import pytest
 
 from pytest_pareto.measure.machine import probe_environment
-from pytest_pareto.plugin.fresh_processes import ChildLine, ChildSpec, write_line
+from pytest_pareto.measure.turns import Turns
+from pytest_pareto.plugin.fresh_processes import ChildLine, ChildSpec, TurnsSpec, write_line
 from pytest_pareto.plugin.process_hooks import MeasuringHooks, why_uncollected
 from pytest_pareto.plugin.progress import CHILD_PLUGIN
-from pytest_pareto.plugin.recorder import KEEPER, MEASURED
+from pytest_pareto.plugin.recorder import KEEPER, MEASURED, TURNS, WANTED
 
 _PARENT_OPTIONS: Mapping[str, object] = {
     # Options that select, order, repeat, stop, distribute or write belong to the parent;
@@ -52,10 +54,20 @@ def register_child(config: pytest.Config) -> None:
         config.option.continue_on_collection_errors = True
     if spec.measured is not None:
         config.stash[MEASURED] = frozenset(spec.measured)
+    if spec.metrics is not None:
+        config.stash[WANTED] = frozenset(spec.metrics)
     if spec.outputs is not None:
         config.stash[KEEPER] = spec.outputs.store()
+    if spec.turns is not None:
+        config.stash[TURNS] = _connect(spec.turns, spec.nodeids)
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     config.pluginmanager.register(ChildHooks(config, spec), CHILD_PLUGIN)
+
+
+def _connect(turns: TurnsSpec, nodeids: Sequence[str]) -> Turns:
+    connection = socket.socket(fileno=turns.descriptor)
+    connection.set_inheritable(False)  # what the tests start must not keep it open
+    return Turns(connection, first=turns.first, seed=turns.seed, order=nodeids)
 
 
 class ChildHooks:
@@ -98,6 +110,8 @@ class ChildHooks:
 
     def pytest_sessionfinish(self) -> None:
         """Write the environment, at the end: only now have the tests loaded what they use."""
+        if TURNS in self._config.stash:
+            self._config.stash[TURNS].close()
         environment = probe_environment({"pytest": pytest.__version__})
         self._write(ChildLine(environment=msgspec.to_builtins(environment)))
 

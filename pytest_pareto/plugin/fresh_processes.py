@@ -45,6 +45,14 @@ class OutputFolder(msgspec.Struct, frozen=True):
         return OutputStore(Path(self.folder), self.most_b)
 
 
+class TurnsSpec(msgspec.Struct, frozen=True):
+    """How a child takes turns: the descriptor of its connection, and what `Turns` needs."""
+
+    descriptor: int
+    first: bool
+    seed: int
+
+
 class ChildSpec(msgspec.Struct, frozen=True):
     """The task of a child process, which the parent writes to a JSON file.
 
@@ -52,7 +60,9 @@ class ChildSpec(msgspec.Struct, frozen=True):
     ``measured`` are the tests that measure; None for all. ``may_lack`` is whether tests may be
     missing, since older code may lack what they import. A child that ``lists`` runs nothing: it
     collects its own tests, selected as the parent's are, and writes their node ids. ``outputs``
-    is where it keeps outputs; None for nowhere.
+    is where it keeps outputs; None for nowhere. ``metrics`` are those that meters measure; None for
+    all. ``turns`` are those with another live child; None
+    where there is none.
     """
 
     nodeids: list[str]
@@ -61,6 +71,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
     may_lack: bool = False
     lists: bool = False
     outputs: OutputFolder | None = None
+    turns: TurnsSpec | None = None
+    metrics: list[str] | None = None
 
 
 class ChildLine(msgspec.Struct, frozen=True):
@@ -186,6 +198,8 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
     may_lack: bool = False,
     lists: bool = False,
     outputs: OutputFolder | None = None,
+    turns: TurnsSpec | None = None,
+    metrics: Iterable[str] | None = None,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; write its task to ``file``.
 
@@ -200,6 +214,8 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
         may_lack=may_lack,
         lists=lists,
         outputs=outputs,
+        turns=turns,
+        metrics=None if metrics is None else sorted(metrics),
     )
     file.write_bytes(msgspec.json.encode(spec))
     own = config.invocation_params.args

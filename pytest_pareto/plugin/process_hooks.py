@@ -24,6 +24,8 @@ from pytest_pareto.report.terminal import figures_text
 
 PAYLOAD = "pareto"
 """The attribute of a test report that carries its cases, as plain types."""
+OUT_OF_MEMORY = "pareto_out_of_memory"
+"""The attribute of the report of a test that failed for lack of memory, of host or device."""
 
 
 class MeasuringHooks:
@@ -62,11 +64,18 @@ class MeasuringHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach the cases of a test that passed, and an empty list if it did not."""
         report = yield
+        if call.excinfo is not None and _is_out_of_memory(call.excinfo.type):
+            setattr(report, OUT_OF_MEMORY, True)
         recorder = item.stash.get(RECORDER, None)
         if recorder is not None and not recorder.idle:
             measured = recorder.case_runs() if call.when == "call" and report.passed else ()
             setattr(report, PAYLOAD, [msgspec.to_builtins(case) for case in measured])
         return report
+
+
+def _is_out_of_memory(kind: type[BaseException]) -> bool:
+    # torch's own class is not imported for this; CUDA, XPU and MPS raise it or a subclass.
+    return any(each.__name__ in ("MemoryError", "OutOfMemoryError") for each in kind.__mro__)
 
 
 def _check_meters(returned: object) -> Sequence[Meter]:
@@ -157,6 +166,7 @@ class RunBuilder:
     """Builds a `Run` from the reports of one process.
 
     A test may run more than once, such as under pytest-rerunfailures: the last attempt counts.
+    ``out_of_memory`` is the node id of a test that failed for lack of memory, or None.
     """
 
     def __init__(self) -> None:
@@ -164,6 +174,7 @@ class RunBuilder:
         self._failed: dict[str, str] = {}
         self._uncollected: dict[str, str] = {}
         self._finished: set[str] = set()
+        self.out_of_memory: str | None = None
         self._skipped: set[str] = set()
         self._with_fixture: set[str] = set()
 
@@ -174,6 +185,8 @@ class RunBuilder:
             self._with_fixture.add(nodeid)
         if report.failed:
             self._failed[nodeid] = _first_line(report)
+            if getattr(report, OUT_OF_MEMORY, False):
+                self.out_of_memory = nodeid
         elif report.skipped:
             self._skipped.add(nodeid)
         elif report.when == "call" and report.passed:

@@ -16,9 +16,10 @@ from pytest_pareto.measure.call import function_name
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan, ProgressCallback
+from pytest_pareto.measure.turns import Turns
 from pytest_pareto.measure.work.flops import measure_work
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import STREAMED, Metric
+from pytest_pareto.model.metric import BUILT_IN, STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.outputs.image_folder import KeepOutput
 from pytest_pareto.plugin.marker import (
@@ -34,6 +35,10 @@ METERS = pytest.StashKey[tuple[Meter, ...]]()
 """Present in the config's stash while this process measures."""
 MEASURED = pytest.StashKey[frozenset[str]]()
 """The node ids of the tests that measure, where not all tests of this process do."""
+WANTED = pytest.StashKey[frozenset[str]]()
+"""The metrics that meters measure, where not all of them are to be measured again."""
+TURNS = pytest.StashKey[Turns]()
+"""Present in the config's stash where another live process measures the same tests by turns."""
 _MEASURING_LOCK = Lock()
 """Held while this process measures a call: a concurrent one would distort all its readings."""
 
@@ -236,17 +241,20 @@ class MeasuredCall:
                 return measure_work(
                     fn, args, kwargs, setup=self.options.setup, skip=self._skipped_metrics
                 )
-            return measure_call(
-                fn,
-                args,
-                kwargs,
-                setup=self.options.setup,
-                meters=self.meters or (),
-                plan=self._plan,
-                skip=self._skipped_metrics,
-                case_id=self.names.case_id(self.options.name),
-                on_progress=self.progress,
-            )
+            turns = None if self.meters is None else self.names.item.config.stash.get(TURNS, None)
+            with nullcontext() if turns is None else turns.meeting(self.names.item.nodeid):
+                return measure_call(
+                    fn,
+                    args,
+                    kwargs,
+                    setup=self.options.setup,
+                    meters=self.meters or (),
+                    plan=self._plan,
+                    skip=self._skipped_metrics | self._unwanted_metrics,
+                    case_id=self.names.case_id(self.options.name),
+                    on_progress=self.progress,
+                    turns=turns,
+                )
 
     @property
     def _plan(self) -> LoopPlan:
@@ -260,6 +268,12 @@ class MeasuredCall:
     def _skipped_metrics(self) -> frozenset[str]:
         skipped, wanted = self.names.options.skip_metrics, self.options.metrics
         return skipped if wanted is None else skipped | (self.known_metrics.built_in - wanted)
+
+    @property
+    def _unwanted_metrics(self) -> frozenset[str]:
+        """The built-in metrics that this process is not to measure again."""
+        wanted = self.names.item.config.stash.get(WANTED, None)
+        return frozenset() if wanted is None else frozenset(BUILT_IN) - wanted
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:

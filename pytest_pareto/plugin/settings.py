@@ -16,8 +16,6 @@ from pytest_pareto.baseline.sources import load_anchor
 from pytest_pareto.baseline.store import load
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.policy import (
-    RUNS_PER_BLOCK,
-    SCREENING_BLOCKS,
     Missing,
     Policy,
     SessionSpreads,
@@ -61,7 +59,7 @@ class AgainstOptions:
     """
 
     ref: str
-    blocks: int
+    runs: int | None
     fixed_confirm: bool
     tests_of: Side
     links: tuple[str, ...]
@@ -89,7 +87,7 @@ def read_against(config: pytest.Config, *, fixed_confirm: bool) -> AgainstOption
     side = str(config.getini("pareto_against_tests")).strip()
     return AgainstOptions(
         ref,
-        blocks=SCREENING_BLOCKS if runs is None else -(-runs // RUNS_PER_BLOCK),
+        runs=runs,
         fixed_confirm=fixed_confirm,
         tests_of=Side(require_one_of("pareto_against_tests", side, ("candidate", "ref"))),
         links=tuple(config.getini("pareto_against_links")),

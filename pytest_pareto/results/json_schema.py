@@ -89,12 +89,16 @@ class CaseEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
 
 class RunEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One process: where it ran, why tests failed, and the lists of those that ended or skipped."""
+    """One process: where it ran, why tests failed, and the lists of those that ended or skipped.
+
+    ``block`` numbers the runs of old and new code that were measured close in time.
+    """
 
     environment: int
     finished: int
     skipped: int
     failed: dict[str, str] = {}
+    block: int = 0
 
 
 class RunsEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -187,7 +187,7 @@ def _run(evidence: Evidence, run: RunEvidence, cases: dict[str, CaseRun], place:
         for name, number in (("finished", run.finished), ("skipped", run.skipped))
     )
     environment = _item_at(evidence.environments, run.environment, f"{place}.environment")
-    return Run(environment, cases, run.failed, finished, skipped)
+    return Run(environment, cases, run.failed, finished, skipped, run.block)
 
 
 def _case_runs(

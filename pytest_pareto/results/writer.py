@@ -269,6 +269,7 @@ class _Pools:
             self._list(sorted(run.finished)),
             self._list(sorted(run.skipped)),
             dict(run.failed),
+            run.block,
         )
 
     def _list(self, texts: Iterable[str]) -> int:

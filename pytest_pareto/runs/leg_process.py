@@ -1,107 +1,135 @@
 """Run the legs of an interleaved comparison, each run in a fresh process.
 
-`run_order` yields the order of the runs, `run_leg` runs one of them and verifies that it measured
-its own code, and `set_up` runs the user's build command.
+`run_order` yields the order of the runs. `run_leg` runs one of them and verifies that it measured
+its own code; `run_legs` runs several at once. `set_up` runs the user's build command.
 """
 
 import os
 import signal
+import socket
 import sys
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.runs.legs import Leg, Side, prepare_leg
-from pytest_pareto.runs.process import ChildProcess
+from pytest_pareto.runs.process import POLL_S, ChildProcess
 from pytest_pareto.runs.project import SETUP_OPTION
 from pytest_pareto.runs.provenance import prove
 
 
+class LegError(ParetoError):
+    """A leg's process took too long, or ended in a way that it should not."""
+
+
 @dataclass(frozen=True, slots=True)
-class FinishedRun:
-    """A process that ended as expected, and the file to which it logged its imports."""
+class LegRun:
+    """One run of a leg in a fresh process.
 
-    origins: Path
-    pid: int
+    ``arguments`` makes the command from the path of the file to which the child appends lines;
+    ``hear`` gets each line. ``folder`` belongs to this run alone, and is created. A run that takes
+    longer than ``timeout_s``, or ends with a code that is not in ``orderly``, is an error. With
+    ``is_watched`` the run logs more (see `legs.prepare_leg`), and its readings must be discarded.
+    ``inherited`` are sockets that go over to the child.
+    """
+
+    leg: Leg
+    arguments: Callable[[Path], Sequence[str]]
+    folder: Path
+    hear: Callable[[str], None]
+    timeout_s: float | None = None
+    orderly: Container[int] = (0,)
+    is_watched: bool = False
+    inherited: tuple[socket.socket, ...] = ()
 
 
-def run_leg(
-    leg: Leg,
-    arguments: Callable[[Path], Sequence[str]],
-    *,
-    folder: Path,
-    hear: Callable[[str], None],
-    timeout_s: float | None = None,
-    orderly: Container[int] = (0,),
-    is_watched: bool = False,
-) -> frozenset[str]:
+def run_leg(run: LegRun) -> frozenset[str]:
     """Run a leg once in a fresh process and return the project's modules that it imported.
 
-    The parameters are those of `run_process`. Raises ParetoError as `run_process` does, and where
-    the leg did not measure its own code.
+    Raises LegError as `run_process` does, and ParetoError where the leg did not measure its own
+    code.
     """
-    ran = run_process(
-        leg,
-        arguments,
-        folder=folder,
-        hear=hear,
-        timeout_s=timeout_s,
-        orderly=orderly,
-        is_watched=is_watched,
-    )
-    return prove(leg, ran.origins, ran.pid)
+    (modules,) = run_legs([run])
+    return modules
 
 
-def run_process(
-    leg: Leg,
-    arguments: Callable[[Path], Sequence[str]],
-    *,
-    folder: Path,
-    hear: Callable[[str], None],
-    timeout_s: float | None = None,
-    orderly: Container[int] = (0,),
-    is_watched: bool = False,
-) -> FinishedRun:
-    """Run a leg once in a fresh process, and pass each line of its output file to ``hear``.
+def run_legs(runs: Sequence[LegRun]) -> tuple[frozenset[str], ...]:
+    """Run several legs at once, each in a fresh process; return the modules that each imported.
 
-    ``arguments`` makes the command from the path of the file to which the child appends lines.
-    ``folder`` belongs to this run alone, and is created. The process and its group end with the
-    call, however that ends; a process that it started in a session of its own does not. With
-    ``is_watched`` the run logs more (see `legs.prepare_leg`), and its readings must be discarded.
-
-    Raises ParetoError with the end of the output where the run takes longer than ``timeout_s`` or
-    ends with a code that is not in ``orderly``.
+    Where one of them fails, the others are ended. Raises as `run_leg` does.
     """
-    equipment = prepare_leg(leg, folder, is_watched=is_watched)
-    lines = folder / "lines.jsonl"
-    child = ChildProcess(
-        arguments(lines),
-        cwd=leg.cwd,
-        log=folder / "log.txt",
-        lines=lines,
-        environment=equipment.environment,
-        timeout_s=timeout_s,
-    )
-    subject = f"the {leg.side} leg"
-    try:
-        with child:
-            for line in child.lines():
-                hear(line)
-    except TimeoutError as error:
-        raise ParetoError(
-            f"{subject} was ended: {error}; its output ends:\n{child.tail()}"
-        ) from None
-    _require_exit_code(subject, child, orderly)
-    assert child.pid is not None
-    return FinishedRun(equipment.origins, child.pid)
+    started = [_StartedRun(run) for run in runs]
+    _follow(started)
+    return tuple(prove(each.run.leg, each.equipment.origins, each.pid) for each in started)
+
+
+def run_process(run: LegRun) -> None:
+    """Run a leg once in a fresh process, without a proof of its code.
+
+    The process and its group end with the call, however that ends; a process that it started in a
+    session of its own does not. Raises LegError with the end of the output.
+    """
+    _follow([_StartedRun(run)])
+
+
+class _StartedRun:
+    """A run of a leg and its process."""
+
+    def __init__(self, run: LegRun) -> None:
+        self.run = run
+        self.equipment = prepare_leg(run.leg, run.folder, is_watched=run.is_watched)
+        lines = run.folder / "lines.jsonl"
+        self.child = ChildProcess(
+            run.arguments(lines),
+            cwd=run.leg.cwd,
+            log=run.folder / "log.txt",
+            lines=lines,
+            environment=self.equipment.environment,
+            timeout_s=run.timeout_s,
+            inherited=run.inherited,
+        )
+
+    @property
+    def pid(self) -> int:
+        assert self.child.pid is not None
+        return self.child.pid
+
+    def follow(self) -> bool:
+        """Pass on what the child has written, and return whether it goes on.
+
+        Raises LegError where it took too long or ended in disorder.
+        """
+        subject = f"the {self.run.leg.side} leg"
+        try:
+            ended = self.child.has_ended()
+        except TimeoutError as error:
+            raise LegError(
+                f"{subject} was ended: {error}; its output ends:\n{self.child.tail()}"
+            ) from None
+        for line in self.child.new_lines():
+            self.run.hear(line)
+        if ended:
+            _require_exit_code(subject, self.child, self.run.orderly)
+        return not ended
+
+
+def _follow(started: Sequence[_StartedRun]) -> None:
+    with ExitStack() as stack:
+        for each in started:
+            stack.enter_context(each.child)
+        going = list(started)
+        while going := [each for each in going if each.follow()]:
+            time.sleep(POLL_S)
 
 
 def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = None) -> None:
     """Run the user's shell command in the leg's project folder, with the leg's environment.
 
     ``folder`` belongs to this command alone, and is created; the output goes to its ``log.txt``.
-    Raises ParetoError with the end of the output where the command fails or takes too long.
+    Raises LegError with the end of the output where the command fails or takes too long.
     """
     child = ChildProcess(
         [*_shell(), command],
@@ -116,9 +144,7 @@ def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = No
         with child:
             child.wait()
     except TimeoutError as error:
-        raise ParetoError(
-            f"{subject} was ended: {error}; its output ends:\n{child.tail()}"
-        ) from None
+        raise LegError(f"{subject} was ended: {error}; its output ends:\n{child.tail()}") from None
     _require_exit_code(subject, child, (0,))
 
 
@@ -126,7 +152,7 @@ def _require_exit_code(subject: str, child: ChildProcess, orderly: Container[int
     code = child.exit_code
     assert code is not None
     if code not in orderly:
-        raise ParetoError(f"{subject} {_exit_text(code)}; its output ends:\n{child.tail()}")
+        raise LegError(f"{subject} {_exit_text(code)}; its output ends:\n{child.tail()}")
 
 
 def _exit_text(code: int) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -88,7 +89,8 @@ class ChildProcess:
     Whatever ends the block (the child's end, Ctrl-C, an error), the child and its process group end
     with it, on Linux also where this process is killed. What the child starts in a session of its
     own is not in that group. The child's environment is this process's unless another is given,
-    cleaned in either case.
+    cleaned in either case. ``inherited`` are sockets that
+    go over to the child.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class ChildProcess:
         lines: Path,
         environment: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        inherited: tuple[socket.socket, ...] = (),
     ) -> None:
         self._arguments = list(arguments)
         self._cwd = cwd
@@ -107,6 +110,9 @@ class ChildProcess:
         self._lines = lines
         self._environment = os.environ if environment is None else environment
         self._timeout_s = timeout_s
+        self._inherited = inherited
+        self._pending = b""
+        self._read_b = 0
         self._deadline_s = math.inf
         self._process: subprocess.Popen[bytes] | None = None
         self._death_pipe: ParentDeathPipe | None = None
@@ -131,8 +137,11 @@ class ChildProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=death_pipe.inherited,
+                pass_fds=(*death_pipe.inherited, *(each.fileno() for each in self._inherited)),
             )
+        for each in self._inherited:
+            # Held here too, its other end would not learn that the child has ended.
+            each.close()
         death_pipe.attach(self._process.pid)
         if self._timeout_s is not None:
             self._deadline_s = time.monotonic() + self._timeout_s
@@ -148,20 +157,34 @@ class ChildProcess:
 
         Raises TimeoutError where the child takes longer than its time limit.
         """
+        ended = False
+        while not ended:
+            ended = self.has_ended()
+            yield from self.new_lines()
+            if not ended:
+                time.sleep(POLL_S)
+
+    def has_ended(self) -> bool:
+        """Return whether the child has ended.
+
+        Raises TimeoutError where it runs longer than its time limit.
+        """
         assert self._process is not None
-        pending = b""
+        if self._process.poll() is not None:
+            return True
+        if time.monotonic() > self._deadline_s:
+            raise TimeoutError(f"it did not end within {self._timeout_s:g} s")
+        return False
+
+    def new_lines(self) -> Iterator[str]:
+        """Yield each whole line that the child has written since the last call."""
         # As bytes: the data written so far may end within a character.
         with self._lines.open("rb") as written:
-            while True:
-                ended = self._process.poll() is not None
-                pending += written.read()
-                *whole, pending = pending.split(b"\n")
-                yield from (line.decode("utf-8") for line in whole)
-                if ended:
-                    return
-                if time.monotonic() > self._deadline_s:
-                    raise TimeoutError(f"it did not end within {self._timeout_s:g} s")
-                time.sleep(POLL_S)
+            written.seek(self._read_b)
+            new = written.read()
+        self._read_b += len(new)
+        *whole, self._pending = (self._pending + new).split(b"\n")
+        yield from (line.decode("utf-8") for line in whole)
 
     def wait(self) -> None:
         """Wait until the child has ended. Raises TimeoutError as `lines` does."""

@@ -1,8 +1,8 @@
 """The difference between candidate and baseline, and its standard error.
 
 `contrast_of` compares a candidate session with stored sessions. `interleaved_contrast` compares two
-versions of the code that were measured in blocks of four runs, so that what is common to a block
-cancels. All values are on the working scale (see `scale`).
+versions of the code that were measured in blocks, so that what is common to a block cancels. All
+values are on the working scale (see `scale`).
 """
 
 import math
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from scipy.special import stdtr
 
 from pytest_pareto.model.formatting import plural
-from pytest_pareto.model.policy import Option
+from pytest_pareto.model.policy import RUNS_PER_BLOCK, Option
 from pytest_pareto.stats.variance import (
     ENOUGH_DF,
     NO_SPREAD,
@@ -180,15 +180,19 @@ def _session_term(
 
 @dataclass(frozen=True, slots=True)
 class InterleavedContrast(Contrast):
-    """Candidate minus old code, each with two runs in every block.
+    """Candidate minus old code, each with as many runs in every block.
 
     A linear drift cancels within a block (old, new, new, old), and a slow drift between blocks does
-    not enter. Both sides share the session: V = s² (1/J + 1/R).
+    not enter. Both sides share the session: V = s² (1/J + 1/R). ``runs_per_block`` are the runs of
+    either side in a block: two, or one of a pair of live processes.
     """
+
+    runs_per_block: int = RUNS_PER_BLOCK
 
     def with_runs(self, runs: float) -> "InterleavedContrast":
         """Return the contrast with ``runs`` runs of each side, in as many blocks as needed."""
-        known = Spread(self.between_runs.variance, 1.5 * runs - 1)
+        df = (2 - 1 / self.runs_per_block) * runs - 1
+        known = Spread(self.between_runs.variance, df)
         level = Level(self.baseline.mean, int(min(runs, 1e9)), 1.0)
         return replace(self, baseline=level, runs=runs, between_runs=known)
 
@@ -215,7 +219,8 @@ class InterleavedContrast(Contrast):
 
         ``confirmed`` is whether the runs that decided were those of the confirmation.
         """
-        return f"{Option.CONFIRM} {-(-runs // 2)}" if confirmed else f"{Option.RUNS} {runs}"
+        blocks = -(-runs // self.runs_per_block)
+        return f"{Option.CONFIRM} {blocks}" if confirmed else f"{Option.RUNS} {runs}"
 
 
 def interleaved_contrast(
@@ -223,8 +228,8 @@ def interleaved_contrast(
 ) -> InterleavedContrast:
     """Return the contrast of the candidate's runs with those of the old code, block by block.
 
-    ``blocks`` holds the old code's runs, two per block, and ``candidate`` as many in the same
-    order, all on the working scale.
+    ``blocks`` holds the old code's runs, one or two per block, and ``candidate`` as many in the
+    same order, all on the working scale.
     """
     level = level_of(blocks)
     values = [*candidate, *(x for block in blocks for x in block.values)]
@@ -235,6 +240,7 @@ def interleaved_contrast(
         between_runs=floored(spread_within_blocks(blocks, candidate), values, relative=relative),
         between_sessions=NO_SPREAD,
         sessions_seen=0,
+        runs_per_block=max(len(block.values) for block in blocks),
     )
 
 
@@ -242,8 +248,8 @@ def spread_within_blocks(blocks: Sequence[SessionValues], candidate: Sequence[fl
     """Return the residual spread of the runs after the means of blocks and of sides.
 
     Analysis of variance of randomised blocks: n blocks of four runs leave 3 n - 1 degrees of
-    freedom. Where runs are missing and blocks are incomplete, the scatter of each side is used
-    instead. It includes the drift, so it errs towards too few claims.
+    freedom, and n pairs n - 1: the paired t. Where runs are missing and blocks are incomplete, the
+    scatter of each side is used instead. It includes the drift, so it errs towards too few claims.
     """
     if len(candidate) != sum(len(block.values) for block in blocks):
         pooled = SessionValues(0, tuple(x for block in blocks for x in block.values))

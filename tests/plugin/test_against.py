@@ -143,7 +143,7 @@ def test_a_slow_down_fails_and_a_comment_does_not(make: MakeRepository, layout: 
     assert worse.returncode == 1
     assert "against HEAD~1 (" in worse.stdout
     assert "Work of 20 ms), measured in turn" in told(worse)
-    assert "1 case measured again in 1 block" in worse.stdout
+    assert "1 case measured again in 2 pairs" in worse.stdout
     assert "1 failed, 1 passed" in worse.stdout
     assert not (repository.path / "pareto_baselines").exists()
     repository.git("checkout", "--quiet", "--", ".")
@@ -155,7 +155,7 @@ def test_the_spread_seen_decides_how_often_it_is_measured_again(make: MakeReposi
     repository = make()
     repository.change("0.02", "0.03")
     done = repository.run("--pareto-against=HEAD", "--pareto-runs=2")
-    assert "1 case measured again in 4 blocks" in done.stdout
+    assert "1 case measured again in 4 pairs" in done.stdout
 
 
 # Whose code, whose tests

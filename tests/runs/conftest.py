@@ -15,7 +15,7 @@ import pytest
 
 from pytest_pareto.runs import process
 from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
-from pytest_pareto.runs.leg_process import run_leg
+from pytest_pareto.runs.leg_process import LegRun, run_leg
 from pytest_pareto.runs.legs import Leg, Side, make_legs
 from pytest_pareto.runs.project import survey_project
 from pytest_pareto.runs.worktree import check_out
@@ -142,13 +142,14 @@ class Comparison:
         """Run a script (or command) on a leg; return its `tell` lines and the verified modules."""
         output: list[str] = []
         command = [python, "-c", TELL + script] if isinstance(script, str) else [python, *script]
-        modules = run_leg(
+        run = LegRun(
             self.legs[side],
             lambda lines: [*command, str(lines)],
             folder=Path(tempfile.mkdtemp(dir=self.folder)) / "run",
             hear=output.append,
             **more,
         )
+        modules = run_leg(run)
         return output, modules
 
 

@@ -6,12 +6,18 @@ the host does not limit the call.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_pareto.measure.call import active_tracer
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice, Device, loaded_torch
-from pytest_pareto.measure.loop import Round, round_overhead_s, steady_rounds, warm_up
+from pytest_pareto.measure.loop import (
+    Round,
+    interleaved_rounds,
+    round_overhead_s,
+    steady_rounds,
+    warm_up,
+)
 from pytest_pareto.measure.meter import Calls, absent
 from pytest_pareto.measure.meters.energy import EnergyWindow
 from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
@@ -27,6 +33,7 @@ _LAUNCHES = 300
 _TIME_SHARE = 0.02
 _GPU_BOUND_SHARE = 0.9
 _NOT_REQUESTED = "not asked for"
+_BY_TURNS = "not needed: the other code is measured by turns"
 _HOST_TIMES = (LATENCY, EVENT_TIME, HOST_REFERENCE)
 
 
@@ -35,7 +42,8 @@ class SteadyMeter:
 
     One window serves all of them, so that they describe the same calls. Where energy is measured
     the window lasts fifty steps of the counter, 5 s on an H200, however few calls the plan
-    requests; latency then has more readings, unless the test fixes their number. Times of the host
+    requests; latency then has more readings, unless the test fixes their number. Where another
+    process measures the same case by turns, the window serves energy alone. Times of the host
     are absent while a tracer slows it down, and every metric while heat slows the GPU down.
     """
 
@@ -60,7 +68,13 @@ class SteadyMeter:
             if tracer_reason is not None:
                 calls.exclude(*_HOST_TIMES)
             warm_up(calls)
-            window = monitor.repeat_while_throttled(lambda: _measure_window(calls, monitor))
+            by_turns = calls.turns is not None and calls.turns.together and tracer_reason is None
+            if by_turns and energy_absence is not None:
+                window = _Window((), *absent((HOST_REFERENCE, ENERGY), _BY_TURNS))
+            else:
+                window = monitor.repeat_while_throttled(lambda: _measure_window(calls, monitor))
+            if by_turns:  # whatever heat does to these rounds, it does to both sides
+                window = replace(window, rounds=interleaved_rounds(calls))
         if monitor.slowdown_reason is not None:
             return absent(self.metrics, monitor.slowdown_reason)
         if tracer_reason is not None:
