@@ -244,7 +244,8 @@ def _metric_history(found: Measured, count: int) -> MetricHistory:
     whole = metric.kind is Kind.RUN and len(runs) == count
     size = RUNS_PER_BLOCK if whole else len(runs)
     sessions = tuple(
-        Session(_OLD, 0, runs[start : start + size]) for start in range(0, len(runs), size)
+        Session(_OLD, 0, runs[start : start + size], lower_bound=found.lower_bound or "")
+        for start in range(0, len(runs), size)
     )
     return MetricHistory(
         metric.unit,

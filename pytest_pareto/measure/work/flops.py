@@ -222,10 +222,13 @@ def _zero_flops_reason(work: Work) -> str:
 
 
 def _measured_flops(work: Work) -> Measurement:
-    return Measurement(FLOPS, (float(work.flops),), notes=_lower_bound_notes(work))
+    return Measurement(FLOPS, (float(work.flops),), lower_bound=_left_out(work))
 
 
-def _lower_bound_notes(work: Work) -> tuple[str, ...]:
+def _left_out(work: Work) -> str | None:
     if not work.uncounted:
-        return ()
-    return (f"without the FLOPs of {', '.join(work.uncounted)}, which torch cannot count",)
+        return None
+    return (
+        f"without the FLOPs of {', '.join(work.uncounted)}, for which torch has no formula "
+        "(torch.utils.flop_counter.register_flop_formula adds one)"
+    )
