@@ -1,6 +1,5 @@
 """FLOPs that torch's counter misses: grouped-query attention, packed weights, grouped products."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -160,14 +159,17 @@ def perceptron() -> Any:
     return torch.nn.Sequential(torch.nn.Linear(64, 96), torch.nn.ReLU(), torch.nn.Linear(96, 32))
 
 
+# torch moves its quantized layers to another package.
+deprecated = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+
+
 def quantized(model: Any, dtype: Any) -> Any:
     if torch.backends.quantized.engine == "none":
         pytest.skip("this torch has no quantized layers")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch says that it moves to another package
-        return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=dtype)
+    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=dtype)
 
 
+@deprecated
 @pytest.mark.parametrize("dtype", ["qint8", "float16"])
 def test_dynamically_quantized_layers_count_as_those_of_floats(dtype: str) -> None:
     model, x = perceptron(), torch.ones(4, 3, 64)
@@ -178,6 +180,7 @@ def test_dynamically_quantized_layers_count_as_those_of_floats(dtype: str) -> No
     assert count_work(small, x).flops == expected
 
 
+@deprecated
 def test_torchs_own_counter_misses_them() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -187,6 +190,7 @@ def test_torchs_own_counter_misses_them() -> None:
     assert counter.get_total_flops() == 0
 
 
+@deprecated
 def test_statically_quantized_layers_are_counted_and_the_rest_of_them_named() -> None:
     small = quantized(perceptron(), torch.qint8)
     x = torch.quantize_per_tensor(torch.ones(4, 64), 0.1, 0, torch.quint8)
