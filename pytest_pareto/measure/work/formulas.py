@@ -17,6 +17,9 @@ from torch.utils import flop_counter
 
 Formula = Callable[..., int]
 
+_TORCHS = flop_counter.__name__
+"""The module of the formulas that torch itself has."""
+
 _FUSED_ATTENTION = tuple(
     f"_scaled_dot_product_{kernel}"
     for kernel in (
@@ -78,9 +81,6 @@ def formulas_of(registry: Mapping[Any, Formula], failed: set[str]) -> dict[Any, 
         operation: partial(_flops_or_fail, operation, formula, failed)
         for operation, formula in {**registry, **added}.items()
     }
-
-
-_TORCHS = flop_counter.__name__
 
 
 def _flops_or_fail(
