@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pareto.model.baseline import Baseline, Samples
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import parse_budget
+from pytest_pareto.model.metric import Better, Kind, Metric, Scope, parse_budget
 from pytest_pareto.model.policy import Missing, Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.session_record import Asked, Judged, SessionRecord
@@ -498,3 +498,29 @@ def test_what_broke_in_the_old_code_is_reported_where_nothing_can_be_compared() 
     assert result is not None
     assert result.outcome is Outcome.NEW
     assert "score broke: 'score' raised at sample 's1'" in str(result.reason)
+
+
+@pytest.mark.parametrize("bounded", ["old", "new", "none"])
+def test_a_lower_bound_on_either_side_convicts_nobody(bounded: str) -> None:
+    exact = Metric("device", "count", Better.LOWER, Kind.EXACT, Scope.ANYWHERE, 0.0, relative=True)
+
+    def side(level: float, name: str) -> list[Run]:
+        runs = case_runs("a", {"device": [level] * 4}, device=exact)
+        without = "without x" if name == bounded else None
+        return session(
+            [
+                replace(run, measurements=(replace(run.measurements[0], lower_bound=without),))
+                for run in runs
+            ]
+        )
+
+    (case,) = interleaved(side(1.0, "old"), side(2.0, "new")).judgement.cases
+    result = case.comparison.metric("device")
+    assert result is not None
+    if bounded == "none":  # the control
+        assert (result.outcome, case.verdict) == (Outcome.WORSE, Verdict.DOMINATED)
+        return
+    assert result.outcome is Outcome.NOT_COMPARABLE
+    assert "without x" in str(result.reason)
+    assert (case.verdict, case.fails) == (Verdict.NOT_COMPARABLE, ())
+    assert case.place.position is Position.AMBIGUOUS

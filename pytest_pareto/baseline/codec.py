@@ -103,7 +103,8 @@ def _history(content: schema.MetricLine, samples: Samples | None) -> MetricHisto
         kind=content.kind,
         scope=content.scope,
         sessions=tuple(
-            Session(s.env, s.epoch, s.runs, s.reference, s.reason) for s in content.sessions
+            Session(s.env, s.epoch, s.runs, s.reference, s.reason, s.lower_bound)
+            for s in content.sessions
         ),
         samples=samples,
         gates=content.gates,
@@ -130,6 +131,7 @@ def _metric_line(history: MetricHistory) -> str:
             ],
             **_reference(session),
             **({"reason": session.reason} if session.reason else {}),
+            **({"lower_bound": session.lower_bound} if session.lower_bound else {}),
         }
         for session in history.sessions
     ]

@@ -33,6 +33,7 @@ class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runs: Annotated[tuple[float, ...], msgspec.Meta(min_length=1)]
     reference: tuple[float, ...] = ()
     reason: str = ""
+    lower_bound: str = ""
 
 
 class MetricLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

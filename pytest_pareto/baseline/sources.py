@@ -151,7 +151,8 @@ def _measured(
         whole = session.runs[index] if metric.kind is Kind.SET else None
         yield Measurement(metric, samples.values, samples.ids, whole=whole)
     else:
-        yield Measurement(metric, (session.runs[index],))
+        lower_bound = session.lower_bound or None
+        yield Measurement(metric, (session.runs[index],), lower_bound=lower_bound)
         if metric.name == LATENCY.name and session.reference:
             yield Measurement(HOST_REFERENCE, (session.reference[index],))
 

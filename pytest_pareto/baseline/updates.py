@@ -76,6 +76,7 @@ class Recorded:
     ``reference`` is the host reference of each of these runs, for a latency where all runs timed
     it. ``env`` is the name of the session's environment. ``is_other_machine`` is whether the
     baseline's newest session ran on a machine with which a metric of this scope cannot be compared.
+    ``lower_bound`` is what the levels leave out, if anything.
     """
 
     levels: tuple[float, ...]
@@ -83,6 +84,7 @@ class Recorded:
     samples: Samples | None
     env: str
     is_other_machine: bool
+    lower_bound: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,8 @@ class _Session:
         case = self.baseline.cases.get(case_id)
         return None if case is None else case.metrics.get(metric.name)
 
-    def recorded(self, case_id: str, metric: Metric) -> Recorded | None:
+    def recorded(self, case_id: str, result: MetricResult) -> Recorded | None:
+        metric = result.metric
         key = (case_id, metric.name)
         levels = self.levels.get(key)
         if not levels:
@@ -169,7 +172,12 @@ class _Session:
         reference = self._reference(case_id, metric, levels)
         samples = self.samples.get(key)
         return Recorded(
-            levels, reference, samples, self.environment_key, is_other_machine=is_other_machine
+            levels,
+            reference,
+            samples,
+            self.environment_key,
+            is_other_machine=is_other_machine,
+            lower_bound=result.lower_bound,
         )
 
     def _reference(
@@ -211,7 +219,7 @@ def _steps(session: _Session, comparison: CaseComparison, mode: UpdateMode) -> l
         if result.metric.name == HOST_REFERENCE.name:
             continue  # its numbers are stored with those of the latency
         history = session.history(comparison.case_id, result.metric)
-        recorded = session.recorded(comparison.case_id, result.metric)
+        recorded = session.recorded(comparison.case_id, result)
         vanished = session.has_vanished(comparison.case_id, result.metric)
         choice = choose_action(result, history, recorded, vanished=vanished)
         if choice is not None:
@@ -270,6 +278,10 @@ def _choice(action: Action) -> Choice:
 
 
 def _uncompared(result: MetricResult, history: MetricHistory, recorded: Recorded) -> Choice:
+    if recorded.lower_bound is not None:
+        return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL)  # with it, the metric decides nothing more
+    if history.newest.lower_bound:
+        return Choice(Action.ADD, _MODES[Action.ADD], resets_history=True)  # its first level
     if result.for_now:
         return Choice(Action.ACCEPT_CHANGE, _ONLY_ALL)  # a lasting host speed becomes the level
     if _is_other_quantity(history, result.metric, recorded):
@@ -312,7 +324,9 @@ def next_history(
     levels = recorded.levels
     if exact and len(set(levels)) == 1:
         levels = levels[:1]
-    session = Session(recorded.env, epoch, levels, recorded.reference)
+    session = Session(
+        recorded.env, epoch, levels, recorded.reference, lower_bound=recorded.lower_bound or ""
+    )
     alone = exact and choice.action is not Action.ADD
     sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
     sessions = keep_reason(sessions, None if choice.resets_history else history)

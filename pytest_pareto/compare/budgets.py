@@ -57,7 +57,8 @@ def check_budget(
         error of a relative metric, because a bound must hold on any day.
 
     The budget is undecided where the error reaches across a bound. Exact metrics, and single
-    numbers without any spread, are compared without a test.
+    numbers without any spread, are compared without a test. A lower bound shows that a ceiling is
+    broken or a floor kept, and nothing else.
     """
     if measured is None:
         return BudgetResult(budget.metric, budget.text, None, None, "it was not measured")
@@ -68,15 +69,18 @@ def check_budget(
         return BudgetResult(budget.metric, budget.text, value, broken=True, reason=reason)
     result = partial(BudgetResult, budget.metric, budget.text, value)
     advice = _SESSIONS if metric.relative and session_spread else _MORE_DATA
+    beyond, within = _BEYOND + advice, _WITHIN + advice
+    if measured.lower_bound is not None:
+        beyond = within = f"a lower bound, {measured.lower_bound}"
     tests = [
         _BoundTest.of(bound, measured, value, spread, session_spread) for bound in budget.bounds
     ]
     if any(not test.within and test.p_beyond <= alpha for test in tests):
         return result(broken=True)
     if any(not test.within for test in tests):
-        return result(broken=None, reason=_BEYOND + advice)
+        return result(broken=None, reason=beyond)
     if any(test.p_within > (kept_alpha or alpha) for test in tests):
-        return result(broken=None, reason=_WITHIN + advice)
+        return result(broken=None, reason=within)
     return result(broken=False)
 
 
@@ -119,6 +123,8 @@ def _tails(
 ) -> tuple[float, float]:
     """Return the p-value of "the level is at most ``limit``", and of "it is at least ``limit``"."""
     metric = measured.metric
+    if measured.lower_bound is not None:
+        return 0.0, 1.0  # the true level may be any larger one
     if metric.kind is Kind.EXACT or (metric.relative and limit <= 0):
         return 0.0, 0.0  # levels of a relative metric are positive, so no error reaches the limit
     if measured.samples is not None:

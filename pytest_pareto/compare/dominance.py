@@ -104,7 +104,7 @@ def _axes_now(case: CasePairs, *, as_measured: bool) -> dict[str, Axis]:
     """Place a case where this session measured it: adjusted levels unless ``as_measured``."""
     axes: dict[str, Axis] = {}
     for name, found in case.measured.items():
-        if not found.metric.gates:
+        if not found.metric.gates or found.lower_bound is not None:
             continue
         pair = case.pairs[name]
         runs = pair.runs if isinstance(pair, Pair) and not as_measured else found.runs
@@ -296,9 +296,12 @@ def _remembered_point(
 def accepted_axis(
     past: MetricHistory, metric: Metric, baseline: Baseline, now: Environment
 ) -> Axis | None:
-    """Place a metric at its accepted level; None where that was not measured on this machine."""
+    """Place a metric at its accepted level; None where it has none on this machine.
+
+    A lower bound is no level.
+    """
     sessions = sessions_here(past, metric.scope, baseline, now)
-    if past.disagreement(metric) is not None or not sessions:
+    if past.disagreement(metric) is not None or not sessions or sessions[-1].lower_bound:
         return None
     if past.samples is not None:
         return paired_axis(past.samples.ids, past.samples.values, metric)

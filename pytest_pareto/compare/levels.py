@@ -28,7 +28,8 @@ class Measured:
     ``runs`` holds one level per run, in the metric's unit. ``samples`` holds the mean over the runs
     of each sample's score, or of each block's value of a set metric. ``looks`` is the look at which
     an evaluation stopped that may stop early. ``reference`` holds, for a latency, the time of the
-    host reference in each of these runs (s), where all runs timed it.
+    host reference in each of these runs (s), where all runs timed it. ``lower_bound`` is what the
+    number of some run leaves out, if anything.
     """
 
     metric: Metric
@@ -38,6 +39,7 @@ class Measured:
     notes: tuple[str, ...] = ()
     reference: tuple[float, ...] = ()
     looks: Looks | None = None
+    lower_bound: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -124,7 +126,15 @@ def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResul
         samples = mean_scores(present) if metric.kind.sampled else None
     except ParetoError as error:
         return MetricResult(metric, state=Outcome.BROKEN, reason=str(error))
-    return Measured(metric, levels, samples, present[0].first, notes, looks=present[0].looks)
+    return Measured(
+        metric,
+        levels,
+        samples,
+        present[0].first,
+        notes,
+        looks=present[0].looks,
+        lower_bound=next((m.lower_bound for m in present if m.lower_bound), None),
+    )
 
 
 def run_level(measurement: Measurement) -> float:

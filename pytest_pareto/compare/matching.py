@@ -150,10 +150,9 @@ def pair_metric(
     if difference is not None:
         return unmatched(found, Outcome.BROKEN, f"{difference}{_advice(baseline)}")
     sessions = sessions_here(past, metric.scope, baseline, now)
-    if not sessions:
-        mismatch = now.mismatch(baseline.environments[past.newest.env], metric.scope)
-        assert mismatch is not None
-        return unmatched(found, Outcome.NOT_COMPARABLE, mismatch)
+    incomparable = _incomparable(found, past, sessions, baseline, now)
+    if incomparable is not None:
+        return unmatched(found, Outcome.NOT_COMPARABLE, incomparable)
     try:
         for session in sessions:
             require_usable(session.runs, relative=metric.relative and metric.kind is Kind.RUN)
@@ -167,6 +166,26 @@ def pair_metric(
         spreads.of(metric.scope, now, baseline.environments[sessions[-1].env]),
         exact=metric.kind is Kind.EXACT or repeats(found, sessions),
     )
+
+
+def _incomparable(
+    found: Measured,
+    past: MetricHistory,
+    sessions: Sequence[Session],
+    baseline: Baseline,
+    now: Environment,
+) -> str | None:
+    """Return why a metric is not comparable with its past: another machine, or a lower bound."""
+    if found.lower_bound is not None:
+        return f"it is a lower bound, {found.lower_bound}"
+    if not sessions:
+        mismatch = now.mismatch(baseline.environments[past.newest.env], found.metric.scope)
+        assert mismatch is not None
+        return mismatch
+    if sessions[-1].lower_bound:
+        record = f"; record it again with {Option.UPDATE}" if baseline.stored else ""
+        return f"{baseline.called} has a lower bound of it, {sessions[-1].lower_bound}{record}"
+    return None
 
 
 def _past(history: CaseHistory, name: str) -> MetricHistory | None:
@@ -238,6 +257,7 @@ def unmatched(measured: Measured, state: Outcome, reason: str) -> MetricResult:
         state=state,
         reason=reason,
         notes=measured.notes,
+        lower_bound=measured.lower_bound,
     )
 
 

@@ -109,9 +109,15 @@ def _place(
         different = past.disagreement(metric)
         if different is not None:
             state, reason = Outcome.BROKEN, different
+        elif past.newest.lower_bound:
+            state, reason = Outcome.NOT_COMPARABLE, f"a lower bound, {past.newest.lower_bound}"
         elif axis is None:
             state, reason = Outcome.NOT_COMPARABLE, "it was not measured last where most was"
-    return MetricResult(metric, candidate=level, state=state, reason=reason), axis
+    lower_bound = past.newest.lower_bound or None
+    result = MetricResult(
+        metric, candidate=level, state=state, reason=reason, lower_bound=lower_bound
+    )
+    return result, axis
 
 
 def _recorded_level(past: MetricHistory, metric: Metric) -> RecordedLevel:
@@ -184,6 +190,10 @@ def _level_entries(entries: Iterable[_Entry], metric: Metric) -> Iterator[LevelE
         different = past.disagreement(metric)
         if different is not None:
             yield LevelEntry(at, revision, None, notes=(f"another quantity: {different}",))
+            continue
+        if past.newest.lower_bound:
+            note = f"a lower bound, {past.newest.lower_bound}"
+            yield LevelEntry(at, revision, None, notes=(note,))
             continue
         level = accepted_level(past, metric)
         yield LevelEntry(

@@ -82,7 +82,9 @@ class _Placement:
 
     def place(self) -> Place:
         uncompared = sorted(
-            result.metric.name for result in self.case.gated if result.outcome in _UNCOMPARED
+            result.metric.name
+            for result in self.case.gated
+            if result.outcome in _UNCOMPARED or result.lower_bound is not None
         )
         if uncompared or self._id not in self.claims.new:
             what = ", ".join(uncompared) or "this case"

@@ -150,7 +150,7 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
                 dropped = policy.accepts_all and not result.unmeasured
                 fatal = policy.vanished_fails and not dropped
                 yield fatal, f"{name} is missing: {reason}"
-            case Outcome.NOT_COMPARABLE if result.for_now:
+            case Outcome.NOT_COMPARABLE if result.for_now or result.lower_bound is not None:
                 yield policy.fail_inconclusive, f"{name} could not be compared: {reason}"
             case Outcome.NEW | Outcome.NOT_COMPARABLE if not policy.accepts_new:
                 yield policy.unrecorded_fails, f"{name} has nothing to be compared with: {reason}"

@@ -21,7 +21,8 @@ class Session:
     ``env`` names an `Environment` of the baseline. Sessions of one ``epoch`` measured the same
     accepted level; an accepted change starts the next epoch. ``reference`` is the host reference
     (s) measured with a latency, one number per run, and empty for other metrics.
-    ``reason`` is why a person accepted this level, "" where no reason was given.
+    ``reason`` is why a person accepted this level, "" where no reason was given. ``lower_bound``
+    is what the numbers leave out, "" where they are complete.
     """
 
     env: str
@@ -29,6 +30,7 @@ class Session:
     runs: tuple[float, ...]
     reference: tuple[float, ...] = ()
     reason: str = ""
+    lower_bound: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +180,10 @@ class LevelEntry:
     """One commit that changed the baseline's record of one metric of one case.
 
     ``at`` is the commit's index among all that were read, oldest first. ``level`` is the level
-    that the commit accepted, in the metric's unit; None where the metric is gone or was another
-    quantity. ``since_before`` and ``since_first`` are changes, fractions for a relative metric and
-    else differences; None where there is no earlier level. ``accepted`` is whether the commit
-    accepted another level than the previous one.
+    that the commit accepted, in the metric's unit; None where the metric is gone, was another
+    quantity, or has a lower bound only. ``since_before`` and ``since_first`` are changes, fractions
+    for a relative metric and else differences; None where there is no earlier level. ``accepted``
+    is whether the commit accepted another level than the previous one.
     """
 
     at: int

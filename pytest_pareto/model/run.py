@@ -75,7 +75,8 @@ class Measurement:
     blocks; ``whole`` is the value over all samples together.
     ``first`` is the reading of the first call, separate from the steady state. ``looks`` is the
     progress of an evaluation that may stop early. ``absent`` is the reason why there are no
-    readings; ``broken`` is whether that reason is a failure.
+    readings; ``broken`` is whether that reason is a failure. ``lower_bound`` is what the value of
+    an `exact` metric leaves out, if anything: then the true one may be larger, and is not known.
     """
 
     metric: Metric
@@ -87,9 +88,12 @@ class Measurement:
     whole: float | None = None
     looks: Looks | None = None
     broken: bool = False
+    lower_bound: str | None = None
 
     def __post_init__(self) -> None:
         name = self.metric.name
+        if self.lower_bound is not None and (self.metric.kind is not Kind.EXACT or self.absent):
+            raise ParetoError(f"{name!r}: only the value of an exact metric can be a lower bound")
         if (self.absent is None) != bool(self.values):
             raise ParetoError(f"{name!r} needs either readings or the reason why it has none")
         if self.absent is not None:

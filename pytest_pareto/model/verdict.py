@@ -52,7 +52,8 @@ class MetricResult:
     ``items`` is the number of items that one reading of a time or an energy covers.
     ``unmeasured`` is whether the test requested the metric and no meter could measure it.
     ``for_now`` is whether this session, and not the machine, prevented the comparison.
-    ``looks`` is the progress of an evaluation that may stop early.
+    ``looks`` is the progress of an evaluation that may stop early. ``lower_bound`` is what
+    ``candidate`` leaves out, if anything: nothing is decided on such a number.
     """
 
     metric: Metric
@@ -67,6 +68,7 @@ class MetricResult:
     items: int | None = None
     for_now: bool = False
     looks: Looks | None = None
+    lower_bound: str | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -138,12 +138,16 @@ class _Table:
         values = [None if result is None else result.candidate for result in results]
         shown = levels(values, metric.unit, exact=metric.kind is Kind.EXACT)
         unit = f", {clean(shown.scale.unit)}" if shown.scale.unit else ""
+        texts = [
+            f"≥ {text}" if result is not None and result.lower_bound is not None else text
+            for text, result in zip(shown.texts, results, strict=True)
+        ]
         recorded = [self.recorded.held.get((case.case_id, metric.name)) for case in self.cases]
         return _Column(
             (f"{clean(metric.name)}{unit}", "±", "runs"),
             tuple(
                 (text, *_spread_and_runs(level, metric))
-                for text, level in zip(shown.texts, recorded, strict=True)
+                for text, level in zip(texts, recorded, strict=True)
             ),
         )
 

@@ -160,7 +160,7 @@ def _uncompared_steps(cases: Sequence[CaseVerdict], record: Step) -> Iterator[St
     # A test that failed has nothing to record.
     measured = [case for case in cases if case.comparison.broken is None]
     unmatched = [result for case in measured for result in uncompared_metrics(case)]
-    if any(not result.for_now for result in unmatched):
+    if any(not result.for_now and result.lower_bound is None for result in unmatched):
         yield record
     if any(result.for_now for result in unmatched):
         yield _COMPARE_INTERLEAVED

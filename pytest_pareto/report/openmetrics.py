@@ -125,7 +125,7 @@ def _levels(found: Sequence[tuple[CaseVerdict, MetricResult]]) -> Iterator[_Fami
 def _level(result: MetricResult) -> str | None:
     not_changed = result.outcome in _NOT_CHANGED and result.baseline is not None
     level = result.baseline if not_changed else result.candidate
-    if level is None:
+    if level is None or result.lower_bound is not None:
         return None
     if result.metric.kind is Kind.EXACT and math.isfinite(level) and level == int(level):
         return str(int(level))

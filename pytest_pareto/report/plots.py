@@ -97,7 +97,8 @@ def _points(
         x, y = (case.comparison.metric(metric.name) for metric in metrics)
         if x is None or y is None:
             continue
-        new = coordinates(x.candidate, y.candidate)
+        bounded = x.lower_bound is not None or y.lower_bound is not None
+        new = None if bounded else coordinates(x.candidate, y.candidate)
         changed = blocks[case.case_id].changed
         old = coordinates(x.baseline, y.baseline) if changed else None
         if new or old:
@@ -190,7 +191,8 @@ def default_axes(cases: Sequence[CaseVerdict]) -> tuple[Metric, Metric] | None:
     case_counts: Counter[str] = Counter()
     for case in cases:
         for result in case.comparison.metrics:
-            if result.metric.gates and result.candidate is not None:
+            known = result.candidate is not None and result.lower_bound is None
+            if result.metric.gates and known:
                 metrics_by_name.setdefault(result.metric.name, result.metric)
                 case_counts[result.metric.name] += 1
     gated = sorted(metrics_by_name.values(), key=lambda metric: -case_counts[metric.name])

@@ -102,6 +102,8 @@ def _facts(result: MetricResult, scale: Scale, *, traded: bool) -> Iterator[str]
     change, metric = result.change, result.metric
     if not metric.gates and result.outcome is not Outcome.ABSENT:
         yield DIAGNOSTIC
+    if result.lower_bound is not None:
+        yield f"a lower bound, {result.lower_bound}"
     if change is not None and change.pairs is not None:
         yield f"{change.pairs} pairs"
     if result.outcome is Outcome.INCONCLUSIVE and change is not None:

@@ -40,6 +40,13 @@ class Noted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: tuple[str, ...]
 
 
+class Bounded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the value of a metric leaves out in some runs, so that it is a lower bound."""
+
+    runs: Places
+    without: str
+
+
 class Scored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A score per sample, or a value per block of a set, alike in ``runs``.
 
@@ -65,6 +72,7 @@ class MetricEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     scores: tuple[Scored, ...] = ()
     lacking: tuple[Lacking, ...] = ()
     notes: tuple[Noted, ...] = ()
+    lower_bounds: tuple[Bounded, ...] = ()
 
 
 class BudgetText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -229,6 +237,7 @@ class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nothing could have been caught. From ``estimate`` to ``exact`` all is null where the two sides
     could not be compared, for ``reason``. ``pairs`` is the number of samples, ``worst_ids`` those
     that fell furthest. ``look`` of ``looks`` is where an evaluation of ``samples`` samples stopped.
+    ``lower_bound`` is what ``candidate`` leaves out, null where it is complete.
     """
 
     case: str
@@ -270,6 +279,7 @@ class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     samples: int | None
     notes: tuple[str, ...]
     worst_ids: tuple[str, ...]
+    lower_bound: str | None = None
 
 
 class PictureRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

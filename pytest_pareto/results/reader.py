@@ -232,6 +232,7 @@ class _MetricReader:
         self._scores = _by_run(content.scores, runs, f"{place}.scores")
         self._lacking = _by_run(content.lacking, runs, f"{place}.lacking")
         self._notes = _by_run(content.notes, runs, f"{place}.notes")
+        self._bounds = _by_run(content.lower_bounds, runs, f"{place}.lower_bounds")
 
     def measurement(self, at: int) -> Measurement | None:
         """Return the measurement in the run at an index of the case's runs, or None."""
@@ -240,6 +241,7 @@ class _MetricReader:
             self._metric,
             first=_value_at(self._content.first, at),
             notes=self._notes[at].notes if at in self._notes else (),
+            lower_bound=self._bounds[at].without if at in self._bounds else None,
         )
         level = _value_at(self._content.levels, at)
         if (lack := self._lacking.get(at)) is not None:

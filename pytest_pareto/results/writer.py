@@ -18,6 +18,7 @@ from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.session_record import SessionRecord, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult
 from pytest_pareto.results.json_schema import (
+    Bounded,
     BudgetRecord,
     BudgetText,
     CaseEvidence,
@@ -153,6 +154,7 @@ def _metric(case: CaseVerdict, result: MetricResult) -> MetricRecord:
         samples=None if looks is None else looks.samples,
         notes=result.notes,
         worst_ids=() if change is None else change.worst_ids,
+        lower_bound=result.lower_bound,
     )
 
 
@@ -298,6 +300,7 @@ class _Pools:
         lacking = _group_runs(found, lambda m: None if m.absent is None else (m.absent, m.broken))
         scores = _group_runs(found, lambda m: (m.ids, m.values, m.looks) if m.ids else None)
         notes = _group_runs(found, lambda m: m.notes or None)
+        bounds = _group_runs(found, lambda m: m.lower_bound)
         return MetricEvidence(
             self.metrics.index(metric, metric),
             _column(found, _level),
@@ -308,6 +311,7 @@ class _Pools:
             ),
             tuple(Lacking(runs, why, broken) for (why, broken), runs in lacking.items()),
             tuple(Noted(runs, texts) for texts, runs in notes.items()),
+            tuple(Bounded(runs, without) for without, runs in bounds.items()),
         )
 
 

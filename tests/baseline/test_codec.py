@@ -42,7 +42,8 @@ _NAMES = st.text(max_size=12) | st.sampled_from(
 def _session(draw: st.DrawFn, epoch: int, runs: tuple[float, ...]) -> Session:
     moods = st.lists(st.floats(1e-9, 1e9), min_size=len(runs), max_size=len(runs)).map(tuple)
     reference = draw(st.just(()) | moods)
-    return Session(draw(st.sampled_from(_ENVIRONMENTS)), epoch, runs, reference)
+    env, lower_bound = draw(st.sampled_from(_ENVIRONMENTS)), draw(st.just("") | _NAMES)
+    return Session(env, epoch, runs, reference, lower_bound=lower_bound)
 
 
 @st.composite

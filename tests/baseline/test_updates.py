@@ -569,3 +569,45 @@ def test_edits_of_a_case_with_one_action_share_a_line() -> None:
         f"add: {CASE} accuracy, latency (1 run)",
         f"drop: {CASE} energy (no longer measured)",
     )
+
+
+BOUND = "without the FLOPs of mylib.kernel"
+
+
+@pytest.mark.parametrize("mode", ALL_MODES)
+def test_a_lower_bound_replaces_a_level_on_request_only(
+    scenario: MakeScenario, history: History, mode: UpdateMode
+) -> None:
+    old = history("flops", (8.0,))
+    result = _result(FLOPS, Outcome.NOT_COMPARABLE, lower_bound=BOUND, reason="why")
+    setting = scenario(flops=old).ran(result, levels={"flops": (4.0, 4.0)})
+    after, edits = setting.plan(mode)
+    if mode is not A:
+        assert (after, edits) == (setting.baseline, ())
+        return
+    assert [edit.action for edit in edits] == [CHANGE]
+    newest = after.cases[CASE].metrics["flops"].newest
+    assert (newest.runs, newest.lower_bound) == ((4.0,), BOUND)
+
+
+@pytest.mark.parametrize("mode", ALL_MODES)
+def test_the_first_level_after_a_lower_bound_is_added(
+    scenario: MakeScenario, history: History, mode: UpdateMode
+) -> None:
+    old = history("flops", (4.0,))
+    bounded = replace(old, sessions=(replace(old.newest, lower_bound=BOUND),))
+    result = _result(FLOPS, Outcome.NOT_COMPARABLE, reason="why")
+    setting = scenario(flops=bounded).ran(result, levels={"flops": (8.0, 8.0)})
+    after, edits = setting.plan(mode)
+    if mode is R:
+        assert (after, edits) == (setting.baseline, ())
+        return
+    assert [edit.action for edit in edits] == [ADD]
+    (only,) = after.cases[CASE].metrics["flops"].sessions
+    assert (only.epoch, only.runs, only.lower_bound) == (0, (8.0,), "")
+
+
+def test_a_new_lower_bound_is_recorded_as_one(scenario: MakeScenario) -> None:
+    result = _result(FLOPS, Outcome.NEW, lower_bound=BOUND)
+    after, _ = scenario().ran(result, levels={"flops": (4.0, 4.0)}).plan(N)
+    assert after.cases[CASE].metrics["flops"].newest.lower_bound == BOUND

@@ -174,3 +174,11 @@ def test_ascii_output_keeps_the_columns(tmp_path: Path) -> None:
     assert list(map(len, plain)) == list(map(display_width, drawn))
     assert not any("\\" in line for line in plain)
     assert any(line.startswith("0.740 |") for line in plain)
+
+
+def test_a_lower_bound_is_marked(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (file,) = (copied / "any").rglob("test_digits.json")
+    text = file.read_text()
+    assert "≥" not in show(capsys, copied, "-v")
+    file.write_text(text.replace('"runs": [', '"lower_bound": "without x", "runs": [', 1))
+    assert show(capsys, copied, "-v").count("≥") == 1

@@ -20,6 +20,7 @@ ELSEWHERE = replace(HERE, cpu_model="Intel Xeon")
 DEVICE = Metric("device", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True)
 FID = Metric("fid", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
+WITHOUT = "without the FLOPs of mylib.kernel"
 METRICS = {m.name: m for m in (LATENCY, DEVICE, FID, SCORE, PEAK_MEMORY)}
 
 
@@ -79,6 +80,20 @@ class World:
                 **about,
             )
             for run in range(count)
+        )
+
+    @staticmethod
+    def bounded(runs: Sequence[CaseRun], name: str) -> tuple[CaseRun, ...]:
+        """The same runs, in which this metric leaves something out."""
+        return tuple(
+            replace(
+                run,
+                measurements=tuple(
+                    replace(m, lower_bound=WITHOUT) if m.metric.name == name else m
+                    for m in run.measurements
+                ),
+            )
+            for run in runs
         )
 
     def past(self, name: str, *sessions: Session | Sequence[float], **about: Any) -> MetricHistory:

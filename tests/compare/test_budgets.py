@@ -282,3 +282,18 @@ def test_what_passes_shares_its_level_with_nobody(world: "World") -> None:
     measured, budget = scored(world, [1.0] * 29), parse_budget("score", ">= 0.9")
     assert check_budget(budget, measured, None, 0.001).broken is None
     assert check_budget(budget, measured, None, 0.001, kept_alpha=0.05).broken is False
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [("<= 90", True), ("<= 110", None), (">= 90", False), (">= 110", None), (">= 90, <= 90", True)],
+)
+def test_a_lower_bound_breaks_a_ceiling_or_keeps_a_floor(
+    world: "World", text: str, broken: bool | None
+) -> None:
+    found = Measured(world.metric("peak_memory"), (100.0,), lower_bound="without x")
+    result = checked(text, found)
+    assert (result.broken, result.value) == (broken, 100.0)
+    assert result.reason == ("a lower bound, without x" if broken is None else None)
+    # A complete number decides in every case.
+    assert checked(text, replace(found, lower_bound=None)).broken is not None

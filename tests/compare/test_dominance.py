@@ -378,3 +378,21 @@ def test_a_new_case_is_as_far_from_a_rival_at_rest_as_sessions_are(
     calm, wild = (front(world, [rival], arrival, spreads=s) for s in (QUIET, WILD))
     assert dominated(calm.across, "a", "b") is True
     assert dominated(wild.across, "a", "b") is False
+
+
+@pytest.mark.parametrize("side", ["now", "unmeasured", "none"])
+def test_no_claim_rests_on_a_lower_bound(world: "World", side: str) -> None:
+    """What is left out of the smaller number could make it the larger one."""
+    less, more = (world.runs(i, peak_memory=[level]) for i, level in (("a", 1.0), ("b", 2.0)))
+    past = world.past("peak_memory", Session("here", 0, (1.0,), lower_bound="without x"))
+    if side == "unmeasured":
+        claims = front(world, [world.history("a", peak_memory=past)], more)
+    else:
+        claims = front(
+            world, [], world.bounded(less, "peak_memory") if side == "now" else less, more
+        )
+    if side == "none":  # the control
+        assert dominated(claims.now, "b", "a") is ahead(claims.now, "a", "b") is True
+        return
+    for found in (claims.now, claims.across, claims.then):
+        assert dominated(found, "b", "a") is ahead(found, "a", "b") is None

@@ -105,3 +105,10 @@ def test_a_zero_in_a_baseline_can_still_be_shown() -> None:
 
 def test_an_exact_zero_is_shown_as_it_is(world: "World") -> None:
     assert reported_level([0.0, 0.0], world.metric("peak_memory")) == 0.0
+
+
+def test_one_run_that_leaves_something_out_makes_a_lower_bound(world: "World") -> None:
+    first, second = world.runs(peak_memory=[1, 2])
+    assert world.measured([first, second], "peak_memory").lower_bound is None
+    found = world.measured([first, *world.bounded([second], "peak_memory")], "peak_memory")
+    assert found.lower_bound == "without the FLOPs of mylib.kernel"

@@ -315,3 +315,37 @@ def test_an_empty_baseline_holds_nothing(world: "World") -> None:
     empty = Baseline("k", {}, {})
     found = measured_metrics(world.runs(latency=[1.0]))["latency"]
     refused(pair_metric(found, "a", None, empty, world.here, SPREADS), Outcome.NEW)
+
+
+# Lower bounds
+
+BOUND = "without the FLOPs of mylib.kernel"
+
+
+def test_a_lower_bound_is_compared_with_nothing(world: "World") -> None:
+    runs, history = world.runs(peak_memory=[1]), world.history(peak_memory=[4])
+    assert isinstance(matched(world, runs, history, name="peak_memory"), Pair)  # the control
+    found = matched(world, world.bounded(runs, "peak_memory"), history, name="peak_memory")
+    refusal = refused(found, Outcome.NOT_COMPARABLE)
+    assert refusal.reason == f"it is a lower bound, {BOUND}"
+    assert (refusal.candidate, refusal.lower_bound) == (1, BOUND)
+
+
+def test_nor_is_anything_compared_with_one(world: "World") -> None:
+    past = world.past("peak_memory", Session("here", 0, (1.0,), lower_bound=BOUND))
+    history, runs = world.history(peak_memory=past), world.runs(peak_memory=[4])
+    found = refused(matched(world, runs, history, name="peak_memory"), Outcome.NOT_COMPARABLE)
+    assert reason(found) == (
+        f"the baseline has a lower bound of it, {BOUND}; record it again with --pareto-update"
+    )
+    assert found.lower_bound is None
+    old = refused(
+        matched(world, runs, history, name="peak_memory", stored=False), Outcome.NOT_COMPARABLE
+    )
+    assert reason(old) == f"the old code has a lower bound of it, {BOUND}"
+
+
+def test_a_new_lower_bound_is_new(world: "World") -> None:
+    runs = world.bounded(world.runs(peak_memory=[1]), "peak_memory")
+    found = refused(matched(world, runs, None, name="peak_memory"), Outcome.NEW)
+    assert found.lower_bound == BOUND

@@ -9,7 +9,7 @@ from pytest_pareto.compare.stored import newest_environment, recorded_fronts
 from pytest_pareto.judge.front import place_front
 from pytest_pareto.model.baseline import Baseline, Session
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.metric import BUILT_IN
+from pytest_pareto.model.metric import BUILT_IN, Kind
 from tests import sessions
 from tests.sessions import baseline, case_runs, five, judged, remembered, session
 
@@ -110,3 +110,22 @@ def test_a_level_without_a_ratio_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     (member,) = standing.members
     assert member.metrics[0].outcome is Outcome.BROKEN
     assert "in the baseline, run 0 is 0" in (member.metrics[0].reason or "")
+
+
+def test_a_recorded_lower_bound_has_no_place() -> None:
+    """It keeps its number, with what the number leaves out."""
+
+    def past(lower_bound: str) -> Baseline:
+        low, high = (remembered(f"t.py::t[{i}]", levels(i, 0.9 - i / 10)) for i in (1.0, 2.0))
+        history = low.metrics["device"]
+        session = replace(history.newest, runs=(1.0,), lower_bound=lower_bound)
+        exact = {"device": replace(history, kind=Kind.EXACT, sessions=(session,))}
+        return baseline(replace(low, metrics={**low.metrics, **exact}), high)
+
+    assert list(places(past("")).values()) == [True, False]
+    assert list(places(past("without x")).values()) == [None, None]
+    (standing,) = recorded_fronts(past("without x")).values()
+    result = standing.members[0].metric("device")
+    assert result is not None
+    assert (result.outcome, result.reason) == (Outcome.NOT_COMPARABLE, "a lower bound, without x")
+    assert (result.candidate, result.lower_bound) == (1.0, "without x")

@@ -121,3 +121,12 @@ def test_the_level_is_that_of_comparisons() -> None:
     many = (Session("here", 0, (9.0,)), Session("here", 1, (1.0, 4.0)), Session("here", 1, (2.0,)))
     (moment,) = course(replace(history, sessions=many)).entries
     assert moment.level == pytest.approx(2.0)
+
+
+def test_a_lower_bound_is_no_level() -> None:
+    complete = of(1.0)
+    bounded = replace(complete, sessions=(replace(complete.newest, lower_bound="without x"),))
+    found = course(bounded, of(9.0))
+    assert [m.level for m in found.entries] == [None, 9.0]
+    assert changes(found.entries)[1] == (None, None)
+    assert found.entries[0].notes == ("a lower bound, without x",)

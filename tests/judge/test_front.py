@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -149,3 +150,16 @@ def test_an_undecidable_pair_claims_nothing(case: "Case", duels: "type[ScriptedD
     assert place(members, front).position is Position.AMBIGUOUS
     assert NoClaims().dominated("a", "b") is None
     assert NoClaims().ahead("a", "b") is None
+
+
+def test_a_new_case_with_a_lower_bound_has_no_place(
+    case: "Case", duels: "type[ScriptedDuels]", result: Any
+) -> None:
+    front = FrontClaims(frozenset(), AB, now=duels(ahead_of={"a": {"b"}}))
+    complete = result("memory", Outcome.NEW)
+    rival = case("b", latency=Outcome.NEW, memory=complete)
+    placed = place([case("a", latency=Outcome.NEW, memory=complete), rival], front)
+    assert placed.position is Position.GAINED
+    bound = replace(complete, lower_bound="without x")
+    placed = place([case("a", latency=Outcome.NEW, memory=bound), rival], front)
+    assert placed == Place(Position.AMBIGUOUS, reason="memory cannot be compared here")

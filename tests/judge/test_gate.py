@@ -175,3 +175,15 @@ def test_a_budget_of_what_was_not_measured_fails_where_nothing_may_lack(case: "C
     comparison = case(latency=Outcome.UNCHANGED, budgets=(unmeasured,))
     assert not ruled(comparison).fails
     assert ruled(comparison, Policy(ci=True)).fails
+
+
+def test_a_lower_bound_is_a_notice_in_ci_too(case: "Case", result: Any) -> None:
+    """No update of the baseline could make it comparable."""
+    bound = replace(
+        result("memory", Outcome.NOT_COMPARABLE), lower_bound="without x", reason="without x"
+    )
+    expected = ("memory could not be compared: without x",)
+    assert ruled(case(memory=bound), Policy(ci=True)) == Ruling(notices=expected)
+    assert ruled(case(memory=bound), Policy(fail_inconclusive=True)).fails == expected
+    # The control: what another machine recorded fails there.
+    assert ruled(case(memory=replace(bound, lower_bound=None)), Policy(ci=True)).fails

@@ -35,6 +35,14 @@ FID = Metric("fid", "", Better.LOWER, Kind.SET, Scope.GPU, 0.5, relative=False)
         (lambda: Measurement(LATENCY, (1.0,), ("x",)), "scores of samples, and only they"),
         (lambda: Measurement(SCORE, (1.0,), ("x", "y")), "1 scores for 2 ids"),
         (lambda: Measurement(SCORE, (1.0, 2.0, 3.0), ("x", "y", "x")), "the id 'x' stands for"),
+        (
+            lambda: Measurement(LATENCY, (0.1,), lower_bound="without x"),
+            "exact metric can be a low",
+        ),
+        (
+            lambda: Measurement(PEAK_MEMORY, absent="no", lower_bound="without x"),
+            "only the value of an exact metric",
+        ),
     ],
 )
 def test_an_invalid_measurement_is_refused(build: Callable[[], Measurement], message: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_pareto.measure.work.flops import count_work
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.verdict import Verdict
+from pytest_pareto.model.verdict import Position, Verdict
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Run, Session
@@ -193,6 +193,57 @@ def test_model(pareto):
         session = run(*args)
         assert session.exit_code == 0, session.text
     assert not (pytester.path / "pareto_baselines").exists()
+
+
+KERNEL = """
+if not hasattr(torch, "kernel_of_this_test"):  # it cannot be defined twice in a process
+    torch.kernel_of_this_test = torch.library.Library("pareto_work", "FRAGMENT")
+    torch.kernel_of_this_test.define("kernel(Tensor x) -> Tensor")
+    torch.kernel_of_this_test.impl("kernel", lambda x: x * 1, "CompositeExplicitAutograd")
+
+@pytest"""
+
+
+def swap(pytester: pytest.Pytester) -> None:
+    """Replace the last layer by an operation like those of kernel packages, without a formula."""
+    write(pytester)
+    path = pytester.path / "test_it.py"
+    counted = "pareto.measure(model, x)"
+    hidden = "pareto.measure(lambda x: torch.ops.pareto_work.kernel(model[:2](x)), x)"
+    path.write_text(path.read_text().replace("@pytest", KERNEL).replace(counted, hidden))
+
+
+@pytest.mark.usefixtures("baseline")
+def test_a_count_that_misses_an_operation_is_no_improvement(
+    pytester: pytest.Pytester, run: "Run", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "1")
+    swap(pytester)
+    session = run("--pareto", "-v")
+    assert session.exit_code == 0
+    case = session.case("test_it.py::test_model")
+    flops = case.comparison.metric("flops")
+    assert flops is not None
+    assert (flops.outcome, flops.candidate) == (Outcome.NOT_COMPARABLE, FLOPS / 2)
+    assert case.place.position is Position.AMBIGUOUS
+    assert "without the FLOPs of pareto_work.kernel" in " ".join(session.text.split())
+
+
+def test_a_baseline_remembers_that_its_count_is_a_lower_bound(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    swap(pytester)
+    assert run("--pareto", "--pareto-update", "--pareto-runs=1").exit_code == 0
+    (file,) = (pytester.path / "pareto_baselines" / "any").glob("test_it.json")
+    assert '"lower_bound": "without the FLOPs of pareto_work.kernel' in file.read_text()
+    write(pytester)
+    session = run("--pareto")
+    assert session.exit_code == 0
+    assert outcomes(session)["flops"] is Outcome.NOT_COMPARABLE
+    assert "the baseline has a lower bound of it" in " ".join(session.text.split())
+    # An update records the first complete count, which then gates.
+    run("--pareto", "--pareto-update=new", "--pareto-runs=1")
+    assert outcomes(run("--pareto"))["flops"] is Outcome.UNCHANGED
 
 
 def test_nothing_but_work_is_measured(pytester: pytest.Pytester, run: "Run") -> None:

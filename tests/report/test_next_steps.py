@@ -188,3 +188,17 @@ def test_a_broken_budget_is_looked_at_closer_and_changed_in_the_marker(
     assert "--pareto-runs=5" in next(session_steps(Judgement((broken,)), facts())).command
     kept = replace(broken, comparison=replace(broken.comparison, budgets=()), fails=())
     assert not [*session_steps(Judgement((kept,)), facts())]
+
+
+def test_recording_a_lower_bound_is_no_step(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult],
+    facts: Callable[..., SessionFacts],
+) -> None:  # fmt: skip
+    found = partly(case, compared, Outcome.NOT_COMPARABLE)
+    metrics = tuple(
+        replace(r, lower_bound="without x") if r.change is None else r
+        for r in found.comparison.metrics
+    )
+    bounded = replace(found, comparison=replace(found.comparison, metrics=metrics))
+    assert [*session_steps(Judgement((found,)), facts())]
+    assert not [*session_steps(Judgement((bounded,)), facts())]

@@ -97,3 +97,17 @@ def test_hostile_names_are_labels(ids: list[str], metric: str, unit: str) -> Non
         assert ("pareto_case_failed", clean(name)) in found
         labels = sorted((clean(name), clean(metric)))
         assert ("pareto_metric_worse", *labels) in found
+
+
+def test_a_lower_bound_is_no_level(failing_run: Run) -> None:
+    judgement, facts = failing_run
+
+    def bounded(case: CaseVerdict) -> CaseVerdict:
+        metrics = tuple(replace(r, lower_bound="without x") for r in case.comparison.metrics)
+        return replace(case, comparison=replace(case.comparison, metrics=metrics))
+
+    before = read(render_openmetrics(SessionReport(judgement, facts)))
+    after = Judgement(tuple(map(bounded, judgement.cases)))
+    found = read(render_openmetrics(SessionReport(after, facts)))
+    assert any("pareto_level" in key[0] for key in before)
+    assert not any("pareto_level" in key[0] for key in found)

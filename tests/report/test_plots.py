@@ -184,3 +184,11 @@ def test_plot_fits(any_run: Run, width: int) -> None:
     )
     for lines in plot_lines(Judgement(renamed), width):
         assert all(display_width(line.text) <= width for line in lines)
+
+
+def test_a_lower_bound_is_not_drawn(case: MakeCase) -> None:
+    x, y = at(0.05, 0.9)
+    cases = [case(f"[{i}]", Verdict.UNCHANGED, *at(0.1 + i, 0.5 + i / 10)) for i in range(2)]
+    bounded = case("[low]", Verdict.UNCHANGED, replace(x, lower_bound="without x"), y)
+    assert any("[low]" in line for line in plotted(case("[low]", Verdict.UNCHANGED, x, y), *cases))
+    assert not any("[low]" in line for line in plotted(bounded, *cases))

@@ -183,3 +183,11 @@ def test_trade_bound_is_in_the_unit_of_its_row(
 ) -> None:
     result = compared(DELAY, (0.96, 1.07), (0.11, 0.1, 0.12), Outcome.WORSE, resolution=0.08)
     assert build_row(result, traded=True).facts == ("a trade may give up 0.15 s",)
+
+
+@pytest.mark.parametrize("state", [Outcome.NEW, Outcome.NOT_COMPARABLE])
+def test_a_lower_bound_is_named_in_its_row(state: Outcome) -> None:
+    result = MetricResult(FLOPS, candidate=1024.0, state=state, lower_bound="without x")
+    row = build_row(result)
+    assert (row.candidate, row.unit) == ("1.024", "k")
+    assert "a lower bound, without x" in row.facts

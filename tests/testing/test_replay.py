@@ -206,6 +206,7 @@ def measurements(draw: st.DrawFn, metric: Metric) -> Measurement:
         notes=notes,
         whole=draw(value) if metric.kind is Kind.SET else None,
         looks=draw(st.none() | stopped_after(len(values))) if metric.kind.sampled else None,
+        lower_bound=draw(st.none() | st.just("without x")) if metric.kind is Kind.EXACT else None,
     )
 
 

@@ -28,8 +28,9 @@ class Work:
 
     ``flops`` are those of matrix products, convolutions and attention. ``operations`` are
     the ATen operations that compute or move numbers; views, shape queries and
-    uninitialised memory do not count, since they launch nothing. ``uncounted`` names custom
-    operations that were called without a FLOP formula in torch: ``flops`` excludes them.
+    uninitialised memory do not count, since they launch nothing. ``uncounted`` names the
+    operations that were called and may have FLOPs for which there is no formula: ``flops`` is then
+    a lower bound.
     """
 
     flops: int
@@ -46,11 +47,13 @@ def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
+    from pytest_pareto.measure.work.formulas import formulas_of
     from pytest_pareto.measure.work.operations import Operations
 
     torch = loaded_torch()
     counter = FlopCounterMode(display=False)
-    _add_cpu_attention_formulas(torch, counter)
+    failed: set[str] = set()
+    counter.flop_registry = formulas_of(counter.flop_registry, failed)
     # The innermost mode is called first: the counter of FLOPs has already decomposed composite
     # operations when the other one sees them.
     with ExitStack() as modes:
@@ -60,7 +63,8 @@ def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
         operations = modes.enter_context(Operations(frozenset(counter.flop_registry)))
         result = call()
     flops = int(counter.get_total_flops())
-    return result, Work(flops, operations.counts.total(), tuple(sorted(operations.uncounted)))
+    uncounted = tuple(sorted(operations.uncounted | failed))
+    return result, Work(flops, operations.counts.total(), uncounted)
 
 
 def _eager_mode(torch: Any) -> AbstractContextManager[object]:
@@ -83,20 +87,6 @@ def _without_fast_path(torch: Any) -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
-
-
-def _add_cpu_attention_formulas(torch: Any, counter: Any) -> None:
-    """Count the CPU's attention operators as those of CUDA, whose arguments they share.
-
-    torch counts only the latter, but a count of scope "anywhere" must not depend on
-    where the call ran.
-    """
-    for suffix in ("", "_backward"):
-        name = "_scaled_dot_product_flash_attention"
-        cpu_operation = getattr(torch.ops.aten, f"{name}_for_cpu{suffix}", None)
-        formula = counter.flop_registry.get(getattr(torch.ops.aten, f"{name}{suffix}", None))
-        if cpu_operation is not None and formula is not None:
-            counter.flop_registry.setdefault(cpu_operation, formula)
 
 
 class WorkMeter:
@@ -130,7 +120,7 @@ class WorkMeter:
             return absent(self.metrics, f"counting raised {error_summary(error)}")
         if work.flops == 0:
             return absent(self.metrics, _zero_flops_reason(work))
-        return (Measurement(FLOPS, (float(work.flops),), notes=_lower_bound_notes(work)),)
+        return (_measured_flops(work),)
 
 
 def count_work(fn: Callable[..., object], /, *args: object, **kwargs: object) -> Work:
@@ -183,12 +173,11 @@ def measure_work(
     result, work = _count_without_data(function, made_args, made_kwargs)
     if FLOPS in wanted:
         _require_flops(work, "; skip_metrics=['flops'] counts operations alone")
-    counts = {FLOPS: work.flops, OPERATIONS: work.operations}
-    notes = {FLOPS: _lower_bound_notes(work)}
-    return result, tuple(
-        Measurement(metric, (float(counts[metric]),), notes=notes.get(metric, ()))
-        for metric in wanted
-    )
+    found = {
+        FLOPS: _measured_flops(work),
+        OPERATIONS: Measurement(OPERATIONS, (float(work.operations),)),
+    }
+    return result, tuple(found[metric] for metric in wanted)
 
 
 def _count_without_data(
@@ -232,7 +221,14 @@ def _zero_flops_reason(work: Work) -> str:
     return f"0 FLOPs counted: the call dispatched no operation that torch can count{uncounted_part}"
 
 
-def _lower_bound_notes(work: Work) -> tuple[str, ...]:
+def _measured_flops(work: Work) -> Measurement:
+    return Measurement(FLOPS, (float(work.flops),), lower_bound=_left_out(work))
+
+
+def _left_out(work: Work) -> str | None:
     if not work.uncounted:
-        return ()
-    return (f"without the FLOPs of {', '.join(work.uncounted)}, which torch cannot count",)
+        return None
+    return (
+        f"without the FLOPs of {', '.join(work.uncounted)}, for which torch has no formula "
+        "(torch.utils.flop_counter.register_flop_formula adds one)"
+    )

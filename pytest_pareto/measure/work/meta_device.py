@@ -210,10 +210,9 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,  # noqa: FBT001, FBT002
 ) -> object:
-    if enable_gqa and query.dim() == 4:
-        # Not every version of torch has a formula for fewer key heads than query heads.
-        groups = query.shape[1] // key.shape[1]
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    if enable_gqa:
+        # Not in every version of torch has the operation below a backward for fewer key heads.
+        key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
     if not _is_fused_on_gpus(query, key, value, attn_mask):
         return _torch_attention(query, key, value, attn_mask, dropout_p, is_causal, scale=scale)
     # It has the same arguments and shapes as the operations of GPUs.

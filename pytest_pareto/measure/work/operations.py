@@ -1,5 +1,6 @@
 """Count dispatched operations that launch kernels; imports torch, so import it where it is used."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -22,25 +23,22 @@ _WITHOUT_KERNEL = frozenset(
         "new_empty_strided",
     )
 )
-_WITHOUT_FORMULA = frozenset(
-    # Torch's own matrix products without a FLOP formula: whole layers in one kernel, integers,
-    # groups. Not every version has all of them, and a later version may have a formula.
-    getattr(_aten, name, None)
-    for name in (
-        "_addmm_activation",
-        "_cslt_sparse_mm",
-        "_cudnn_rnn",
-        "_grouped_mm",
-        "_int_mm",
-        "_mixed_dtypes_linear",
-        "_native_multi_head_attention",
-        "_scaled_grouped_mm",
-        "_transformer_encoder_layer_fwd",
-        "_weight_int4pack_mm",
-        "_weight_int8pack_mm",
-        "miopen_rnn",
-        "mkldnn_rnn_layer",
+_TORCHS_NAMESPACES = frozenset(
+    (
+        *("aten", "prims", "profiler", "higher_order", "inductor", "rngprims", "torchvision"),
+        *("quantized", "_quantized", "quantized_decomposed", "quantization", "sparse"),
+        *("onednn", "mkl", "mkldnn", "mkldnn_prepacked", "prepacked"),
+        *("c10d", "_c10d_functional", "_c10d_functional_autograd", "symm_mem", "_dtensor"),
     )
+)
+_PRODUCT = re.compile(
+    # As words of a name: "bmm", "addmm_", "conv2d", but no "gamma", "convert" or "linear1d".
+    r"(?<!co)mm(?![a-z])"
+    r"|(?<![a-z])q?(matmul|linear|conv(olution)?(\d?d)?|attention|rnn|lstm|gru|transformer)(?![a-z\d])"
+)
+_NO_PRODUCT = re.compile(
+    # Cells whose products are operations of their own, and weights that are only rearranged.
+    r"_thnn_fused_|(prepack|unpack|pack\w*_(weight|matrix)|flatten_weight|reorder\w*_weight|_search)\w*$"
 )
 
 
@@ -49,8 +47,8 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
 
     ``counts`` maps the name of an operation, such as "aten.mm", to how often it ran.
     ``formulas`` are the operations whose FLOPs are known. ``uncounted`` collects the names
-    of those that have no formula and may do matrix products: those of other packages, and some of
-    torch's.
+    of those that have no formula and may do matrix products: those of other packages, and
+    torch's own whose names say so, which a later version may add to.
     """
 
     supports_higher_order_operators = True
@@ -78,9 +76,7 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
         packet = getattr(func, "overloadpacket", func)
         if not (_is_view(func) or packet in _WITHOUT_KERNEL):
             self.counts[str(packet)] += 1
-        if packet not in self._formulas and (
-            packet in _WITHOUT_FORMULA or not _is_torch_operation(func)
-        ):
+        if packet not in self._formulas and _may_be_a_product(func, str(packet)):
             self.uncounted.add(str(packet))
         return func(*args, **kwargs)
 
@@ -98,5 +94,8 @@ def _is_view(func: Any) -> bool:
     return getattr(func, "is_view", False) or torch.Tag.inplace_view in getattr(func, "tags", ())
 
 
-def _is_torch_operation(func: Any) -> bool:
-    return not isinstance(func, OpOverload) or func.namespace in ("aten", "prims", "profiler")
+def _may_be_a_product(func: Any, packet: str) -> bool:
+    if func.namespace not in _TORCHS_NAMESPACES:
+        return True
+    name = packet.rpartition(".")[2]
+    return bool(_PRODUCT.search(name)) and not _NO_PRODUCT.search(name)

@@ -138,9 +138,12 @@ def _log_ticks(low: float, high: float, scale: Scale) -> Iterator[tuple[float, s
 def level(result: MetricResult | None, metric: Metric, side: str) -> float | None:
     """Return a level that can be drawn beside those of other cases, or None.
 
-    ``side`` is "baseline" or "candidate". The unit and direction must be those of ``metric``.
+    A lower bound cannot. ``side`` is "baseline" or "candidate". The unit and direction must be
+    those of ``metric``.
     """
     if result is None or (result.metric.unit, result.metric.better) != (metric.unit, metric.better):
+        return None
+    if side == "candidate" and result.lower_bound is not None:
         return None
     value: float | None = getattr(result, side)
     return value if value is not None and math.isfinite(value) else None

@@ -70,7 +70,10 @@ def test_dropout_is_part_of_it_as_on_gpus() -> None:
     assert (real.flops, real.operations > 1) == (FORWARD, True)
 
 
-@pytest.mark.parametrize("kind", ["mask", "learned mask", "few heads of keys", "three axes"])
+@pytest.mark.parametrize(
+    "kind",
+    ["mask", "learned mask", "few heads of keys", "three axes", "axes: few heads of keys"],
+)
 def test_other_attention_has_the_same_flops(kind: str) -> None:
     def make(device: str) -> Callable[[], object]:
         q = torch.ones(1, HEADS, TOKENS, WIDTH, device=device)
@@ -78,10 +81,10 @@ def test_other_attention_has_the_same_flops(kind: str) -> None:
         if kind.endswith("mask"):
             options["attn_mask"] = torch.zeros(TOKENS, TOKENS, device=device)
             options["attn_mask"].requires_grad_(kind.startswith("learned"))
-        elif kind == "few heads of keys":
-            k, options["enable_gqa"] = q[:, : HEADS // 2], True
         else:
-            q = k = q[0]
+            q = k = q[0] if "axes" in kind else q
+        if kind.endswith("few heads of keys"):
+            k, options["enable_gqa"] = q[..., : HEADS // 2, :, :], True
         return lambda: torch.nn.functional.scaled_dot_product_attention(q, k, k, **options)
 
     found = everywhere(make)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -57,3 +58,11 @@ def test_a_level_of_another_metric_under_the_same_name_is_not_drawn() -> None:
         level(MetricResult(other, candidate=math.nan, state=Outcome.NEW), other, "candidate")
         is None
     )
+
+
+def test_a_lower_bound_is_not_drawn() -> None:
+    complete = MetricResult(PEAK_MEMORY, 2.0, 1.0, state=Outcome.NOT_COMPARABLE)
+    bounded = replace(complete, lower_bound="without x")
+    assert level(complete, PEAK_MEMORY, "candidate") == 1.0
+    assert level(bounded, PEAK_MEMORY, "candidate") is None
+    assert level(bounded, PEAK_MEMORY, "baseline") == 2.0

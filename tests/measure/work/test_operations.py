@@ -1,0 +1,62 @@
+"""Which operations without a formula may have FLOPs: a later torch has names that nobody knows."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_pareto.measure.work.flops import Work, call_and_count
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("aten._scaled_mm_v9", True),
+        ("aten.addmm_", True),
+        ("aten.slow_conv_dilated2d", True),
+        ("aten._fused_attention_of_tomorrow", True),
+        ("aten.quantized_lstm", True),
+        ("quantized.conv2d_relu", True),
+        ("mylib.rotate", True),
+        ("aten._thnn_fused_lstm_cell", False),
+        ("aten.upsample_linear1d", False),
+        ("aten.upsample_bilinear2d", False),
+        ("aten.lgamma", False),
+        ("aten._cummax_helper", False),
+        ("aten.mkldnn_reorder_conv2d_weight", False),
+        ("quantized.linear_prepack", False),
+        ("quantized.add_relu", False),
+        ("c10d.allreduce_", False),
+        ("torchvision.nms", False),
+    ],
+)
+def test_names_of_torch_say_what_may_be_a_product(name: str, named: bool) -> None:
+    from pytest_pareto.measure.work.operations import _may_be_a_product
+
+    operation = SimpleNamespace(namespace=name.partition(".")[0])
+    assert _may_be_a_product(operation, name) is named
+
+
+def test_an_operation_of_higher_order_is_not_named() -> None:
+    x = torch.ones(4, 4)
+
+    def call() -> object:
+        cond = torch.ops.higher_order.cond
+        return cond(torch.tensor(True), lambda y: y @ y, lambda y: y @ y @ y, (x,))
+
+    try:
+        _, work = call_and_count(call)
+    except NotImplementedError:
+        pytest.skip("this torch runs no such operation under a counter")
+    assert work.uncounted == ()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch moves them to another package
+def test_a_quantized_recurrent_layer_is_named() -> None:
+    """It was missed in silence: it is an operation of ATen."""
+    if torch.backends.quantized.engine == "none":
+        pytest.skip("this torch has no quantized layers")
+    layer = torch.ao.nn.quantized.dynamic.LSTM(8, 8)
+    _, work = call_and_count(lambda: (layer(torch.ones(5, 2, 8)), torch.ones(2, 2) @ torch.ones(2)))
+    assert work == Work(0, work.operations, ("aten.quantized_lstm",))
