@@ -170,8 +170,11 @@ def test_kernels_and_waits_are_those_of_one_call(
         work()
         return float(flag.item())
 
-    _, kernels, host_copies, host_waits = _measured(function, DeviceTimeMeter())
+    _, kernels, host_copies, host_waits, launches, allocations = _measured(
+        function, DeviceTimeMeter()
+    )
     assert [_value(each) for each in (kernels, host_copies, host_waits)] == [50.0, 1.0, 1.0]
+    assert [_value(each) for each in (launches, allocations)] == [50.0, 0.0]
 
 
 def _launching_s(torch: Any) -> float:
