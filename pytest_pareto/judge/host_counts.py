@@ -7,7 +7,6 @@ and `shared_host_work` does so for the cases of a common mode. Neither decides a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import HOST_COUNTS, Kind, Scope
@@ -23,7 +22,7 @@ _LACKING = {Outcome.NEW, Outcome.MISSING, Outcome.NOT_COMPARABLE, Outcome.BROKEN
 
 
 @dataclass(frozen=True, slots=True)
-class HostWork:
+class _Counts:
     """The host counts of a case: those that changed, are equal, or have one side only."""
 
     changed: tuple[MetricResult, ...]
@@ -31,36 +30,25 @@ class HostWork:
     uncompared: tuple[MetricResult, ...]
 
 
-def host_work(case: CaseComparison) -> HostWork | None:
-    """Sort the host counts of a case; return None where none of them was compared."""
-    found = [
-        result
-        for metric in HOST_COUNTS
-        if (result := case.metric(metric.name)) is not None and result.metric.kind is Kind.EXACT
-    ]
-    changed: list[MetricResult] = []
-    equal: list[MetricResult] = []
-    for result in found:
-        if result.change is not None:
-            # Where its runs differ, a count is not the same, whatever the worst runs are.
-            same = not result.change.estimate and result.change.reason is None
-            (equal if same else changed).append(result)
-    uncompared = tuple(result for result in found if result.outcome in _LACKING)
-    return HostWork(tuple(changed), tuple(equal), uncompared) if changed or equal else None
-
-
 def host_work_notice(case: CaseComparison) -> str | None:
     """Return how the host's work changed, where a time of the host needs an explanation, else None.
 
-    A time needs one if it is worse, suspected, or not comparable.
+    A time needs one if it is worse, suspected, or not comparable. None also where no count of the
+    case was compared.
     """
-    work = host_work(case)
-    if work is None or not any(map(_needs_explanation, case.gated)):
+    counts = _counts_of(case)
+    if counts is None or not any(map(_needs_explanation, case.gated)):
         return None
-    parts = ["; ".join(filter(None, [", ".join(map(_change_text, work.changed)), _equal(work)]))]
-    if work.uncompared:
-        parts.append(f"{_names(work.uncompared)} not compared")
-    return f"host work {'changed' if work.changed else 'is the same'}: {'; '.join(parts)}"
+    if counts.changed:
+        lead = "host work changed"
+    elif counts.uncompared:
+        lead = "host work is the same as far as it was compared"
+    else:
+        lead = "host work is the same"
+    parts = [", ".join(map(_change_text, counts.changed))] if counts.changed else []
+    parts += [f"{_names(counts.equal)} equal"] if counts.equal else []
+    parts += [f"{_names(counts.uncompared)} not compared"] if counts.uncompared else []
+    return f"{lead}: {'; '.join(parts)}"
 
 
 def shared_host_work(cases: Sequence[CaseComparison], name: str) -> str:
@@ -70,19 +58,34 @@ def shared_host_work(cases: Sequence[CaseComparison], name: str) -> str:
     counts of a case could not be compared.
     """
     times = [result for case in cases if (result := case.metric(name)) is not None]
-    works = [host_work(case) for case in cases] if all(map(_is_host_time, times)) else []
-    compared = [work for work in works if work is not None]
-    changed = [work for work in compared if work.changed]
-    if not compared or len(compared) < len(works):
+    found = [_counts_of(case) for case in cases] if all(map(_is_host_time, times)) else []
+    compared = [counts for counts in found if counts is not None]
+    changed = [counts for counts in compared if counts.changed]
+    if not compared or len(compared) < len(found):
         return ""
     if not changed:
-        return f"; host work is the same in each: {_equal(compared[0])}"
-    results = {r.metric.name: r for r in chain.from_iterable(work.changed for work in changed)}
-    return f"; host work changed in {len(changed)} of {len(works)}: {_names([*results.values()])}"
+        return f"; host work is the same in each: {_names(compared[0].equal)} equal"
+    results = {r.metric.name: r for counts in changed for r in counts.changed}
+    return f"; host work changed in {len(changed)} of {len(found)}: {_names([*results.values()])}"
 
 
-def _is_host_time(result: MetricResult) -> bool:
-    return result.metric.scope is Scope.HOST and result.metric.unit == "s"
+def _counts_of(case: CaseComparison) -> _Counts | None:
+    """Return the host counts of a case, or None where none of them was compared."""
+    found = [
+        result
+        for metric in HOST_COUNTS
+        if (result := case.metric(metric.name)) is not None and result.metric.kind is Kind.EXACT
+    ]
+    changed = tuple(result for result in found if result.change is not None and _changed(result))
+    equal = tuple(result for result in found if result.change is not None and not _changed(result))
+    uncompared = tuple(result for result in found if result.outcome in _LACKING)
+    return _Counts(changed, equal, uncompared) if changed or equal else None
+
+
+def _changed(result: MetricResult) -> bool:
+    """Return whether a count changed; one whose runs differ is not the same either."""
+    assert result.change is not None
+    return bool(result.change.estimate) or result.change.reason is not None
 
 
 def _needs_explanation(result: MetricResult) -> bool:
@@ -91,8 +94,8 @@ def _needs_explanation(result: MetricResult) -> bool:
     return moved and _is_host_time(result)
 
 
-def _equal(work: HostWork) -> str:
-    return f"{_names(work.equal)} equal" if work.equal else ""
+def _is_host_time(result: MetricResult) -> bool:
+    return result.metric.scope is Scope.HOST and result.metric.unit == "s"
 
 
 def _names(results: Sequence[MetricResult]) -> str:
@@ -102,12 +105,16 @@ def _names(results: Sequence[MetricResult]) -> str:
 
 def _change_text(result: MetricResult) -> str:
     """Return one changed count, such as "Python calls 12,340 → 13,820 (+12 %)"."""
-    assert result.change is not None
     then, now = result.baseline, result.candidate
     assert then is not None
     assert now is not None
-    parts = [f"{100 * (now / then - 1):+.2g} %".replace("-", "−")] if then else []
+    assert result.change is not None
+    remarks = []
+    if then and now != then:
+        share = 100 * (now / then - 1)
+        digits = f"{share:+.2g}" if abs(share) < 99.5 else f"{share:+,.0f}"
+        remarks.append(f"{digits.replace('-', '−')} %")
     if result.change.reason is not None:
-        parts.append("not the same in every run")
-    remarks = f" ({', '.join(parts)})" if parts else ""
-    return f"{_names([result])} {then:,.0f} → {now:,.0f}{remarks}"
+        remarks.append("not the same in every run")
+    text = f"{_names([result])} {then:,.0f} → {now:,.0f}"
+    return f"{text} ({', '.join(remarks)})" if remarks else text
