@@ -15,13 +15,14 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from pytest_pareto.measure.call import active_tracer
 from pytest_pareto.measure.device import loaded_torch
-from pytest_pareto.measure.loop import one_round, warm_up
+from pytest_pareto.measure.loop import warm_up
 from pytest_pareto.measure.meter import Calls, absent, error_summary
 from pytest_pareto.measure.meters.device_time import runs_own_profiler
 from pytest_pareto.model.metric import C_CALLS, DISPATCHES, PYTHON_CALLS, Metric
@@ -35,8 +36,8 @@ _MOST_CALLS = 5
 _NO_OPERATIONS = ("autograd::", "torch::")
 """What the prefixes of torch's events about its own engine are; operations have others."""
 
-HostWork = dict[str, Counter[str]]
-"""What one call did, by the name of the metric: how often, by function or operation."""
+Counts = dict[str, list[Counter[str]]]
+"""What each counted call did, by the name of the metric: how often, by function or operation."""
 
 
 class _Tally:
@@ -81,7 +82,7 @@ class Listener:
         self._entered = _Tally()
         self._calling = _Tally()
 
-    def work(self) -> HostWork:
+    def work(self) -> dict[str, Counter[str]]:
         """Return the counts so far."""
         return {
             PYTHON_CALLS.name: self._entered.by_function(),
@@ -116,10 +117,11 @@ class Listener:
             self._collecting = False
 
 
-def count_calls(call: Callable[[], object]) -> HostWork:
+def count_calls(call: Callable[[], object]) -> dict[str, Counter[str]]:
     """Make a call; return the Python functions that it entered, and the C functions they called.
 
-    No other tracer may be active. An exception of the call is raised unchanged. Raises RuntimeError
+    The counts are by the name of the metric and by function, such as ``forward (model.py:12)``. No
+    other tracer may be active. An exception of the call is raised unchanged. Raises RuntimeError
     where the call replaced the profiler of its thread.
     """
     listener = Listener()
@@ -207,9 +209,10 @@ def count_dispatches(call: Callable[[], object]) -> Counter[str]:
     ``aten::addmm`` in it. Operations of other packages count, and those that ``backward``
     dispatches in threads of torch. An exception of the call is raised unchanged.
 
-    Torch's first profiler is used because it leaves the call as it is. A dispatch mode sees a third
-    of the operations, those below autograd, and makes torch.compile give up a function for good;
-    the present profiler attaches CUPTI to the process, which slows down launches.
+    Torch's first profiler is used because it leaves the call and the process as they are. A
+    dispatch mode sees a third of the operations, those below autograd, and makes torch.compile give
+    up a function for good; the present profiler traces CUDA by CUPTI, even if asked for the
+    processor alone, and after CUPTI launches stay slower.
     """
     from torch.autograd.profiler_legacy import profile
 
@@ -227,8 +230,10 @@ def count_dispatches(call: Callable[[], object]) -> Counter[str]:
 class HostWorkMeter:
     """`python_calls`, `c_calls` and `dispatches` (counts) of one call in the steady state.
 
-    Counts calls until two in a row agree, five at most. A metric whose last two counts differ is
-    absent, since no single value describes a call: the reason names where they differ most.
+    Counts call after call until two in a row agree, five at most. A metric whose last two counts
+    differ is absent, since no single value describes a call: the reason names where they differ
+    most. Dispatches are counted in one call where two agree in what they enter and call, since
+    counting them takes two to three times as long as the call.
     """
 
     metrics = (PYTHON_CALLS, C_CALLS, DISPATCHES)
@@ -249,66 +254,82 @@ class HostWorkMeter:
         """Count steady calls, and return the counts of the last one."""
         tracer, undispatched = self._tracer(), self._dispatch_absence()
         reasons = {PYTHON_CALLS.name: tracer, C_CALLS.name: tracer, DISPATCHES.name: undispatched}
-        wanted = {name for name in calls.wanted if reasons[name] is None}
-        if wanted:
+        counts: Counts = {name: [] for name in calls.wanted if reasons[name] is None}
+        if counts:
             warm_up(calls)
-        if DISPATCHES.name in wanted:
-            if calls.profiles_itself is None:
-                calls.profiles_itself = runs_own_profiler(lambda: one_round(calls, None))
-            if calls.profiles_itself:
-                reasons[DISPATCHES.name] = "the function runs a torch profiler of its own"
-                wanted.remove(DISPATCHES.name)
-        counted: list[HostWork] = []
         try:
-            while wanted and len(counted) < _MOST_CALLS and not _agree(counted, wanted):
-                counted.append(_count(calls, wanted))
+            _count_until_settled(calls, counts)
         except Exception as error:  # of the instruments or of the function
             # A plain call decides: if it raises as well, the exception is the function's own.
             calls.prepare()()
             return absent(self.metrics, f"counting raised {error_summary(error)}")
+        if calls.profiles_itself:
+            reasons[DISPATCHES.name] = "the function runs a torch profiler of its own"
         return tuple(
-            absent((metric,), reason)[0] if reason is not None else _measurement(metric, counted)
-            for metric, reason in ((each, reasons[each.name]) for each in self.metrics)
+            _measurement(metric, counts[metric.name])
+            if (reason := reasons[metric.name]) is None
+            else Measurement(metric, absent=reason)
+            for metric in self.metrics
             if metric.name in calls.wanted
         )
 
 
-def _count(calls: Calls, wanted: set[str]) -> HostWork:
-    """Make one call and count what is ``wanted`` of it."""
+def _count_until_settled(calls: Calls, counts: Counts) -> None:
+    """Add to each list of ``counts`` until its last two agree, or enough calls were made.
+
+    Removes the dispatches where the function runs a profiler of its own, which nothing may share.
+    """
+    of_python = counts.keys() - {DISPATCHES.name}
+    if DISPATCHES.name in counts and calls.profiles_itself is None:
+        calls.profiles_itself = runs_own_profiler(lambda: _count(calls, counts, of_python))
+    elif of_python:
+        _count(calls, counts, of_python)
+    if calls.profiles_itself:
+        counts.pop(DISPATCHES.name, None)
+    for _ in range(_MOST_CALLS - 1):
+        open_counts = {name for name in counts if not _is_settled(name, counts)}
+        if not open_counts:
+            return
+        _count(calls, counts, open_counts)
+
+
+def _is_settled(name: str, counts: Counts) -> bool:
+    of_python = counts.keys() - {DISPATCHES.name}
+    if name == DISPATCHES.name and counts[name] and of_python:
+        return all(_is_settled(each, counts) for each in of_python)
+    last_two = [each.total() for each in counts[name][-2:]]
+    return len(last_two) == 2 and last_two[0] == last_two[1]
+
+
+def _count(calls: Calls, counts: Counts, names: AbstractSet[str]) -> None:
+    """Make one call, and add what it counts under these ``names``."""
     call: Callable[[], object] = calls.prepare()
     calls.device.synchronize()
-    found: HostWork = {}
-    if wanted & {PYTHON_CALLS.name, C_CALLS.name}:
+    found: dict[str, Counter[str]] = {}
+    if names - {DISPATCHES.name}:
         plain = call
 
         def call() -> None:
             found.update(count_calls(plain))
 
-    if DISPATCHES.name in wanted:
+    if DISPATCHES.name in names:
         found[DISPATCHES.name] = count_dispatches(call)
     else:
         call()
     calls.device.synchronize()
-    return found
+    for name in names:
+        counts[name].append(found[name])
 
 
-def _agree(counted: Sequence[HostWork], names: set[str]) -> bool:
-    """Return whether the totals of the last two counted calls are equal."""
-    return len(counted) > 1 and all(
-        counted[-1][name].total() == counted[-2][name].total() for name in names
-    )
-
-
-def _measurement(metric: Metric, counted: Sequence[HostWork]) -> Measurement:
-    before, last = (each[metric.name] for each in counted[-2:])
+def _measurement(metric: Metric, counted: Sequence[Counter[str]]) -> Measurement:
+    before, last = counted[-2:] if len(counted) > 1 else (counted[-1], counted[-1])
     if metric is DISPATCHES and not last:
         # The same as without torch, which another test of the process may have imported.
         return Measurement(metric, absent="the call dispatched no operation of torch")
     if before.total() == last.total():
         return Measurement(metric, (float(last.total()),))
-    where = max(
-        before.keys() | last.keys(), key=lambda name: (abs(last[name] - before[name]), name)
-    )
+    functions = sorted(before.keys() | last.keys())
+    where = max(functions, key=lambda function: abs(last[function] - before[function]))
     return Measurement(
         metric,
         absent=(

@@ -260,6 +260,27 @@ class TestSteadyCalls:
         assert calls.warm
         assert calls.count == 3 + 2
 
+    def test_dispatches_need_no_further_call(self, calls_of: CallsOf, torch: Any) -> None:
+        calls = calls_of(lambda: torch.ones(2) + 1, warmup=3)
+        assert all(each.values for each in measured(calls).values())
+        assert calls.count == 3 + 2
+
+    def test_dispatches_alone_are_counted_twice(self, calls_of: CallsOf, torch: Any) -> None:
+        times = itertools.chain([1] * 3, [2, 3, 4, 4])
+        calls = calls_of(lambda: [torch.ones(2) for _ in range(next(times))], warmup=2)
+        found = measured(calls, HostWorkMeter(lambda: "traced"))["dispatches"]
+        (value,) = found.values
+        assert value == 4 * count_dispatches(lambda: torch.ones(2)).total()
+        assert calls.count == 2 + 5
+
+    def test_dispatches_that_never_agree_are_absent(self, calls_of: CallsOf, torch: Any) -> None:
+        times = itertools.count(1)
+        calls = calls_of(lambda: [torch.ones(2).sin_() for _ in range(next(times))], warmup=1)
+        absent = measured(calls)["dispatches"].absent
+        assert absent is not None
+        assert absent.startswith("it differs from call to call (")
+        assert absent.endswith("most of it in aten::empty)")
+
     def test_caches_may_settle_late(self, calls_of: CallsOf, without_torch: None) -> None:
         times = iter([9, 8, 7, 4, 4])
         calls = calls_of(lambda: branch(next(times)), warmup=1)
