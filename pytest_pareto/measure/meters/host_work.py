@@ -211,8 +211,8 @@ def count_dispatches(call: Callable[[], object]) -> Counter[str]:
 
     Torch's first profiler is used because it leaves the call and the process as they are. A
     dispatch mode sees a third of the operations, those below autograd, and makes torch.compile give
-    up a function for good; the present profiler traces CUDA by CUPTI, even if asked for the
-    processor alone, and after CUPTI launches stay slower.
+    up a function for good; the present profiler, by its source, traces the CUDA runtime by CUPTI
+    even if asked for the processor alone, and where CUPTI stays attached launches are slower.
     """
     from torch.autograd.profiler_legacy import profile
 
