@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from pytest_pareto.judge.gate import Shared
+from pytest_pareto.judge.host_counts import shared_host_work
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Kind, Scope
 from pytest_pareto.model.verdict import CaseComparison, CommonMode, Verdict
@@ -90,6 +91,7 @@ def share_out(
         )
         text = f"{mode.metric} moved together in {len(mode.case_ids)} of {mode.total} cases: "
         text += _OF_THE_CODE if mode.of_the_code else _UNDECIDED
+        text += shared_host_work(members, mode.metric)
         parts |= {c.case_id: (mode, Shared(text, reports=c is reporting)) for c in members}
     return parts
 

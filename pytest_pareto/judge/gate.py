@@ -10,6 +10,7 @@ from itertools import chain
 
 from pytest_pareto.judge.case import beyond_limits_text, judge_trade, metric_names
 from pytest_pareto.judge.drift import Drift, against_anchor
+from pytest_pareto.judge.host_counts import host_work_notice
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import ITEMS, STREAMED
 from pytest_pareto.model.policy import SCREEN_ALPHA, Missing, Policy
@@ -59,6 +60,7 @@ def rule(
         else chain(_verdict_rules(comparison, verdict, place, policy), _place_rules(place, policy)),
         _drift_rules(drift),
         _metric_rules(comparison, policy),
+        _host_work_rules(comparison, shared),
         _budget_rules(comparison, policy),
     )
     texts = [(fatal and comparison.gate, fatal, text) for fatal, text in rulings]
@@ -158,6 +160,13 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
                 # Only a metric with a number can be written to the baseline, and so accepted.
                 writable = policy.accepts_all and result.candidate is not None
                 yield not writable, f"{name} cannot be judged: {reason}"
+
+
+def _host_work_rules(case: CaseComparison, shared: Shared | None) -> _Rules:
+    """Yield the notice about the host's work; of a common mode, its one report has it."""
+    notice = host_work_notice(case) if shared is None and case.broken is None else None
+    if notice is not None:
+        yield False, notice
 
 
 def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:

@@ -24,14 +24,22 @@ def built_in_meters() -> tuple[Meter, ...]:
     """Return a meter for every built-in metric, in the order in which they should run."""
     # Imported here, since a test that is not measured needs none of them.
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
+    from pytest_pareto.measure.meters.host_work import HostWorkMeter
     from pytest_pareto.measure.meters.latency import SteadyMeter
     from pytest_pareto.measure.meters.memory import PeakMemoryMeter
     from pytest_pareto.measure.meters.stream import StreamMeter
     from pytest_pareto.measure.work.flops import WorkMeter
 
-    # Kernels are timed right after the long window, while the GPU is still hot. The counter of
-    # FLOPs changes how torch dispatches, so it runs last.
-    return (SteadyMeter(), StreamMeter(), DeviceTimeMeter(), PeakMemoryMeter(), WorkMeter())
+    # Kernels are timed right after the long window, while the GPU is still hot. Counting slows the
+    # host down, and the counter of FLOPs changes how torch dispatches, so it runs last.
+    return (
+        SteadyMeter(),
+        StreamMeter(),
+        DeviceTimeMeter(),
+        PeakMemoryMeter(),
+        HostWorkMeter(),
+        WorkMeter(),
+    )
 
 
 def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)

@@ -37,9 +37,10 @@ class Calls:
     ``stage`` to what it is doing; the note on an exception of the function then contains this text.
 
     The other attributes belong to the loop: ``count`` (calls prepared so far), ``warm`` (whether
-    warm-up is done), ``raised`` (the last exception of the function or of its `setup`), ``rounds``
-    (the rounds of the steady state in which latency was measured), ``pace`` (what the warm-up
-    showed), ``turns`` (with another live process, or None), and ``doing`` and
+    warm-up is done), ``profiles_itself`` (whether the function runs a torch profiler of its own,
+    None before a call has shown it), ``raised`` (the last exception of the function or of its
+    `setup`), ``rounds`` (the rounds of the steady state in which latency was measured), ``pace``
+    (what the warm-up showed), ``turns`` (with another live process, or None), and ``doing`` and
     ``progress_reporter``, by which progress is reported.
     """
 
@@ -68,6 +69,7 @@ class Calls:
         self.progress_reporter = ProgressReporter(on_progress)
         self.count = 0
         self.warm = False
+        self.profiles_itself: bool | None = None
         self.raised: BaseException | None = None
         self.rounds: Sequence[Any] = ()
         self.pace = Pace(0.0, None)

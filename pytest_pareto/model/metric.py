@@ -117,6 +117,11 @@ DEVICE_TIME = _cost("device_time", "s", Kind.RUN, Scope.GPU, 0.01)
 KERNELS = _cost("kernels", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 HOST_COPIES = _cost("host_copies", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 HOST_WAITS = _cost("host_waits", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
+LAUNCHES = _cost("launches", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
+ALLOCATIONS = _cost("allocations", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
+PYTHON_CALLS = _cost("python_calls", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
+C_CALLS = _cost("c_calls", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
+DISPATCHES = _cost("dispatches", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 PEAK_MEMORY = _cost("peak_memory", "B", Kind.EXACT, Scope.GPU, 0.01)
 RESERVED_MEMORY = _cost("reserved_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=False)
 OTHER_MEMORY = _cost("other_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=False)
@@ -149,9 +154,14 @@ BUILT_IN = {
         KERNELS,
         HOST_COPIES,
         HOST_WAITS,
+        LAUNCHES,
+        ALLOCATIONS,
         PEAK_MEMORY,
         RESERVED_MEMORY,
         OTHER_MEMORY,
+        PYTHON_CALLS,
+        C_CALLS,
+        DISPATCHES,
         FLOPS,
         OPERATIONS,
     )
@@ -174,9 +184,15 @@ MEANINGS = {
     "kernels": "kernels of a call",
     "host_copies": "copies between host and GPU in a call",
     "host_waits": "waits of the host for a GPU in a call",
+    "launches": "kernels and CUDA graphs that the host launches in a call",
+    "allocations": "allocations of GPU memory and pinned memory by the driver in a call",
     "peak_memory": "what torch allocated at its peak, on CUDA",
     "reserved_memory": "what torch's allocator held at its peak",
     "other_memory": "what the process held of the GPU beside that",
+    "python_calls": "how often a call enters a Python function: [work of the host]"
+    "(#work-of-the-host)",
+    "c_calls": "calls of C functions by Python code",
+    "dispatches": "operations that torch dispatches, with those that they consist of",
     "flops": "counted by torch; gates under `work_only`",
     "operations": "dispatched operations that do work; only under `work_only`",
 }
@@ -186,6 +202,17 @@ STREAMED = frozenset(
     metric.name for metric in (TIME_TO_FIRST_ITEM, TIME_PER_ITEM, ITEMS_PER_SECOND, ITEMS)
 )
 """The names of the built-in metrics that only a stream has."""
+
+HOST_COUNTS = (
+    PYTHON_CALLS,
+    C_CALLS,
+    DISPATCHES,
+    LAUNCHES,
+    HOST_COPIES,
+    HOST_WAITS,
+    ALLOCATIONS,
+)
+"""The counts of what the host does in a call, which do not depend on its speed."""
 
 COUNTED_WITHOUT_DATA = frozenset({OPERATIONS.name})
 """The names of the built-in metrics that only ``work_only`` counts."""

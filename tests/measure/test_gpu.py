@@ -18,6 +18,7 @@ from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
+from pytest_pareto.measure.meters.host_work import HostWorkMeter
 from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.memory import PeakMemoryMeter
 from pytest_pareto.measure.plan import LoopPlan
@@ -170,8 +171,11 @@ def test_kernels_and_waits_are_those_of_one_call(
         work()
         return float(flag.item())
 
-    _, kernels, host_copies, host_waits = _measured(function, DeviceTimeMeter())
+    _, kernels, host_copies, host_waits, launches, allocations = _measured(
+        function, DeviceTimeMeter()
+    )
     assert [_value(each) for each in (kernels, host_copies, host_waits)] == [50.0, 1.0, 1.0]
+    assert [_value(each) for each in (launches, allocations)] == [50.0, 0.0]
 
 
 def _launching_s(torch: Any) -> float:
@@ -218,6 +222,28 @@ def test_they_would_be_if_the_profiler_stayed_attached() -> None:
     )
     assert not done.returncode, done.stderr
     assert float(done.stdout.split()[-1]) > 1.15
+
+
+def test_launches_are_no_slower_after_counting(
+    torch: Any, passes: Callable[[int], Callable[[], None]]
+) -> None:
+    before_s = _launching_s(torch)
+    for each in _measured(passes(50), HostWorkMeter(lambda: None)):
+        assert each.absent is None, each
+    assert _launching_s(torch) <= 1.1 * before_s
+
+
+def test_host_counts_see_one_pass_more(passes: Callable[[int], Callable[[], None]]) -> None:
+    meters: list[Meter] = [DeviceTimeMeter(), HostWorkMeter(lambda: None)]
+
+    def counts(times: int) -> dict[str, float]:
+        _, found = measure_call(passes(times), (), {}, meters=meters)
+        return {each.metric.name: _value(each) for each in found}
+
+    few, more, most = counts(50), counts(51), counts(52)
+    for name, seen in (("python_calls", 0), ("c_calls", 1), ("launches", 1), ("allocations", 0)):
+        assert (more[name] - few[name], most[name] - more[name]) == (seen, seen), name
+    assert most["dispatches"] - more["dispatches"] == more["dispatches"] - few["dispatches"] > 0
 
 
 def test_beside_another_profiler_device_time_is_absent(

@@ -81,6 +81,7 @@ class TestPlanted:
         found = outcomes(session)
         assert set(found) == {
             "latency", "time_to_first_item", "time_per_item", "items_per_second", "items",
+            "python_calls",
         }  # fmt: skip
         assert Outcome.WORSE not in found.values()
 
@@ -195,7 +196,9 @@ def test_skipped(pareto):
         return {m.metric.name for m in metrics if m.outcome is Outcome.NEW}
 
     assert measured("test_chosen") == {"time_to_first_item"}
-    assert measured("test_skipped") == {"latency", "time_per_item", "items_per_second"}
+    assert measured("test_skipped") == {
+        "latency", "time_per_item", "items_per_second", "python_calls", "c_calls",
+    }  # fmt: skip
 
 
 BAD = {

@@ -165,7 +165,7 @@ def test_a_baseline_on_the_new_side_has_the_tolerances_of_the_old(compare: Compa
     tolerances = {
         m["metric"]: m["tolerance"] for m in found["metrics"] if m["estimate"] is not None
     }
-    assert tolerances == {"latency": 0.05, "accuracy": 0.01, "score": 0.01}
+    assert tolerances == {"latency": 0.05, "accuracy": 0.01, "score": 0.01, "python_calls": 0.0}
     assert "holds no tolerances: those of a.json hold" in found["gate"]["notices"][0]
 
 

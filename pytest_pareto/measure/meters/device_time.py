@@ -23,13 +23,22 @@ from pytest_pareto.measure.device import NO_CUDA, CudaDevice, initialized_cuda, 
 from pytest_pareto.measure.loop import call_for_seconds, one_round, warm_up
 from pytest_pareto.measure.meter import Calls, absent
 from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
-from pytest_pareto.model.metric import DEVICE_TIME, HOST_COPIES, HOST_WAITS, KERNELS, Metric
+from pytest_pareto.model.metric import (
+    ALLOCATIONS,
+    DEVICE_TIME,
+    HOST_COPIES,
+    HOST_WAITS,
+    KERNELS,
+    LAUNCHES,
+    Metric,
+)
 from pytest_pareto.model.run import Measurement
 
 _DETACH_VARIABLE = "TEARDOWN_CUPTI"
 _SAFE_DETACH_CUDA = (12, 6)
 _HOST_CALLS = ("cuda_runtime", "cuda_driver")
 _WAIT_CALLS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
+_ALLOCATION_CALLS = ("Malloc", "HostAlloc", "MemAlloc", "MemCreate")
 _HOST_COPY_NAMES = ("Memcpy HtoD", "Memcpy DtoH")
 _SETTLE_S = 0.5
 _WINDOW_S = 1.0
@@ -157,7 +166,8 @@ class Activity:
     ``durations_s`` are of kernels, memsets and copies that stay on GPUs, in the order of their
     start, whether or not they overlapped; ``names`` are their names. ``host_copies`` counts copies
     between host and GPU. ``host_waits`` counts how often the host waited for a GPU,
-    ``device_waits`` how often for all of its work. ``launches`` were made by the host;
+    ``device_waits`` how often for all of its work. ``allocations`` counts how often the driver
+    allocated memory of a GPU, or pinned memory of the host. ``launches`` were made by the host;
     ``lost`` of them have no event on a GPU. ``graphs`` of them launched CUDA graphs, whose kernels
     all share one correlation id, so that the loss of a single kernel goes unnoticed.
     """
@@ -168,6 +178,7 @@ class Activity:
     host_copies: int
     host_waits: int
     device_waits: int
+    allocations: int
     launches: int
     lost: int
     graphs: int
@@ -215,6 +226,7 @@ def read_activity(trace: bytes) -> Activity:
         host_copies=len(copies) - len(device_copies),
         host_waits=_count_endings(calls, _WAIT_CALLS),
         device_waits=_count_endings(calls, ("DeviceSynchronize",)),
+        allocations=sum(any(part in call.name for part in _ALLOCATION_CALLS) for call in calls),
         launches=len(launches),
         lost=sum(_correlation(launch) not in traced for launch in launches),
         graphs=sum("GraphLaunch" in launch.name for launch in launches),
@@ -235,18 +247,19 @@ def _count_endings(calls: Sequence[_Event], endings: tuple[str, ...]) -> int:
 
 
 class DeviceTimeMeter:
-    """`device_time` (s), `kernels`, `host_copies` and `host_waits` (counts) of one call.
+    """`device_time` (s), `kernels`, and calls of the CUDA runtime (counts) of one call.
 
     Profiles at least three calls and at least a second of them, in the steady state. The time
     is the sum over kernels, memsets and copies within GPUs, so it excludes the gaps between
     them: `latency` includes the delays of the host. Kernels that overlap both count in
-    full. Copies between host and GPU, and waits of the host for a GPU, explain a latency.
+    full. `host_copies` between host and GPU, `host_waits` for a GPU, `launches` and `allocations`
+    explain a latency.
 
     Where the profiler dropped events, every metric is absent, since a sum over the rest is too
     small. Counts that differ from call to call are absent too: no single value describes a call.
     """
 
-    metrics = (DEVICE_TIME, KERNELS, HOST_COPIES, HOST_WAITS)
+    metrics = (DEVICE_TIME, KERNELS, HOST_COPIES, HOST_WAITS, LAUNCHES, ALLOCATIONS)
 
     def __init__(
         self,
@@ -265,7 +278,9 @@ class DeviceTimeMeter:
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         """Profile a window of calls, again if heat slowed the GPU down; return the measurements."""
         warm_up(calls)
-        if self._profiles_itself(lambda: one_round(calls, None)):
+        if calls.profiles_itself is None:
+            calls.profiles_itself = self._profiles_itself(lambda: one_round(calls, None))
+        if calls.profiles_itself:
             return absent(self.metrics, "the function runs a torch profiler of its own")
         with ThrottlingMonitor(calls) as monitor:
             measurements = monitor.repeat_while_throttled(lambda: self._window(calls, monitor))
@@ -300,6 +315,8 @@ class DeviceTimeMeter:
             *_kernel_measurements(activity, done),
             _count_per_call(HOST_COPIES, activity.host_copies, done),
             _count_per_call(HOST_WAITS, waits - min(_MAX_PROFILER_WAITS, waits % done), done),
+            _count_per_call(LAUNCHES, activity.launches, done),
+            _count_per_call(ALLOCATIONS, activity.allocations, done),
         )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.measure.scripted_nvml import ScriptedNvml
 
 CallsOf = Callable[..., Calls]
-NAMES = ["device_time", "kernels", "host_copies", "host_waits"]
+NAMES = ["device_time", "kernels", "host_copies", "host_waits", "launches", "allocations"]
 
 
 class ScriptedProfiler:
@@ -108,7 +108,7 @@ class TestTheFigures:
     def test_kernels_are_summed_for_each_call(
         self, profiler: ScriptedProfiler, measure: Measure
     ) -> None:
-        device_time, kernels, _, _ = measure(lambda: profiler.kernel(0.002, times=50))
+        device_time, kernels, *_ = measure(lambda: profiler.kernel(0.002, times=50))
         assert device_time.values == pytest.approx((0.1,) * 10)
         assert device_time.notes[0] == "of 10 calls"
         assert kernels.values == (50.0,)
@@ -121,7 +121,7 @@ class TestTheFigures:
                 clock.advance(0.1)
                 profiler.kernel(0.01)
 
-        device_time, kernels, _, _ = measure(function)
+        device_time, kernels, *_ = measure(function)
         assert device_time.values == pytest.approx((0.04,) * 3)
         assert kernels.values == (4.0,)
 
@@ -143,7 +143,7 @@ class TestTheFigures:
             for _ in range(3):
                 profiler.call("cudaStreamSynchronize")
 
-        device_time, kernels, host_copies, host_waits = measure(function)
+        device_time, kernels, host_copies, host_waits, *_ = measure(function)
         assert device_time.values[0] == pytest.approx(0.06)
         assert (kernels.values, host_copies.values, host_waits.values) == ((1.0,), (2.0,), (3.0,))
 
@@ -154,7 +154,7 @@ class TestTheFigures:
             profiler.kernel(0.1)
             fake_torch.cuda.synchronize(0)
 
-        *_, host_waits = measure(function)
+        *_, host_waits, _, _ = measure(function)
         assert host_waits.values == (1.0,)
 
     @pytest.mark.parametrize("call_s", [0.02, 0.1, 0.9])
@@ -169,21 +169,21 @@ class TestTheFigures:
                 profiler.call("cudaStreamSynchronize")
 
         profiler.own_waits = own
-        *_, host_waits = measure(function)
+        *_, host_waits, _, _ = measure(function)
         assert host_waits.values == (float(waits),)
 
     def test_more_of_them_than_known_are_reported(
         self, profiler: ScriptedProfiler, measure: Measure
     ) -> None:
         profiler.own_waits = 5
-        *_, host_waits = measure(lambda: profiler.kernel(0.1))
+        *_, host_waits, _, _ = measure(lambda: profiler.kernel(0.1))
         assert host_waits.absent == "it differs from call to call (3 in 10 calls)"
 
     def test_waits_for_each_of_several_devices_are_ours(
         self, profiler: ScriptedProfiler, measure: Measure, fake_torch: Any
     ) -> None:
         fake_torch.cuda.allocate(1, on=2)
-        device_time, _, _, host_waits = measure(lambda: profiler.kernel(0.1))
+        device_time, _, _, host_waits, *_ = measure(lambda: profiler.kernel(0.1))
         assert device_time.values == pytest.approx((0.1,) * 10)
         assert host_waits.values == (0.0,)
 
@@ -330,7 +330,7 @@ class TestCallsThatDiffer:
     ) -> None:
         numbers = itertools.cycle([3, 4, 4])
         found = measure(lambda: profiler.kernel(0.02, times=next(numbers)))
-        device_time, kernels, host_copies, host_waits = found
+        device_time, kernels, host_copies, host_waits, *_ = found
         assert device_time.values == pytest.approx((profiler.true_s / 14,))
         assert kernels.absent == "the kernels differ from call to call (51 in 14 calls)"
         (note,) = device_time.notes[:1]
@@ -345,7 +345,7 @@ class TestCallsThatDiffer:
             for _ in range(next(numbers)):
                 profiler.copy("HtoD", 1e-6)
 
-        device_time, kernels, host_copies, _ = measure(function)
+        device_time, kernels, host_copies, *_ = measure(function)
         assert device_time.values == pytest.approx((0.1,) * 10)
         assert kernels.values == (1.0,)
         assert host_copies.absent is not None
@@ -389,5 +389,5 @@ def test_an_exception_of_the_call_is_the_tests_own(
     with pytest.raises(KeyError, match="mine") as raised:
         meter_pass(DeviceTimeMeter(profiler, lambda: None, lambda call: False), calls, frozenset())
     assert raised.value.__notes__ == [
-        "pytest-pareto: raised on call 6 (measuring device_time, kernels, host_copies, host_waits)"
+        f"pytest-pareto: raised on call 6 (measuring {', '.join(NAMES)})"
     ]
