@@ -246,6 +246,7 @@ def _case_history(levels: CaseLevels, blocks: Sequence[int]) -> CaseHistory:
 def _metric_history(found: Measured, blocks: Sequence[int]) -> MetricHistory:
     metric, runs = found.metric, found.runs
     # Where a run lacks the metric, the blocks of the other runs are unknown.
+    whole = metric.kind is Kind.RUN and len(runs) == len(blocks)
     grouped = groupby(zip(blocks, runs, strict=True), itemgetter(0)) if whole else ()
     levels = [tuple(level for _, level in block) for _, block in grouped] or [runs]
     bound = found.lower_bound or ""

@@ -75,8 +75,8 @@ def test_rounds_as_independent_replicates_are_the_trap() -> None:
     rng, alarms, kept = np.random.default_rng(9), 0, 0
     for _ in range(200):
         old, new = both(rng, pairs=False, shift=0.0, process_sd=0.02)
-        means = [np.log(np.array(side)[:, :, 0]).mean(axis=0) for side in (new, old)]
-        alarms += ttest_rel(*means, alternative="greater").pvalue <= 0.05
+        now, then = (np.log(np.array(side)[:, :, 0]).mean(axis=0) for side in (new, old))
+        alarms += ttest_rel(now, then, alternative="greater").pvalue <= 0.05
         kept += compare_interleaved(old, new, tolerance=0.0).outcome is Outcome.WORSE
     assert alarms > 0.15 * 200
     assert kept <= 0.08 * 200
