@@ -24,13 +24,13 @@ def built_in_meters() -> tuple[Meter, ...]:
     # Imported here, since a test that is not measured needs none of them.
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
     from pytest_pareto.measure.meters.latency import SteadyMeter
-    from pytest_pareto.measure.meters.memory import PeakMemoryMeter
+    from pytest_pareto.measure.meters.memory import MemoryMeter
     from pytest_pareto.measure.meters.stream import StreamMeter
     from pytest_pareto.measure.work.flops import WorkMeter
 
     # Kernels are timed right after the long window, while the GPU is still hot. The counter of
     # FLOPs changes how torch dispatches, so it runs last.
-    return (SteadyMeter(), StreamMeter(), DeviceTimeMeter(), PeakMemoryMeter(), WorkMeter())
+    return (SteadyMeter(), StreamMeter(), DeviceTimeMeter(), MemoryMeter(), WorkMeter())
 
 
 def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
@@ -45,6 +45,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     clock: Callable[[], int] = time.perf_counter_ns,
     case_id: str = "",
     on_progress: ProgressCallback | None = None,
+    held: Any = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
     """Call ``function`` once, then as often as the meters need; return result and measurements.
 
@@ -56,7 +57,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
     meters that need it. ``on_progress`` receives the progress, between calls and at most once a
-    second.
+    second. ``held`` are the `Storages` of what the test holds before the first call, if known.
 
     An exception of the function is raised unchanged, with a note naming the call unless it was
     the first one. Raises ParetoError if the first call returns a generator or an awaitable, if
@@ -66,7 +67,13 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     __tracebackhide__ = True  # pytest shows the user's frames of a failing test, not these
     source = argument_source(args, kwargs, setup)
     calls = Calls(
-        function, source, clock=clock, plan=plan, case_id=case_id, on_progress=on_progress
+        function,
+        source,
+        clock=clock,
+        plan=plan,
+        case_id=case_id,
+        on_progress=on_progress,
+        held=held,
     )
     result = first_call(calls)
     require_finished(function, result)

@@ -118,6 +118,10 @@ KERNELS = _cost("kernels", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 HOST_COPIES = _cost("host_copies", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 HOST_WAITS = _cost("host_waits", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 PEAK_MEMORY = _cost("peak_memory", "B", Kind.EXACT, Scope.GPU, 0.01)
+# Weights do not vary from call to call: 48 MiB more are seen beside models of up to 48 GiB.
+RESIDENT_MEMORY = _cost("resident_memory", "B", Kind.EXACT, Scope.GPU, 0.001)
+# How much an operation of the processor allocates may depend on the number of threads.
+HOST_PEAK_MEMORY = _cost("host_peak_memory", "B", Kind.EXACT, Scope.HOST, 0.01)
 RESERVED_MEMORY = _cost("reserved_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=False)
 OTHER_MEMORY = _cost("other_memory", "B", Kind.EXACT, Scope.GPU, 0.01, gates=False)
 FLOPS = _cost("flops", "count", Kind.EXACT, Scope.ANYWHERE, 0.0, gates=False)
@@ -150,6 +154,8 @@ BUILT_IN = {
         HOST_COPIES,
         HOST_WAITS,
         PEAK_MEMORY,
+        RESIDENT_MEMORY,
+        HOST_PEAK_MEMORY,
         RESERVED_MEMORY,
         OTHER_MEMORY,
         FLOPS,
@@ -174,8 +180,13 @@ MEANINGS = {
     "kernels": "kernels of a call",
     "host_copies": "copies between host and GPU in a call",
     "host_waits": "waits of the host for a GPU in a call",
-    "peak_memory": "what torch allocated at its peak, on CUDA",
-    "reserved_memory": "what torch's allocator held at its peak",
+    "peak_memory": "what a call asks torch for at its peak, beyond what was there before it; on "
+    "CUDA",
+    "resident_memory": "the tensors that the case holds on the call's device: weights, buffers, "
+    "inputs",
+    "host_peak_memory": "`peak_memory` of a call on the processor",
+    "reserved_memory": "what torch's allocator held on CUDA at its peak, other tests' memory and "
+    "gaps included",
     "other_memory": "what the process held of the GPU beside that",
     "flops": "counted by torch; gates under `work_only`",
     "operations": "dispatched operations that do work; only under `work_only`",

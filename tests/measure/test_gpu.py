@@ -19,7 +19,7 @@ from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
 from pytest_pareto.measure.meters.latency import SteadyMeter
-from pytest_pareto.measure.meters.memory import PeakMemoryMeter
+from pytest_pareto.measure.meters.memory import MemoryMeter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.work.flops import WorkMeter
 from pytest_pareto.model.run import Measurement
@@ -96,7 +96,7 @@ def _device_time(function: Callable[[], object]) -> Measurement:
 
 def _peak(torch: Any, function: Callable[[], object]) -> float:
     torch.cuda.empty_cache()
-    peak, *_ = _measured(function, PeakMemoryMeter())
+    peak, *_ = _measured(function, MemoryMeter())
     return _value(peak)
 
 
@@ -280,7 +280,7 @@ def test_memory_that_torch_does_not_hand_out_is_plausible(torch: Any) -> None:
     def function() -> Any:
         return torch.empty(64 * MiB, dtype=torch.uint8, device="cuda")
 
-    peak, reserved, other = _measured(function, PeakMemoryMeter())
+    peak, reserved, other = _measured(function, MemoryMeter())
     assert _value(reserved) >= _value(peak) >= 64 * MiB
     if other.absent is not None and "in a container" in other.absent:
         pytest.skip(other.absent)
@@ -315,7 +315,7 @@ def test_an_earlier_peak_does_not_count(torch: Any) -> None:
 def test_a_call_on_the_processor_has_no_peak(torch: Any) -> None:
     held = torch.empty(MiB, dtype=torch.uint8, device="cuda")
     x = torch.ones(8, 8)
-    found = _measured(lambda: x @ x, PeakMemoryMeter())
+    found = _measured(lambda: x @ x, MemoryMeter())
     assert all(str(each.absent).startswith("the call allocated no CUDA memory") for each in found)
     del held
 
