@@ -274,7 +274,7 @@ class TestFigures:
             some,
             *((f"test_memory.py::{name}",) for name in draw.sample(names, 4)),
         ]
-        seen = set()
+        seen: set[str] = set()
         for selection in selections:
             found = figures(run("--pareto", *selection))
             assert found
