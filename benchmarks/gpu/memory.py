@@ -125,8 +125,8 @@ def session(folder: Path, name: str, *options: str, **environment: str) -> tuple
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "--pareto", "--pareto-confirm=1"),
-            *("--pareto-baseline", str(folder / "baseline"), "--pareto-json", str(report)),
-            *("-o", f"cache_dir={folder / 'cache'}", *options),
+            *(f"--pareto-baseline={folder / 'baseline'}", f"--pareto-json={report}"),
+            *(f"-ocache_dir={folder / 'cache'}", *options),
         ],
         cwd=HERE / "memory_session",
         env={**os.environ, "COLUMNS": "100", "DEVICE": DEVICE, **environment},

@@ -90,26 +90,34 @@ class Storages:
     def sizes(self) -> Counter[str]:
         """Return the bytes of those that are alive, by the type of the device, such as "cuda".
 
-        They are the bytes that tensors asked for. A graph's memory is what the allocator has
-        reserved for it, including the tensors there: no other tensor can have that.
+        They are the bytes that tensors asked for. A graph counts with what torch's allocator keeps
+        for it and the tensors there, and without other memory in use there: a library's workspace
+        lies in the graph that is captured first, and serves all later ones.
         """
-        segments = self._graph_segments()
-        sizes = Counter({"cuda": sum(size for _, size in segments)} if segments else {})
-        for reference, device, size, address in self.by_address.values():
-            in_graph = any(start <= address < start + length for start, length in segments)
-            if not (reference.expired() or in_graph):
+        alive = [each for each in self.by_address.values() if not each[0].expired()]
+        sizes: Counter[str] = Counter()
+        starts = {address for _, device, _, address in alive if device == "cuda"}
+        in_graphs: set[int] = set()
+        for start, length, in_use in self._graph_blocks():
+            tensors = {address for address in starts if start <= address < start + length}
+            if tensors or not in_use:
+                sizes["cuda"] += length
+                in_graphs |= tensors
+        for _, device, size, address in alive:
+            if device != "cuda" or address not in in_graphs:
                 sizes[device] += size
         return sizes
 
-    def _graph_segments(self) -> list[tuple[int, int]]:
-        """Return address and size of each piece of memory that graphs keep."""
+    def _graph_blocks(self) -> Iterator[tuple[int, int, bool]]:
+        """Yield address and bytes of each block that graphs keep, and whether it is in use."""
         if not self.graph_pools:
-            return []
-        return [
-            (segment["address"], segment["total_size"])
-            for segment in torch.cuda.memory_snapshot()
-            if tuple(segment["segment_pool_id"]) in self.graph_pools
-        ]
+            return
+        for segment in torch.cuda.memory_snapshot():
+            if tuple(segment["segment_pool_id"]) in self.graph_pools:
+                address = segment["address"]
+                for block in segment["blocks"]:
+                    yield address, block["size"], block["state"] == "active_allocated"
+                    address += block["size"]
 
 
 class UsedStorages(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy

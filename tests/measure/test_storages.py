@@ -213,23 +213,26 @@ class TestStorages:
 class TestGraphs:
     @pytest.fixture
     def found(self, monkeypatch: pytest.MonkeyPatch) -> Storages:
-        """A tensor within the memory of a graph, one beside it, and segments of another graph."""
+        """A tensor within the memory of a graph, and one beside it."""
+        free, used = "inactive", "active_allocated"
+        workspace = {"size": 9 * KiB, "state": used}
+        first = [{"size": 3 * KiB, "state": free}, {"size": 2 * KiB, "state": used}]
         segments = [
-            {"address": 0x1000, "total_size": 4096, "segment_pool_id": [0, 1]},
-            {"address": 0x8000, "total_size": 2048, "segment_pool_id": (0, 1)},
-            {"address": 0x4000, "total_size": 9999, "segment_pool_id": (0, 2)},
+            {"address": 0x1000, "segment_pool_id": [0, 1], "blocks": first},
+            {"address": 0x8000, "segment_pool_id": (0, 1), "blocks": [workspace]},
+            {"address": 0x20000, "segment_pool_id": (0, 2), "blocks": first},
         ]
         monkeypatch.setattr(torch.cuda, "memory_snapshot", lambda: segments)
         self.tensors = [tensor(), tensor()]
         found = call_storages(None, self.tensors)
-        places = iter([0x1800, 0x2000])
+        places = iter([0x1000 + 3 * KiB, 0x7000])
         found.by_address = {
             key: (reference, "cuda", size, next(places))
             for key, (reference, _, size, _) in found.by_address.items()
         }
         return found
 
-    def test_a_graph_counts_with_all_its_memory_and_tensors_within_not_twice(
+    def test_a_graph_counts_with_its_free_memory_and_the_tensors_there(
         self, found: Storages
     ) -> None:
         class Captured:
@@ -238,18 +241,18 @@ class TestGraphs:
 
         assert found.sizes() == {"cuda": 2 * KiB}
         found.add_graph(Captured())
-        assert found.sizes() == {"cuda": 4096 + 2048 + KiB}
+        assert found.sizes() == {"cuda": (3 + 2) * KiB + KiB}
         other = Storages()
         other.merge(found)
         assert other.sizes() == found.sizes()
         assert found.without(other).sizes() == {}
+        self.tensors.clear()
+        assert found.sizes() == {"cuda": 3 * KiB}
 
     def test_one_that_was_never_captured_has_none(self, found: Storages) -> None:
         class Empty:
             def pool(self) -> None:
-                raise RuntimeError(
-                    "Called CUDAGraph::pool() without a preceding successful capture"
-                )
+                raise RuntimeError("Called CUDAGraph::pool() without a successful capture")
 
         found.add_graph(Empty())
         assert found.sizes() == {"cuda": 2 * KiB}

@@ -17,6 +17,7 @@ from pytest_pareto.measure.meters.memory import (  # noqa: E402
     trace_host_peak,
 )
 from pytest_pareto.measure.plan import LoopPlan  # noqa: E402
+from pytest_pareto.testing import check_meter  # noqa: E402
 
 KiB = 1024
 
@@ -253,3 +254,14 @@ def test_a_trace_writes_nothing_and_leaves_nothing(
     assert os.environ["KINETO_LOG_LEVEL"] == "2"
     assert capfd.readouterr() == ("", "")
     assert not torch.autograd._profiler_enabled()
+
+
+def test_it_conforms_to_the_protocol() -> None:
+    check_meter(
+        MemoryMeter(),
+        work=lambda units: lambda: tensor(units * KiB),
+        unseen=lambda: sum(range(1000)),
+        expected={"host_peak_memory": (KiB, KiB)},
+        skip=["peak_memory", "resident_memory", "reserved_memory", "other_memory"],
+        must_measure=True,
+    )
