@@ -118,7 +118,7 @@ KERNELS = _cost("kernels", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 HOST_COPIES = _cost("host_copies", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 HOST_WAITS = _cost("host_waits", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 PEAK_MEMORY = _cost("peak_memory", "B", Kind.EXACT, Scope.GPU, 0.01)
-# Weights do not vary from call to call: 48 MiB more are seen beside models of up to 48 GiB.
+# Weights do not vary from call to call: 48 MiB more are seen beside models of up to 46 GiB.
 RESIDENT_MEMORY = _cost("resident_memory", "B", Kind.EXACT, Scope.GPU, 0.001)
 # How much an operation of the processor allocates may depend on the number of threads.
 HOST_PEAK_MEMORY = _cost("host_peak_memory", "B", Kind.EXACT, Scope.HOST, 0.01)

@@ -38,6 +38,7 @@ class Holdings:
         self, fixturedef: pytest.FixtureDef[Any]
     ) -> Generator[None, object, object]:
         """Record what a shared fixture holds, once it has been set up."""
+        __tracebackhide__ = True
         value = yield
         if fixturedef.scope != "function":
             self._fixtures[fixturedef] = None
@@ -61,6 +62,7 @@ class Holdings:
         ``call`` is the function and its arguments, ``request`` that of the test, whose frames are
         ``frames``. The context is None where torch is not imported, so that nothing can be held.
         """
+        __tracebackhide__ = True
         if "torch" not in sys.modules:
             yield None
             return

@@ -378,3 +378,23 @@ def test_the_variables_of_a_test_are_not_held_beyond_it(
         """
     )
     assert run("--pareto", "test_it.py").exit_code == 0
+
+
+def test_a_broken_fixture_is_shown_without_our_hook(
+    pytester: pytest.Pytester, project: None, run: "Run"
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def broken():
+            raise RuntimeError("no model here")
+
+        def test_it(pareto, broken):
+            pareto.measure(len, [])
+        """
+    )
+    session = run("--pareto", "test_it.py")
+    assert "no model here" in session.text
+    assert "pytest_fixture_setup" not in session.text
