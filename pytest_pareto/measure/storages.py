@@ -124,7 +124,8 @@ class UsedStorages(TorchDispatchMode):  # type: ignore[misc]  # torch is not rea
     """Collects the storages that operations read or write in this block, in this thread.
 
     Those that are still alive when the block has ended are what a call uses and does not make: its
-    weights, wherever they are kept. ``operated`` is whether there was any operation.
+    weights, wherever they are kept. ``operated`` is whether there was any operation, ``packed``
+    whether one had an argument in which torch packs tensors, such as quantized weights.
     """
 
     supports_higher_order_operators = True
@@ -132,7 +133,7 @@ class UsedStorages(TorchDispatchMode):  # type: ignore[misc]  # torch is not rea
     def __init__(self) -> None:
         super().__init__()
         self.storages = Storages()
-        self.operated = False
+        self.operated = self.packed = False
 
     def __torch_dispatch__(
         self, func: Any, types: object, args: Any = (), kwargs: Any = None
@@ -142,6 +143,8 @@ class UsedStorages(TorchDispatchMode):  # type: ignore[misc]  # torch is not rea
         for each in tree_leaves((args, kwargs)):
             if isinstance(each, torch.Tensor):
                 self.storages.add(each)
+            elif isinstance(each, torch.ScriptObject):
+                self.packed = True
         return func(*args, **(kwargs or {}))
 
 

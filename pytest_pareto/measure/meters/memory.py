@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _CUDA_METRICS = (PEAK_MEMORY, RESERVED_MEMORY, OTHER_MEMORY)
 _NO_TORCH = "torch is not imported, and only its memory is measured"
 _NO_OPERATION = "the call ran no operation of torch, and only torch's memory is measured"
+_PACKED = "torch packs weights of this call, such as quantized ones, in objects of unknown size"
 _LOG_LEVEL = "KINETO_LOG_LEVEL"
 _MEASURED = "pytest-pareto: the measured call"
 _CPU = 0  # torch's number of this type of device
@@ -58,13 +59,21 @@ class WatchedCall:
 
     ``sizes`` are the bytes of tensors by the type of their device. ``device`` is the type of that
     on which the call works, None if it ran no operation of torch. ``profiled`` is whether the call
-    ran a profiler of its own.
+    ran a profiler of its own, ``packed`` whether it used tensors whose bytes are not known.
     """
 
     sizes: Mapping[str, int]
     device: str | None
     profiled: bool
+    packed: bool = False
     notes: tuple[str, ...] = ()
+
+    def resident(self) -> Measurement:
+        """Return the bytes of the tensors on the device of the call."""
+        if self.packed:
+            return absent((RESIDENT_MEMORY,), _PACKED)[0]
+        size = float(self.sizes.get(self.device or "", 0))
+        return Measurement(RESIDENT_MEMORY, (size,), notes=self.notes)
 
 
 def watch_call(calls: Calls) -> WatchedCall:
@@ -98,7 +107,7 @@ def watch_call(calls: Calls) -> WatchedCall:
     gc.collect()
     device = _device_type(used, allocated=allocated, graphs=bool(held.graph_pools))
     used.storages.merge(held)
-    return WatchedCall(used.storages.sizes(), device, profiled, notes)
+    return WatchedCall(used.storages.sizes(), device, profiled, used.packed, notes)
 
 
 def _device_type(used: "UsedStorages", *, allocated: bool, graphs: bool) -> str | None:
@@ -219,12 +228,11 @@ class MemoryMeter:
                 *absent(_CUDA_METRICS, NO_CUDA),
                 *absent((RESIDENT_MEMORY, HOST_PEAK_MEMORY), _NO_OPERATION),
             )
-        size = float(watched.sizes.get(device, 0))
-        resident = Measurement(RESIDENT_MEMORY, (size,), notes=watched.notes)
         if device == "cuda":
             elsewhere = absent((HOST_PEAK_MEMORY,), "the call works on a GPU")
-            return (*_cuda_memory(calls), *elsewhere, resident)
-        return (*absent(_CUDA_METRICS, NO_CUDA), self._host_peak(calls, watched), resident)
+            return (*_cuda_memory(calls), *elsewhere, watched.resident())
+        host_peak = self._host_peak(calls, watched)
+        return (*absent(_CUDA_METRICS, NO_CUDA), host_peak, watched.resident())
 
     def _host_peak(self, calls: Calls, watched: WatchedCall) -> Measurement:
         reason = _untraceable_reason(watched)

@@ -232,6 +232,16 @@ class TestReasons:
         )
         assert found["host_peak_memory"].values == (4 * 8 * 8,)
 
+    @pytest.mark.filterwarnings("ignore")  # which parts of this torch gives up differs
+    def test_weights_that_torch_packs_have_no_size(self) -> None:
+        model = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(64, 64)))
+        x = torch.ones(8, 64)
+        found = measured(lambda: model(x))
+        assert found["resident_memory"].absent == (
+            "torch packs weights of this call, such as quantized ones, in objects of unknown size"
+        )
+        assert found["host_peak_memory"].values >= (8 * 64 * 4,)
+
     def test_an_exception_of_the_function_is_its_own(self) -> None:
         count = iter(range(10))
 
