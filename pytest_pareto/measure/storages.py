@@ -23,6 +23,8 @@ _SHARED = (type, ModuleType, type(lru_cache(lambda: None)))
 """Types of objects that refer to what any test may have made."""
 _SHARED_GLOBALS = (*_SHARED, FunctionType, dict, list, set, tuple)
 _SHARED_PACKAGES = ("_pytest.", "pluggy.", "pytest_pareto.plugin.", "pytest_pareto.measure.meter.")
+_WITHOUT_WEIGHTS = ("profiler", "c10d", "_c10d_functional")
+"""Operations whose objects of torch are marks in a trace, and groups of processes."""
 _SPARSE_PARTS = {
     torch.sparse_coo: ("_indices", "_values"),
     torch.sparse_csr: ("crow_indices", "col_indices", "values"),
@@ -144,7 +146,7 @@ class UsedStorages(TorchDispatchMode):  # type: ignore[misc]  # torch is not rea
             if isinstance(each, torch.Tensor):
                 self.storages.add(each)
             elif isinstance(each, torch.ScriptObject):
-                self.packed = True
+                self.packed |= getattr(func, "namespace", None) not in _WITHOUT_WEIGHTS
         return func(*args, **(kwargs or {}))
 
 

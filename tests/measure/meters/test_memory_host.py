@@ -242,6 +242,16 @@ class TestReasons:
         )
         assert found["host_peak_memory"].values >= (8 * 64 * 4,)
 
+    def test_a_step_of_training_holds_gradients_and_the_optimizers_state(self) -> None:
+        weight = torch.nn.Parameter(torch.ones(256))
+        optimizer = torch.optim.SGD([weight], momentum=0.9)
+
+        def step() -> None:
+            (weight * weight).sum().backward()
+            optimizer.step()  # marks itself in a trace, by an object that holds no weights
+
+        assert measured(step)["resident_memory"].values == (3 * KiB,)
+
     def test_an_exception_of_the_function_is_its_own(self) -> None:
         count = iter(range(10))
 
