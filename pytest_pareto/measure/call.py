@@ -1,16 +1,17 @@
-"""What surrounds a measured call: arguments, unfinished results, random state, active tracers.
+"""What surrounds a measured call: arguments, unfinished results, random state, tracers, compilers.
 
 - `argument_source` supplies the arguments of each call: constant ones, or fresh ones of `setup`.
 - `require_finished` rejects results that are a promise of work, which no loop can time.
 - `preserve_random_state` keeps the number of measured calls from changing a result.
 - `active_tracer` detects tracers and profilers, which slow down every Python call.
+- `eager_mode` lets compiled functions run uncompiled.
 """
 
 import inspect
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -159,3 +160,12 @@ def active_tracer() -> str | None:
     if names:
         return f"a tracer is active ({names}); run without --cov, debugger or profiler"
     return None
+
+
+def eager_mode(torch: Any) -> AbstractContextManager[object]:
+    """Return a context in which functions that torch compiled run operation by operation."""
+    # A process without dynamo compiles nothing, and loading dynamo would take a second.
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return stance

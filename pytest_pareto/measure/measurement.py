@@ -26,7 +26,7 @@ def built_in_meters() -> tuple[Meter, ...]:
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
     from pytest_pareto.measure.meters.host_work import HostWorkMeter
     from pytest_pareto.measure.meters.latency import SteadyMeter
-    from pytest_pareto.measure.meters.memory import PeakMemoryMeter
+    from pytest_pareto.measure.meters.memory import MemoryMeter
     from pytest_pareto.measure.meters.stream import StreamMeter
     from pytest_pareto.measure.work.flops import WorkMeter
 
@@ -36,7 +36,7 @@ def built_in_meters() -> tuple[Meter, ...]:
         SteadyMeter(),
         StreamMeter(),
         DeviceTimeMeter(),
-        PeakMemoryMeter(),
+        MemoryMeter(),
         HostWorkMeter(),
         WorkMeter(),
     )
@@ -55,6 +55,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     case_id: str = "",
     on_progress: ProgressCallback | None = None,
     turns: Turns | None = None,
+    held: Any = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
     """Call ``function`` once, then as often as the meters need; return result and measurements.
 
@@ -67,6 +68,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
     meters that need it. ``on_progress`` receives the progress, between calls and at most once a
     second. ``turns`` are those with another live process, which has met this one for the case.
+    ``held`` are the `Storages` of what the test holds before the first call, if known.
 
     An exception of the function is raised unchanged, with a note naming the call unless it was
     the first one. Raises ParetoError if the first call returns a generator or an awaitable, if
@@ -83,6 +85,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
         case_id=case_id,
         on_progress=on_progress,
         turns=turns,
+        held=held,
     )
     result = first_call(calls)
     require_finished(function, result)

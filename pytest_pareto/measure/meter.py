@@ -33,7 +33,8 @@ class Calls:
     A meter uses `prepare`, and of the attributes what it needs: ``device`` (to wait for launched
     work), ``clock`` (monotonic nanoseconds; injected in tests), ``plan`` (how many calls the
     test requests), ``first_s`` (wall seconds of the first call), ``case_id`` (of the case
-    that is measured), ``wanted`` (the names of its metrics that the test requests). It may set
+    that is measured), ``wanted`` (the names of its metrics that the test requests), ``held`` (the
+    storages of tensors that the test held before the first call, None if not known). It may set
     ``stage`` to what it is doing; the note on an exception of the function then contains this text.
 
     The other attributes belong to the loop: ``count`` (calls prepared so far), ``warm`` (whether
@@ -54,10 +55,12 @@ class Calls:
         case_id: str = "",
         on_progress: ProgressCallback | None = None,
         turns: Turns | None = None,
+        held: Any = None,
     ) -> None:
         self._function = function
         self._arguments = arguments
         self.case_id = case_id
+        self.held = held
         self.wanted: frozenset[str] = frozenset()
         self._announced: tuple[Metric, ...] = ()
         self.clock = clock

@@ -44,7 +44,7 @@ class Stream(StagesForwarder):
     """
 
     def __init__(self, function: Callable[..., object], *, most: int | None = None) -> None:
-        self._function = function
+        self._function = self.__wrapped__ = function
         self._most = most
         self._first_item_clock: Callable[[], int] | None = None
         self._first_stream: ConsumedStream | None = None

@@ -14,6 +14,8 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast
 
 import pytest
@@ -28,6 +30,7 @@ from pytest_pareto.measure.asynchronous import (
 )
 from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.plugin.holdings import test_frames
 from pytest_pareto.plugin.marker import MeasureOptions, read_marker
 from pytest_pareto.plugin.record import read_outputs, score_measurement
 from pytest_pareto.plugin.recorder import KEEPER, MEASURED, METERS, RECORDER, Recorder
@@ -168,9 +171,9 @@ def _ameasure(
     """Return a coroutine that measures an awaitable call, or awaits it once."""
     __tracebackhide__ = True
 
-    def measured(wait: Wait) -> object:
+    def measured(frames: Sequence[FrameType], wait: Wait) -> object:
         __tracebackhide__ = True
-        return recorder.measure(AwaitedFunction(fn, wait), args, kwargs, options)
+        return recorder.measure(AwaitedFunction(fn, wait), args, kwargs, options, frames)
 
     # Before the coroutine is awaited: one that never is can then be reported at the test's end.
     recorder.begin("ameasure", fn, options)
@@ -189,10 +192,10 @@ def _astream(
     """Return a coroutine that measures an asynchronous stream, or consumes it once."""
     __tracebackhide__ = True
 
-    def measured(wait: Wait) -> object:
+    def measured(frames: Sequence[FrameType], wait: Wait) -> object:
         __tracebackhide__ = True
         stream = Stream(AwaitedStream(fn, wait), most=options.max_items)
-        return recorder.measure(stream, args, kwargs, options)
+        return recorder.measure(stream, args, kwargs, options, frames)
 
     recorder.begin("astream", fn, options)
     return _await_measurement(
@@ -206,7 +209,7 @@ def _astream(
 async def _await_measurement(
     recorder: Recorder,
     options: MeasureOptions,
-    measured: Callable[[Wait], object],
+    measured: Callable[[Sequence[FrameType], Wait], object],
     call_once: Callable[[], Awaitable[T]],
 ) -> T:
     __tracebackhide__ = True
@@ -214,7 +217,8 @@ async def _await_measurement(
     try:
         if recorder.plain:
             return await call_once()
-        return cast(T, await run_in_greenlet(measured))
+        # The greenlet's stack is its own, and does not begin with the test.
+        return cast(T, await run_in_greenlet(partial(measured, test_frames(recorder.item))))
     except ParetoError as error:
         raise error.with_traceback(None) from None
 
@@ -322,7 +326,7 @@ def make_fixture(request: pytest.FixtureRequest) -> Pareto:
     item = request.node
     stash = item.config.stash
     idle = MEASURED in stash and item.nodeid not in stash[MEASURED]
-    recorder = Recorder(item, read_marker(item), None if idle else stash.get(METERS, None))
+    recorder = Recorder(request, read_marker(item), None if idle else stash.get(METERS, None))
     if KEEPER in stash:
         stash[KEEPER].begin(item.nodeid)
     item.stash[RECORDER] = recorder

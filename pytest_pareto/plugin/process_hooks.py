@@ -19,6 +19,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import Failure
+from pytest_pareto.plugin.holdings import HOLDINGS, Holdings
 from pytest_pareto.plugin.recorder import METERS, RECORDER
 from pytest_pareto.report.terminal import figures_text
 
@@ -49,6 +50,8 @@ class MeasuringHooks:
             )
         except ParetoError as error:
             raise pytest.UsageError(str(error)) from None
+        session.config.stash[HOLDINGS] = holdings = Holdings()
+        session.config.pluginmanager.register(holdings)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:

@@ -5,10 +5,11 @@ repeatedly with every meter of this process.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Protocol
+from types import FrameType
+from typing import Any, Protocol
 
 import pytest
 
@@ -22,6 +23,7 @@ from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import BUILT_IN, STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.outputs.image_folder import KeepOutput
+from pytest_pareto.plugin.holdings import HOLDINGS, test_frames
 from pytest_pareto.plugin.marker import (
     CaseNames,
     CaseOptions,
@@ -70,12 +72,16 @@ class Recorder:
     """Collects the cases of one test. With ``meters`` None it calls once and keeps nothing."""
 
     def __init__(
-        self, item: pytest.Item, options: CaseOptions, meters: tuple[Meter, ...] | None
+        self,
+        request: pytest.FixtureRequest,
+        options: CaseOptions,
+        meters: tuple[Meter, ...] | None,
     ) -> None:
-        self._item = item
+        self._request = request
+        self._item: pytest.Item = request.node
         self._options = options
         self._meters = meters
-        self._names = CaseNames(item, options)
+        self._names = CaseNames(self._item, options)
         self._known_metrics = KnownMetrics(meters or (), options)
         self._cases: dict[str | None, _Case] = {}
 
@@ -130,17 +136,34 @@ class Recorder:
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
         options: MeasureOptions,
+        frames: Sequence[FrameType] | None = None,
     ) -> object:
-        """Measure a call with every meter of this process, or make it once; return its result."""
+        """Measure a call with every meter of this process, or make it once; return its result.
+
+        ``frames`` are the `test_frames`, where the stack of this call does not have them.
+        """
         __tracebackhide__ = True
-        with nullcontext() if self.idle else report_loop_progress(self._item) as progress:
-            call = MeasuredCall(self._names, self._known_metrics, self._meters, options, progress)
+        progress = nullcontext() if self.idle else report_loop_progress(self._item)
+        with progress as on_progress, self._held(fn, (args, kwargs), frames) as held:
+            call = MeasuredCall(
+                self._names, self._known_metrics, self._meters, options, on_progress, held
+            )
             result, measurements = call.make(fn, args, kwargs)
         for measurement in measurements:
             wanted = options.metrics is None or measurement.metric.name in options.metrics
             if wanted:  # metrics of a function's stages are not known before the call
                 self.add(options.name, measurement)
         return result
+
+    def _held(
+        self, fn: Callable[..., object], arguments: object, frames: Sequence[FrameType] | None
+    ) -> AbstractContextManager[Any]:
+        """Return a context of the calls: the storages that the test holds before them, or None."""
+        holdings = self._item.config.stash.get(HOLDINGS, None)
+        if holdings is None or self._options.work_only:
+            return nullcontext()
+        frames = test_frames(self._item) if frames is None else frames
+        return holdings.during((fn, arguments), self._request, frames)
 
     def add(self, name: str | None, measurement: Measurement) -> None:
         """Add a measurement to a case, under the marker's policy.
@@ -223,6 +246,7 @@ class MeasuredCall:
     meters: Sequence[Meter] | None
     options: MeasureOptions
     progress: ProgressCallback | None = None
+    held: Any = None
 
     def make(
         self,
@@ -254,6 +278,7 @@ class MeasuredCall:
                     case_id=self.names.case_id(self.options.name),
                     on_progress=self.progress,
                     turns=turns,
+                    held=self.held,
                 )
 
     @property

@@ -92,11 +92,13 @@ class FakeCuda:
         self.initialized = True
         self.current = 0
         self.allocated = [0] * devices
-        self.peak = [0] * devices
+        self.requested = [0] * devices
+        self.peak_requested = [0] * devices
         self.ever = [0] * devices
         self.reserved = [0] * devices
         self.peak_reserved = [0] * devices
         self.keeps_statistics = True
+        self.backend = "native"
         self.names = ["NVIDIA H200"] * devices
         self.uuids: list[str | None] = [f"00000000-0000-0000-0000-00000000000{i}" for i in "abcdef"]
         self.random_states = [f"state {i}" for i in range(devices)]
@@ -105,15 +107,18 @@ class FakeCuda:
     def launch(self, seconds: float, *, on: int = 0) -> None:
         self.queues[on].launch(seconds)
 
-    def allocate(self, size: int, *, on: int = 0) -> None:
-        self.allocated[on] += size
-        self.ever[on] += size
-        self.peak[on] = max(self.peak[on], self.allocated[on])
+    def allocate(self, size: int, *, on: int = 0, rounding: int = 0) -> None:
+        """Hand out a block that is larger than was asked for by ``rounding``."""
+        self.requested[on] += size
+        self.peak_requested[on] = max(self.peak_requested[on], self.requested[on])
+        self.allocated[on] += size + rounding
+        self.ever[on] += size + rounding
         self.reserved[on] = max(self.reserved[on], self.allocated[on])
         self.peak_reserved[on] = max(self.peak_reserved[on], self.reserved[on])
 
-    def free(self, size: int, *, on: int = 0) -> None:
-        self.allocated[on] -= size
+    def free(self, size: int, *, on: int = 0, rounding: int = 0) -> None:
+        self.requested[on] -= size
+        self.allocated[on] -= size + rounding
 
     def empty_cache(self) -> None:
         self.reserved = list(self.allocated)
@@ -139,14 +144,20 @@ class FakeCuda:
     def memory_stats(self, index: int) -> dict[str, int]:
         if not self.keeps_statistics:
             raise RuntimeError("CUDAPluggableAllocator does not yet support getDeviceStats")
-        return {"allocated_bytes.all.allocated": self.ever[index]} if self.ever[index] else {}
+        if not self.ever[index]:
+            return {}
+        return {
+            "allocated_bytes.all.allocated": self.ever[index],
+            "requested_bytes.all.current": self.requested[index],
+            "requested_bytes.all.peak": self.peak_requested[index],
+        }
+
+    def get_allocator_backend(self) -> str:
+        return self.backend
 
     def reset_peak_memory_stats(self, index: int) -> None:
-        self.peak[index] = self.allocated[index]
+        self.peak_requested[index] = self.requested[index]
         self.peak_reserved[index] = self.reserved[index]
-
-    def max_memory_allocated(self, index: int) -> int:
-        return self.peak[index]
 
     def memory_reserved(self, index: int) -> int:
         return self.reserved[index]

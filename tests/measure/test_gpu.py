@@ -20,7 +20,7 @@ from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
 from pytest_pareto.measure.meters.host_work import HostWorkMeter
 from pytest_pareto.measure.meters.latency import SteadyMeter
-from pytest_pareto.measure.meters.memory import PeakMemoryMeter
+from pytest_pareto.measure.meters.memory import MemoryMeter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.work.flops import WorkMeter
 from pytest_pareto.model.run import Measurement
@@ -97,7 +97,7 @@ def _device_time(function: Callable[[], object]) -> Measurement:
 
 def _peak(torch: Any, function: Callable[[], object]) -> float:
     torch.cuda.empty_cache()
-    peak, *_ = _measured(function, PeakMemoryMeter())
+    peak, *_ = _measured(function, MemoryMeter())
     return _value(peak)
 
 
@@ -302,12 +302,21 @@ def test_launches_leave_gaps_and_have_a_reference(torch: Any) -> None:
     assert _value(reference) == pytest.approx(_value(latency) * 300 / 2000, rel=0.3)
 
 
+def _memory(function: Callable[[], object]) -> dict[str, Measurement]:
+    return {each.metric.name: each for each in _measured(function, MemoryMeter())}
+
+
+def _resident(function: Callable[[], object]) -> float:
+    return _value(_memory(function)["resident_memory"])
+
+
 def test_memory_that_torch_does_not_hand_out_is_plausible(torch: Any) -> None:
     def function() -> Any:
         return torch.empty(64 * MiB, dtype=torch.uint8, device="cuda")
 
-    peak, reserved, other = _measured(function, PeakMemoryMeter())
-    assert _value(reserved) >= _value(peak) >= 64 * MiB
+    found = _memory(function)
+    assert _value(found["reserved_memory"]) >= _value(found["peak_memory"]) == 64 * MiB
+    other = found["other_memory"]
     if other.absent is not None and "in a container" in other.absent:
         pytest.skip(other.absent)
     # A context and the loaded kernels; an H200 has 141 GB, and other processes do not count.
@@ -338,12 +347,112 @@ def test_an_earlier_peak_does_not_count(torch: Any) -> None:
     assert _peak(torch, function) == before
 
 
-def test_a_call_on_the_processor_has_no_peak(torch: Any) -> None:
+def test_gaps_that_earlier_tests_left_do_not_count(torch: Any) -> None:
+    model = torch.nn.Linear(1024, 1024, device="cuda", dtype=torch.float16)
+    x = torch.ones(700, 1024, device="cuda", dtype=torch.float16)
+
+    def function() -> Any:
+        with torch.no_grad():
+            return model(model(x)).relu_()
+
+    def allocated() -> int:
+        """Return what a peak in whole blocks would be, above what is there."""
+        function()
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        function()
+        torch.cuda.synchronize()
+        peak: int = torch.cuda.max_memory_allocated() - before
+        return peak
+
+    peaks, blocks = [], []
+    for gap in (1_500_000, 2_400_000, 3_300_000):
+        torch.cuda.empty_cache()
+        # Blocks with gaps of this size between them, which the next tensors get.
+        parts = [torch.empty(gap, dtype=torch.uint8, device="cuda") for _ in range(20)]
+        del parts[::2]
+        peaks.append(_value(_memory(function)["peak_memory"]))
+        blocks.append(allocated())
+        del parts
+    assert len(set(peaks)) == 1
+    assert peaks[0] >= 2 * 700 * 1024 * 2
+    # The negative control: whole blocks differ.
+    assert len(set(blocks)) > 1
+
+
+def test_what_the_allocator_has_not_taken_back_yet_is_not_the_calls(torch: Any) -> None:
+    side, size = torch.cuda.Stream(), 64 * MiB
+
+    def function() -> None:
+        x = torch.empty(size, dtype=torch.uint8, device="cuda")
+        with torch.cuda.stream(side):
+            torch.cuda._sleep(10_000_000)
+        x.record_stream(side)  # the block is free when the other stream gets here
+
+    assert [_peak(torch, function) for _ in range(3)] == [size] * 3
+
+
+def test_a_case_holds_its_model_and_what_lies_beside_it(torch: Any) -> None:
+    def build(width: int) -> Any:
+        return torch.nn.Linear(width, width, bias=False, device="cuda", dtype=torch.float16)
+
+    model, x = build(2048), torch.ones(8, 2048, device="cuda", dtype=torch.float16)
+    size = 2 * (2048 * 2048 + 8 * 2048)
+    assert _resident(lambda: model(x)) == size
+    neighbour = build(4096)
+    garbage = [torch.empty(48 * MiB, dtype=torch.uint8, device="cuda")]
+    garbage.append(garbage)
+    del garbage
+    assert _resident(lambda: model(x)) == size
+    model.beside = torch.empty(48 * MiB, dtype=torch.uint8, device="cuda")
+    assert _resident(lambda: model(x)) == size + 48 * MiB
+    assert _resident(neighbour.weight.sum) == 2 * 4096 * 4096
+
+
+def test_graphs_count_with_the_memory_that_they_keep(torch: Any) -> None:
+    model = torch.nn.Linear(1024, 1024, device="cuda", dtype=torch.float16).requires_grad_(False)
+    x = torch.ones(2048, 1024, device="cuda", dtype=torch.float16)
+
+    def capture(passes: int) -> Any:
+        """Capture passes whose results all live at once; return the graph and its result."""
+        with torch.cuda.stream(torch.cuda.Stream()):
+            model(x)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            result = torch.stack([model(x) for _ in range(passes)]).sum(0)
+        return graph, result
+
+    def resident(passes: int) -> float:
+        graph, result = capture(passes)
+        found = _memory(graph.replay)
+        assert _value(found["peak_memory"]) == 0
+        del result
+        return _value(found["resident_memory"])
+
+    # The first graph of the process keeps a workspace for all; it must not have more memory.
+    first, again, more = resident(4), resident(4), resident(12)
+    assert first == again
+    # Each result has 4 MiB, and the stack holds them once more.
+    assert more - first >= 2 * 8 * 4 * MiB
+
+
+def test_a_call_on_the_processor_has_memory_there(torch: Any) -> None:
     held = torch.empty(MiB, dtype=torch.uint8, device="cuda")
     x = torch.ones(8, 8)
-    found = _measured(lambda: x @ x, PeakMemoryMeter())
-    assert all(str(each.absent).startswith("the call allocated no CUDA memory") for each in found)
+    found = _memory(lambda: x @ x)
+    for name in ("peak_memory", "reserved_memory", "other_memory"):
+        assert found[name].absent == "no CUDA device was used"
+    assert _value(found["host_peak_memory"]) == _value(found["resident_memory"]) == 8 * 8 * 4
     del held
+
+
+def test_launches_are_no_slower_after_a_trace_of_the_processors_memory(torch: Any) -> None:
+    x = torch.ones(8, 8)
+    before_s = _launching_s(torch)
+    assert _memory(lambda: x @ x)["host_peak_memory"].absent is None
+    assert _launching_s(torch) <= 1.1 * before_s
 
 
 @pytest.mark.parametrize("rounds", [1, 5])

@@ -76,6 +76,8 @@ def test_diagnostics_do_not_gate() -> None:
         "device_time",
         "energy",
         "peak_memory",
+        "resident_memory",
+        "host_peak_memory",
         "time_to_first_item",
         "time_per_item",
     }

@@ -34,6 +34,8 @@ from pytest_pareto.model.metric import (
 )
 from pytest_pareto.model.run import Measurement
 
+PROFILER_ACTIVE = "a torch profiler is active already; run without it"
+OWN_PROFILER = "the function runs a torch profiler of its own"
 _DETACH_VARIABLE = "TEARDOWN_CUPTI"
 _SAFE_DETACH_CUDA = (12, 6)
 _HOST_CALLS = ("cuda_runtime", "cuda_driver")
@@ -67,7 +69,7 @@ def profiling_absence() -> str | None:
     if torch.version.hip is not None:
         return "on ROCm torch's traces were never tried: their copies have no direction"
     if torch.autograd._profiler_enabled():  # noqa: SLF001  (torch has no public query)
-        return "a torch profiler is active already; run without it"
+        return PROFILER_ACTIVE
     if not _can_detach(torch.version.cuda):
         user_choice = os.environ.get(_DETACH_VARIABLE)
         cause = (
@@ -144,9 +146,15 @@ def runs_own_profiler(call: Callable[[], object]) -> bool:
 
 class _Arguments(msgspec.Struct):
     correlation: int | None = None
+    device_type: int = msgspec.field(name="Device Type", default=0)
+    address: int | str = msgspec.field(name="Addr", default=0)
+    size: int = msgspec.field(name="Bytes", default=0)
+    number: int = msgspec.field(name="Ev Idx", default=0)
 
 
-class _Event(msgspec.Struct):
+class TraceEvent(msgspec.Struct):
+    """An event of an exported trace; ``ts`` and ``dur`` are in microseconds."""
+
     ph: str = ""
     cat: str = ""
     name: str = ""
@@ -156,7 +164,15 @@ class _Event(msgspec.Struct):
 
 
 class _Trace(msgspec.Struct):
-    events: list[_Event] = msgspec.field(name="traceEvents")
+    events: list[TraceEvent] = msgspec.field(name="traceEvents")
+
+
+def trace_events(trace: bytes) -> list[TraceEvent]:
+    """Return the events in the JSON of an exported trace.
+
+    Raises msgspec.DecodeError where the JSON is not a trace.
+    """
+    return msgspec.json.decode(trace, type=_Trace).events
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +226,7 @@ def read_activity(trace: bytes) -> Activity:
 
     Raises msgspec.DecodeError where the JSON is not a trace.
     """
-    events = [event for event in msgspec.json.decode(trace, type=_Trace).events if event.ph == "X"]
+    events = [event for event in trace_events(trace) if event.ph == "X"]
     kernels = [event for event in events if event.cat == "kernel"]
     copies = [event for event in events if event.cat == "gpu_memcpy"]
     memsets = [event for event in events if event.cat == "gpu_memset"]
@@ -238,11 +254,11 @@ def _is_launch(name: str) -> bool:
     return "Launch" in name and "HostFunc" not in name
 
 
-def _correlation(event: _Event) -> int | None:
+def _correlation(event: TraceEvent) -> int | None:
     return None if event.args is None else event.args.correlation
 
 
-def _count_endings(calls: Sequence[_Event], endings: tuple[str, ...]) -> int:
+def _count_endings(calls: Sequence[TraceEvent], endings: tuple[str, ...]) -> int:
     return sum(call.name.endswith(endings) for call in calls)
 
 
@@ -281,7 +297,7 @@ class DeviceTimeMeter:
         if calls.profiles_itself is None:
             calls.profiles_itself = self._profiles_itself(lambda: one_round(calls, None))
         if calls.profiles_itself:
-            return absent(self.metrics, "the function runs a torch profiler of its own")
+            return absent(self.metrics, OWN_PROFILER)
         with ThrottlingMonitor(calls) as monitor:
             measurements = monitor.repeat_while_throttled(lambda: self._window(calls, monitor))
         if monitor.slowdown_reason is not None:

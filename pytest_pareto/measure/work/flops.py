@@ -4,15 +4,14 @@
 machine. `call_and_count` is the counter that all of them use.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
-from pytest_pareto.measure.call import argument_source, require_finished
+from pytest_pareto.measure.call import argument_source, eager_mode, require_finished
 from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.measure.meter import Calls, absent, error_summary
 from pytest_pareto.model.errors import ParetoError, pip_install
@@ -57,7 +56,7 @@ def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
     # The innermost mode is called first: the counter of FLOPs has already decomposed composite
     # operations when the other one sees them.
     with ExitStack() as modes:
-        modes.enter_context(_eager_mode(torch))
+        modes.enter_context(eager_mode(torch))
         modes.enter_context(_without_fast_path(torch))
         modes.enter_context(counter)
         operations = modes.enter_context(Operations(frozenset(counter.flop_registry)))
@@ -65,14 +64,6 @@ def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
     flops = int(counter.get_total_flops())
     uncounted = tuple(sorted(operations.uncounted | failed))
     return result, Work(flops, operations.counts.total(), uncounted)
-
-
-def _eager_mode(torch: Any) -> AbstractContextManager[object]:
-    # A process without dynamo compiles nothing, and loading dynamo would take a second.
-    if "torch._dynamo" not in sys.modules:
-        return nullcontext()
-    stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
-    return stance
 
 
 @contextmanager

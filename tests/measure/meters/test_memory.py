@@ -1,14 +1,14 @@
 import gc
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_pareto.measure.measurement import measure_call
-from pytest_pareto.measure.meter import Calls, meter_pass
-from pytest_pareto.measure.meters.memory import PeakMemoryMeter
+from pytest_pareto.measure.meter import Calls, Meter, meter_pass
+from pytest_pareto.measure.meters.memory import MemoryMeter, WatchedCall
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.model.run import Measurement
 
@@ -19,11 +19,25 @@ CallsOf = Callable[..., Calls]
 MiB = 2**20
 
 
-def test_the_peak_within_the_call_counts_with_what_is_held(
+def on_cuda(held: int = 0) -> MemoryMeter:
+    """Return a meter of calls that work on a GPU, and hold so many bytes there."""
+    return MemoryMeter(watch=lambda calls: WatchedCall({"cuda": held}, "cuda", profiled=False))
+
+
+def by_name(meter: Meter, calls: Calls) -> Mapping[str, Any]:
+    return {each.metric.name: each for each in meter_pass(meter, calls, frozenset())}
+
+
+def peak_of(calls: Calls) -> tuple[float, ...]:
+    values: tuple[float, ...] = by_name(on_cuda(), calls)["peak_memory"].values
+    return values
+
+
+def test_the_peak_within_the_call_counts_without_what_was_there(
     fake_torch: Any, calls_of: CallsOf
 ) -> None:
     cuda = fake_torch.cuda
-    cuda.allocate(100 * MiB)  # weights
+    cuda.allocate(100 * MiB)  # weights, of this case or another
     cuda.allocate(900 * MiB)  # the peak of an earlier test, freed since
     cuda.free(900 * MiB)
 
@@ -31,8 +45,20 @@ def test_the_peak_within_the_call_counts_with_what_is_held(
         cuda.allocate(64 * MiB)
         cuda.free(64 * MiB)
 
-    peak, _, _ = PeakMemoryMeter().measure(calls_of(function, warmup=1))
-    assert peak.values == (164 * MiB,)
+    assert peak_of(calls_of(function, warmup=1)) == (64 * MiB,)
+
+
+def test_what_a_block_is_larger_than_its_tensor_depends_on_earlier_tests_and_is_not_counted(
+    fake_torch: Any, calls_of: CallsOf
+) -> None:
+    gaps = iter((0, 0, MiB, MiB))
+
+    def function() -> None:
+        gap = next(gaps)
+        fake_torch.cuda.allocate(64 * MiB, rounding=gap)
+        fake_torch.cuda.free(64 * MiB, rounding=gap)
+
+    assert [peak_of(calls_of(function, warmup=1)) for _ in range(2)] == [(64 * MiB,)] * 2
 
 
 def test_peaks_of_all_used_devices_are_summed(fake_torch: Any, calls_of: CallsOf) -> None:
@@ -42,8 +68,8 @@ def test_peaks_of_all_used_devices_are_summed(fake_torch: Any, calls_of: CallsOf
             fake_torch.cuda.free(MiB, on=device)
 
     function()
-    peak, reserved, _ = PeakMemoryMeter().measure(calls_of(function, warmup=1))
-    assert peak.values == reserved.values == (2 * MiB,)
+    found = by_name(on_cuda(), calls_of(function, warmup=1))
+    assert found["peak_memory"].values == found["reserved_memory"].values == (2 * MiB,)
 
 
 def test_what_others_hold_on_other_devices_is_not_the_calls(fake_torch: Any) -> None:
@@ -53,10 +79,9 @@ def test_what_others_hold_on_other_devices_is_not_the_calls(fake_torch: Any) -> 
         fake_torch.cuda.allocate(MiB)
         fake_torch.cuda.free(MiB)
 
-    _, (peak, *_) = measure_call(
-        function, (), {}, meters=[PeakMemoryMeter()], plan=LoopPlan(rounds=1, warmup=1)
-    )
-    assert peak.values == (MiB,)
+    _, found = measure_call(function, (), {}, meters=[on_cuda()], plan=LoopPlan(rounds=1, warmup=1))
+    values = {each.metric.name: each.values for each in found}
+    assert values["peak_memory"] == values["reserved_memory"] == (MiB,)
 
 
 def test_memory_held_by_garbage_is_not_counted(fake_torch: Any, calls_of: CallsOf) -> None:
@@ -68,37 +93,96 @@ def test_memory_held_by_garbage_is_not_counted(fake_torch: Any, calls_of: CallsO
 
     gc.disable()  # an automatic collection might hide the effect under test
     try:
-        peak, _, _ = PeakMemoryMeter().measure(calls_of(Tensor, warmup=3))
+        assert peak_of(calls_of(Tensor, warmup=3)) == (MiB,)
+        enabled = gc.isenabled()
     finally:
         gc.enable()
-    assert peak.values == (MiB,)
+    assert not enabled  # a meter leaves the collector as it was
+
+
+def test_garbage_of_a_call_counts_whenever_the_collector_would_have_run(
+    fake_torch: Any, calls_of: CallsOf
+) -> None:
+    fake_torch.cuda.allocate(MiB)
+    enabled = []
+
+    def function() -> None:
+        enabled.append(gc.isenabled())
+
+    by_name(on_cuda(), calls_of(function, warmup=1))
+    assert enabled == [True, False]
+    assert gc.isenabled()
 
 
 def test_it_is_measured_warm_and_in_a_single_call(fake_torch: Any, calls_of: CallsOf) -> None:
     calls = calls_of(lambda: fake_torch.cuda.allocate(MiB), warmup=3)
-    PeakMemoryMeter().measure(calls)
+    on_cuda().measure(calls)
     assert calls.count == 4
 
 
-def test_a_call_that_allocates_nothing_has_no_peak_of_its_own(
+def test_a_call_that_allocates_nothing_has_a_peak_of_zero(
     fake_torch: Any, calls_of: CallsOf
 ) -> None:
     fake_torch.cuda.allocate(100 * MiB)  # memory of another test
-    found = PeakMemoryMeter().measure(calls_of(lambda: None, warmup=0))
-    assert [each.absent for each in found] == [
-        "the call allocated no CUDA memory: it replays a CUDA graph, or uses no GPU"
-    ] * 3
+    found = by_name(on_cuda(held=64 * MiB), calls_of(lambda: None, warmup=0))
+    assert found["peak_memory"].values == (0.0,)
+    assert found["resident_memory"].values == (64 * MiB,)
+    assert found["host_peak_memory"].absent == "the call works on a GPU"
 
 
-def test_without_cuda_it_is_absent(fake_torch: Any) -> None:
-    assert PeakMemoryMeter().absence() is None
-    fake_torch.cuda.initialized = False
-    assert PeakMemoryMeter().absence() == "no CUDA device was used"
+@pytest.mark.parametrize("names", [("peak_memory", "reserved_memory", "other_memory")])
+class TestWithoutAPeak:
+    def test_a_call_on_the_processor_has_none_on_a_gpu(
+        self, fake_torch: Any, calls_of: CallsOf, names: tuple[str, ...]
+    ) -> None:
+        fake_torch.cuda.allocate(100 * MiB)
+        watched = WatchedCall({"cpu": MiB, "cuda": 100 * MiB}, "cpu", profiled=False)
+        meter = MemoryMeter(watch=lambda calls: watched, host_peak=lambda prepare: MiB)
+        found = by_name(meter, calls_of(lambda: None, warmup=0))
+        assert {found[name].absent for name in names} == {"no CUDA device was used"}
+        assert found["resident_memory"].values == found["host_peak_memory"].values == (MiB,)
 
+    @pytest.mark.usefixtures("without_torch")
+    def test_without_torch_there_is_nothing_to_measure(
+        self, calls_of: CallsOf, names: tuple[str, ...]
+    ) -> None:
+        calls = calls_of(lambda: None, warmup=2)
+        found = by_name(MemoryMeter(), calls)
+        assert {found[name].absent for name in names} == {"no CUDA device was used"}
+        reason = "torch is not imported, and only its memory is measured"
+        assert found["resident_memory"].absent == found["host_peak_memory"].absent == reason
+        assert calls.count == 0
 
-@pytest.mark.usefixtures("without_torch")
-def test_without_torch_it_is_absent() -> None:
-    assert PeakMemoryMeter().absence() == "no CUDA device was used"
+    @pytest.mark.parametrize(
+        ("attribute", "value", "reason"),
+        [
+            (
+                "backend",
+                "cudaMallocAsync",
+                "the allocator cudaMallocAsync does not count what tensors ask for; use torch's "
+                "own",
+            ),
+            (
+                "keeps_statistics",
+                False,
+                "torch's allocator counts nothing here (PYTORCH_NO_CUDA_MEMORY_CACHING is set)",
+            ),
+        ],
+    )
+    def test_an_allocator_that_does_not_count_has_none(
+        self,
+        fake_torch: Any,
+        calls_of: CallsOf,
+        names: tuple[str, ...],
+        attribute: str,
+        value: object,
+        reason: str,
+    ) -> None:
+        fake_torch.cuda.allocate(MiB)
+        setattr(fake_torch.cuda, attribute, value)
+        found = by_name(on_cuda(held=MiB), calls_of(lambda: None, warmup=0))
+        assert {found[name].absent for name in names} == {reason}
+        assert found["resident_memory"].values == (MiB,)
 
 
 class TestReservedMemory:
@@ -113,8 +197,8 @@ class TestReservedMemory:
             fake_torch.cuda.free(64 * MiB)
 
         def measured() -> list[tuple[float, ...]]:
-            found = PeakMemoryMeter().measure(calls_of(function, warmup=1))
-            return [each.values for each in found[:2]]
+            found = by_name(on_cuda(), calls_of(function, warmup=1))
+            return [found[name].values for name in ("peak_memory", "reserved_memory")]
 
         assert measured() == [(64 * MiB,), (900 * MiB,)]
         fake_torch.cuda.empty_cache()
@@ -126,9 +210,9 @@ class TestReservedMemory:
             fake_torch.cuda.free(64 * MiB)
             fake_torch.cuda.empty_cache()
 
-        _, reserved, _ = PeakMemoryMeter().measure(calls_of(function, warmup=1))
+        found = by_name(on_cuda(), calls_of(function, warmup=1))
         assert fake_torch.cuda.memory_reserved(0) == 0
-        assert reserved.values == (64 * MiB,)
+        assert found["reserved_memory"].values == (64 * MiB,)
 
 
 class TestOtherMemory:
@@ -143,9 +227,10 @@ class TestOtherMemory:
             fake_torch.cuda.free(16 * MiB)
 
         def found() -> Measurement:
-            measured = meter_pass(PeakMemoryMeter(), calls_of(function, warmup=1), frozenset())
-            peak, reserved, other = measured
+            measured = by_name(on_cuda(), calls_of(function, warmup=1))
+            peak, reserved = measured["peak_memory"], measured["reserved_memory"]
             assert (peak.values, reserved.values) == ((64 * MiB,), (64 * MiB,))
+            other: Measurement = measured["other_memory"]
             return other
 
         return found
@@ -179,8 +264,8 @@ class TestOtherMemory:
             board.processes = {os.getpid(): 501 * MiB}
         fake_torch.cuda.allocate(1, on=2)
         fake_torch.cuda.free(1, on=2)
-        _, _, other = PeakMemoryMeter().measure(calls_of(function, warmup=1))
-        assert other.values == (1000 * MiB,)
+        found = by_name(on_cuda(), calls_of(function, warmup=1))
+        assert found["other_memory"].values == (1000 * MiB,)
 
     @pytest.mark.parametrize("processes", [{}, {4711: 516 * MiB}, {os.getpid(): None}])
     def test_a_process_that_nvml_does_not_know_or_measure_has_none(
