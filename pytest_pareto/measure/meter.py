@@ -6,12 +6,13 @@ one meter and turns its failures into absent metrics. `declaration_problems`, `u
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from pytest_pareto.measure.call import Arguments
 from pytest_pareto.measure.device import Device, find_device
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback, ProgressReporter
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.run import Measurement
 
 _UNITS = ("s", "J", "B", "count", "")
@@ -28,8 +29,9 @@ class Calls:
 
     The other attributes belong to the loop: ``count`` (calls prepared so far), ``warm`` (whether
     warm-up is done), ``raised`` (the last exception of the function or of its `setup`), ``rounds``
-    (the rounds of the steady state in which latency was measured), and ``doing`` and
-    ``progress_reporter``, by which progress is reported.
+    (the rounds of the steady state in which latency was measured), ``waited`` (the share of their
+    time that they may have lost, as in `Measurement`), and ``doing`` and ``progress_reporter``, by
+    which progress is reported.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Calls:
         self.warm = False
         self.raised: BaseException | None = None
         self.rounds: Sequence[Any] = ()
+        self.waited: float | None = None
 
     @property
     def function(self) -> Callable[..., object]:
@@ -106,6 +109,15 @@ class Calls:
                 raise
 
         return call
+
+    def with_waiting(self, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+        """Return measurements of ``rounds``, with ``waited`` where they are noisy."""
+        return tuple(
+            replace(each, waited=self.waited)
+            if each.values and each.metric.kind is Kind.RUN
+            else each
+            for each in measurements
+        )
 
     def _record_exception(self, error: BaseException, where: str) -> None:
         self.raised = error

@@ -75,7 +75,9 @@ class Measurement:
     blocks; ``whole`` is the value over all samples together.
     ``first`` is the reading of the first call, separate from the steady state. ``looks`` is the
     progress of an evaluation that may stop early. ``absent`` is the reason why there are no
-    readings; ``broken`` is whether that reason is a failure.
+    readings; ``broken`` is whether that reason is a failure. ``waited`` is the largest share of
+    their time that the calls can have lost while the process waited for a core of the host; None
+    where that is not known, or does not lengthen the readings.
     """
 
     metric: Metric
@@ -87,6 +89,7 @@ class Measurement:
     whole: float | None = None
     looks: Looks | None = None
     broken: bool = False
+    waited: float | None = None
 
     def __post_init__(self) -> None:
         name = self.metric.name

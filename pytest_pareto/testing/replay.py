@@ -49,6 +49,7 @@ class _Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     whole: float | None = None
     looks: Looks | None = None
     broken: bool = False
+    waited: float | None = None
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

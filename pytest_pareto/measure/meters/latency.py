@@ -6,13 +6,14 @@ the host does not limit the call.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_pareto.measure.call import active_tracer
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice, Device, loaded_torch
 from pytest_pareto.measure.loop import Round, round_overhead_s, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls, absent
+from pytest_pareto.measure.meters.contention import HostSnapshot
 from pytest_pareto.measure.meters.energy import EnergyWindow
 from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
 from pytest_pareto.measure.nvml import NvmlError
@@ -36,13 +37,19 @@ class SteadyMeter:
     One window serves all of them, so that they describe the same calls. Where energy is measured
     the window lasts fifty steps of the counter, 5 s on an H200, however few calls the plan
     requests; latency then has more readings, unless the test fixes their number. Times of the host
-    are absent while a tracer slows it down, and every metric while heat slows the GPU down.
+    are absent while a tracer slows it down, and every metric while heat slows the GPU down. Each
+    measurement has the share of the window that the process may have lost to others on the host.
     """
 
     metrics = (LATENCY, EVENT_TIME, HOST_REFERENCE, ENERGY)
 
-    def __init__(self, tracer: Callable[[], str | None] = active_tracer) -> None:
+    def __init__(
+        self,
+        tracer: Callable[[], str | None] = active_tracer,
+        read_host: Callable[[], HostSnapshot] = HostSnapshot.now,
+    ) -> None:
         self._tracer = tracer
+        self._read_host = read_host
 
     def absence(self) -> str | None:
         """Return None: each metric is absent for a reason of its own."""
@@ -51,7 +58,7 @@ class SteadyMeter:
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         """Call in the steady state, again if heat slowed a GPU down; return the measurements."""
         tracer_reason = self._tracer()
-        with ThrottlingMonitor(calls) as monitor:
+        with ThrottlingMonitor(calls, self._read_host) as monitor:
             energy_absence = _energy_absence(calls, monitor)
             if tracer_reason is not None and energy_absence is not None:
                 return (*absent(_HOST_TIMES, tracer_reason), *absent((ENERGY,), energy_absence))
@@ -63,19 +70,20 @@ class SteadyMeter:
             window = monitor.repeat_while_throttled(lambda: _measure_window(calls, monitor))
         if monitor.slowdown_reason is not None:
             return absent(self.metrics, monitor.slowdown_reason)
+        host, energy = monitor.host, _with_conditions(monitor, window.energy)
+        calls.waited = None if host is None else host.waited
         if tracer_reason is not None:
-            return (*absent(_HOST_TIMES, tracer_reason), _with_conditions(monitor, window.energy))
+            return (*absent(_HOST_TIMES, tracer_reason), *calls.with_waiting((energy,)))
         # The last rounds: the GPU was idle before the window, and its first rounds may differ.
         rounds = window.rounds[-(calls.plan.rounds or 0) :]
         calls.rounds = rounds
-        return (
-            _with_conditions(
-                monitor, latency_measurement(rounds, calls.first_s, round_overhead_s(calls))
-            ),
-            event_time_measurement(rounds, calls.device),
-            window.reference,
-            _with_conditions(monitor, window.energy),
+        latency = _with_conditions(
+            monitor, latency_measurement(rounds, calls.first_s, round_overhead_s(calls))
         )
+        if host is not None:
+            latency = replace(latency, notes=(*latency.notes, host.note))
+        event_time = event_time_measurement(rounds, calls.device)
+        return calls.with_waiting((latency, event_time, window.reference, energy))
 
 
 def _with_conditions(monitor: ThrottlingMonitor, measurement: Measurement) -> Measurement:
