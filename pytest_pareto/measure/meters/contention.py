@@ -8,7 +8,7 @@ and one that waits for a GPU.
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,10 +32,11 @@ class ThreadTimes(NamedTuple):
 
 
 class CoreTimes(NamedTuple):
-    """How long a core was used, and stolen by the hypervisor, in seconds."""
+    """How long a core was used, was idle, and was stolen by the hypervisor, in seconds."""
 
-    used_s: float
-    stolen_s: float
+    used_s: float = 0.0
+    idle_s: float = 0.0
+    stolen_s: float = 0.0
 
 
 class GroupTimes(NamedTuple):
@@ -103,43 +104,47 @@ def _read(file: Path) -> str:
         return ""
 
 
+def _numbers(words: Sequence[str]) -> list[int]:
+    """Return the words as counts, or nothing where one of them is none."""
+    return [int(word) for word in words] if all(word.isdigit() for word in words) else []
+
+
 def _thread_times(
     folder: Path, allowed_cores: Callable[[int], Collection[int]]
 ) -> Iterator[tuple[str, ThreadTimes]]:
     for thread in folder.iterdir() if folder.is_dir() else ():
-        match _read(thread / "schedstat").split():
+        match _numbers(_read(thread / "schedstat").split()):
             case [ran_ns, waited_ns, _]:
-                ran_s, waited_s = (int(ns) / _NS_PER_S for ns in (ran_ns, waited_ns))
                 cores = frozenset(allowed_cores(int(thread.name)))
-                yield thread.name, ThreadTimes(ran_s, waited_s, cores)
+                yield thread.name, ThreadTimes(ran_ns / _NS_PER_S, waited_ns / _NS_PER_S, cores)
 
 
 def _core_times(stat: str) -> Iterator[tuple[int, CoreTimes]]:
     """Yield the times of each core from the text of ``/proc/stat``."""
+    ticks_per_s = os.sysconf("SC_CLK_TCK") if stat else 1
     for line in stat.splitlines():
-        name, *fields = line.split()
+        name, _, rest = line.partition(" ")
         number = name.removeprefix("cpu")
-        if name == number or not number.isdigit() or len(fields) < 8:
-            continue
-        ticks_per_s = os.sysconf("SC_CLK_TCK")
-        user, nice, system, _, _, irq, softirq, steal = (int(f) / ticks_per_s for f in fields[:8])
-        yield int(number), CoreTimes(user + nice + system + irq + softirq, steal)
+        match _numbers(rest.split()):
+            case [user, nice, system, idle, iowait, irq, softirq, steal, *_] if number.isdigit():
+                ticks = user + nice + system + irq + softirq, idle + iowait, steal
+                yield int(number), CoreTimes(*(each / ticks_per_s for each in ticks))
 
 
 def _group_times(folders: Collection[Path]) -> Iterator[tuple[str, GroupTimes]]:
     for folder in folders:
-        pairs = (line.split() for line in _read(folder / "cpu.stat").splitlines())
-        counts = {pair[0]: int(pair[1]) / _US_PER_S for pair in pairs if len(pair) == 2}
-        if "throttled_usec" in counts and "usage_usec" in counts:
-            yield str(folder), GroupTimes(counts["throttled_usec"], counts["usage_usec"])
+        lines = (line.partition(" ") for line in _read(folder / "cpu.stat").splitlines())
+        counts = {name: _numbers([count]) for name, _, count in lines}
+        match counts.get("throttled_usec"), counts.get("usage_usec"):
+            case [throttled_us], [ran_us]:
+                yield str(folder), GroupTimes(throttled_us / _US_PER_S, ran_us / _US_PER_S)
 
 
 def _pressure_s(files: Collection[Path]) -> float | None:
     for file in files:
-        for line in _read(file).splitlines():
-            kind, *_, total = line.split()
-            if kind == "some" and total.startswith("total="):
-                return int(total.removeprefix("total=")) / _US_PER_S
+        some, _, total = _read(file).partition("\n")[0].rpartition(" total=")
+        if some.startswith("some") and total.isdigit():
+            return int(total) / _US_PER_S
     return None
 
 
@@ -171,46 +176,40 @@ class HostConditions:
     stolen_s: float = 0.0
     throttled_s: float = 0.0
     pressure_s: float | None = None
-    preemptions: int | None = None
+    preemptions: float | None = None
 
     @classmethod
     def between(cls, before: HostSnapshot, after: HostSnapshot) -> "HostConditions":
-        """Return the conditions of a window from the snapshots at its edges.
-
-        Threads that ended within the window are not counted: the kernel forgets their times.
-        """
+        """Return the conditions of a window from the snapshots at its edges."""
         wall_s, ran_s = after.wall_s - before.wall_s, after.cpu_s - before.cpu_s
-        pressure_s = preemptions = None
-        if before.pressure_s is not None and after.pressure_s is not None:
-            pressure_s = after.pressure_s - before.pressure_s
-        if before.preemptions is not None and after.preemptions is not None:
-            preemptions = after.preemptions - before.preemptions
+        pressure_s = _difference(before.pressure_s, after.pressure_s)
+        switches = _difference(before.preemptions, after.preemptions)
         if not (before.threads and after.threads):
-            return cls(wall_s, ran_s, pressure_s=pressure_s, preemptions=preemptions)
+            return cls(wall_s, ran_s, pressure_s=pressure_s, preemptions=switches)
         threads = [
             _thread_change(before.threads.get(thread), times)
             for thread, times in after.threads.items()
         ]
         active = [each for each in threads if each.ran_s + each.waited_s > _MIN_SHARE * wall_s]
         usable = frozenset().union(*(each.cores for each in active)) & after.cores.keys()
-        cores = [_core_change(before.cores.get(n), after.cores[n]) for n in usable]
-        used_s, stolen_s = sum(each.used_s for each in cores), sum(each.stolen_s for each in cores)
+        cores = _sum_of_cores(before.cores, after.cores, usable)
         group = _most_throttled(before.groups, after.groups)
-        others_s = max(0.0, used_s - ran_s)
-        waited_s = sum(each.waited_s for each in threads)
-        # The kernel counts use by ticks: what they cannot resolve is not held against anyone.
-        unresolved_s = len(cores) / os.sysconf("SC_CLK_TCK") if cores else 0.0
-        stolen_s = max(0.0, stolen_s - unresolved_s)
-        lost_s = waited_s
-        if len(active) > min(len(usable) or len(active), after.core_limit or len(active)):
+        # The kernel counts the use of cores by ticks: what they cannot resolve counts for nobody.
+        unresolved_s = len(usable) / os.sysconf("SC_CLK_TCK") if usable else 0.0
+        others_s = max(0.0, cores.used_s - ran_s - unresolved_s)
+        stolen_s = max(0.0, cores.stolen_s - unresolved_s)
+        lost_s = waited_s = sum(each.waited_s for each in threads)
+        if usable and len(active) > min(len(usable), after.core_limit):
             # More of its own threads than cores: they kept each other waiting, and others did so
             # only as long as they ran themselves.
-            used_by_others_s = others_s - unresolved_s
-            if group.throttled_s > _MIN_SHARE * wall_s:
-                used_by_others_s = group.ran_s - ran_s
-            lost_s = min(waited_s, max(0.0, used_by_others_s))
-        if used_s:
-            lost_s += stolen_s * min(1.0, ran_s / used_s)
+            throttled = group.throttled_s > _MIN_SHARE * wall_s
+            lost_s = min(waited_s, max(0.0, group.ran_s - ran_s) if throttled else others_s)
+        ended_s = ran_s - sum(each.ran_s for each in threads)
+        if ended_s > _MIN_SHARE * wall_s and cores.idle_s < wall_s:
+            # The kernel forgets how long a thread waited that has ended.
+            lost_s = max(lost_s, others_s)
+        if cores.used_s:
+            lost_s += stolen_s * min(1.0, ran_s / cores.used_s)
         return cls(
             wall_s,
             ran_s,
@@ -221,7 +220,7 @@ class HostConditions:
             stolen_s,
             group.throttled_s,
             pressure_s,
-            preemptions,
+            switches,
         )
 
     @property
@@ -266,10 +265,20 @@ def _thread_change(before: ThreadTimes | None, after: ThreadTimes) -> ThreadTime
     return ThreadTimes(ran_s, waited_s, after.cores)
 
 
-def _core_change(before: CoreTimes | None, after: CoreTimes) -> CoreTimes:
-    if before is None:  # it went online in the window
-        return CoreTimes(0.0, 0.0)
-    return CoreTimes(after.used_s - before.used_s, after.stolen_s - before.stolen_s)
+def _sum_of_cores(
+    before: Mapping[int, CoreTimes], after: Mapping[int, CoreTimes], cores: Collection[int]
+) -> CoreTimes:
+    """Return the times of ``cores`` together over a window; of one that went online in it none."""
+    changes = [
+        [later - earlier for earlier, later in zip(before[core], after[core], strict=True)]
+        for core in cores
+        if core in before
+    ]
+    return CoreTimes(*map(sum, zip(*changes, strict=True)))
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 def _most_throttled(
