@@ -21,6 +21,7 @@ from pytest_pareto.results.reader import load_record
 from pytest_pareto.results.writer import render_json
 from tests.sessions import (
     DEVICE,
+    Levels,
     baseline,
     by_case,
     case_runs,
@@ -95,8 +96,8 @@ def test_no_host_is_so_quiet_that_a_tolerance_of_0_forbids_all_waiting() -> None
 
 
 def test_scores_of_a_starved_process_are_compared() -> None:
-    levels = {"device": five(1.0), "score": [[0.9, 0.8, 0.85, 0.7] * 10] * 5}
-    worse = {"device": five(3.0), "score": [[0.5, 0.4, 0.45, 0.3] * 10] * 5}
+    levels: Levels = {"device": five(1.0), "score": [[0.9, 0.8, 0.85, 0.7] * 10] * 5}
+    worse: Levels = {"device": five(3.0), "score": [[0.5, 0.4, 0.45, 0.3] * 10] * 5}
     found = judged(
         session(while_waiting(case_runs("a", worse), BUSY)), baseline(remembered("a", levels))
     )
@@ -132,7 +133,7 @@ def test_no_update_records_a_starved_process(mode: UpdateMode) -> None:
 
 
 def test_the_rest_of_a_new_case_is_recorded() -> None:
-    levels = {"device": five(3.0), "score": [[0.5, 0.4, 0.45, 0.3]] * 5}
+    levels: Levels = {"device": five(3.0), "score": [[0.5, 0.4, 0.45, 0.3]] * 5}
     found = judged(session(while_waiting(case_runs("new", levels), BUSY)), PAST)
     after, _ = plan_update(PAST, found, UpdateMode.CHANGED, prune=frozenset())
     assert list(after.cases["new"].metrics) == ["score"]

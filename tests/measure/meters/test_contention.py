@@ -1,6 +1,8 @@
 """Tests of what a window of calls asked of the host: on texts of the kernel, and on the kernel."""
 
+import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -285,3 +287,29 @@ def test_a_process_that_sleeps_beside_them_loses_little() -> None:
         found = HostConditions.between(before, HostSnapshot.now())
     assert found.ran_s < 0.1 * found.wall_s
     assert waited(found) < 0.2
+
+
+@needs_wait_times
+def test_threads_that_share_one_core_wait_for_each_other() -> None:
+    data = bytes(2**22)
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            hashlib.sha256(data)  # without the interpreter's lock
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    with one_core(rivals=0):  # threads inherit it
+        for thread in threads:
+            thread.start()
+        before = HostSnapshot.now()
+        time.sleep(1.0)
+        found = HostConditions.between(before, HostSnapshot.now())
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert found.waited_s is not None
+    assert found.lost_s is not None
+    # Of three threads two wait, whoever uses the core; what others use of it comes on top.
+    assert found.waited_s - found.lost_s > 1.5 * found.wall_s
+    assert found.lost_s < 1.1 * found.wall_s
