@@ -1,4 +1,8 @@
-"""A core that others keep busy, for tests of what a process waits for it."""
+"""A core that others keep busy, and a host of which nothing is known.
+
+The first is for tests of what a process waits for it, the second for tests of other things: the
+suite may well run on a busy host.
+"""
 
 import os
 import subprocess
@@ -11,10 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pareto.measure.meters.contention import HostSnapshot
+
 needs_wait_times = pytest.mark.skipif(
     not Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").is_file(),
     reason="this kernel does not count how long threads wait (no /proc/self/task/*/schedstat)",
 )
+
+
+def unknown_host() -> HostSnapshot:
+    """Return the snapshot of a system that counts nothing but time."""
+    return HostSnapshot(time.perf_counter(), time.process_time(), {}, {}, {}, 0)
 
 
 @contextmanager

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from tests.plugin.conftest import Run, Session
 
 pytestmark = needs_wait_times
+
+
+@pytest.fixture
+def host() -> None:
+    """The host is the real one: these tests are of it."""
+
+
 WORK = """
 import sys
 import pytest

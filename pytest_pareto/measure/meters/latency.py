@@ -46,7 +46,7 @@ class SteadyMeter:
     def __init__(
         self,
         tracer: Callable[[], str | None] = active_tracer,
-        read_host: Callable[[], HostSnapshot] = HostSnapshot.now,
+        read_host: Callable[[], HostSnapshot] | None = None,
     ) -> None:
         self._tracer = tracer
         self._read_host = read_host

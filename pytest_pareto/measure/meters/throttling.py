@@ -103,11 +103,9 @@ class ThrottlingMonitor:
     the last window, None where the clock of the calls is not that of the host.
     """
 
-    def __init__(
-        self, calls: Calls, read_host: Callable[[], HostSnapshot] = HostSnapshot.now
-    ) -> None:
+    def __init__(self, calls: Calls, read_host: Callable[[], HostSnapshot] | None = None) -> None:
         self._calls = calls
-        self._read_host = read_host
+        self._read_host = read_host or HostSnapshot.now
         self.host: HostConditions | None = None
         self._exit_stack = ExitStack()
         self.boards: tuple[Board, ...] = ()
