@@ -152,15 +152,15 @@ def run_sessions(project: Path, count: int, *, slower: float = 1.0) -> list[Sess
     outcomes = Counter(outcome for s in sessions for outcome in s.outcomes.values())
     print("  outcomes:", ", ".join(f"{n} {outcome}" for outcome, n in outcomes.most_common()))
     reasons = Counter(
-        s.reasons[case] for s in sessions for case in s.outcomes if s.outcomes[case] == _REFUSED
+        f"{outcome}: {s.reasons[case]}"
+        for s in sessions
+        for case, outcome in s.outcomes.items()
+        if s.changes[case] is None
     )
     for reason, cases in reasons.most_common():
-        print(f"  {cases} not comparable: {reason}")
+        print(f"  {cases} {reason}")
     print(f"  {sum(s.seconds for s in sessions) / count:.1f} s a session")
     return sessions
-
-
-_REFUSED = "NOT_COMPARABLE"
 
 
 def red(sessions: Sequence[Session]) -> int:
