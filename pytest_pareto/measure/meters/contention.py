@@ -194,8 +194,9 @@ class HostConditions:
         usable = frozenset().union(*(each.cores for each in active)) & after.cores.keys()
         cores = _sum_of_cores(before.cores, after.cores, usable)
         group = _most_throttled(before.groups, after.groups)
-        # The kernel counts the use of cores by ticks: what they cannot resolve counts for nobody.
-        unresolved_s = len(usable) / os.sysconf("SC_CLK_TCK") if usable else 0.0
+        # The kernel counts by ticks: what they cannot resolve counts for nobody.
+        tick_s = 1 / os.sysconf("SC_CLK_TCK")
+        unresolved_s = len(usable) * tick_s
         others_s = max(0.0, cores.used_s - ran_s - unresolved_s)
         stolen_s = max(0.0, cores.stolen_s - unresolved_s)
         lost_s = waited_s = sum(each.waited_s for each in threads)
@@ -204,7 +205,7 @@ class HostConditions:
             # only as long as they ran themselves.
             throttled = group.throttled_s > _MIN_SHARE * wall_s
             lost_s = min(waited_s, max(0.0, group.ran_s - ran_s) if throttled else others_s)
-        ended_s = ran_s - sum(each.ran_s for each in threads)
+        ended_s = ran_s - sum(each.ran_s for each in threads) - len(active) * tick_s
         if ended_s > _MIN_SHARE * wall_s and cores.idle_s < wall_s:
             # The kernel forgets how long a thread waited that has ended.
             lost_s = max(lost_s, others_s)

@@ -151,6 +151,12 @@ class TestItsOwnThreads:
         found = window(Kernel({1: (0.1, 0.0)}, [(10.0, 0.0, 0.0)] * 2), cpu_s=8.0)
         assert waited(found) == pytest.approx(1.2, abs=0.01)
 
+    def test_a_thread_that_runs_is_counted_up_to_its_last_tick(self, window: Window) -> None:
+        busy = [(10.0, 0.0, 0.0)] * 2
+        tick_s = 1 / os.sysconf("SC_CLK_TCK")
+        assert waited(window(Kernel({1: (4.0, 0.0)}, busy), cpu_s=4.09 + tick_s)) == 0.0
+        assert waited(window(Kernel({1: (4.0, 0.0)}, busy), cpu_s=4.11 + tick_s)) > 1.0
+
     def test_but_did_not_wait_while_a_core_was_idle(self, window: Window) -> None:
         found = window(Kernel({1: (0.1, 0.0)}, [(9.0, 1.0, 0.0), (1.0, 9.0, 0.0)]), cpu_s=8.0)
         assert waited(found) == 0.0
