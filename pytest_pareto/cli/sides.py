@@ -14,11 +14,13 @@ from pytest_pareto.baseline import layout
 from pytest_pareto.baseline.sources import machine_choice_error, newest_runs, recorded_machines
 from pytest_pareto.baseline.store import load
 from pytest_pareto.cli.console import find_baseline
+from pytest_pareto.compare.levels import summarise
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import SessionRecord
+from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.pipeline import accepted
 from pytest_pareto.report.text import relative_path
 from pytest_pareto.results.json_schema import ResultsFile
@@ -87,7 +89,8 @@ class ResultsSide:
         """
         found = accepted(without_old_code(self.session))
         if not found.cases:
-            raise ParetoError(f"{self.name} holds no complete case, and so nothing to compare with")
+            lack = "holds no complete case, and so nothing to compare with"
+            raise ParetoError("; ".join([f"{self.name} {lack}", *self._busy_notices()]))
         return found
 
     def record(self, machine: str, other: "Side") -> SessionRecord:  # noqa: ARG002 - as above
@@ -104,6 +107,19 @@ class ResultsSide:
             yield f"{self.name} was cut short ({stopped}): what it did not measure is new here"
         for nodeid in sorted({n for run in self.session.runs for n in run.failed}):
             yield f"in {self.name} {nodeid} failed: what it lacks of that is new here"
+        yield from self._busy_notices()
+
+    def _busy_notices(self) -> Iterator[str]:
+        """Yield a notice of what was measured while the host was busy, if there is any."""
+        names = {
+            result.metric.name
+            for case in summarise(without_old_code(self.session)).cases.values()
+            for result in case.metrics.values()
+            if isinstance(result, MetricResult) and result.for_now
+        }
+        if names:
+            what = ", ".join(sorted(names))
+            yield f"{self.name} has {what} of a busy host: what it lacks of that is new here"
 
     def _left_out_notices(self) -> Iterator[str]:
         """Yield a notice for each comparison of the session that is not repeated."""

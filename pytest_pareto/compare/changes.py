@@ -75,7 +75,7 @@ def compare_case(
         gate=case.run.gate,
         budgets=tuple(_budget(b, case.own, alpha, policy) for b in case.run.budgets),
         notes=notes,
-        broken=None if case.measured else _measured_nothing(results),
+        broken=_measured_nothing(case, results),
         confirmed=case.confirmed,
     )
 
@@ -171,6 +171,8 @@ def _budget(budget: Budget, case: CasePairs, alpha: float, policy: Policy) -> Bu
         # A broken metric has no number, so nothing shows that its bound is kept.
         case MetricResult(outcome=Outcome.BROKEN, candidate=None, reason=reason):
             return BudgetResult(budget.metric, budget.text, None, broken=True, reason=reason)
+        case MetricResult(for_now=True, candidate=level, reason=reason):
+            return BudgetResult(budget.metric, budget.text, level, broken=None, reason=reason)
     measured = case.measured.get(budget.metric)
     assumed = 0.0 if measured is None else policy.spreads.on_same_board(measured.metric.scope)
     return check_budget(
@@ -195,8 +197,10 @@ def _notes(case: CasePairs) -> tuple[str, ...]:
     return ()
 
 
-def _measured_nothing(results: Sequence[MetricResult]) -> str:
-    """Return the reason for which a case without any measured metric is broken."""
+def _measured_nothing(case: CasePairs, results: Sequence[MetricResult]) -> str | None:
+    """Return the reason for which a case without any measured metric is broken, or None."""
+    if case.measured or any(r.for_now for r in results):
+        return None
     reasons = dict.fromkeys(
         f"{r.metric.name}: {r.reason}" for r in results if r.outcome is not Outcome.MISSING
     )

@@ -4,6 +4,7 @@
 the readings of a run by its levels, which give the same verdicts.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -13,7 +14,7 @@ import numpy as np
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.formatting import round_samples
+from pytest_pareto.model.formatting import percent, round_samples
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run
 from pytest_pareto.model.session_record import SessionRecord
@@ -70,33 +71,44 @@ def summarise(record: SessionRecord) -> Levels:
     Confirming runs count only where they ended, and only for cases that were flagged.
     """
     flagged = {case_id for case_id, _ in record.flagged}
-    again = case_levels(record.again) if record.confirmed else {}
+    # A busy host slows old and new code down alike where they are measured in turn.
+    stored = not record.interleaved
+    again = case_levels(record.again, leave_out_busy=stored) if record.confirmed else {}
     return Levels(
         record,
-        case_levels(record.runs),
+        case_levels(record.runs, leave_out_busy=stored),
         {case_id: levels for case_id, levels in again.items() if case_id in flagged},
     )
 
 
-def case_levels(runs: Sequence[Run]) -> dict[str, CaseLevels]:
-    """Return the levels of each case, by case id; the runs keep their order."""
+def case_levels(runs: Sequence[Run], *, leave_out_busy: bool = False) -> dict[str, CaseLevels]:
+    """Return the levels of each case, by case id; the runs keep their order.
+
+    With ``leave_out_busy``, runs count for a metric only where the host gave the process the cores
+    that it asked for.
+    """
     gathered: dict[str, list[CaseRun]] = {}
     for run in runs:
         for case_id, case in run.cases.items():
             gathered.setdefault(case_id, []).append(case)
     return {
-        case_id: CaseLevels(tuple(cases), measured_metrics(cases))
+        case_id: CaseLevels(tuple(cases), measured_metrics(cases, leave_out_busy=leave_out_busy))
         for case_id, cases in gathered.items()
     }
 
 
-def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResult]:
+def measured_metrics(
+    runs: Sequence[CaseRun], *, leave_out_busy: bool = False
+) -> dict[str, Measured | MetricResult]:
     """Summarise the runs of one case: by metric, a `Measured`, or the result without a number."""
     by_name: dict[str, list[Measurement]] = {}
     for run in runs:
         for measurement in run.measurements:
             by_name.setdefault(measurement.metric.name, []).append(measurement)
-    measured = {name: _measured(found, len(runs)) for name, found in by_name.items()}
+    measured = {
+        name: _measured(found, len(runs), leave_out_busy=leave_out_busy)
+        for name, found in by_name.items()
+    }
     latency, reference = measured.get(LATENCY.name), measured.get(HOST_REFERENCE.name)
     match latency, reference:
         # Reference and latency belong together only where every run has both.
@@ -105,8 +117,13 @@ def measured_metrics(runs: Sequence[CaseRun]) -> dict[str, Measured | MetricResu
     return measured
 
 
-def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResult:
-    """Summarise one metric over ``runs`` runs: BROKEN or ABSENT where it has no levels."""
+def _measured(
+    found: Sequence[Measurement], runs: int, *, leave_out_busy: bool
+) -> Measured | MetricResult:
+    """Summarise one metric over ``runs`` runs: BROKEN or ABSENT where it has no levels.
+
+    NOT_COMPARABLE where the host was busy in each of them.
+    """
     present = [m for m in found if m.absent is None]
     metric = found[-1].metric
     broken = next((m for m in found if m.broken), None)
@@ -115,9 +132,14 @@ def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResul
     if not present:
         return MetricResult(metric, state=Outcome.ABSENT, reason=found[-1].absent, unmeasured=True)
     notes = tuple(dict.fromkeys(note for m in found for note in m.notes))
-    if len(present) < runs:
-        reason = next((m.absent for m in found if m.absent), "not recorded in every run")
-        notes = (*notes, f"measured in {len(present)} of {runs} runs: {reason}")
+    quiet = [m for m in present if not (leave_out_busy and waited_too_long(m))]
+    if not quiet:
+        return _starved(present, notes)
+    if len(quiet) < runs:
+        other = _BUSY if len(quiet) < len(present) else "not recorded in every run"
+        reason = next((m.absent for m in found if m.absent), other)
+        notes = (*notes, f"measured in {len(quiet)} of {runs} runs: {reason}")
+    present = quiet
     metric = present[0].metric
     try:
         if metric.kind.sampled:
@@ -134,6 +156,45 @@ def _measured(found: Sequence[Measurement], runs: int) -> Measured | MetricResul
         notes,
         looks=present[0].looks,
         lower_bound=next((m.lower_bound for m in present if m.lower_bound), None),
+    )
+
+
+_QUIET_LENGTHENING = 0.02
+_BUSY = "the host was busy in the others"
+
+
+def waited_too_long(measurement: Measurement) -> bool:
+    """Return whether waiting for a core alone can exceed the metric's tolerance.
+
+    A share w of the time that is lost lengthens the rest by w / (1 - w).
+    """
+    if measurement.waited is None:
+        return False
+    allowed = max(measurement.metric.tolerance, _QUIET_LENGTHENING)
+    return measurement.waited > allowed / (1 + allowed)
+
+
+def _starved(found: Sequence[Measurement], notes: tuple[str, ...]) -> MetricResult:
+    """Return the result of a metric that was measured on a busy host alone."""
+    metric = found[0].metric
+    try:
+        levels = [run_level(m) for m in found]
+    except ParetoError as error:
+        return MetricResult(metric, state=Outcome.BROKEN, reason=str(error))
+    tenths = math.ceil(10 * max(m.waited or 0.0 for m in found))
+    reason = (
+        f"the host was busy: this process waited for a core for up to {min(10, tenths)}0 % of the "
+        f"time, which alone can exceed the tolerance of {percent(metric.tolerance)}. It is neither "
+        "compared nor recorded; measure again when nothing else runs"
+    )
+    return MetricResult(
+        metric,
+        candidate=reported_level(levels, metric),
+        first=found[0].first,
+        state=Outcome.NOT_COMPARABLE,
+        reason=reason,
+        notes=notes,
+        for_now=True,
     )
 
 

@@ -264,9 +264,13 @@ def unmatched(measured: Measured, state: Outcome, reason: str) -> MetricResult:
 def _unmeasured(
     found: MetricResult, past: MetricHistory | None, baseline: Baseline
 ) -> MetricResult:
-    """Return the result of a metric without a number: MISSING where the past has one."""
+    """Return the result of a metric without a level: MISSING where the past has one."""
     if past is None or found.outcome is Outcome.BROKEN:
         return found
+    if found.for_now:  # it has readings, of a busy host
+        comparable = past.disagreement(found.metric) is None
+        then = [x for session in past.level_sessions for x in session.runs]
+        return replace(found, baseline=reported_level(then, found.metric) if comparable else None)
     reason = f"{found.reason}; {baseline.called} has it"
     return replace(found, state=Outcome.MISSING, reason=reason)
 

@@ -66,7 +66,8 @@ def _moved_with(change: Change, centre: float) -> bool:
     return moved and abs(estimate - centre) <= slack
 
 
-_HARMED = {Verdict.DOMINATED, Verdict.WORSE}
+_VERDICTS = {True: {Verdict.DOMINATED, Verdict.WORSE}, False: {Verdict.IMPROVED}}
+"""The verdicts of the cases that a harmful or a harmless common mode can be of."""
 
 
 def share_out(
@@ -74,25 +75,32 @@ def share_out(
     comparisons: Sequence[CaseComparison],
     verdicts: Mapping[str, Verdict],
 ) -> dict[str, tuple[CommonMode, Shared]]:
-    """Return the common mode and the part in it of every case that is worse in that metric only.
+    """Return the common mode and the part in it of every case that moved in that metric only.
 
-    The worst gated case reports the common mode for all. Cases that are worse in another metric too
-    are not included.
+    The gated case that moved furthest reports the common mode for all. Cases that moved the same
+    way in another metric too are not included, nor improvements that are known to be of the code.
     """
     parts: dict[str, tuple[CommonMode, Shared]] = {}
     for mode in modes:
+        if mode.of_the_code and not mode.harmful:
+            continue
         members = [
             c
             for c in comparisons
-            if c.case_id in mode.case_ids and verdicts[c.case_id] in _HARMED and _only(c, mode)
+            if c.case_id in mode.case_ids
+            and verdicts[c.case_id] in _VERDICTS[mode.harmful]
+            and _only(c, mode)
         ]
         reporting = max(
-            (c for c in members if c.gate), key=lambda c: _estimate(c, mode), default=None
+            (c for c in members if c.gate), key=lambda c: abs(_estimate(c, mode)), default=None
         )
         text = f"{mode.metric} moved together in {len(mode.case_ids)} of {mode.total} cases: "
         text += _OF_THE_CODE if mode.of_the_code else _UNDECIDED
         text += shared_host_work(members, mode.metric)
-        parts |= {c.case_id: (mode, Shared(text, reports=c is reporting)) for c in members}
+        parts |= {
+            c.case_id: (mode, Shared(text, reports=c is reporting, harmful=mode.harmful))
+            for c in members
+        }
     return parts
 
 
@@ -101,9 +109,9 @@ _UNDECIDED = "this session alone cannot tell a change of the code from one of th
 
 
 def _only(comparison: CaseComparison, mode: CommonMode) -> bool:
-    """Return whether the metric of the common mode is the only worse one of a case."""
-    worse = {r.metric.name for r in comparison.gated if r.outcome is Outcome.WORSE}
-    return worse == {mode.metric}
+    """Return whether the metric of the common mode is the only one of a case that moved its way."""
+    outcome = Outcome.WORSE if mode.harmful else Outcome.BETTER
+    return {r.metric.name for r in comparison.gated if r.outcome is outcome} == {mode.metric}
 
 
 def _estimate(comparison: CaseComparison, mode: CommonMode) -> float:

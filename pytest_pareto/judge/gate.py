@@ -38,6 +38,7 @@ class Shared:
 
     text: str
     reports: bool
+    harmful: bool = True
 
 
 def rule(
@@ -55,8 +56,9 @@ def rule(
     anything into the anchor.
     """
     rulings = chain(
-        _shared_rules(shared, policy)
-        if shared is not None
+        _shared_rules(shared, policy) if shared is not None else (),
+        ()
+        if shared is not None and shared.harmful
         else chain(_verdict_rules(comparison, verdict, place, policy), _place_rules(place, policy)),
         _drift_rules(drift),
         _metric_rules(comparison, policy),
@@ -76,7 +78,7 @@ _Rules = Iterator[tuple[bool, str]]
 
 def _shared_rules(shared: Shared, policy: Policy) -> _Rules:
     if shared.reports:
-        yield _accepted(policy, shared.text)
+        yield _accepted(policy, shared.text) if shared.harmful else (False, shared.text)
 
 
 def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy: Policy) -> _Rules:

@@ -100,9 +100,13 @@ def usable_cores(root: Path = Path("/")) -> int:
     A container with a quota of two cores' time sees all cores of its host, but the threads of a
     library are limited by the quota (cgroup v2 `cpu.max`, rounded down, at least one).
     """
-    quota = min(_cgroup_quotas(root), default=None)
-    allowed = _allowed_cores()
-    return allowed if quota is None else min(allowed, max(1, int(quota)))
+    return within_quota(_allowed_cores(), root)
+
+
+def within_quota(cores: int, root: Path = Path("/")) -> int:
+    """Return how many of these cores the quotas of the process's cgroups allow, at least one."""
+    quotas = (quota for folder in cgroup_folders(root) for quota in _read_quota(folder / "cpu.max"))
+    return min(cores, max(1, int(min(quotas, default=cores))))
 
 
 def _allowed_cores() -> int:
@@ -112,8 +116,8 @@ def _allowed_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _cgroup_quotas(root: Path) -> Iterator[float]:
-    """Yield the quotas, in cores, of this process's cgroup and of each of its ancestors."""
+def cgroup_folders(root: Path = Path("/")) -> Iterator[Path]:
+    """Yield the folder of every ancestor of this process's cgroup, and last its own (version 2)."""
     mount = root / "sys/fs/cgroup"
     try:
         memberships = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
@@ -124,7 +128,7 @@ def _cgroup_quotas(root: Path) -> Iterator[float]:
     )
     path_parts = [part for part in own_cgroup.split("/") if part not in {"", ".", ".."}]
     for depth in range(len(path_parts) + 1):
-        yield from _read_quota(mount.joinpath(*path_parts[:depth], "cpu.max"))
+        yield mount.joinpath(*path_parts[:depth])
 
 
 def _read_quota(file: Path) -> Iterator[float]:

@@ -115,4 +115,5 @@ def _stage_measurements_of(
     names = first.names if isinstance(first, NoStagesError) else tuple(first)
     missing = (NoStagesError("latency was not measured", names),)
     stage_times = tuple(each.stages for each in calls.rounds) or missing
-    return tuple(each for each in stage_measurements(stage_times) if each.metric.name not in skip)
+    stages = calls.with_waiting(stage_measurements(stage_times))
+    return tuple(each for each in stages if each.metric.name not in skip)

@@ -6,14 +6,14 @@ one meter and turns its failures into absent metrics. `declaration_problems`, `u
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pytest_pareto.measure.call import Arguments
 from pytest_pareto.measure.device import Device, find_device
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback, ProgressReporter
 from pytest_pareto.measure.turns import Turns
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.run import Measurement
 
 _UNITS = ("s", "J", "B", "count", "")
@@ -40,8 +40,9 @@ class Calls:
     The other attributes belong to the loop: ``count`` (calls prepared so far), ``warm`` (whether
     warm-up is done), ``profiles_itself`` (whether the function runs a torch profiler of its own,
     None before a call has shown it), ``raised`` (the last exception of the function or of its
-    `setup`), ``rounds`` (the rounds of the steady state in which latency was measured), ``pace``
-    (what the warm-up showed), ``turns`` (with another live process, or None), and ``doing`` and
+    `setup`), ``rounds`` (the rounds of the steady state in which latency was measured), ``waited``
+    (the share of their time that they may have lost, as in `Measurement`), ``pace`` (what the
+    warm-up showed), ``turns`` (with another live process, or None), and ``doing`` and
     ``progress_reporter``, by which progress is reported.
     """
 
@@ -77,6 +78,7 @@ class Calls:
         self.rounds: Sequence[Any] = ()
         self.pace = Pace(0.0, None)
         self.turns = turns
+        self.waited: float | None = None
 
     @property
     def function(self) -> Callable[..., object]:
@@ -125,6 +127,15 @@ class Calls:
                 raise
 
         return call
+
+    def with_waiting(self, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+        """Return measurements of ``rounds``, with ``waited`` where they are noisy."""
+        return tuple(
+            replace(each, waited=self.waited)
+            if each.values and each.metric.kind is Kind.RUN
+            else each
+            for each in measurements
+        )
 
     def _record_exception(self, error: BaseException, where: str) -> None:
         self.raised = error

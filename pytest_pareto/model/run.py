@@ -77,6 +77,8 @@ class Measurement:
     progress of an evaluation that may stop early. ``absent`` is the reason why there are no
     readings; ``broken`` is whether that reason is a failure. ``lower_bound`` is what the value of
     an `exact` metric leaves out, if anything: then the true one may be larger, and is not known.
+    ``waited`` is the largest share of their time that the calls can have lost while the process
+    waited for a core of the host; None where that is not known, or does not lengthen the readings.
     """
 
     metric: Metric
@@ -89,6 +91,7 @@ class Measurement:
     looks: Looks | None = None
     broken: bool = False
     lower_bound: str | None = None
+    waited: float | None = None
 
     def __post_init__(self) -> None:
         name = self.metric.name

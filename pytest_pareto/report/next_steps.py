@@ -85,7 +85,7 @@ def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
     fails = {case.case_id for case in own}
     rest = [case for case in judgement.cases if case.case_id not in fails]
     steps = [*_failure_steps(own, facts.runs, accept_source(own, facts), _record_step(facts))]
-    if any(case.common is not None and case.fails for case in judgement.cases):
+    if any(case.common is not None for case in judgement.cases):
         steps.append(_COMPARE_INTERLEAVED)
     steps += _uncompared_steps(rest, _record_step(facts))
     yield from dict.fromkeys(steps)

@@ -62,13 +62,15 @@ class Scored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 class MetricEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One metric of one case.
 
-    ``levels`` and ``first`` are of each run, null where it has none: the level of a noisy
-    metric, the value of an exact one, the number of a whole set.
+    ``levels``, ``first`` and ``waited`` are of each run, null where it has none: the level of a
+    noisy metric, the value of an exact one, the number of a whole set; the first call; and the
+    share of the time that may have been lost by waiting for a core of the host.
     """
 
     metric: int
     levels: tuple[float | None, ...] = ()
     first: tuple[float | None, ...] = ()
+    waited: tuple[float | None, ...] = ()
     scores: tuple[Scored, ...] = ()
     lacking: tuple[Lacking, ...] = ()
     notes: tuple[Noted, ...] = ()

@@ -225,7 +225,8 @@ class _MetricReader:
         self._content = content
         self._place = place
         self._metric: Metric = _item_at(evidence.metrics, content.metric, f"{place}.metric")
-        for name, column in (("levels", content.levels), ("first", content.first)):
+        columns = {"levels": content.levels, "first": content.first, "waited": content.waited}
+        for name, column in columns.items():
             if column and len(column) != runs:
                 problem = f"expected a number or null for each of {runs} runs, got {len(column)}"
                 raise EvidenceError(f"{place}.{name}", problem)
@@ -240,6 +241,7 @@ class _MetricReader:
             Measurement,
             self._metric,
             first=_value_at(self._content.first, at),
+            waited=_value_at(self._content.waited, at),
             notes=self._notes[at].notes if at in self._notes else (),
             lower_bound=self._bounds[at].without if at in self._bounds else None,
         )

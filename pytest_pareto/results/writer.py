@@ -305,6 +305,7 @@ class _Pools:
             self.metrics.index(metric, metric),
             _column(found, _level),
             _column(found, lambda m: m.first),
+            _column(found, lambda m: m.waited),
             tuple(
                 Scored(runs, self._list(ids), values, looks)
                 for (ids, values, looks), runs in scores.items()

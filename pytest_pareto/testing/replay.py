@@ -50,6 +50,7 @@ class _Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     looks: Looks | None = None
     broken: bool = False
     lower_bound: str | None = None
+    waited: float | None = None
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -263,3 +263,46 @@ def test_unconfirmed_changes_are_marked(run_compare: Compare, tmp_path: Path) ->
     code, out, _ = run_compare("a.json", "sure.json")
     assert code == 1
     assert "unconfirmed" in out
+
+
+def while_busy(found: SessionRecord) -> SessionRecord:
+    """The record of processes that waited for a core for most of their time."""
+    runs = tuple(
+        replace(
+            run,
+            cases={
+                name: replace(
+                    case,
+                    measurements=tuple(
+                        replace(m, waited=None if m.ids else 0.8) for m in case.measurements
+                    ),
+                )
+                for name, case in run.cases.items()
+            },
+        )
+        for run in found.runs
+    )
+    return replace(found, runs=runs)
+
+
+def test_what_a_busy_host_measured_is_compared_with_nothing(
+    run_compare: Compare, tmp_path: Path
+) -> None:
+    (tmp_path / "busy.json").write_text(text_of(while_busy(record(9.0))))
+    code, out, _ = run_compare("a.json", "busy.json")
+    assert code == 0
+    assert "device: the host was busy" in " ".join(out.split())
+    code, out, _ = run_compare("busy.json", "a.json")
+    assert code == 0
+    assert "busy.json has device of a busy host: what it lacks of that is new here" in " ".join(
+        out.split()
+    )
+
+
+def test_a_side_that_has_nothing_but_a_busy_host(run_compare: Compare, tmp_path: Path) -> None:
+    case = case_runs("m.py::a", {"device": five(9.0)})
+    busy = while_busy(SessionRecord(tuple(session(case)), Policy()))
+    (tmp_path / "busy.json").write_text(text_of(busy))
+    code, _, err = run_compare("busy.json", "a.json")
+    assert code == 2
+    assert "busy.json has device of a busy host" in " ".join(err.split())

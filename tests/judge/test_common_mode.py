@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_pareto.judge.common_mode import find_common_modes, share_out
@@ -43,8 +44,35 @@ def test_where_most_stood_still_the_machine_is_cleared(case: "Case", result: Any
 def test_improvements_can_be_common_too(case: "Case", result: Any) -> None:
     (mode,) = find_common_modes(session(case, result, [-0.2] * 6))
     assert not mode.harmful
-    judged = judge_cases(session(case, result, [-0.2] * 6))
+
+
+def test_a_shared_improvement_asks_once_where_it_comes_from(case: "Case", result: Any) -> None:
+    judged = judge_cases(session(case, result, [-0.6, -0.605, -0.61, -0.605, -0.6]))
     assert not judged.failed
+    assert {c.verdict for c in judged.cases} == {Verdict.IMPROVED}
+    assert {c.common for c in judged.cases} == {"latency"}
+    (asking,) = [c for c in judged.cases if c.notices]
+    assert asking.case_id == "c2"
+    assert "cannot tell a change of the code from one of the machine" in asking.notices[0]
+
+
+def test_one_that_improved_alone_asks_nothing(case: "Case", result: Any) -> None:
+    judged = judge_cases(session(case, result, [-0.6] * 4))
+    assert not any(c.common or c.notices for c in judged.cases)
+
+
+def test_an_improvement_in_turn_with_the_old_code_is_of_the_code(case: "Case", result: Any) -> None:
+    cases = session(case, result, [-0.6] * 6)
+    modes = [replace(m, of_the_code=True) for m in find_common_modes(cases)]
+    assert share_out(modes, cases, {c.case_id: Verdict.IMPROVED for c in cases}) == {}
+
+
+def test_one_that_improved_in_more_than_that_stands_for_itself(case: "Case", result: Any) -> None:
+    cases = session(case, result, [-0.6] * 6)
+    cases.append(moved(case, result, "c6", -0.6, score=Outcome.BETTER))
+    found = {c.case_id: c.common for c in judge_cases(cases).cases}
+    assert found.pop("c6") is None
+    assert set(found.values()) == {"latency"}
 
 
 def test_metrics_that_do_not_depend_on_the_machine_have_no_common_mode(case: "Case") -> None:

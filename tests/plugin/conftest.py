@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 
+from pytest_pareto.measure.meters.contention import HostSnapshot
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
+from tests.busy import unknown_host
 
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_pareto.plugin"}
 """Loads this plugin and no other that happens to be installed: half of what a process costs."""
@@ -34,6 +36,12 @@ def alone() -> Iterator[None]:
         for name, value in ALONE.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(autouse=True)
+def host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sessions in this process know nothing of the host: whatever else runs decides no test."""
+    monkeypatch.setattr(HostSnapshot, "now", unknown_host)
 
 
 TOY = """
@@ -87,6 +95,14 @@ def sleep():
 REAL_CLOCK = """
 import time
 import pytest
+from pytest_pareto.measure.meters.contention import HostSnapshot
+from pytest_pareto.measure.meters.latency import SteadyMeter
+
+def unknown_host():
+    return HostSnapshot(time.perf_counter(), time.process_time(), {}, {}, {}, 0)
+
+def pytest_pareto_meters(config):
+    return [SteadyMeter(read_host=unknown_host)]
 
 @pytest.fixture
 def sleep():

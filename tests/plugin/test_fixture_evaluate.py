@@ -226,11 +226,10 @@ def test_the_pages_examples_pass(
 
 
 def test_a_diagnostic_that_breaks_leaves_a_confirmation_alone(
-    pytester: pytest.Pytester, run: "Run"
+    pytester: pytest.Pytester, run: "Run", simulated_clock: str
 ) -> None:
     """In a confirming process the test only runs, and what broke was told by the first one."""
     text = """
-import time
 import pytest
 from pytest_pareto import Score
 
@@ -248,9 +247,10 @@ def test_first(pareto):
     pareto.record("other", [0.5, 0.6], ids="ab", better="higher")
 
 @pytest.mark.pareto(rounds=3, warmup=1)
-def test_slow(pareto):
-    pareto.measure(time.sleep, SECONDS)
+def test_slow(pareto, sleep):
+    pareto.measure(sleep, SECONDS)
 """
+    pytester.makeconftest(simulated_clock)
     pytester.makeini(
         "[pytest]\npareto_session_spread =\n    host = 0.01\n    host_adjusted = 0.01\n"
     )

@@ -33,6 +33,21 @@ def test_accepted_movement_is_a_note(common_run: Run) -> None:
     assert lines[-1].text.startswith("  note at test_sd.py::test_generate[c7]: accepted: ")
 
 
+def test_a_shared_gain_asks_where_it_comes_from(
+    case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult]
+) -> None:
+    faster = compared(SPEED, (10.0, 27.0), (-0.63, -0.64, -0.62), Outcome.BETTER, resolution=0.1)
+    cases = [case(f"[{i}]", Verdict.IMPROVED, faster) for i in range(5)]
+    asking = replace(cases[0], notices=("code or machine?",))
+    together = tuple(replace(c, common="speed") for c in (asking, *cases[1:]))
+    mode = CommonMode("speed", tuple(c.case_id for c in together), 5, -0.63, harmful=False)
+    judgement = Judgement(together, common_modes=(mode,))
+    lines = common_lines(mode, judgement, build_fronts(judgement), 100)
+    assert (lines[-1].text, lines[-1].tone) == (
+        f"  note at {asking.case_id}: code or machine?", Tone.YELLOW,
+    )  # fmt: skip
+
+
 def test_shared_gain_of_a_metric_where_more_is_better(
     case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult]
 ) -> None:

@@ -148,6 +148,20 @@ def test_partly_compared_case_has_a_step(
     assert step.command == ("pytest", "--pareto", option)
 
 
+@pytest.mark.parametrize(
+    ("verdict", "fails"), [(Verdict.WORSE, ("it moved together",)), (Verdict.IMPROVED, ())]
+)
+def test_what_moved_together_has_the_step_that_settles_it(
+    case: Callable[..., CaseVerdict], facts: Callable[..., SessionFacts],
+    verdict: Verdict, fails: tuple[str, ...],
+) -> None:  # fmt: skip
+    together = replace(case("[a]", verdict, fails=fails), common="latency")
+    (step,) = session_steps(Judgement((together,)), facts())
+    assert step.purpose == "code or machine?"
+    alone = replace(together, common=None)
+    assert step not in session_steps(Judgement((alone,)), facts())
+
+
 def test_one_step_records_failing_and_passing_cases(
     case: Callable[..., CaseVerdict], compared: Callable[..., MetricResult],
     facts: Callable[..., SessionFacts],

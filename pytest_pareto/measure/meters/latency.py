@@ -19,6 +19,7 @@ from pytest_pareto.measure.loop import (
     warm_up,
 )
 from pytest_pareto.measure.meter import Calls, absent
+from pytest_pareto.measure.meters.contention import HostSnapshot
 from pytest_pareto.measure.meters.energy import EnergyWindow
 from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
 from pytest_pareto.measure.nvml import NvmlError
@@ -44,13 +45,19 @@ class SteadyMeter:
     the window lasts fifty steps of the counter, 5 s on an H200, however few calls the plan
     requests; latency then has more readings, unless the test fixes their number. Where another
     process measures the same case by turns, the window serves energy alone. Times of the host
-    are absent while a tracer slows it down, and every metric while heat slows the GPU down.
+    are absent while a tracer slows it down, and every metric while heat slows the GPU down. Each
+    measurement has the share of the window that the process may have lost to others on the host.
     """
 
     metrics = (LATENCY, EVENT_TIME, HOST_REFERENCE, ENERGY)
 
-    def __init__(self, tracer: Callable[[], str | None] = active_tracer) -> None:
+    def __init__(
+        self,
+        tracer: Callable[[], str | None] = active_tracer,
+        read_host: Callable[[], HostSnapshot] | None = None,
+    ) -> None:
         self._tracer = tracer
+        self._read_host = read_host
 
     def absence(self) -> str | None:
         """Return None: each metric is absent for a reason of its own."""
@@ -59,7 +66,7 @@ class SteadyMeter:
     def measure(self, calls: Calls) -> Sequence[Measurement]:
         """Call in the steady state, again if heat slowed a GPU down; return the measurements."""
         tracer_reason = self._tracer()
-        with ThrottlingMonitor(calls) as monitor:
+        with ThrottlingMonitor(calls, self._read_host) as monitor:
             energy_absence = _energy_absence(calls, monitor)
             if tracer_reason is not None and energy_absence is not None:
                 return (*absent(_HOST_TIMES, tracer_reason), *absent((ENERGY,), energy_absence))
@@ -77,19 +84,20 @@ class SteadyMeter:
                 window = replace(window, rounds=interleaved_rounds(calls))
         if monitor.slowdown_reason is not None:
             return absent(self.metrics, monitor.slowdown_reason)
+        host, energy = monitor.host, _with_conditions(monitor, window.energy)
+        calls.waited = None if host is None else host.waited
         if tracer_reason is not None:
-            return (*absent(_HOST_TIMES, tracer_reason), _with_conditions(monitor, window.energy))
+            return (*absent(_HOST_TIMES, tracer_reason), *calls.with_waiting((energy,)))
         # The last rounds: the GPU was idle before the window, and its first rounds may differ.
         rounds = window.rounds[-(calls.plan.rounds or 0) :]
         calls.rounds = rounds
-        return (
-            _with_conditions(
-                monitor, latency_measurement(rounds, calls.first_s, round_overhead_s(calls))
-            ),
-            event_time_measurement(rounds, calls.device),
-            window.reference,
-            _with_conditions(monitor, window.energy),
+        latency = _with_conditions(
+            monitor, latency_measurement(rounds, calls.first_s, round_overhead_s(calls))
         )
+        if host is not None:
+            latency = replace(latency, notes=(*latency.notes, host.note))
+        event_time = event_time_measurement(rounds, calls.device)
+        return calls.with_waiting((latency, event_time, window.reference, energy))
 
 
 def _with_conditions(monitor: ThrottlingMonitor, measurement: Measurement) -> Measurement:

@@ -46,7 +46,7 @@ class StreamMeter:
             latency, *_ = SteadyMeter(self._tracer).measure(calls)
             if latency.absent is not None:
                 return absent(self.metrics, latency.absent)
-        return stream_measurements(calls.rounds)
+        return calls.with_waiting(stream_measurements(calls.rounds))
 
 
 def stream_measurements(rounds: Sequence[Round]) -> tuple[Measurement, ...]:

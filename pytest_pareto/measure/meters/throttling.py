@@ -1,8 +1,9 @@
-"""GPU throttling: clocks, temperature and causes of slowdown during a window of calls.
+"""Conditions of a window of calls: what slowed the GPU down, and what kept the host from working.
 
 `ThrottlingMonitor` records them, and repeats a window in which heat slowed a GPU down.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import Self, TypeVar
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice
 from pytest_pareto.measure.machine import device_uuids
 from pytest_pareto.measure.meter import Calls
+from pytest_pareto.measure.meters.contention import HostConditions, HostSnapshot
 from pytest_pareto.measure.nvml import Board, NvmlError, Slowdown, open_nvml
 from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.run import Measurement
@@ -94,14 +96,17 @@ class Conditions:
 
 
 class ThrottlingMonitor:
-    """Monitors the GPUs in use during a measurement.
+    """Monitors the GPUs in use, and the host, during a measurement.
 
     ``boards`` is empty where NVML is not available; ``nvml_absence`` is then the reason.
-    ``slowdown_reason`` is why the last window is invalid, or None.
+    ``slowdown_reason`` is why the last window is invalid, or None. ``host`` is what the host gave
+    the last window, None where the clock of the calls is not that of the host.
     """
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, read_host: Callable[[], HostSnapshot] | None = None) -> None:
         self._calls = calls
+        self._read_host = read_host or HostSnapshot.now
+        self.host: HostConditions | None = None
         self._exit_stack = ExitStack()
         self.boards: tuple[Board, ...] = ()
         self.nvml_absence: str | None = None
@@ -157,16 +162,23 @@ class ThrottlingMonitor:
     def recording_conditions(self) -> Iterator[None]:
         """Record the conditions before and after the calls that are made within the block."""
         before, began_ns = self._snapshots(), self._calls.clock()
+        host_before = self._host_snapshot()
         yield
+        host_after = self._host_snapshot()
         seconds = (self._calls.clock() - began_ns) / 1e9
+        if host_before is not None and host_after is not None:
+            self.host = HostConditions.between(host_before, host_after)
         pairs = zip(before, self._snapshots(), strict=True)
         self._conditions = tuple(Conditions.between(*pair, seconds) for pair in pairs)
+
+    def _host_snapshot(self) -> HostSnapshot | None:
+        return self._read_host() if self._calls.clock is time.perf_counter_ns else None
 
     def _snapshots(self) -> tuple[Snapshot, ...]:
         return tuple(Snapshot.of(board) for board in self.boards)
 
     def with_conditions(self, measurement: Measurement) -> Measurement:
-        """Return the measurement with the conditions added to its notes."""
+        """Return the measurement with the conditions of the GPUs added to its notes."""
         name_boards = len(self._conditions) > 1
         notes = [
             f"GPU {board.name}: {note}" if name_boards else note

@@ -1,0 +1,75 @@
+"""Real sessions that measure beside busy processes, on one core: not red, and they say why."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.verdict import MetricResult
+from tests.busy import needs_wait_times
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Run, Session
+
+pytestmark = needs_wait_times
+
+
+@pytest.fixture
+def host() -> None:
+    """The host is the real one: these tests are of it."""
+
+
+WORK = """
+import sys
+import pytest
+
+sys.path.append({checkout!r})
+from tests.busy import one_core
+
+def work():
+    return sum(range({count}))
+
+@pytest.mark.pareto(rounds=10, warmup=1, tolerance={{"latency": {tolerance}}})
+def test_work(pareto):
+    with one_core(rivals=2):
+        pareto.measure(work)
+"""
+ANY = 1000.0
+"""A tolerance that no waiting exceeds: what is measured under it is compared, and recorded."""
+
+
+def write(path: Path, *, tolerance: float, count: int = 200_000) -> None:
+    checkout = str(Path(__file__).parents[2])
+    text = WORK.format(checkout=checkout, tolerance=tolerance, count=count)
+    (path / "test_work.py").write_text(text)
+
+
+def latency(session: "Session") -> MetricResult:
+    (case,) = session.cases
+    found = case.comparison.metric("latency")
+    assert found is not None
+    return found
+
+
+def test_a_starved_session_is_neither_red_nor_recorded(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    write(pytester.path, tolerance=0.05)
+    new = run("--pareto", "--pareto-runs=1", "--pareto-update", "-v")
+    assert not [*pytester.path.rglob("pareto_baselines/*/test_work.json")]
+    assert "waited for a core (others used" in " ".join(new.text.split())
+    # The same session under a tolerance that allows the waiting is recorded, and compared.
+    write(pytester.path, tolerance=ANY)
+    assert run("--pareto", "--pareto-runs=1", "--pareto-update").exit_code == 0
+    (entry,) = pytester.path.rglob("pareto_baselines/*/test_work.json")
+    recorded = entry.read_text()
+    assert latency(run("--pareto")).outcome is not Outcome.NOT_COMPARABLE
+    write(pytester.path, tolerance=0.05, count=2_000_000)
+    slower = run("--pareto")
+    accepting = run("--pareto", "--pareto-runs=1", "--pareto-update=all")
+    for session in (new, slower, accepting):
+        assert session.exit_code == 0, session.text
+        assert latency(session).outcome is Outcome.NOT_COMPARABLE
+        assert "the host was busy: this process waited for a core for up to" in session.text
+    assert entry.read_text() == recorded
