@@ -52,7 +52,7 @@ def test_modules_are_subjects_and_not_scraps() -> None:
 
 
 def test_a_folder_holds_at_most_22_modules() -> None:
-    folders = Counter(path.parent for path in PACKAGE.rglob("*.py"))
+    folders = Counter(path.parent for path in MODULES)
     assert {str(folder): count for folder, count in folders.items() if count > 22} == {}
 
 

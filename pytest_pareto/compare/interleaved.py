@@ -22,8 +22,9 @@ from pytest_pareto.stats.scale import (
     require_usable,
     require_valid_options,
     summarise_run,
+    trimmed_mean,
+    trimmed_mean_error,
 )
-from pytest_pareto.stats.trimmed_mean import trimmed_mean, trimmed_mean_error
 from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread, floored
 
 

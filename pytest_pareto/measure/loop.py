@@ -21,7 +21,7 @@ from pytest_pareto.measure.plan import LoopProgress
 from pytest_pareto.measure.stages import NoStagesError, stages_of
 from pytest_pareto.measure.streams import ConsumedStream, Stream
 from pytest_pareto.measure.turns import Partner, Turns
-from pytest_pareto.stats.trimmed_mean import trimmed_mean_error
+from pytest_pareto.stats.scale import trimmed_mean_error
 
 _NS_PER_S = 1_000_000_000
 _OVERHEAD_ROUNDS = 21

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_pareto.stats.trimmed_mean import trimmed_mean, trimmed_mean_error
+from pytest_pareto.stats.scale import trimmed_mean, trimmed_mean_error
 
 
 def test_a_fifth_is_left_out_at_either_end() -> None:
