@@ -42,9 +42,9 @@ def host_work_notice(case: CaseComparison) -> str | None:
     if counts.changed:
         lead = "host work changed"
     elif counts.uncompared:
-        lead = "host work is the same as far as it was compared"
+        lead = "host counts are the same as far as it was compared"
     else:
-        lead = "host work is the same"
+        lead = "host counts are the same"
     parts = [", ".join(map(_change_text, counts.changed))] if counts.changed else []
     parts += [f"{_names(counts.equal)} equal"] if counts.equal else []
     parts += [f"{_names(counts.uncompared)} not compared"] if counts.uncompared else []
@@ -64,7 +64,7 @@ def shared_host_work(cases: Sequence[CaseComparison], name: str) -> str:
     if not compared or len(compared) < len(found):
         return ""
     if not changed:
-        return f"; host work is the same in each: {_names(compared[0].equal)} equal"
+        return f"; host counts are the same in each: {_names(compared[0].equal)} equal"
     results = {r.metric.name: r for counts in changed for r in counts.changed}
     return f"; host work changed in {len(changed)} of {len(found)}: {_names([*results.values()])}"
 

@@ -50,7 +50,7 @@ SAME: dict[str, Any] = {
     "dispatches": counted(DISPATCHES, 5020, 5020),
     "launches": counted(LAUNCHES, 4930, 4930),
 }
-SAME_TEXT = "host work is the same: Python calls, dispatches and launches equal"
+SAME_TEXT = "host counts are the same: Python calls, dispatches and launches equal"
 
 
 def notice_of(case: "Case", latency: Any = Outcome.WORSE, **counts: Any) -> str | None:
@@ -94,7 +94,7 @@ def test_a_count_that_differs_between_runs_is_not_the_same(case: "Case") -> None
 @pytest.mark.parametrize("state", [Outcome.NEW, Outcome.MISSING, Outcome.NOT_COMPARABLE])
 def test_what_was_not_compared_is_named(case: "Case", state: Outcome) -> None:
     assert notice_of(case, **SAME, c_calls=lacking(C_CALLS, state)) == (
-        "host work is the same as far as it was compared: Python calls, dispatches and launches "
+        "host counts are the same as far as it was compared: Python calls, dispatches and launches "
         "equal; C calls not compared"
     )
 

@@ -76,7 +76,7 @@ def test_the_same_work_in_more_time_is_named_as_the_same(planted: Callable[..., 
     session = planted(seconds=0.08)
     assert session.exit_code == 1
     assert "fails: latency got worse beyond its limit" in session.text
-    assert "note: host work is the same: Python calls equal" in session.text
+    assert "note: host counts are the same: Python calls equal" in session.text
 
 
 def test_more_work_in_more_time_is_named_with_its_counts(
