@@ -178,7 +178,7 @@ class TestCommonMode:
         (failing,) = (c for c in judged.cases if c.fails)
         assert failing.fails[0].endswith(
             "this session alone cannot tell a change of the code from one of the machine; host "
-            "work is the same in each: Python calls, dispatches and launches equal"
+            "counts are the same in each: Python calls, dispatches and launches equal"
         )
         assert [c.notices for c in judged.cases] == [()] * 6
 

@@ -162,4 +162,4 @@ def test_what_was_written_of_a_case_is_told_in_one_line(fresh_toy: "Toy") -> Non
     text = fresh_toy.run("--pareto", "--pareto-update", ONE).text
     told = " ".join(text.split())
     assert told.count("add: ") == 3
-    assert "[large] accuracy, latency (1 run)" in told
+    assert "[large] accuracy, latency, python_calls (1 run)" in told

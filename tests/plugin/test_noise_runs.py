@@ -33,7 +33,7 @@ def test_it_says_how_far_this_machine_can_be_believed(fresh_toy: "Toy") -> None:
     assert "4 runs of unchanged code (3 cases) in" in told
     assert "latency: its tolerance of 5 % holds with --pareto-against only" in told
     assert "runs scatter by 0." in told
-    assert "the same in every run: accuracy" in told
+    assert "the same in every run: python_calls, accuracy" in told
     assert "drawn: scores are drawn anew in each run: 1 of 2 in test_toy.py" in told
     assert "(sample 'seed 2' from" in told
     assert fresh_toy.baseline_files == {}

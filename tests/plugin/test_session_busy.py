@@ -30,7 +30,10 @@ from tests.busy import one_core
 def work():
     return sum(range({count}))
 
-@pytest.mark.pareto(rounds=10, warmup=1, tolerance={{"latency": {tolerance}}})
+@pytest.mark.pareto(
+    rounds=10, warmup=1, tolerance={{"latency": {tolerance}}},
+    skip_metrics=["python_calls", "c_calls"],
+)
 def test_work(pareto):
     with one_core(rivals=2):
         pareto.measure(work)
