@@ -164,7 +164,7 @@ def interleaved_rounds(calls: Calls) -> tuple[Round, ...]:
     process begins one, in random order, so that a linear drift cancels. Both processes know all
     times, and end after the same round: when the error of the trimmed log ratio is 0.4 %, or after
     15 s or 300 rounds. Where no call needs more than one core, both run on the same one, and change
-    it every two seconds: identical processes differed by 7 % over 50 s on cores of the scheduler.
+    it every two seconds: on cores of the scheduler identical ones differed by up to 8 % in 50 s.
     Where the other process makes no rounds, `steady_rounds` replaces them.
     """
     turns = calls.turns
