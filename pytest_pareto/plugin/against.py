@@ -232,7 +232,6 @@ class AgainstRuns:
         # Where the ref's tests measure, run all of them: also those that the new code has not.
         nodeids = tuple(collected.tests) if self._against.tests_of is Side.REF else None
         runner = InterleavedRunner(session, legs, nodeids=nodeids or None)
-        runner.warm_up()
         screen = self._interleave(runner, self._against.runs, show=True)
         reason = unmeasured_side(screen, self._commit)
         if reason is not None:
@@ -281,27 +280,26 @@ class AgainstRuns:
         """
         # The difference of a single pair has no spread to judge by.
         pairs = SCREENING_PAIRS if runs is None else max(runs, 2)
-        try:
-            if self._in_pairs:
+        found = None
+        if self._in_pairs:
+            try:
                 found = runner.run_pairs(pairs, after=after, show=show)
-                if runner.out_of_memory is None:
-                    return found
+            except LegError as error:
+                self._measure_apart(str(error).partition(";")[0])
+            if runner.out_of_memory is not None:
                 self._measure_apart(f"{runner.out_of_memory} ran out of memory")
-        except LegError as error:
-            self._measure_apart(str(error).partition(";")[0])
-        finally:
-            if self._in_pairs:
-                self._failures += runner.failures
-        runner.forget()
-        blocks = SCREENING_BLOCKS if runs is None else -(-runs // RUNS_PER_BLOCK)
-        found = runner.run_blocks(blocks, after=after, show=show)
+        if not self._in_pairs:
+            runner.forget()
+            blocks = SCREENING_BLOCKS if runs is None else -(-runs // RUNS_PER_BLOCK)
+            found = runner.run_blocks(blocks, after=after, show=show)
+        assert found is not None
         self._failures += runner.failures
         return found
 
     def _measure_apart(self, why: str) -> None:
         self._in_pairs = False
         self._notices.append(
-            f"old and new code were measured one after the other, in blocks of fresh processes, "
+            "old and new code were measured one after the other, in blocks of fresh processes, "
             f"since they could not live at the same time: {why}"
         )
 

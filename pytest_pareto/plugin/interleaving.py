@@ -65,25 +65,22 @@ class InterleavedRunner:
         self.out_of_memory: str | None = None
         self._shown = False
 
-    def warm_up(self) -> None:
-        """Run both legs, without measuring: bytecode is made, and every import is watched."""
-        Countdown(self._session.config, 1).start("warm-up of old and new code")
-        self._run((Side.REF, Side.CANDIDATE), block=0)
-
     def run_pairs(self, pairs: int, *, after: int = 0, show: bool = False) -> Interleaved:
         """Run ``pairs`` pairs of live processes and return their runs, by side.
 
-        ``after`` is the number of blocks that came before. With ``show``, pytest's reporters show
-        the first run of the new code. Sets ``out_of_memory`` and ends where a test ran out of
-        memory. Raises LegError where a process ended in disorder.
+        ``after`` is the number of blocks that came before; where there were none, the legs warm up.
+        With ``show``, pytest's reporters show the first run of the new code. Sets ``out_of_memory``
+        and ends where a test ran out of memory. Raises LegError where a process ended in disorder.
         """
         countdown = Countdown(self._session.config, pairs)
-        for block in range(after + 1, after + pairs + 1):
-            countdown.start(f"{self._what}, pair {block} of {after + pairs}")
+        for block in range(after and after + 1, after + pairs + 1):
+            pair = f"pair {block} of {after + pairs}"
+            countdown.start(f"{self._what}, {pair}" if block else "warm-up of both")
             old, new = self._run((Side.REF, Side.CANDIDATE), block=block, show=show)
-            self._keep(*align_rounds(old, new))
             if self.out_of_memory is not None:
                 break
+            if block:
+                self._keep(*align_rounds(old, new))
         countdown.end(f"{self._what} in {plural(pairs, 'pair')} of live processes")
         return self._interleaved
 
@@ -96,9 +93,11 @@ class InterleavedRunner:
         countdown = Countdown(self._session.config, len(planned))
         for scheduled in planned:
             block = f"block {scheduled.block} of {after + blocks}"
-            countdown.start(f"{self._what}, {block}: {_CODE[scheduled.side]}")
+            where = "warm-up" if scheduled.is_warm_up else block
+            countdown.start(f"{self._what}, {where}: {_CODE[scheduled.side]}")
             (run,) = self._run((scheduled.side,), block=scheduled.block, show=show)
-            self._runs[scheduled.side].append(run)
+            if not scheduled.is_warm_up:
+                self._runs[scheduled.side].append(run)
         countdown.end(f"{self._what} in {plural(blocks, 'block')} of 4 runs")
         return self._interleaved
 
@@ -106,6 +105,7 @@ class InterleavedRunner:
         """Forget what was measured, to measure anew in another way."""
         self._runs = {Side.REF: [], Side.CANDIDATE: []}
         self.failures.clear()
+        self.out_of_memory = None
 
     @property
     def _what(self) -> str:
@@ -122,14 +122,15 @@ class InterleavedRunner:
     def _run(self, sides: Sequence[Side], *, block: int, show: bool = False) -> list[Run]:
         """Run one leg, or both at once; return the run of each. Block 0 is the warm-up."""
         warms_up = block == 0
-        shows = show and not self._shown and Side.CANDIDATE in sides
-        self._shown = self._shown or shows
+        shows = show and not (warms_up or self._shown) and Side.CANDIDATE in sides
+        # What a pair reports is shown when it has ended: it may have to be measured anew.
+        reports: list[pytest.TestReport] = []
+        replay = Replay(self._session).show
+        hear = (reports.append if len(sides) > 1 else replay) if shows else lambda _: None
         builders = {side: RunBuilder() for side in sides}
         readers = {
             side: ChildReader(
-                self._session,
-                builders[side],
-                Replay(self._session).show if shows and side is Side.CANDIDATE else lambda _: None,
+                self._session, builders[side], hear if side is Side.CANDIDATE else lambda _: None
             )
             for side in sides
         }
@@ -149,9 +150,14 @@ class InterleavedRunner:
                 for side in sides
             ]
             run_legs(legs)
-        return [
+        runs = [
             self._result(side, builders[side], readers[side], block, shows=shows) for side in sides
         ]
+        if shows and self.out_of_memory is None:
+            self._shown = True
+            for report in reports:
+                replay(report)
+        return runs
 
     def _arguments(
         self, side: Side, folder: Path, turns: TurnsSpec | None, lines: Path, *, warms_up: bool

@@ -150,6 +150,55 @@ def test_a_slow_down_fails_and_a_comment_does_not(make: MakeRepository, layout: 
     assert repository.state() == before
 
 
+APART = {
+    "out of memory": (
+        "raise MemoryError",
+        "tests/test_work.py::test_work ran out of memory",
+    ),
+    "killed": (
+        "os.kill(os.getpid(), 9)",
+        "leg was ended by signal 9",
+    ),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks and sockets of POSIX")
+@pytest.mark.parametrize("end", APART)
+def test_what_cannot_live_at_once_is_measured_one_after_the_other(
+    make: MakeRepository, tmp_path: Path, end: str
+) -> None:
+    statement, why = APART[end]
+    repository = make()
+    test = repository.path / "tests" / "test_work.py"
+    alone = f"""
+import fcntl, os
+
+@pytest.fixture
+def alone(pytestconfig):
+    # As on a device whose memory is enough for one model.
+    with open({str(tmp_path / "lock")!r}, "w") as lock:
+        if pytestconfig.getoption("--pareto-child", None):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                {statement}
+        time.sleep(0.3)
+        yield
+"""
+    conftest = repository.path / "tests" / "conftest.py"
+    conftest.write_text(f"import time\n{conftest.read_text()}{alone}")
+    test.write_text(test.read_text().replace("(pareto, sleep)", "(pareto, sleep, alone)"))
+    repository.commit("One at a time")
+    repository.change("0.02", "0.03")
+    done = repository.run("--pareto-against=HEAD", "--pareto-runs=4", "--pareto-confirm=0")
+    assert done.returncode == 1, done.stdout
+    assert "could not live at the same time" in told(done)
+    assert why in told(done)
+    assert "measuring in 2 blocks of 4 runs took" in told(done)
+    assert "4 runs of each" in done.stdout
+    assert "latency WORSE" in done.stdout
+
+
 @pytest.mark.slow
 def test_the_spread_seen_decides_how_often_it_is_measured_again(make: MakeRepository) -> None:
     repository = make()
