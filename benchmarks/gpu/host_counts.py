@@ -56,7 +56,7 @@ class Scale(torch.nn.Module):  # type: ignore[misc]  # torch is not read by mypy
 ENTRIES_OF_A_MODULE = 3
 
 
-class WithMore(torch.nn.Module):  # type: ignore[misc]
+class WithMore(torch.nn.Module):  # type: ignore[misc]  # torch is not read by mypy
     """A module, and after it others."""
 
     def __init__(self, module: Any, more: int) -> None:

@@ -62,7 +62,7 @@ def workloads() -> dict[str, Callable[[], object]]:
             given, past = out.logits[:, -1:].argmax(-1), out.past_key_values
         return given
 
-    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not read by mypy
     def forwards() -> object:
         for _ in range(20):
             mlp(x)

@@ -148,7 +148,10 @@ class _Group:
         """Return the log ratios of each new process to each old one, in the rounds of all."""
         shared = sorted(set.intersection(*(set(each) for each in (*self.old, *self.new))))
         if not shared:
-            raise ParetoError("processes that meet in pairs have no round that all of them share")
+            raise ParetoError(
+                "processes share rounds by others and have none that all of them share; where "
+                "pairs were measured one after another, give each pair rounds of its own, empty elsewhere"
+            )
         return [[[new[r] - old[r] for r in shared] for old in self.old] for new in self.new]
 
 

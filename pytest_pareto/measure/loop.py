@@ -208,6 +208,8 @@ class _Interleaving:
         self._order: list[bool] = []
         self._done = 0
         self._theirs: list[float] = []
+        self._slices: list[tuple[float, float]] = []
+        self._elapsed_s = 0.0
         self.rounds: list[Round] = []
 
     @contextmanager
@@ -258,27 +260,33 @@ class _Interleaving:
 
     def _ended(self) -> bool:
         """Return whether the rounds that both have made are enough; the same in both processes."""
-        count, plan = self._done * self._size, self._calls.plan
+        self._add_up()
+        plan = self._calls.plan
         if plan.rounds is not None:
-            return count >= plan.rounds
+            return self._done * self._size >= plan.rounds
         if self._done < plan.min_rounds or self._done % 2:
             return False
-        own, theirs = [each.wall_s for each in self.rounds[:count]], self._theirs[:count]
-        if self._done >= _MAX_ROUNDS or sum(own) + sum(theirs) >= _MAX_SECONDS:
+        if self._done >= _MAX_ROUNDS or self._elapsed_s >= _MAX_SECONDS:
             return True
-        slices = range(0, count, self._size)
-        sums = [(sum(own[n : n + self._size]), sum(theirs[n : n + self._size])) for n in slices]
-        if not all(a > 0 and b > 0 for a, b in sums):
+        if not all(a > 0 and b > 0 for a, b in self._slices):
             return False
-        return trimmed_mean_error([math.log(a / b) for a, b in sums]) <= _PRECISION
+        return trimmed_mean_error([math.log(a / b) for a, b in self._slices]) <= _PRECISION
+
+    def _add_up(self) -> None:
+        """Add up the slices of each round that both have made, as far as that is not done yet."""
+        for number in range(len(self._slices), self._done):
+            start, stop = number * self._size, (number + 1) * self._size
+            own = math.fsum(each.wall_s for each in self.rounds[start:stop])
+            theirs = math.fsum(self._theirs[start:stop])
+            # In the same order in both processes, so that they end after the same round.
+            self._slices.append((own, theirs) if self._turns.first else (theirs, own))
+            self._elapsed_s += own + theirs
 
     def _move(self) -> None:
         """Bind this thread to the core of the present round."""
         if not self._cores:
             return
-        count = self._done * self._size
-        elapsed_s = sum(each.wall_s for each in self.rounds[:count]) + sum(self._theirs[:count])
-        core = self._cores[int(elapsed_s / _DWELL_S) % len(self._cores)]
+        core = self._cores[int(self._elapsed_s / _DWELL_S) % len(self._cores)]
         if core != self._core:
             os.sched_setaffinity(0, {core})
             self._core = core

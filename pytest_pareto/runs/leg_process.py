@@ -1,7 +1,7 @@
 """Run the legs of an interleaved comparison, each run in a fresh process.
 
-`run_order` yields the order of the runs. `run_leg` runs one of them and verifies that it measured
-its own code; `run_legs` runs several at once. `set_up` runs the user's build command.
+`run_order` yields the order of the runs. `run_legs` runs one of them, or several at once, and
+verifies that each measured its own code. `set_up` runs the user's build command.
 """
 
 import os
@@ -46,20 +46,11 @@ class LegRun:
     inherited: tuple[socket.socket, ...] = ()
 
 
-def run_leg(run: LegRun) -> frozenset[str]:
-    """Run a leg once in a fresh process and return the project's modules that it imported.
-
-    Raises LegError as `run_process` does, and ParetoError where the leg did not measure its own
-    code.
-    """
-    (modules,) = run_legs([run])
-    return modules
-
-
 def run_legs(runs: Sequence[LegRun]) -> tuple[frozenset[str], ...]:
-    """Run several legs at once, each in a fresh process; return the modules that each imported.
+    """Run legs at once, each in a fresh process; return the project's modules that each imported.
 
-    Where one of them fails, the others are ended. Raises as `run_leg` does.
+    Where one of them fails, the others are ended. Raises LegError as `run_process` does, and
+    ParetoError where a leg did not measure its own code.
     """
     started = [_StartedRun(run) for run in runs]
     _follow(started)
@@ -94,6 +85,7 @@ class _StartedRun:
 
     @property
     def pid(self) -> int:
+        """The process id, once the process is started."""
         assert self.child.pid is not None
         return self.child.pid
 

@@ -89,8 +89,7 @@ class ChildProcess:
     Whatever ends the block (the child's end, Ctrl-C, an error), the child and its process group end
     with it, on Linux also where this process is killed. What the child starts in a session of its
     own is not in that group. The child's environment is this process's unless another is given,
-    cleaned in either case. ``inherited`` are sockets that
-    go over to the child.
+    cleaned in either case. ``inherited`` are sockets that go over to the child.
     """
 
     def __init__(

@@ -150,7 +150,11 @@ def test_the_error_is_no_less_than_the_rounds_explain() -> None:
         ([[1.0]], [[[1.0]]], "baseline process 0, round 0 is 1.0"),
         ([[[math.nan]]], [[[1.0]]], "baseline process 0, round 0"),
         ([[["x"]]], [[[1.0]]], "baseline process 0, round 0"),
-        ([[[1.0], [], [1.0]]], [[[1.0], [1.0], []], [[], [1.0], [1.0]]], "no round that all"),
+        (
+            [[[1.0], [], [1.0]]],
+            [[[1.0], [1.0], []], [[], [1.0], [1.0]]],
+            "have none that all of them share",
+        ),
     ],
 )
 def test_bad_input(old: list[Process], new: list[Process], message: str) -> None:

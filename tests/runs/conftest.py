@@ -15,7 +15,7 @@ import pytest
 
 from pytest_pareto.runs import process
 from pytest_pareto.runs.git import Commit, Tree, open_tree, resolve
-from pytest_pareto.runs.leg_process import LegRun, run_leg
+from pytest_pareto.runs.leg_process import LegRun, run_legs
 from pytest_pareto.runs.legs import Leg, Side, make_legs
 from pytest_pareto.runs.project import survey_project
 from pytest_pareto.runs.worktree import check_out
@@ -149,7 +149,7 @@ class Comparison:
             hear=output.append,
             **more,
         )
-        modules = run_leg(run)
+        (modules,) = run_legs([run])
         return output, modules
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.leg_process import LegError, LegRun, run_leg, run_legs, set_up
+from pytest_pareto.runs.leg_process import LegError, LegRun, run_legs, set_up
 from pytest_pareto.runs.legs import Leg, Side
 from tests.runs.conftest import Compare, Repository
 from tests.runs.test_process import ends
@@ -67,7 +67,7 @@ time.sleep(60)
         return [sys.executable, "-c", script, str(lines)]
 
     with pytest.raises(KeyboardInterrupt):
-        run_leg(LegRun(leg, arguments, tmp_path / "run", hear))
+        run_legs([LegRun(leg, arguments, tmp_path / "run", hear)])
     assert ends(pids[0])
 
 
@@ -75,7 +75,7 @@ def test_a_folder_serves_one_run_only(leg: Leg, tmp_path: Path) -> None:
     """The log of an earlier run must not prove a later one."""
     (tmp_path / "run/carried").mkdir(parents=True)
     with pytest.raises(FileExistsError):
-        run_leg(LegRun(leg, lambda _: [], tmp_path / "run", print))
+        run_legs([LegRun(leg, lambda _: [], tmp_path / "run", print)])
 
 
 def test_legs_that_run_at_once_end_with_the_one_that_fails(
@@ -126,7 +126,7 @@ def test_set_up_that_takes_too_long_is_ended(leg: Leg, tmp_path: Path) -> None:
 SESSION = """
 import sys, tempfile
 from pathlib import Path
-from pytest_pareto.runs.leg_process import LegRun, run_leg
+from pytest_pareto.runs.leg_process import LegRun, run_legs
 from pytest_pareto.runs.legs import Side, make_legs
 from pytest_pareto.runs.project import survey_project
 from pytest_pareto.runs.git import open_tree, resolve
@@ -145,7 +145,7 @@ with (
         folder=Path(folder) / "run",
         hear=lambda line: print(line, flush=True),
     )
-    run_leg(run)
+    run_legs([run])
 """
 
 
