@@ -150,7 +150,8 @@ class _Group:
         if not shared:
             raise ParetoError(
                 "processes share rounds by others and have none that all of them share; where "
-                "pairs were measured one after another, give each pair rounds of its own, empty elsewhere"
+                "pairs were measured one after another, give each pair rounds of its own, "
+                "empty elsewhere"
             )
         return [[[new[r] - old[r] for r in shared] for old in self.old] for new in self.new]
 
