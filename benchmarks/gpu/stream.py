@@ -23,7 +23,7 @@ import torch
 from pytest_pareto.measure.call import argument_source
 from pytest_pareto.measure.loop import first_call, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
-from pytest_pareto.measure.meters.stream import stream_measurements
+from pytest_pareto.measure.meters.latency import stream_measurements
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.streams import Stream
 

@@ -20,11 +20,11 @@ _LAUNCHING = ("python", "torch", "cuda", "driver")
 
 
 def adjust_pair(found: Pair, baseline: Baseline, now: Environment, spreads: SessionSpreads) -> Pair:
-    """Return a pair of latencies adjusted by the host reference, if both sides timed one.
+    """Return a pair, whose session timed the host reference, adjusted by it if both sides did.
 
     A pair that may not be adjusted is returned with a note that gives the reason.
     """
-    if found.exact or not found.measured.reference:
+    if found.exact:
         return found
     level = [s for s in found.sessions if s.epoch == found.sessions[-1].epoch]
     if not all(session.reference for session in level):

@@ -148,7 +148,7 @@ def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Pol
     if past.stored:  # interleaved sides ran under the same states of the host
         pairs = {
             name: adjust_pair(found, past, now, policy.spreads)
-            if isinstance(found, Pair)
+            if isinstance(found, Pair) and found.measured.reference
             else found
             for name, found in pairs.items()
         }

@@ -101,7 +101,7 @@ def split_pair(
     spread = policy.spreads.on_same_board(measured.metric.scope)
     pair = Pair(now, (session,), now.runs, None, spread, exact=False)
     baseline = Baseline(here.hardware_key, {}, {_HERE: here})
-    return adjust_pair(pair, baseline, here, policy.spreads)
+    return adjust_pair(pair, baseline, here, policy.spreads) if now.reference else pair
 
 
 def compare_split(pair: Pair, tolerance: float, alpha: float) -> Change:

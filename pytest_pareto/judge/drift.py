@@ -34,11 +34,6 @@ class Drift:
     let_through: bool = False
 
 
-def against_anchor(case: CaseComparison) -> CaseComparison:
-    """Return the case with its metrics compared with the anchor, those that are comparable."""
-    return replace(case, metrics=tuple(r for r in case.anchor if r.change is not None))
-
-
 def find_drift(
     case: CaseComparison, verdict: Verdict, place: Place, policy: Policy
 ) -> Drift | None:
@@ -49,7 +44,7 @@ def find_drift(
     """
     worse = {result.metric.name for result in case.results(Outcome.WORSE)}
     reported = worse if verdict in _CONVICTED and not policy.accepts_changes else set()
-    since = against_anchor(case)
+    since = case.against_anchor()
     since = replace(since, metrics=tuple(r for r in since.metrics if r.metric.name not in reported))
     names = tuple(result.metric.name for result in since.results(Outcome.WORSE))
     match judge_case(since):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from pytest_pareto.judge.case import beyond_limits_text, judge_trade, metric_names
-from pytest_pareto.judge.drift import Drift, against_anchor
+from pytest_pareto.judge.drift import Drift
 from pytest_pareto.judge.host_counts import host_work_notice
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import ITEMS, STREAMED
@@ -62,8 +62,8 @@ def rule(
         else chain(_verdict_rules(comparison, verdict, place, policy), _place_rules(place, policy)),
         _drift_rules(drift),
         _metric_rules(comparison, policy),
-        _host_work_rules(comparison, shared),
         _budget_rules(comparison, policy),
+        _host_work_rules(comparison, shared),
     )
     texts = [(fatal and comparison.gate, fatal, text) for fatal, text in rulings]
     return Ruling(
@@ -164,13 +164,6 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
                 yield not writable, f"{name} cannot be judged: {reason}"
 
 
-def _host_work_rules(case: CaseComparison, shared: Shared | None) -> _Rules:
-    """Yield the notice about the host's work; of a common mode, its one report has it."""
-    notice = host_work_notice(case) if shared is None and case.broken is None else None
-    if notice is not None:
-        yield False, notice
-
-
 def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
     for budget in case.budgets:
         if budget.broken:
@@ -178,6 +171,13 @@ def _budget_rules(case: CaseComparison, policy: Policy) -> _Rules:
         elif budget.broken is None:
             fatal = policy.fail_inconclusive or (budget.value is None and policy.unrecorded_fails)
             yield fatal, budget.message
+
+
+def _host_work_rules(case: CaseComparison, shared: Shared | None) -> _Rules:
+    """Yield the notice about the host's work; of a common mode, its one report has it."""
+    notice = host_work_notice(case) if shared is None and case.broken is None else None
+    if notice is not None:
+        yield False, notice
 
 
 def item_count_notice(case: CaseComparison) -> str | None:
@@ -221,7 +221,7 @@ def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
         (case.case_id, result.metric.name)
         for case in cases
         if case.broken is None
-        for side in (case, against_anchor(case))
+        for side in (case, case.against_anchor())
         for result in _flagged_results(side)
     )
 
@@ -232,7 +232,7 @@ def flagged_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) -> t
     found = (
         side.metric(name)
         for case, name in names
-        for side in (cases[case], against_anchor(cases[case]))
+        for side in (cases[case], cases[case].against_anchor())
     )
     return tuple(r.change for r in found if r is not None and r.change is not None)
 

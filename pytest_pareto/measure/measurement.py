@@ -25,9 +25,8 @@ def built_in_meters() -> tuple[Meter, ...]:
     # Imported here, since a test that is not measured needs none of them.
     from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
     from pytest_pareto.measure.meters.host_work import HostWorkMeter
-    from pytest_pareto.measure.meters.latency import SteadyMeter
+    from pytest_pareto.measure.meters.latency import SteadyMeter, StreamMeter
     from pytest_pareto.measure.meters.memory import MemoryMeter
-    from pytest_pareto.measure.meters.stream import StreamMeter
     from pytest_pareto.measure.work.flops import WorkMeter
 
     # Kernels are timed right after the long window, while the GPU is still hot. Counting slows the

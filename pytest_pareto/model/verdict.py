@@ -5,7 +5,7 @@ decisions. `FrontClaims` holds p-values of dominance between pairs of cases on a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -158,6 +158,10 @@ class CaseComparison:
     def results(self, outcome: Outcome) -> tuple[MetricResult, ...]:
         """Return the metrics with this outcome, among those that can decide on the case."""
         return tuple(result for result in self.gated if result.outcome is outcome)
+
+    def against_anchor(self) -> "CaseComparison":
+        """Return the case with its metrics compared with the anchor, those that are comparable."""
+        return replace(self, metrics=tuple(r for r in self.anchor if r.change is not None))
 
 
 @dataclass(frozen=True, slots=True)

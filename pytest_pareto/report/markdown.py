@@ -14,8 +14,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.report.case_lines import visible_rows
-from pytest_pareto.report.columns import baseline_label
+from pytest_pareto.report.case_lines import baseline_label, visible_rows
 from pytest_pareto.report.fronts import (
     CaseBlock,
     FrontBlock,

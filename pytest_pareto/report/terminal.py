@@ -12,8 +12,13 @@ from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Better, Metric
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position
-from pytest_pareto.report.case_lines import case_lines, visible_rows
-from pytest_pareto.report.columns import baseline_label, fit_columns, header_text
+from pytest_pareto.report.case_lines import (
+    baseline_label,
+    case_lines,
+    fit_columns,
+    header_text,
+    visible_rows,
+)
 from pytest_pareto.report.fronts import (
     CaseBlock,
     FrontBlock,

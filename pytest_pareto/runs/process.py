@@ -29,9 +29,9 @@ TAIL_LINES = 15
 
 _TOOL_PREFIXES = ("COV_CORE_", "COVERAGE_", "PYTEST_XDIST_", "PYTEST_CURRENT_TEST")
 
-_SIGNAL_NAMES = ("SIGTERM", "SIGHUP")
-
-TERMINATION_SIGNALS = tuple(signal.Signals[name] for name in _SIGNAL_NAMES if hasattr(signal, name))
+TERMINATION_SIGNALS = (
+    (signal.SIGTERM,) if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
+)
 """The signals that request termination, beside Ctrl-C. A closed terminal sends SIGHUP; Windows
 has none."""
 

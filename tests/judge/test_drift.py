@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.judge.case import judge_case
-from pytest_pareto.judge.drift import Drift, against_anchor, find_drift, uncompared_with_anchor
+from pytest_pareto.judge.drift import Drift, find_drift, uncompared_with_anchor
 from pytest_pareto.judge.gate import flagged, rule
 from pytest_pareto.model.baseline import Baseline, CaseHistory, Past
 from pytest_pareto.model.change import Outcome
@@ -195,4 +195,4 @@ def test_what_is_not_compared_is_reported_by_its_reason(case: "Case", result: An
 def test_where_all_was_compared_there_is_no_notice(case: "Case", result: Any) -> None:
     compared = with_anchor(case(latency=Outcome.UNCHANGED), result("latency", Outcome.WORSE))
     assert uncompared([compared, case("b", latency=Outcome.NEW)]) is None
-    assert against_anchor(compared).metrics == compared.anchor
+    assert compared.against_anchor().metrics == compared.anchor

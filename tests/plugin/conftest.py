@@ -65,7 +65,7 @@ SIMULATED_CLOCK = """
 import random
 import pytest
 from pytest_pareto.measure.meters.latency import SteadyMeter
-from pytest_pareto.measure.meters.stream import StreamMeter
+from pytest_pareto.measure.meters.latency import StreamMeter
 
 class Clock:
     now_ns = 0

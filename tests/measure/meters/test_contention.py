@@ -13,8 +13,7 @@ import pytest
 
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meters.contention import HostConditions, HostSnapshot, ThreadTimes
-from pytest_pareto.measure.meters.latency import SteadyMeter
-from pytest_pareto.measure.meters.stream import StreamMeter
+from pytest_pareto.measure.meters.latency import SteadyMeter, StreamMeter
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.run import Measurement

@@ -8,7 +8,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import Judgement, MetricResult
-from pytest_pareto.report.columns import dropped_texts, fit_columns, header_text, row_text
+from pytest_pareto.report.case_lines import dropped_texts, fit_columns, header_text, row_text
 from pytest_pareto.report.fronts import all_cases, build_fronts
 from pytest_pareto.report.rows import Row, build_row
 from pytest_pareto.report.text import display_width

@@ -7,8 +7,7 @@ from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls, meter_pass
-from pytest_pareto.measure.meters.latency import SteadyMeter
-from pytest_pareto.measure.meters.stream import StreamMeter, stream_measurements
+from pytest_pareto.measure.meters.latency import SteadyMeter, StreamMeter, stream_measurements
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.streams import ConsumedStream, Stream
 from pytest_pareto.model.run import Measurement
