@@ -50,6 +50,7 @@ cover: $(VENV)/.test  ## branch coverage of the rooms that must not be wrong
 calibration: $(VENV)/.test  ## long simulations of the statistics, and the tables in the docs
 	$(RUN) pytest -m slow
 	$(RUN) benchmarks.calibration
+	$(RUN) benchmarks.calibration.learning
 	$(RUN) benchmarks.quality
 
 gpu: $(VENV)/.test  ## what needs a CUDA device

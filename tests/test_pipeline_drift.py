@@ -156,7 +156,7 @@ def test_a_case_of_the_anchor_that_is_gone_is_counted() -> None:
 
 
 RUN_SD, SESSION_SD = 0.005, 0.002
-POLICY = Policy(spreads=SessionSpreads(gpu=SESSION_SD))
+POLICY = Policy(spreads=SessionSpreads(gpu=SESSION_SD / 1.9))
 
 
 def drawn(rng: np.random.Generator, level: float) -> list[float]:

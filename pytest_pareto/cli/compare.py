@@ -6,7 +6,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,9 +134,8 @@ def _settings_text(record: "SessionRecord") -> str:
     return (
         f"judged with: alpha {policy.alpha:g}, trade-offs {policy.trade_offs}, missing "
         f"{policy.missing}{' (in CI)' if policy.ci else ''}, inconclusive {inconclusive}, "
-        f"{policy.confirming} confirming runs, session spreads host {spreads.host:g}, "
-        f"host_adjusted {spreads.host_adjusted:g}, gpu {spreads.gpu:g}, "
-        f"gpu_other_board {spreads.gpu_other_board:g}"
+        f"{policy.confirming} confirming runs, session spreads "
+        + ", ".join(f"{name} {value:g}" for name, value in asdict(spreads).items())
     )
 
 

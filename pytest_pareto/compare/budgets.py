@@ -22,7 +22,12 @@ from pytest_pareto.stats.paired_proportion import is_binary
 from pytest_pareto.stats.scale import to_working
 from pytest_pareto.stats.sequential import sequential_p
 from pytest_pareto.stats.skew_t import MeanShift
-from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, combine_variances
+from pytest_pareto.stats.variance import (
+    NO_SPREAD,
+    Spread,
+    assumed_session_spread,
+    combine_variances,
+)
 
 _BEYOND = "beyond the bound by no more than its noise"
 _WITHIN = "within the bound by no more than its noise"
@@ -142,7 +147,7 @@ def _error(values: Sequence[float], spread: Spread | None, session_spread: float
     """Return the variance of the mean of ``values``, on the working scale."""
     parts = [(spread, 1 / len(values))] if spread is not None and spread.df > 0 else []
     if session_spread > 0:
-        parts.append((Spread(math.log1p(session_spread) ** 2, PRIOR_DF), 1.0))
+        parts.append((assumed_session_spread(math.log1p(session_spread)), 1.0))
     return combine_variances(*parts) if any(part.variance for part, _ in parts) else NO_SPREAD
 
 

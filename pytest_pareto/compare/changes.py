@@ -157,6 +157,7 @@ def _change(case: CasePairs, name: str, pair: Pair, policy: Policy, family: floa
         alpha=policy.alpha,
         family=family,
         session_spread=session_sd(metric, pair.session_spread, pair.accepted_level()),
+        between_sessions=case.between_sessions.get(name),
         prior=case.priors.get(name),
         adjustment_error=pair.adjustment_error,
         confirming=0 if confirmed else policy.confirming,

@@ -32,7 +32,12 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.policy import SessionSpreads
 from pytest_pareto.model.verdict import FrontClaims
-from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Spread, case_spread
+from pytest_pareto.stats.variance import (
+    NO_SPREAD,
+    Spread,
+    assumed_session_spread,
+    case_spread,
+)
 
 
 def claim_fronts(
@@ -144,7 +149,7 @@ def _session_variance(sds: Iterable[tuple[str, float]]) -> dict[str, Spread]:
     widest: dict[str, float] = {}
     for name, sd in sds:
         widest[name] = max(sd, widest.get(name, 0.0))
-    return {name: Spread(sd**2, PRIOR_DF) for name, sd in widest.items()}
+    return {name: assumed_session_spread(sd) for name, sd in widest.items()}
 
 
 def _sds_of_members(members: Sequence[CasePairs]) -> Iterator[tuple[str, float]]:

@@ -9,26 +9,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
+from statistics import fmean
 from typing import TypeVar
 
 from pytest_pareto.compare.host_adjustment import adjust_pair
 from pytest_pareto.compare.levels import CaseLevels, Levels, Measured, case_levels
 from pytest_pareto.compare.matching import Pair, missing_result, pair_metric
+from pytest_pareto.compare.runs import session_sd
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY, Kind
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.stats.contrast import interleaved_contrast
+from pytest_pareto.stats.contrast import interleaved_contrast, session_evidence
 from pytest_pareto.stats.scale import to_working
 from pytest_pareto.stats.variance import (
     ENOUGH_DF,
+    SessionEvidence,
     Spread,
     case_spread,
     estimate_prior,
     moderated_spread,
     on_working_scale,
+    session_spreads,
 )
 
 T = TypeVar("T")
@@ -39,7 +43,8 @@ class CasePairs:
     """One case with both sides of each metric by name, or the result where a side is missing.
 
     ``spreads`` has, for each noisy metric that was measured, the spread between its runs, moderated
-    by ``priors``: the spread that the other cases of a metric lend, if any. ``confirmed`` are the
+    by ``priors``: the spread that the other cases of a metric lend, if any. ``between_sessions``
+    has the spread between sessions, estimated from all cases of a metric. ``confirmed`` are the
     metrics whose sides are those of the confirming runs; ``first`` is then the case as the
     session's own runs measured it. ``stored`` is False where the other side is old code measured
     alternately with this one.
@@ -51,6 +56,7 @@ class CasePairs:
     pairs: Mapping[str, Pair | MetricResult]
     spreads: Mapping[str, Spread]
     priors: Mapping[str, Spread | None]
+    between_sessions: Mapping[str, Spread]
     stored: bool = True
     confirmed: frozenset[str] = frozenset()
     first: "CasePairs | None" = None
@@ -111,9 +117,10 @@ def pair_cases(
     """Pair every measured case with a past; ``now`` is the environment that measured it.
 
     Where a case has almost no history of its own, the other cases of the same metric lend it their
-    spread.
+    spread. What sessions differ by is estimated from all of them.
     """
     cases = [_pair_case(found, past, now, policy) for found in levels.values()]
+    between = _session_spreads(cases)
     own = {
         (case.case_id, name): spread
         for case in cases
@@ -133,8 +140,41 @@ def pair_cases(
                 name: moderated_spread(own, priors.get(name)) for name, own in case.spreads.items()
             },
             priors=priors,
+            between_sessions=between.get(case.case_id, {}),
         )
         for case in cases
+    )
+
+
+def _session_spreads(cases: Iterable[CasePairs]) -> dict[str, dict[str, Spread]]:
+    """Return the spread between sessions of each noisy metric, by case and name.
+
+    Metrics are estimated each from all its cases, adjusted ones apart: adjusted sessions differ by
+    less.
+    """
+    evidence: dict[tuple[str, bool], dict[str, SessionEvidence]] = {}
+    for case in cases:
+        for name, found in case.pairs.items():
+            if case.stored and isinstance(found, Pair) and name in case.spreads and not found.exact:
+                shown = _session_evidence(found, case.spreads[name])
+                if shown is not None:
+                    evidence.setdefault((name, found.adjusted), {})[case.case_id] = shown
+    between: dict[str, dict[str, Spread]] = {}
+    for (name, _), shown_by in evidence.items():
+        spreads = session_spreads(list(shown_by.values()))
+        for case_id, spread in zip(shown_by, spreads, strict=True):
+            between.setdefault(case_id, {})[name] = spread
+    return between
+
+
+def _session_evidence(found: Pair, own: Spread) -> SessionEvidence | None:
+    metric = found.measured.metric
+    return session_evidence(
+        on_working_scale(found.sessions, relative=metric.relative),
+        to_working(found.runs, relative=metric.relative),
+        own,
+        session_sd(metric, found.session_spread, found.accepted_level()),
+        relative=metric.relative,
     )
 
 
@@ -145,6 +185,11 @@ def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Pol
         name: pair_metric(found, run.case_id, history, past, now, policy.spreads)
         for name, found in levels.metrics.items()
     }
+    energy = pairs.get(ENERGY.name)
+    if isinstance(energy, Pair):
+        then = past.environments[energy.sessions[-1].env]
+        assumed = policy.spreads.of_energy(_waiting_share(levels, now), now, then)
+        pairs[ENERGY.name] = replace(energy, session_spread=assumed)
     if past.stored:  # interleaved sides ran under the same states of the host
         pairs = {
             name: adjust_pair(found, past, now, policy.spreads)
@@ -161,7 +206,25 @@ def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Pol
         for name, m in measured.items()
         if m.metric.kind is Kind.RUN
     }
-    return CasePairs(run, history, measured, pairs, spreads, priors={}, stored=past.stored)
+    return CasePairs(
+        run,
+        history,
+        measured,
+        pairs,
+        spreads,
+        priors={},
+        between_sessions={},
+        stored=past.stored,
+    )
+
+
+def _waiting_share(levels: CaseLevels, now: Environment) -> float:
+    """Return the share of a call for which its GPUs wait for the host, 1 where it is unknown."""
+    device_time, latency = (levels.metrics.get(m.name) for m in (DEVICE_TIME, LATENCY))
+    if not isinstance(device_time, Measured) or not isinstance(latency, Measured):
+        return 1.0
+    busy_s = fmean(device_time.runs) / max(1, len(now.boards))
+    return max(0.0, 1 - busy_s / fmean(latency.runs))
 
 
 def own_spread(
@@ -197,6 +260,7 @@ def _confirmed(first: CasePairs, again: CasePairs, names: frozenset[str]) -> Cas
         pairs=chosen(first.pairs, again.pairs),
         spreads=chosen(first.spreads, again.spreads),
         priors=chosen(first.priors, again.priors),
+        between_sessions=chosen(first.between_sessions, again.between_sessions),
         confirmed=names,
         first=first,
     )

@@ -84,6 +84,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     alpha: float,
     family: float = 1.0,
     session_spread: float = 0.0,
+    between_sessions: Spread | None = None,
     prior: Spread | None = None,
     adjustment_error: AdjustmentError = NO_ADJUSTMENT,
     confirming: int = 0,
@@ -111,6 +112,9 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     session_spread
         The assumed standard deviation between sessions on the working scale; 0 where both sides ran
         interleaved.
+    between_sessions
+        The spread between sessions, where it was estimated from all cases of the metric; None to
+        estimate it from these sessions.
     prior
         The spread that other cases lend to a case with almost no history (`estimate_prior`).
     adjustment_error
@@ -136,6 +140,7 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
             runs,
             relative=relative,
             session_spread=session_spread,
+            between_sessions=between_sessions,
             prior=prior,
             adjustment_error=adjustment_error,
         )

@@ -29,7 +29,7 @@ from pytest_pareto.model.policy import Policy
 from pytest_pareto.stats.contrast import Contrast, InterleavedContrast
 from pytest_pareto.stats.power import MOST_RUNS, detectable_distance, detectable_in_one_stage
 from pytest_pareto.stats.scale import harm_sign, margin_of, to_fraction, to_working
-from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread, shrink_to_prior
+from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread, assumed_session_spread
 
 MAX_SPLITS = 300
 USUAL_CANDIDATE = 3
@@ -182,7 +182,7 @@ class Forecast:
             baseline=Level(0.0, self.baseline_runs, 1.0),
             runs=runs,
             between_runs=Spread(self.variance, df),
-            between_sessions=shrink_to_prior(Spread(0.0, 0.0), self.session_sd),
+            between_sessions=assumed_session_spread(self.session_sd),
             sessions_seen=0,
             adjustment_error=self.adjustment_error,
         )

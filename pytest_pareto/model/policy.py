@@ -4,6 +4,7 @@
 The constants at the end are the block counts of interleaved sessions.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -52,26 +53,41 @@ class TradeOffs(StrEnum):
 class SessionSpreads:
     """Assumed standard deviations between sessions, as fractions of a level.
 
-    ``host`` is of latency, ``host_adjusted`` of one adjusted by the host reference; ``gpu``
-    holds on the same board, ``gpu_other_board`` on another of the same product;
-    measured on unchanged code on an H200: device time .02-.05 % and .11-.16 %, wall
-    latency 4-9 %.
+    ``host`` is of latency, ``host_adjusted`` of one adjusted by the host reference, ``gpu`` of
+    device time, and ``energy`` of the energy of a GPU that never waits for its host. They hold on
+    the same board; those of ``other_board`` hold on another of the same product, and so on another
+    host. Unchanged code on several H200 differed by .02-.5 % and .1-.5 % in device time, by 4-9 %
+    and 11-23 % in latency, and by .3-1 % and 1-2 % in energy where the GPU was the bottleneck.
     """
 
     host: float = 0.04
+    host_other_board: float = 0.1
     host_adjusted: float = 0.015
-    gpu: float = 0.0005
-    gpu_other_board: float = 0.0015
+    gpu: float = 0.001
+    gpu_other_board: float = 0.002
+    energy: float = 0.005
+    energy_other_board: float = 0.01
 
     def of(self, scope: Scope, now: Environment, then: Environment) -> float:
         """Return the assumed spread between two sessions of a metric of ``scope``."""
-        if scope is Scope.GPU and now.boards != then.boards:
-            return self.gpu_other_board
-        return self.on_same_board(scope)
+        if now.boards == then.boards:
+            return self.on_same_board(scope)
+        other = {Scope.HOST: self.host_other_board, Scope.GPU: self.gpu_other_board}
+        return other.get(scope, 0.0)
 
     def on_same_board(self, scope: Scope) -> float:
         """Return the assumed spread between two sessions that used the same GPUs."""
         return {Scope.ANYWHERE: 0.0, Scope.HOST: self.host, Scope.GPU: self.gpu}[scope]
+
+    def of_energy(self, waiting: float, now: Environment, then: Environment) -> float:
+        """Return the assumed spread of the energy of a call, with its share of ``waiting``.
+
+        A GPU that waits for its host draws power as well: in that part of the call, energy follows
+        latency. It was in proportion to latency where the GPU waited for .87 of the call, and
+        moved half as far where it did for .51.
+        """
+        board = self.energy if now.boards == then.boards else self.energy_other_board
+        return math.hypot(board, waiting * self.of(Scope.HOST, now, then))
 
 
 @dataclass(frozen=True, slots=True)

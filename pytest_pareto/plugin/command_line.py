@@ -190,8 +190,9 @@ def add_ini(parser: pytest.Parser) -> None:
     add("pareto_alpha", "chance of failing an unharmed build (0.05)", default="0.05")
     add(
         "pareto_session_spread",
-        "assumed spread between sessions, a line each: 'host = 0.04', 'host_adjusted = 0.015', "
-        "'gpu = 0.0005', 'gpu_other_board = 0.0015' (fractions)",
+        "assumed spread between sessions, a line each: 'host = 0.04', 'host_other_board = 0.1', "
+        "'host_adjusted = 0.015', 'gpu = 0.001', 'gpu_other_board = 0.002', 'energy = 0.005', "
+        "'energy_other_board = 0.01' (fractions)",
         type="linelist",
         default=[],
     )

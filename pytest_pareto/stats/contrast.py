@@ -17,15 +17,16 @@ from pytest_pareto.stats.variance import (
     ENOUGH_DF,
     NO_SPREAD,
     Level,
+    SessionEvidence,
     SessionValues,
     Spread,
     combine_variances,
     floored,
     level_of,
     moderated_spread,
-    shrink_to_prior,
+    session_spreads,
     spread_between_runs,
-    spread_between_sessions,
+    within_df,
 )
 
 
@@ -132,18 +133,22 @@ def contrast_of(
     relative: bool,
     session_spread: float,
     prior: Spread | None,
+    between_sessions: Spread | None = None,
     adjustment_error: AdjustmentError = NO_ADJUSTMENT,
 ) -> Contrast:
     """Return the contrast of the candidate's runs, of one session, with the level accepted now.
 
     All values are on the working scale. ``session_spread`` is the assumed standard deviation
-    between sessions. ``prior`` is the spread between runs that other cases of the metric suggest.
+    between sessions, and ``between_sessions`` the spread that all cases of the metric show, if they
+    were estimated together. ``prior`` is the spread between runs that other cases suggest.
     ``adjustment_error`` is the cost of an adjustment that the values went through.
     """
     own = adjustment_error.spent(spread_between_runs(sessions, candidate))
-    between_sessions, seen = _session_term(
-        sessions, candidate, own, session_spread, relative=relative
-    )
+    evidence = session_evidence(sessions, candidate, own, session_spread, relative=relative)
+    if evidence is None:
+        between_sessions = NO_SPREAD
+    elif between_sessions is None:
+        (between_sessions,) = session_spreads([evidence])
     level = level_of(sessions)
     values = [*candidate, *(x for s in sessions for x in s.values)]
     return Contrast(
@@ -152,30 +157,29 @@ def contrast_of(
         runs=len(candidate),
         between_runs=floored(moderated_spread(own, prior), values, relative=relative),
         between_sessions=between_sessions,
-        sessions_seen=seen,
+        sessions_seen=0 if evidence is None else evidence.sessions,
         adjustment_error=adjustment_error.variance,
     )
 
 
-def _session_term(
+def session_evidence(
     sessions: Sequence[SessionValues],
     candidate: Sequence[float],
     own: Spread,
-    prior_sd: float,
+    assumed_sd: float,
     *,
     relative: bool,
-) -> tuple[Spread, int]:
-    """Return the spread between sessions and the number of sessions it was estimated from."""
-    within_df = sum(len(s.values) - 1 for s in sessions) + len(candidate) - 1
-    if within_df >= ENOUGH_DF:
-        estimate = spread_between_sessions(sessions, own)
-        # The assumed spread was measured for times and energy; for a score it is a guess.
-        spread = shrink_to_prior(estimate, prior_sd, trusted=relative)
-        return spread, len(sessions) if estimate.df else 0
-    if within_df == 0 and own.df >= ENOUGH_DF:
-        # Every session is one run, so the scatter of runs includes that of sessions.
-        return NO_SPREAD, 0
-    return shrink_to_prior(Spread(0.0, 0.0), prior_sd), 0
+) -> SessionEvidence | None:
+    """Return what the sessions of a case show of the spread between them.
+
+    None where every session is one run, so that the scatter of runs includes that of sessions. The
+    assumed spread was measured for times and energy; for a score it is a guess, which counts as
+    nothing once there are sessions.
+    """
+    if within_df(sessions, candidate) == 0 and own.df >= ENOUGH_DF:
+        return None
+    evidence = SessionEvidence.of(sessions, candidate, own, assumed_sd)
+    return evidence if relative or not evidence.df else replace(evidence, assumed_sd=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,9 +178,9 @@ def _session_spread_message(contrast: Contrast, *, relative: bool) -> str:
     spread = math.sqrt(contrast.between_sessions.variance)
     size = f"{100 * to_fraction(spread, relative=True):.2g} %" if relative else f"{spread:.2g}"
     seen = contrast.sessions_seen
-    basis = f"assumed and {seen} sessions" if seen else "assumed"
+    extent = f"about {size} (assumed and {seen} sessions)" if seen else f"up to {size} (assumed)"
     return (
-        f"no number of runs settles this: sessions differ by about {size} ({basis}); "
+        f"no number of runs settles this: sessions differ by {extent}; "
         f"record more sessions ({Option.UPDATE}=runs), or state your own {Option.SESSION_SPREAD}"
     )
 

@@ -123,7 +123,7 @@ def test_sessions_that_differ_too_much_are_the_reason() -> None:
     change = levels([Session("env", 0, (1.00, 1.01, 0.99))], [1.0], session_spread=0.0392)
     assert change.outcome is Outcome.INCONCLUSIVE
     assert change.reason is not None
-    assert "sessions differ by about 4 % (assumed)" in change.reason
+    assert "sessions differ by up to 7.7 % (assumed)" in change.reason
 
 
 def test_a_spread_between_sessions_is_a_fraction_of_the_level() -> None:

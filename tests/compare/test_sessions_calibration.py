@@ -57,18 +57,19 @@ def _session_alarms(sessions: int, true_sd: float, assumed_sd: float, draws: int
     return alarms / draws
 
 
-@pytest.mark.parametrize("sessions", [1, 3])
-def test_the_size_is_held_where_sessions_differ_as_assumed(sessions: int) -> None:
-    assert 0.02 <= _session_alarms(sessions, 0.02, 0.02, 2_000) <= 0.06
+@pytest.mark.parametrize(("sessions", "least"), [(1, 0.045), (3, 0.04), (8, 0.03)])
+def test_the_size_is_held_up_to_twice_the_assumed_spread(sessions: int, least: float) -> None:
+    assert _session_alarms(sessions, 0.02, 0.02, 1_000) <= 0.055
+    assert least <= _session_alarms(sessions, 0.04, 0.02, 2_000) <= 0.075
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sessions", [1, 2, 3, 5])
-@pytest.mark.parametrize("true_sd", [0.005, 0.02, 0.04])
-def test_the_size_is_held_where_sessions_differ_as_assumed_at_length(
+@pytest.mark.parametrize("sessions", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("true_sd", [0.001, 0.005, 0.02, 0.04])
+def test_the_size_is_held_up_to_twice_the_assumed_spread_at_length(
     sessions: int, true_sd: float
 ) -> None:
-    assert 0.02 <= _session_alarms(sessions, true_sd, true_sd, 20_000) <= 0.055
+    assert _session_alarms(sessions, true_sd, 0.02, 10_000) <= 0.07
 
 
 def test_without_a_session_term_the_size_is_lost() -> None:
@@ -79,8 +80,9 @@ def test_without_an_assumption_the_observed_sessions_count() -> None:
     assert _session_alarms(4, 0.02, 0.0, 1_000) < 0.09
 
 
-def test_too_small_an_assumption_has_the_documented_size() -> None:
-    assert 0.12 <= _session_alarms(1, 0.04, 0.02, 2_000) <= 0.2
+def test_far_too_small_an_assumption_has_the_documented_size() -> None:
+    assert 0.15 <= _session_alarms(1, 0.08, 0.02, 2_000) <= 0.25
+    assert _session_alarms(8, 0.08, 0.02, 1_000) <= 0.1
 
 
 def _caught_after_an_accepted_change(epochs: tuple[int, int], draws: int = 500) -> float:

@@ -50,7 +50,14 @@ def test_alpha_is_split_by_what_the_session_can_test(
 
 
 HERE = Environment("EPYC", 16, 8, gpu_product="NVIDIA H200", gpu_count=1, boards=("ab12",))
-SPREADS = SessionSpreads(host=0.1, gpu=0.2, gpu_other_board=0.3)
+SPREADS = SessionSpreads(
+    host=0.1,
+    host_other_board=0.4,
+    gpu=0.2,
+    gpu_other_board=0.3,
+    energy=0.03,
+    energy_other_board=0.06,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +66,7 @@ SPREADS = SessionSpreads(host=0.1, gpu=0.2, gpu_other_board=0.3)
         (Scope.ANYWHERE, ("ab12",), 0.0),
         (Scope.ANYWHERE, ("cd34",), 0.0),
         (Scope.HOST, ("ab12",), 0.1),
-        (Scope.HOST, ("cd34",), 0.1),
+        (Scope.HOST, ("cd34",), 0.4),
         (Scope.GPU, ("ab12",), 0.2),
         (Scope.GPU, ("cd34",), 0.3),
     ],
@@ -68,6 +75,22 @@ def test_the_session_spread_depends_on_scope_and_board(
     scope: Scope, boards: tuple[str, ...], spread: float
 ) -> None:
     assert SPREADS.of(scope, HERE, replace(HERE, boards=boards)) == spread
+
+
+@pytest.mark.parametrize(
+    ("waiting", "boards", "spread"),
+    [
+        (0.0, HERE.boards, 0.03),
+        (0.4, HERE.boards, 0.05),
+        (0.0, ("cd34",), 0.06),
+        (0.2, ("cd34",), 0.1),
+    ],
+)
+def test_the_energy_of_a_waiting_gpu_follows_its_host(
+    waiting: float, boards: tuple[str, ...], spread: float
+) -> None:
+    there = replace(HERE, boards=boards)
+    assert SPREADS.of_energy(waiting, HERE, there) == pytest.approx(spread)
 
 
 def test_device_metrics_have_a_smaller_spread_than_host_metrics() -> None:

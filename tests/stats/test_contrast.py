@@ -3,7 +3,15 @@ import math
 import pytest
 
 from pytest_pareto.stats.contrast import Contrast, contrast_of
-from pytest_pareto.stats.variance import NO_SPREAD, PRIOR_DF, Level, SessionValues, Spread
+from pytest_pareto.stats.variance import (
+    NO_SPREAD,
+    Level,
+    SessionValues,
+    Spread,
+    assumed_session_spread,
+)
+
+ASSUMED = assumed_session_spread(0.5)
 
 
 def contrast(
@@ -40,20 +48,20 @@ def test_the_error_follows_the_formula() -> None:
 
 def test_infinite_runs_leave_the_error_of_baseline_and_sessions() -> None:
     made = contrast((1.0, 3.0), candidate=(1.0, 3.0), session_spread=0.5).with_runs(math.inf)
-    assert made.error.variance == pytest.approx(2.0 / 2 + 0.25 * 2)
-    assert made.error.df == pytest.approx((1.0 + 0.5) ** 2 / (0.5**2 / PRIOR_DF))
+    between = 2 * ASSUMED.variance
+    assert made.error.variance == pytest.approx(2.0 / 2 + between)
+    assert made.error.df == math.inf
 
 
 def test_one_session_uses_the_assumed_session_spread() -> None:
     made = contrast((1.0, 2.0, 3.0), session_spread=0.5)
-    assert made.between_sessions == Spread(0.25, PRIOR_DF)
+    assert made.between_sessions == ASSUMED
     assert made.sessions_seen == 0
 
 
 def test_several_sessions_contribute_to_the_session_spread() -> None:
     made = contrast((0.0, 1.0, 2.0), (8.0, 9.0, 10.0), session_spread=0.5)
-    assert made.between_sessions.df == PRIOR_DF + 1
-    assert made.between_sessions.variance > 0.25
+    assert made.between_sessions.variance > ASSUMED.variance
     assert made.sessions_seen == 2
 
 
@@ -70,13 +78,13 @@ def test_sessions_of_one_run_include_the_session_spread() -> None:
 def test_sessions_of_one_run_do_not_if_the_candidate_has_several_runs() -> None:
     made = contrast((0.0,), (1.0,), (2.0,), candidate=(9.0, 9.0), session_spread=0.5)
     assert made.between_runs == Spread(2 / 3, 3.0)
-    assert made.between_sessions == Spread(0.25, PRIOR_DF)
+    assert made.between_sessions == ASSUMED
 
 
 def test_two_sessions_of_one_run_are_too_few() -> None:
     made = contrast((0.0,), (2.0,), candidate=(9.0,), session_spread=0.5)
     assert made.between_runs == Spread(2.0, 1.0)
-    assert made.between_sessions == Spread(0.25, PRIOR_DF)
+    assert made.between_sessions == ASSUMED
 
 
 def test_the_prior_is_used_only_where_needed() -> None:

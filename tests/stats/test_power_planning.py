@@ -73,12 +73,12 @@ def test_the_advice_names_a_short_baseline() -> None:
 def test_the_advice_names_a_large_session_spread() -> None:
     message = advice(undecided(sd=0.01, session_sd=math.log1p(0.04)))
     assert message == (
-        "no number of runs settles this: sessions differ by about 4 % (assumed); "
+        "no number of runs settles this: sessions differ by up to 4 % (assumed); "
         "record more sessions (--pareto-update=runs), or state your own pareto_session_spread"
     )
     seen = advice(undecided(sd=0.01, session_sd=0.04, seen=3))
     assert "(assumed and 3 sessions)" in seen
-    assert "about 0.04 (" in advice(undecided(sd=0.01, session_sd=0.04), relative=False)
+    assert "up to 0.04 (" in advice(undecided(sd=0.01, session_sd=0.04), relative=False)
 
 
 def test_a_large_change_is_settled_despite_the_session_spread() -> None:
