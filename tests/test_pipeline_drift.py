@@ -191,7 +191,7 @@ def test_an_unharmed_build_rarely_fails_although_it_is_compared_twice() -> None:
 
 
 def test_without_a_share_of_its_own_it_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AlphaShares, "of", lambda **_: AlphaShares(1.0, 0.0, 0.0, 1.0))
+    monkeypatch.setattr(AlphaShares, "of", lambda **_: AlphaShares(1.0, 0.0, 1.0))
     assert rate_of_failing(600, seed=21) > 0.06
 
 

@@ -22,7 +22,7 @@ from pytest_pareto.model.formatting import round_samples
 from pytest_pareto.model.policy import SCREEN_ALPHA, SCREENING_BLOCKS, AlphaShares, SessionSpreads
 from pytest_pareto.stats.power import blocks_for
 
-SHARE = AlphaShares.of(has_rivals=True, has_budgets=False).changes
+SHARE = AlphaShares.of(has_budgets=False).changes
 """The part of alpha that changes of metrics may spend."""
 
 

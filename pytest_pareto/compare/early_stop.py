@@ -19,7 +19,7 @@ from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 from pytest_pareto.stats.sequential import final_outcome
 
-_SHARES = AlphaShares.of(has_rivals=True, has_budgets=True, has_anchor=True)
+_SHARES = AlphaShares.of(has_budgets=True, has_anchor=True)
 
 
 @dataclass(frozen=True, slots=True)

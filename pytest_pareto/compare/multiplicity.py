@@ -1,6 +1,6 @@
 """Multiplicity: which tests share the session's alpha, in which shares, and their number."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_pareto.compare.pairs import CasePairs, Pairs
@@ -26,11 +26,9 @@ class AlphaSplit:
 def share_alpha(pairs: Pairs) -> AlphaSplit:
     """Divide the alpha of a session among the claims that it can make."""
     record = pairs.levels.record
-    fronts = {case.case_id: case.front for case in pairs.past.baseline.cases.values()}
-    fronts |= {case.case_id: case.run.front for case in pairs.cases}
     runs = [case.run for case in pairs.cases]
     has_anchor = pairs.anchored is not None or record.anchored
-    shares = alpha_shares(fronts.values(), runs, has_anchor=has_anchor)
+    shares = alpha_shares(runs, has_anchor=has_anchor)
     tested = _remeasured_family(pairs) if record.interleaved and record.confirmed else None
     family: float = family_size(pairs.cases) if tested is None else len(tested)
     if tested is None and record.interleaved and record.policy.confirming:
@@ -38,19 +36,12 @@ def share_alpha(pairs: Pairs) -> AlphaSplit:
     return AlphaSplit(shares, family, count_budgets(runs), tested)
 
 
-def alpha_shares(
-    fronts: Collection[str], cases: Iterable[CaseRun], *, has_anchor: bool
-) -> AlphaShares:
+def alpha_shares(cases: Iterable[CaseRun], *, has_anchor: bool) -> AlphaShares:
     """Return the shares of alpha for the kinds of claims that a session can make.
 
-    ``fronts`` has the front of every case, measured or remembered: two cases on one front are
-    rivals. ``cases`` are the measured ones, whose budgets are tested.
+    ``cases`` are the measured ones, whose budgets are tested.
     """
-    return AlphaShares.of(
-        has_rivals=len(set(fronts)) < len(fronts),
-        has_budgets=count_budgets(cases) > 0,
-        has_anchor=has_anchor,
-    )
+    return AlphaShares.of(has_budgets=count_budgets(cases) > 0, has_anchor=has_anchor)
 
 
 def count_budgets(cases: Iterable[CaseRun]) -> int:

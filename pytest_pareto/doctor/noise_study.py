@@ -98,7 +98,7 @@ def examine_noise(
     by_case = {case_id: case.runs for case_id, case in levels.items()}
     metrics = {case_id: case.metrics for case_id, case in levels.items()}
     latest = [case[-1] for case in by_case.values()]
-    shares = alpha_shares([case.front for case in latest], latest, has_anchor=has_anchor)
+    shares = alpha_shares(latest, has_anchor=has_anchor)
     planned = PlannedSessions(
         runs[-1].environment,
         policy,

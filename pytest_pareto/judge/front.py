@@ -16,8 +16,9 @@ _HARMLESS = {Outcome.BETTER, Outcome.UNCHANGED, Outcome.NOT_WORSE}
 
 def place_fronts(changes: Changes, comparisons: Sequence[CaseComparison]) -> dict[str, Place]:
     """Return the position of every case on its front, by case id."""
-    alpha, share = changes.record.policy.alpha, changes.shares.lost
-    # LOST requires a metric that is WORSE, so only such cases share its part of alpha.
+    alpha = changes.record.policy.alpha
+    # LOST requires a metric that is WORSE: that test has spent the alpha of the build, and these
+    # cases alone share another one, of the claim that a rival dominates.
     losing = sum(any(r.outcome is Outcome.WORSE for r in c.gated) for c in comparisons)
     fronts: dict[str, list[CaseComparison]] = {}
     for comparison in comparisons:
@@ -25,8 +26,7 @@ def place_fronts(changes: Changes, comparisons: Sequence[CaseComparison]) -> dic
     places: dict[str, Place] = {}
     for front, members in fronts.items():
         claims = changes.claims.get(front, FrontClaims())
-        lost = alpha * share / max(1, losing)
-        places.update(place_front(members, claims, alpha=alpha, alpha_lost=lost))
+        places.update(place_front(members, claims, alpha=alpha, alpha_lost=alpha / max(1, losing)))
     return places
 
 

@@ -27,10 +27,9 @@ class Option(StrEnum):
 SCREEN_ALPHA = 0.2
 """A metric whose uncorrected p-value is at most this is flagged, and measured again."""
 
-LOST_SHARE = 0.1
 BUDGET_SHARE = 0.1
 ANCHOR_SHARE = 0.1
-"""Shares of alpha for lost positions, budgets and drift, where a session can have them."""
+"""Shares of alpha for budgets and drift, where a session can have them."""
 
 
 class Missing(StrEnum):
@@ -134,24 +133,25 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class AlphaShares:
-    """How a session spends its alpha; unused shares go to the changes of metrics."""
+    """How a session spends its alpha; unused shares go to the changes of metrics.
+
+    A place on a front has no share: it is lost by a metric that is WORSE, which spent its own.
+    """
 
     changes: float
-    lost: float
     budgets: float
     anchor: float = 0.0
 
     @classmethod
-    def of(cls, *, has_rivals: bool, has_budgets: bool, has_anchor: bool = False) -> "AlphaShares":
+    def of(cls, *, has_budgets: bool, has_anchor: bool = False) -> "AlphaShares":
         """Return the split by what the session can test, never by what it found."""
-        lost = LOST_SHARE if has_rivals else 0.0
         budgets = BUDGET_SHARE if has_budgets else 0.0
         anchor = ANCHOR_SHARE if has_anchor else 0.0
-        return cls(1.0 - lost - budgets - anchor, lost, budgets, anchor)
+        return cls(1.0 - budgets - anchor, budgets, anchor)
 
 
-ALL_ON_CHANGES = AlphaShares(1.0, 0.0, 0.0)
-"""The shares of a session without rivals, budgets or an anchor."""
+ALL_ON_CHANGES = AlphaShares(1.0, 0.0)
+"""The shares of a session without budgets or an anchor."""
 
 RUNS_PER_BLOCK = 2
 """Runs of each side in one block of fresh processes; a pair of live ones is a block of one."""

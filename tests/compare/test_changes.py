@@ -21,7 +21,7 @@ from pytest_pareto.stats.variance import Spread, moderated_spread
 if TYPE_CHECKING:
     from tests.compare.conftest import World
 
-ALL = AlphaShares(1.0, 0.0, 0.0)
+ALL = AlphaShares(1.0, 0.0)
 FIVE = [1.0, 1.01, 0.99, 1.02, 0.98]
 
 
@@ -281,7 +281,7 @@ def test_the_family_is_what_is_noisy_gated_and_comparable(world: "World") -> Non
 
 @pytest.mark.parametrize(
     ("family", "shares", "same_as"),
-    [(0, ALL, 1.0), (4, ALL, 4.0), (4, AlphaShares(0.8, 0.1, 0.1), 5.0)],
+    [(0, ALL, 1.0), (4, ALL, 4.0), (4, AlphaShares(0.8, 0.2), 5.0)],
 )
 def test_the_resolution_is_that_of_a_share_of_alpha(
     world: "World", family: int, shares: AlphaShares, same_as: float
@@ -344,7 +344,7 @@ def test_budgets_are_held_against_what_was_measured(world: "World") -> None:
         for metric, text in (("latency", "<= 2"), ("latency", "<= 0.5"), ("energy", "<= 1 J"))
     )
     runs = world.runs(latency=FIVE, budgets=budgets)
-    shares = AlphaShares(0.9, 0.0, 0.1)
+    shares = AlphaShares(0.9, 0.1)
     comparison = against(world, runs, shares=shares, budgets=3)
     assert [b.broken for b in comparison.budgets] == [False, True, None]
 
@@ -354,8 +354,8 @@ def test_budgets_share_their_share_of_alpha(world: "World") -> None:
     runs = world.runs(latency=FIVE, budgets=(parse_budget("latency", "<= 0.86"),))
     case = world.match(world.baseline(), runs)["a"]
     generous, shared = (
-        compared(case, shares=AlphaShares(0.1, 0.0, 0.9), budgets=count) for count in (1, 10)
+        compared(case, shares=AlphaShares(0.1, 0.9), budgets=count) for count in (1, 10)
     )
     assert generous.budgets[0].broken is True
     assert shared.budgets[0].broken is None
-    assert compared(case, shares=AlphaShares(0.9, 0, 0.1), budgets=1).budgets[0].broken is None
+    assert compared(case, shares=AlphaShares(0.9, 0.1), budgets=1).budgets[0].broken is None

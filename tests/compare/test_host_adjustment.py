@@ -58,7 +58,7 @@ def is_adjusted(found: Pair | MetricResult) -> bool:
 def result(world: "World", now: list[float], reference: list[float | None]) -> MetricResult:
     baseline = world.baseline(world.history(latency=world.past("latency", PAST)))
     matched = world.match(baseline, runs(world, now, reference), spreads=SPREADS)["a"]
-    compared = compare_case(matched, Policy(spreads=SPREADS), AlphaShares(1.0, 0.0, 0.0), 1, 0)
+    compared = compare_case(matched, Policy(spreads=SPREADS), AlphaShares(1.0, 0.0), 1, 0)
     found = compared.metric("latency")
     assert found is not None
     return found

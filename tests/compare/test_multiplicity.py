@@ -20,18 +20,9 @@ def case(**about: Any) -> CaseRun:
 def test_a_budget_counts_where_it_gates(gate: bool, count: int) -> None:
     cases = [case(), case(budgets=BUDGETS, gate=gate)]
     assert count_budgets(cases) == count
-    assert alpha_shares("f", cases, has_anchor=False) == AlphaShares.of(
-        has_rivals=False, has_budgets=count > 0
-    )
-
-
-@pytest.mark.parametrize(("fronts", "rivals"), [([], False), (["f", "g"], False), ("fgf", True)])
-def test_two_cases_of_one_front_are_rivals(fronts: list[str], rivals: bool) -> None:
-    assert alpha_shares(fronts, [case()], has_anchor=False) == AlphaShares.of(
-        has_rivals=rivals, has_budgets=False
-    )
+    assert alpha_shares(cases, has_anchor=False) == AlphaShares.of(has_budgets=count > 0)
 
 
 def test_an_anchor_has_a_share_of_its_own() -> None:
-    assert alpha_shares("f", [], has_anchor=True).anchor > 0
-    assert alpha_shares("f", [], has_anchor=False).anchor == 0
+    assert alpha_shares([], has_anchor=True).anchor > 0
+    assert alpha_shares([], has_anchor=False).anchor == 0

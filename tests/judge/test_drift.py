@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.judge.conftest import Case
 
 KEPT = Place(Position.KEPT, on_front=True)
-SHARES = AlphaShares.of(has_rivals=False, has_budgets=False, has_anchor=True)
+SHARES = AlphaShares.of(has_budgets=False, has_anchor=True)
 CREPT = "latency crept beyond its limit since the anchor"
 
 

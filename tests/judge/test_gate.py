@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,6 +119,35 @@ def test_places(case: "Case") -> None:
         case(latency=Outcome.UNCHANGED), place=Place(Position.OVERTAKEN, False, ("b",))
     )
     assert overtaken == Ruling((), ("overtaken: b got better",))
+
+
+REAL = (
+    Outcome.WORSE,
+    Outcome.BETTER,
+    Outcome.UNCHANGED,
+    Outcome.NOT_WORSE,
+    Outcome.INCONCLUSIVE,
+)
+
+
+@pytest.mark.parametrize("trade_offs", TradeOffs)
+def test_a_lost_place_decides_only_trades_that_all_pass(
+    case: "Case", trade_offs: TradeOffs
+) -> None:
+    """Beside a metric that is WORSE, which every LOST has; else the place changes no exit code."""
+    policy = Policy(trade_offs=trade_offs)
+    decides = set()
+    for outcomes in product(REAL, repeat=3):
+        if Outcome.WORSE not in outcomes:
+            continue
+        made = case(**dict(zip(("latency", "score", "memory"), outcomes, strict=True)))
+        fails = {
+            position: bool(ruled(made, policy, place=Place(position, on_front, ("b",))).fails)
+            for position, on_front in ((Position.LOST, False), (Position.AMBIGUOUS, None))
+        }
+        if fails[Position.LOST] != fails[Position.AMBIGUOUS]:
+            decides.add(Outcome.BETTER in outcomes)
+    assert decides == ({True} if trade_offs is TradeOffs.PASS else set())
 
 
 def test_budgets(case: "Case") -> None:

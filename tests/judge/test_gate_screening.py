@@ -96,6 +96,6 @@ def test_what_is_measured_again_shares_alpha_with_the_scores() -> None:
         result(PEAK_MEMORY, 0.0, exact=True),
         result(SCORE, 0.9),
     )
-    judged = replace(judged, shares=AlphaShares.of(has_rivals=True, has_budgets=False))
+    judged = replace(judged, shares=AlphaShares.of(has_budgets=False))
     suspects = frozenset({("a", "latency"), ("a", "peak_memory")})
-    assert confirming_level(judged, suspects, 0.05) == pytest.approx(0.9 * 0.05 / 2)
+    assert confirming_level(judged, suspects, 0.05) == pytest.approx(0.05 / 2)

@@ -73,17 +73,15 @@ def test_places_are_part_of_the_judgement(case: "Case", duels: Any) -> None:
     judged = judge_cases(
         [case("a", latency=Outcome.WORSE), case("b", latency=Outcome.UNCHANGED)],
         claims={"f": front},
-        shares=AlphaShares.of(has_rivals=True, has_budgets=True),
+        shares=AlphaShares.of(has_budgets=True),
     )
     assert judged.cases[0].place.position is Position.LOST
     assert len(judged.cases[0].fails) == 2
     assert judged.counts == {Verdict.DOMINATED: 1, Verdict.UNCHANGED: 1}
 
 
-@pytest.mark.parametrize("rivals", [False, True])
 @pytest.mark.parametrize("budgets", [False, True])
-def test_shares_add_up(rivals: bool, budgets: bool) -> None:
-    shares = AlphaShares.of(has_rivals=rivals, has_budgets=budgets)
-    assert shares.changes + shares.lost + shares.budgets == pytest.approx(1.0)
-    assert (shares.lost > 0) is rivals
+def test_shares_add_up(budgets: bool) -> None:
+    shares = AlphaShares.of(has_budgets=budgets)
+    assert shares.changes + shares.budgets == pytest.approx(1.0)
     assert (shares.budgets > 0) is budgets

@@ -7,7 +7,6 @@ from pytest_pareto.model.metric import Scope
 from pytest_pareto.model.policy import (
     ANCHOR_SHARE,
     BUDGET_SHARE,
-    LOST_SHARE,
     AlphaShares,
     Missing,
     Policy,
@@ -34,16 +33,12 @@ def test_missing_fails_and_unrecorded_fails_in_ci(
     assert policy.unrecorded_fails is unrecorded
 
 
-@pytest.mark.parametrize("has_rivals", [True, False])
 @pytest.mark.parametrize("has_budgets", [True, False])
 @pytest.mark.parametrize("has_anchor", [True, False])
-def test_alpha_is_split_by_what_the_session_can_test(
-    has_rivals: bool, has_budgets: bool, has_anchor: bool
-) -> None:
-    shares = AlphaShares.of(has_rivals=has_rivals, has_budgets=has_budgets, has_anchor=has_anchor)
-    spent = shares.changes + shares.lost + shares.budgets + shares.anchor
+def test_alpha_is_split_by_what_the_session_can_test(has_budgets: bool, has_anchor: bool) -> None:
+    shares = AlphaShares.of(has_budgets=has_budgets, has_anchor=has_anchor)
+    spent = shares.changes + shares.budgets + shares.anchor
     assert spent == pytest.approx(1.0)
-    assert shares.lost == (LOST_SHARE if has_rivals else 0.0)
     assert shares.budgets == (BUDGET_SHARE if has_budgets else 0.0)
     assert shares.anchor == (ANCHOR_SHARE if has_anchor else 0.0)
     assert shares.changes > 0.5

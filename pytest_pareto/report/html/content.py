@@ -295,7 +295,6 @@ def _shares_text(shares: AlphaShares) -> str:
 def _share_texts(shares: AlphaShares) -> Iterator[str]:
     for share, test in (
         (shares.changes, "changes"),
-        (shares.lost, "places lost"),
         (shares.budgets, "budgets"),
         (shares.anchor, "creep since the anchor"),
     ):
