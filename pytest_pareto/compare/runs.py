@@ -21,7 +21,12 @@ from pytest_pareto.stats.contrast import (
     contrast_of,
     interleaved_contrast,
 )
-from pytest_pareto.stats.power import detectable_distance, runs_to_settle, settling_advice
+from pytest_pareto.stats.power import (
+    detectable_distance,
+    p_confirming,
+    runs_to_settle,
+    settling_advice,
+)
 from pytest_pareto.stats.scale import (
     harm_sign,
     margin_of,
@@ -162,6 +167,9 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
         confirming=confirming,
     )
     change = replace(change, runs_to_settle=runs_to_settle(contrast, margin, alpha))
+    if confirming and not interleaved:
+        # Alone and uncorrected: what other metrics come to may still change the correction.
+        change = replace(change, p_confirming=p_confirming(contrast, margin, alpha, confirming))
     if change.outcome is not Outcome.INCONCLUSIVE:
         return change
     level = alpha / family if contrast.distance > margin else alpha

@@ -13,7 +13,7 @@ from pytest_pareto.judge.drift import Drift
 from pytest_pareto.judge.host_counts import host_work_notice
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import ITEMS, STREAMED
-from pytest_pareto.model.policy import SCREEN_ALPHA, Missing, Policy
+from pytest_pareto.model.policy import LEAST_P_CONFIRMING, SCREEN_ALPHA, Missing, Policy
 from pytest_pareto.model.verdict import (
     CaseComparison,
     Judgement,
@@ -212,9 +212,9 @@ def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
     """Return the metrics that confirming runs measure again, as (case id, metric name).
 
     These are the metrics that a session's own runs find worse than the baseline or the anchor at
-    α = 0.2, uncorrected. They include metrics that are better in the same case, since these could
-    make it a trade-off. Scores of samples are a function of their seeds, so measuring them again
-    gives no new information.
+    α = 0.2, uncorrected, but for those that confirming runs cannot settle (`unconfirmable`). They
+    include metrics that are better in the same case, since these could make it a trade-off. Scores
+    of samples are a function of their seeds, so measuring them again gives no new information.
     """
     cases = [case.comparison for case in judgement.cases if case.comparison.gate]
     return frozenset(
@@ -272,5 +272,23 @@ def _flagged_results(case: CaseComparison) -> Iterator[MetricResult]:
             yield result
 
 
+def unconfirmable(judgement: Judgement) -> frozenset[tuple[str, str]]:
+    """Return the metrics that look worse, but not so much that confirming runs could show it."""
+    return frozenset(
+        (case.comparison.case_id, result.metric.name)
+        for case in judgement.cases
+        if case.comparison.gate and case.comparison.broken is None
+        for result in case.comparison.gated
+        if _looks_worse(result) and not _is_flagged(result)
+    )
+
+
 def _is_flagged(result: MetricResult) -> bool:
+    if result.change is None or not _looks_worse(result):
+        return False
+    confirmed = result.change.p_confirming
+    return confirmed is None or confirmed >= LEAST_P_CONFIRMING
+
+
+def _looks_worse(result: MetricResult) -> bool:
     return result.change is not None and result.change.p_worse <= SCREEN_ALPHA

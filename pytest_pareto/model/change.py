@@ -34,6 +34,8 @@ class Change:
     `inf` where there is none. ``reason`` is why nothing could be decided, or what decided it.
     ``runs_to_settle`` is the number of runs that, by the spread alone, would show that there is
     no change if there is none; None where there are enough runs, or no number is enough.
+    ``p_confirming`` is the probability that fresh runs of this session, tested alone, call it
+    WORSE; None where none are planned.
     An ``exact`` change compares two values without noise, and so needs no correction.
     """
 
@@ -53,6 +55,7 @@ class Change:
     runs_to_settle: int | None = None
     worst_ids: tuple[str, ...] = ()
     exact: bool = False
+    p_confirming: float | None = None
 
     @property
     def improvement_edge(self) -> float:

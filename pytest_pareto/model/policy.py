@@ -27,6 +27,9 @@ class Option(StrEnum):
 SCREEN_ALPHA = 0.2
 """A metric whose uncorrected p-value is at most this is flagged, and measured again."""
 
+LEAST_P_CONFIRMING = 0.05
+"""A flagged metric is measured again only if that confirms it with this probability or more."""
+
 BUDGET_SHARE = 0.1
 ANCHOR_SHARE = 0.1
 """Shares of alpha for budgets and drift, where a session can have them."""

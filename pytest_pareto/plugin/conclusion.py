@@ -21,10 +21,11 @@ from pytest_pareto.baseline.candidate import (
 from pytest_pareto.baseline.store import write
 from pytest_pareto.baseline.updates import UpdateMode, describe_edits, plan_update
 from pytest_pareto.compare.pairs import interleaved_baseline
-from pytest_pareto.judge.gate import flagged, only_exact
+from pytest_pareto.judge.gate import flagged, only_exact, unconfirmable
 from pytest_pareto.measure.device import release_device_memory
 from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import (
     Judged,
@@ -187,6 +188,8 @@ class Confirmation:
         """
         flagged_metrics = flagged(judgement) if self._count else frozenset()
         if not flagged_metrics:
+            if self._count and (hopeless := unconfirmable(judgement)):
+                write_progress(self._session.config, _unconfirmable_message(hopeless))
             return record
         # Metrics without noise need one more run only: five would show the same.
         count = 1 if only_exact(judgement, flagged_metrics) else self._count
@@ -216,6 +219,12 @@ class Confirmation:
             runs.append(builder.build(result.environment))
         countdown.end(f"measuring again in {process_count_text(len(runs))}")
         return tuple(runs)
+
+
+def _unconfirmable_message(metrics: Collection[tuple[str, str]]) -> str:
+    names = ", ".join(sorted({name for _, name in metrics}))
+    cases = plural(len({case_id for case_id, _ in metrics}), "case")
+    return f"{names} of {cases} looks worse, by less than more runs can show: not repeated"
 
 
 def _confirming_message(cases: int, count: int) -> str:

@@ -1,6 +1,7 @@
 """Power of a comparison: the smallest detectable regression, and the runs or blocks to plan.
 
 - `detectable_distance` computes the regression that is detected with 80 % probability.
+- `p_confirming` computes whether fresh runs can confirm a change.
 - `settling_advice` and `runs_to_settle` plan candidate runs for an undecided change.
 - `blocks_for` plans the blocks of an interleaved confirmation.
 """
@@ -9,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.special import chdtri, ndtr, stdtrit
+from scipy.special import chdtri, ndtr, stdtr, stdtrit
 
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.policy import (
@@ -55,6 +56,20 @@ def detectable_distance(contrast: Contrast, level: float, confirming: int = 0) -
         shared_df=contrast.shared_df,
         shared_variance=contrast.shared_variance,
     )
+
+
+def p_confirming(contrast: Contrast, margin: float, level: float, runs: int) -> float:
+    """Return the probability that ``runs`` fresh runs of the session call a change WORSE.
+
+    The test is one comparison at ``level``. Given the distance θ of the session's R runs, that of r
+    fresh ones scatters about it with s² (1/R + 1/r): baseline and session are the same. The result
+    is the tail of Student's t with the degrees of freedom of s.
+    """
+    again = contrast.with_runs(runs).error
+    needed = margin - float(stdtrit(again.df, level)) * math.sqrt(again.variance)
+    between = contrast.between_runs
+    scatter = math.sqrt(between.variance * (1 / contrast.runs + 1 / runs))
+    return float(stdtr(between.df, (contrast.distance - needed) / scatter))
 
 
 def detectable_in_one_stage(error: Spread, level: float) -> float:

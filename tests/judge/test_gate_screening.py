@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.judge.gate import confirming_level, flagged, only_exact
+from pytest_pareto.judge.gate import confirming_level, flagged, only_exact, unconfirmable
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import (
     DEVICE_TIME,
@@ -35,10 +35,16 @@ TUNED = Metric("tuned", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=T
 
 
 def result(
-    metric: Metric, p_worse: float, *, high: float = 0.5, exact: bool = False
+    metric: Metric,
+    p_worse: float,
+    *,
+    high: float = 0.5,
+    exact: bool = False,
+    p_confirming: float | None = None,
 ) -> MetricResult:
     change = Change(0.1, -0.4, high, 0.05, relative=True, alpha=0.05, p_worse=p_worse,
-                    p_better=0.5, resolution=0.1, exact=exact)  # fmt: skip
+                    p_better=0.5, resolution=0.1, exact=exact,
+                    p_confirming=p_confirming)  # fmt: skip
     return MetricResult(metric, 1.0, 1.1, change=change)
 
 
@@ -54,6 +60,15 @@ def names(judged: Judgement) -> "Sequence[str]":
 @pytest.mark.parametrize(("p_worse", "expected"), [(0.2, ["latency"]), (0.21, [])])
 def test_what_looks_worse_at_one_in_five_is_flagged(p_worse: float, expected: list[str]) -> None:
     assert names(judgement(result(LATENCY, p_worse))) == expected
+
+
+@pytest.mark.parametrize(("p_confirming", "repeated"), [(0.05, True), (0.049, False), (None, True)])
+def test_what_fresh_runs_cannot_confirm_is_not_repeated(
+    p_confirming: float | None, repeated: bool
+) -> None:
+    judged = judgement(result(LATENCY, 0.1, p_confirming=p_confirming), result(DEVICE_TIME, 0.5))
+    assert names(judged) == (["latency"] if repeated else [])
+    assert unconfirmable(judged) == (frozenset() if repeated else {("a", "latency")})
 
 
 def test_what_could_rescue_it_is_looked_at_again_too() -> None:

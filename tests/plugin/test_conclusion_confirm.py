@@ -43,6 +43,23 @@ def test_a_real_change_is_confirmed(toy: "Toy") -> None:
     session.result.assert_outcomes(passed=3, failed=1)
 
 
+def test_what_more_runs_cannot_show_is_not_repeated(toy: "Toy") -> None:
+    """18 % more, where sessions may differ by 7.7 %: it takes 25 % to be shown, however many run."""
+    toy.change(large={"seconds": 0.04 * 1.18})
+    session = toy.run("--pareto", "--pareto-confirm=2")
+    assert session.exit_code == 0
+    said = "pareto: latency of 1 case looks worse, by less than more runs can show: not repeated"
+    assert said in session.text
+    assert "measured again" not in session.text
+    latency = session.case("large").comparison.metric("latency")
+    assert latency is not None
+    assert latency.outcome is Outcome.INCONCLUSIVE
+    assert latency.change is not None
+    assert latency.change.p_confirming is not None
+    assert latency.change.p_confirming < 0.05 < latency.change.p_worse < 0.2
+    assert "no number of runs settles this" in (latency.change.reason or "")
+
+
 def test_a_mood_of_the_machine_is_not(toy: "Toy") -> None:
     own_process_slower(toy, 1.5)
     alone = toy.run("--pareto", "--pareto-confirm=0")

@@ -49,6 +49,28 @@ def test_the_resolution_of_one_stage_is_not_enough_for_two() -> None:
     assert detected(1_000, stated_for=0) > 0.9
 
 
+def test_the_chance_of_confirming_is_what_fresh_runs_come_to() -> None:
+    """Over changes of every size, in steps of the predicted probability."""
+    rng = np.random.default_rng(32)
+    confirmed: dict[str, list[tuple[float, bool]]] = {"low": [], "middle": [], "high": []}
+    for _ in range(6_000):
+        past, shift = rng.normal(0, 0.01, 5).tolist(), rng.uniform(-0.05, 0.15)
+        first = change(past, [shift + rng.normal(0, 0.01)], 5)
+        again = change(past, (shift + rng.normal(0, 0.01, 5)).tolist(), 0)
+        predicted = first.p_confirming
+        assert predicted is not None
+        name = "low" if predicted < 0.05 else "high" if predicted > 0.95 else "middle"
+        confirmed[name].append((predicted, again.p_worse <= 0.05))
+    shares = {name: np.mean(found, axis=0) for name, found in confirmed.items()}
+    assert shares["low"][1] < 0.02
+    assert shares["high"][1] > 0.98
+    assert shares["middle"][1] == pytest.approx(shares["middle"][0], abs=0.06)
+
+
+def test_only_a_planned_confirmation_has_a_chance() -> None:
+    assert change([0.0, 0.01], [0.0], 0).p_confirming is None
+
+
 def test_two_stages_detect_less_than_either() -> None:
     screen, second = Spread(2e-4, 4.0), Spread(1e-4, 8.0)
     both = detectable_in_two_stages(screen, second, 0.05, shared_df=3.0)
