@@ -44,7 +44,7 @@ def test_a_real_change_is_confirmed(toy: "Toy") -> None:
 
 
 def test_what_more_runs_cannot_show_is_not_repeated(toy: "Toy") -> None:
-    """18 % more, where sessions may differ by 7.7 %: it takes 25 % to be shown, however many run."""
+    """18 % more, where sessions may differ by 7.7 %: only 25 % could be shown by any number."""
     toy.change(large={"seconds": 0.04 * 1.18})
     session = toy.run("--pareto", "--pareto-confirm=2")
     assert session.exit_code == 0
