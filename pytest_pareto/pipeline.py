@@ -82,6 +82,7 @@ def facts_against(record: SessionRecord, baseline: Baseline, path: str) -> Sessi
         stopped=record.asked.stopped,
         confirmed=record.confirms,
         suspects=_remeasured_text(record),
+        gpus=len(record.environment.boards),
         assumptions=(f"sessions on one host differ by {100 * host:g} % in latency",),
     )
 

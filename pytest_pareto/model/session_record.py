@@ -28,7 +28,9 @@ class SessionFacts:
     ``edits`` lists what an update wrote, and ``written`` is the number of metrics; with
     ``updating`` false both are empty.
     ``confirmed`` is whether suspects were measured again before they were called worse, and
-    ``suspects`` how many in how many runs: "1 case measured again in 5 fresh runs".
+    ``suspects`` how many in how many runs: "1 case measured again in 5 fresh runs". All took
+    ``duration_s`` seconds on ``gpus`` GPUs, of which ``confirming_s`` to measure suspects again;
+    None where that is not known.
     ``ref`` is the git ref whose code was interleaved with this one, and ``against`` names its
     commit; then there is no baseline. ``anchor_path`` is where the anchor is, if there is one.
     ``new_side`` is what `pytest-pareto compare` took for the new side, and None in a session.
@@ -59,6 +61,8 @@ class SessionFacts:
     acceptable: frozenset[str] = frozenset()
     other_baseline: str | None = None
     stopped: str | None = None
+    gpus: int = 0
+    confirming_s: float | None = None
 
     @property
     def accepts(self) -> bool:

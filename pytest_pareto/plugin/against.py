@@ -6,6 +6,7 @@ end; `collect_ref_tests` collects the ref's own tests, so that a test that is go
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -263,11 +264,13 @@ class AgainstRuns:
             # A stage comes with the latency of its call, and a meter may need another one's.
             metrics=names if names <= BUILT_IN.keys() else None,
         )
+        started_s = time.monotonic()
         again = self._interleave(runner, runs, after=screen.blocks)
         self._interleaved = replace(
             self._interleaved,
             flagged=flagged_metrics,
             again=again,
+            confirming_s=time.monotonic() - started_s,
             notices=(*collected.notices, *self._notices),
         )
 

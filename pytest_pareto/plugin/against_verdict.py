@@ -36,7 +36,7 @@ class InterleavedRuns:
 
     ``flagged`` are pairs of case id and metric name. ``gone`` are tests that only the ref has.
     ``data`` are files of the project that differ between the sides and are not code. ``notices``
-    are notices of the session.
+    are notices of the session. It took ``confirming_s`` to measure again.
     """
 
     screen: Interleaved
@@ -45,6 +45,7 @@ class InterleavedRuns:
     gone: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    confirming_s: float | None = None
 
 
 def interleaved_record(
@@ -109,6 +110,8 @@ def conclude_interleaved(
         stopped=selection.stopped,
         confirmed=settings.policy.confirming > 0 and selection.stopped is None and not failures,
         suspects=None if interleaved is None else _confirmation_text(interleaved),
+        gpus=0 if interleaved is None else len(interleaved.screen.new[-1].environment.boards),
+        confirming_s=None if interleaved is None else interleaved.confirming_s,
         ref=commit.short,
         against=str(commit),
     )

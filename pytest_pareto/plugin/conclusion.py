@@ -5,6 +5,7 @@
 baseline under ``--pareto-update``, and otherwise leaves a candidate for `pytest-pareto accept`.
 """
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,14 +73,21 @@ def conclude(
         failures = (*record.failures, *unreported)
         record = replace(record, policy=policy, failures=failures)
         judged = judge_record(record, past)
+    confirming_s = None
     if complete:
         confirmation = Confirmation(session, record.policy.confirming)
+        started_s = time.monotonic()
         confirmed = confirmation.confirm(record, judged.judgement)
         if confirmed is not record:
-            record = confirmed
+            record, confirming_s = confirmed, time.monotonic() - started_s
             judged = judge_record(record, past)
     facts = _facts(settings, record, past.baseline, session.config.rootpath)
-    facts = replace(facts, duration_s=duration_s, updating=settings.update is not None)
+    facts = replace(
+        facts,
+        duration_s=duration_s + (confirming_s or 0.0),
+        confirming_s=confirming_s,
+        updating=settings.update is not None,
+    )
     return finish(session, settings, selection, record, judged, past, facts)
 
 

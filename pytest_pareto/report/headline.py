@@ -48,7 +48,7 @@ class Header:
 def build_header(judgement: Judgement, facts: SessionFacts) -> Header:
     """Return the result of a session, its counts, what was compared, and the caveats."""
     word, tone = _result(judgement, facts)
-    flagged = [clean(facts.suspects)] if facts.suspects else []
+    flagged = [_confirmation_text(judgement, facts)] if facts.suspects else []
     return Header(
         word,
         tone,
@@ -75,7 +75,23 @@ def _measurement_text(facts: SessionFacts) -> str:
     runs = f"{plural(facts.runs, 'run')}{each}"
     if facts.new_side is not None:
         return f"{clean(facts.new_side)}: {runs}"
-    return f"{runs} in {duration(facts.duration_s)}"
+    own_s = facts.duration_s - (facts.confirming_s or 0.0)
+    on_gpus = f" on {plural(facts.gpus, 'GPU')}" if facts.gpus else ""
+    return f"{runs} in {duration(own_s)}{on_gpus}"
+
+
+def _confirmation_text(judgement: Judgement, facts: SessionFacts) -> str:
+    """Return what was measured again, how long it took, and how many suspicions it confirmed."""
+    took = "" if facts.confirming_s is None else f" ({duration(facts.confirming_s)})"
+    repeated = [
+        result
+        for case in judgement.cases
+        for result in case.comparison.gated
+        if result.metric.name in case.comparison.confirmed
+    ]
+    worse = sum(result.outcome is Outcome.WORSE for result in repeated)
+    found = f": {worse} of {plural(len(repeated), 'metric')} confirmed as worse" if repeated else ""
+    return f"{clean(facts.suspects or '')}{took}{found}"
 
 
 def _saved_samples(judgement: Judgement) -> list[str]:

@@ -239,7 +239,8 @@ class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nothing could have been caught. From ``estimate`` to ``exact`` all is null where the two sides
     could not be compared, for ``reason``. ``pairs`` is the number of samples, ``worst_ids`` those
     that fell furthest. ``look`` of ``looks`` is where an evaluation of ``samples`` samples stopped.
-    ``lower_bound`` is what ``candidate`` leaves out, null where it is complete.
+    ``lower_bound`` is what ``candidate`` leaves out, null where it is complete. ``p_confirming`` is
+    the probability that confirming runs call the metric WORSE, null where none were planned.
     """
 
     case: str
@@ -282,6 +283,7 @@ class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: tuple[str, ...]
     worst_ids: tuple[str, ...]
     lower_bound: str | None = None
+    p_confirming: float | None = None
 
 
 class PictureRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

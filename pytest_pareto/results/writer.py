@@ -155,6 +155,7 @@ def _metric(case: CaseVerdict, result: MetricResult) -> MetricRecord:
         notes=result.notes,
         worst_ids=() if change is None else change.worst_ids,
         lower_bound=result.lower_bound,
+        p_confirming=None if change is None else change.p_confirming,
     )
 
 

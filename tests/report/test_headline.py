@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.metric import FLOPS, LATENCY, Better, Kind, Metric, Scope
+from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     CaseVerdict,
@@ -17,7 +17,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.headline import headline, resolution_texts, section_title
+from pytest_pareto.report.headline import build_header, headline, resolution_texts, section_title
 
 MakeCase = Callable[..., CaseVerdict]
 Compare = Callable[..., MetricResult]
@@ -117,3 +117,42 @@ def test_title(case: MakeCase) -> None:
         == "pareto: 1 case failed"
     )
     assert section_title(Judgement((case("[a]", Verdict.UNCHANGED),))) == "pareto"
+
+
+def measured_texts(judgement: Judgement, facts: SessionFacts) -> tuple[str, ...]:
+    return build_header(judgement, facts).measured
+
+
+def test_the_header_states_what_was_spent_and_what_it_bought(
+    case: MakeCase, compared: Compare, facts: Callable[..., SessionFacts]
+) -> None:
+    worse = compared(LATENCY, (1.0, 1.3), (0.3, 0.2, 0.4), Outcome.WORSE, resolution=0.1)
+    cleared = compared(ENERGY, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.1)
+    confirmed = frozenset({"latency", "energy"})
+    judgement = Judgement(
+        (
+            case("[a]", Verdict.WORSE, worse, cleared, confirmed=confirmed),
+            case("[b]", Verdict.UNCHANGED, cleared, confirmed=confirmed),
+        )
+    )
+    spent = facts(
+        duration_s=306.0,
+        confirming_s=261.0,
+        gpus=1,
+        suspects="2 cases measured again in 5 fresh runs",
+    )
+    assert measured_texts(judgement, spent) == (
+        "1 run in 45 s on 1 GPU",
+        "2 cases measured again in 5 fresh runs (6 min): 1 of 3 metrics confirmed as worse",
+    )
+
+
+def test_without_a_clock_or_a_gpu_the_header_has_neither(
+    facts: Callable[..., SessionFacts],
+) -> None:
+    spent = facts(suspects="1 case measured again in 1 fresh run")
+    assert measured_texts(Judgement(()), spent) == (
+        "1 run in 212 s",
+        "1 case measured again in 1 fresh run",
+    )
+    assert measured_texts(Judgement(()), facts()) == ("1 run in 212 s",)
