@@ -143,7 +143,7 @@ def test_the_header_states_what_was_spent_and_what_it_bought(
     )
     assert measured_texts(judgement, spent) == (
         "1 run in 45 s on 1 GPU",
-        "2 cases measured again in 5 fresh runs (6 min): 1 of 3 metrics confirmed as worse",
+        "2 cases measured again in 5 fresh runs (261 s): 1 of 3 metrics confirmed as worse",
     )
 
 
