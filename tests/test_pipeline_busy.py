@@ -74,6 +74,28 @@ def test_a_starved_process_is_not_worse_but_not_comparable() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("level", "outcome"),
+    [(4.9, Outcome.NOT_COMPARABLE), (5.2, Outcome.WORSE), (0.1, Outcome.NOT_COMPARABLE)],
+)
+def test_twice_as_slow_without_the_waiting_is_worse(level: float, outcome: Outcome) -> None:
+    runs = session(while_waiting(case_runs("a", {"device": five(level)}), BUSY))
+    found = judged(runs, PAST)
+    result = device(by_case(found)["a"])
+    assert result.outcome is outcome
+    if outcome is Outcome.WORSE:
+        assert result.candidate == pytest.approx(level * (1 - BUSY), rel=1e-3)
+        assert result.notes[-1].startswith("the host was busy: this is compared without")
+        assert found.judgement.failed
+    _, edits = plan_update(PAST, found, UpdateMode.ALL, prune=frozenset())
+    assert not [edit for edit in edits if edit.metric == "device"]
+
+
+def test_a_new_case_on_a_busy_host_has_nothing_to_be_worse_than() -> None:
+    found = judged(session(while_waiting(SLOWER, BUSY)), baseline())
+    assert device(by_case(found)["a"]).outcome is Outcome.NOT_COMPARABLE
+
+
 @pytest.mark.parametrize("waited", [None, 0.0, 0.001])
 def test_one_that_was_not_starved_is_worse(waited: float | None) -> None:
     found = judged(session(while_waiting(SLOWER, waited)), PAST)
@@ -85,7 +107,7 @@ def test_what_waiting_can_explain_is_measured_by_the_tolerance(tolerance: float)
     metric = replace(DEVICE, tolerance=tolerance)
     limit = 1 - 1 / (1 + tolerance)  # the rest of the time takes 1 + tolerance times as long
     for waited, outcome in ((limit - 1e-6, Outcome.WORSE), (limit + 1e-6, Outcome.NOT_COMPARABLE)):
-        runs = while_waiting(case_runs("a", {"device": five(3.0)}, device=metric), waited)
+        runs = while_waiting(case_runs("a", {"device": five(1.8)}, device=metric), waited)
         assert device(by_case(judged(session(runs), PAST))["a"]).outcome is outcome
 
 

@@ -195,6 +195,9 @@ def _starved(found: Sequence[Measurement], notes: tuple[str, ...]) -> MetricResu
         reason=reason,
         notes=notes,
         for_now=True,
+        without_waiting=tuple(
+            level * (1 - (m.waited or 0.0)) for level, m in zip(levels, found, strict=True)
+        ),
     )
 
 

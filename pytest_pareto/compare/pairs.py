@@ -7,6 +7,7 @@ flagged metrics by their confirming runs.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from statistics import fmean
@@ -15,8 +16,9 @@ from typing import TypeVar
 from pytest_pareto.compare.host_adjustment import adjust_pair
 from pytest_pareto.compare.levels import CaseLevels, Levels, Measured, case_levels
 from pytest_pareto.compare.matching import Pair, missing_result, pair_metric
-from pytest_pareto.compare.runs import session_sd
+from pytest_pareto.compare.runs import compare_levels, session_sd
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY, Kind
 from pytest_pareto.model.policy import Policy
@@ -181,10 +183,20 @@ def _session_evidence(found: Pair, own: Spread) -> SessionEvidence | None:
 def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Policy) -> CasePairs:
     run = levels.runs[-1]
     history = past.cases.get(run.case_id)
-    pairs = {
-        name: pair_metric(found, run.case_id, history, past, now, policy.spreads)
-        for name, found in levels.metrics.items()
-    }
+    compared = partial(
+        pair_metric,
+        case_id=run.case_id,
+        history=history,
+        baseline=past,
+        now=now,
+        spreads=policy.spreads,
+    )
+    pairs = {name: compared(found) for name, found in levels.metrics.items()}
+    for name, found in levels.metrics.items():
+        if isinstance(found, MetricResult) and min(found.without_waiting, default=0.0) > 0:
+            pair = compared(_without_waiting(found))
+            if isinstance(pair, Pair) and _is_far_slower(pair):
+                pairs[name] = pair
     energy = pairs.get(ENERGY.name)
     if isinstance(energy, Pair):
         then = past.environments[energy.sessions[-1].env]
@@ -216,6 +228,39 @@ def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Pol
         between_sessions={},
         stored=past.stored,
     )
+
+
+_MOST_BESIDE_WAITING = 1.0
+"""How much longer a busy host makes a call beside its waiting: its core's other half, caches."""
+_BUSY_ALPHA = 0.01
+
+
+def _without_waiting(found: MetricResult) -> Measured:
+    """Return a metric that a busy host alone measured as it would be without the waiting."""
+    note = "the host was busy: this is compared without the time that waiting can explain"
+    return Measured(
+        found.metric, found.without_waiting, first=found.first, notes=(*found.notes, note)
+    )
+
+
+def _is_far_slower(pair: Pair) -> bool:
+    """Return whether a metric of a busy host is so much worse that the host cannot explain it.
+
+    That is twice as much as before, and more, without the waiting.
+    """
+    metric = pair.measured.metric
+    if pair.exact or not metric.relative:
+        return False
+    change = compare_levels(
+        pair.sessions,
+        pair.runs,
+        better=metric.better,
+        relative=True,
+        tolerance=max(metric.tolerance, _MOST_BESIDE_WAITING),
+        alpha=_BUSY_ALPHA,
+        session_spread=session_sd(metric, pair.session_spread, pair.accepted_level()),
+    )
+    return change.outcome is Outcome.WORSE
 
 
 def _waiting_share(levels: CaseLevels, now: Environment) -> float:

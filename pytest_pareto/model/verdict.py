@@ -53,7 +53,8 @@ class MetricResult:
     ``unmeasured`` is whether the test requested the metric and no meter could measure it.
     ``for_now`` is whether this session, and not the machine, prevented the comparison.
     ``looks`` is the progress of an evaluation that may stop early. ``lower_bound`` is what
-    ``candidate`` leaves out, if anything: nothing is decided on such a number.
+    ``candidate`` leaves out, if anything: nothing is decided on such a number. ``without_waiting``
+    are the levels of runs on a busy host without the most that its waiting can explain.
     """
 
     metric: Metric
@@ -69,6 +70,7 @@ class MetricResult:
     for_now: bool = False
     looks: Looks | None = None
     lower_bound: str | None = None
+    without_waiting: tuple[float, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

@@ -68,7 +68,7 @@ def test_a_starved_session_is_neither_red_nor_recorded(
     (entry,) = pytester.path.rglob("pareto_baselines/*/test_work.json")
     recorded = entry.read_text()
     assert latency(run("--pareto")).outcome is not Outcome.NOT_COMPARABLE
-    write(pytester.path, tolerance=0.05, count=2_000_000)
+    write(pytester.path, tolerance=0.05, count=300_000)
     slower = run("--pareto")
     accepting = run("--pareto", "--pareto-runs=1", "--pareto-update=all")
     for session in (new, slower, accepting):
@@ -76,3 +76,20 @@ def test_a_starved_session_is_neither_red_nor_recorded(
         assert latency(session).outcome is Outcome.NOT_COMPARABLE
         assert "the host was busy: this process waited for a core for up to" in session.text
     assert entry.read_text() == recorded
+
+
+def test_what_waiting_cannot_explain_is_red_on_a_busy_host_too(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    write(pytester.path, tolerance=ANY)
+    assert run("--pareto", "--pareto-runs=3", "--pareto-update").exit_code == 0
+    write(pytester.path, tolerance=0.05, count=10_000_000)
+    session = run("--pareto", "--pareto-runs=3", "-v")
+    assert session.exit_code == 1, session.text
+    assert latency(session).outcome is Outcome.WORSE
+    assert "compared without the time that waiting can explain" in " ".join(session.text.split())
+    (entry,) = pytester.path.rglob("pareto_baselines/*/test_work.json")
+    recorded = entry.read_text()
+    accepting = run("--pareto", "--pareto-runs=1", "--pareto-update=all")
+    assert entry.read_text() == recorded
+    assert accepting.exit_code == 1
