@@ -1,7 +1,8 @@
-"""Unchanged code of the recordings, taken in turns: blocks of four processes, two a side.
+"""Unchanged code of the recordings, taken in turns: blocks of four fresh processes, two a side.
 
-No recording has processes enough for a session in turns, which takes 24: twelve make a block that
-screens and two that confirm.
+That is how old and new code are measured where they cannot live at once; `live_pairs` has the
+others. No recording has processes enough for such a session, which takes 24: twelve make a block
+that screens and two that confirm.
 """
 
 from collections.abc import Callable, Iterator, Sequence
