@@ -1,16 +1,21 @@
-"""Unchanged code on another board of the same product: what the other-board prior is for."""
+"""Unchanged code on another board of the same product: what the other-board priors are for."""
 
 from collections.abc import Iterator
-from itertools import combinations, product
+from dataclasses import replace
+from itertools import combinations, permutations, product
+from statistics import fmean
 
 import numpy as np
 
-from benchmarks.calibration.alone import PRIORS, OverRuns
-from benchmarks.calibration.recordings import HOST_BOUND, Series, series
-from benchmarks.calibration.rows import Effort, Row, Section, at_most, spread_out
+from benchmarks.calibration.alone import PRIORS, OverRuns, change_of
+from benchmarks.calibration.recordings import CALL_BY_CALL, HOST_BOUND, Readings, Series, series
+from benchmarks.calibration.rows import Effort, Row, Section, at_most, share_of, spread_out
 from benchmarks.calibration.splits import Sides
 from benchmarks.calibration.unchanged import row_of
-from pytest_pareto.model.metric import DEVICE_TIME
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY, Metric
+from pytest_pareto.model.policy import SessionSpreads
 
 HELD, MEASURED = 5, 3
 SEED = 2
@@ -47,6 +52,50 @@ def other_board(effort: Effort) -> Iterator[Row]:
             sides = spread_out(across_boards(s, effort.splits, rng), effort.splits)
             bound = at_most(1) if s.workload in HOST_BOUND else None
             yield row_of(f"device_time, {s.workload}", [sides], judge, effort, bound)
+
+
+HERE = Environment("EPYC", 16, 16, "NVIDIA H200", 1, boards=("a",))
+THERE = replace(HERE, boards=("b",))
+WITHOUT_ITS_HOST = SessionSpreads(energy_other_board=0.0015, host_other_board=0.0)
+"""Energy as it was assumed to differ before: as little as device time."""
+
+
+def _levels(metric: Metric, workload: str) -> dict[str, Readings]:
+    """Return a level of each process, by host; those of one workload alike on each."""
+    return {
+        s.host: s.levels
+        for s in series(metric)
+        if s.workload == workload and s.host in CALL_BY_CALL
+    }
+
+
+def waiting_share(workload: str) -> float:
+    """Return the share of a call without kernels, over the hosts that recorded both times."""
+    latency, busy = (_levels(metric, workload) for metric in (LATENCY, DEVICE_TIME))
+    both = latency.keys() & busy.keys()
+    return max(0.0, 1 - fmean(fmean(busy[host]) / fmean(latency[host]) for host in both))
+
+
+def other_machine(effort: Effort) -> Iterator[Row]:
+    """Yield how often energy is WORSE against the baseline of another machine, by workload.
+
+    Then the same where energy is assumed to differ as device time does, without a bound.
+    """
+    for what, spreads, bound in (
+        ("energy", PRIORS, at_most(7)),
+        ("energy, as device time", WITHOUT_ITS_HOST, None),
+    ):
+        for workload in sorted({s.workload for s in series(ENERGY)}):
+            rng = np.random.default_rng(SEED)
+            spread = spreads.of_energy(waiting_share(workload), HERE, THERE)
+            verdicts = []
+            for held, measured in permutations(_levels(ENERGY, workload).values(), 2):
+                for _ in range(max(2, effort.splits // 10)):
+                    then = rng.permutation(held)[:HELD].tolist()
+                    now = rng.permutation(measured)[:MEASURED].tolist()
+                    change = change_of(then, now, ENERGY.tolerance, spread)
+                    verdicts.append(change.outcome is Outcome.WORSE)
+            yield Row(f"{what}, {workload}", len(verdicts), share_of(verdicts), bound)
 
 
 SECTIONS = (
