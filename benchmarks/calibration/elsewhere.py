@@ -100,4 +100,5 @@ def other_machine(effort: Effort) -> Iterator[Row]:
 
 SECTIONS = (
     Section("Unchanged code, another board: 5 processes against 3, session term .2 %", other_board),
+    Section("Unchanged code, another machine: 5 processes against 3", other_machine),
 )
