@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -133,3 +135,17 @@ def test_the_map_names_what_there_is() -> None:
 def test_the_map_names_every_room() -> None:
     rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
     assert {room for room in rooms if f"`{room}/`" not in ARCHITECTURE} == set()
+
+
+@pytest.mark.slow
+def test_a_reader_can_follow_one_red_build() -> None:
+    """The route of `benchmarks/route.py`: files entered, and stays and returns from judging on."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "route.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    entered = re.search(r"exit code 1: (\d+) files", done.stdout)
+    followed = re.search(r": (\d+) stays in \d+ files, (\d+) returns", done.stdout)
+    assert entered is not None, done.stdout
+    assert followed is not None, done.stdout
+    assert int(entered[1]) <= 80
+    assert int(followed[1]) <= 40
+    assert int(followed[2]) <= 15

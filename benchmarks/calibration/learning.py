@@ -26,10 +26,10 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
-from pytest_pareto.stats.contrast import session_evidence
 from pytest_pareto.stats.variance import (
     Spread,
     on_working_scale,
+    session_evidence,
     session_spreads,
     spread_between_runs,
 )

@@ -15,7 +15,7 @@ from pytest_pareto.compare.levels import reported_level
 from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import AlphaSplit, family_size
 from pytest_pareto.compare.pairs import CasePairs, Pairs
-from pytest_pareto.compare.runs import compare_levels, session_sd
+from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.scores import align, compare_scores
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Budget
@@ -156,7 +156,7 @@ def _change(case: CasePairs, name: str, pair: Pair, policy: Policy, family: floa
         tolerance=metric.tolerance,
         alpha=policy.alpha,
         family=family,
-        session_spread=session_sd(metric, pair.session_spread, pair.accepted_level()),
+        session_spread=pair.assumed_sd,
         between_sessions=case.between_sessions.get(name),
         prior=case.priors.get(name),
         adjustment_error=pair.adjustment_error,

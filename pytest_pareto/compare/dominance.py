@@ -26,7 +26,6 @@ from pytest_pareto.compare.points import (
     paired_axis,
     remembered_axis,
 )
-from pytest_pareto.compare.runs import session_sd
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
@@ -37,6 +36,7 @@ from pytest_pareto.stats.variance import (
     Spread,
     assumed_session_spread,
     case_spread,
+    session_sd,
 )
 
 

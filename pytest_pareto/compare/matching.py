@@ -27,6 +27,7 @@ from pytest_pareto.model.run import Looks, failure_reason, order_seed
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.contrast import NO_ADJUSTMENT, AdjustmentError
 from pytest_pareto.stats.scale import all_same, require_usable
+from pytest_pareto.stats.variance import session_sd
 
 _REPEATS = 3
 """The number of identical runs that make a recorded number repeatable."""
@@ -58,6 +59,13 @@ class Pair:
     def adjusted(self) -> bool:
         """Whether the levels were adjusted, and differ from the measured ones."""
         return self.adjustment_error is not NO_ADJUSTMENT
+
+    @property
+    def assumed_sd(self) -> float:
+        """The assumed standard deviation between sessions, on the metric's working scale."""
+        metric = self.measured.metric
+        level = () if metric.relative else self.accepted_level()
+        return session_sd(metric, self.session_spread, level)
 
     def accepted_level(self) -> Sequence[float]:
         """Return the accepted levels; of an early stop, the mean of the samples scored so far."""

@@ -16,7 +16,7 @@ from typing import TypeVar
 from pytest_pareto.compare.host_adjustment import adjust_pair
 from pytest_pareto.compare.levels import CaseLevels, Levels, Measured, case_levels
 from pytest_pareto.compare.matching import Pair, missing_result, pair_metric
-from pytest_pareto.compare.runs import compare_levels, session_sd
+from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
@@ -24,7 +24,7 @@ from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY, Kind
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import MetricResult
-from pytest_pareto.stats.contrast import interleaved_contrast, session_evidence
+from pytest_pareto.stats.contrast import interleaved_contrast
 from pytest_pareto.stats.scale import to_working
 from pytest_pareto.stats.variance import (
     ENOUGH_DF,
@@ -34,6 +34,7 @@ from pytest_pareto.stats.variance import (
     estimate_prior,
     moderated_spread,
     on_working_scale,
+    session_evidence,
     session_spreads,
 )
 
@@ -175,7 +176,7 @@ def _session_evidence(found: Pair, own: Spread) -> SessionEvidence | None:
         on_working_scale(found.sessions, relative=metric.relative),
         to_working(found.runs, relative=metric.relative),
         own,
-        session_sd(metric, found.session_spread, found.accepted_level()),
+        found.assumed_sd,
         relative=metric.relative,
     )
 
@@ -258,7 +259,7 @@ def _is_far_slower(pair: Pair) -> bool:
         relative=True,
         tolerance=max(metric.tolerance, _MOST_BESIDE_WAITING),
         alpha=_BUSY_ALPHA,
-        session_spread=session_sd(metric, pair.session_spread, pair.accepted_level()),
+        session_spread=pair.assumed_sd,
     )
     return change.outcome is Outcome.WORSE
 

@@ -12,7 +12,7 @@ from scipy.special import stdtr, stdtrit
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Better, Metric
+from pytest_pareto.model.metric import Better
 from pytest_pareto.model.policy import Option
 from pytest_pareto.stats.contrast import (
     NO_ADJUSTMENT,
@@ -69,14 +69,6 @@ def compare_runs(
         alpha=alpha,
         session_spread=math.log1p(session_spread),
     )
-
-
-def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
-    """Return the assumed standard deviation between sessions, on the metric's working scale.
-
-    ``spread`` is a fraction of the level.
-    """
-    return math.log1p(spread) if metric.relative else spread * max(map(abs, level))
 
 
 def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
@@ -188,8 +180,8 @@ def tested_change(
 ) -> Change:
     """Return the change that a contrast shows, with p-values and interval at level ``alpha``."""
     margin = margin_of(tolerance, relative=relative)
-    detectable = detectable_distance(contrast, corrected_alpha, confirming)
     error = contrast.error
+    detectable = detectable_distance(contrast, corrected_alpha, confirming)
     sd, distance = math.sqrt(error.variance), contrast.distance
     half = float(-stdtrit(error.df, alpha)) * sd
     return Change(

@@ -16,7 +16,6 @@ from pytest_pareto.compare.levels import Measured, case_levels
 from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import alpha_shares
 from pytest_pareto.compare.pairs import own_spread
-from pytest_pareto.compare.runs import session_sd
 from pytest_pareto.doctor.false_alarms import (
     Forecast,
     compare_split,
@@ -45,7 +44,7 @@ from pytest_pareto.model.policy import (
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.scale import all_same, to_fraction
-from pytest_pareto.stats.variance import Spread, case_spread
+from pytest_pareto.stats.variance import Spread, case_spread, session_sd
 
 MIN_RUNS = 4
 """With fewer runs there are not two on each side of a split."""

@@ -14,19 +14,17 @@ from scipy.special import stdtr
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import RUNS_PER_BLOCK, Option
 from pytest_pareto.stats.variance import (
-    ENOUGH_DF,
     NO_SPREAD,
     Level,
-    SessionEvidence,
     SessionValues,
     Spread,
     combine_variances,
     floored,
     level_of,
     moderated_spread,
+    session_evidence,
     session_spreads,
     spread_between_runs,
-    within_df,
 )
 
 
@@ -160,26 +158,6 @@ def contrast_of(
         sessions_seen=0 if evidence is None else evidence.sessions,
         adjustment_error=adjustment_error.variance,
     )
-
-
-def session_evidence(
-    sessions: Sequence[SessionValues],
-    candidate: Sequence[float],
-    own: Spread,
-    assumed_sd: float,
-    *,
-    relative: bool,
-) -> SessionEvidence | None:
-    """Return what the sessions of a case show of the spread between them.
-
-    None where every session is one run, so that the scatter of runs includes that of sessions. The
-    assumed spread was measured for times and energy; for a score it is a guess, which counts as
-    nothing once there are sessions.
-    """
-    if within_df(sessions, candidate) == 0 and own.df >= ENOUGH_DF:
-        return None
-    evidence = SessionEvidence.of(sessions, candidate, own, assumed_sd)
-    return evidence if relative or not evidence.df else replace(evidence, assumed_sd=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,9 +133,8 @@ def mean_level(levels: Sequence[float], *, relative: bool) -> float:
     """Return the mean of levels, computed on the working scale, in their own unit."""
     if len(levels) == 1:
         return levels[0]  # exactly: the logarithm would lose the last digit
-    if relative:
-        return math.exp(math.fsum(map(math.log, levels)) / len(levels))
-    return math.fsum(levels) / len(levels)
+    mean = math.fsum(to_working(levels, relative=relative)) / len(levels)
+    return math.exp(mean) if relative else mean
 
 
 def trimmed_mean(values: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ of a metric together, beginning with an assumption: `session_spreads`.
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeAlias
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import digamma, fdtr, ndtr, polygamma, stdtrit
 
 from pytest_pareto.model.baseline import Session
+from pytest_pareto.model.metric import Metric
 from pytest_pareto.stats.scale import to_working
 
 ENOUGH_DF = 2.0
@@ -170,6 +171,34 @@ class SessionEvidence:
         padded[length - len(residuals) :] = residuals
         norm = float(np.linalg.norm(padded))
         return padded / norm if norm > 0 else padded
+
+
+def session_sd(metric: Metric, spread: float, level: Sequence[float]) -> float:
+    """Return the assumed standard deviation between sessions, on the metric's working scale.
+
+    ``spread`` is a fraction of the level.
+    """
+    return math.log1p(spread) if metric.relative else spread * max(map(abs, level))
+
+
+def session_evidence(
+    sessions: Sequence[SessionValues],
+    candidate: Sequence[float],
+    own: Spread,
+    assumed_sd: float,
+    *,
+    relative: bool,
+) -> SessionEvidence | None:
+    """Return what the sessions of a case show of the spread between them.
+
+    None where every session is one run, so that the scatter of runs includes that of sessions. The
+    assumed spread was measured for times and energy; for a score it is a guess, which counts as
+    nothing once there are sessions.
+    """
+    if within_df(sessions, candidate) == 0 and own.df >= ENOUGH_DF:
+        return None
+    evidence = SessionEvidence.of(sessions, candidate, own, assumed_sd)
+    return evidence if relative or not evidence.df else replace(evidence, assumed_sd=0.0)
 
 
 def assumed_session_spread(assumed_sd: float) -> Spread:

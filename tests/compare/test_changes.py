@@ -9,14 +9,14 @@ from pytest_pareto.compare.changes import compare_case
 from pytest_pareto.compare.matching import Pair
 from pytest_pareto.compare.multiplicity import family_size
 from pytest_pareto.compare.pairs import CasePairs
-from pytest_pareto.compare.runs import compare_levels, session_sd
+from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import CaseHistory, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import parse_budget
 from pytest_pareto.model.policy import AlphaShares, Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.verdict import CaseComparison
-from pytest_pareto.stats.variance import Spread, moderated_spread
+from pytest_pareto.stats.variance import Spread, moderated_spread, session_sd
 
 if TYPE_CHECKING:
     from tests.compare.conftest import World
