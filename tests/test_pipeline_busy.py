@@ -11,7 +11,7 @@ import pytest
 from pytest_pareto.baseline.updates import UpdateMode, plan_update
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.metric import Budget, parse_budget
+from pytest_pareto.model.metric import Better, Budget, parse_budget
 from pytest_pareto.model.policy import Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.session_record import SessionRecord, SessionReport
@@ -89,6 +89,23 @@ def test_twice_as_slow_without_the_waiting_is_worse(level: float, outcome: Outco
         assert found.judgement.failed
     _, edits = plan_update(PAST, found, UpdateMode.ALL, prune=frozenset())
     assert not [edit for edit in edits if edit.metric == "device"]
+
+
+def test_a_rate_is_higher_without_the_waiting() -> None:
+    """Waiting explains a fall to 1 - share, and no fall to a twentieth."""
+    rate = replace(DEVICE, better=Better.HIGHER)
+    case = remembered("a", {"device": five(1.0)})
+    stored = replace(case.metrics["device"], better=Better.HIGHER)
+    past = baseline(replace(case, metrics={"device": stored}))
+    for level, outcome in ((1 - BUSY, Outcome.NOT_COMPARABLE), (0.05, Outcome.WORSE)):
+        runs = while_waiting(case_runs("a", {"device": five(level)}, device=rate), BUSY)
+        assert device(by_case(judged(session(runs), past))["a"]).outcome is outcome
+
+
+def test_what_may_be_nothing_but_waiting_is_not_compared() -> None:
+    runs = while_waiting(case_runs("a", {"device": five(90.0)}), 1.02)
+    found = judged(session(runs), PAST)
+    assert device(by_case(found)["a"]).outcome is Outcome.NOT_COMPARABLE
 
 
 def test_a_new_case_on_a_busy_host_has_nothing_to_be_worse_than() -> None:

@@ -18,7 +18,7 @@ from pytest_pareto.stats.contrast import contrast_of
 from pytest_pareto.stats.scale import margin_of, to_working
 from pytest_pareto.stats.variance import SessionValues
 
-NO_SESSIONS = SessionSpreads(host=0.0, host_adjusted=0.0, gpu=0.0, gpu_other_board=0.0)
+NO_SESSIONS = SessionSpreads(**dict.fromkeys(SessionSpreads.__dataclass_fields__, 0.0))
 """Both sides belong to one session, or are taken to."""
 
 PRIORS = SessionSpreads()

@@ -15,7 +15,7 @@ from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import percent, round_samples
-from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
+from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Better, Kind, Metric
 from pytest_pareto.model.run import CaseRun, Looks, Measurement, Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import MetricResult
@@ -195,10 +195,21 @@ def _starved(found: Sequence[Measurement], notes: tuple[str, ...]) -> MetricResu
         reason=reason,
         notes=notes,
         for_now=True,
-        without_waiting=tuple(
-            level * (1 - (m.waited or 0.0)) for level, m in zip(levels, found, strict=True)
-        ),
+        without_waiting=_without_waiting(levels, found),
     )
+
+
+def _without_waiting(levels: Sequence[float], found: Sequence[Measurement]) -> tuple[float, ...]:
+    """Return levels as they were without the waiting; () where all of a run may be waiting.
+
+    A time is shorter by the share that was lost, and a rate, of which more is better, higher.
+    """
+    kept = [1 - (m.waited or 0.0) for m in found]
+    if min(kept) <= 0:
+        return ()
+    higher = found[0].metric.better is Better.HIGHER
+    pairs = zip(levels, kept, strict=True)
+    return tuple(level / share if higher else level * share for level, share in pairs)
 
 
 def run_level(measurement: Measurement) -> float:

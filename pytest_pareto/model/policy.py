@@ -58,8 +58,9 @@ class SessionSpreads:
     ``host`` is of latency, ``host_adjusted`` of one adjusted by the host reference, ``gpu`` of
     device time, and ``energy`` of the energy of a GPU that never waits for its host. They hold on
     the same board; those of ``other_board`` hold on another of the same product, and so on another
-    host. Unchanged code on several H200 differed by .02-.5 % and .1-.5 % in device time, by 4-9 %
-    and 11-23 % in latency, and by .3-1 % and 1-2 % in energy where the GPU was the bottleneck.
+    host. Unchanged code on H200s differed by .02-.05 % and .11-.16 % in device time, and by 4-9 %
+    and 11-23 % in latency; energy where the GPU was the bottleneck by .4-.7 % between processes.
+    Those of the GPU are wider than that: at its power limit sessions may differ by more.
     """
 
     host: float = 0.04

@@ -27,6 +27,7 @@ from pytest_pareto.measure.device import release_device_memory
 from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.policy import Option
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import (
     Judged,
@@ -195,9 +196,9 @@ class Confirmation:
         A process that fails is a failure of the session, and nothing of that is accepted.
         """
         flagged_metrics = flagged(judgement) if self._count else frozenset()
+        if self._count and (hopeless := unconfirmable(judgement)):
+            write_progress(self._session.config, _unconfirmable_message(hopeless))
         if not flagged_metrics:
-            if self._count and (hopeless := unconfirmable(judgement)):
-                write_progress(self._session.config, _unconfirmable_message(hopeless))
             return record
         # Metrics without noise need one more run only: five would show the same.
         count = 1 if only_exact(judgement, flagged_metrics) else self._count
@@ -232,7 +233,10 @@ class Confirmation:
 def _unconfirmable_message(metrics: Collection[tuple[str, str]]) -> str:
     names = ", ".join(sorted({name for _, name in metrics}))
     cases = plural(len({case_id for case_id, _ in metrics}), "case")
-    return f"{names} of {cases} looks worse, by less than more runs can show: not repeated"
+    return (
+        f"not repeated, since more runs could not show it: {names} of {cases} looks worse; record "
+        f"more sessions ({Option.UPDATE}=runs), or use {Option.AGAINST}"
+    )
 
 
 def _confirming_message(cases: int, count: int) -> str:
