@@ -29,7 +29,7 @@ def built_in_meters() -> tuple[Meter, ...]:
     from pytest_pareto.measure.meters.memory import MemoryMeter
     from pytest_pareto.measure.work.flops import WorkMeter
 
-    # Kernels are timed right after the long window, while the GPU is still hot. Counting slows the
+    # Kernels are timed right after the long window, while the GPU is still warm. Counting slows the
     # host down, and the counter of FLOPs changes how torch dispatches, so it runs last.
     return (
         SteadyMeter(),

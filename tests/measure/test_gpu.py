@@ -17,7 +17,11 @@ from pytest_pareto.measure.device import CpuDevice, CudaDevice, find_device
 from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
-from pytest_pareto.measure.meters.device_time import DeviceTimeMeter
+from pytest_pareto.measure.meters.device_time import (
+    DeviceTimeMeter,
+    profile_calls,
+    read_activity,
+)
 from pytest_pareto.measure.meters.host_work import HostWorkMeter
 from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.memory import MemoryMeter
@@ -119,6 +123,12 @@ def test_event_time_agrees_with_wall_time_where_the_gpu_is_the_bottleneck(
 ) -> None:
     latency, event_time = _latencies(long_kernels)
     assert median(event_time.values) == pytest.approx(median(latency.values), rel=0.05)
+
+
+def test_windows_in_a_row_all_see_their_kernels(long_kernels: Callable[[], Any]) -> None:
+    counts = {read_activity(profile_calls(long_kernels, long_kernels)).kernels for _ in range(4)}
+    assert len(counts) == 1
+    assert counts.pop() > 0
 
 
 def test_event_time_is_in_seconds_of_the_kernels(torch: Any, long_kernels: Any) -> None:

@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -53,15 +53,20 @@ def _query_or_none(query: Callable[[], T]) -> T | None:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The state of one board over a window: its end, and the share of time of each slowdown."""
+    """The state of one board over a window: its clocks, and the share of time of each slowdown.
 
-    sm_clock_mhz: int | None
+    ``sm_clocks_mhz`` are those that were read within the window and at its end.
+    """
+
+    sm_clocks_mhz: tuple[int, ...]
     temperature_c: int | None
     shares: Mapping[str, float]
 
     @classmethod
-    def between(cls, before: Snapshot, after: Snapshot, seconds: float) -> "Conditions":
-        """Return the conditions of a window from the snapshots at its edges.
+    def between(
+        cls, before: Snapshot, after: Snapshot, seconds: float, clocks_mhz: Sequence[int] = ()
+    ) -> "Conditions":
+        """Return the conditions of a window from the snapshots at its edges, and clocks within.
 
         Where the driver does not count slowdown time, a slowdown at an edge counts as the whole
         window.
@@ -75,7 +80,8 @@ class Conditions:
                 share = min(1.0, (last.total_ns - first.total_ns) / 1e9 / seconds)
             if share >= _MIN_REPORTED_SHARE:
                 shares[name] = share
-        return cls(after.sm_clock_mhz, after.temperature_c, shares)
+        last_mhz = () if after.sm_clock_mhz is None else (after.sm_clock_mhz,)
+        return cls((*clocks_mhz, *last_mhz), after.temperature_c, shares)
 
     @property
     def slowdown_reason(self) -> str | None:
@@ -88,11 +94,18 @@ class Conditions:
     @property
     def notes(self) -> tuple[str, ...]:
         """The conditions as notes of a measurement."""
-        parts = ((self.sm_clock_mhz, "MHz"), (self.temperature_c, "°C"))
-        ends = " and ".join(f"{value} {unit}" for value, unit in parts if value is not None)
+        at_end = [] if self.temperature_c is None else [f"{self.temperature_c} °C"]
+        parts = []
+        clocks = sorted({*self.sm_clocks_mhz})
+        if len(clocks) == 1:
+            at_end.insert(0, f"{clocks[0]} MHz")
+        elif clocks:
+            parts.append(f"{clocks[0]} to {clocks[-1]} MHz")
+        if at_end:
+            parts.append(f"{' and '.join(at_end)} at the end")
         capped = self.shares.get(_POWER_CAP)
         cap = "" if capped is None else f"{_POWER_CAP} for {percent(capped)} of the time"
-        return tuple(note for note in (ends and f"{ends} at the end", cap) if note)
+        return tuple(note for note in (", ".join(parts), cap) if note)
 
 
 class ThrottlingMonitor:
@@ -112,6 +125,7 @@ class ThrottlingMonitor:
         self.nvml_absence: str | None = None
         self.slowdown_reason: str | None = None
         self._conditions: tuple[Conditions, ...] = ()
+        self._clocks_mhz: list[list[int]] = []
 
     def __enter__(self) -> Self:
         device = self._calls.device
@@ -161,6 +175,7 @@ class ThrottlingMonitor:
     @contextmanager
     def recording_conditions(self) -> Iterator[None]:
         """Record the conditions before and after the calls that are made within the block."""
+        self._clocks_mhz = [[] for _ in self.boards]
         before, began_ns = self._snapshots(), self._calls.clock()
         host_before = self._host_snapshot()
         yield
@@ -168,8 +183,19 @@ class ThrottlingMonitor:
         seconds = (self._calls.clock() - began_ns) / 1e9
         if host_before is not None and host_after is not None:
             self.host = HostConditions.between(host_before, host_after)
-        pairs = zip(before, self._snapshots(), strict=True)
-        self._conditions = tuple(Conditions.between(*pair, seconds) for pair in pairs)
+        self._conditions = tuple(
+            Conditions.between(first, last, seconds, clocks_mhz)
+            for first, last, clocks_mhz in zip(
+                before, self._snapshots(), self._clocks_mhz, strict=True
+            )
+        )
+
+    def record_clocks(self) -> None:
+        """Record the boards' clocks at this moment of the window, right after calls."""
+        for board, clocks_mhz in zip(self.boards, self._clocks_mhz, strict=True):
+            clock_mhz = _query_or_none(board.sm_clock_mhz)
+            if clock_mhz is not None:
+                clocks_mhz.append(clock_mhz)
 
     def _host_snapshot(self) -> HostSnapshot | None:
         return self._read_host() if self._calls.clock is time.perf_counter_ns else None

@@ -36,6 +36,17 @@ class ScriptedProfiler:
         self.windows = 0
         self.true_s = 0.0
         self.settled_s: list[float] = []
+        self.rests: list[float] = []
+        self.calls_at_rests: list[int] = []
+
+    def meter(self, *, profiles_itself: bool = False) -> DeviceTimeMeter:
+        """Return a meter that this profiler serves, and that rests in no time."""
+        return DeviceTimeMeter(self, lambda: None, lambda call: profiles_itself, self._rest)
+
+    def _rest(self, seconds: float) -> None:
+        if self._recording:
+            self.rests.append(seconds)
+            self.calls_at_rests.append(self._launches)
 
     def __call__(self, settle: Callable[[], None], window: Callable[[], None]) -> bytes:
         began_ns = self._cuda.clock()
@@ -93,8 +104,7 @@ def profiler(fake_torch: Any, trace: "ChromeTrace", nvml: "ScriptedNvml") -> Scr
 @pytest.fixture
 def measure(profiler: ScriptedProfiler, calls_of: CallsOf) -> Callable[..., list[Measurement]]:
     def found(function: Callable[[], object]) -> list[Measurement]:
-        meter = DeviceTimeMeter(profiler, lambda: None, lambda call: False)
-        measured = meter_pass(meter, calls_of(function, warmup=1), frozenset())
+        measured = meter_pass(profiler.meter(), calls_of(function, warmup=1), frozenset())
         assert [each.metric.name for each in measured] == NAMES
         return list(measured)
 
@@ -109,8 +119,8 @@ class TestTheFigures:
         self, profiler: ScriptedProfiler, measure: Measure
     ) -> None:
         device_time, kernels, *_ = measure(lambda: profiler.kernel(0.002, times=50))
-        assert device_time.values == pytest.approx((0.1,) * 10)
-        assert device_time.notes[0] == "of 10 calls"
+        assert device_time.values == pytest.approx((0.1,) * 6)
+        assert device_time.notes[0] == "of 6 calls"
         assert kernels.values == (50.0,)
 
     def test_a_slow_host_between_them_does_not_count(
@@ -177,32 +187,42 @@ class TestTheFigures:
     ) -> None:
         profiler.own_waits = 5
         *_, host_waits, _, _ = measure(lambda: profiler.kernel(0.1))
-        assert host_waits.absent == "it differs from call to call (3 in 10 calls)"
+        assert host_waits.absent == "it differs from call to call (3 in 6 calls)"
 
     def test_waits_for_each_of_several_devices_are_ours(
         self, profiler: ScriptedProfiler, measure: Measure, fake_torch: Any
     ) -> None:
         fake_torch.cuda.allocate(1, on=2)
         device_time, _, _, host_waits, *_ = measure(lambda: profiler.kernel(0.1))
-        assert device_time.values == pytest.approx((0.1,) * 10)
+        assert device_time.values == pytest.approx((0.1,) * 6)
         assert host_waits.values == (0.0,)
 
 
 class TestTheWindow:
-    @pytest.mark.parametrize(("call_s", "calls"), [(0.01, 100), (0.3, 4), (0.5, 3), (7.0, 3)])
-    def test_it_has_three_calls_and_a_second(
+    @pytest.mark.parametrize(
+        ("call_s", "calls"),
+        [(1e-6, 2000), (0.01, 18), (0.02, 12), (0.1, 6), (0.3, 4), (0.5, 3), (7.0, 3)],
+    )
+    def test_it_has_six_bursts_or_three_calls_and_a_second(
         self, profiler: ScriptedProfiler, measure: Measure, call_s: float, calls: int
     ) -> None:
         device_time, *_ = measure(lambda: profiler.kernel(call_s))
         assert device_time.notes[0] == f"of {calls} calls"
-        assert len(device_time.values) == calls
-        assert profiler.settled_s[0] >= 0.5
+        assert len(device_time.values) in (calls, 1)
+        assert profiler.settled_s[0] >= min(2 * 0.03, 2000 * call_s)
+
+    def test_the_gpu_rests_before_each_burst(
+        self, profiler: ScriptedProfiler, measure: Measure
+    ) -> None:
+        measure(lambda: profiler.kernel(0.01))
+        assert profiler.rests == [0.15] * 6
+        assert profiler.calls_at_rests == [0, 3, 6, 9, 12, 15]
 
     def test_it_follows_the_warm_up(self, profiler: ScriptedProfiler, calls_of: CallsOf) -> None:
         calls = calls_of(lambda: profiler.kernel(0.5), warmup=4)
-        DeviceTimeMeter(profiler, lambda: None, lambda call: False).measure(calls)
+        profiler.meter().measure(calls)
         assert calls.warm
-        assert calls.count == 4 + 1 + 3
+        assert calls.count == 4 + 2 + 3
 
     def test_conditions_are_noted_with_the_time(
         self, profiler: ScriptedProfiler, measure: Measure, nvml: "ScriptedNvml"
@@ -210,12 +230,24 @@ class TestTheWindow:
         nvml.boards[0].slow("SwPowerCap", 0.0, 99.0)
         device_time, kernels, *_ = measure(lambda: profiler.kernel(0.1))
         assert device_time.notes == (
-            "of 10 calls",
+            "of 6 calls",
             "1980 MHz and 45 °C at the end",
             "software power cap for 100 % of the time",
         )
         assert kernels.notes == ()
         assert nvml.sessions == 0
+
+    def test_clocks_after_the_bursts_are_noted(
+        self, profiler: ScriptedProfiler, measure: Measure, nvml: "ScriptedNvml"
+    ) -> None:
+        clocks = itertools.cycle([1980, 1950, 1965])
+
+        def function() -> None:
+            profiler.kernel(0.1)
+            nvml.boards[0].sm_clock_mhz = next(clocks)
+
+        device_time, *_ = measure(function)
+        assert device_time.notes[1] == "1950 to 1980 MHz, 45 °C at the end"
 
     @pytest.mark.parametrize(("until_s", "windows"), [(1.0, 2), (99.0, 3)])
     def test_heat_repeats_it_and_in_the_end_forbids_it(
@@ -241,13 +273,13 @@ class TestDroppedEvents:
         assert all(part in reason for part in ("the profiler dropped events", *parts)), reason
         assert "a sum of the rest would be too small; measure less work in a call" in reason
 
-    @pytest.mark.parametrize("every", [1, 7, 500])
+    @pytest.mark.parametrize("every", [1, 7, 300])
     def test_a_lost_kernel_takes_everything_away(
         self, profiler: ScriptedProfiler, measure: Measure, every: int
     ) -> None:
         profiler.loses = lambda number: number % every == every - 1
         found = measure(lambda: profiler.kernel(0.002, times=50))
-        self._check_absent(found, f"{500 // every} of 500 launches left no kernel")
+        self._check_absent(found, f"{300 // every} of 300 launches left no kernel")
 
     @pytest.mark.parametrize("cut", range(1, 40, 3))
     def test_a_trace_that_was_cut_short_is_never_a_smaller_figure(
@@ -263,7 +295,7 @@ class TestDroppedEvents:
     def test_missing_waits_are_counted(self, profiler: ScriptedProfiler, measure: Measure) -> None:
         profiler.own_waits, profiler.cut = 0, 2
         found = measure(lambda: profiler.kernel(0.1))
-        self._check_absent(found, "(0 of 10 launches left no kernel, 1 of 20 waits are missing)")
+        self._check_absent(found, "(0 of 6 launches left no kernel, 1 of 12 waits are missing)")
 
     def test_without_these_checks_the_figure_would_be_smaller(
         self, profiler: ScriptedProfiler, measure: Measure, monkeypatch: pytest.MonkeyPatch
@@ -273,7 +305,7 @@ class TestDroppedEvents:
         monkeypatch.setattr(device_time, "_unusable_reason", lambda *_: None)
         profiler.loses = lambda number: number % 7 == 6
         found, *_ = measure(lambda: profiler.kernel(0.002, times=50))
-        assert mean(found.values) < 0.9 * profiler.true_s / 10
+        assert mean(found.values) < 0.9 * profiler.true_s / 6
 
     def test_what_is_no_trace_is_the_reason(
         self, profiler: ScriptedProfiler, calls_of: CallsOf
@@ -282,7 +314,7 @@ class TestDroppedEvents:
             window()
             return b"{"
 
-        meter = DeviceTimeMeter(profile, lambda: None, lambda call: False)
+        meter = DeviceTimeMeter(profile, lambda: None, lambda call: False, lambda _: None)
         calls = calls_of(lambda: profiler.kernel(0.1))
         (reason,) = {each.absent for each in meter_pass(meter, calls, frozenset())}
         assert reason is not None
@@ -300,7 +332,7 @@ class TestAmbiguousTraces:
 
         whole, *_ = measure(function)
         assert mean(whole.values) == pytest.approx(0.09)
-        for profiler.cut in range(20, 120):
+        for profiler.cut in range(20, 60):
             assert all(each.absent for each in measure(function)), profiler.cut
 
     def test_one_kernel_of_a_graph_can_replace_all(
@@ -317,7 +349,7 @@ class TestAmbiguousTraces:
     def test_a_function_that_profiles_itself(
         self, profiler: ScriptedProfiler, calls_of: CallsOf
     ) -> None:
-        meter = DeviceTimeMeter(profiler, lambda: None, lambda call: True)
+        meter = profiler.meter(profiles_itself=True)
         calls = calls_of(lambda: profiler.kernel(0.1))
         (reason,) = {each.absent for each in meter_pass(meter, calls, frozenset())}
         assert reason == "the function runs a torch profiler of its own"
@@ -331,10 +363,10 @@ class TestCallsThatDiffer:
         numbers = itertools.cycle([3, 4, 4])
         found = measure(lambda: profiler.kernel(0.02, times=next(numbers)))
         device_time, kernels, host_copies, host_waits, *_ = found
-        assert device_time.values == pytest.approx((profiler.true_s / 14,))
-        assert kernels.absent == "the kernels differ from call to call (51 in 14 calls)"
+        assert device_time.values == pytest.approx((profiler.true_s / 6,))
+        assert kernels.absent == "the kernels differ from call to call (22 in 6 calls)"
         (note,) = device_time.notes[:1]
-        assert note == f"mean of 14 calls: {kernels.absent}"
+        assert note == f"mean of 6 calls: {kernels.absent}"
         assert (host_copies.values, host_waits.values) == ((0.0,), (0.0,))
 
     def test_so_are_copies_that_vary(self, profiler: ScriptedProfiler, measure: Measure) -> None:
@@ -346,7 +378,7 @@ class TestCallsThatDiffer:
                 profiler.copy("HtoD", 1e-6)
 
         device_time, kernels, host_copies, *_ = measure(function)
-        assert device_time.values == pytest.approx((0.1,) * 10)
+        assert device_time.values == pytest.approx((0.1,) * 6)
         assert kernels.values == (1.0,)
         assert host_copies.absent is not None
         assert host_copies.absent.startswith("it differs from call to call (")
@@ -387,7 +419,7 @@ def test_an_exception_of_the_call_is_the_tests_own(
 
     calls = calls_of(function, warmup=1)
     with pytest.raises(KeyError, match="mine") as raised:
-        meter_pass(DeviceTimeMeter(profiler, lambda: None, lambda call: False), calls, frozenset())
+        meter_pass(profiler.meter(), calls, frozenset())
     assert raised.value.__notes__ == [
         f"pytest-pareto: raised on call 6 (measuring {', '.join(NAMES)})"
     ]
