@@ -1,8 +1,8 @@
 """Environment of a measurement: processor, usable cores, GPUs and software versions.
 
 `probe_environment` describes the machine as the process that measured sees it; `usable_cores`
-respects affinity and cgroup quotas; `visible_gpus` combines torch with NVML, which knows power
-limits and the driver.
+respects affinity and cgroup quotas, and `free_memory_b` the limits of cgroups; `visible_gpus`
+combines torch with NVML, which knows power limits and the driver.
 """
 
 import os
@@ -129,6 +129,40 @@ def cgroup_folders(root: Path = Path("/")) -> Iterator[Path]:
     path_parts = [part for part in own_cgroup.split("/") if part not in {"", ".", ".."}]
     for depth in range(len(path_parts) + 1):
         yield mount.joinpath(*path_parts[:depth])
+
+
+def memory_in_use_b(root: Path = Path("/")) -> int | None:
+    """Return the bytes of this process that are in memory; None where Linux does not tell them."""
+    return _read_kilobytes(root / "proc/self/status", "VmRSS")
+
+
+def free_memory_b(root: Path = Path("/")) -> int | None:
+    """Return the bytes that new processes can have, within the limits of this one's cgroups.
+
+    None where Linux does not tell them.
+    """
+    available_b = _read_kilobytes(root / "proc/meminfo", "MemAvailable")
+    if available_b is None:
+        return None
+    return max(0, min((available_b, *_free_in_cgroups(root))))
+
+
+def _free_in_cgroups(root: Path) -> Iterator[int]:
+    for folder in cgroup_folders(root):
+        try:
+            limit, used = ((folder / f"memory.{each}").read_text() for each in ("max", "current"))
+            yield int(limit) - int(used)
+        except (OSError, ValueError):
+            continue  # no such file, or "max": no limit
+
+
+def _read_kilobytes(file: Path, name: str) -> int | None:
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        value = next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
+        return 1024 * int(value)
+    except (OSError, StopIteration, IndexError, ValueError):
+        return None
 
 
 def _read_quota(file: Path) -> Iterator[float]:

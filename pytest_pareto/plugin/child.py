@@ -17,6 +17,7 @@ from pytest_pareto.plugin.fresh_processes import ChildLine, ChildSpec, TurnsSpec
 from pytest_pareto.plugin.process_hooks import MeasuringHooks, why_uncollected
 from pytest_pareto.plugin.progress import CHILD_PLUGIN
 from pytest_pareto.plugin.recorder import KEEPER, MEASURED, TURNS, WANTED
+from pytest_pareto.runs.leg_process import wait_at_barrier
 
 _PARENT_OPTIONS: Mapping[str, object] = {
     # Options that select, order, repeat, stop, distribute or write belong to the parent;
@@ -65,9 +66,13 @@ def register_child(config: pytest.Config) -> None:
 
 
 def _connect(turns: TurnsSpec, nodeids: Sequence[str]) -> Turns:
-    connection = socket.socket(fileno=turns.descriptor)
+    return Turns(_inherited(turns.descriptor), first=turns.first, seed=turns.seed, order=nodeids)
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    connection = socket.socket(fileno=descriptor)
     connection.set_inheritable(False)  # what the tests start must not keep it open
-    return Turns(connection, first=turns.first, seed=turns.seed, order=nodeids)
+    return connection
 
 
 class ChildHooks:
@@ -76,6 +81,7 @@ class ChildHooks:
     def __init__(self, config: pytest.Config, spec: ChildSpec) -> None:
         self._config = config
         self._spec = spec
+        self._barrier = None if spec.barrier is None else _inherited(spec.barrier)
 
     def _write(self, line: ChildLine) -> None:
         write_line(Path(self._spec.lines), line)
@@ -93,6 +99,13 @@ class ChildHooks:
             self._write(ChildLine(error=message))
             raise pytest.UsageError(message)
         items[:] = [by_id[nodeid] for nodeid in self._spec.nodeids if nodeid in by_id]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Wait until the parent lets this process go on, where others work before it."""
+        barrier, self._barrier = self._barrier, None
+        if barrier is not None and not wait_at_barrier(barrier):
+            pytest.exit("the parent session has ended")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Write what cannot be collected here: the reason why tests may be missing."""

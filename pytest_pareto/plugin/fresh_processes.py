@@ -61,8 +61,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
     missing, since older code may lack what they import. A child that ``lists`` runs nothing: it
     collects its own tests, selected as the parent's are, and writes their node ids. ``outputs``
     is where it keeps outputs; None for nowhere. ``metrics`` are those that meters measure; None for
-    all. ``turns`` are those with another live child; None
-    where there is none.
+    all. ``turns`` are those with another live child; None where there is none. ``barrier`` is the
+    descriptor of the connection at which the child waits before its tests; None for no wait.
     """
 
     nodeids: list[str]
@@ -73,6 +73,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     outputs: OutputFolder | None = None
     turns: TurnsSpec | None = None
     metrics: list[str] | None = None
+    barrier: int | None = None
 
 
 class ChildLine(msgspec.Struct, frozen=True):
@@ -200,6 +201,7 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
     outputs: OutputFolder | None = None,
     turns: TurnsSpec | None = None,
     metrics: Iterable[str] | None = None,
+    barrier: int | None = None,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; write its task to ``file``.
 
@@ -216,6 +218,7 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
         outputs=outputs,
         turns=turns,
         metrics=None if metrics is None else sorted(metrics),
+        barrier=barrier,
     )
     file.write_bytes(msgspec.json.encode(spec))
     own = config.invocation_params.args

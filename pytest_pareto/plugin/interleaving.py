@@ -1,19 +1,22 @@
 """The runs of an interleaved session: pairs of live processes, or blocks of fresh ones.
 
 `InterleavedRunner` runs both legs and collects their runs. Where two processes live at once they
-are connected, and take turns (see `measure.turns`).
+are connected, and take turns (see `measure.turns`). Several pairs start up together, as far as
+memory allows, and then wait: what a test module imports takes seconds in each process.
 """
 
 import contextlib
 import socket
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import pytest
 
 from pytest_pareto.compare.interleaved import align_rounds
+from pytest_pareto.measure.device import initialized_cuda
+from pytest_pareto.measure.machine import free_memory_b, memory_in_use_b
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Interleaved, Run
@@ -29,7 +32,7 @@ from pytest_pareto.plugin.outputs import output_folder
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replication import Replay
-from pytest_pareto.runs.leg_process import LegRun, run_legs, run_order
+from pytest_pareto.runs.leg_process import LegRun, run_groups, run_order
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.provenance import refuse_untracked_modules
 from pytest_pareto.runs.tempfolders import run_folder
@@ -73,16 +76,25 @@ class InterleavedRunner:
         and ends where a test ran out of memory. Raises LegError where a process ended in disorder.
         """
         countdown = Countdown(self._session.config, pairs)
-        for block in range(after and after + 1, after + pairs + 1):
-            pair = f"pair {block} of {after + pairs}"
-            countdown.start(f"{self._what}, {pair}" if block else "warm-up of both")
-            old, new = self._run((Side.REF, Side.CANDIDATE), block=block, show=show)
-            if self.out_of_memory is not None:
-                break
-            if block:
-                self._keep(*align_rounds(old, new))
+        blocks = list(range(after and after + 1, after + pairs + 1))
+        at_once = _pairs_at_once()
+        for batch in (blocks[n : n + at_once] for n in range(0, len(blocks), at_once)):
+            countdown.start(self._pair_text(batch[0], after + pairs))
+            with contextlib.closing(
+                self._run((Side.REF, Side.CANDIDATE), batch, show=show)
+            ) as runs:
+                for block, (old, new) in zip(batch, runs, strict=True):
+                    if self.out_of_memory is not None:
+                        return self._interleaved
+                    if block:
+                        self._keep(*align_rounds(old, new))
+                    if block < batch[-1]:
+                        countdown.start(self._pair_text(block + 1, after + pairs))
         countdown.end(f"{self._what} in {plural(pairs, 'pair')} of live processes")
         return self._interleaved
+
+    def _pair_text(self, block: int, last: int) -> str:
+        return f"{self._what}, pair {block} of {last}" if block else "warm-up of both"
 
     def run_blocks(self, blocks: int, *, after: int = 0, show: bool = False) -> Interleaved:
         """Run ``blocks`` blocks of four fresh processes and return their runs, by side.
@@ -95,7 +107,7 @@ class InterleavedRunner:
             block = f"block {scheduled.block} of {after + blocks}"
             where = "warm-up" if scheduled.is_warm_up else block
             countdown.start(f"{self._what}, {where}: {_CODE[scheduled.side]}")
-            (run,) = self._run((scheduled.side,), block=scheduled.block, show=show)
+            ((run,),) = self._run((scheduled.side,), [scheduled.block], show=show)
             if not scheduled.is_warm_up:
                 self._runs[scheduled.side].append(run)
         countdown.end(f"{self._what} in {plural(blocks, 'block')} of 4 runs")
@@ -119,14 +131,42 @@ class InterleavedRunner:
         self._runs[Side.REF].append(old)
         self._runs[Side.CANDIDATE].append(new)
 
-    def _run(self, sides: Sequence[Side], *, block: int, show: bool = False) -> list[Run]:
-        """Run one leg, or both at once; return the run of each. Block 0 is the warm-up."""
-        warms_up = block == 0
-        shows = show and not (warms_up or self._shown) and Side.CANDIDATE in sides
+    def _run(
+        self, sides: Sequence[Side], blocks: Sequence[int], *, show: bool
+    ) -> Generator[list[Run], None, None]:
+        """Run one leg, or both at once, in each block; yield the runs of each. 0 is the warm-up."""
+        with contextlib.ExitStack() as stack:
+            first = next((block for block in blocks if block), None)
+            tasks = [
+                self._task(
+                    stack, sides, block, shows=show and block == first, waits=len(blocks) > 1
+                )
+                for block in blocks
+            ]
+            groups = run_groups([task.legs for task in tasks])
+            stack.enter_context(contextlib.closing(groups))
+            for task, _ in zip(tasks, groups, strict=True):
+                runs = [self._result(task, side) for side in sides]
+                if task.shows and self.out_of_memory is None:
+                    self._shown = True
+                    for report in task.reports:
+                        self._replay(report)
+                yield runs
+
+    def _task(
+        self,
+        stack: contextlib.ExitStack,
+        sides: Sequence[Side],
+        block: int,
+        *,
+        shows: bool,
+        waits: bool,
+    ) -> "_Task":
+        """Prepare the runs of one block; ``waits`` is whether others start up with it."""
+        shows = shows and not self._shown and Side.CANDIDATE in sides
         # What a pair reports is shown when it has ended: it may have to be measured anew.
         reports: list[pytest.TestReport] = []
-        replay = Replay(self._session).show
-        hear = (reports.append if len(sides) > 1 else replay) if shows else lambda _: None
+        hear = (reports.append if len(sides) > 1 else self._replay) if shows else lambda _: None
         builders = {side: RunBuilder() for side in sides}
         readers = {
             side: ChildReader(
@@ -134,63 +174,111 @@ class InterleavedRunner:
             )
             for side in sides
         }
-        with run_folder() as folder, _connections(sides) as connections:
-            turns = _turns(connections, block)
-            legs = [
-                LegRun(
-                    self._legs[side],
-                    partial(self._arguments, side, folder, turns.get(side), warms_up=warms_up),
-                    folder=folder / str(side),
-                    hear=readers[side],
-                    timeout_s=timeout_s(self._session.config),
-                    orderly=COMPLETED_EXIT_CODES,
-                    is_watched=warms_up,
-                    inherited=connections.get(side, ()),
-                )
-                for side in sides
-            ]
-            run_legs(legs)
-        runs = [
-            self._result(side, builders[side], readers[side], block, shows=shows) for side in sides
+        folder = stack.enter_context(run_folder())
+        connections = stack.enter_context(_connections(sides))
+        turns = _turns(connections, block)
+        barriers = {side: stack.enter_context(_barrier()) for side in sides if waits}
+        legs = [
+            LegRun(
+                self._legs[side],
+                partial(
+                    self._arguments,
+                    side,
+                    folder,
+                    turns.get(side),
+                    barriers[side][1].fileno() if waits else None,
+                    block=block,
+                ),
+                folder=folder / str(side),
+                hear=readers[side],
+                timeout_s=timeout_s(self._session.config),
+                orderly=COMPLETED_EXIT_CODES,
+                is_watched=block == 0,
+                inherited=(*connections.get(side, ()), *((barriers[side][1],) if waits else ())),
+                barrier=barriers[side][0] if waits else None,
+            )
+            for side in sides
         ]
-        if shows and self.out_of_memory is None:
-            self._shown = True
-            for report in reports:
-                replay(report)
-        return runs
+        return _Task(block, legs, builders, readers, shows, reports)
+
+    @cached_property
+    def _replay(self) -> Callable[[pytest.TestReport], None]:
+        return Replay(self._session).show
 
     def _arguments(
-        self, side: Side, folder: Path, turns: TurnsSpec | None, lines: Path, *, warms_up: bool
+        self,
+        side: Side,
+        folder: Path,
+        turns: TurnsSpec | None,
+        barrier: int | None,
+        lines: Path,
+        *,
+        block: int,
     ) -> list[str]:
         leg = self._legs[side]
-        keeps = self._measured is None and not (warms_up or self._runs[side])
+        keeps = self._measured is None and block == 1 and not self._runs[side]
         return child_arguments(
             self._session,
             lines,
             folder / f"{side}.json",
             nodeids=self._nodeids,
-            measured=() if warms_up else self._measured,
+            measured=self._measured if block else (),
             metrics=self._metrics,
             leg=leg,
             # Both legs run the tests of one side: the other's code may lack what those import.
             may_lack=side is Side.REF or leg.tests != leg.tree,
             outputs=output_folder(self._session.config, side) if keeps else None,
             turns=turns,
+            barrier=barrier,
         )
 
-    def _result(
-        self, side: Side, builder: RunBuilder, reader: ChildReader, block: int, *, shows: bool
-    ) -> Run:
+    def _result(self, task: "_Task", side: Side) -> Run:
+        builder, reader, block = task.builders[side], task.readers[side], task.block
         if side is Side.REF:
             refuse_untracked_modules(self._legs[side], builder.failed)
         error = reader.failure_reason()
         if error is not None or reader.environment is None:
             raise ParetoError(f"the {side} leg: {error}")
-        if side is Side.CANDIDATE and not shows:
+        if side is Side.CANDIDATE and not task.shows:
             where = "the warm-up" if block == 0 else f"block {block}"
             self.failures += builder.silent_failures(f"{where} of the new code", counted=block != 0)
         self.out_of_memory = self.out_of_memory or builder.out_of_memory
         return replace(builder.build(reader.environment), block=block)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """The legs of one block, what reads their lines, and the reports to show when it has ended."""
+
+    block: int
+    legs: Sequence[LegRun]
+    builders: Mapping[Side, RunBuilder]
+    readers: Mapping[Side, ChildReader]
+    shows: bool
+    reports: Sequence[pytest.TestReport]
+
+
+_MOST_PAIRS_AT_ONCE = 4
+
+
+def _pairs_at_once() -> int:
+    """Return how many pairs may start up together: those for which half of the free memory lasts.
+
+    This process has imported what each of them will import. Where that has touched a GPU, each
+    would hold memory of it while it waits, so that only one starts.
+    """
+    own_b, free_b = memory_in_use_b(), free_memory_b()
+    if own_b is None or free_b is None or initialized_cuda() is not None:
+        return 1
+    return max(1, min(_MOST_PAIRS_AT_ONCE, free_b // (4 * own_b)))
+
+
+@contextlib.contextmanager
+def _barrier() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Yield the two ends of a connection at which a child waits; its own is the second."""
+    own, childs = socket.socketpair()
+    with own, childs:
+        yield own, childs
 
 
 @contextlib.contextmanager

@@ -1,15 +1,17 @@
 """Run the legs of an interleaved comparison, each run in a fresh process.
 
 `run_order` yields the order of the runs. `run_legs` runs one of them, or several at once, and
-verifies that each measured its own code. `set_up` runs the user's build command.
+verifies that each measured its own code; `run_groups` runs several of these groups one after the
+other, and starts their processes together. `set_up` runs the user's build command.
 """
 
+import contextlib
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ from pytest_pareto.runs.legs import Leg, Side, prepare_leg
 from pytest_pareto.runs.process import POLL_S, ChildProcess
 from pytest_pareto.runs.project import SETUP_OPTION
 from pytest_pareto.runs.provenance import prove
+
+_SIGNAL = b"."
+"""What one process sends to the other at a barrier: that it is ready, or may go on."""
 
 
 class LegError(ParetoError):
@@ -33,7 +38,8 @@ class LegRun:
     ``hear`` gets each line. ``folder`` belongs to this run alone, and is created. A run that takes
     longer than ``timeout_s``, or ends with a code that is not in ``orderly``, is an error. With
     ``is_watched`` the run logs more (see `legs.prepare_leg`), and its readings must be discarded.
-    ``inherited`` are sockets that go over to the child.
+    ``inherited`` are sockets that go over to the child. ``barrier`` is this process's end of a
+    connection at whose other end the child waits before its work, once it is ready.
     """
 
     leg: Leg
@@ -44,6 +50,7 @@ class LegRun:
     orderly: Container[int] = (0,)
     is_watched: bool = False
     inherited: tuple[socket.socket, ...] = ()
+    barrier: socket.socket | None = None
 
 
 def run_legs(runs: Sequence[LegRun]) -> tuple[frozenset[str], ...]:
@@ -52,9 +59,31 @@ def run_legs(runs: Sequence[LegRun]) -> tuple[frozenset[str], ...]:
     Where one of them fails, the others are ended. Raises LegError as `run_process` does, and
     ParetoError where a leg did not measure its own code.
     """
-    started = [_StartedRun(run) for run in runs]
-    _follow(started)
-    return tuple(prove(each.run.leg, each.equipment.origins, each.pid) for each in started)
+    (modules,) = run_groups([runs])
+    return modules
+
+
+def run_groups(
+    groups: Sequence[Sequence[LegRun]],
+) -> Generator[tuple[frozenset[str], ...], None, None]:
+    """Run groups of legs one after the other; yield what `run_legs` returns for each.
+
+    All processes start at once. Those of more than one group must have a ``barrier``: the first
+    group begins when all of them are ready, and no process starts up while another one works. When
+    the generator is closed, those that wait are ended. Raises what `run_legs` raises.
+    """
+    with ExitStack() as stack:
+        started = [[_StartedRun(run) for run in group] for group in groups]
+        every = [each for group in started for each in group]
+        for each in every:
+            stack.enter_context(each.child)
+        while not all(each.is_ready() for each in every):
+            time.sleep(POLL_S)
+        for group in started:
+            for each in group:
+                each.begin()
+            _follow(group)
+            yield tuple(prove(each.run.leg, each.equipment.origins, each.pid) for each in group)
 
 
 def run_process(run: LegRun) -> None:
@@ -63,7 +92,9 @@ def run_process(run: LegRun) -> None:
     The process and its group end with the call, however that ends; a process that it started in a
     session of its own does not. Raises LegError with the end of the output.
     """
-    _follow([_StartedRun(run)])
+    started = _StartedRun(run)
+    with started.child:
+        _follow([started])
 
 
 class _StartedRun:
@@ -82,12 +113,30 @@ class _StartedRun:
             timeout_s=run.timeout_s,
             inherited=run.inherited,
         )
+        self._ready = False
 
     @property
     def pid(self) -> int:
         """The process id, once the process is started."""
         assert self.child.pid is not None
         return self.child.pid
+
+    def is_ready(self) -> bool:
+        """Return whether the process waits at its barrier, has none, or has ended."""
+        barrier = self.run.barrier
+        if barrier is None or not self.follow():
+            return True
+        barrier.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            self._ready |= barrier.recv(1) == _SIGNAL
+        return self._ready
+
+    def begin(self) -> None:
+        """Let the process go on from its barrier."""
+        if self.run.barrier is not None:
+            self.child.start_timer()
+            with contextlib.suppress(BrokenPipeError):  # it has ended, which `follow` notices
+                self.run.barrier.sendall(_SIGNAL)
 
     def follow(self) -> bool:
         """Pass on what the child has written, and return whether it goes on.
@@ -109,12 +158,19 @@ class _StartedRun:
 
 
 def _follow(started: Sequence[_StartedRun]) -> None:
-    with ExitStack() as stack:
-        for each in started:
-            stack.enter_context(each.child)
-        going = list(started)
-        while going := [each for each in going if each.follow()]:
-            time.sleep(POLL_S)
+    going = list(started)
+    while going := [each for each in going if each.follow()]:
+        time.sleep(POLL_S)
+
+
+def wait_at_barrier(connection: socket.socket) -> bool:
+    """Report that this process is ready, and wait; return whether it may go on.
+
+    It may not where the process at the other end has ended.
+    """
+    with connection:
+        connection.sendall(_SIGNAL)
+        return connection.recv(1) == _SIGNAL
 
 
 def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = None) -> None:

@@ -142,6 +142,10 @@ class ChildProcess:
             # Held here too, its other end would not learn that the child has ended.
             each.close()
         death_pipe.attach(self._process.pid)
+        self.start_timer()
+
+    def start_timer(self) -> None:
+        """Start the child's time limit, again where it has waited since its start."""
         if self._timeout_s is not None:
             self._deadline_s = time.monotonic() + self._timeout_s
 

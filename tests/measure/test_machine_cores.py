@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.measure.machine import usable_cores
+from pytest_pareto.measure.machine import free_memory_b, memory_in_use_b, usable_cores
 
 
 @pytest.fixture
@@ -65,3 +65,36 @@ def test_without_affinity_all_cores_count(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_this_machine_has_a_core() -> None:
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+def _memory(root: Path, membership: str = "0::/\n", **limits: tuple[str, str]) -> Path:
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/cgroup").write_text(membership)
+    (root / "proc/self/status").write_text("Name:\tpython\nVmRSS:\t    2048 kB\nThreads:\t1\n")
+    (root / "proc/meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    8192 kB\n")
+    for folder, (limit, used) in limits.items():
+        place = root / "sys/fs/cgroup" / ("" if folder == "top" else folder.replace("_", "/"))
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "memory.max").write_text(limit)
+        (place / "memory.current").write_text(used)
+    return root
+
+
+def test_free_memory_is_what_the_system_has(tmp_path: Path) -> None:
+    root = _memory(tmp_path, top=("max\n", "1000\n"))
+    assert free_memory_b(root) == 8192 * 1024
+    assert memory_in_use_b(root) == 2048 * 1024
+
+
+def test_a_limit_of_a_cgroup_on_the_way_up_holds(tmp_path: Path) -> None:
+    limits = {"build": ("5000\n", "3000\n"), "build_job": ("max\n", "10\n")}
+    assert free_memory_b(_memory(tmp_path, "0::/build/job\n", **limits)) == 2000
+
+
+def test_a_cgroup_that_is_full_leaves_nothing(tmp_path: Path) -> None:
+    assert free_memory_b(_memory(tmp_path, top=("1000", "1200"))) == 0
+
+
+def test_where_no_memory_is_told_none_is_known(tmp_path: Path) -> None:
+    assert free_memory_b(tmp_path) is None
+    assert memory_in_use_b(tmp_path) is None

@@ -158,6 +158,37 @@ def test_a_slow_down_fails_and_a_comment_does_not(make: MakeRepository, layout: 
     assert repository.state() == before
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sockets of POSIX")
+def test_no_process_starts_up_while_another_measures(make: MakeRepository, tmp_path: Path) -> None:
+    repository = make()
+    log = f"""
+import os, time
+
+def pytest_configure(config):
+    if config.getoption("--pareto-child", None):
+        log("start")
+
+def log(word):
+    with open({str(tmp_path / "log")!r}, "a") as lines:
+        print(word, os.getpid(), time.monotonic(), file=lines)
+"""
+    conftest = repository.path / "tests" / "conftest.py"
+    conftest.write_text(conftest.read_text() + log)
+    test = repository.path / "tests" / "test_work.py"
+    test.write_text(
+        f"from conftest import log\n{test.read_text()}".replace(
+            "    pareto.configure", '    log("test")\n    pareto.configure'
+        )
+    )
+    repository.commit("A log")
+    repository.run("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-confirm=0")
+    lines = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    tested = {pid: float(second) for word, pid, second in lines if word == "test"}
+    started = {pid: float(second) for word, pid, second in lines if word == "start"}
+    assert len(tested) == 6  # the warm-up of both, and two pairs
+    assert max(started[pid] for pid in tested) < min(tested.values())
+
+
 APART = {
     "out of memory": (
         "raise MemoryError",

@@ -1,13 +1,23 @@
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.runs.leg_process import LegError, LegRun, run_legs, set_up
+from pytest_pareto.runs.leg_process import (
+    LegError,
+    LegRun,
+    run_groups,
+    run_legs,
+    set_up,
+    wait_at_barrier,
+)
 from pytest_pareto.runs.legs import Leg, Side
 from tests.runs.conftest import Compare, Repository
 from tests.runs.test_process import ends
@@ -96,6 +106,106 @@ def test_legs_that_run_at_once_end_with_the_one_that_fails(
     with pytest.raises(LegError, match="the candidate leg ended with exit code 3"):
         run_legs(runs)
     assert all(map(ends, pids.values()))
+
+
+# Groups that start up together
+
+STAGES = """
+import os, socket, sys, time
+import mypkg.core
+from pytest_pareto.runs.leg_process import wait_at_barrier
+def tell(what):
+    print(what, os.getpid(), time.monotonic(), file=open(sys.argv[2], "a"), flush=True)
+{before}
+if not wait_at_barrier(socket.socket(fileno=int(sys.argv[1]))):
+    sys.exit(9)
+tell("begin")
+time.sleep(0.2)
+tell("end")
+"""
+
+
+class Groups:
+    """Groups of one leg each that wait at barriers, and what they report: word, pid and second."""
+
+    def __init__(self, leg: Leg, folder: Path, stack: ExitStack, before: list[str]) -> None:
+        self.lines: list[list[tuple[str, int, float]]] = [[] for _ in before]
+        self.runs = [
+            [self._run(leg, folder / str(number), stack, STAGES.format(before=each), number)]
+            for number, each in enumerate(before)
+        ]
+
+    def _run(self, leg: Leg, folder: Path, stack: ExitStack, script: str, number: int) -> LegRun:
+        own, childs = (stack.enter_context(each) for each in socket.socketpair())
+
+        def hear(line: str) -> None:
+            word, pid, second = line.split()
+            self.lines[number].append((word, int(pid), float(second)))
+
+        return LegRun(
+            leg,
+            lambda lines: [sys.executable, "-c", script, str(childs.fileno()), str(lines)],
+            folder,
+            hear,
+            inherited=(childs,),
+            barrier=own,
+        )
+
+
+START = "tell('start')"
+
+
+def test_groups_start_up_together_and_work_one_after_the_other(leg: Leg, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        slow = f"time.sleep(0.3); {START}"
+        groups = Groups(leg, tmp_path, stack, [START, slow, START])
+        assert len(list(run_groups(groups.runs))) == 3
+    words = [[word for word, _, _ in lines] for lines in groups.lines]
+    assert words == [["start", "begin", "end"]] * 3
+    seconds = [[second for _, _, second in lines] for lines in groups.lines]
+    assert max(start for start, *_ in seconds) < seconds[0][1]
+    assert seconds[0][2] < seconds[1][1]
+    assert seconds[1][2] < seconds[2][1]
+
+
+def test_groups_that_are_not_needed_are_ended(leg: Leg, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        groups = Groups(leg, tmp_path, stack, [START, START])
+        running = run_groups(groups.runs)
+        next(running)
+        running.close()
+    assert [word for word, _, _ in groups.lines[1]] == ["start"]
+    assert ends(groups.lines[1][0][1])
+
+
+def test_a_process_that_ends_while_it_waits_fails_the_groups(leg: Leg, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        groups = Groups(leg, tmp_path, stack, [START, f"{START}; sys.exit(3)"])
+        with pytest.raises(LegError, match="the ref leg ended with exit code 3"):
+            list(run_groups(groups.runs))
+    assert all(ends(lines[0][1]) for lines in groups.lines)
+    assert [word for word, _, _ in groups.lines[0]] == ["start"]
+
+
+def test_waiting_is_not_within_the_time_limit(leg: Leg, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        groups = Groups(leg, tmp_path, stack, [START, START, START])
+        limited = [[replace(run, timeout_s=2.0) for run in group] for group in groups.runs]
+        running = run_groups(limited)
+        next(running)
+        time.sleep(2.1)
+        assert len(list(running)) == 2
+
+
+def test_no_signal_at_the_barrier_is_an_end() -> None:
+    own, childs = socket.socketpair()
+    own.close()
+    with pytest.raises(BrokenPipeError):
+        wait_at_barrier(childs)
+    own, childs = socket.socketpair()
+    own.shutdown(socket.SHUT_WR)
+    assert not wait_at_barrier(childs)
+    own.close()
 
 
 # Set-up
