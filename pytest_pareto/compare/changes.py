@@ -13,8 +13,8 @@ from pytest_pareto.compare.exact import compare_exact
 from pytest_pareto.compare.host_adjustment import not_comparable_now
 from pytest_pareto.compare.levels import reported_level
 from pytest_pareto.compare.matching import Pair
-from pytest_pareto.compare.multiplicity import AlphaSplit, family_size
-from pytest_pareto.compare.pairs import CasePairs, Pairs
+from pytest_pareto.compare.multiplicity import AlphaSplit
+from pytest_pareto.compare.pairs import CasePairs, Pairs, family_size
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.scores import align, compare_scores
 from pytest_pareto.model.change import Change, Outcome
@@ -31,7 +31,7 @@ def test(pairs: Pairs, alpha: AlphaSplit) -> Changes:
     compared with the same stored baseline as the first ones, and share its error. Simulated with 60
     metrics at their tolerances: a correction for the flagged metrics alone fails 13 to 16 % of the
     builds, this one 3 %. Where both sides were measured again, only the flagged metrics share
-    alpha.
+    alpha, unless so few are tested that all runs decide together (`Pairs.pooled`).
     """
     record, past = pairs.levels.record, pairs.past
     policy = record.policy
@@ -53,6 +53,7 @@ def test(pairs: Pairs, alpha: AlphaSplit) -> Changes:
         claim_fronts(past.baseline, pairs.cases, record.environment, policy.spreads),
         alpha.shares,
         alpha.tested,
+        pairs.pooled,
     )
 
 

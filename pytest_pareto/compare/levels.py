@@ -58,11 +58,15 @@ class CaseLevels:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """The levels of a session by case id: of its own runs, and ``again`` of the confirming runs."""
+    """The levels of a session by case id: of its own runs, and ``again`` of the confirming runs.
+
+    ``pooled`` are those of both, where old and new code took turns.
+    """
 
     record: SessionRecord
     cases: Mapping[str, CaseLevels]
     again: Mapping[str, CaseLevels]
+    pooled: Mapping[str, CaseLevels]
 
 
 def summarise(record: SessionRecord) -> Levels:
@@ -73,11 +77,16 @@ def summarise(record: SessionRecord) -> Levels:
     flagged = {case_id for case_id, _ in record.flagged}
     # A busy host slows old and new code down alike where they are measured in turn.
     stored = not record.interleaved
-    again = case_levels(record.again, leave_out_busy=stored) if record.confirmed else {}
+
+    def flagged_levels(runs: Sequence[Run]) -> dict[str, CaseLevels]:
+        found = case_levels(runs, leave_out_busy=stored) if record.confirmed else {}
+        return {case_id: levels for case_id, levels in found.items() if case_id in flagged}
+
     return Levels(
         record,
         case_levels(record.runs, leave_out_busy=stored),
-        {case_id: levels for case_id, levels in again.items() if case_id in flagged},
+        flagged_levels(record.again),
+        {} if stored else flagged_levels((*record.runs, *record.again)),
     )
 
 

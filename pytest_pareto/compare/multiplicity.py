@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_pareto.compare.pairs import CasePairs, Pairs
+from pytest_pareto.compare.pairs import Pairs, family_size
 from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares
 from pytest_pareto.model.run import CaseRun
 
@@ -29,9 +29,10 @@ def share_alpha(pairs: Pairs) -> AlphaSplit:
     runs = [case.run for case in pairs.cases]
     has_anchor = pairs.anchored is not None or record.anchored
     shares = alpha_shares(runs, has_anchor=has_anchor)
-    tested = _remeasured_family(pairs) if record.interleaved and record.confirmed else None
+    screens = record.interleaved and not pairs.pooled
+    tested = _remeasured_family(pairs) if screens and record.confirmed else None
     family: float = family_size(pairs.cases) if tested is None else len(tested)
-    if tested is None and record.interleaved and record.policy.confirming:
+    if tested is None and screens and record.policy.confirming:
         family = screened_family(family)
     return AlphaSplit(shares, family, count_budgets(runs), tested)
 
@@ -47,11 +48,6 @@ def alpha_shares(cases: Iterable[CaseRun], *, has_anchor: bool) -> AlphaShares:
 def count_budgets(cases: Iterable[CaseRun]) -> int:
     """Count the budgets that gate."""
     return sum(len(case.budgets) for case in cases if case.gate)
-
-
-def family_size(cases: Iterable[CasePairs]) -> int:
-    """Count the tests that share the session's alpha: noisy, gated, and comparable."""
-    return sum(1 for case in cases if case.run.gate for _ in case.tested())
 
 
 def screened_family(size: float) -> float:

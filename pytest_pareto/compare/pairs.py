@@ -21,7 +21,7 @@ from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, P
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY, Kind
-from pytest_pareto.model.policy import Policy
+from pytest_pareto.model.policy import POOLED_TESTS, Policy
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import MetricResult
 from pytest_pareto.stats.contrast import interleaved_contrast
@@ -83,35 +83,77 @@ class CasePairs:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Both sides of every case of a session, against the baseline and against the anchor."""
+    """Both sides of every case of a session, against the baseline and against the anchor.
+
+    ``pooled`` is whether the runs that screen and those that confirm decide together.
+    """
 
     levels: Levels
     past: Past
     cases: tuple[CasePairs, ...]
     anchored: tuple[CasePairs, ...] | None
+    pooled: bool
 
 
 def pair(levels: Levels, past: Past) -> Pairs:
-    """Pair the levels of a session with the baseline and the anchor."""
-    anchored = None if past.anchor is None else _pair_session(levels, past.anchor)
-    return Pairs(levels, past, _pair_session(levels, past.baseline), anchored)
+    """Pair the levels of a session with the baseline and the anchor.
 
-
-def _pair_session(levels: Levels, past: Baseline) -> tuple[CasePairs, ...]:
-    """Pair every case with one past; flagged metrics use their confirming runs, if any."""
+    Flagged metrics use their confirming runs, if any; where few are tested in turn, the runs that
+    screened count with these.
+    """
     record = levels.record
-    first = pair_cases(levels.cases, past, record.environment, record.policy)
-    if not levels.again:
+    cases = pair_cases(levels.cases, past.baseline, record.environment, record.policy)
+    screens = record.interleaved and record.policy.confirming > 0
+    pooled = screens and family_size(cases) <= POOLED_TESTS
+    cases = _confirm(cases, levels.again, record.old_again, levels, past.baseline)
+    if pooled:
+        old = (*record.old_runs, *record.old_again)
+        cases = _confirm(cases, levels.pooled, old, levels, past.baseline, only_pairs=True)
+    anchored = None
+    if past.anchor is not None:
+        anchored = pair_cases(levels.cases, past.anchor, record.environment, record.policy)
+        anchored = _confirm(anchored, levels.again, record.old_again, levels, past.anchor)
+    return Pairs(levels, past, cases, anchored, pooled)
+
+
+def _confirm(
+    first: tuple[CasePairs, ...],
+    again: Mapping[str, CaseLevels],
+    old: Sequence[Run],
+    levels: Levels,
+    past: Baseline,
+    *,
+    only_pairs: bool = False,
+) -> tuple[CasePairs, ...]:
+    """Return the cases with flagged metrics by other levels, of other runs of ``old`` code too.
+
+    With ``only_pairs``, by these levels only where the present ones have both sides.
+    """
+    record = levels.record
+    if not again:
         return first
-    other = interleaved_baseline(record.old_again) if record.interleaved else past
+    other = interleaved_baseline(old) if record.interleaved else past
     now = record.again[-1].environment
-    again = {case.case_id: case for case in pair_cases(levels.again, other, now, record.policy)}
+    found = {case.case_id: case for case in pair_cases(again, other, now, record.policy)}
     return tuple(
-        _confirmed(case, again[case.case_id], record.flagged_of(case.case_id))
-        if case.case_id in again
+        _confirmed(
+            case,
+            found[case.case_id],
+            frozenset(
+                name
+                for name in record.flagged_of(case.case_id)
+                if not only_pairs or isinstance(case.pairs.get(name), Pair)
+            ),
+        )
+        if case.case_id in found
         else case
         for case in first
     )
+
+
+def family_size(cases: Iterable[CasePairs]) -> int:
+    """Count the tests that share the session's alpha: noisy, gated, and comparable."""
+    return sum(1 for case in cases if case.run.gate for _ in case.tested())
 
 
 def pair_cases(
@@ -307,8 +349,8 @@ def _confirmed(first: CasePairs, again: CasePairs, names: frozenset[str]) -> Cas
         spreads=chosen(first.spreads, again.spreads),
         priors=chosen(first.priors, again.priors),
         between_sessions=chosen(first.between_sessions, again.between_sessions),
-        confirmed=names,
-        first=first,
+        confirmed=names | first.confirmed,
+        first=first.own,
     )
 
 

@@ -242,7 +242,8 @@ def confirming_level(
 ) -> float:
     """Return the level at which each named metric is tested after both sides are measured again.
 
-    Scores share ``alpha`` with them, since they are tested as well, but not measured again.
+    Scores share ``alpha`` with them, since they are tested as well, but not measured again. Where
+    all runs decide together, all tests share it.
     """
     tested = [
         name
@@ -251,7 +252,7 @@ def confirming_level(
         for result in case.comparison.gated
         if result.change is not None and not result.change.exact
         for name in [(case.case_id, result.metric.name)]
-        if name in names or result.metric.kind.sampled
+        if judgement.pooled or name in names or result.metric.kind.sampled
     ]
     return alpha * judgement.shares.changes / max(1, len(tested))
 

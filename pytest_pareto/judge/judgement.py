@@ -47,4 +47,4 @@ def judge(changes: Changes) -> Judgement:
         cases.append(
             CaseVerdict(case, verdict, place, ruling.fails, ruling.notices, common, worse_since)
         )
-    return Judgement(tuple(cases), failures, notices, modes, shares)
+    return Judgement(tuple(cases), failures, notices, modes, shares, changes.pooled)

@@ -30,6 +30,12 @@ SCREEN_ALPHA = 0.2
 LEAST_P_CONFIRMING = 0.05
 """A flagged metric is measured again only if that confirms it with this probability or more."""
 
+POOLED_TESTS = 4
+"""With at most so many tests in turn, the runs that screen and those that confirm decide together.
+
+All tests then share alpha, and not only the flagged ones: with more of them, fresh runs need less.
+"""
+
 BUDGET_SHARE = 0.1
 ANCHOR_SHARE = 0.1
 """Shares of alpha for budgets and drift, where a session can have them."""

@@ -190,7 +190,8 @@ class Changes:
 
     ``comparisons`` are the measured cases, ``claims`` those about each front, and ``shares``
     the split of the session's alpha. ``tested`` are the metrics that share alpha and can be WORSE,
-    as (case id, metric name); None for every metric that gates.
+    as (case id, metric name); None for every metric that gates. ``pooled`` is whether the runs that
+    screen and those that confirm decide together.
     """
 
     record: SessionRecord
@@ -199,6 +200,7 @@ class Changes:
     claims: Mapping[str, FrontClaims] = field(default_factory=dict)
     shares: AlphaShares = ALL_ON_CHANGES
     tested: frozenset[tuple[str, str]] | None = None
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

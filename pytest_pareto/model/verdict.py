@@ -220,7 +220,8 @@ class Failure:
 class Judgement:
     """The judgement of a session. ``failures`` are its own, apart from those of its cases.
 
-    ``shares`` is the split of its alpha.
+    ``shares`` is the split of its alpha. ``pooled`` is whether the runs that screen and those that
+    confirm decide together.
     """
 
     cases: tuple[CaseVerdict, ...]
@@ -228,6 +229,7 @@ class Judgement:
     notices: tuple[str, ...] = ()
     common_modes: tuple[CommonMode, ...] = ()
     shares: AlphaShares = ALL_ON_CHANGES
+    pooled: bool = False
 
     @property
     def failed(self) -> bool:

@@ -251,7 +251,9 @@ class AgainstRuns:
         level = confirming_level(judgement, flagged_metrics, self._settings.policy.alpha)
         per_block, fixed = screen.runs_per_block, RUNS_PER_BLOCK * self._settings.policy.confirming
         changes = flagged_changes(judgement, flagged_metrics)
-        planned = per_block * blocks_for(changes, screen.blocks, level, per_block)
+        planned = per_block * blocks_for(
+            changes, screen.blocks, level, per_block, pooled=judgement.pooled
+        )
         runs = fixed if self._against.fixed_confirm else planned
         cases = {case_id for case_id, _ in flagged_metrics}
         measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}

@@ -201,7 +201,12 @@ def _session_spread_message(contrast: Contrast, *, relative: bool) -> str:
 
 
 def blocks_for(
-    changes: Sequence[Change], seen: int, level: float, runs_per_block: int = RUNS_PER_BLOCK
+    changes: Sequence[Change],
+    seen: int,
+    level: float,
+    runs_per_block: int = RUNS_PER_BLOCK,
+    *,
+    pooled: bool = False,
 ) -> int:
     """Return the number of blocks that show whether any of ``changes`` is real.
 
@@ -211,24 +216,28 @@ def blocks_for(
     The plan takes for each change the observed distance and spread between runs, s = √(n V). Tested
     at ``level``, its share of alpha, a change is significant with 80 % probability where (t(1 -
     level, ν) + t(0.8, ν)) s / √n fits between its tolerance and its estimate, with ν = 3 n - 1 for
-    blocks of four runs and n - 1 for pairs. The
-    result is at least four blocks, six where many changes are flagged, and at most twelve: a change
-    so close to its tolerance may stay undecided.
+    blocks of four runs and n - 1 for pairs; n includes those ``seen`` where they are ``pooled``
+    with the new ones. The result is at least four blocks, six where many changes are flagged, and
+    at most twelve: a change so close to its tolerance may stay undecided.
     """
     noisy = [change for change in changes if not change.exact]
     least = MIN_BLOCKS_MANY_FLAGGED if len(noisy) > _LARGE_FAMILY else MIN_BLOCKS
     # An exact metric is the same in every run: one block measures both sides again.
     df_per_block = 2 * runs_per_block - 1
+    kept = seen if pooled else 0
     return max(
-        (_blocks_for(change, seen, level, least, df_per_block) for change in noisy), default=1
+        (_blocks_for(change, seen, kept, level, least, df_per_block) for change in noisy),
+        default=1,
     )
 
 
-def _blocks_for(change: Change, seen: int, level: float, least: int, df_per_block: int) -> int:
+def _blocks_for(
+    change: Change, seen: int, kept: int, level: float, least: int, df_per_block: int
+) -> int:
     gap, sd = _gap_and_spread(change, seen)
     for blocks in range(least, MAX_BLOCKS):
-        df = df_per_block * blocks - 1
-        needed = float(stdtrit(df, POWER) - stdtrit(df, level)) * sd / math.sqrt(blocks)
+        df = df_per_block * (blocks + kept) - 1
+        needed = float(stdtrit(df, POWER) - stdtrit(df, level)) * sd / math.sqrt(blocks + kept)
         if needed <= gap:
             return blocks
     # No practical number of runs settles a flagged change that lies within the tolerance.

@@ -7,8 +7,7 @@ import pytest
 
 from pytest_pareto.compare.changes import compare_case
 from pytest_pareto.compare.matching import Pair
-from pytest_pareto.compare.multiplicity import family_size
-from pytest_pareto.compare.pairs import CasePairs
+from pytest_pareto.compare.pairs import CasePairs, family_size
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import CaseHistory, Session
 from pytest_pareto.model.change import Change, Outcome
