@@ -9,7 +9,13 @@ import pytest
 from pytest_pareto.compare import pairs
 from pytest_pareto.judge.gate import confirming_level, flagged, flagged_changes
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.policy import POOLED_TESTS, SCREENING_PAIRS, Policy
+from pytest_pareto.model.policy import (
+    MIN_BLOCKS,
+    MIN_POOLED_BLOCKS,
+    POOLED_TESTS,
+    SCREENING_PAIRS,
+    Policy,
+)
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.pipeline import judge_record
@@ -77,23 +83,24 @@ def in_two_stages(cases: int) -> Change:
 
 def test_with_few_tests_all_runs_decide() -> None:
     change = in_two_stages(POOLED_TESTS)
-    assert change.df == SCREENING_PAIRS + 4 - 1
+    assert change.df == SCREENING_PAIRS + MIN_POOLED_BLOCKS - 1
 
 
 def test_with_more_of_them_the_confirming_runs_decide() -> None:
     change = in_two_stages(POOLED_TESTS + 1)
-    assert change.df == 4 - 1
+    assert change.df == MIN_BLOCKS - 1
 
 
 @pytest.mark.parametrize("cases", [1, POOLED_TESTS, POOLED_TESTS + 1])
 def test_code_exactly_at_its_tolerance_is_worse_less_often_than_alpha(cases: int) -> None:
-    host = Host(np.random.default_rng(1), 0.02, TOLERANCE, cases)
-    assert host.worse(800) <= 0.05
+    host, draws = Host(np.random.default_rng(1), 0.02, TOLERANCE, cases), 600
+    two_errors = 2 * math.sqrt(0.05 * 0.95 / draws)
+    assert host.worse(draws) <= 0.05 + two_errors
 
 
 def test_all_runs_see_what_the_confirming_ones_alone_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     pooled = Host(np.random.default_rng(2), 0.021, TOLERANCE + 0.03).worse(500)
     monkeypatch.setattr(pairs, "POOLED_TESTS", 0)
     alone = Host(np.random.default_rng(2), 0.021, TOLERANCE + 0.03).worse(500)
-    assert pooled >= 0.85
-    assert alone <= 0.8
+    assert pooled >= 0.82
+    assert alone <= 0.78

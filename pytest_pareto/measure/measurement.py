@@ -4,19 +4,21 @@
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
 from typing import Any
 
 from pytest_pareto.measure.call import argument_source, preserve_random_state, require_finished
 from pytest_pareto.measure.device import CudaDevice
-from pytest_pareto.measure.loop import first_call
+from pytest_pareto.measure.loop import first_call, warm_up
 from pytest_pareto.measure.meter import Calls, Meter, meter_pass
 from pytest_pareto.measure.meters.latency import drop_reference_if_gpu_bound
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.streams import Stream
 from pytest_pareto.measure.turns import Turns
-from pytest_pareto.model.metric import STREAMED
+from pytest_pareto.model.metric import STREAMED, Kind
 from pytest_pareto.model.run import Measurement
 
 
@@ -66,7 +68,8 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
     meters that need it. ``on_progress`` receives the progress, between calls and at most once a
-    second. ``turns`` are those with another live process, which has met this one for the case.
+    second. ``turns`` are those with another live process: the two meet for the meters that are
+    noisy, and make the first calls, the warm-up and what is exact at the same time.
     ``held`` are the `Storages` of what the test holds before the first call, if known.
 
     An exception of the function is raised unchanged, with a note naming the call unless it was
@@ -93,9 +96,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     skip |= frozenset() if isinstance(function, Stream) else STREAMED
     first = stages_of(function)
     with preserve_random_state():
-        measurements = [
-            measurement for meter in meters for measurement in meter_pass(meter, calls, skip)
-        ]
+        measurements = list(_passes(meters, calls, skip))
     if isinstance(function, Stream):
         function.require_same_length([each.stream.items for each in calls.rounds if each.stream])
     gpus = len(calls.device.own_indexes) if isinstance(calls.device, CudaDevice) else 1
@@ -103,6 +104,27 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
         first, calls, skip | {each.metric.name for each in measurements}
     )
     return result, (*drop_reference_if_gpu_bound(measurements, gpus), *stages)
+
+
+def _passes(meters: Sequence[Meter], calls: Calls, skip: frozenset[str]) -> Iterator[Measurement]:
+    """Yield the measurements of one pass of each meter.
+
+    Where another process measures the same, noisy passes are made by turns, and the others at once.
+    """
+    for noisy, group in groupby(meters, lambda meter: _is_noisy(meter, skip)):
+        if noisy and calls.turns is not None:
+            warm_up(calls)
+            meeting: AbstractContextManager[None] = calls.turns.meeting()
+        else:
+            meeting = nullcontext()
+        with meeting:
+            for meter in group:
+                yield from meter_pass(meter, calls, skip)
+
+
+def _is_noisy(meter: Meter, skip: frozenset[str]) -> bool:
+    """Return whether a meter measures what another process that works would disturb."""
+    return any(each.kind is Kind.RUN and each.name not in skip for each in meter.metrics)
 
 
 def _stage_measurements_of(

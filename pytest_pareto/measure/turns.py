@@ -1,7 +1,8 @@
 """Turns of two live processes, one of each side, that measure the same cases.
 
-`Turns` is one end of the pair. The two meet at each measurement, one of them works at a time, and
-the other waits for a message, without spinning. `loop.interleaved_rounds` takes the turns.
+`Turns` is one end of the pair. The two meet where a measurement is noisy: one of them works at a
+time, and the other waits for a message, without spinning. `loop.interleaved_rounds` takes the
+turns.
 """
 
 import random
@@ -12,10 +13,10 @@ from contextlib import contextmanager
 
 import msgspec
 
-Place = tuple[int, int]
-"""The number of a test in the session's order, and of a measurement in that test."""
+Place = tuple[int, int, int]
+"""The number of a test in the session's order, of a measurement there, and of a meeting in that."""
 
-_END: Place = (sys.maxsize, 0)
+_END: Place = (sys.maxsize, 0, 0)
 
 
 class Partner(msgspec.Struct, frozen=True):
@@ -58,8 +59,9 @@ class Turns:
         self._seed = seed
         self._order = {nodeid: number for number, nodeid in enumerate(order)}
         self._counts: dict[str, int] = {}
-        self._place: Place = (-1, 0)
-        self._partner_place: Place = (-1, 0)
+        self._next: Place = (-1, 0, 0)
+        self._place: Place = (-1, 0, 0)
+        self._partner_place: Place = (-1, 0, 0)
         self._together = False
         self._partner_left = False
         self._partner: Partner | None = None
@@ -75,14 +77,20 @@ class Turns:
         """Return a random generator for this case, the same in both processes."""
         return random.Random(f"{self._seed} {self._place}")  # noqa: S311  (an order, no secret)
 
+    def begin(self, nodeid: str) -> None:
+        """Begin the next measurement of a test."""
+        count = self._counts[nodeid] = self._counts.get(nodeid, -1) + 1
+        self._next = (self._order[nodeid], count, 0)
+
     @contextmanager
-    def meeting(self, nodeid: str) -> Iterator[None]:
-        """Wait for the other process at the next measurement of a test, and leave it together.
+    def meeting(self) -> Iterator[None]:
+        """Wait for the other process at the next meeting of this measurement; leave it together.
 
         Where the other process does not have this measurement, it waits until this one is made.
         """
-        count = self._counts[nodeid] = self._counts.get(nodeid, -1) + 1
-        self._meet((self._order[nodeid], count))
+        test, measurement, number = self._next
+        self._next = (test, measurement, number + 1)
+        self._meet((test, measurement, number))
         try:
             if not self.holds:
                 self._wait()

@@ -175,5 +175,8 @@ SCREENING_PAIRS = 3
 MIN_BLOCKS, MAX_BLOCKS = 4, 12
 """The fewest and the most blocks that confirm flagged metrics."""
 
+MIN_POOLED_BLOCKS = 2
+"""The fewest where the blocks that screened count as well."""
+
 MIN_BLOCKS_MANY_FLAGGED = 6
 """Fewest confirming blocks where many metrics are flagged."""

@@ -266,20 +266,21 @@ class MeasuredCall:
                     fn, args, kwargs, setup=self.options.setup, skip=self._skipped_metrics
                 )
             turns = None if self.meters is None else self.names.item.config.stash.get(TURNS, None)
-            with nullcontext() if turns is None else turns.meeting(self.names.item.nodeid):
-                return measure_call(
-                    fn,
-                    args,
-                    kwargs,
-                    setup=self.options.setup,
-                    meters=self.meters or (),
-                    plan=self._plan,
-                    skip=self._skipped_metrics | self._unwanted_metrics,
-                    case_id=self.names.case_id(self.options.name),
-                    on_progress=self.progress,
-                    turns=turns,
-                    held=self.held,
-                )
+            if turns is not None:
+                turns.begin(self.names.item.nodeid)
+            return measure_call(
+                fn,
+                args,
+                kwargs,
+                setup=self.options.setup,
+                meters=self.meters or (),
+                plan=self._plan,
+                skip=self._skipped_metrics | self._unwanted_metrics,
+                case_id=self.names.case_id(self.options.name),
+                on_progress=self.progress,
+                turns=turns,
+                held=self.held,
+            )
 
     @property
     def _plan(self) -> LoopPlan:

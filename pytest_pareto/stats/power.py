@@ -17,6 +17,7 @@ from pytest_pareto.model.policy import (
     MAX_BLOCKS,
     MIN_BLOCKS,
     MIN_BLOCKS_MANY_FLAGGED,
+    MIN_POOLED_BLOCKS,
     RUNS_PER_BLOCK,
     SCREEN_ALPHA,
     Option,
@@ -217,11 +218,14 @@ def blocks_for(
     at ``level``, its share of alpha, a change is significant with 80 % probability where (t(1 -
     level, ν) + t(0.8, ν)) s / √n fits between its tolerance and its estimate, with ν = 3 n - 1 for
     blocks of four runs and n - 1 for pairs; n includes those ``seen`` where they are ``pooled``
-    with the new ones. The result is at least four blocks, six where many changes are flagged, and
-    at most twelve: a change so close to its tolerance may stay undecided.
+    with the new ones. The result is at least four blocks (two where pooled, six where many changes
+    are flagged) and at most twelve: a change so close to its tolerance may stay undecided.
     """
     noisy = [change for change in changes if not change.exact]
-    least = MIN_BLOCKS_MANY_FLAGGED if len(noisy) > _LARGE_FAMILY else MIN_BLOCKS
+    if pooled:
+        least = MIN_POOLED_BLOCKS
+    else:
+        least = MIN_BLOCKS_MANY_FLAGGED if len(noisy) > _LARGE_FAMILY else MIN_BLOCKS
     # An exact metric is the same in every run: one block measures both sides again.
     df_per_block = 2 * runs_per_block - 1
     kept = seen if pooled else 0

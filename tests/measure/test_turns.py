@@ -1,17 +1,22 @@
 """Two ends of a connection in two threads, as two processes have them."""
 
+import itertools
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from pytest_pareto.measure.loop import first_call, interleaved_rounds, warm_up
+from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.plan import LoopPlan
 from pytest_pareto.measure.turns import Turns
+from pytest_pareto.model.metric import DEVICE_TIME, FLOPS, LATENCY, PEAK_MEMORY, Metric
+from pytest_pareto.model.run import Measurement
 
 ORDER = ["a", "b", "c"]
 
@@ -46,7 +51,8 @@ def measure(
             log.calls.append((side, test, start, time.perf_counter()))
 
         try:
-            with turns.meeting(test):
+            turns.begin(test)
+            with turns.meeting():
                 calls = Calls(
                     call, lambda: ((), {}), clock=time.perf_counter_ns, plan=plan, turns=turns
                 )
@@ -130,3 +136,59 @@ def test_a_side_that_ends_leaves_the_other_one_to_measure() -> None:
     log = Log()
     measure(second, "B", "ab", log, lambda *_: None, LoopPlan(rounds=4, warmup=1))
     assert log.rounds == {("B", "a"): 4, ("B", "b"): 4}
+
+
+class PassMeter:
+    """A meter of one metric that runs ``during`` and notes when."""
+
+    def __init__(self, metric: Metric, spans: list[tuple[float, float]], during: Callable[[], Any]):
+        self.metrics = (metric,)
+        self._spans, self._during = spans, during
+
+    def absence(self) -> None:
+        return None
+
+    def measure(self, calls: Calls) -> list[Measurement]:
+        start = time.perf_counter()
+        self._during()
+        self._spans.append((start, time.perf_counter()))
+        return [Measurement(self.metrics[0], (1.0,))]
+
+
+def test_noisy_passes_are_made_alone_and_the_others_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=10)  # fails unless both sides are there at once
+    noisy: list[tuple[float, float]] = []
+    found: list[int] = []
+
+    def side(end: socket.socket, first: bool) -> None:
+        turns = Turns(end, first=first, seed=1, order=ORDER)
+        for test in "ab":
+            turns.begin(test)
+            meters = [
+                PassMeter(DEVICE_TIME, noisy, lambda: time.sleep(0.03)),
+                PassMeter(PEAK_MEMORY, [], both.wait),
+                PassMeter(LATENCY, noisy, lambda: time.sleep(0.03)),
+                PassMeter(FLOPS, [], both.wait),
+            ]
+            plan = LoopPlan(rounds=2, warmup=1)
+            calls = iter(range(99))
+
+            def call(calls: Iterator[int] = calls) -> None:
+                if next(calls) < 2:  # the first call, and the warm-up
+                    both.wait()
+
+            _, measured = measure_call(call, (), {}, meters=meters, plan=plan, turns=turns)
+            found.append(len(measured))
+        turns.close()
+
+    ends = socket.socketpair()
+    sides = zip(ends, (True, False), strict=True)
+    threads = [threading.Thread(target=side, args=each, daemon=True) for each in sides]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert found == [4] * 4
+    assert len(noisy) == 8
+    spans = sorted(noisy)
+    assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(spans))

@@ -10,7 +10,7 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better
-from pytest_pareto.model.policy import MAX_BLOCKS, MIN_BLOCKS
+from pytest_pareto.model.policy import MAX_BLOCKS, MIN_BLOCKS, MIN_POOLED_BLOCKS
 from pytest_pareto.stats.contrast import Contrast
 from pytest_pareto.stats.power import blocks_for, settling_advice
 from pytest_pareto.stats.variance import NO_SPREAD, Level, Spread
@@ -126,6 +126,14 @@ def flagged(estimate: float, half: float, *, seen: int = 2, tolerance: float = 0
 
 def test_a_clear_change_needs_the_fewest_blocks() -> None:
     assert blocks_for([flagged(0.5, 0.01)], 2, 0.05) == MIN_BLOCKS
+
+
+def test_blocks_that_screened_count_where_they_are_pooled() -> None:
+    assert blocks_for([flagged(0.5, 0.01)], 3, 0.05, pooled=True) == MIN_POOLED_BLOCKS
+    apart, pooled = (
+        blocks_for([flagged(0.10, 0.05, seen=3)], 3, 0.05, pooled=each) for each in (False, True)
+    )
+    assert MIN_POOLED_BLOCKS < pooled < apart
 
 
 def test_many_flagged_changes_need_more_blocks() -> None:
