@@ -35,7 +35,7 @@ SIZES: Sizes = {
         "model": {"layers": 22, "width": 2048, "heads": 32, "hidden": 4608, "words": 32_000},
         "words": 32_000,
         "prompt": 512,
-        "batch": 64,
+        "batch": 1024,
         "widths": (1024, 1536),
     },
     "cpu": {

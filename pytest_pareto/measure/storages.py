@@ -94,7 +94,9 @@ class Storages:
 
         They are the bytes that tensors asked for. A graph counts with what torch's allocator keeps
         for it and the tensors there, and without other memory in use there: a library's workspace
-        lies in the graph that is captured first, and serves all later ones.
+        lies in the graph that is captured first, and serves all later ones. Of small segments (2
+        MiB for blocks of at most 1 MiB) only tensors count: such a workspace takes the place of
+        blocks that are free in other graphs.
         """
         alive = [each for each in self.by_address.values() if not each[0].expired()]
         sizes: Counter[str] = Counter()
@@ -111,11 +113,12 @@ class Storages:
         return sizes
 
     def _graph_blocks(self) -> Iterator[tuple[int, int, bool]]:
-        """Yield address and bytes of each block that graphs keep, and whether it is in use."""
+        """Yield address and bytes of each larger block of graphs, and whether it is in use."""
         if not self.graph_pools:
             return
         for segment in torch.cuda.memory_snapshot():
-            if tuple(segment["segment_pool_id"]) in self.graph_pools:
+            of_graph = tuple(segment["segment_pool_id"]) in self.graph_pools
+            if of_graph and segment["segment_type"] == "large":
                 address = segment["address"]
                 for block in segment["blocks"]:
                     yield address, block["size"], block["state"] == "active_allocated"

@@ -222,7 +222,10 @@ class TestGraphs:
             {"address": 0x8000, "segment_pool_id": (0, 1), "blocks": [workspace]},
             {"address": 0x20000, "segment_pool_id": (0, 2), "blocks": first},
         ]
-        monkeypatch.setattr(torch.cuda, "memory_snapshot", lambda: segments)
+        self.segments: list[dict[str, Any]] = [
+            {"segment_type": "large", **segment} for segment in segments
+        ]
+        monkeypatch.setattr(torch.cuda, "memory_snapshot", lambda: self.segments)
         self.tensors = [tensor(), tensor()]
         found = call_storages(None, self.tensors)
         places = iter([0x1000 + 3 * KiB, 0x7000])
@@ -248,6 +251,15 @@ class TestGraphs:
         assert found.without(other).sizes() == {}
         self.tensors.clear()
         assert found.sizes() == {"cuda": 3 * KiB}
+
+    def test_of_small_segments_only_the_tensors_count(self, found: Storages) -> None:
+        class Captured:
+            def pool(self) -> tuple[int, int]:
+                return (0, 1)
+
+        self.segments[0]["segment_type"] = "small"
+        found.add_graph(Captured())
+        assert found.sizes() == {"cuda": KiB + KiB}
 
     def test_one_that_was_never_captured_has_none(self, found: Storages) -> None:
         class Empty:
