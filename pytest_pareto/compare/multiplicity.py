@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_pareto.compare.pairs import Pairs, family_size
+from pytest_pareto.compare.pairs import Pairs
 from pytest_pareto.model.policy import SCREEN_ALPHA, AlphaShares
 from pytest_pareto.model.run import CaseRun
 
@@ -31,7 +31,7 @@ def share_alpha(pairs: Pairs) -> AlphaSplit:
     shares = alpha_shares(runs, has_anchor=has_anchor)
     screens = record.interleaved and not pairs.pooled
     tested = _remeasured_family(pairs) if screens and record.confirmed else None
-    family: float = family_size(pairs.cases) if tested is None else len(tested)
+    family: float = pairs.family if tested is None else len(tested)
     if tested is None and screens and record.policy.confirming:
         family = screened_family(family)
     return AlphaSplit(shares, family, count_budgets(runs), tested)

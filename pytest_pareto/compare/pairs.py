@@ -85,6 +85,7 @@ class CasePairs:
 class Pairs:
     """Both sides of every case of a session, against the baseline and against the anchor.
 
+    ``family`` is the number of tests against the baseline that share the session's alpha.
     ``pooled`` is whether the runs that screen and those that confirm decide together.
     """
 
@@ -92,6 +93,7 @@ class Pairs:
     past: Past
     cases: tuple[CasePairs, ...]
     anchored: tuple[CasePairs, ...] | None
+    family: int
     pooled: bool
 
 
@@ -113,7 +115,7 @@ def pair(levels: Levels, past: Past) -> Pairs:
     if past.anchor is not None:
         anchored = pair_cases(levels.cases, past.anchor, record.environment, record.policy)
         anchored = _confirm(anchored, levels.again, record.old_again, levels, past.anchor)
-    return Pairs(levels, past, cases, anchored, pooled)
+    return Pairs(levels, past, cases, anchored, family_size(cases), pooled)
 
 
 def _confirm(
