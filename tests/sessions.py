@@ -50,7 +50,7 @@ def ids(count: int) -> tuple[str, ...]:
 
 def case_runs(case_id: str, levels: Levels, **about: Any) -> list[CaseRun]:
     about = {"nodeid": case_id.partition("#")[0], "front": "f", "source": "s"} | about
-    metrics = {name: about.pop(name, METRICS[name]) for name in levels}
+    metrics = {name: about.pop(name, METRICS.get(name)) for name in levels}
     return [
         CaseRun(
             case_id,

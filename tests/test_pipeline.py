@@ -8,14 +8,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_pareto.model.baseline import Baseline, Samples
+from pytest_pareto.compare.levels import summarise
+from pytest_pareto.compare.matching import Pair
+from pytest_pareto.compare.pairs import pair
+from pytest_pareto.model.baseline import Baseline, Past, Samples
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import Better, Kind, Metric, Scope, parse_budget
+from pytest_pareto.model.metric import (
+    DEVICE_TIME,
+    DYNAMIC_ENERGY,
+    ENERGY,
+    LATENCY,
+    Better,
+    Kind,
+    Metric,
+    Scope,
+    parse_budget,
+)
 from pytest_pareto.model.policy import Missing, Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.session_record import Asked, Judged, SessionRecord
 from pytest_pareto.model.verdict import Failure, Position, Verdict
-from pytest_pareto.pipeline import judge_record
+from pytest_pareto.pipeline import accepted, judge_record
 from tests.sessions import (
     DEVICE,
     HERE,
@@ -524,3 +537,19 @@ def test_a_lower_bound_on_either_side_convicts_nobody(bounded: str) -> None:
     assert "without x" in str(result.reason)
     assert (case.verdict, case.fails) == (Verdict.NOT_COMPARABLE, ())
     assert case.place.position is Position.AMBIGUOUS
+
+
+def test_energy_follows_the_host_as_far_as_the_gpu_waits_and_its_dynamic_part_does_not() -> None:
+    metrics = {"latency": LATENCY, "device_time": DEVICE_TIME, "energy": ENERGY}
+    metrics |= {"dynamic_energy": DYNAMIC_ENERGY}
+    levels = {"latency": five(1.0), "device_time": five(0.4), "energy": five(9.0)}
+    levels |= {"dynamic_energy": five(5.0)}
+    runs = tuple(session(case_runs("m.py::a", levels, **metrics)))
+    past = Past(accepted(SessionRecord(runs, Policy())))
+    (case,) = pair(summarise(SessionRecord(runs, Policy())), past).cases
+    spreads = Policy().spreads
+    assumed = {
+        name: found.session_spread for name, found in case.pairs.items() if isinstance(found, Pair)
+    }
+    assert assumed["energy"] == pytest.approx(math.hypot(spreads.energy, 0.6 * spreads.host))
+    assert assumed["dynamic_energy"] == spreads.dynamic_energy

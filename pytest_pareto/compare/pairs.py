@@ -20,7 +20,7 @@ from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY, Kind
+from pytest_pareto.model.metric import DEVICE_TIME, DYNAMIC_ENERGY, ENERGY, LATENCY, Kind
 from pytest_pareto.model.policy import POOLED_TESTS, Policy
 from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.verdict import MetricResult
@@ -242,11 +242,15 @@ def _pair_case(levels: CaseLevels, past: Baseline, now: Environment, policy: Pol
             pair = compared(_without_waiting(found))
             if isinstance(pair, Pair) and _is_far_slower(pair):
                 pairs[name] = pair
-    energy = pairs.get(ENERGY.name)
-    if isinstance(energy, Pair):
-        then = past.environments[energy.sessions[-1].env]
-        assumed = policy.spreads.of_energy(_waiting_share(levels, now), now, then)
-        pairs[ENERGY.name] = replace(energy, session_spread=assumed)
+    for name in (ENERGY.name, DYNAMIC_ENERGY.name):
+        energy = pairs.get(name)
+        if isinstance(energy, Pair):
+            then = past.environments[energy.sessions[-1].env]
+            if name == ENERGY.name:
+                assumed = policy.spreads.of_energy(_waiting_share(levels, now), now, then)
+            else:
+                assumed = policy.spreads.of_dynamic_energy(now, then)
+            pairs[name] = replace(energy, session_spread=assumed)
     if past.stored:  # interleaved sides ran under the same states of the host
         pairs = {
             name: adjust_pair(found, past, now, policy.spreads)

@@ -18,7 +18,7 @@ from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.streams import Stream
 from pytest_pareto.measure.turns import Turns
-from pytest_pareto.model.metric import STREAMED, Kind
+from pytest_pareto.model.metric import DYNAMIC_ENERGY, ENERGY, STREAMED, Kind
 from pytest_pareto.model.run import Measurement
 
 
@@ -61,10 +61,10 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     """Call ``function`` once, then as often as the meters need; return result and measurements.
 
     The result is that of the first call, the object itself. The measurements cover every metric of
-    ``meters`` that is not in ``skip`` (names of metrics), absent ones with their reason, and the
-    stages that a `Staged` function reports; metrics of streams only for a `Stream`. Later calls
-    leave the global random state as the first one left it. Their results are dropped; a function
-    that returns the same object each time overwrites it in these calls.
+    ``meters`` that is not in ``skip`` (names; dynamic energy goes with energy), absent ones with
+    their reason, and the stages that a `Staged` function reports; metrics of streams only for a
+    `Stream`. Later calls leave the global random state as the first one left it. Their results are
+    dropped; a function that returns the same object each time overwrites it in these calls.
     ``setup`` makes the arguments of each call instead of ``args`` and ``kwargs``: see
     `argument_source`. ``clock`` returns monotonic nanoseconds. ``case_id`` names the case for
     meters that need it. ``on_progress`` receives the progress, between calls and at most once a
@@ -94,6 +94,8 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     if not meters:
         return result, ()
     skip |= frozenset() if isinstance(function, Stream) else STREAMED
+    if ENERGY.name in skip:
+        skip |= {DYNAMIC_ENERGY.name}
     first = stages_of(function)
     with preserve_random_state():
         measurements = list(_passes(meters, calls, skip))

@@ -113,6 +113,7 @@ LATENCY = _cost("latency", "s", Kind.RUN, Scope.HOST, 0.05)
 EVENT_TIME = _cost("event_time", "s", Kind.RUN, Scope.HOST, 0.05, gates=False)
 HOST_REFERENCE = _cost("host_reference", "s", Kind.RUN, Scope.HOST, 0.05, gates=False)
 ENERGY = _cost("energy", "J", Kind.RUN, Scope.GPU, 0.05)
+DYNAMIC_ENERGY = _cost("dynamic_energy", "J", Kind.RUN, Scope.GPU, 0.05, gates=False)
 DEVICE_TIME = _cost("device_time", "s", Kind.RUN, Scope.GPU, 0.01)
 KERNELS = _cost("kernels", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
 HOST_COPIES = _cost("host_copies", "count", Kind.EXACT, Scope.GPU, 0.0, gates=False)
@@ -150,6 +151,7 @@ BUILT_IN = {
         EVENT_TIME,
         HOST_REFERENCE,
         ENERGY,
+        DYNAMIC_ENERGY,
         TIME_TO_FIRST_ITEM,
         TIME_PER_ITEM,
         ITEMS_PER_SECOND,
@@ -181,6 +183,8 @@ MEANINGS = {
     "host_reference": "a little loop of launches of our own, between the calls: the host's mood",
     "energy": "a call's share of what the board draws; on NVIDIA, others by "
     "[zeus](#meters-of-your-own)",
+    "dynamic_energy": "`energy` less what the idle board would draw in that time, so that it does "
+    "not follow a slow host; skipped with `energy`",
     "time_to_first_item": "of [streams](#streams-and-awaited-calls): from the call to its first "
     "item",
     "time_per_item": "of streams: the mean from the first item to the end",

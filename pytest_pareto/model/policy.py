@@ -62,10 +62,12 @@ class SessionSpreads:
     """Assumed standard deviations between sessions, as fractions of a level.
 
     ``host`` is of latency, ``host_adjusted`` of one adjusted by the host reference, ``gpu`` of
-    device time, and ``energy`` of the energy of a GPU that never waits for its host. They hold on
+    device time, ``energy`` of the energy of a GPU that never waits for its host, and
+    ``dynamic_energy`` of its part above idle. They hold on
     the same board; those of ``other_board`` hold on another of the same product, and so on another
     host. Unchanged code on H200s differed by .02-.05 % and .11-.16 % in device time, and by 4-9 %
-    and 11-23 % in latency; energy where the GPU was the bottleneck by .4-.7 % between processes.
+    and 11-23 % in latency; energy where the GPU was the bottleneck by .4-.7 % between processes,
+    and dynamic energy by .2-1 % between processes and 2.2-3.7 % between two boards.
     Those of the GPU are wider than that: at its power limit sessions may differ by more.
     """
 
@@ -76,6 +78,8 @@ class SessionSpreads:
     gpu_other_board: float = 0.002
     energy: float = 0.005
     energy_other_board: float = 0.01
+    dynamic_energy: float = 0.01
+    dynamic_energy_other_board: float = 0.02
 
     def of(self, scope: Scope, now: Environment, then: Environment) -> float:
         """Return the assumed spread between two sessions of a metric of ``scope``."""
@@ -97,6 +101,11 @@ class SessionSpreads:
         """
         board = self.energy if now.boards == then.boards else self.energy_other_board
         return math.hypot(board, waiting * self.of(Scope.HOST, now, then))
+
+    def of_dynamic_energy(self, now: Environment, then: Environment) -> float:
+        """Return the assumed spread of the energy of a call above that of an idle board."""
+        same_board = now.boards == then.boards
+        return self.dynamic_energy if same_board else self.dynamic_energy_other_board
 
 
 @dataclass(frozen=True, slots=True)

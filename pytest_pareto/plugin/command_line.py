@@ -192,7 +192,8 @@ def add_ini(parser: pytest.Parser) -> None:
         "pareto_session_spread",
         "assumed spread between sessions, a line each: 'host = 0.04', 'host_other_board = 0.1', "
         "'host_adjusted = 0.015', 'gpu = 0.001', 'gpu_other_board = 0.002', 'energy = 0.005', "
-        "'energy_other_board = 0.01' (fractions)",
+        "'energy_other_board = 0.01', 'dynamic_energy = 0.01', 'dynamic_energy_other_board = 0.02' "
+        "(fractions)",
         type="linelist",
         default=[],
     )

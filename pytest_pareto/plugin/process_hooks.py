@@ -16,7 +16,7 @@ from pytest_pareto.measure.measurement import built_in_meters
 from pytest_pareto.measure.meter import Calls, Meter, declaration_problems
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.metric import DYNAMIC_ENERGY, ENERGY, Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 from pytest_pareto.model.verdict import Failure
 from pytest_pareto.plugin.holdings import HOLDINGS, Holdings
@@ -128,7 +128,10 @@ def _remaining_built_in(
                     f"pytest_pareto_meters returned two meters of {metric.name!r}, "
                     f"{type(other).__name__} and {type(meter).__name__}; return one of them"
                 )
-    reduced = (_drop_metrics(meter, frozenset(owners)) for meter in built_in)
+    replaced = frozenset(owners)
+    if ENERGY.name in replaced:  # of which ours would be no part
+        replaced |= {DYNAMIC_ENERGY.name}
+    reduced = (_drop_metrics(meter, replaced) for meter in built_in)
     return tuple(meter for meter in reduced if meter.metrics)
 
 

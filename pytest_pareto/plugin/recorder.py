@@ -20,7 +20,7 @@ from pytest_pareto.measure.plan import LoopPlan, ProgressCallback
 from pytest_pareto.measure.turns import Turns
 from pytest_pareto.measure.work.flops import measure_work
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import BUILT_IN, STREAMED, Metric
+from pytest_pareto.model.metric import BUILT_IN, DYNAMIC_ENERGY, ENERGY, STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
 from pytest_pareto.outputs.image_folder import KeepOutput
 from pytest_pareto.plugin.holdings import HOLDINGS, test_frames
@@ -293,13 +293,15 @@ class MeasuredCall:
     @property
     def _skipped_metrics(self) -> frozenset[str]:
         skipped, wanted = self.names.options.skip_metrics, self.options.metrics
-        return skipped if wanted is None else skipped | (self.known_metrics.built_in - wanted)
+        if wanted is None:
+            return skipped
+        return skipped | (self.known_metrics.built_in - _with_energy(wanted))
 
     @property
     def _unwanted_metrics(self) -> frozenset[str]:
         """The built-in metrics that this process is not to measure again."""
         wanted = self.names.item.config.stash.get(WANTED, None)
-        return frozenset() if wanted is None else frozenset(BUILT_IN) - wanted
+        return frozenset() if wanted is None else frozenset(BUILT_IN) - _with_energy(wanted)
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -313,6 +315,11 @@ class MeasuredCall:
             yield
         finally:
             _MEASURING_LOCK.release()
+
+
+def _with_energy(wanted: frozenset[str]) -> frozenset[str]:
+    """Return the wanted metrics, with energy where its dynamic part is wanted."""
+    return wanted | {ENERGY.name} if DYNAMIC_ENERGY.name in wanted else wanted
 
 
 def check_call(verb: str, fn: object, options: MeasureOptions) -> bool:

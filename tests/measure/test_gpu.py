@@ -84,13 +84,15 @@ def _value(measurement: Measurement) -> float:
 
 
 def _latencies(function: Callable[[], object]) -> tuple[Measurement, Measurement]:
-    latency, event_time, _ = _measured(function, SteadyMeter(lambda: None), "energy")
+    latency, event_time, _ = _measured(
+        function, SteadyMeter(lambda: None), "energy", "dynamic_energy"
+    )
     return latency, event_time
 
 
 def _energy(function: Callable[[], object]) -> Measurement:
     times = ("latency", "event_time", "host_reference")
-    (energy,) = _measured(function, SteadyMeter(lambda: None), *times)
+    energy, _ = _measured(function, SteadyMeter(lambda: None), *times)
     return energy
 
 
@@ -278,10 +280,13 @@ def test_energy_of_twice_the_work_is_twice_the_energy(long_kernels: Callable[[],
 def test_energy_is_time_at_a_power_that_a_board_can_draw(
     long_kernels: Callable[[], Any],
 ) -> None:
-    latency, *_, energy = _measured(long_kernels, SteadyMeter(lambda: None))
+    latency, *_, energy, dynamic = _measured(long_kernels, SteadyMeter(lambda: None))
     (limit_w, *_) = probe_environment().power_limits_w
     assert 0.3 * limit_w < _value(energy) / _value(latency) < 1.1 * limit_w
-    assert re.search(r"calls in [\d.]+ s at \d+ W, of which \d+ W idle", energy.notes[0])
+    found = re.search(r"calls in [\d.]+ s at (\d+) W, of which (\d+) W idle", energy.notes[0])
+    assert found is not None
+    above_idle = 1 - int(found[2]) / int(found[1])
+    assert _value(dynamic) / _value(energy) == pytest.approx(above_idle, abs=0.01)
     (reported,) = re.findall(r"integrated power says ([+−][\d.]+) %", " ".join(energy.notes))
     assert abs(float(reported.replace("−", "-"))) < 5.0
 
@@ -474,7 +479,7 @@ def test_random_numbers_of_the_device_do_not_show_the_rounds(torch: Any, rounds:
     once = [draw(), draw()]
     torch.manual_seed(0)
     plan = LoopPlan(rounds=rounds, warmup=1)
-    meters, skip = [SteadyMeter(lambda: None)], frozenset({"energy"})
+    meters, skip = [SteadyMeter(lambda: None)], frozenset({"energy", "dynamic_energy"})
     result, _ = measure_call(draw, (), {}, meters=meters, plan=plan, skip=skip)
     assert [result, draw()] == once
 
@@ -489,7 +494,7 @@ def test_without_keeping_the_state_they_would(torch: Any, monkeypatch: pytest.Mo
     torch.manual_seed(0)
     once = [draw(), draw()]
     torch.manual_seed(0)
-    meters, skip = [SteadyMeter(lambda: None)], frozenset({"energy"})
+    meters, skip = [SteadyMeter(lambda: None)], frozenset({"energy", "dynamic_energy"})
     result, _ = measure_call(draw, (), {}, meters=meters, plan=PLAN, skip=skip)
     assert result == once[0]
     assert draw() != once[1]

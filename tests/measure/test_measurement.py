@@ -211,6 +211,13 @@ def test_metrics_are_those_of_the_meters_less_the_skipped() -> None:
     assert [m.metric.name for m in found] == ["peak_memory"]
 
 
+def test_without_energy_there_is_no_dynamic_energy() -> None:
+    _, found = _measure(lambda: 0, _latency(), skip=frozenset({"energy"}))
+    assert [m.metric.name for m in found] == ["latency", "event_time", "host_reference"]
+    _, found = _measure(lambda: 0, _latency(), skip=frozenset({"latency"}))
+    assert [m.metric.name for m in found][-2:] == ["energy", "dynamic_energy"]
+
+
 def test_the_built_in_meters_measure_the_built_in_metrics() -> None:
     names = [metric.name for meter in built_in_meters() for metric in meter.metrics]
     # What is counted without data is counted by no meter.

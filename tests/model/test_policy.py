@@ -52,6 +52,8 @@ SPREADS = SessionSpreads(
     gpu_other_board=0.3,
     energy=0.03,
     energy_other_board=0.06,
+    dynamic_energy=0.07,
+    dynamic_energy_other_board=0.08,
 )
 
 
@@ -86,6 +88,11 @@ def test_the_energy_of_a_waiting_gpu_follows_its_host(
 ) -> None:
     there = replace(HERE, boards=boards)
     assert SPREADS.of_energy(waiting, HERE, there) == pytest.approx(spread)
+
+
+@pytest.mark.parametrize(("boards", "spread"), [(HERE.boards, 0.07), (("cd34",), 0.08)])
+def test_dynamic_energy_does_not_follow_the_host(boards: tuple[str, ...], spread: float) -> None:
+    assert SPREADS.of_dynamic_energy(HERE, replace(HERE, boards=boards)) == spread
 
 
 def test_device_metrics_have_a_smaller_spread_than_host_metrics() -> None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.nvml import Board, NvmlError
 from pytest_pareto.model.formatting import percent
-from pytest_pareto.model.metric import ENERGY
+from pytest_pareto.model.metric import DYNAMIC_ENERGY, ENERGY
 from pytest_pareto.model.run import Measurement
 
 STEPS = 50
@@ -71,8 +71,12 @@ class EnergyWindow:
         """Fetch the drivers' power samples between two calls; they cover a few seconds only."""
         self._log.poll()
 
-    def measurement(self, rounds: Sequence[Round]) -> Measurement:
-        """Return the energy (J) of one of these calls, which must be all calls that were made."""
+    def measurements(self, rounds: Sequence[Round]) -> tuple[Measurement, Measurement]:
+        """Return the energy (J) of one of these calls, which must be all calls that were made.
+
+        The second measurement is its dynamic part: what the idle boards would have drawn in the
+        time of the calls is subtracted.
+        """
         self._log.fetch()
         last = self._wait_for_steps(_SETTLED_STEP + 1)
         self._require_exclusive_use()
@@ -96,7 +100,11 @@ class EnergyWindow:
             *self._board_notes(energies, rounds),
             *self._cross_check_note(rounds, energies, idle_w),
         )
-        return Measurement(ENERGY, (sum(energies) / len(rounds),), notes=notes)
+        dynamic_j = sum(energies) - sum(idle_w) * in_calls_s
+        return (
+            Measurement(ENERGY, (sum(energies) / len(rounds),), notes=notes),
+            Measurement(DYNAMIC_ENERGY, (dynamic_j / len(rounds),)),
+        )
 
     def _board_notes(self, energies: Sequence[float], rounds: Sequence[Round]) -> Iterator[str]:
         if len(self._boards) > 1:

@@ -27,6 +27,7 @@ from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.formatting import percent
 from pytest_pareto.model.metric import (
     DEVICE_TIME,
+    DYNAMIC_ENERGY,
     ENERGY,
     EVENT_TIME,
     HOST_REFERENCE,
@@ -49,10 +50,11 @@ _GPU_BOUND_SHARE = 0.9
 _NOT_REQUESTED = "not asked for"
 _BY_TURNS = "not needed: the other code is measured by turns"
 _HOST_TIMES = (LATENCY, EVENT_TIME, HOST_REFERENCE)
+_ENERGIES = (ENERGY, DYNAMIC_ENERGY)
 
 
 class SteadyMeter:
-    """`latency`, `event_time`, `host_reference` (s) and `energy` (J) of synchronised calls.
+    """`latency`, `event_time`, `host_reference` (s) and energies (J) of synchronised calls.
 
     One window serves all of them, so that they describe the same calls. Where energy is measured
     the window lasts fifty steps of the counter, 5 s on an H200, however few calls the plan
@@ -62,7 +64,7 @@ class SteadyMeter:
     measurement has the share of the window that the process may have lost to others on the host.
     """
 
-    metrics = (LATENCY, EVENT_TIME, HOST_REFERENCE, ENERGY)
+    metrics = (*_HOST_TIMES, *_ENERGIES)
 
     def __init__(
         self,
@@ -82,25 +84,28 @@ class SteadyMeter:
         with ThrottlingMonitor(calls, self._read_host) as monitor:
             energy_absence = _energy_absence(calls, monitor)
             if tracer_reason is not None and energy_absence is not None:
-                return (*absent(_HOST_TIMES, tracer_reason), *absent((ENERGY,), energy_absence))
+                return (*absent(_HOST_TIMES, tracer_reason), *absent(_ENERGIES, energy_absence))
             if energy_absence is not None:
-                calls.exclude(ENERGY)
+                calls.exclude(*_ENERGIES)
             if tracer_reason is not None:
                 calls.exclude(*_HOST_TIMES)
             warm_up(calls)
             by_turns = calls.turns is not None and calls.turns.together and tracer_reason is None
             if by_turns and energy_absence is not None:
-                window = _Window((), *absent((HOST_REFERENCE, ENERGY), _BY_TURNS))
+                (reference,) = absent((HOST_REFERENCE,), _BY_TURNS)
+                window = _Window((), reference, absent(_ENERGIES, _BY_TURNS))
             else:
                 window = monitor.repeat_while_throttled(lambda: _measure_window(calls, monitor))
             if by_turns:  # whatever heat does to these rounds, it does to both sides
                 window = replace(window, rounds=interleaved_rounds(calls))
         if monitor.slowdown_reason is not None:
             return absent(self.metrics, monitor.slowdown_reason)
-        host, energy = monitor.host, _with_conditions(monitor, window.energy)
+        host = monitor.host
+        energy, dynamic = window.energies
+        energies = _with_conditions(monitor, energy), dynamic
         calls.waited = None if host is None else host.waited
         if tracer_reason is not None:
-            return (*absent(_HOST_TIMES, tracer_reason), *calls.with_waiting((energy,)))
+            return (*absent(_HOST_TIMES, tracer_reason), *calls.with_waiting(energies))
         # The last rounds: the GPU was idle before the window, and its first rounds may differ.
         rounds = window.rounds[-(calls.plan.rounds or 0) :]
         calls.rounds = rounds
@@ -110,7 +115,7 @@ class SteadyMeter:
         if host is not None:
             latency = replace(latency, notes=(*latency.notes, host.note))
         event_time = event_time_measurement(rounds, calls.device)
-        return calls.with_waiting((latency, event_time, window.reference, energy))
+        return calls.with_waiting((latency, event_time, window.reference, *energies))
 
 
 def _with_conditions(monitor: ThrottlingMonitor, measurement: Measurement) -> Measurement:
@@ -121,7 +126,7 @@ def _with_conditions(monitor: ThrottlingMonitor, measurement: Measurement) -> Me
 class _Window:
     rounds: tuple[Round, ...]
     reference: Measurement
-    energy: Measurement
+    energies: Sequence[Measurement]
 
 
 class HostReference:
@@ -171,7 +176,7 @@ def _measure_window(calls: Calls, monitor: ThrottlingMonitor) -> _Window:
     reference = _host_reference(calls)
     energy = _energy_window(calls, monitor)
     if not isinstance(energy, EnergyWindow):
-        calls.exclude(ENERGY)
+        calls.exclude(*_ENERGIES)
 
     def after_round(elapsed_s: float) -> None:
         if isinstance(reference, HostReference):
@@ -185,7 +190,7 @@ def _measure_window(calls: Calls, monitor: ThrottlingMonitor) -> _Window:
     return _Window(
         rounds,
         reference.measurement() if isinstance(reference, HostReference) else reference,
-        _energy_measurement(energy, rounds) if isinstance(energy, EnergyWindow) else energy,
+        _energy_measurements(energy, rounds) if isinstance(energy, EnergyWindow) else energy,
     )
 
 
@@ -197,25 +202,27 @@ def _host_reference(calls: Calls) -> HostReference | Measurement:
     return HostReference(calls.device, calls.clock)
 
 
-def _energy_window(calls: Calls, monitor: ThrottlingMonitor) -> EnergyWindow | Measurement:
+def _energy_window(
+    calls: Calls, monitor: ThrottlingMonitor
+) -> EnergyWindow | Sequence[Measurement]:
     reason = _energy_absence(calls, monitor)
     if reason is not None:
-        return absent((ENERGY,), reason)[0]
+        return absent(_ENERGIES, reason)
     try:
         return EnergyWindow(monitor.boards, calls.clock)
     except NvmlError as error:
-        return absent((ENERGY,), str(error))[0]
+        return absent(_ENERGIES, str(error))
 
 
 def _energy_absence(calls: Calls, monitor: ThrottlingMonitor) -> str | None:
     return monitor.nvml_absence if ENERGY.name in calls.wanted else _NOT_REQUESTED
 
 
-def _energy_measurement(window: EnergyWindow, rounds: Sequence[Round]) -> Measurement:
+def _energy_measurements(window: EnergyWindow, rounds: Sequence[Round]) -> Sequence[Measurement]:
     try:
-        return window.measurement(rounds)
+        return window.measurements(rounds)
     except NvmlError as error:
-        return absent((ENERGY,), str(error))[0]
+        return absent(_ENERGIES, str(error))
 
 
 def latency_measurement(

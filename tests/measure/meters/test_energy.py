@@ -46,7 +46,7 @@ def measure_energy(nvml: "ScriptedNvml", calls_of: CallsOf) -> MeasureEnergy:
                 min_duration_s=window.min_duration_s,
                 after_round=lambda _: window.poll(),
             )
-            return window.measurement(done), done
+            return window.measurements(done)[0], done
 
     return measure
 
@@ -413,7 +413,7 @@ class TestEnergyThatTheCounterCannotMeasure:
             window = EnergyWindow([found.board(nvml.boards[0].uuid)], calls.clock)
             done = steady_rounds(calls, min_duration_s=window.min_duration_s)
             with pytest.raises(NvmlError, match="the calls gave it nothing to do"):
-                window.measurement(done)
+                window.measurements(done)
 
     def test_one_that_advances_by_less_than_idling_takes(
         self, board: "ScriptedBoard", fake_torch: Any, measure_energy: MeasureEnergy

@@ -18,12 +18,15 @@ CallsOf = Callable[..., Calls]
 Found = Mapping[str, Measurement]
 TRACED = "a tracer is active"
 COUNTER = "nvmlDeviceGetTotalEnergyConsumption"
+ENERGIES = ["energy", "dynamic_energy"]
 WITH_OURS = 0.01
 """The host reference also draws energy, for a fiftieth of the window."""
 
 
 def _measure(calls: Calls, *skip: str, traced: str | None = None) -> Found:
-    found = meter_pass(SteadyMeter(lambda: traced), calls, frozenset(skip))
+    """Measure without the metrics to ``skip``; dynamic energy goes with energy, as in a session."""
+    both = {"energy", "dynamic_energy"} if "energy" in skip else set()
+    found = meter_pass(SteadyMeter(lambda: traced), calls, frozenset(skip) | both)
     return {each.metric.name: each for each in found}
 
 
@@ -48,7 +51,7 @@ class TestOnTheProcessor:
         assert found["latency"].first == 30.0
         assert found["latency"].notes == ()
         assert _absent(found) == dict.fromkeys(
-            ("event_time", "host_reference", "energy"), "no CUDA device was used"
+            ("event_time", "host_reference", *ENERGIES), "no CUDA device was used"
         )
 
     def test_there_is_no_long_window(self, clock: Any, calls_of: CallsOf) -> None:
@@ -65,7 +68,8 @@ class TestOnTheProcessor:
         found = _measure(calls, *skip, traced=TRACED)
         assert calls.count == 0
         reasons = _absent(found)
-        assert reasons.pop("energy", "no CUDA device was used") == "no CUDA device was used"
+        for name in ENERGIES:
+            assert reasons.pop(name, "no CUDA device was used") == "no CUDA device was used"
         assert set(reasons.values()) == {TRACED}
         assert len(reasons) == 3
 
@@ -78,13 +82,14 @@ class TestOneWindowForAll:
             fake_torch.cuda.launch(0.07)
 
         found = _measure(calls_of(function, warmup=1, rounds=5))
-        assert list(found) == ["latency", "event_time", "host_reference", "energy"]
+        assert list(found) == ["latency", "event_time", "host_reference", *ENERGIES]
         assert _absent(found) == {}
         assert found["latency"].values == pytest.approx((0.08,) * 5)
         assert found["event_time"].values == pytest.approx((0.08,) * 5)
         reference = found["host_reference"].values
         assert reference == pytest.approx([300 * 5e-6] * len(reference), rel=0.01)
         assert found["energy"].values == pytest.approx((100 * 0.01 + 600 * 0.07,), rel=WITH_OURS)
+        assert found["dynamic_energy"].values == pytest.approx((500 * 0.07,), rel=WITH_OURS)
         assert any(note.startswith("integrated power says") for note in found["energy"].notes)
 
     @pytest.mark.parametrize("rounds", [1, 7])
@@ -243,7 +248,7 @@ class TestHeat:
         board.slow("HwThermalSlowdown", 0.0, 999.0)
         calls = calls_of(lambda: fake_torch.cuda.launch(0.08), warmup=0, rounds=3)
         found = _measure(calls)
-        assert len(_absent(found)) == len(found) == 4
+        assert len(_absent(found)) == len(found) == 5
         (reason,) = set(_absent(found).values())
         assert reason.startswith("the GPU was slowed down in each of 3 windows (hardware thermal")
         assert calls.count > 3 * 60
@@ -265,7 +270,7 @@ class TestEnergyThatCannotBeMeasured:
         def find() -> str:
             calls = calls_of(lambda: fake_torch.cuda.launch(0.08), warmup=1, rounds=3)
             found = _measure(calls)
-            assert list(_absent(found)) == ["energy"]
+            assert list(_absent(found)) == ENERGIES
             assert found["latency"].values == pytest.approx((0.08,) * 3)
             assert found["host_reference"].values
             return _absent(found)["energy"]
