@@ -1,1 +1,1 @@
-"""Reports: judged sessions rendered as terminal text, Markdown, OpenMetrics and HTML."""
+"""Reports: judged sessions rendered as text, pages and files."""
