@@ -6,14 +6,15 @@ metric. Text has sorted keys, one line per leaf and a fixed number of digits.
 """
 
 import json
-from collections.abc import Callable, Container, Iterable, Mapping
+import math
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeAlias
 
 from pytest_pareto.baseline import layout, schema
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.formatting import RUN_DIGITS, round_samples, significant
+from pytest_pareto.model.formatting import RUN_DIGITS, SAMPLE_DIGITS, round_samples, significant
 from pytest_pareto.model.metric import Kind
 
 
@@ -69,6 +70,8 @@ def _cases(
             _check_environments(content, environments, file, schema.metric_place(rest, name))
             samples = samples_of(rest, name) if content.kind.sampled else None
             metrics[name] = _history(content, samples)
+            if samples is not None:
+                _check_mean(metrics[name], samples, file, rest, name)
         case_id = layout.join_case_id(module, rest)
         cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
     return cases
@@ -118,6 +121,35 @@ def history_key(history: MetricHistory) -> str:
         [] if samples is None else [*zip(samples.ids, round_samples(samples.values), strict=True)]
     )
     return layout.content_key([_metric_line(history), pairs])
+
+
+def _check_mean(history: MetricHistory, samples: Samples, file: str, rest: str, name: str) -> None:
+    """Raise BaselineError where the mean of scores per sample is the level of no kept session.
+
+    One of the two files was then changed without the other. The level of a set metric is no mean.
+    """
+    if history.kind is Kind.SET:
+        return
+    mean, rounding = _mean(samples.values), _mean([_half_a_unit(x) for x in samples.values])
+    levels = [_mean(session.runs) for session in history.sessions]
+    if any(abs(mean - x) <= rounding + _half_a_unit(x, RUN_DIGITS) for x in levels):
+        return
+    raise schema.corrupt(
+        layout.samples_file(file),
+        _place(rest, name),
+        f"expected scores whose mean is the level of a session in the main file, such as "
+        f"{levels[-1]:.{RUN_DIGITS}g}, got a mean of {mean:.{RUN_DIGITS}g}",
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean, also where the sum would overflow."""
+    return math.fsum(value / len(values) for value in values)
+
+
+def _half_a_unit(value: float, digits: int = SAMPLE_DIGITS) -> float:
+    """Return the largest error of rounding to so many significant digits."""
+    return 0.5 * 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits) if value else 0.0
 
 
 def _metric_line(history: MetricHistory) -> str:

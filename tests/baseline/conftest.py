@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -49,7 +50,9 @@ def _history(name: str, *sessions: tuple[float, ...], **other: Any) -> MetricHis
     env = other.pop("env", E1)
     facts: dict[str, Any] = {"better": Better.LOWER} | _PRESETS[name]
     if facts["kind"].sampled:
-        facts["samples"] = Samples(("a", "b"), (0.5, 0.75))
+        # Their mean is the level, as in every file.
+        level = fmean(sessions[-1]) if sessions and sessions[-1] else 0.625
+        facts["samples"] = Samples(("a", "b"), (level - 0.125, level + 0.125))
     return MetricHistory(
         sessions=tuple(Session(env, e, runs) for e, runs in zip(epochs, sessions, strict=True)),
         **facts | other,

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -51,16 +52,21 @@ def _histories(draw: st.DrawFn) -> MetricHistory:
     kind = draw(st.sampled_from(Kind))
     epochs = sorted(draw(st.lists(st.integers(0, 40), min_size=1, max_size=3)))
     runs = st.lists(_NUMBERS, min_size=1, max_size=3).map(tuple)
-    samples = None
+    samples, newest = None, draw(runs)
     if kind.sampled:
         ids = draw(st.lists(_NAMES, min_size=1, max_size=4, unique=True))
         samples = Samples(tuple(ids), tuple(draw(_NUMBERS) for _ in ids))
+        if kind is not Kind.SET:
+            newest = (math.fsum(value / len(ids) for value in samples.values),)
     return MetricHistory(
         unit=draw(_NAMES),
         better=draw(st.sampled_from(Better)),
         kind=kind,
         scope=draw(st.sampled_from(Scope)),
-        sessions=tuple(_session(draw, epoch, draw(runs)) for epoch in epochs),
+        sessions=(
+            *(_session(draw, epoch, draw(runs)) for epoch in epochs[:-1]),
+            _session(draw, epochs[-1], newest),
+        ),
         samples=samples,
     )
 
@@ -207,6 +213,31 @@ def test_samples_and_main_file_must_agree(case: Case, history: History) -> None:
         _decode(text.replace('"paired"', '"run"'), samples)
 
 
+@pytest.mark.parametrize("kind", ["paired", "ordinal"])
+def test_scores_and_level_must_agree(case: Case, history: History, kind: str) -> None:
+    two = history("accuracy", (0.625, 0.6251), (0.525,), env="e1", kind=Kind(kind))
+    one = case("t/test_m.py::test_a", accuracy=two)
+    text, samples = codec.encode_module([one]), codec.encode_samples([one])
+    assert samples is not None
+    assert _decode(text, samples) == {one.case_id: one}
+    message = (
+        r'^m\.samples\.json at cases\["test_a"\]\["accuracy"\]: expected scores whose mean is the '
+        r"level of a session in the main file, such as 0\.525, got a mean of 0\.475\. Restore"
+    )
+    with pytest.raises(BaselineError, match=message):
+        _decode(text, samples.replace("0.4, 0.65", "0.35, 0.6"))
+    with pytest.raises(BaselineError, match="expected scores whose mean"):
+        _decode(text.replace("0.525", "0.475"), samples)
+    # That of an earlier session is one too: it was kept where scores were not updated.
+    assert _decode(text, samples.replace("0.4, 0.65", "0.5, 0.75"))
+
+
+def test_the_level_of_a_set_is_no_mean(case: Case, history: History) -> None:
+    fid = history("accuracy", (7.5,), env="e1", kind=Kind.SET, samples=Samples(("a",), (3.0,)))
+    one = case("t/test_m.py::test_a", fid=fid)
+    assert _decode(codec.encode_module([one]), codec.encode_samples([one])) == {one.case_id: one}
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | _NAMES,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_NAMES, inner, max_size=2),
@@ -257,7 +288,7 @@ def test_samples_stay_small(case: Case, history: History) -> None:
 
     def scores(number: int) -> MetricHistory:
         values = tuple(math.sin(number * 200 + i) for i in range(200))
-        return history("accuracy", (0.123456789,) * 5, samples=Samples(ids, values))
+        return history("accuracy", (fmean(values),) * 5, samples=Samples(ids, values))
 
     cases = [
         case(f"t/test_m.py::test_a[{i}]", **{m: scores(i * 3 + j) for j, m in enumerate("xyz")})

@@ -41,7 +41,7 @@ def test_golden_file(
     },
     "test_b": {
       "accuracy":
-        {"ids": "0473ef2dc0d3", "values": [0.5, 0.75]}
+        {"ids": "0473ef2dc0d3", "values": [0.375, 0.625]}
     }
   },
   "ids": {
