@@ -293,8 +293,9 @@ def test_energy_is_time_at_a_power_that_a_board_can_draw(
 
 def _times(function: Callable[[], object]) -> tuple[Measurement, Measurement, Measurement]:
     meters: list[Meter] = [SteadyMeter(lambda: None), DeviceTimeMeter()]
-    _, (latency, _, reference, _, device_time, *_) = measure_call(function, (), {}, meters=meters)
-    return latency, reference, device_time
+    _, measured = measure_call(function, (), {}, meters=meters)
+    found = {each.metric.name: each for each in measured}
+    return found["latency"], found["host_reference"], found["device_time"]
 
 
 def test_long_kernels_fill_their_call_and_need_no_reference(
