@@ -94,7 +94,7 @@ def check_writable(directory: Path) -> None:
         folder = folder.parent
     probe = _temporary_path(folder / "probe")
     try:
-        _write_durably(probe, b"probe")
+        write_durably(probe, b"probe")
     except OSError as error:
         raise PlaceError(
             f"{directory.as_posix()}: no baseline can be written here ({error.strerror}: "
@@ -104,13 +104,14 @@ def check_writable(directory: Path) -> None:
         _remove_temporary(probe)
 
 
-def replace_all(contents: Mapping[Path, str | None]) -> None:
+def replace_all(contents: Mapping[Path, str | None], workspace: Path | None = None) -> None:
     """Write new text into files, in this order; ``None`` removes a file.
 
-    All texts are first written to temporary files in the same folders, so no file is ever half
-    written. On any failure the files replaced so far are restored. Where a path is a link, the file
-    it leads to gets the text, even if it does not exist yet; of a file to be removed, the link is
-    removed. Raises BaselineError naming the path that failed.
+    All texts are first written to temporary files, so no file is ever half written: in the same
+    folders, or in a ``workspace`` on the same file system. On any failure the files replaced so far
+    are restored. Where a path is a link, the file it leads to gets the text, even if it does not
+    exist yet; of a file to be removed, the link is removed. Raises BaselineError naming the path
+    that failed.
     """
     targets = {path: _link_target(path, text) for path, text in contents.items()}
     if len({*targets.values()}) < len(targets):
@@ -119,13 +120,17 @@ def replace_all(contents: Mapping[Path, str | None]) -> None:
             f"two files of the baseline are links to {duplicate.as_posix()}: part them"
         )
     contents = {targets[path]: text for path, text in contents.items()}
-    staged = {path: _temporary_path(path) for path, text in contents.items() if text is not None}
+    staged = {
+        path: _temporary_path(path, workspace, number)
+        for number, (path, text) in enumerate(contents.items())
+        if text is not None
+    }
     before: dict[Path, _PathState] = {}
     path = Path()
     try:
         for path, temporary in staged.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_durably(temporary, (contents[path] or "").encode())
+            write_durably(temporary, (contents[path] or "").encode())
         for path in contents:
             before[path] = _state_of(path)
             if path in staged:
@@ -176,7 +181,7 @@ def _restore(path: Path, data: _PathState) -> bool:
         else:
             temporary = _temporary_path(path)
             try:
-                _write_durably(temporary, data)
+                write_durably(temporary, data)
                 temporary.replace(path)
             finally:
                 _remove_temporary(temporary)
@@ -185,16 +190,31 @@ def _restore(path: Path, data: _PathState) -> bool:
     return True
 
 
-def _temporary_path(path: Path) -> Path:
+def _temporary_path(path: Path, workspace: Path | None = None, number: int = 0) -> Path:
     # Not tempfile: its files are readable by the user only, and a baseline is shared.
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    name = f".{path.name}.{os.getpid()}.tmp"
+    if workspace is None or not _is_within(path, workspace.parent):
+        return path.with_name(name)
+    return workspace / f"{number}{name}"
 
 
-def _write_durably(path: Path, data: bytes) -> None:
+def _is_within(path: Path, folder: Path) -> bool:
+    """Return whether a path leads to no other file system than that of a folder around it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file, and wait until the system has it on its disk."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove temporary files that a process left when it was killed; no other may write there."""
+    for path in directory.rglob(".*.json.*.tmp"):
+        _remove_temporary(path)
 
 
 def _remove_temporary(temporary: Path) -> None:

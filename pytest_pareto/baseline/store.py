@@ -21,10 +21,11 @@ from pytest_pareto.baseline.files import (
     json_files,
     naming_option,
     read_text,
-    replace_all,
 )
+from pytest_pareto.baseline.journal import commit, locked, recover
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.errors import BaselineError
 
 __all__ = ["check_writable", "directory_exists", "load", "naming_option", "write"]
 
@@ -37,6 +38,7 @@ def load(directory: Path, hardware_key: str) -> Baseline:
     own = layout.hardware_folder(hardware_key)
     if not directory_exists(directory):
         return Baseline(hardware_key, {}, {})
+    recover(directory)
     environments = read_environments(directory)
     cases: dict[str, CaseHistory] = {}
     # This machine's own folder comes last: where both hold a metric, it takes precedence.
@@ -55,20 +57,30 @@ def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline)
     """Write the difference between two baselines of one kind of machine.
 
     Cases that are equal in both stay as the directory has them, even where it changed since
-    ``before`` was read. Returns the files that were written or removed, sorted. Raises
-    BaselineError where that fails; the old baseline is then unchanged.
+    ``before`` was read. Returns the files that were written or removed, sorted. After a crash
+    either all of them are written or none. Raises BaselineError where that fails, or where another
+    process has changed a case of the difference since; the old baseline is then unchanged.
     """
-    environments = {**read_environments(directory), **after.environments}
-    pending: dict[Path, str | None] = {}
-    for name in (layout.hardware_folder(hardware_key), layout.ANYWHERE_FOLDER):
-        for module, changed in _changed(name, before, after).items():
-            pending |= _module_files(directory, name, module, changed, environments)
-    if not pending:
+    folders = (layout.hardware_folder(hardware_key), layout.ANYWHERE_FOLDER)
+    difference = {name: _changed(name, before, after) for name in folders}
+    if not any(difference.values()):
         return []
-    pending |= _environment_files(directory, pending, environments)
-    replace_all(_in_safe_order(directory, pending))
-    for path in pending:
-        _remove_empty_folders(path.parent, directory)
+    for name, modules in difference.items():
+        for module in modules:
+            layout.module_file(name, module)  # raises before anything is made
+    recover(directory)
+    with locked(directory):
+        environments = {**read_environments(directory), **after.environments}
+        pending: dict[Path, str | None] = {}
+        for name, modules in difference.items():
+            for module, changed in modules.items():
+                pending |= _module_files(directory, name, module, changed, before, environments)
+        if not pending:
+            return []
+        pending |= _environment_files(directory, pending, environments)
+        commit(directory, _in_safe_order(directory, pending))
+        for path in pending:
+            _remove_empty_folders(path.parent, directory)
     return sorted(pending)
 
 
@@ -107,12 +119,17 @@ def _module_files(
     folder: str,
     module: str,
     changed: Mapping[str, CaseHistory | None],
+    before: Baseline,
     environments: Mapping[str, Environment],
 ) -> dict[Path, str | None]:
     """Return the new texts of a module's two files, as far as they change."""
     main = directory / layout.module_file(folder, module)
     samples = Path(layout.samples_file(str(main)))
-    cases = {**read_module(directory / folder, main, environments), **changed}
+    stored = read_module(directory / folder, main, environments)
+    for case_id, new in changed.items():
+        old = _part_in_folder(before.cases.get(case_id), folder)
+        _refuse_overtaken(main, case_id, stored.get(case_id), (old, new))
+    cases = {**stored, **changed}
     text, samples_text = _texts(*cases.values())
     if text is not None:
         # A text that could not be read again must not be written.
@@ -120,6 +137,20 @@ def _module_files(
         decode_module(text, samples_text, file=file, module=module, environments=environments)
     texts = {main: text, samples: samples_text}
     return {path: new for path, new in texts.items() if new != read_text(path)}
+
+
+def _refuse_overtaken(
+    main: Path,
+    case_id: str,
+    stored: CaseHistory | None,
+    expected: tuple[CaseHistory | None, CaseHistory | None],
+) -> None:
+    """Raise BaselineError where a case is stored neither as it was read nor as it will be."""
+    if _texts(stored) not in [_texts(each) for each in expected]:
+        raise BaselineError(
+            f"{main.as_posix()}: {case_id} was changed by another process since this one has read "
+            "it; nothing was written. Run again."
+        )
 
 
 def _environment_files(

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_pareto.baseline import store
+from pytest_pareto.baseline.journal import COMMITTED
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
@@ -331,10 +333,10 @@ def test_referenced_files_are_written_first_and_removed_last(
         steps.append(Path(target).relative_to(tmp_path).as_posix())
         replaces(source, target)
 
-    def recorded_unlink(path: Path) -> None:
-        if path.suffix == ".json":
+    def recorded_unlink(path: Path | str, **about: Any) -> None:
+        if isinstance(path, Path) and path.suffix == ".json" and path.parent.name != COMMITTED:
             steps.append(path.relative_to(tmp_path).as_posix())
-        unlinks(path)
+        unlinks(path, **about)
 
     monkeypatch.setattr(os, "replace", recorded_replace)
     monkeypatch.setattr(os, "unlink", recorded_unlink)
