@@ -17,12 +17,14 @@ from pytest_pareto.baseline.codec import (
 )
 from pytest_pareto.baseline.files import (
     check_writable,
+    commit,
     directory_exists,
     json_files,
+    locked,
     naming_option,
     read_text,
+    recover,
 )
-from pytest_pareto.baseline.journal import commit, locked, recover
 from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_pareto.baseline import store
-from pytest_pareto.baseline.journal import COMMITTED
+from pytest_pareto.baseline.files import COMMITTED
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment

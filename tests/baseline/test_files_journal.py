@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.baseline import files, journal, store
+from pytest_pareto.baseline import files, store
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError
 
@@ -137,7 +137,7 @@ def test_recovery_that_is_killed_is_recovered(tmp_path: Path, old: Baseline, new
         store.write(directory, HERE, EMPTY, old)
         before = store.load(directory, HERE)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(journal, "replace_all", lambda *_: os._exit(KILLED))
+            patch.setattr(files, "replace_all", lambda *_: os._exit(KILLED))
             assert killed_at(10**9, lambda d=directory, b=before: store.write(d, HERE, b, new))  # type: ignore[misc]
         died = killed_at(step, lambda d=directory: store.load(d, HERE))  # type: ignore[misc]
         assert store.load(directory, HERE) == new, step
@@ -167,7 +167,7 @@ def test_without_a_journal_a_kill_tears_the_baseline(
 def test_a_journal_that_leads_elsewhere_is_refused(tmp_path: Path, old: Baseline) -> None:
     directory = tmp_path / "baseline"
     store.write(directory, HERE, EMPTY, old)
-    left = directory / journal.COMMITTED
+    left = directory / files.COMMITTED
     for path in ("../x.json", "/tmp/x.json", "any/x.py"):
         left.mkdir()
         (left / "0.json").write_text("{}")
@@ -184,9 +184,9 @@ def test_another_process_is_waited_for(
     tmp_path: Path, old: Baseline, new: Baseline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write(tmp_path, HERE, EMPTY, old)
-    monkeypatch.setattr(journal, "_WAIT_S", 0.2)
+    monkeypatch.setattr(files, "_WAIT_S", 0.2)
     with (
-        journal.locked(tmp_path),
+        files.locked(tmp_path),
         pytest.raises(BaselineError, match="another process is changing this baseline, and has"),
     ):
         store.write(tmp_path, HERE, old, new)
