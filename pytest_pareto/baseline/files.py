@@ -19,10 +19,13 @@ from typing import TypeAlias
 import msgspec
 
 from pytest_pareto.model.errors import BaselineError, PlaceError
+from pytest_pareto.model.strict_json import JsonError, read_regular_file
 
 if sys.platform != "win32":
     import fcntl
 
+_MOST_B = 32 * 2**20
+"""A file is of one test module: three metrics of ten thousand cases take 9 MB."""
 STAGED = ".pareto_update"
 COMMITTED = ".pareto_committed"
 _MANIFEST = "manifest.json"
@@ -75,12 +78,14 @@ def json_files(folder: Path) -> list[Path]:
 def read_text(path: Path) -> str | None:
     """Return a file's text, or None where there is no file.
 
-    Raises BaselineError where it cannot be read or is not UTF-8 text.
+    Raises BaselineError where it cannot be read, is too large, or is not UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_file(path, _MOST_B)
     except FileNotFoundError:
         return None
+    except JsonError as fault:
+        raise BaselineError(f"{path.as_posix()}: {fault.problem}. Restore it from git.") from fault
     except UnicodeDecodeError as error:
         raise BaselineError(
             f"{path.as_posix()}: expected UTF-8 text ({error.reason} at byte {error.start}). "
@@ -362,7 +367,7 @@ def _is_interrupted(directory: Path) -> bool:
 
 def _roll_forward(directory: Path, committed: Path) -> None:
     try:
-        manifest = msgspec.json.decode((committed / _MANIFEST).read_bytes(), type=_Manifest)
+        manifest = msgspec.json.decode(_staged_text(committed / _MANIFEST), type=_Manifest)
         contents = {
             _below(directory, path): None if name is None else _staged_text(committed / name)
             for path, name in manifest.files

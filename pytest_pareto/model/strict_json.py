@@ -1,12 +1,17 @@
 """JSON read strictly: no merge conflict, no duplicate key, no number beyond a float.
 
 Python's reader keeps the last of two equal keys, and takes NaN and Infinity; both would change a
-verdict without a message. Callers render the faults, since each file has its own way out.
+verdict without a message. `read_regular_file` reads the text: from a regular file alone, and no
+more of it than a caller allows. Callers render the faults, since each file has its own way out.
 """
 
+import errno
 import json
 import math
+import os
 import re
+import stat
+from pathlib import Path
 
 _CONFLICT = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 
@@ -38,6 +43,34 @@ class NewerVersionError(JsonError):
     def __init__(self, version: int, place: str) -> None:
         super().__init__(f"{place} {version} was written by a newer pytest-pareto", place)
         self.version = version
+
+
+def read_regular_file(path: Path, most_b: int) -> str:
+    """Return the UTF-8 text of a regular file of at most so many bytes.
+
+    Raises JsonError where it is larger or no regular file: a device may have no end, and a pipe
+    would be waited for. Raises OSError and UnicodeDecodeError as `Path.read_text` does.
+    """
+    # Opening a pipe would wait for its other end.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        _require_regular(os.fstat(descriptor), path, most_b)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        return file.read(most_b)  # it may grow while it is read
+
+
+def _require_regular(status: os.stat_result, path: Path, most_b: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise JsonError("expected a regular file, and it is a device or a pipe")
+    if status.st_size > most_b:
+        raise JsonError(
+            f"it has {status.st_size / 1e6:.1f} MB, and at most {most_b / 1e6:.1f} MB are read"
+        )
 
 
 def read_object(text: str, *, finite: bool = True) -> dict[str, object]:

@@ -22,6 +22,7 @@ from pytest_pareto.model.strict_json import (
     NewerVersionError,
     NoObjectError,
     read_object,
+    read_regular_file,
     require_version,
 )
 from pytest_pareto.model.verdict import Failure
@@ -37,6 +38,8 @@ from pytest_pareto.results.json_schema import (
 )
 
 _WAY_OUT = "Write the file again with `pytest --pareto --pareto-json PATH`."
+_MOST_B = 128 * 2**20
+"""Three metrics of ten thousand cases take 73 MB."""
 
 T = TypeVar("T")
 
@@ -96,7 +99,9 @@ def decode(text: str, file: str) -> ResultsFile:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_file(path, _MOST_B)
+    except JsonError as fault:
+        raise ParetoError(f"{path.as_posix()}: {fault.problem}. {_WAY_OUT}") from fault
     except UnicodeDecodeError as error:
         raise ParetoError(
             f"{path.as_posix()}: expected UTF-8 text ({error.reason} at byte {error.start}). "

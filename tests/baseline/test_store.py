@@ -363,3 +363,21 @@ def test_reading_and_planning_need_no_heavy_import() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices and pipes of POSIX")
+@pytest.mark.parametrize("bomb", ["device", "pipe", "large"])
+def test_a_bomb_in_place_of_a_file_is_refused_at_once(
+    tmp_path: Path, full: Baseline, bomb: str
+) -> None:
+    store.write(tmp_path, HERE, EMPTY, full)
+    file = tmp_path / HERE / "test_b.json"
+    file.unlink()
+    if bomb == "device":
+        file.symlink_to("/dev/zero")
+    elif bomb == "pipe":
+        os.mkfifo(file)
+    else:
+        file.write_bytes(b" " * (33 * 2**20))
+    with pytest.raises(BaselineError, match=r"test_b\.json: .*Restore it from git\."):
+        store.load(tmp_path, HERE)
