@@ -29,7 +29,12 @@ from pytest_pareto.stats.paired_change import (
     withheld_claims,
 )
 from pytest_pareto.stats.paired_proportion import Flips
-from pytest_pareto.stats.scale import parse_better, parse_kind, require_valid_options
+from pytest_pareto.stats.scale import (
+    LARGEST,
+    parse_better,
+    parse_kind,
+    require_valid_options,
+)
 from pytest_pareto.stats.sequential import nominal_alpha, sequential_p
 from pytest_pareto.stats.skew_t import MeanShift
 
@@ -43,6 +48,12 @@ def align(
 
     Raises ParetoError if the sides hold different ids, or a score is not a finite number.
     """
+    for side, scores in (("baseline", baseline), ("candidate", candidate)):
+        if not isinstance(scores, Mapping):
+            raise ParetoError(
+                f"the {side} is a {type(scores).__name__}; scores are a mapping from sample ids, "
+                'such as {"cat": 0.9, "dog": 0.7}'
+            )
     _check_same_ids(baseline, candidate)
     ids = sorted(baseline)
     return ids, _scores(baseline, ids, "baseline"), _scores(candidate, ids, "candidate")
@@ -74,20 +85,24 @@ def _scores(scores: Mapping[str, float], ids: Sequence[str], side: str) -> npt.N
         values = np.array([scores[name] for name in ids], dtype=np.float64)
     except (TypeError, ValueError):
         raise _unusable(scores, ids, side) from None
-    if not np.isfinite(values).all():
+    if not (np.abs(values) <= LARGEST).all():
         raise _unusable(scores, ids, side)
     return values
 
 
 def _unusable(scores: Mapping[str, float], ids: Sequence[str], side: str) -> ParetoError:
-    name = next(name for name in ids if not _is_finite(scores[name]))
-    return ParetoError(
-        f"the {side}'s score of sample {name!r} is {scores[name]!r}; a finite number is needed"
-    )
+    name = next(name for name in ids if not _is_usable(scores[name]))
+    score: object = scores[name]
+    finite = isinstance(score, SupportsFloat) and math.isfinite(score)
+    remedy = f"numbers beyond {LARGEST:g} cannot be compared" if finite else _FINITE
+    return ParetoError(f"the {side}'s score of sample {name!r} is {score!r}; {remedy}")
 
 
-def _is_finite(score: object) -> bool:
-    return isinstance(score, SupportsFloat) and math.isfinite(score)
+_FINITE = "a finite number is needed"
+
+
+def _is_usable(score: object) -> bool:
+    return isinstance(score, SupportsFloat) and abs(float(score)) <= LARGEST
 
 
 _Array = npt.NDArray[np.float64]

@@ -72,7 +72,8 @@ class Metric:
         require_text("the metric's name", self.name)
         require_text(f"the unit of {self.name!r}", self.unit)
         for label, value in (("tolerance", self.tolerance), ("give_up", self.give_up)):
-            if value is not None and not (math.isfinite(value) and value >= 0):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and math.isfinite(value) and value >= 0):
                 raise ParetoError(
                     f"{label} of {self.name!r} must be a finite number >= 0, not {value!r}"
                 )

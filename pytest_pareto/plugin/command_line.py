@@ -245,15 +245,15 @@ def read_megabytes_b(config: pytest.Config, name: str) -> int:
     return int(value * 1e6)
 
 
-def parse_fraction(name: str, text: str, *, below: float) -> float:
-    """Return the number in ``text``: from 0 on, and less than ``below``.
+def parse_fraction(name: str, text: str, *, below: float, least: float = 0) -> float:
+    """Return the number in ``text``: from ``least`` on, and less than ``below``.
 
     Raises pytest.UsageError, naming the ini option, for any other text.
     """
     value = _number(text)
-    if not 0 <= value < below:
+    if not least <= value < below:
         raise pytest.UsageError(
-            f"ini option {name} is {text!r}; a number from 0 to {below} is needed"
+            f"ini option {name} is {text!r}; a number from {least:g} to {below:g} is needed"
         )
     return value
 

@@ -149,7 +149,10 @@ def read_settings(config: pytest.Config) -> Settings:
 def _policy(config: pytest.Config, update: str | None, confirming: int) -> Policy:
     missing = read_choice(config, "missing", ("", "fail", "warn"))
     return Policy(
-        alpha=parse_fraction("pareto_alpha", str(config.getini("pareto_alpha")), below=0.5),
+        # At 0 nothing noisy could ever fail.
+        alpha=parse_fraction(
+            "pareto_alpha", str(config.getini("pareto_alpha")), below=0.5, least=1e-6
+        ),
         missing=Missing(missing) if missing else Missing.AUTO,
         fail_inconclusive=read_choice(config, "inconclusive", ("pass", "fail")) == "fail",
         trade_offs=TradeOffs(read_choice(config, "tradeoff", ("bounded", "pass", "fail"))),

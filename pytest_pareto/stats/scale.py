@@ -22,7 +22,7 @@ halves the scatter of a mean over a hundred pairs. A slow-down of every second c
 one of every fourth to six tenths, and one of every tenth hardly at all.
 """
 
-_LARGEST = 1e150  # the squares of such numbers still fit a float
+LARGEST = 1e150  # the squares of such numbers still fit a float
 
 
 def require_usable(values: Sequence[float], *, relative: bool, noun: str = "reading") -> None:
@@ -33,7 +33,7 @@ def require_usable(values: Sequence[float], *, relative: bool, noun: str = "read
     if len(values) == 0:
         raise ParetoError(f"there is no {noun} to compare; give at least one")
     # The sum is finite only if every value is; the loop below only finds the value to report.
-    within = min(values) > 0 if relative else _LARGEST >= max(values) >= min(values) >= -_LARGEST
+    within = min(values) > 0 if relative else LARGEST >= max(values) >= min(values) >= -LARGEST
     if within and math.isfinite(sum(values)):
         return
     for position, value in enumerate(values):
@@ -43,14 +43,14 @@ def require_usable(values: Sequence[float], *, relative: bool, noun: str = "read
 
 
 def _usable(value: float, *, relative: bool) -> bool:
-    return math.isfinite(value) and (value > 0 if relative else abs(value) <= _LARGEST)
+    return math.isfinite(value) and (value > 0 if relative else abs(value) <= LARGEST)
 
 
 def _remedy(value: float, *, relative: bool) -> str:
     if not math.isfinite(value):
         return "a finite number is needed"
     if not relative:
-        return f"numbers beyond {_LARGEST:g} cannot be compared"
+        return f"numbers beyond {LARGEST:g} cannot be compared"
     if value == 0:
         return (
             "that is below the resolution of the clock or counter: "
@@ -183,10 +183,10 @@ def parse_kind(kind: str) -> Kind:
     return Kind(kind)
 
 
-def require_valid_options(*, alpha: float, **limits: float) -> None:
+def require_valid_options(*, alpha: object, **limits: object) -> None:
     """Raise ParetoError unless alpha is in (0, 0.5) and each limit is finite and >= 0."""
     for name, value in limits.items():
-        if not (math.isfinite(value) and value >= 0):
+        if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
             raise ParetoError(f"{name} must be a finite number >= 0, not {value!r}")
-    if not 0 < alpha < 0.5:
+    if not (isinstance(alpha, int | float) and 0 < alpha < 0.5):
         raise ParetoError(f"alpha must lie between 0 and 0.5, not {alpha!r}")

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,15 @@ def test_a_metric_needs_a_name() -> None:
 @pytest.mark.parametrize("part", ["tolerance", "give_up"])
 def test_tolerances_are_finite_and_not_negative(part: str, value: float) -> None:
     with pytest.raises(ParetoError, match=rf"{part} of 'score' must be .* not {value}"):
+        policy_of(part, value)
+
+
+@pytest.mark.parametrize("value", ["3%", True])
+@pytest.mark.parametrize("part", ["tolerance", "give_up"])
+def test_tolerances_are_numbers(part: str, value: Any) -> None:
+    with pytest.raises(
+        ParetoError, match=f"{part} of .* must be a finite number >= 0, not {value!r}"
+    ):
         policy_of(part, value)
 
 

@@ -280,6 +280,9 @@ def _full_disk(*_: object) -> None:
         (["--pareto", "--pareto-missing=maybe"], ["--pareto-missing", "maybe"]),
         (["--pareto", "-o", "pareto_missing=maybe"], ["pareto_missing is 'maybe'"]),
         (["--pareto", "-o", "pareto_alpha=2"], ["pareto_alpha is '2'"]),
+        # With these nothing noisy could ever fail.
+        (["--pareto", "-o", "pareto_alpha=0"], ["a number from 1e-06 to 0.5 is needed"]),
+        (["--pareto", "-o", "pareto_alpha=1e-300"], ["pareto_alpha is '1e-300'"]),
         (["--pareto", "-o", "pareto_session_spread=moon=1"], ["'moon' is not one of host"]),
     ],
 )
