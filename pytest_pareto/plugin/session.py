@@ -112,6 +112,11 @@ class ParetoSession:
             remove_report_files(self._settings.report_paths)
             self._candidate_notice = remove_candidate(self._settings.candidate_dir)
 
+    @property
+    def _collects_in_ci(self) -> bool:
+        """Whether tests are only collected where somebody relies on the exit code."""
+        return bool(self._config.option.collectonly) and self._settings.policy.ci
+
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Record the deselected tests: the selection is partial."""
         self._selection.deselected.update(item.nodeid for item in items)
@@ -148,8 +153,11 @@ class ParetoSession:
         except pytest.exit.Exception as stop:
             self._selection.stopped = f"pytest.exit: {stop.msg}"
             self._conclude(session, time.monotonic() - started)
-            if stop.returncode == 0 and session.testsfailed:
-                stop.returncode = int(pytest.ExitCode.TESTS_FAILED)
+            if stop.returncode == 0:
+                # What did not run was not judged, which is no success whatever a test asks for.
+                failed = bool(session.testsfailed)
+                code = pytest.ExitCode.TESTS_FAILED if failed else pytest.ExitCode.INTERRUPTED
+                stop.returncode = int(code)
             raise
         except KeyboardInterrupt:
             self._selection.stopped = "interrupted"
@@ -208,6 +216,8 @@ class ParetoSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Write the annotations below everything else, also where pytest shows no summary."""
+        if self._collects_in_ci and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         yield
         if self._report is not None:
             from pytest_pareto.plugin.terminal_summary import with_typed_nodeids
@@ -216,6 +226,11 @@ class ParetoSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the section of the judgement."""
+        if self._collects_in_ci:
+            terminalreporter.write_line(
+                "pareto: FAIL · nothing was measured, since tests were only collected "
+                "(--collect-only); in CI that is no success"
+            )
         if self._report is not None:
             from pytest_pareto.plugin.terminal_summary import write_summary
 

@@ -154,7 +154,21 @@ def test_leaving_pytest_early_is_judged(toy: "Toy") -> None:
     assert session.exit_code == 1
     assert session.case("large").fails
     toy.change(large={"accuracy": 0.95})
-    assert toy.run("--pareto").exit_code == 0
+    session = toy.run("--pareto")
+    assert session.exit_code == 2  # what did not run was not judged
+    assert "incomplete" in session.text or "PART" in session.text
+
+
+def test_tests_that_are_only_collected_in_ci_are_no_success(
+    toy: "Toy", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as by a forgotten ``--collect-only`` in addopts."""
+    assert toy.run("--pareto", "--collect-only").exit_code == 0
+    monkeypatch.setenv("CI", "true")
+    session = toy.run("--pareto", "--collect-only")
+    assert session.exit_code == 1
+    assert "nothing was measured, since tests were only collected" in session.text
+    assert toy.run("--collect-only").exit_code == 0  # without --pareto it is pytest's own
 
 
 def test_a_budget_on_nothing_is_refused(pytester: pytest.Pytester, run: "Run") -> None:

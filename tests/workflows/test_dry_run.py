@@ -256,6 +256,20 @@ def steps_of(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for job in jobs for step in job["steps"]]
 
 
+def test_a_process_that_ends_by_itself_is_no_pass(branch: tuple[Repository, Job]) -> None:
+    repository, _ = branch
+    test = repository.path / "test_zz.py"
+    test.write_text("import os\n\ndef test_it():\n    os._exit(0)\n")
+    repository.commit("It ends the process")
+    job = repository.job()
+    assert job.failed
+    assert job.context["steps.pareto.outputs.verdict"] == "error"
+    assert any(
+        line.startswith("::error::pytest ended with exit code 0 and did not write pareto_reports/")
+        for line in job.annotations
+    )
+
+
 @pytest.mark.parametrize("file", [ROOT / "action.yml", *WORKFLOWS], ids=lambda file: file.name)
 def test_actions_are_pinned_and_scripts_hold_no_expression(file: Path) -> None:
     for step in steps_of(yaml.safe_load(file.read_text())):
