@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import PurePath, PurePosixPath
 
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.errors import ParetoError
+from pytest_pareto.model.errors import BaselineError, ParetoError
 from pytest_pareto.model.metric import Scope
 
 ANYWHERE_FOLDER = "any"
@@ -63,8 +63,16 @@ def module_file(folder: str, module: str) -> PurePosixPath:
 
 
 def module_of(relative: PurePath) -> str:
-    """Return the test module of a baseline file whose path is relative to its folder."""
+    """Return the test module of a baseline file whose path is relative to its folder.
+
+    Raises BaselineError for a name that no module gives.
+    """
     stem = relative.name.removesuffix(_SUFFIX)
+    if not stem.strip("."):
+        raise BaselineError(
+            f"{relative.as_posix()}: no test file has its results in a file of this name. "
+            "Delete it."
+        )
     return relative.with_name(stem if "." in stem else f"{stem}.py").as_posix()
 
 

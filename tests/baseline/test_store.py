@@ -1,6 +1,7 @@
 """A whole baseline directory: read, and changed by the difference only."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -380,4 +381,12 @@ def test_a_bomb_in_place_of_a_file_is_refused_at_once(
     else:
         file.write_bytes(b" " * (33 * 2**20))
     with pytest.raises(BaselineError, match=r"test_b\.json: .*Restore it from git\."):
+        store.load(tmp_path, HERE)
+
+
+@pytest.mark.parametrize("name", [".json", "..json", "...json"])
+def test_a_file_of_no_module_is_refused_by_name(tmp_path: Path, full: Baseline, name: str) -> None:
+    store.write(tmp_path, HERE, EMPTY, full)
+    (tmp_path / HERE / name).write_text('{"schema": 1, "cases": {}}')
+    with pytest.raises(BaselineError, match=rf"^{re.escape(name)}: no test file has its results"):
         store.load(tmp_path, HERE)
