@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_pareto.baseline import layout
+from pytest_pareto.baseline.candidate import OFFERS_FILE, SESSION
 from pytest_pareto.baseline.sources import machine_choice_error, newest_runs, recorded_machines
 from pytest_pareto.baseline.store import load
 from pytest_pareto.cli.console import find_baseline
@@ -144,12 +145,15 @@ def without_old_code(record: SessionRecord) -> SessionRecord:
 def open_side(text: str) -> Iterator[Side]:
     """Open a side: an existing folder, an existing file, or else a git ref.
 
-    A ref is ``REF`` or ``REF:path/of/baseline``; its baseline is extracted into a temporary
-    folder. Raises ParetoError where the text is none of the three, or the side cannot be used.
+    A folder is a baseline's, or a candidate's, as `accept` takes it. A ref is ``REF`` or
+    ``REF:path/of/baseline``; its baseline is extracted into a temporary folder. Raises ParetoError
+    where the text is none of the three, or the side cannot be used.
     """
     path = Path(text)
     if path.is_dir():
-        yield BaselineSide(text, path, tuple(recorded_machines(path)))
+        session = path / SESSION
+        directory = session if (session / OFFERS_FILE).is_file() else path
+        yield BaselineSide(text, directory, tuple(recorded_machines(directory)))
     elif path.exists():
         side = ResultsSide(text, *load_record(path))
         if len(side.machines) > 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto import cli
+from pytest_pareto.baseline.candidate import plan_candidate, write_candidate
 from pytest_pareto.baseline.store import write
 from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.policy import Policy
@@ -179,6 +180,17 @@ def test_one_of_several_machines_must_be_named(run_compare: Compare, tmp_path: P
     code, _, err = run_compare(*both, "--hardware=none")
     assert code == 2
     assert "have no hardware 'none' in common" in err
+
+
+def test_a_candidates_folder_is_a_side(run_compare: Compare, tmp_path: Path) -> None:
+    """The one that `accept` takes, and a session leaves its candidate in a folder below."""
+    store(tmp_path / "old", record())
+    past = accepted(record())
+    worse = judge_record(record(1.2), Past(past))
+    write_candidate(tmp_path / "new" / "session", plan_candidate(past, worse))
+    code, out, _ = run_compare("old", "new")
+    assert (code, "m.py::a" in out) == (1, True)
+    assert run_compare("old", "new/session")[0] == code
 
 
 def test_git_refs_as_sides(run_compare: Compare, tmp_path: Path) -> None:
