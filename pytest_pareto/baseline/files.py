@@ -260,9 +260,10 @@ class _Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def locked(directory: Path) -> Iterator[None]:
     """Let no other process change a directory meanwhile; it is made if it does not exist.
 
-    The lock is one of the system, and ends with this process, however that ends. Where there are
-    none (Windows, some network drives) nothing is locked. Raises BaselineError where another
-    process holds it for 10 s, and PlaceError where the directory cannot be made.
+    What an update left that was interrupted is finished or removed first. The lock is one of the
+    system, and ends with this process, however that ends. Where there are none (Windows, some
+    network drives) nothing is locked. Raises BaselineError where another process holds it for
+    10 s, or where an update cannot be finished, and PlaceError where the directory cannot be made.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -271,11 +272,13 @@ def locked(directory: Path) -> Iterator[None]:
             f"{directory.as_posix()}: cannot be made ({error.strerror}). Change its permissions."
         ) from error
     if sys.platform == "win32":
+        _finish(directory)
         yield
         return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         _lock(descriptor, directory)
+        _finish(directory)
         yield
     finally:
         os.close(descriptor)
@@ -351,14 +354,20 @@ def recover(directory: Path) -> None:
 
     Raises BaselineError where that cannot be done here.
     """
-    if not directory_exists(directory) or not _is_interrupted(directory):
+    if directory_exists(directory) and _is_interrupted(directory):
+        with locked(directory):
+            return  # which finishes it
+
+
+def _finish(directory: Path) -> None:
+    """Finish or remove what an interrupted update left in a locked directory."""
+    if not _is_interrupted(directory):
         return
-    with locked(directory):
-        if (directory / COMMITTED / _MANIFEST).exists():
-            _roll_forward(directory, directory / COMMITTED)
-        for name in (STAGED, COMMITTED):
-            _discard(directory / name)
-        _remove_leftovers(directory)
+    if (directory / COMMITTED / _MANIFEST).exists():
+        _roll_forward(directory, directory / COMMITTED)
+    for name in (STAGED, COMMITTED):
+        _discard(directory / name)
+    _remove_leftovers(directory)
 
 
 def _is_interrupted(directory: Path) -> bool:

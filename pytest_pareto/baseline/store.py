@@ -70,7 +70,6 @@ def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline)
     for name, modules in difference.items():
         for module in modules:
             layout.module_file(name, module)  # raises before anything is made
-    recover(directory)
     with locked(directory):
         environments = {**read_environments(directory), **after.environments}
         pending: dict[Path, str | None] = {}

@@ -164,11 +164,25 @@ def test_without_a_journal_a_kill_tears_the_baseline(
     assert torn > 0
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_writer_finishes_what_another_one_left(
+    tmp_path: Path, old: Baseline, new: Baseline
+) -> None:
+    store.write(tmp_path, HERE, EMPTY, old)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "replace_all", lambda *_: os._exit(KILLED))
+        assert killed_at(10**9, lambda: store.write(tmp_path, HERE, old, new))
+    front = {name: replace(case, front="other") for name, case in new.cases.items()}
+    store.write(tmp_path, HERE, new, replace(new, cases=front))
+    assert store.load(tmp_path, HERE).cases == front
+    assert hidden(tmp_path) == []
+
+
 def test_a_journal_that_leads_elsewhere_is_refused(tmp_path: Path, old: Baseline) -> None:
     directory = tmp_path / "baseline"
     store.write(directory, HERE, EMPTY, old)
     left = directory / files.COMMITTED
-    for path in ("../x.json", "/tmp/x.json", "any/x.py"):
+    for path in ("../x.json", "/elsewhere/x.json", "any/x.py"):
         left.mkdir()
         (left / "0.json").write_text("{}")
         (left / "manifest.json").write_text(f'{{"files":[["{path}","0.json"]]}}')
