@@ -151,7 +151,8 @@ class ParetoSession:
             self._conclude(session, time.monotonic() - started)
             raise
         except pytest.exit.Exception as stop:
-            self._selection.stopped = f"pytest.exit: {stop.msg}"
+            asked = ", with exit code 0, which only a whole session has" * (stop.returncode == 0)
+            self._selection.stopped = f"pytest.exit: {stop.msg}{asked}"
             self._conclude(session, time.monotonic() - started)
             if stop.returncode == 0:
                 # What did not run was not judged, which is no success whatever a test asks for.
