@@ -14,9 +14,11 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better, Budget, parse_budget
 from pytest_pareto.model.policy import Policy, SessionSpreads
 from pytest_pareto.model.run import CaseRun, Run
-from pytest_pareto.model.session_record import SessionRecord, SessionReport
+from pytest_pareto.model.session_record import SessionFacts, SessionRecord, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Position, Verdict
 from pytest_pareto.pipeline import facts_against, judge_record, without_calls
+from pytest_pareto.report.markdown import render_markdown
+from pytest_pareto.report.terminal import quiet_line, render_terminal
 from pytest_pareto.results.reader import load_record
 from pytest_pareto.results.writer import render_json
 from tests.sessions import (
@@ -89,6 +91,26 @@ def test_twice_as_slow_without_the_waiting_is_worse(level: float, outcome: Outco
         assert found.judgement.failed
     _, edits = plan_update(PAST, found, UpdateMode.ALL, prune=frozenset())
     assert not [edit for edit in edits if edit.metric == "device"]
+
+
+def test_what_a_busy_host_leaves_undecided_is_named_with_its_levels() -> None:
+    """Four times as slow, which waiting may explain: the default report says so by name."""
+    past = baseline(
+        remembered("slow", {"device": five(1.0)}), remembered("within", {"device": five(1.0)})
+    )
+    runs = [
+        while_waiting(case_runs(name, {"device": five(level)}), BUSY)
+        for name, level in (("slow", 4.0), ("within", 1.0))
+    ]
+    judgement = judged(session(*runs), past).judgement
+    facts = SessionFacts("there", "cpu", 1, 5, 5, 1.0)
+    lines = render_terminal(judgement, facts, verbosity=0, plot=False, width=80)
+    told = [line.text for line in lines]
+    assert "  slow: device 1.000 → 4.000 s (×4.0, limit 1 %)" in told
+    assert "  within" in told
+    markdown = render_markdown(SessionReport(judgement, facts))
+    assert "slow: device 1.000 → 4.000 s (×4.0, limit 1 %)" in markdown.replace("`", "")
+    assert "undecided: slow (device ×4.0)" in quiet_line(judgement, facts, 80).text
 
 
 def test_a_rate_is_higher_without_the_waiting() -> None:

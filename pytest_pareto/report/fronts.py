@@ -22,6 +22,7 @@ from pytest_pareto.report.rows import (
     add_budget_figures,
     broken_budgets,
     build_row,
+    undecided_excess,
     unreported_budgets,
 )
 from pytest_pareto.report.text import clean, wrap
@@ -211,14 +212,16 @@ def is_merely_undecided(case: CaseVerdict) -> bool:
 def may_have_changed(case: CaseVerdict) -> bool:
     """Whether something changed in a case, or may have, apart from its failures and notices.
 
-    An inconclusive case may have if a metric is flagged or a gated one got better.
+    An inconclusive case may have if a gated metric was measured again, got better, or is beyond its
+    limit as measured.
     """
     if case.verdict is not Verdict.INCONCLUSIVE:
         return case.verdict not in _NO_CHANGE
     return any(
-        change.suspected or (result.metric.gates and change.outcome is Outcome.BETTER)
-        for result in case.comparison.metrics
-        if (change := result.change) is not None
+        result.outcome is Outcome.BETTER
+        or result.metric.name in case.comparison.confirmed
+        or undecided_excess(result)
+        for result in case.comparison.gated
     )
 
 

@@ -327,7 +327,7 @@ def _reason_lines(case: CaseBlock, width: int) -> Iterator[Line]:
 def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
     """Render the cases that were not fully compared, grouped by reason.
 
-    Of failing cases all are named, of others a few.
+    Of failing cases all are named, of others a few, and each whose levels are beyond a limit.
     """
     groups: dict[tuple[str, bool, str], list[CaseBlock]] = {}
     for case in all_cases(fronts):
@@ -338,9 +338,30 @@ def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
         tone = Tone.RED if failing else Tone.YELLOW
         text = f"{plural(len(cases), 'case')} {label}: {reason}"
         lines += [Line(line, tone) for line in wrap(text, width, hanging="  ")]
+        lines += [Line(line) for line in _excess_lines(cases, width)]
+        cases = [case for case in cases if not _excess(case)]  # noqa: PLW2901 - those without
         named = _all_name_lines(cases, width) if failing else _first_name_lines(cases, width)
         lines += [Line(line) for line in named]
     return lines
+
+
+def _excess(case: CaseBlock) -> float:
+    return max((row.excess for row in case.rows), default=0.0)
+
+
+def _excess_lines(cases: Sequence[CaseBlock], width: int) -> Iterator[str]:
+    """Name each case of which a level is beyond its limit, the largest excess first."""
+    for case in sorted(cases, key=_excess, reverse=True):
+        texts = [
+            f"{row.metric} {row.baseline} → {row.candidate} {row.unit}".rstrip()
+            + f" ({row.change}, limit {row.limit})"
+            for row in case.rows
+            if row.excess
+        ]
+        if texts:
+            yield from wrap(
+                f"{case.case_id}: {', '.join(texts)}", width, indent="  ", hanging="    "
+            )
 
 
 def undecided_lines(

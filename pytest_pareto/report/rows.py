@@ -10,18 +10,21 @@ from dataclasses import dataclass
 
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import ENERGY, LATENCY, Budget, Metric, parse_budget
+from pytest_pareto.model.metric import ENERGY, LATENCY, Better, Budget, Metric, parse_budget
 from pytest_pareto.model.run import Looks
 from pytest_pareto.model.verdict import BudgetResult, CaseComparison, CaseVerdict, MetricResult
 from pytest_pareto.report.numbers import (
     Figure,
+    Levels,
     Scale,
+    absolute_change,
     caught_text,
     change_figure,
     decimals_for,
     fixed,
     levels,
     on_scale_of,
+    relative_change,
     resolution_text,
     result_levels,
     trimmed,
@@ -46,6 +49,7 @@ class Row:
     ``limit`` and ``resolution`` are in the harmful direction, as tolerances are written.
     ``coverage`` is that of the interval, such as "90 %". ``facts`` explain the outcome. ``details``
     are shown with -v, ``statistics`` with -vv. A ``remarkable`` row is shown wherever its case is.
+    ``excess`` is how far an undecided metric is worse than its limit as measured, 0 if it is not.
     """
 
     metric: str
@@ -65,6 +69,7 @@ class Row:
     worst: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
     statistics: str = ""
+    excess: float = 0.0
 
 
 def build_row(result: MetricResult, *, traded: bool = False) -> Row:
@@ -75,7 +80,8 @@ def build_row(result: MetricResult, *, traded: bool = False) -> Row:
     metric, change, outcome = result.metric, result.change, result.outcome
     shown = result_levels(result)
     scale = shown.scale
-    figure = change_figure(change, metric, shown) if change else Figure("")
+    figure = change_figure(change, metric, shown) if change else _measured_figure(result, shown)
+    has_change = change is not None or figure.text
     notable = outcome in {Outcome.WORSE, Outcome.BETTER} if not metric.gates else True
     return Row(
         metric=clean(metric.name),
@@ -89,13 +95,47 @@ def build_row(result: MetricResult, *, traded: bool = False) -> Row:
         change=clean(figure.text),
         interval=figure.interval,
         coverage=f"{100 * (1 - 2 * change.alpha):g} %" if change and figure.interval else "",
-        limit=on_scale_of(metric, change.tolerance, scale=scale) if change and metric.gates else "",
+        limit=on_scale_of(metric, metric.tolerance, scale=scale)
+        if has_change and metric.gates
+        else "",
         resolution=resolution_text(metric, change.resolution, scale) if change else "",
         facts=tuple(map(clean, _facts(result, scale, traded=traded and outcome is Outcome.WORSE))),
         worst=tuple(map(clean, change.worst_ids)) if change else (),
         details=tuple(map(clean, _details(result, scale))),
         statistics=_statistics(change) if change else "",
+        excess=undecided_excess(result),
     )
+
+
+def _measured_figure(result: MetricResult, shown: Levels) -> Figure:
+    """Format how far the levels differ of a metric that could not be compared for now."""
+    then, now = result.baseline, result.candidate
+    if not result.for_now or then is None or now is None:
+        return Figure("")
+    if result.metric.relative:
+        return relative_change(now / then - 1) if then else Figure("")
+    return absolute_change(now - then, None, shown.scale)
+
+
+def undecided_excess(result: MetricResult) -> float:
+    """Return how far an undecided metric that gates is worse than its limit, as measured.
+
+    That is a fraction or in the metric's unit, as its tolerance is; 0 where it is within the limit,
+    or decided. A metric that could not be compared for now is undecided too.
+    """
+    metric, change = result.metric, result.change
+    then, now = result.baseline, result.candidate
+    if not metric.gates:
+        return 0.0
+    if change is not None:
+        undecided = result.outcome is Outcome.INCONCLUSIVE
+        return max(0.0, change.estimate - change.tolerance) if undecided else 0.0
+    if not result.for_now or then is None or now is None:
+        return 0.0
+    before, after = (then, now) if metric.better is Better.LOWER else (now, then)
+    if not metric.relative:
+        return max(0.0, after - before - metric.tolerance)
+    return max(0.0, after / before - 1 - metric.tolerance) if before > 0 else 0.0
 
 
 def _facts(result: MetricResult, scale: Scale, *, traded: bool) -> Iterator[str]:

@@ -5,7 +5,7 @@ pytest's own report, `figures_text` what a test measured while others still run,
 the edits of a baseline.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
@@ -50,6 +50,7 @@ from pytest_pareto.report.wording import LESS_SEVERE_THAN_BUDGET
 
 _SEPARATOR = " · "
 _FAILURE_WIDTH = 80
+_MAX_CLAUSE = 40
 _MAX_COSTS, _MAX_QUALITIES = 2, 1
 _MAX_FIGURES = _MAX_COSTS + _MAX_QUALITIES
 
@@ -157,11 +158,25 @@ def _passing_text(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     if all_harmless(judgement):
         counts = (f"{plural(len(judgement.cases), 'case')} unchanged or better",)
     head = _SEPARATOR.join(["pareto: pass", *_caveats(facts), *counts])
+    undecided = tuple(_undecided_texts(judgement))
+    if undecided:
+        brief = _SEPARATOR.join(["pareto: pass", *_caveats(facts)])
+        of_all = f"{len(undecided)} of {plural(len(judgement.cases), 'case')} undecided: "
+        wordings = [(f"{head} · undecided: ", undecided), (f"{brief} · {of_all}", undecided)]
+        return _first_that_fits(wordings, width)
     caught = resolution_texts(judgement.cases)
-    if not caught:
+    if not caught or display_width(head) >= width - len(_SEPARATOR):
         return clip(head, width)
     wordings = [(f"{head} · {verb} ", caught) for verb in ("would have caught", "catches")]
     return _first_that_fits(wordings, width)
+
+
+def _undecided_texts(judgement: Judgement) -> Iterator[str]:
+    """Yield the undecided cases that are beyond a limit as measured: "[a] (latency ×3.0)"."""
+    for case in all_cases(build_fronts(judgement)):
+        beyond = [f"{row.metric} {row.change}" for row in case.rows if row.excess]
+        if beyond:
+            yield f"{case.name} ({', '.join(beyond)})"
 
 
 def _failing_text(judgement: Judgement, facts: SessionFacts, width: int) -> str:
@@ -181,7 +196,9 @@ def _failing_text(judgement: Judgement, facts: SessionFacts, width: int) -> str:
 
 def _caveats(facts: SessionFacts) -> list[str]:
     """Return what every report must state: that a session is incomplete, and what it wrote."""
-    caveats = ["incomplete"] if facts.partial else []
+    caveats = []
+    if facts.partial:
+        caveats.append(f"incomplete: {clip(clean(facts.partial), _MAX_CLAUSE)}")
     if facts.updating:
         written = plural(facts.written, "metric") if facts.written else "nothing"
         caveats.append(f"wrote {written}")

@@ -1,5 +1,6 @@
 """Tests of cases and fronts: order, names, and grouping."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -133,6 +134,27 @@ def test_changed_cases_are_shown_by_default(
 def test_flagged_case_is_shown(case: MakeCase, compared: Compare) -> None:
     suspected = compared(LATENCY, (1.0, 1.2), (0.2, 0.1, 0.3), Outcome.INCONCLUSIVE, resolution=0.4)
     assert build_case(case("[a]", Verdict.INCONCLUSIVE, suspected)).changed
+
+
+@pytest.mark.parametrize(
+    ("harm", "confirmed", "shown"),
+    [
+        ((2.0, 0.01, 8.0), frozenset(), True),  # three times as slow, unproven
+        ((2.0, -math.inf, math.inf), frozenset(), True),  # and without any spread
+        ((0.03, -0.1, 0.2), frozenset({"latency"}), True),  # it looked worse before
+        ((0.03, -0.1, 0.2), frozenset(), False),
+    ],
+)
+def test_an_undecided_case_is_shown_where_it_looks_worse(
+    case: MakeCase,
+    compared: Compare,
+    harm: tuple[float, float, float],
+    confirmed: frozenset[str],
+    shown: bool,
+) -> None:
+    undecided = compared(LATENCY, (1.0, 1.0 + harm[0]), harm, Outcome.INCONCLUSIVE, resolution=9.0)
+    found = case("[a]", Verdict.INCONCLUSIVE, undecided, confirmed=confirmed)
+    assert build_case(found).changed is shown
 
 
 def test_improvement_is_shown_though_another_metric_is_undecided(

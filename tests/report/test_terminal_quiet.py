@@ -1,11 +1,14 @@
 """Tests of the report in one line."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.session_record import SessionFacts
-from pytest_pareto.model.verdict import Failure, Judgement
+from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, MetricResult, Verdict
 from pytest_pareto.report.terminal import quiet_line
 from pytest_pareto.report.text import Tone
 
@@ -72,7 +75,29 @@ def test_incomplete_session_is_marked(incomplete_run: Run, passing_run: Run) -> 
     assert "incomplete" in quiet_line(*incomplete_run, 80).text
     judgement, facts = passing_run
     partial = replace(facts, partial="deselected by -k")
-    assert quiet_line(judgement, partial, 80).text.startswith("pareto: pass · incomplete · 9 cases")
+    assert quiet_line(judgement, partial, 80).text.startswith(
+        "pareto: pass · incomplete: deselected by -k · 9 cases"
+    )
+    stopped = quiet_line(judgement, replace(facts, partial="interrupted " * 9), 80).text
+    assert "… · 9 cases" in stopped
+
+
+@pytest.mark.parametrize("confirmed", [frozenset(), frozenset({"latency"})])
+def test_an_undecided_case_beyond_its_limit_is_named(
+    case: Callable[..., CaseVerdict],
+    compared: Callable[..., MetricResult],
+    facts_alone: SessionFacts,
+    confirmed: frozenset[str],
+) -> None:
+    slower = compared(
+        LATENCY, (4e-3, 12e-3), (2.0, 0.01, 8.0), Outcome.INCONCLUSIVE, resolution=9.0
+    )
+    undecided = case("[a]", Verdict.INCONCLUSIVE, slower, confirmed=confirmed)
+    quiet = case("[b]", Verdict.UNCHANGED)
+    text = quiet_line(Judgement((undecided, quiet)), facts_alone, 90).text
+    assert text.endswith("1 inconclusive · 1 unchanged · undecided: [a] (latency ×3.0)")
+    text = quiet_line(Judgement((undecided, quiet)), facts_alone, 70).text
+    assert text == "pareto: pass · 1 of 2 cases undecided: [a] (latency ×3.0)"
 
 
 def test_other_verdicts_are_counted(update_run: Run) -> None:
