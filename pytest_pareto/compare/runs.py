@@ -162,11 +162,13 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     if confirming and not interleaved:
         # Alone and uncorrected: what other metrics come to may still change the correction.
         change = replace(change, p_confirming=p_confirming(contrast, margin, alpha, confirming))
-    if change.outcome is not Outcome.INCONCLUSIVE:
+    if change.outcome not in (Outcome.INCONCLUSIVE, Outcome.WORSE):
         return change
     level = alpha / family if contrast.distance > margin else alpha
-    reason = settling_advice(contrast, margin, level, relative=relative, confirmed=confirmed)
-    return replace(change, reason=reason)
+    advice = settling_advice(contrast, margin, level, relative=relative, confirmed=confirmed)
+    if change.outcome is Outcome.WORSE:  # alone; among all tests it may remain a suspicion
+        return replace(change, if_suspected=advice)
+    return replace(change, reason=advice)
 
 
 def tested_change(

@@ -12,6 +12,7 @@ from typing import SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
@@ -190,6 +191,23 @@ class GuardedMean:
         level = nominal_alpha(alpha, self.looks)
         return _more_samples_reason(self.shift, self.tolerance, level, self.pairs)
 
+    def proving_reason(self, alpha: float, noun: str) -> str:
+        """Return how many samples would prove a change that is suspected, at level ``alpha``.
+
+        The change and its spread are taken as they are: the normal quantile of the p-value grows
+        with the root of the number of samples. ``noun`` is what is counted.
+        """
+        if self.looks is not None and self.early:
+            return f"undecided after {self.pairs} of {self.looks.samples} samples"
+        level = self.share * nominal_alpha(alpha, self.looks)
+        tests = [(self.shift.p_above(self.tolerance), level)]
+        tests += [(self.guard.p, alpha)] if self.guard else []
+        needed = self.pairs * min(float(ndtri(a) / ndtri(p)) ** 2 for p, a in tests if p < 0.5)
+        return (
+            f"about {math.ceil(needed)} {noun} with this change and spread would settle it; there "
+            f"are {self.pairs}"
+        )
+
 
 _WORST = 5
 
@@ -275,8 +293,13 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
     )
     if test.withheld_claims is not None:
         change = test.withheld_claims.of(change)
-    if (collapse := test.collapsed(alpha)) is not None:
-        return replace(change, reason=_collapse_reason(collapse, better))
+    if change.outcome is Outcome.WORSE or change.suspected:
+        proof = test.proving_reason(alpha / family, "blocks" if kind is Kind.SET else "samples")
+        if change.suspected:
+            return replace(change, reason=proof)
+        collapse = test.collapsed(alpha)
+        known = None if collapse is None else _collapse_reason(collapse, better)
+        return replace(change, reason=known, if_suspected=proof)
     if change.outcome is Outcome.INCONCLUSIVE:
         return replace(change, reason=test.undecided_reason(alpha))
     return change

@@ -35,7 +35,8 @@ class Change:
     ``runs_to_settle`` is the number of runs that, by the spread alone, would show that there is
     no change if there is none; None where there are enough runs, or no number is enough.
     ``p_confirming`` is the probability that fresh runs of this session, tested alone, call it
-    WORSE; None where none are planned.
+    WORSE; None where none are planned. ``if_suspected`` is what would settle the change if its
+    correction leaves it undecided.
     An ``exact`` change compares two values without noise, and so needs no correction.
     """
 
@@ -56,6 +57,7 @@ class Change:
     worst_ids: tuple[str, ...] = ()
     exact: bool = False
     p_confirming: float | None = None
+    if_suspected: str | None = None
 
     @property
     def improvement_edge(self) -> float:
@@ -86,5 +88,12 @@ class Change:
         return self.outcome is Outcome.INCONCLUSIVE and self.low > self.tolerance
 
     def corrected(self, p_convicting: float) -> "Change":
-        """Return this change with a p-value corrected for the rest of the family of tests."""
-        return replace(self, p_convicting=p_convicting)
+        """Return this change with a p-value corrected for the rest of the family of tests.
+
+        Where that leaves it suspected, its reason says what would settle it.
+        """
+        found = replace(self, p_convicting=p_convicting)
+        if not found.suspected or found.if_suspected is None:
+            return found
+        known = f"{found.reason}; " if found.reason else ""
+        return replace(found, reason=f"{known}{found.if_suspected}", if_suspected=None)

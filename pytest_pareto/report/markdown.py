@@ -250,6 +250,11 @@ def _case_entry(case: CaseBlock) -> _CaseEntry:
     ]
     texts = [*map(drift_text, drifted_rows(case)), *case.fails, *case.notices]
     reasons = [escape_prose(clip(text, _REASON_CELLS)) for text in texts]
+    reasons += [
+        escape_prose(clip(f"{row.metric}: {'; '.join(row.facts)}", _REASON_CELLS))
+        for row in rows
+        if row.excess
+    ]
     worst = (code_spans(row.worst, width=_SAMPLE_CELLS) for row in rows if row.worst)
     reasons += [f"worst samples: {names}" for names in worst]
     more = [f"and {len(reasons) - _MAX_REASONS} more"] if len(reasons) > _MAX_REASONS else []

@@ -84,6 +84,33 @@ def test_more_tests_in_the_family_make_the_resolution_coarser_and_nothing_else()
     assert (among.p_worse, among.low, among.high) == (alone.p_worse, alone.low, alone.high)
 
 
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_suspicion_reports_how_many_runs_would_settle_it(*, confirmed: bool) -> None:
+    """Among 200 tests three runs are too few; as many as reported, with this spread, suffice."""
+    session = [Session("env", 0, (1.00, 1.04, 0.96, 1.05, 0.95))]
+    runs = (1.14, 1.24, 1.19)
+    terms: dict[str, Any] = {"family": 200, "session_spread": 0.005, "confirmed": confirmed}
+    alone = levels(session, runs, **terms)
+    assert (alone.outcome, alone.reason) == (Outcome.WORSE, None)
+    found = alone.corrected(200 * alone.p_worse)
+    assert found.suspected
+    assert found.reason is not None
+    option = "--pareto-confirm" if confirmed else "--pareto-runs"
+    needed = int(found.reason.split()[1])
+    assert found.reason == f"about {needed} runs would settle it ({option} {needed})"
+    more = levels(session, (runs * needed)[:needed], **terms)
+    assert more.corrected(200 * more.p_worse).outcome is Outcome.WORSE
+
+
+def test_where_no_number_of_runs_settles_a_suspicion_its_reason_says_what_is_missing() -> None:
+    session = [Session("env", 0, (1.00, 1.01, 0.99, 1.0, 1.0))]
+    alone = levels(session, [1.44, 1.45, 1.44], family=200, session_spread=0.05)
+    found = alone.corrected(200 * alone.p_worse)
+    assert found.suspected
+    assert found.reason is not None
+    assert found.reason.startswith("no number of runs settles this: sessions differ by")
+
+
 def test_one_run_on_each_side_decides_nothing_however_far_apart() -> None:
     change = compare_runs([[1.0, 1.0]], [[3.0, 3.0]])
     assert change.outcome is Outcome.INCONCLUSIVE

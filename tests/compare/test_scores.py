@@ -165,6 +165,35 @@ def test_an_undecided_change_that_more_samples_do_not_explain_has_no_reason() ->
     assert change.reason is None
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_suspicion_reports_how_many_samples_would_settle_it(*, binary: bool) -> None:
+    """The same differences, so many times: then they are significant among 40 tests."""
+    if binary:
+        before = np.array([1.0] * 9 + [0.0] * 2 + [1.0] * 109)
+        after = np.array([0.0] * 9 + [1.0] * 2 + [1.0] * 109)
+        tolerance, family = 0.01, 40
+    else:
+        before = scores(1, 100)
+        after = before - 0.02 + np.random.default_rng(6).normal(0, 0.04, 100)
+        tolerance, family = 0.01, 40
+
+    def among_all(times: int) -> Change:
+        then, now = np.tile(before, times), np.tile(after, times)
+        ids = list(map(str, range(then.size)))
+        found = compare_scores(
+            ids, then, now, better=Better.HIGHER, tolerance=tolerance, family=family
+        )
+        return found.corrected(min(1.0, family * found.p_worse))
+
+    one = among_all(1)
+    assert one.suspected
+    assert one.reason is not None
+    assert one.reason.endswith(f"would settle it; there are {before.size}")
+    times = int(one.reason.split()[1]) / before.size
+    assert among_all(math.ceil(1.15 * times)).outcome is Outcome.WORSE
+    assert among_all(math.floor(0.85 * times)).suspected
+
+
 def test_a_tolerance_of_zero_reports_that_it_cannot_be_shown() -> None:
     noise = np.random.default_rng(6).normal(0, 0.01, 200)
     change = compare(scores(1), scores(1) + noise - noise.mean(), tolerance=0.0)

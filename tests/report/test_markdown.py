@@ -218,3 +218,19 @@ def test_worst_samples_are_names_each_of_its_own(
     assert spans[-len(HOSTILE_IDS) :] == [clean(name) for name in HOSTILE_IDS]
     assert not kinds(text) & FOREIGN
     assert columns(text) == [{7}]
+
+
+def test_an_undecided_case_beyond_its_limit_has_its_reason(
+    case: Callable[..., CaseVerdict],
+    compared: Callable[..., MetricResult],
+    facts: Callable[..., SessionFacts],
+) -> None:
+    """What would settle it stands in the table of a pull request too, and not only its levels."""
+    settled = "about 12 runs would settle it (--pareto-runs 12)"
+    slower = compared(
+        LATENCY, (1.0, 1.2), (0.2, 0.1, 0.3), Outcome.INCONCLUSIVE, resolution=0.4, reason=settled
+    )
+    found = case("[a]", Verdict.INCONCLUSIVE, slower)
+    text = render_markdown(SessionReport(Judgement((found,)), facts())).replace("`", "")
+    assert "latency: suspected: alone it would be WORSE" in text
+    assert settled in text
