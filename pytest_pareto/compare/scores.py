@@ -293,15 +293,23 @@ def compare_scores(  # noqa: PLR0913 - the terms of one test, by keyword
     )
     if test.withheld_claims is not None:
         change = test.withheld_claims.of(change)
+    return _explained(change, test, alpha / family, kind, better)
+
+
+def _explained(
+    change: Change, test: GuardedMean, corrected_alpha: float, kind: Kind, better: Better
+) -> Change:
+    """Return a change with the reason for which it is undecided, or that samples collapsed."""
     if change.outcome is Outcome.WORSE or change.suspected:
-        proof = test.proving_reason(alpha / family, "blocks" if kind is Kind.SET else "samples")
+        noun = "blocks" if kind is Kind.SET else "samples"
+        proof = test.proving_reason(corrected_alpha, noun)
         if change.suspected:
             return replace(change, reason=proof)
-        collapse = test.collapsed(alpha)
+        collapse = test.collapsed(change.alpha)
         known = None if collapse is None else _collapse_reason(collapse, better)
         return replace(change, reason=known, if_suspected=proof)
     if change.outcome is Outcome.INCONCLUSIVE:
-        return replace(change, reason=test.undecided_reason(alpha))
+        return replace(change, reason=test.undecided_reason(change.alpha))
     return change
 
 

@@ -20,7 +20,8 @@ from pytest_pareto.baseline.candidate import (
     write_candidate,
 )
 from pytest_pareto.baseline.store import write
-from pytest_pareto.baseline.updates import UpdateMode, describe_edits, plan_update
+from pytest_pareto.baseline.updates import Action, UpdateMode, describe_edits, plan_update
+from pytest_pareto.compare.foresight import coarse_scores
 from pytest_pareto.compare.pairs import interleaved_baseline
 from pytest_pareto.judge.gate import flagged, only_exact, unconfirmable
 from pytest_pareto.measure.device import release_device_memory
@@ -264,6 +265,9 @@ def _update_baseline(
     except ParetoError as error:
         failures = (*judgement.failures, Failure(str(error)))
         return replace(report, judgement=replace(judgement, failures=failures))
+    added = {(edit.case_id, edit.metric) for edit in edits if edit.action is Action.ADD}
+    coarse = coarse_scores(judged, added, settings.policy.alpha)
+    judgement = replace(judgement, notices=(*judgement.notices, *coarse))
     facts = replace(report.facts, edits=describe_edits(edits), written=len(edits))
     scores = SampleScores(judged.samples, baseline, after)
     return replace(report, judgement=judgement, facts=facts, scores=scores)
