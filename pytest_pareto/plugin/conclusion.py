@@ -19,6 +19,7 @@ from pytest_pareto.baseline.candidate import (
     refused_candidate,
     write_candidate,
 )
+from pytest_pareto.baseline.layout import ANYWHERE_FOLDER
 from pytest_pareto.baseline.store import write
 from pytest_pareto.baseline.updates import Action, UpdateMode, describe_edits, plan_update
 from pytest_pareto.compare.foresight import coarse_scores
@@ -51,6 +52,7 @@ from pytest_pareto.plugin.fresh_processes import run_child
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, process_count_text, write_progress
 from pytest_pareto.plugin.settings import Selection, Settings, load_past
+from pytest_pareto.report.next_steps import without_recording_advice
 from pytest_pareto.report.text import relative_path
 
 
@@ -167,7 +169,10 @@ def _facts(
     settings: Settings, record: SessionRecord, baseline: Baseline, rootpath: Path
 ) -> SessionFacts:
     anchor = settings.anchor_dir
-    path = _display_path(settings.baseline_dir / baseline.hardware_key, rootpath)
+    folder = settings.baseline_dir / baseline.hardware_key
+    if baseline.cases and not folder.is_dir():  # all that is known holds on any machine
+        folder = folder.with_name(ANYWHERE_FOLDER)
+    path = _display_path(folder, rootpath)
     return replace(
         facts_against(record, baseline, path),
         anchor_path=_display_path(anchor, rootpath) if anchor is not None else None,
@@ -198,7 +203,9 @@ class Confirmation:
         """
         flagged_metrics = flagged(judgement) if self._count else frozenset()
         if self._count and (hopeless := unconfirmable(judgement)):
-            write_progress(self._session.config, _unconfirmable_message(hopeless))
+            updating = record.policy.accepts_new
+            message = _unconfirmable_message(hopeless, advise_to_record=not updating)
+            write_progress(self._session.config, message)
         if not flagged_metrics:
             return record
         # Metrics without noise need one more run only: five would show the same.
@@ -231,12 +238,13 @@ class Confirmation:
         return tuple(runs)
 
 
-def _unconfirmable_message(metrics: Collection[tuple[str, str]]) -> str:
+def _unconfirmable_message(metrics: Collection[tuple[str, str]], *, advise_to_record: bool) -> str:
     names = ", ".join(sorted({name for _, name in metrics}))
     cases = plural(len({case_id for case_id, _ in metrics}), "case")
+    record = f"record more sessions ({Option.UPDATE}=runs), or " if advise_to_record else ""
     return (
-        f"not repeated, since more runs could not show it: {names} of {cases} looks worse; record "
-        f"more sessions ({Option.UPDATE}=runs), or use {Option.AGAINST}"
+        f"not repeated, since more runs could not show it: {names} of {cases} looks worse; {record}"
+        f"use {Option.AGAINST}"
     )
 
 
@@ -268,6 +276,7 @@ def _update_baseline(
     added = {(edit.case_id, edit.metric) for edit in edits if edit.action is Action.ADD}
     coarse = coarse_scores(judged, added, settings.policy.alpha)
     judgement = replace(judgement, notices=(*judgement.notices, *coarse))
+    judgement = without_recording_advice(judgement)
     facts = replace(report.facts, edits=describe_edits(edits), written=len(edits))
     scores = SampleScores(judged.samples, baseline, after)
     return replace(report, judgement=judgement, facts=facts, scores=scores)

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
@@ -120,15 +121,20 @@ def _result(judgement: Judgement, facts: SessionFacts) -> tuple[str, Tone]:
 
 
 def no_baseline_text(facts: SessionFacts) -> str:
-    """Return that there is no baseline, with the path where it was looked for."""
-    return f"no baseline in {clean(facts.baseline_path)} yet"
+    """Return that there is no baseline, or that the session wrote the first one."""
+    if facts.edits:
+        return f"the first baseline for {clean(facts.hardware_key)}"
+    return f"no baseline for {clean(facts.hardware_key)} yet"
 
 
 def _comparison_text(facts: SessionFacts) -> str:
     if facts.against is not None:
         return f"against {clean(facts.against)}, measured in turn"
     if not facts.baseline_sessions:
-        return no_baseline_text(facts)
+        # The folder need not exist before something is written to it.
+        where = "written to" if facts.edits else "looked in"
+        folder = PurePosixPath(facts.baseline_path).parent
+        return f"{no_baseline_text(facts)} ({where} {clean(str(folder))})"
     sessions = plural(facts.baseline_sessions, "session")
     held = f"{sessions}, {plural(facts.baseline_runs, 'run')}"
     anchor = f" and the anchor {clean(facts.anchor_path)}" if facts.anchor_path else ""

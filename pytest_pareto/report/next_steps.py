@@ -5,12 +5,14 @@ accept trades, and `step_lines` renders them as shell commands to copy. What was
 accepted from the candidate that the session wrote, or by measuring again with --pareto-update.
 """
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_pareto.model.policy import Option
 from pytest_pareto.model.session_record import SessionFacts
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, Position, Verdict
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Position, Verdict
 from pytest_pareto.report.text import clean, display_width, pad, wrap
 from pytest_pareto.report.wording import (
     HARMFUL_VERDICTS,
@@ -97,7 +99,9 @@ def case_steps(case: CaseVerdict, facts: SessionFacts | None = None) -> Iterator
     ``facts`` decide whether it was compared with old code, so that nothing can be accepted into
     a baseline, and whether it can be accepted from the candidate.
     """
-    if facts is not None and facts.ref is not None:
+    if facts is not None and facts.updating:
+        yield from _unsettled_steps([case])
+    elif facts is not None and facts.ref is not None:
         yield from _interleaved_steps([case], facts.ref)
     else:
         record = _RECORD_NEW if facts is None else _record_step(facts)
@@ -285,3 +289,32 @@ def shown_command(step: Step) -> str:
     """
     command = shlex.join(step.command)
     return command if clean(command) == command else ""
+
+
+_RECORDING_ADVICE = re.compile(rf"; record (it|more)[^;]*{Option.UPDATE}[^;]*$")
+
+
+def without_recording_advice(judgement: Judgement) -> Judgement:
+    """Return the judgement of an update without the advice to record in its reasons."""
+
+    def cut(text: str) -> str:
+        return _RECORDING_ADVICE.sub("", text)
+
+    def result_of(result: MetricResult) -> MetricResult:
+        change = result.change
+        if change is not None and change.reason:
+            change = replace(change, reason=cut(change.reason))
+        return replace(result, reason=cut(result.reason) if result.reason else None, change=change)
+
+    cases = tuple(
+        replace(
+            case,
+            comparison=replace(
+                case.comparison, metrics=tuple(map(result_of, case.comparison.metrics))
+            ),
+            fails=tuple(map(cut, case.fails)),
+            notices=tuple(map(cut, case.notices)),
+        )
+        for case in judgement.cases
+    )
+    return replace(judgement, cases=cases)

@@ -163,3 +163,36 @@ def test_what_was_written_of_a_case_is_told_in_one_line(fresh_toy: "Toy") -> Non
     told = " ".join(text.split())
     assert told.count("add: ") == 3
     assert "[large] accuracy, latency, python_calls (1 run)" in told
+
+
+def test_a_first_recording_names_no_folder_that_does_not_exist_and_does_not_advise_to_record(
+    fresh_toy: "Toy",
+) -> None:
+    fresh_toy.run("--pareto")
+    assert not (fresh_toy.path / "pareto_baselines").exists()
+    before = " ".join(fresh_toy.run("--pareto", "-v").text.split())
+    assert "yet (looked in pareto_baselines)" in before
+    assert "record it with --pareto-update" in before
+    told = " ".join(fresh_toy.run("--pareto", "--pareto-update", ONE, "-v").text.split())
+    assert "the first baseline for" in told
+    assert "(written to pareto_baselines)" in told
+    assert "record it" not in told
+    assert "to record" not in told
+
+
+def test_a_baseline_for_any_machine_alone_is_named_as_it_is(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    """Its folder for this machine does not exist."""
+    pytester.makepyfile(
+        test_any="""
+        def test_score(pareto):
+            scores = {str(n): n / 100 for n in range(100)}
+            pareto.record("accuracy", scores, better="higher", tolerance=0.5, scope="anywhere")
+        """
+    )
+    run("--pareto", "--pareto-update", ONE)
+    names = {folder.name for folder in (pytester.path / "pareto_baselines").iterdir()}
+    assert "any" in names
+    assert not [name for name in names if name.startswith(("cpu", "nvidia"))]
+    assert "against pareto_baselines/any (" in run("--pareto").text

@@ -216,3 +216,10 @@ def test_recording_a_lower_bound_is_no_step(
     bounded = replace(found, comparison=replace(found.comparison, metrics=metrics))
     assert [*session_steps(Judgement((found,)), facts())]
     assert not [*session_steps(Judgement((bounded,)), facts())]
+
+
+def test_a_failed_test_of_an_update_is_not_told_to_update(failing_run: Run) -> None:
+    judgement, facts = failing_run
+    case = next(each for each in judgement.cases if each.fails)
+    assert any("--pareto-update" in step.command for step in case_steps(case, facts))
+    assert not list(case_steps(case, replace(facts, updating=True)))

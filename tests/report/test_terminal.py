@@ -247,7 +247,7 @@ def test_no_baseline_yet(first_run: Run) -> None:
     assert shown(first_run) == golden(
         """
         NEW   9 new cases, nothing judged
-              no baseline in pareto_baselines/apple-m3-max yet
+              no baseline for apple-m3-max yet (looked in pareto_baselines)
               1 run in 212 s
 
         to record one here:  pytest --pareto --pareto-update
@@ -261,7 +261,7 @@ def test_no_baseline_where_that_fails_names_every_case(first_run: Run) -> None:
     assert shown((Judgement(cases), facts)) == golden(
         """
         FAIL  2 of 2 cases with nothing to compare with
-              no baseline in pareto_baselines/apple-m3-max yet
+              no baseline for apple-m3-max yet (looked in pareto_baselines)
               1 run in 212 s
 
         2 cases NEW: nothing is recorded for apple-m3-max
