@@ -13,7 +13,9 @@ from pytest_pareto.compare.levels import condensed, summarise
 from pytest_pareto.compare.multiplicity import share_alpha
 from pytest_pareto.compare.pairs import interleaved_baseline, pair
 from pytest_pareto.judge.judgement import judge
+from pytest_pareto.judge.missing import find_renames
 from pytest_pareto.model.baseline import Baseline, Past
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import Judged, SessionFacts, SessionRecord
@@ -33,7 +35,7 @@ def judge_record(record: SessionRecord, past: Past | None = None) -> Judged:
     changes = test(pairs, share_alpha(pairs))
     judgement = judge(changes)
     found = [(case.case_id, name, m) for case in pairs.cases for name, m in case.measured.items()]
-    return Judged(
+    judged = Judged(
         judgement,
         record.environment,
         {case_id: case.runs for case_id, case in levels.cases.items()},
@@ -41,6 +43,17 @@ def judge_record(record: SessionRecord, past: Past | None = None) -> Judged:
         {(case, name): m.runs for case, name, m in found if m.complete},
         {(case, name): m.samples for case, name, m in found if m.samples is not None},
     )
+    lacks = any(
+        case.comparison.missing is not None
+        or any(result.state is Outcome.MISSING for result in case.comparison.metrics)
+        for case in judgement.cases
+    )
+    # Old code has no name to carry over, and an update gives the new name a past of its own.
+    if not lacks or not past.baseline.stored or record.policy.accepts_new:
+        return judged
+    renames = tuple(find_renames(judged, past.baseline))
+    notices = (*judgement.notices, *map(str, renames))
+    return replace(judged, judgement=replace(judgement, notices=notices, renames=renames))
 
 
 def accepted(record: SessionRecord) -> Baseline:

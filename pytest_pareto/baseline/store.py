@@ -1,9 +1,10 @@
 """Load a baseline directory, and write the difference between two baselines to it.
 
-`load` and `write` are the entry points. The functions below them read one folder or file each.
+`load`, `write` and `rename` are the entry points. The functions below them read one folder or file
+each.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
 
-__all__ = ["check_writable", "directory_exists", "load", "naming_option", "write"]
+__all__ = ["check_writable", "directory_exists", "load", "naming_option", "rename", "write"]
 
 
 def load(directory: Path, hardware_key: str) -> Baseline:
@@ -78,11 +79,66 @@ def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline)
                 pending |= _module_files(directory, name, module, changed, before, environments)
         if not pending:
             return []
-        pending |= _environment_files(directory, pending, environments)
-        commit(directory, _in_safe_order(directory, pending))
-        for path in pending:
-            _remove_empty_folders(path.parent, directory)
+        _commit(directory, pending, environments)
     return sorted(pending)
+
+
+def rename(directory: Path, new_entry: Callable[[CaseHistory], CaseHistory]) -> list[str]:
+    """Rewrite the cases of every machine under other names, all or none of them.
+
+    ``new_entry`` returns a case with its new id, or with the new names of its metrics; the case
+    itself where it keeps them. Returns the ids of the cases that changed, sorted. Raises
+    BaselineError where a new name is in use already, or where it cannot be written.
+    """
+    pending: dict[Path, str | None] = {}
+    with locked(directory):
+        environments = read_environments(directory)
+        held = {
+            folder: list(_cases(folder, environments)) for folder in hardware_folders(directory)
+        }
+        moved = [(c, n) for cases in held.values() for c in cases if (n := new_entry(c)) != c]
+        _refuse_names_in_use([case for cases in held.values() for case in cases], moved)
+        for folder, cases in held.items():
+            old = Baseline(folder.name, {c.case_id: c for c in cases}, environments)
+            new = replace(old, cases={n.case_id: n for n in map(new_entry, cases)})
+            for module, changed in _changed(folder.name, old, new).items():
+                pending |= _module_files(directory, folder.name, module, changed, old, environments)
+        if pending:
+            _commit(directory, pending, environments)
+    return sorted({case.case_id for case, _ in moved})
+
+
+def _cases(folder: Path, environments: Container[str]) -> Iterator[CaseHistory]:
+    for main in main_files(folder):
+        yield from read_module(folder, main, environments).values()
+
+
+def _refuse_names_in_use(
+    cases: Iterable[CaseHistory], moved: Iterable[tuple[CaseHistory, CaseHistory]]
+) -> None:
+    """Raise BaselineError where a new name is that of an entry that keeps it, on any machine."""
+
+    def names(case: CaseHistory) -> set[tuple[str, str]]:
+        return {(case.case_id, metric) for metric in case.metrics}
+
+    moved = list(moved)
+    gone = {name for old, new in moved for name in names(old) - names(new)}
+    kept = {name for case in cases for name in names(case)} - gone
+    for old, new in moved:
+        for case_id, metric in sorted((names(new) - names(old)) & kept):
+            raise BaselineError(
+                f"the baseline has {metric!r} of {case_id} already: nothing was renamed"
+            )
+
+
+def _commit(
+    directory: Path, pending: dict[Path, str | None], environments: Mapping[str, Environment]
+) -> None:
+    """Write files with the environments that they refer to, and remove what is empty then."""
+    pending |= _environment_files(directory, pending, environments)
+    commit(directory, _in_safe_order(directory, pending))
+    for path in pending:
+        _remove_empty_folders(path.parent, directory)
 
 
 def _changed(

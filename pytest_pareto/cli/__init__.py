@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Sequence
 
 from pytest_pareto import __version__
-from pytest_pareto.cli import accept, compare, doctor, history, show
+from pytest_pareto.cli import accept, compare, doctor, history, rename, show
 from pytest_pareto.cli.console import (
     EXIT_ERROR,
     EXIT_INTERRUPTED,
@@ -22,7 +22,7 @@ from pytest_pareto.cli.console import (
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.report.text import clean
 
-_COMMANDS = (show, compare, history, accept, doctor)
+_COMMANDS = (show, compare, history, accept, rename, doctor)
 _DESCRIPTION = """\
 Performance and quality of GPU models against a baseline. Tests are measured
 and judged by `pytest --pareto`; this is for what is around it."""
@@ -32,6 +32,7 @@ examples:
   pytest-pareto compare v1.0 HEAD      what moved between these two?
   pytest-pareto history latency        what was accepted when?
   pytest-pareto accept .pareto_candidate --reason 'half the steps, as agreed'
+  pytest-pareto rename OLD NEW         a test was renamed: keep its history
   pytest-pareto doctor --noise         how far can this machine be believed?
 
 `pytest-pareto COMMAND --help` tells more of each.

@@ -1,14 +1,24 @@
-"""What a session should have measured and did not: broken, missing, skipped and gone cases."""
+"""What a session should have measured and did not: broken, missing, skipped and gone cases.
+
+`complete` adds them to a session. `find_renames` finds what may only have another name.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from pytest_pareto.model.baseline import Baseline
+from pytest_pareto.model.baseline import Baseline, MetricHistory
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.policy import Option
 from pytest_pareto.model.run import Run, failure_reason
-from pytest_pareto.model.session_record import Changes, SessionRecord
-from pytest_pareto.model.verdict import CaseComparison, Failure, MetricResult
+from pytest_pareto.model.session_record import Changes, Judged, SessionRecord
+from pytest_pareto.model.verdict import (
+    CaseComparison,
+    CaseVerdict,
+    Failure,
+    MetricResult,
+    Rename,
+)
 
 
 def complete(changes: Changes) -> tuple[CaseComparison, ...]:
@@ -174,3 +184,103 @@ def _did_not(case: CaseComparison, runs: Sequence[Run]) -> str:
 def _is_lost(result: MetricResult | None) -> bool:
     """Return whether a flagged metric has nothing left to compare with."""
     return result is None or result.outcome in (Outcome.NEW, Outcome.ABSENT)
+
+
+def find_renames(judged: Judged, baseline: Baseline) -> Iterator[Rename]:
+    """Yield the tests, cases and metrics that are gone and seem to have another name now.
+
+    A metric seems renamed to a new one of its case that has equal values; a case to a new one that
+    has the same metrics, with equal values where these repeat. Where several would do, none is
+    found. Nothing is renamed: what is missing stays missing.
+    """
+    metrics: dict[tuple[str, str, str], list[str]] = {}
+    for case_id, gone, new in _renamed_metrics(judged, baseline):
+        metrics.setdefault((_split(case_id)[0], gone, new), []).append(case_id)
+    for (test, gone, new), cases in metrics.items():
+        # One test with parameters is one offer.
+        for of in [test] if len(cases) > 1 else cases:
+            yield Rename(gone, new, "equal values", of)
+    missing = [c.case_id for c in judged.judgement.cases if c.comparison.missing is not None]
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for old in missing:
+        similar = _similar_cases(old, judged, baseline)
+        if len(similar) == 1:
+            (now,) = similar
+            (old_test, old_rest), (new_test, new_rest) = _split(old), _split(now)
+            pair = (old_test, new_test) if old_rest == new_rest else (old, now)
+            found.setdefault(pair, []).append((old, now))
+    for (old, now), pairs in found.items():
+        whole = len(pairs) == sum(_split(case)[0] == old for case in missing)
+        evidence = _evidence(pairs[0][0], baseline)
+        for then, later in [(old, now)] if whole else pairs:
+            yield Rename(then, later, evidence)
+
+
+def _renamed_metrics(judged: Judged, baseline: Baseline) -> Iterator[tuple[str, str, str]]:
+    """Yield the case id and both names of each metric that seems renamed."""
+    for case in judged.judgement.cases:
+        case_id, results = case.case_id, case.comparison.metrics
+        history = baseline.cases.get(case_id)
+        new = [r.metric for r in results if r.outcome is Outcome.NEW]
+        for gone in (r.metric.name for r in results if r.outcome is Outcome.MISSING):
+            past = None if history is None else history.metrics.get(gone)
+            same = [m for m in new if past is not None and _is_equal(past, m, case_id, judged)]
+            if len(same) == 1:
+                yield case_id, gone, same[0].name
+
+
+def _similar_cases(old: str, judged: Judged, baseline: Baseline) -> list[str]:
+    """Return the new cases that may be the missing case ``old``, those with its parameters first.
+
+    That is all with the same parameters and name within their test, or else all others.
+    """
+    similar = [
+        case.case_id
+        for case in judged.judgement.cases
+        if case.case_id not in baseline.cases and _is_same_case(old, case, judged, baseline)
+    ]
+    close = [case_id for case_id in similar if _split(case_id)[1] == _split(old)[1]]
+    return close or similar
+
+
+def _is_same_case(old: str, case: CaseVerdict, judged: Judged, baseline: Baseline) -> bool:
+    past = baseline.cases[old].metrics
+    now = {r.metric.name: r.metric for r in case.comparison.metrics if r.outcome is Outcome.NEW}
+    gated = {name for name, history in past.items() if history.gates}
+    if not gated or gated != {name for name, metric in now.items() if metric.gates}:
+        return False
+    return all(
+        past[name].disagreement(now[name]) is None
+        and (not _repeats(past[name]) or _is_equal(past[name], now[name], case.case_id, judged))
+        for name in gated
+    )
+
+
+def _repeats(past: MetricHistory) -> bool:
+    """Return whether unchanged code gives equal values of a metric."""
+    return past.kind is Kind.EXACT or past.samples is not None
+
+
+def _is_equal(past: MetricHistory, metric: Metric, case_id: str, judged: Judged) -> bool:
+    """Return whether a metric has in every run, or of every sample, the value that it had."""
+    key = (case_id, metric.name)
+    levels, samples = judged.levels.get(key, ()), judged.samples.get(key)
+    if past.disagreement(metric) is not None or not levels:
+        return False
+    if past.samples is None or samples is None:
+        return past.samples is samples and len({*levels, *past.newest.runs}) == 1
+    then, now = (dict(zip(s.ids, s.values, strict=True)) for s in (past.samples, samples))
+    return then == now
+
+
+def _evidence(old: str, baseline: Baseline) -> str:
+    metrics = baseline.cases[old].metrics
+    equal = [name for name, past in metrics.items() if past.gates and _repeats(past)]
+    return f"equal values of {', '.join(equal)}" if equal else "the same metrics"
+
+
+def _split(case_id: str) -> tuple[str, str]:
+    """Split the id of a case into its test, and its parameters and name within the test."""
+    module, colons, rest = case_id.partition("::")
+    end = min((at for at in map(rest.find, "[#") if at > 0), default=len(rest))
+    return module + colons + rest[:end], rest[end:]

@@ -217,9 +217,28 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Rename:
+    """What is gone and seems to be named otherwise now, and why it seems so.
+
+    ``old`` and ``new`` are ids of tests or of cases, or with ``of`` the names of a metric of that
+    test or case.
+    """
+
+    old: str
+    new: str
+    evidence: str
+    of: str | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.of is None else f"{self.of}: "
+        return f"{where}{self.old} seems renamed to {self.new} ({self.evidence})"
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """The judgement of a session. ``failures`` are its own, apart from those of its cases.
 
+    ``renames`` are offered and not done; ``notices`` say so too.
     ``shares`` is the split of its alpha. ``pooled`` is whether the runs that screen and those that
     confirm decide together.
     """
@@ -230,6 +249,7 @@ class Judgement:
     common_modes: tuple[CommonMode, ...] = ()
     shares: AlphaShares = ALL_ON_CHANGES
     pooled: bool = False
+    renames: tuple[Rename, ...] = ()
 
     @property
     def failed(self) -> bool:

@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 
 from pytest_pareto.model.policy import Option
 from pytest_pareto.model.session_record import SessionFacts
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Position, Verdict
+from pytest_pareto.model.verdict import (
+    CaseVerdict,
+    Judgement,
+    MetricResult,
+    Position,
+    Rename,
+    Verdict,
+)
 from pytest_pareto.report.text import clean, display_width, pad, wrap
 from pytest_pareto.report.wording import (
     HARMFUL_VERDICTS,
@@ -83,6 +90,7 @@ def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
     if facts.ref is not None:
         yield from _interleaved_steps([c for c in judgement.cases if c.fails], facts.ref)
         return
+    yield from map(_rename_step, judgement.renames[:_MAX_NAMED])
     own = [case for case in judgement.cases if case.fails and case.common is None]
     fails = {case.case_id for case in own}
     rest = [case for case in judgement.cases if case.case_id not in fails]
@@ -91,6 +99,12 @@ def session_steps(judgement: Judgement, facts: SessionFacts) -> Iterator[Step]:
         steps.append(_COMPARE_INTERLEAVED)
     steps += _uncompared_steps(rest, _record_step(facts))
     yield from dict.fromkeys(steps)
+
+
+def _rename_step(found: Rename) -> Step:
+    of = () if found.of is None else ("--of", found.of)
+    command = ("pytest-pareto", "rename", found.old, found.new, *of)
+    return Step("if renamed, keep its history:", command, "give both names to pytest-pareto rename")
 
 
 def case_steps(case: CaseVerdict, facts: SessionFacts | None = None) -> Iterator[Step]:
