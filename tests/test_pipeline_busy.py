@@ -17,6 +17,7 @@ from pytest_pareto.model.run import CaseRun, Run
 from pytest_pareto.model.session_record import SessionFacts, SessionRecord, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Position, Verdict
 from pytest_pareto.pipeline import facts_against, judge_record, without_calls
+from pytest_pareto.report.html.page import render_page
 from pytest_pareto.report.markdown import render_markdown
 from pytest_pareto.report.terminal import quiet_line, render_terminal
 from pytest_pareto.results.reader import load_record
@@ -110,6 +111,7 @@ def test_what_a_busy_host_leaves_undecided_is_named_with_its_levels() -> None:
     assert "  within" in told
     markdown = render_markdown(SessionReport(judgement, facts))
     assert "slow: device 1.000 → 4.000 s (×4.0, limit 1 %)" in markdown.replace("`", "")
+    assert "×4.0" in render_page(SessionReport(judgement, facts))
     assert "undecided: slow (device ×4.0)" in quiet_line(judgement, facts, 80).text
 
 
