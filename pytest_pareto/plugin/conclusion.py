@@ -79,7 +79,8 @@ def conclude(
         judged = judge_record(record, past)
     confirming_s = None
     if complete:
-        confirmation = Confirmation(session, record.policy.confirming)
+        updating = settings.update is not None
+        confirmation = Confirmation(session, record.policy.confirming, updating=updating)
         started_s = time.monotonic()
         confirmed = confirmation.confirm(record, judged.judgement)
         if confirmed is not record:
@@ -191,9 +192,8 @@ class Confirmation:
     too, but call their functions once, unmeasured.
     """
 
-    def __init__(self, session: pytest.Session, count: int) -> None:
-        self._session = session
-        self._count = count
+    def __init__(self, session: pytest.Session, count: int, *, updating: bool) -> None:
+        self._session, self._count, self._updating = session, count, updating
         self._failures: list[Failure] = []
 
     def confirm(self, record: SessionRecord, judgement: Judgement) -> SessionRecord:
@@ -203,8 +203,7 @@ class Confirmation:
         """
         flagged_metrics = flagged(judgement) if self._count else frozenset()
         if self._count and (hopeless := unconfirmable(judgement)):
-            updating = record.policy.accepts_new
-            message = _unconfirmable_message(hopeless, advise_to_record=not updating)
+            message = _unconfirmable_message(hopeless, updating=self._updating)
             write_progress(self._session.config, message)
         if not flagged_metrics:
             return record
@@ -238,10 +237,10 @@ class Confirmation:
         return tuple(runs)
 
 
-def _unconfirmable_message(metrics: Collection[tuple[str, str]], *, advise_to_record: bool) -> str:
+def _unconfirmable_message(metrics: Collection[tuple[str, str]], *, updating: bool) -> str:
     names = ", ".join(sorted({name for _, name in metrics}))
     cases = plural(len({case_id for case_id, _ in metrics}), "case")
-    record = f"record more sessions ({Option.UPDATE}=runs), or " if advise_to_record else ""
+    record = f"record more sessions ({Option.UPDATE}=runs), or " if not updating else ""
     return (
         f"not repeated, since more runs could not show it: {names} of {cases} looks worse; {record}"
         f"use {Option.AGAINST}"
@@ -277,9 +276,17 @@ def _update_baseline(
     coarse = coarse_scores(judged, added, settings.policy.alpha)
     judgement = replace(judgement, notices=(*judgement.notices, *coarse))
     judgement = without_recording_advice(judgement)
+    gone = any(case.comparison.missing is not None for case in judgement.cases)
+    if gone and mode is UpdateMode.ALL and not prune:
+        judgement = replace(judgement, notices=(*judgement.notices, _NOT_DROPPED))
     facts = replace(report.facts, edits=describe_edits(edits), written=len(edits))
     scores = SampleScores(judged.samples, baseline, after)
     return replace(report, judgement=judgement, facts=facts, scores=scores)
+
+
+_NOT_DROPPED = (
+    "what is gone stays in the baseline: a whole session drops it, without other failures"
+)
 
 
 def _prunable_cases(judgement: Judgement, facts: SessionFacts) -> frozenset[str]:

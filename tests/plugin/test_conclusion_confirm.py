@@ -43,10 +43,11 @@ def test_a_real_change_is_confirmed(toy: "Toy") -> None:
     session.result.assert_outcomes(passed=3, failed=1)
 
 
-def test_an_update_does_not_advise_to_record_more(toy: "Toy") -> None:
+@pytest.mark.parametrize("mode", ["--pareto-update", "--pareto-update=runs"])
+def test_an_update_does_not_advise_to_record_more(toy: "Toy", mode: str) -> None:
     """18 % more, where sessions may differ by 7.7 %: only 25 % could be shown by any number."""
     toy.change(large={"seconds": 0.04 * 1.18})
-    session = toy.run("--pareto", "--pareto-update", "--pareto-runs=1", "--pareto-confirm=2", "-v")
+    session = toy.run("--pareto", mode, "--pareto-runs=1", "--pareto-confirm=2", "-v")
     said = " ".join(session.text.split())
     assert "latency of 1 case looks worse; use --pareto-against" in said
     assert "no number of runs settles this" in said

@@ -81,6 +81,16 @@ def test_all_prunes_after_a_complete_green_run(toy: "Toy") -> None:
     assert metric(toy, "small", "latency") is not None
 
 
+def test_all_says_why_it_drops_nothing_beside_another_failure(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    fewer = source.replace('["small", "medium", "large"]', '["small", "medium"]')
+    failing = fewer.replace("    world =", "    assert variant != 'medium'\n    world =")
+    (toy.path / "test_toy.py").write_text(failing)
+    session = toy.run("--pareto", "--pareto-update=all", ONE)
+    assert metric(toy, "large", "latency") is not None
+    assert "what is gone stays in the baseline: a whole session" in session.text
+
+
 def test_a_subset_never_deletes(toy: "Toy") -> None:
     toy.run("--pareto", "--pareto-update=all", ONE, "-k", "small")
     assert metric(toy, "large", "latency") is not None
