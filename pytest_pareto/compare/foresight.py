@@ -97,10 +97,13 @@ def coarse_scores(
         unit = f" {metric.unit}" if metric.unit else ""
         caught = f"{seen.resolution:.2g}{unit}" if math.isfinite(seen.resolution) else "nothing"
         yield (
-            f"{name}: {plural(seen.samples, 'sample')} resolve {caught}; its "
-            f"tolerance {metric.tolerance:g}{unit} needs about {significant(seen.needed, 2):,.0f} "
-            f"(if old and new scores correlate by {ASSUMED_CORRELATION:g}; reports of later "
-            "sessions use what they do)"
+            f"{name}: {plural(seen.samples, 'sample')} resolve {caught}; its tolerance "
+            f"{metric.tolerance:g}{unit} needs about {significant(seen.needed, 2):,.0f}"
         )
     if len(coarse) > _MAX_NAMED:
         yield f"{len(coarse) - _MAX_NAMED} more scores have too few samples for their tolerance"
+    if coarse:
+        yield (
+            "numbers of samples are estimates before there are two sides: old and new scores are "
+            f"taken to correlate by {ASSUMED_CORRELATION:g}"
+        )

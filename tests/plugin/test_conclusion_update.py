@@ -206,3 +206,21 @@ def test_a_baseline_for_any_machine_alone_is_named_as_it_is(
     assert "any" in names
     assert not [name for name in names if name.startswith(("cpu", "nvidia"))]
     assert "against pareto_baselines/any (" in run("--pareto").text
+
+
+def test_a_score_that_is_recorded_with_too_few_samples_is_warned_of_at_once(
+    pytester: pytest.Pytester, run: "Run"
+) -> None:
+    pytester.makepyfile(
+        test_few="""
+        def test_score(pareto):
+            scores = {str(n): float(n % 4 > 0) for n in range(128)}
+            pareto.record("accuracy", scores, better="higher", tolerance=0.02)
+            pareto.record("loose", scores, better="higher", tolerance=0.2)
+        """
+    )
+    told = " ".join(run("--pareto", "--pareto-update", ONE).text.split())
+    message = "test_few.py::test_score accuracy: 128 samples resolve 0.14; its tolerance 0.02"
+    assert f"{message} needs about 2,900" in told
+    assert "loose: 128" not in told
+    assert "its tolerance" not in run("--pareto", "--pareto-update", ONE).text
