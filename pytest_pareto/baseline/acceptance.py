@@ -143,7 +143,8 @@ def _with_reason(current: MetricHistory | None, new: MetricHistory, reason: str)
     past = len(new.sessions) - 1
     known = current.sessions[-past:] if current is not None and past else ()
     sessions = (*known, replace(new.newest, reason=reason))
-    return replace(new, sessions=keep_reason(sessions, current if past else None))
+    sessions = keep_reason(sessions, current if past else None)
+    return replace(new, sessions=sessions, digest=None, edited=False)
 
 
 def _is_accepted(current: MetricHistory | None, new: MetricHistory | None) -> bool:

@@ -101,7 +101,7 @@ def plan_candidate(baseline: Baseline, judged: Judged, of: str = "") -> Candidat
         written = [edit.metric for edit in own if edit.action is not Action.DROP]
         if written:
             cases[case_id] = _with_metrics(after.cases[case_id], written)
-    content = replace(after, cases=cases, elsewhere={})
+    content = replace(after, cases=cases, elsewhere={}, policy=None)
     return Candidate(baseline.hardware_key, offers, content, of=of)
 
 

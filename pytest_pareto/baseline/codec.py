@@ -1,21 +1,26 @@
 """Encode and decode baseline files: the text of a test module's cases, and of environments.
 
-`encode_module` and `decode_module` handle a module's main file. Scores per sample have a file of
-their own (`encode_samples`, `SamplesReader`) with each id list once and one line of scores per
-metric. Text has sorted keys, one line per leaf and a fixed number of digits.
+`encode_module` and `decode_module` handle a module's main file, of which each metric's line has a
+digest of its own, that shows a change by hand. Scores per sample have a file of their own
+(`encode_samples`, `SamplesReader`) with each id list once and one line of scores per metric.
+`encode_policy` is the file of a policy. Text has sorted keys, one line per leaf and a fixed number
+of digits.
 """
 
 import json
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import TypeAlias
+
+import msgspec
 
 from pytest_pareto.baseline import layout, schema
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import RUN_DIGITS, SAMPLE_DIGITS, round_samples, significant
-from pytest_pareto.model.metric import Kind
+from pytest_pareto.model.metric import Kind, Rule
+from pytest_pareto.model.policy import Policy, SessionSpreads
 
 
 def encode_module(cases: Iterable[CaseHistory]) -> str:
@@ -25,7 +30,10 @@ def encode_module(cases: Iterable[CaseHistory]) -> str:
         tree[layout.split_case_id(case.case_id)[1]] = {
             "front": json_line(case.front),
             "source": json_line(case.source),
-            "metrics": {name: _metric_line(history) for name, history in case.metrics.items()},
+            "metrics": {
+                name: _digested_line(case.case_id, name, history)
+                for name, history in case.metrics.items()
+            },
         }
     return json_block({"schema": str(schema.SCHEMA), "cases": tree}) + "\n"
 
@@ -40,7 +48,7 @@ def decode_module(
     content.
     """
     scores = SamplesReader(samples_text, layout.samples_file(file), file)
-    cases = _cases(text, file, module, environments, scores.take)
+    cases = _cases(text, file, module, environments, scores.take, scored=True)
     scores.refuse_leftovers()
     return cases
 
@@ -49,7 +57,7 @@ def decode_levels(
     text: str, *, file: str, module: str, environments: Container[str]
 ) -> dict[str, CaseHistory]:
     """Return the cases of one test module as `decode_module` does, without scores per sample."""
-    return _cases(text, file, module, environments, lambda _rest, _name: None)
+    return _cases(text, file, module, environments, lambda _rest, _name: None, scored=False)
 
 
 def _cases(
@@ -58,21 +66,26 @@ def _cases(
     module: str,
     environments: Container[str],
     samples_of: Callable[[str, str], Samples | None],
+    *,
+    scored: bool,
 ) -> dict[str, CaseHistory]:
     """Return the cases of a main file.
 
-    ``samples_of`` returns the scores by the rest of the case id and the metric's name.
+    ``samples_of`` returns the scores by the rest of the case id and the metric's name; without
+    ``scored`` there are none, and digests are not checked.
     """
     cases = {}
     for rest, (entry, lines) in schema.module_entries(text, file).items():
+        case_id = layout.join_case_id(module, rest)
         metrics = {}
         for name, content in lines.items():
             _check_environments(content, environments, file, schema.metric_place(rest, name))
             samples = samples_of(rest, name) if content.kind.sampled else None
-            metrics[name] = _history(content, samples)
+            history = _history(content, samples)
             if samples is not None:
-                _check_mean(metrics[name], samples, file, rest, name)
-        case_id = layout.join_case_id(module, rest)
+                _check_mean(history, samples, file, rest, name)
+            edited = _is_edited(entry.metrics[name], history, (case_id, name), scored=scored)
+            metrics[name] = replace(history, edited=edited) if edited else history
         cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
     return cases
 
@@ -99,6 +112,51 @@ def decode_environment(text: str, file: str) -> Environment:
     return Environment(**facts | {"software": software})
 
 
+def encode_policy(policy: Policy) -> str:
+    """Return the text of the file of a policy."""
+    content = _policy_content(policy)
+    facts = {name: json_line(value) for name, value in content.items() if name != "spreads"}
+    tree: dict[str, str | Tree] = {
+        **facts,
+        "spreads": {name: json_line(value) for name, value in asdict(policy.spreads).items()},
+        "digest": json_line(layout.content_key(content)),
+        "schema": str(schema.SCHEMA),
+    }
+    return json_block(tree) + "\n"
+
+
+def decode_policy(text: str, file: str) -> tuple[Policy, bool]:
+    """Return the policy in a file's text, and whether it was changed by hand.
+
+    Raises BaselineError as `decode_module` does.
+    """
+    content = schema.convert(schema.parse(text, file), schema.PolicyFile, file, "")
+    known = {spread.name for spread in fields(SessionSpreads)}
+    for name in content.spreads:
+        if name not in known:
+            raise schema.corrupt(file, f"spreads{schema.key(name)}", "no such spread is known")
+    policy = Policy(
+        alpha=content.alpha,
+        missing=content.missing,
+        fail_inconclusive=content.fail_inconclusive,
+        trade_offs=content.trade_offs,
+        spreads=SessionSpreads(**content.spreads),
+        confirming=content.confirming,
+    )
+    return policy, content.digest != layout.content_key(_policy_content(policy))
+
+
+def _policy_content(policy: Policy) -> dict[str, object]:
+    return {
+        "alpha": policy.alpha,
+        "confirming": policy.confirming,
+        "fail_inconclusive": policy.fail_inconclusive,
+        "missing": policy.missing,
+        "spreads": asdict(policy.spreads),
+        "trade_offs": policy.trade_offs,
+    }
+
+
 def _history(content: schema.MetricLine, samples: Samples | None) -> MetricHistory:
     return MetricHistory(
         unit=content.unit,
@@ -111,6 +169,8 @@ def _history(content: schema.MetricLine, samples: Samples | None) -> MetricHisto
         ),
         samples=samples,
         gates=content.gates,
+        rule=None if content.rule is None else Rule(**msgspec.structs.asdict(content.rule)),
+        digest=content.digest or "",
     )
 
 
@@ -120,7 +180,43 @@ def history_key(history: MetricHistory) -> str:
     pairs = (
         [] if samples is None else [*zip(samples.ids, round_samples(samples.values), strict=True)]
     )
-    return layout.content_key([_metric_line(history), pairs])
+    return layout.content_key([json_line(_metric_content(history)), pairs])
+
+
+def _digested_line(case_id: str, name: str, history: MetricHistory) -> str:
+    """Return the line of a metric with its digest: a new one of an entry that was not read.
+
+    An entry that was read keeps its own, so that no update of another one hides a change by hand.
+    """
+    content = _metric_content(history)
+    digest = history.digest
+    if digest is None and history.rule is not None:
+        digest = _digest(content, history, (case_id, name))
+    return json_line(content | ({"digest": digest} if digest else {}))
+
+
+def _digest(content: Mapping[str, object], history: MetricHistory, place: tuple[str, str]) -> str:
+    """Return the digest of a metric's line and its scores, at their place.
+
+    It reveals a change by hand; it is no secret, and whoever wants to can compute it.
+    """
+    samples = history.samples
+    scores = None if samples is None else [samples.ids, round_samples(samples.values)]
+    return layout.content_key([*place, content, scores])
+
+
+def _is_edited(
+    line: object, history: MetricHistory, place: tuple[str, str], *, scored: bool
+) -> bool:
+    """Return whether a metric's line as it was read was changed by hand since it was written.
+
+    Not known of lines from before there were digests, which have no rule either.
+    """
+    if not scored or not (history.digest or history.rule is not None):
+        return False
+    assert isinstance(line, dict)
+    content = {name: part for name, part in line.items() if name != "digest"}
+    return history.digest != _digest(content, history, place)
 
 
 def _check_mean(history: MetricHistory, samples: Samples, file: str, rest: str, name: str) -> None:
@@ -152,7 +248,7 @@ def _half_a_unit(value: float, digits: int = SAMPLE_DIGITS) -> float:
     return 0.5 * 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits) if value else 0.0
 
 
-def _metric_line(history: MetricHistory) -> str:
+def _metric_content(history: MetricHistory) -> dict[str, object]:
     exact = history.kind is Kind.EXACT  # compared digit by digit, so written in full
     sessions = [
         {
@@ -167,16 +263,16 @@ def _metric_line(history: MetricHistory) -> str:
         }
         for session in history.sessions
     ]
-    return json_line(
-        {
-            "unit": history.unit,
-            "better": history.better,
-            "kind": history.kind,
-            "scope": history.scope,
-            "sessions": sessions,
-            **({} if history.gates else {"gates": False}),
-        }
-    )
+    rule = None if history.rule is None else schema.RuleLine(**asdict(history.rule))
+    return {
+        "unit": history.unit,
+        "better": history.better,
+        "kind": history.kind,
+        "scope": history.scope,
+        "sessions": sessions,
+        **({} if history.gates else {"gates": False}),
+        **({} if rule is None else {"rule": msgspec.to_builtins(rule)}),
+    }
 
 
 def _reference(session: Session) -> dict[str, list[float]]:

@@ -2,7 +2,8 @@
 
 ``<hardware key>/<test module>.json`` holds the metrics of one kind of machine, ``any/<test
 module>.json`` those that are the same on every machine. Each has a sibling ``.samples.json`` for
-scores per sample. ``_env/<hash>.json`` describes the environment of a measurement.
+scores per sample. ``_env/<hash>.json`` describes the environment of a measurement, and
+``_policy/<hardware key>.json`` the policy of the last update.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from pytest_pareto.model.metric import Scope
 
 ANYWHERE_FOLDER = "any"
 ENVIRONMENT_FOLDER = "_env"
+POLICY_FOLDER = "_policy"
 NO_MACHINE = "none"
 """The hardware key to read a baseline with that holds only results of every machine."""
 
@@ -89,6 +91,11 @@ def is_samples_file(path: PurePath) -> bool:
 def environment_file(key: str) -> PurePosixPath:
     """Return the file of an environment, relative to the baseline directory."""
     return PurePosixPath(ENVIRONMENT_FOLDER, key + _SUFFIX)
+
+
+def policy_file(key: str) -> PurePosixPath:
+    """Return the file of the policy of one kind of machine, relative to the baseline directory."""
+    return PurePosixPath(POLICY_FOLDER, hardware_folder(key) + _SUFFIX)
 
 
 def environment_key(environment: Environment) -> str:

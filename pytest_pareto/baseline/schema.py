@@ -12,8 +12,9 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from pytest_pareto.model.errors import BaselineError, NewerSchemaError
-from pytest_pareto.model.metric import Better, Kind, Scope
+from pytest_pareto.model.errors import BaselineError, NewerSchemaError, ParetoError
+from pytest_pareto.model.metric import Better, Kind, Scope, parse_budget
+from pytest_pareto.model.policy import Missing, TradeOffs
 from pytest_pareto.model.strict_json import (
     JsonError,
     MergeConflictError,
@@ -36,6 +37,16 @@ class SessionLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lower_bound: str = ""
 
 
+class RuleLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A `Rule` in a metric's line."""
+
+    tolerance: Annotated[float, msgspec.Meta(ge=0)]
+    relative: bool = False
+    give_up: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    budget: str = ""
+    gate: bool = True
+
+
 class MetricLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `MetricHistory` in the main file: one line of it."""
 
@@ -45,6 +56,8 @@ class MetricLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: Scope
     sessions: Annotated[tuple[SessionLine, ...], msgspec.Meta(min_length=1)]
     gates: bool = True
+    rule: RuleLine | None = None
+    digest: str | None = None
 
 
 class CaseEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +88,19 @@ class SamplesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: int
     ids: dict[str, object]
     cases: dict[str, object]
+
+
+class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `Policy` in its file, without what depends on the session."""
+
+    schema: int
+    digest: str
+    alpha: Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
+    confirming: Annotated[int, msgspec.Meta(ge=0)]
+    fail_inconclusive: bool
+    missing: Missing
+    trade_offs: TradeOffs
+    spreads: dict[str, Annotated[float, msgspec.Meta(ge=0, lt=1)]]
 
 
 class EnvironmentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,8 +181,21 @@ def module_entries(text: str, file: str) -> dict[str, tuple[CaseEntry, dict[str,
             place = metric_place(rest, name)
             lines[name] = convert(line_content, MetricLine, file, place)
             _check_sessions(lines[name], file, place)
+            _check_rule(lines[name], name, file, place)
         entries[rest] = (entry, lines)
     return entries
+
+
+def _check_rule(line: MetricLine, name: str, file: str, place: str) -> None:
+    """Raise BaselineError where a rule has no finite number, or a budget that cannot be read."""
+    if line.rule is None:
+        return
+    check_finite([line.rule.tolerance, line.rule.give_up or 0.0], file, f"{place}.rule")
+    try:
+        if line.rule.budget:
+            parse_budget(name, line.rule.budget)
+    except ParetoError as error:
+        raise corrupt(file, f"{place}.rule.budget", str(error)) from error
 
 
 def check_finite(values: Iterable[float], file: str, place: str) -> None:

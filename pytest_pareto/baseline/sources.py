@@ -18,7 +18,7 @@ from pytest_pareto.baseline.store import load
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.metric import BUILT_IN, HOST_REFERENCE, LATENCY, Kind, Metric
+from pytest_pareto.model.metric import BUILT_IN, HOST_REFERENCE, LATENCY, Kind, Metric, parse_budget
 from pytest_pareto.model.run import CaseRun, Measurement, Run
 
 Policies = Mapping[tuple[str, str], Metric]
@@ -87,8 +87,9 @@ def _require_baseline(directory: Path) -> None:
 def newest_runs(baseline: Baseline, policies: Policies) -> tuple[Run, ...]:
     """Return the measurements of the newest session of each metric as runs.
 
-    A baseline holds no tolerances. They come from ``policies``, by case id and metric name, else
-    from the built-in metrics, and are 0 elsewhere. The runs have the environment that most of the
+    Tolerances are those that the baseline holds. A baseline of an older version holds none: they
+    come from ``policies``, by case id and metric name, else from the built-in metrics, and are 0
+    elsewhere. The runs have the environment that most of the
     newest sessions have; a metric measured in another one is absent where its scope forbids that.
     """
     newest = [h.newest for case in baseline.cases.values() for h in case.metrics.values()]
@@ -118,11 +119,30 @@ def _case(
         )
         for name, history in case.metrics.items()
     )
-    return CaseRun(case.case_id, case.case_id, case.front, case.source, tuple(found))
+    rules = {name: h.rule for name, h in case.metrics.items() if h.rule is not None}
+    return CaseRun(
+        case.case_id,
+        case.case_id,
+        case.front,
+        case.source,
+        tuple(found),
+        gate=not rules or any(rule.gate for rule in rules.values()),
+        budgets=tuple(parse_budget(n, r.budget) for n, r in rules.items() if r.budget),
+    )
+
+
+def recorded_metric(name: str, history: MetricHistory) -> Metric | None:
+    """Return a metric with the tolerance that a baseline holds of it, or None."""
+    rule = history.rule
+    if rule is None:
+        return None
+    about = history.unit, history.better, history.kind, history.scope
+    return Metric(name, *about, rule.tolerance, rule.relative, history.gates, rule.give_up)
 
 
 def _policy(case_id: str, name: str, history: MetricHistory, policies: Policies) -> Metric:
-    for metric in (policies.get((case_id, name)), BUILT_IN.get(name)):
+    known = recorded_metric(name, history), policies.get((case_id, name)), BUILT_IN.get(name)
+    for metric in known:
         if metric is not None and history.disagreement(metric) is None:
             return metric.with_policy(gates=history.gates)
     return Metric(

@@ -12,8 +12,10 @@ from pytest_pareto.baseline import layout, schema
 from pytest_pareto.baseline.codec import (
     decode_environment,
     decode_module,
+    decode_policy,
     encode_environment,
     encode_module,
+    encode_policy,
     encode_samples,
 )
 from pytest_pareto.baseline.files import (
@@ -53,7 +55,12 @@ def load(directory: Path, hardware_key: str) -> Baseline:
         for folder in hardware_folders(directory)
         if folder.name not in (own, layout.ANYWHERE_FOLDER)
     }
-    return Baseline(hardware_key, cases, environments, elsewhere)
+    path = directory / layout.policy_file(hardware_key)
+    text = read_text(path)
+    policy, edited = (None, False) if text is None else decode_policy(text, path.as_posix())
+    return Baseline(
+        hardware_key, cases, environments, elsewhere, policy=policy, policy_edited=edited
+    )
 
 
 def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline) -> list[Path]:
@@ -66,7 +73,8 @@ def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline)
     """
     folders = (layout.hardware_folder(hardware_key), layout.ANYWHERE_FOLDER)
     difference = {name: _changed(name, before, after) for name in folders}
-    if not any(difference.values()):
+    policy = after.policy if after.cases and after.policy != before.policy else None
+    if not any(difference.values()) and policy is None:
         return []
     for name, modules in difference.items():
         for module in modules:
@@ -74,6 +82,8 @@ def write(directory: Path, hardware_key: str, before: Baseline, after: Baseline)
     with locked(directory):
         environments = {**read_environments(directory), **after.environments}
         pending: dict[Path, str | None] = {}
+        if policy is not None:
+            pending[directory / layout.policy_file(hardware_key)] = encode_policy(policy)
         for name, modules in difference.items():
             for module, changed in modules.items():
                 pending |= _module_files(directory, name, module, changed, before, environments)
@@ -221,7 +231,9 @@ def _environment_files(
     used = {
         name
         for path, text in texts.items()
-        if text is not None and not layout.is_samples_file(path)
+        if text is not None
+        and not layout.is_samples_file(path)
+        and path.parent.name != layout.POLICY_FOLDER
         for name in environment_references(text, path.as_posix())
     }
     kept = {

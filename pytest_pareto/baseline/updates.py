@@ -14,7 +14,7 @@ from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, S
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
-from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric
+from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric, Rule
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.session_record import Judged
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
@@ -238,7 +238,9 @@ def _apply(steps: list[_Step], cases: dict[str, CaseHistory], newest: CaseRun) -
         if step.recorded is None:
             del metrics[metric.name]
         else:
-            metrics[metric.name] = next_history(step.choice, metric, step.history, step.recorded)
+            rule = Rule.of(metric, newest.budgets, gate=newest.gate)
+            after = next_history(step.choice, metric, step.history, step.recorded)
+            metrics[metric.name] = replace(after, rule=rule, digest=None, edited=False)
     if metrics:
         cases[case_id] = CaseHistory(case_id, newest.front, newest.source, metrics)
     else:

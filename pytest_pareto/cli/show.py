@@ -79,6 +79,7 @@ def _place_cases(baseline: Baseline) -> RecordedFronts:
         newest_environment,
         recorded_fronts,
     )
+    from pytest_pareto.judge.judgement import edited_entries  # noqa: PLC0415 - see above
 
     cases: list[CaseVerdict] = []
     levels: dict[tuple[str, str], RecordedLevel] = {}
@@ -87,7 +88,8 @@ def _place_cases(baseline: Baseline) -> RecordedFronts:
         cases += [CaseVerdict(c, Verdict.UNCHANGED, places[c.case_id]) for c in standing.members]
         levels |= standing.held
     environment = newest_environment(baseline)
-    return RecordedFronts(baseline.hardware_key, environment, Judgement(tuple(cases)), levels)
+    judgement = Judgement(tuple(cases), rules=tuple(edited_entries(baseline)))
+    return RecordedFronts(baseline.hardware_key, environment, judgement, levels)
 
 
 def _select_front(front: str, recorded: Sequence[RecordedFronts]) -> list[RecordedFronts]:
@@ -96,7 +98,7 @@ def _select_front(front: str, recorded: Sequence[RecordedFronts]) -> list[Record
     for each in recorded:
         cases = tuple(c for c in each.judgement.cases if c.comparison.front == front)
         if cases:
-            found.append(replace(each, judgement=Judgement(cases)))
+            found.append(replace(each, judgement=replace(each.judgement, cases=cases)))
     if not found:
         fronts = sorted({c.comparison.front for each in recorded for c in each.judgement.cases})
         raise BaselineError(f"there is no front {front!r}; there are: {', '.join(fronts)}")

@@ -12,7 +12,12 @@ from typing import TypeAlias
 
 from pytest_pareto.baseline import layout
 from pytest_pareto.baseline.candidate import OFFERS_FILE, SESSION
-from pytest_pareto.baseline.sources import machine_choice_error, newest_runs, recorded_machines
+from pytest_pareto.baseline.sources import (
+    machine_choice_error,
+    newest_runs,
+    recorded_machines,
+    recorded_metric,
+)
 from pytest_pareto.baseline.store import load
 from pytest_pareto.cli.console import find_baseline
 from pytest_pareto.compare.levels import summarise
@@ -48,16 +53,27 @@ class BaselineSide:
         return found
 
     def record(self, machine: str, other: "Side") -> SessionRecord:
-        """Return its newest session of each case, with the tolerances of the other side.
+        """Return its newest session of each case, with its own rules.
 
-        A baseline holds no tolerances: those of built-in metrics apply where the other side is
-        one too.
+        A baseline of an older version holds no tolerances: those of the other side apply, else
+        those of the built-in metrics.
         """
-        known = other.policies() if isinstance(other, ResultsSide) else {}
+        own = self.baseline(machine)
+        known = other.policies(machine)
+        lacks = any(h.rule is None for case in own.cases.values() for h in case.metrics.values())
         source = f"those of {other.name} hold" if known else "those of built-in metrics hold"
         notice = f"{self.name} holds no tolerances: {source}, and 0 for the rest"
-        runs = newest_runs(self.baseline(machine), known)
-        return SessionRecord(runs, Policy(), notices=(notice,))
+        policy = own.policy or Policy()
+        return SessionRecord(newest_runs(own, known), policy, notices=(notice,) if lacks else ())
+
+    def policies(self, machine: str) -> Mapping[tuple[str, str], Metric]:
+        """Return the metrics whose tolerances it holds, by (case id, metric name)."""
+        return {
+            (case.case_id, name): metric
+            for case in self.baseline(machine).cases.values()
+            for name, history in case.metrics.items()
+            if (metric := recorded_metric(name, history)) is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,7 @@ class ResultsSide:
         runs = (*self.session.runs, *self.session.again)
         return tuple(sorted({run.environment.hardware_key for run in runs}))
 
-    def policies(self) -> Mapping[tuple[str, str], Metric]:
+    def policies(self, machine: str) -> Mapping[tuple[str, str], Metric]:  # noqa: ARG002 - as below
         """Return the metrics as its tests declare them, by (case id, metric name)."""
         return {
             (case_id, m.metric.name): m.metric

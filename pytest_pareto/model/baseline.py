@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.metric import Better, Kind, Metric, Scope
+from pytest_pareto.model.metric import Better, Kind, Metric, Rule, Scope
+from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.verdict import Judgement
 
 
@@ -45,7 +46,10 @@ class Samples:
 class MetricHistory:
     """The accepted sessions of one metric of one case; ``sessions`` from oldest to newest.
 
-    ``gates`` is whether it could fail the build when it was recorded.
+    ``gates`` is whether it could fail the build when it was recorded, and ``rule`` what its test
+    declared then; None where the file does not say. ``digest`` is the check of the entry that its
+    file holds, "" for none, and None for an entry that was not read. ``edited`` is whether it shows
+    that the entry was changed by hand.
     """
 
     unit: str
@@ -55,6 +59,9 @@ class MetricHistory:
     sessions: tuple[Session, ...]
     samples: Samples | None = None
     gates: bool = True
+    rule: Rule | None = None
+    digest: str | None = field(default=None, compare=False)
+    edited: bool = field(default=False, compare=False)
 
     @property
     def newest(self) -> Session:
@@ -103,7 +110,8 @@ class Baseline:
     ``elsewhere`` maps the names of other hardware folders to the (case id, metric name) pairs
     that they hold, which distinguishes "never measured" from "measured on another machine".
     ``stored`` is False where older code was measured in this session instead; then ``failed`` maps
-    the node ids of tests that failed there to reasons.
+    the node ids of tests that failed there to reasons. ``policy`` is that of the session that
+    updated it last, None where no file says, and ``policy_edited`` whether it was changed by hand.
     """
 
     hardware_key: str
@@ -112,6 +120,8 @@ class Baseline:
     elsewhere: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     stored: bool = True
     failed: Mapping[str, str] = field(default_factory=dict)
+    policy: Policy | None = None
+    policy_edited: bool = False
 
     @property
     def called(self) -> str:

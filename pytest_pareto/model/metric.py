@@ -2,11 +2,13 @@
 
 A `Metric` has a name, an SI unit, a direction, a kind, a scope and a tolerance. `BUILT_IN` maps
 names to the metrics that the package measures itself. A `Budget` is a floor, a ceiling or both,
-which hold whatever the baseline is; `parse_budget` reads one from text.
+which hold whatever the baseline is; `parse_budget` reads one from text. A `Rule` is what a test
+declares of the judgement of a metric, as a baseline keeps it.
 """
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -324,3 +326,41 @@ def _parse_bound(metric: str, text: object, part: str) -> tuple[Bound, str]:
     if not math.isfinite(limit):
         raise ParetoError(f"budget of {metric!r}: {number!r} is no finite number")
     return Bound(comparison == "<=", limit), _DIMENSION.get(suffix, suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a test declares of the judgement of one metric, as it was when a level was recorded.
+
+    ``tolerance`` and ``give_up`` are those of `Metric`, on the scale that ``relative`` says.
+    ``budget`` is the text of a `Budget`, "" for none. ``gate`` is whether the case could fail.
+    """
+
+    tolerance: float
+    relative: bool = False
+    give_up: float | None = None
+    budget: str = ""
+    gate: bool = True
+
+    @classmethod
+    def of(cls, metric: Metric, budgets: Iterable[Budget], *, gate: bool) -> "Rule":
+        """Return the rule of a metric of a case with these budgets and this gating."""
+        text = next((b.text for b in budgets if b.metric == metric.name), "")
+        return cls(metric.tolerance, metric.relative, metric.give_up, text, gate)
+
+
+def budget_loosens(metric: str, then: str, now: str) -> bool | None:
+    """Return whether a budget's text permits more than another did, or less (False).
+
+    "" is no budget. None where it permits some values more and others less, or nothing else.
+    """
+    (low, high), (new_low, new_high) = _limits_of(metric, then), _limits_of(metric, now)
+    if new_low <= low and new_high >= high:
+        return None if (new_low, new_high) == (low, high) else True
+    return False if new_low >= low and new_high <= high else None
+
+
+def _limits_of(metric: str, text: str) -> tuple[float, float]:
+    bounds = parse_budget(metric, text).bounds if text else ()
+    low = max((b.limit for b in bounds if not b.ceiling), default=-math.inf)
+    return low, min((b.limit for b in bounds if b.ceiling), default=math.inf)

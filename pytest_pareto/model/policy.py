@@ -5,7 +5,7 @@ The constants at the end are the block counts of interleaved sessions.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 from pytest_pareto.model.environment import Environment
@@ -22,7 +22,15 @@ class Option(StrEnum):
     AGAINST = "--pareto-against"
     MISSING = "--pareto-missing"
     SESSION_SPREAD = "pareto_session_spread"
+    ALPHA = "pareto_alpha"
+    MISSING_KEY = "pareto_missing"
+    INCONCLUSIVE = "pareto_inconclusive"
+    TRADE_OFF = "pareto_tradeoff"
+    CONFIRMING = "pareto_confirm"
 
+
+CONFIRMING_RUNS = 5
+"""The default number of fresh processes that measure again what is flagged."""
 
 SCREEN_ALPHA = 0.2
 """A metric whose uncorrected p-value is at most this is flagged, and measured again."""
@@ -138,6 +146,30 @@ class Policy:
     def without_ci(self) -> "Policy":
         """Return this policy for a session without a baseline, where new metrics do not fail."""
         return replace(self, ci=False)
+
+    def as_recorded(self) -> "Policy":
+        """Return this policy without what depends on the place and the purpose of the session."""
+        return self.accepting_nothing().without_ci()
+
+    @property
+    def settings(self) -> dict[str, tuple[str, float]]:
+        """The settings that decide what fails: text and strictness, by option or ini key.
+
+        A larger strictness lets less through.
+        """
+        missing = [Missing.WARN, Missing.AUTO, Missing.FAIL].index(self.missing)
+        trades = [TradeOffs.PASS, TradeOffs.BOUNDED, TradeOffs.FAIL].index(self.trade_offs)
+        undecided = "fail" if self.fail_inconclusive else "pass"
+        settings = {
+            Option.ALPHA.value: (f"{self.alpha:g}", self.alpha),
+            Option.MISSING_KEY.value: (self.missing.value, missing),
+            Option.INCONCLUSIVE.value: (undecided, self.fail_inconclusive),
+            Option.TRADE_OFF.value: (self.trade_offs.value, trades),
+            Option.CONFIRMING.value: (str(self.confirming), self.confirming),
+        }
+        for name, spread in asdict(self.spreads).items():
+            settings[f"{Option.SESSION_SPREAD} {name}"] = (f"{spread:g}", -spread)
+        return settings
 
     @property
     def vanished_fails(self) -> bool:

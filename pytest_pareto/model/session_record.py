@@ -80,13 +80,22 @@ class Asked:
 
     ``covered`` are files and folders, relative to the root directory. ``partial`` is the
     reason why the session cannot know what is missing, ``stopped`` why it ended early, or None.
-    ``skipped_modules`` skipped themselves when they were collected.
+    ``skipped_modules`` skipped themselves when they were collected. ``configured`` is what of the
+    project's configuration alone narrowed the selection, as "addopts (-k small)", or "".
     """
 
     covered: tuple[str, ...] = (EVERYTHING,)
     partial: str | None = None
     stopped: str | None = None
     skipped_modules: tuple[str, ...] = ()
+    configured: str = ""
+
+    def deselects(self, case_id: str, runs: Sequence[Run]) -> bool:
+        """Return whether the configuration kept a case, which nobody measured, from being run."""
+        ran = any(_belongs(case_id, nodeid) for run in runs for nodeid in run.finished)
+        explained = ran or self.stopped is not None or self.skipped(case_id, runs)
+        module = case_id.partition("::")[0]
+        return bool(self.configured) and not explained and self._covers(module)
 
     def expects(self, case_id: str, runs: Sequence[Run]) -> bool:
         """Return whether a session that ran to its end should have measured this case.

@@ -1,7 +1,8 @@
 """Verdicts: the result of each metric, case and position, and the judgement of a session.
 
 `MetricResult` and `CaseComparison` hold comparisons, `CaseVerdict`, `Place` and `Judgement` the
-decisions. `FrontClaims` holds p-values of dominance between pairs of cases on a front.
+decisions. `RuleChange` is a rule that is not the baseline's. `FrontClaims` holds p-values of
+dominance between pairs of cases on a front.
 """
 
 from collections.abc import Mapping
@@ -205,6 +206,36 @@ class CommonMode:
     of_the_code: bool = False
 
 
+class RuleKind(StrEnum):
+    """What kind of rule changed."""
+
+    POLICY = "policy"
+    TOLERANCE = "tolerance"
+    GIVE_UP = "give_up"
+    BUDGET = "budget"
+    GATE = "gate"
+    DESELECTED = "deselected"
+    EDITED = "edited"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """A rule of this session that is not the one by which the baseline was recorded.
+
+    ``name`` is the option or ini key, the metric, or else what deselects or was edited. ``case`` is
+    the id of its case, null for the whole session. ``recorded`` and ``now`` are as an author writes
+    them, "" where that says nothing. ``loosens`` is whether less can fail now, null where neither
+    more nor less can, or that is not known.
+    """
+
+    kind: RuleKind
+    name: str
+    case: str | None = None
+    recorded: str = ""
+    now: str = ""
+    loosens: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A reason of its own for which a session fails; ``nodeid`` names the test, if any."""
@@ -240,7 +271,7 @@ class Judgement:
 
     ``renames`` are offered and not done; ``notices`` say so too.
     ``shares`` is the split of its alpha. ``pooled`` is whether the runs that screen and those that
-    confirm decide together.
+    confirm decide together. ``rules`` are the rules that changed since the baseline was recorded.
     """
 
     cases: tuple[CaseVerdict, ...]
@@ -250,6 +281,7 @@ class Judgement:
     shares: AlphaShares = ALL_ON_CHANGES
     pooled: bool = False
     renames: tuple[Rename, ...] = ()
+    rules: tuple[RuleChange, ...] = ()
 
     @property
     def failed(self) -> bool:

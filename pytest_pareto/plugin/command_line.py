@@ -52,8 +52,6 @@ REPORTS = {
 """The reports that are files, by the name of option and ini key."""
 BASELINE_RUNS = 5
 """The default number of fresh processes that record a baseline."""
-CONFIRMING_RUNS = 5
-"""The default number of fresh processes that measure again what is flagged."""
 AUTO = "auto"
 PILOT_RUNS = 3
 """The first runs of ``--pareto-runs auto``, whose spread decides how many more follow."""

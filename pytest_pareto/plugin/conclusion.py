@@ -266,6 +266,7 @@ def _update_baseline(
         _prunable_cases(judged.judgement, report.facts) if mode is UpdateMode.ALL else frozenset()
     )
     after, edits = plan_update(baseline, judged, mode, prune=prune)
+    after = replace(after, policy=settings.policy.as_recorded())
     judgement = _drop_cases(judged.judgement, prune)
     try:
         write(settings.baseline_dir, baseline.hardware_key, baseline, after)

@@ -5,8 +5,10 @@ anchor that they name. `Selection` is which tests the session runs: a case outsi
 missing. `probe_project` serves commands that run no tests.
 """
 
+import argparse
 import os
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from pytest_pareto.baseline.sources import load_anchor
 from pytest_pareto.baseline.store import load
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.policy import (
+    CONFIRMING_RUNS,
     Missing,
     Policy,
     SessionSpreads,
@@ -23,7 +26,6 @@ from pytest_pareto.model.policy import (
 )
 from pytest_pareto.model.session_record import EVERYTHING, Asked
 from pytest_pareto.plugin.command_line import (
-    CONFIRMING_RUNS,
     anchor_dir,
     baseline_dir,
     candidate_dir,
@@ -230,6 +232,47 @@ def probe_project() -> Project | None:
     return probe.project
 
 
+def selecting_options(args: Sequence[str]) -> dict[str, list[str]]:
+    """Return the arguments of pytest that select tests, each with its values ("" for none)."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("-k", "-m", "--deselect", "--ignore", "--ignore-glob"):
+        parser.add_argument(name, action="append", dest=name)
+    for name, *others in (("--lf", "--last-failed"), ("--sw", "--stepwise")):
+        parser.add_argument(name, *others, action="append_const", const="", dest=name)
+    for letter in "qvsxl":  # may stand before another letter, as in -qk
+        parser.add_argument(f"-{letter}", action="count", dest="other")
+    try:
+        found = vars(parser.parse_known_args(list(args))[0])
+    except argparse.ArgumentError:
+        return {}
+    return {name: values for name, values in found.items() if values and name != "other"}
+
+
+def configured_selection(config: pytest.Config) -> str:
+    """Return the options of the configuration that narrow the selection, "" for none.
+
+    An option on the command line that selects tests too leaves unknown which of both has left a
+    test out: then this is "" as well, and the session is called incomplete as by a user's own.
+    """
+    if selecting_options(config.invocation_params.args):
+        return ""
+    sources = {
+        "addopts": config.getini("addopts"),
+        "PYTEST_ADDOPTS": shlex.split(os.environ.get("PYTEST_ADDOPTS", "")),
+    }
+    texts = []
+    for source, args in sources.items():
+        options = selecting_options(args)
+        listed = [
+            f"{name} {shlex.quote(v) if v else ''}".rstrip()
+            for name in options
+            for v in options[name]
+        ]
+        if listed:
+            texts.append(f"{source} ({' '.join(listed)})")
+    return " and ".join(texts)
+
+
 class Selection:
     """The tests that the command line selects: a case outside of them is not missing."""
 
@@ -267,7 +310,18 @@ class Selection:
             self.partial,
             self.stopped,
             tuple(sorted(self.skipped_modules)),
+            self._configured,
         )
+
+    @property
+    def _configured(self) -> str:
+        """What of the configuration alone left tests out, or ""."""
+        if self.partial is None or self.stopped is not None:
+            return ""
+        own = configured_selection(self._config)
+        if own or selecting_options(self._config.invocation_params.args):
+            return own
+        return "a conftest or plugin" if self.deselected else ""
 
     def _covered(self) -> Iterator[str]:
         """Yield the files and folders that the arguments name as a whole, relative to the root."""

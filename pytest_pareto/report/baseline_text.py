@@ -25,6 +25,7 @@ from pytest_pareto.report.text import (
     grid_lines,
     wrap,
 )
+from pytest_pareto.report.wording import rule_texts
 
 _SOFTWARE_FIRST = ("driver", "cuda", "torch", "python")
 _MIN_NAME_WIDTH = 14
@@ -69,6 +70,8 @@ def _machine_parts(
     if recorded.environment is not None:
         heading += f": {machine_text(recorded.environment, verbose=verbose)}"
     yield [Line(text) for text in wrap(heading, width, hanging="  ")]
+    for rule in rule_texts(recorded.judgement.rules, names=verbose):
+        yield [Line(text, Tone.YELLOW) for text in wrap(rule, width, hanging="  ")]
     fronts: dict[str, list[CaseVerdict]] = {}
     for case in recorded.judgement.cases:
         fronts.setdefault(case.comparison.front, []).append(case)

@@ -26,6 +26,7 @@ from pytest_pareto.report.wording import (
     HARMLESS_VERDICTS,
     count_word,
     is_partly_compared,
+    rule_texts,
     severity,
 )
 
@@ -36,11 +37,15 @@ _NAMES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first lines of a report: ``word`` is the result, ``caveats`` qualify it."""
+    """The first lines of a report: ``word`` is the result, ``caveats`` qualify it.
+
+    ``rules`` says which rules changed, the loosened ones first.
+    """
 
     word: str
     tone: Tone
     counts: tuple[str, ...]
+    rules: tuple[str, ...]
     against: str
     measured: tuple[str, ...]
     caveats: tuple[str, ...]
@@ -54,17 +59,23 @@ def build_header(judgement: Judgement, facts: SessionFacts) -> Header:
         word,
         tone,
         headline(judgement, facts),
+        rule_texts(judgement.rules),
         _comparison_text(facts),
         (_measurement_text(facts), *flagged, *_saved_samples(judgement)),
         tuple(_header_caveats(judgement, facts)),
     )
 
 
-def header_lines(judgement: Judgement, facts: SessionFacts, width: int) -> list[Line]:
-    """Render the header in lines of at most ``width`` cells."""
+def header_lines(
+    judgement: Judgement, facts: SessionFacts, width: int, *, names: bool = False
+) -> list[Line]:
+    """Render the header in lines of at most ``width`` cells; ``names`` lists changed rules."""
     head = build_header(judgement, facts)
     first = pack(head.counts, width, indent=head.word.ljust(len(_INDENT)), hanging=_INDENT)
     lines = [Line(text, head.tone) for text in first]
+    for text in rule_texts(judgement.rules, names=True) if names else head.rules:
+        hanging = f"{_INDENT}  "
+        lines += [Line(t, Tone.YELLOW) for t in wrap(text, width, indent=_INDENT, hanging=hanging)]
     lines += [Line(text) for text in pack([head.against], width, indent=_INDENT)]
     tone = Tone.YELLOW if head.caveats else Tone.PLAIN
     rest = [*head.measured, *head.caveats]

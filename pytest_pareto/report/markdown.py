@@ -77,6 +77,7 @@ def render_markdown(report: SessionReport) -> str:
     head = [
         f"## pareto: {first.word}",
         " · ".join([f"**{_line(lead)}**", *map(_line, rest)]),
+        _bullet_list(first.rules),
         " · ".join(map(_line, [first.against, *first.measured])),
         _bullet_list(first.caveats),
         *_failure_parts([failure.text for failure in judgement.failures]),

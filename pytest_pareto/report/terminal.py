@@ -46,7 +46,7 @@ from pytest_pareto.report.numbers import amount
 from pytest_pareto.report.plots import plot_lines
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.text import Line, Tone, clean, clip, display_width, pack, wrap
-from pytest_pareto.report.wording import LESS_SEVERE_THAN_BUDGET
+from pytest_pareto.report.wording import LESS_SEVERE_THAN_BUDGET, rule_word
 
 _SEPARATOR = " · "
 _FAILURE_WIDTH = 80
@@ -70,7 +70,7 @@ def render_terminal(
     fronts = build_fronts(judgement)
     already_listed = verbosity > 0 or (all_new(judgement, facts) and not judgement.failed)
     parts = [
-        header_lines(judgement, facts, width),
+        header_lines(judgement, facts, width, names=verbosity > 0),
         _session_lines(judgement, width),
         *(common_lines(mode, judgement, fronts, width) for mode in judgement.common_modes),
         _table_lines(fronts, facts, verbosity, width),
@@ -145,7 +145,7 @@ def quiet_line(judgement: Judgement, facts: SessionFacts, width: int) -> Line:
     if not facts.baseline_sessions:
         parts = (
             no_baseline_text(facts),
-            *_caveats(facts),
+            *_caveats(judgement, facts),
             *headline(judgement, facts),
         )
         return Line(clip(f"pareto: {_SEPARATOR.join(parts)}", width), Tone.YELLOW)
@@ -157,10 +157,10 @@ def _passing_text(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     counts = headline(judgement, facts)
     if all_harmless(judgement):
         counts = (f"{plural(len(judgement.cases), 'case')} unchanged or better",)
-    head = _SEPARATOR.join(["pareto: pass", *_caveats(facts), *counts])
+    head = _SEPARATOR.join(["pareto: pass", *_caveats(judgement, facts), *counts])
     undecided = tuple(_undecided_texts(judgement))
     if undecided:
-        brief = _SEPARATOR.join(["pareto: pass", *_caveats(facts)])
+        brief = _SEPARATOR.join(["pareto: pass", *_caveats(judgement, facts)])
         of_all = f"{len(undecided)} of {plural(len(judgement.cases), 'case')} undecided: "
         wordings = [(f"{head} · undecided: ", undecided), (f"{brief} · {of_all}", undecided)]
         return _first_that_fits(wordings, width)
@@ -181,7 +181,7 @@ def _undecided_texts(judgement: Judgement) -> Iterator[str]:
 
 def _failing_text(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     counts = headline(judgement, facts, figures=False)[0]
-    head = _SEPARATOR.join(["pareto: FAIL", *_caveats(facts)])
+    head = _SEPARATOR.join(["pareto: FAIL", *_caveats(judgement, facts)])
     failing = [case for case in all_cases(build_fronts(judgement)) if case.failing]
     session = [clean(failure.text) for failure in judgement.failures]
     by_id = [*session, *(f"{case.case_id} ({_failure_reason(case)})" for case in failing)]
@@ -194,9 +194,9 @@ def _failing_text(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     return _first_that_fits(wordings, width)
 
 
-def _caveats(facts: SessionFacts) -> list[str]:
-    """Return what every report must state: that a session is incomplete, and what it wrote."""
-    caveats = []
+def _caveats(judgement: Judgement, facts: SessionFacts) -> list[str]:
+    """Return what every report must state: rules that changed, what did not run, what it wrote."""
+    caveats = [rule_word(judgement.rules)] if judgement.rules else []
     if facts.partial:
         caveats.append(f"incomplete: {clip(clean(facts.partial), _MAX_CLAUSE)}")
     if facts.updating:

@@ -1,14 +1,23 @@
 """Wording of outcomes, verdicts and counts, and the order of severity in which reports list cases.
 
 `case_label` words one case, `count_word` names the group in which a summary counts it, and
-`severity` is the sort key of all reports.
+`severity` is the sort key of all reports. `rule_texts` words which rules changed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Metric
-from pytest_pareto.model.verdict import CaseVerdict, MetricResult, Position, Verdict
+from pytest_pareto.model.verdict import (
+    CaseVerdict,
+    MetricResult,
+    Position,
+    RuleChange,
+    RuleKind,
+    Verdict,
+)
+from pytest_pareto.report.text import clean, shorten
 
 _OUTCOME_WORDS = {
     Outcome.WORSE: "WORSE",
@@ -184,3 +193,63 @@ def severity(case: CaseVerdict) -> tuple[bool, int]:
     """
     lost = case.place.position is Position.LOST
     return not case.fails, 0 if lost else _VERDICT_ORDER.index(case.verdict)
+
+
+_RULE_WORDS = {True: "loosened", None: "changed", False: "tightened"}
+_RULES_SHOWN = 4
+_CASE_CELLS = 40
+
+
+def rule_word(rules: Sequence[RuleChange]) -> str:
+    """Return in two words that rules changed: the gravest, the loosened ones, come first."""
+    return f"rules {_RULE_WORDS[rules[0].loosens]}"
+
+
+def rule_texts(rules: Sequence[RuleChange], *, names: bool = False) -> tuple[str, ...]:
+    """Return one text for the rules that were loosened, one for others, one for tightened ones.
+
+    Equal changes of several cases are counted, and after some the different ones are; with
+    ``names`` all are listed, each with its cases.
+    """
+    texts = []
+    for loosens, word in _RULE_WORDS.items():
+        alike: dict[tuple[str, ...], list[RuleChange]] = {}
+        for rule in rules:
+            if rule.loosens is loosens:
+                # A tolerance is counted with its equals, an edited entry with all others.
+                what = () if rule.kind is RuleKind.EDITED else (rule.name, rule.recorded, rule.now)
+                alike.setdefault((rule.kind, *what), []).append(rule)
+        found = [_rule_text(same, names=names) for same in alike.values()]
+        more = 0 if names else len(found) - _RULES_SHOWN
+        if more > 0:
+            found[_RULES_SHOWN:] = [f"and {more} more (-v names all)"]
+        if found:
+            texts.append(f"rules {word} since the baseline was recorded: {'; '.join(found)}")
+    return tuple(texts)
+
+
+def _rule_text(same: Sequence[RuleChange], *, names: bool) -> str:
+    """Word a change that one case has, several or the session."""
+    rule = same[0]
+    cases = list(dict.fromkeys(each.case for each in same if each.case is not None))
+    if names:
+        where = ", ".join(clean(case) for case in cases)
+    elif len(cases) == 1:
+        where = shorten(clean(cases[0].partition("::")[2] or cases[0]), _CASE_CELLS)
+    else:
+        where = plural(len(cases), "case")
+    step = f"{rule.recorded or 'none'} → {rule.now or 'none'}"
+    match rule.kind:
+        case RuleKind.DESELECTED:
+            listed = f": {where}" if names else ""
+            text = f"{plural(len(cases), 'case')} deselected by {rule.name}{listed}"
+        case RuleKind.EDITED:
+            what = ", ".join(dict.fromkeys(each.name for each in same))
+            text = f"baseline edited by hand ({what}{f' of {where}' if cases else ''})"
+        case RuleKind.POLICY:
+            text = f"{rule.name} {step}"
+        case RuleKind.GATE:
+            text = f"{rule.name} {step} in {where}".lstrip()
+        case _:
+            text = f"{rule.kind} of {rule.name} {step} in {where}"
+    return clean(text)

@@ -20,7 +20,7 @@ from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.policy import AlphaShares, Missing, SessionSpreads, TradeOffs
 from pytest_pareto.model.run import Looks
 from pytest_pareto.model.session_record import Asked, SessionFacts
-from pytest_pareto.model.verdict import CommonMode, Position, Verdict
+from pytest_pareto.model.verdict import CommonMode, Position, RuleChange, Verdict
 
 Places = tuple[int, ...]
 
@@ -175,7 +175,8 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The session as a whole.
 
     ``failed`` is whether it fails the build: for ``failures`` of its own, or for a case that
-    fails. ``counts`` has the cases by verdict, ``shares`` how alpha was spent.
+    fails. ``counts`` has the cases by verdict, ``shares`` how alpha was spent. ``rules`` are the
+    rules that are not those of the baseline, the loosened ones first.
     """
 
     failed: bool
@@ -184,6 +185,7 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counts: dict[Verdict, int]
     common_modes: tuple[CommonMode, ...]
     shares: AlphaShares
+    rules: tuple[RuleChange, ...] = ()
 
 
 class BudgetRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

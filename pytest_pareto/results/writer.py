@@ -82,6 +82,7 @@ def _gate(judgement: Judgement) -> Gate:
         counts=dict(judgement.counts),
         common_modes=judgement.common_modes,
         shares=judgement.shares,
+        rules=judgement.rules,
     )
 
 
