@@ -266,7 +266,8 @@ def _update_baseline(
         _prunable_cases(judged.judgement, report.facts) if mode is UpdateMode.ALL else frozenset()
     )
     after, edits = plan_update(baseline, judged, mode, prune=prune)
-    after = replace(after, policy=settings.policy.as_recorded())
+    if edits:
+        after = replace(after, policy=settings.policy.as_recorded())
     judgement = _drop_cases(judged.judgement, prune)
     try:
         write(settings.baseline_dir, baseline.hardware_key, baseline, after)
@@ -280,7 +281,9 @@ def _update_baseline(
     gone = any(case.comparison.missing is not None for case in judgement.cases)
     if gone and mode is UpdateMode.ALL and not prune:
         judgement = replace(judgement, notices=(*judgement.notices, _NOT_DROPPED))
-    facts = replace(report.facts, edits=describe_edits(edits), written=len(edits))
+    policy = after.policy
+    said = () if baseline.policy in (None, policy) else ("the policy of this session",)
+    facts = replace(report.facts, edits=(*describe_edits(edits), *said), written=len(edits))
     scores = SampleScores(judged.samples, baseline, after)
     return replace(report, judgement=judgement, facts=facts, scores=scores)
 

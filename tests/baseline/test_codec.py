@@ -20,7 +20,10 @@ from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
-from pytest_pareto.model.metric import Better, Kind, Scope
+from pytest_pareto.model.metric import Better, Kind, Rule, Scope
+
+Case = Callable[..., CaseHistory]
+History = Callable[..., MetricHistory]
 
 STEADY = settings(deadline=None, derandomize=True)
 _ENVIRONMENTS = ("e1", "e2")
@@ -48,7 +51,7 @@ def _session(draw: st.DrawFn, epoch: int, runs: tuple[float, ...]) -> Session:
 
 
 @st.composite
-def _histories(draw: st.DrawFn) -> MetricHistory:
+def histories(draw: st.DrawFn) -> MetricHistory:
     kind = draw(st.sampled_from(Kind))
     epochs = sorted(draw(st.lists(st.integers(0, 40), min_size=1, max_size=3)))
     runs = st.lists(_NUMBERS, min_size=1, max_size=3).map(tuple)
@@ -68,12 +71,23 @@ def _histories(draw: st.DrawFn) -> MetricHistory:
             _session(draw, epochs[-1], newest),
         ),
         samples=samples,
+        rule=draw(st.none() | RULES),
     )
+
+
+RULES = st.builds(
+    Rule,
+    st.floats(0, 1e9),
+    st.booleans(),
+    st.none() | st.floats(0, 1e9),
+    st.sampled_from(["", ">= 0.9", "<= 250 ms", ">= 1, <= 2"]),
+    st.booleans(),
+)
 
 
 @st.composite
 def _modules(draw: st.DrawFn) -> dict[str, CaseHistory]:
-    metrics = st.dictionaries(_NAMES, _histories(), max_size=3)
+    metrics = st.dictionaries(_NAMES, histories(), max_size=3)
     case_ids = draw(st.lists(_NAMES.map("t/test_m.py::{}".format), max_size=3, unique=True))
     return {
         case_id: CaseHistory(case_id, draw(_NAMES), draw(_NAMES), draw(metrics))
@@ -81,7 +95,7 @@ def _modules(draw: st.DrawFn) -> dict[str, CaseHistory]:
     }
 
 
-def _decode(text: str, samples: str | None) -> dict[str, CaseHistory]:
+def decode(text: str, samples: str | None) -> dict[str, CaseHistory]:
     return codec.decode_module(
         text, samples, file="m.json", module="t/test_m.py", environments=_ENVIRONMENTS
     )
@@ -112,11 +126,16 @@ def _expected(history: MetricHistory) -> MetricHistory:
 @given(_modules())
 def test_a_module_is_unchanged_up_to_rounding(cases: dict[str, CaseHistory]) -> None:
     text, samples = codec.encode_module(cases.values()), codec.encode_samples(cases.values())
-    back = _decode(text, samples)
+    back = decode(text, samples)
     assert back == {
         case_id: replace(case, metrics={n: _expected(h) for n, h in case.metrics.items()})
         for case_id, case in cases.items()
     }
+    histories = [history for case in back.values() for history in case.metrics.values()]
+    assert [history.digest != "" for history in histories] == [
+        history.rule is not None for history in histories
+    ]
+    assert not any(history.edited for history in histories)
     assert codec.encode_module(back.values()) == text
     assert codec.encode_samples(back.values()) == samples
     assert text.isascii()
@@ -132,10 +151,6 @@ def test_the_text_does_not_depend_on_the_order_of_anything(cases: dict[str, Case
     ]
     assert codec.encode_module(turned) == codec.encode_module(cases.values())
     assert codec.encode_samples(turned) == codec.encode_samples(cases.values())
-
-
-Case = Callable[..., CaseHistory]
-History = Callable[..., MetricHistory]
 
 
 def test_golden_file(case: Case, history: History) -> None:
@@ -196,7 +211,7 @@ def test_an_unknown_environment_is_reported_with_its_place(case: Case, history: 
         ),
     )
     with pytest.raises(BaselineError) as caught:
-        _decode(codec.encode_module([one]), None)
+        decode(codec.encode_module([one]), None)
     assert str(caught.value).startswith(
         'm.json at cases["test_a"].metrics["latency"].sessions[1].env: expected an environment of '
         "_env/, got 'e3'. Restore it from git"
@@ -206,11 +221,11 @@ def test_an_unknown_environment_is_reported_with_its_place(case: Case, history: 
 def test_samples_and_main_file_must_agree(case: Case, history: History) -> None:
     one = case("t/test_m.py::test_a", accuracy=history("accuracy", (0.5,), env="e1"))
     text, samples = codec.encode_module([one]), codec.encode_samples([one])
-    assert _decode(text, samples) == {one.case_id: one}
+    assert decode(text, samples) == {one.case_id: one}
     with pytest.raises(BaselineError, match=r"^m\.samples\.json at .* expected the samples"):
-        _decode(text, None)
+        decode(text, None)
     with pytest.raises(BaselineError, match=r"^m\.samples\.json at .* no paired metric of m\.json"):
-        _decode(text.replace('"paired"', '"run"'), samples)
+        decode(text.replace('"paired"', '"run"'), samples)
 
 
 @pytest.mark.parametrize("kind", ["paired", "ordinal"])
@@ -219,23 +234,23 @@ def test_scores_and_level_must_agree(case: Case, history: History, kind: str) ->
     one = case("t/test_m.py::test_a", accuracy=two)
     text, samples = codec.encode_module([one]), codec.encode_samples([one])
     assert samples is not None
-    assert _decode(text, samples) == {one.case_id: one}
+    assert decode(text, samples) == {one.case_id: one}
     message = (
         r'^m\.samples\.json at cases\["test_a"\]\["accuracy"\]: expected scores whose mean is the '
         r"level of a session in the main file, such as 0\.525, got a mean of 0\.475\. Restore"
     )
     with pytest.raises(BaselineError, match=message):
-        _decode(text, samples.replace("0.4, 0.65", "0.35, 0.6"))
+        decode(text, samples.replace("0.4, 0.65", "0.35, 0.6"))
     with pytest.raises(BaselineError, match="expected scores whose mean"):
-        _decode(text.replace("0.525", "0.475"), samples)
+        decode(text.replace("0.525", "0.475"), samples)
     # That of an earlier session is one too: it was kept where scores were not updated.
-    assert _decode(text, samples.replace("0.4, 0.65", "0.5, 0.75"))
+    assert decode(text, samples.replace("0.4, 0.65", "0.5, 0.75"))
 
 
 def test_the_level_of_a_set_is_no_mean(case: Case, history: History) -> None:
     fid = history("accuracy", (7.5,), env="e1", kind=Kind.SET, samples=Samples(("a",), (3.0,)))
     one = case("t/test_m.py::test_a", fid=fid)
-    assert _decode(codec.encode_module([one]), codec.encode_samples([one])) == {one.case_id: one}
+    assert decode(codec.encode_module([one]), codec.encode_samples([one])) == {one.case_id: one}
 
 
 _JSON = st.recursive(
@@ -267,7 +282,7 @@ def test_any_content_is_read_or_refused_with_a_message(
     texts[not main] = json.dumps(_with_one_node_replaced(content, node, data.draw))
     message = "m.json"
     try:
-        _decode(*texts)
+        decode(*texts)
     except BaselineError as error:
         message = str(error)
     assert message.startswith(("m.json", "m.samples.json"))
@@ -279,7 +294,7 @@ def test_values_outside_json_are_refused(case: Case, history: History) -> None:
             [case("t/test_m.py::test_a", **{name: history(name, (value,), env="e1")})]
         )
         with pytest.raises(BaselineError, match=r"runs\[0\]: expected a finite number"):
-            _decode(text, None)
+            decode(text, None)
 
 
 def test_samples_stay_small(case: Case, history: History) -> None:
@@ -429,7 +444,7 @@ def test_git_merges_changes_of_neighbouring_metrics(
     merged, text = _merge(tmp_path, base, ours, theirs)
     assert merged
     assert text == both
-    assert _decode(text, None) == four_versions[-1]
+    assert decode(text, None) == four_versions[-1]
 
 
 @needs_git
@@ -443,4 +458,4 @@ def test_git_would_not_merge_adjacent_lines(
     merged, text = _merge(tmp_path, base, ours, theirs)
     assert not merged
     with pytest.raises(BaselineError, match=r"^m\.json: unresolved merge conflict at line 6\. "):
-        _decode(text, None)
+        decode(text, None)

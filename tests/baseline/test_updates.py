@@ -19,6 +19,7 @@ from pytest_pareto.model.metric import (
     Better,
     Kind,
     Metric,
+    Rule,
     Scope,
 )
 from pytest_pareto.model.run import CaseRun, Measurement
@@ -223,6 +224,7 @@ def test_a_case_without_history_is_added(
         Kind.RUN,
         Scope.HOST,
         (Session(environment_key(setting.environment), 0, NOW),),
+        rule=Rule(0.05, relative=True),
     )
     assert entry.metrics["accuracy"].samples == Samples(IDS, (0.1, 0.1))
 
@@ -304,6 +306,7 @@ def test_another_quantity_replaces_the_history_and_never_in_mode_new(
             Scope.GPU,
             (Session(environment_key(setting.environment), 0, NOW),),
             Samples(IDS, (0.1, 0.1)),
+            rule=Rule.of(ACCURACY, (), gate=True),
         )
 
 
@@ -382,7 +385,8 @@ def test_the_accepted_scores_stay_the_reference(scenario: MakeScenario, history:
     past = history("accuracy", (0.7,))
     unchanged = scenario(accuracy=past).ran(_result(ACCURACY, Outcome.INCONCLUSIVE))
     after, _ = unchanged.plan(R)
-    assert after.cases[CASE].metrics["accuracy"] == past
+    rule = Rule.of(ACCURACY, (), gate=True)
+    assert after.cases[CASE].metrics["accuracy"] == replace(past, rule=rule)
     accepted = scenario(accuracy=past).ran(_result(ACCURACY, Outcome.BETTER))
     after, _ = accepted.plan(C)
     assert after.cases[CASE].metrics["accuracy"].samples == Samples(IDS, (0.1, 0.1))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from pytest_pareto import cli
 from tests.plugin.conftest import SIMULATED_CLOCK, TOY, WORLD
+from tests.plugin.test_session_rules import as_old_version
 
 SCORED = TOY.replace(
     "tolerance=0.01)\n",
@@ -160,13 +162,33 @@ def test_what_was_confirmed_is_what_an_old_side_holds(compare: Compare) -> None:
     assert found["session"]["baseline_runs"] == 2
 
 
-def test_a_baseline_on_the_new_side_has_the_tolerances_of_the_old(compare: Compare) -> None:
-    found = compare("a.json", "pareto_baselines", code=0)
+@pytest.mark.parametrize("old", [False, True])
+def test_a_baseline_on_the_new_side_has_its_own_tolerances_or_those_of_the_old(
+    compare: Compare, tmp_path: Path, old: bool
+) -> None:
+    folder = shutil.copytree("pareto_baselines", tmp_path / "baseline")
+    if old:
+        as_old_version(tmp_path, "baseline")
+    found = compare("a.json", str(folder), code=0)
     tolerances = {
         m["metric"]: m["tolerance"] for m in found["metrics"] if m["estimate"] is not None
     }
     assert tolerances == {"latency": 0.05, "accuracy": 0.01, "score": 0.01, "python_calls": 0.0}
-    assert "holds no tolerances: those of a.json hold" in found["gate"]["notices"][0]
+    notices = "".join(found["gate"]["notices"])
+    assert ("holds no tolerances: those of a.json hold" in notices) is old
+    assert found["gate"]["rules"] == []
+
+
+def test_compare_tells_the_rules_that_changed(
+    recorded_sessions: Sessions, compare: Compare, tmp_path: Path
+) -> None:
+    folder = shutil.copytree("pareto_baselines", tmp_path / "baseline")
+    for file in folder.glob("*/test_toy.json"):
+        text = file.read_text()
+        file.write_text(text.replace('"tolerance": 0.05', '"tolerance": 0.04'))
+    rules = compare(str(folder), "b.json")["gate"]["rules"]
+    kinds = {(rule["kind"], rule["name"], rule["recorded"], rule["now"]) for rule in rules}
+    assert kinds == {("tolerance", "latency", "4 %", "5 %"), ("edited", "latency", "", "")}
 
 
 def test_single_calls_are_not_in_the_file(recorded_sessions: Sessions) -> None:

@@ -19,6 +19,8 @@ from pytest_pareto.model.verdict import (
     MetricResult,
     Place,
     Position,
+    RuleChange,
+    RuleKind,
     Verdict,
 )
 from pytest_pareto.report.terminal import failure_text, render_terminal
@@ -95,6 +97,18 @@ budgets = st.builds(
     BudgetResult, words, words, st.none() | numbers, st.sampled_from([True, False, None]), reasons
 )
 texts = st.lists(long_words, max_size=2).map(tuple)
+rules = st.lists(
+    st.builds(
+        RuleChange,
+        st.sampled_from(RuleKind),
+        long_words,
+        st.none() | long_words,
+        words,
+        words,
+        st.sampled_from([True, None, False]),
+    ),
+    max_size=6,
+).map(tuple)
 
 
 @st.composite
@@ -126,6 +140,7 @@ def judgements(draw: st.DrawFn, names: st.SearchStrategy[str]) -> Judgement:
         tuple(map(Failure, draw(texts))),
         draw(texts),
         modes if together else (),
+        rules=draw(rules),
     )
 
 
