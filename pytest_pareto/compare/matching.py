@@ -284,9 +284,9 @@ def _unmeasured(
 
 
 def remembered_metric(name: str, past: MetricHistory) -> Metric:
-    """Return a metric as its baseline describes it, which stores no tolerance of a test.
+    """Return a metric as its baseline describes it, without the tolerance of its test.
 
-    Built-in metrics have their own tolerance. Without one, any significant loss of a score is a
+    Built-in metrics have their own. Without one, any significant loss of a score is a
     regression.
     """
     metric = BUILT_IN.get(name) or Metric(

@@ -57,7 +57,7 @@ def newest_environment(baseline: Baseline) -> Environment | None:
 def recorded_fronts(baseline: Baseline) -> dict[str, FrontLevels]:
     """Place the cases of every front at their accepted levels, as unmeasured rivals are placed.
 
-    Metrics have their default tolerances, because a baseline stores no tolerance of a test. Levels
+    Metrics have their default tolerances, not those of their tests. Levels
     of another machine than the `newest_environment` are not comparable here.
     """
     fronts: dict[str, list[CaseHistory]] = {}

@@ -37,7 +37,7 @@ _SPREAD_NOTE = (
 _FRONT_NOTE = (
     "on the front: shown to be better than every rival in something, by more than that metric's "
     "tolerance. off: a rival is shown to be better in all. ?: neither is shown. Tolerances are "
-    "the metrics' own, since a baseline does not hold those that tests ask for."
+    "the metrics' own, not those that tests ask for."
 )
 
 

@@ -33,7 +33,11 @@ def in_test(old: str, new: str) -> Edit:
 
 def in_ini(text: str) -> Edit:
     """Return an edit that writes the toy's ini file."""
-    return lambda path: (path / "pytest.ini").write_text(f"[pytest]\n{text}\n") and None
+
+    def edit(path: Path) -> None:
+        (path / "pytest.ini").write_text(f"[pytest]\n{text}\n")
+
+    return edit
 
 
 def in_baseline(pattern: str, new: str, file: str = "*/test_toy.json") -> Edit:
