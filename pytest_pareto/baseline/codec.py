@@ -142,6 +142,7 @@ def decode_policy(text: str, file: str) -> tuple[Policy, bool]:
         trade_offs=content.trade_offs,
         spreads=SessionSpreads(**content.spreads),
         confirming=content.confirming,
+        fail_rules=content.fail_rules,
     )
     return policy, content.digest != layout.content_key(_policy_content(policy))
 
@@ -151,6 +152,7 @@ def _policy_content(policy: Policy) -> dict[str, object]:
         "alpha": policy.alpha,
         "confirming": policy.confirming,
         "fail_inconclusive": policy.fail_inconclusive,
+        "fail_rules": policy.fail_rules,
         "missing": policy.missing,
         "spreads": asdict(policy.spreads),
         "trade_offs": policy.trade_offs,

@@ -98,6 +98,7 @@ class PolicyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alpha: Annotated[float, msgspec.Meta(gt=0, lt=0.5)]
     confirming: Annotated[int, msgspec.Meta(ge=0)]
     fail_inconclusive: bool
+    fail_rules: bool
     missing: Missing
     trade_offs: TradeOffs
     spreads: dict[str, Annotated[float, msgspec.Meta(ge=0, lt=1)]]

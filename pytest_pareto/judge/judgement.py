@@ -16,19 +16,22 @@ from pytest_pareto.judge.gate import rule
 from pytest_pareto.judge.holm import correct_anchored, correct_family
 from pytest_pareto.judge.missing import complete, empty_session
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import GIVE_UP_FACTOR, Metric, Rule, budget_loosens
 from pytest_pareto.model.policy import CONFIRMING_RUNS, Option, Policy
 from pytest_pareto.model.run import CaseRun, failure_reason
 from pytest_pareto.model.session_record import Changes, SessionRecord
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, RuleChange, RuleKind
+from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, RuleChange, RuleKind
 
 
 def judge(changes: Changes) -> Judgement:
     """Return the verdict, position and ruling of every case, and the failures of the session."""
     record, shares, policy = changes.record, changes.shares, changes.record.policy
     rules = changed_rules(record, changes.past.baseline)
+    loosened = _loosened_failures(rules, policy)
     found = complete(changes)
     failures, notices = empty_session(record, found)
+    failures = (*failures, *loosened)
     anchored = shares.anchor > 0
     notice = None if changes.past.anchor is None else uncompared_with_anchor(changes, found)
     if notice is not None:
@@ -74,6 +77,19 @@ def changed_rules(record: SessionRecord, baseline: Baseline) -> tuple[RuleChange
         found += _deselected_cases(record, baseline, measured)
         found += edited_entries(baseline)
     return tuple(sorted(found, key=lambda rule: (True, None, False).index(rule.loosens)))
+
+
+def _loosened_failures(rules: tuple[RuleChange, ...], policy: Policy) -> tuple[Failure, ...]:
+    """Return the failure of a session whose rules were loosened, if its policy asks for that."""
+    count = sum(rule.loosens is True for rule in rules)
+    if not (count and policy.fail_rules):
+        return ()
+    text = (
+        f"{plural(count, 'rule')} loosened since the baseline was recorded: restore what the head "
+        f"of this report names, or record it ({Option.UPDATE}=runs); {Option.RULES}=pass lets it "
+        "pass"
+    )
+    return (Failure(text),)
 
 
 def _policy_changes(policy: Policy, baseline: Baseline) -> Iterator[RuleChange]:

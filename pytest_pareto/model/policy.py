@@ -27,6 +27,8 @@ class Option(StrEnum):
     INCONCLUSIVE = "pareto_inconclusive"
     TRADE_OFF = "pareto_tradeoff"
     CONFIRMING = "pareto_confirm"
+    RULES = "--pareto-rules"
+    RULES_KEY = "pareto_rules"
 
 
 CONFIRMING_RUNS = 5
@@ -121,7 +123,8 @@ class Policy:
     """The gate's settings. ``alpha`` is the chance of failing an unharmed build.
 
     ``spreads`` are the assumed standard deviations between sessions. ``confirming`` is the number
-    of fresh runs that measure flagged metrics again, 0 for none.
+    of fresh runs that measure flagged metrics again, 0 for none. ``fail_rules`` is whether rules
+    that were loosened since the baseline was recorded fail the session.
 
     ``accepts_new``, ``accepts_changes`` and ``accepts_all`` are whether this session's update
     writes new metrics, changed levels, and changed definitions (other samples, another direction,
@@ -138,6 +141,7 @@ class Policy:
     accepts_all: bool = False
     spreads: SessionSpreads = field(default_factory=SessionSpreads)
     confirming: int = 0
+    fail_rules: bool = False
 
     def accepting_nothing(self) -> "Policy":
         """Return this policy for a session that writes nothing into the baseline."""
@@ -165,6 +169,7 @@ class Policy:
             Option.MISSING_KEY.value: (self.missing.value, missing),
             Option.INCONCLUSIVE.value: (undecided, self.fail_inconclusive),
             Option.TRADE_OFF.value: (self.trade_offs.value, trades),
+            Option.RULES_KEY.value: ("fail" if self.fail_rules else "pass", self.fail_rules),
             Option.CONFIRMING.value: (str(self.confirming), self.confirming),
         }
         for name, spread in asdict(self.spreads).items():

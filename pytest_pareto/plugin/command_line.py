@@ -119,6 +119,12 @@ def add_options(parser: pytest.Parser) -> None:
         choices=("bounded", "pass", "fail"),
         help="what to do where one metric was given up for another (bounded)",
     )
+    add(
+        "--pareto-rules",
+        choices=("pass", "fail"),
+        help="what to do where rules were loosened since the baseline was recorded (pass); they "
+        "are told in any case",
+    )
     add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
     for name, kind in REPORTS.items():
         add(f"--pareto-{name}", metavar="PATH", help=kind.help)
@@ -171,6 +177,7 @@ def add_ini(parser: pytest.Parser) -> None:
     add("pareto_missing", "fail or warn", default="")
     add("pareto_inconclusive", "pass or fail", default="pass")
     add("pareto_tradeoff", "bounded, pass or fail", default="bounded")
+    add("pareto_rules", "pass or fail", default="pass")
     add("pareto_plot", "draw the fronts", type="bool", default=False)
     add(
         "pareto_outputs_mb",

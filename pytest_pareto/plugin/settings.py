@@ -157,6 +157,7 @@ def _policy(config: pytest.Config, update: str | None, confirming: int) -> Polic
         ),
         missing=Missing(missing) if missing else Missing.AUTO,
         fail_inconclusive=read_choice(config, "inconclusive", ("pass", "fail")) == "fail",
+        fail_rules=read_choice(config, "rules", ("pass", "fail")) == "fail",
         trade_offs=TradeOffs(read_choice(config, "tradeoff", ("bounded", "pass", "fail"))),
         ci=_in_ci(),
         accepts_new=update in ("changed", "new", "all"),

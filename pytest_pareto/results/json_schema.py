@@ -134,6 +134,7 @@ class Policy(msgspec.Struct, frozen=True):
     accepts_new: bool = False
     accepts_changes: bool = False
     accepts_all: bool = False
+    fail_rules: bool = False
 
     @classmethod
     def of(cls, policy: policy.Policy) -> "Policy":

@@ -67,6 +67,7 @@ _POLICIES = st.builds(
     alpha=st.floats(1e-6, 0.499),
     missing=st.sampled_from(Missing),
     fail_inconclusive=st.booleans(),
+    fail_rules=st.booleans(),
     trade_offs=st.sampled_from(TradeOffs),
     spreads=st.builds(SessionSpreads, host=st.floats(0, 0.99), gpu=st.floats(0, 0.99)),
     confirming=st.integers(0, 99),

@@ -72,6 +72,7 @@ def test_the_tolerance_of_what_decides_nothing_is_no_rule() -> None:
         (replace(USUAL, missing=Missing.WARN), "pareto_missing", True),
         (replace(USUAL, missing=Missing.FAIL), "pareto_missing", False),
         (replace(USUAL, fail_inconclusive=True), "pareto_inconclusive", False),
+        (replace(USUAL, fail_rules=True), "pareto_rules", False),
         (replace(USUAL, trade_offs=TradeOffs.FAIL), "pareto_tradeoff", False),
         (replace(USUAL, confirming=1), "pareto_confirm", True),
         (replace(USUAL, spreads=SessionSpreads(host=0.5)), "pareto_session_spread host", True),

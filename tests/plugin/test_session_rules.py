@@ -175,3 +175,15 @@ def test_a_conftest_that_deselects_is_told(toy: "Toy") -> None:
         )
     session = toy.run("--pareto")
     assert f"{LOOSENED}1 case deselected by a conftest or plugin" in session.text
+
+
+@pytest.mark.parametrize(("tolerance", "failed"), [(0.5, True), (0.05, False), (0.01, False)])
+def test_a_loosened_rule_fails_where_that_is_asked_for(
+    toy: "Toy", tolerance: float, failed: bool
+) -> None:
+    """And a tightened one does not."""
+    in_test(MARKER, f'tolerance={{"latency": {tolerance}}}')(toy.path)
+    session = toy.run("--pareto", "--pareto-rules=fail")
+    assert (session.exit_code == 1) is failed, session.text
+    assert ("FAIL  3 rules loosened since the baseline" in session.text) is failed
+    assert toy.run("--pareto").exit_code == 0
