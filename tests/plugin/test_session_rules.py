@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_pareto import cli
+
 if TYPE_CHECKING:
     from tests.plugin.conftest import Toy
 
@@ -134,6 +136,18 @@ def test_loosened_rules_come_first_and_verbosity_names_the_cases(toy: "Toy") -> 
     assert text.index(LOOSENED) < text.index(TIGHTENED)
     named = " ".join(text.partition("against pareto")[0].split())
     assert "test_toy.py::test_generate[large], test_toy.py::test_generate[medium], " in named
+
+
+def test_the_page_and_show_tell_it_too(toy: "Toy", capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "pareto_baselines"]) == 0
+    assert "by hand" not in capsys.readouterr().out
+    in_baseline(r'"runs": \[0\.0', '"runs": [0.9')(toy.path)
+    toy.run("--pareto", "--pareto-html=r.html")
+    header = (toy.path / "r.html").read_text().partition("<main>")[0]
+    assert f"<b>{CHANGED}baseline edited by hand (latency of " in header
+    capsys.readouterr()
+    assert cli.main(["show", "pareto_baselines"]) == 0
+    assert EDITED in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_update_records_the_rules(toy: "Toy") -> None:
