@@ -97,7 +97,8 @@ def rename(directory: Path, new_entry: Callable[[CaseHistory], CaseHistory]) -> 
     """Rewrite the cases of every machine under other names, all or none of them.
 
     ``new_entry`` returns a case with its new id, or with the new names of its metrics; the case
-    itself where it keeps them. Returns the ids of the cases that changed, sorted. Raises
+    itself where it keeps them. Entries get digests of their new names, but for those that were
+    edited by hand, which still show it. Returns the ids of the cases that changed, sorted. Raises
     BaselineError where a new name is in use already, or where it cannot be written.
     """
     pending: dict[Path, str | None] = {}
@@ -106,11 +107,15 @@ def rename(directory: Path, new_entry: Callable[[CaseHistory], CaseHistory]) -> 
         held = {
             folder: list(_cases(folder, environments)) for folder in hardware_folders(directory)
         }
-        moved = [(c, n) for cases in held.values() for c in cases if (n := new_entry(c)) != c]
+        renamed = {
+            folder: [(case, _digested_anew(case, new_entry(case))) for case in cases]
+            for folder, cases in held.items()
+        }
+        moved = [(c, n) for pairs in renamed.values() for c, n in pairs if n != c]
         _refuse_names_in_use([case for cases in held.values() for case in cases], moved)
-        for folder, cases in held.items():
-            old = Baseline(folder.name, {c.case_id: c for c in cases}, environments)
-            new = replace(old, cases={n.case_id: n for n in map(new_entry, cases)})
+        for folder, pairs in renamed.items():
+            old = Baseline(folder.name, {c.case_id: c for c, _ in pairs}, environments)
+            new = replace(old, cases={n.case_id: n for _, n in pairs})
             for module, changed in _changed(folder.name, old, new).items():
                 pending |= _module_files(directory, folder.name, module, changed, old, environments)
         if pending:
@@ -121,6 +126,17 @@ def rename(directory: Path, new_entry: Callable[[CaseHistory], CaseHistory]) -> 
 def _cases(folder: Path, environments: Container[str]) -> Iterator[CaseHistory]:
     for main in main_files(folder):
         yield from read_module(folder, main, environments).values()
+
+
+def _digested_anew(old: CaseHistory, new: CaseHistory) -> CaseHistory:
+    """Return a renamed case without the digests of its old names; itself where nothing changed."""
+    if new == old:
+        return old
+    metrics = {
+        name: history if history.edited else replace(history, digest=None)
+        for name, history in new.metrics.items()
+    }
+    return replace(new, metrics=metrics)
 
 
 def _refuse_names_in_use(

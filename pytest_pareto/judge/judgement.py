@@ -57,7 +57,7 @@ def judge(changes: Changes) -> Judgement:
         cases.append(
             CaseVerdict(case, verdict, place, ruling.fails, ruling.notices, common, worse_since)
         )
-    return Judgement(tuple(cases), failures, notices, modes, shares, changes.pooled, rules)
+    return Judgement(tuple(cases), failures, notices, modes, shares, changes.pooled, rules=rules)
 
 
 def changed_rules(record: SessionRecord, baseline: Baseline) -> tuple[RuleChange, ...]:

@@ -9,9 +9,10 @@ import pytest
 from pytest_pareto import cli
 from pytest_pareto.baseline import files, store
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.cli.rename import renaming
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.metric import Better, Kind, Scope
+from pytest_pareto.model.metric import Better, Kind, Rule, Scope
 
 CPU = Environment("AMD EPYC 9554", 16, 16, None, 0, None, (), (), {"python": "3.12.4"})
 KEYS = ("cpu-a", "cpu-b")
@@ -126,3 +127,22 @@ def test_all_machines_are_one_transaction(folder: Path, monkeypatch: pytest.Monk
     assert len(calls) == 1
     # Of each machine the old and the new file with its samples, and those for any machine.
     assert calls[0] == 2 * (2 * 2) + 2
+
+
+def test_what_was_edited_by_hand_still_shows_it_and_nothing_else_does(tmp_path: Path) -> None:
+    directory = tmp_path / "pareto_baselines"
+    empty = store.load(directory, "cpu-a")
+    ruled = {
+        name: replace(m, rule=Rule(0.05)) for name, m in case("test_a.py::test_x").metrics.items()
+    }
+    history = replace(case("test_a.py::test_x"), metrics=ruled)
+    after = replace(empty, cases={history.case_id: history}, environments={ENV: CPU})
+    store.write(directory, "cpu-a", empty, after)
+    file = directory / "any" / "test_a.json"  # where counts of FLOPs are
+    file.write_text(file.read_text().replace("[9]", "[8]"))
+    new_entry = renaming("test_a.py::test_x", "test_a.py::test_y", None)
+    assert store.rename(directory, new_entry) == ["test_a.py::test_x"]
+    [renamed] = store.load(directory, "cpu-a").cases.values()
+    assert renamed.case_id == "test_a.py::test_y"
+    edited = {name for name, metric in renamed.metrics.items() if metric.edited}
+    assert edited == {"flops"}
