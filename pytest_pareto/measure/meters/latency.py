@@ -57,7 +57,7 @@ class SteadyMeter:
     """`latency`, `event_time`, `host_reference` (s) and energies (J) of synchronised calls.
 
     One window serves all of them, so that they describe the same calls. Where energy is measured
-    the window lasts fifty steps of the counter, 5 s on an H200, however few calls the plan
+    the window lasts twenty steps of the counter, 2 s on an H200, however few calls the plan
     requests; latency then has more readings, unless the test fixes their number. Where another
     process measures the same case by turns, the window serves energy alone. Times of the host
     are absent while a tracer slows it down, and every metric while heat slows the GPU down. Each
