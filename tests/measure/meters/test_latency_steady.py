@@ -122,7 +122,7 @@ class TestOneWindowForAll:
         found = _measure(calls)
         assert calls.count > 900
         assert 400 < len(found["latency"].values) <= 1000
-        assert found["energy"].notes[0].startswith(f"{calls.count} calls in 2.0 s")
+        assert found["energy"].notes[0].startswith(f"{calls.count} calls in 1.9 s")
 
     def test_twice_the_work_is_twice_the_energy(self, fake_torch: Any, calls_of: CallsOf) -> None:
         def measure_energy(call_s: float) -> float:
