@@ -137,13 +137,14 @@ def _confirm(
     other = interleaved_baseline(old) if record.interleaved else past
     now = record.again[-1].environment
     found = {case.case_id: case for case in pair_cases(again, other, now, record.policy)}
+    flagged = record.flagged_by_case()
     return tuple(
         _confirmed(
             case,
             found[case.case_id],
             frozenset(
                 name
-                for name in record.flagged_of(case.case_id)
+                for name in flagged.get(case.case_id, ())
                 if not only_pairs or isinstance(case.pairs.get(name), Pair)
             ),
         )

@@ -84,10 +84,11 @@ def share_out(
     for mode in modes:
         if mode.of_the_code and not mode.harmful:
             continue
+        together = frozenset(mode.case_ids)
         members = [
             c
             for c in comparisons
-            if c.case_id in mode.case_ids
+            if c.case_id in together
             and verdicts[c.case_id] in _VERDICTS[mode.harmful]
             and _only(c, mode)
         ]

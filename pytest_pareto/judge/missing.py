@@ -10,7 +10,7 @@ from pytest_pareto.model.baseline import Baseline, MetricHistory
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.policy import Option
-from pytest_pareto.model.run import Run, failure_reason
+from pytest_pareto.model.run import Run, failure_reason, nodeid_of
 from pytest_pareto.model.session_record import Changes, Judged, SessionRecord
 from pytest_pareto.model.verdict import (
     CaseComparison,
@@ -28,7 +28,10 @@ def complete(changes: Changes) -> tuple[CaseComparison, ...]:
     where it was flagged and could not be measured again although the confirming runs ended.
     """
     record, past = changes.record, changes.past.baseline
-    compared = tuple(_with_failure(case, record) for case in changes.comparisons)
+    flagged = record.flagged_by_case()
+    compared = tuple(
+        _with_failure(case, record, flagged.get(case.case_id, ())) for case in changes.comparisons
+    )
     measured = {case.case_id for case in compared}
     return (
         *compared,
@@ -44,7 +47,7 @@ def broken_cases(
     """Yield the cases of the baseline whose test failed before it measured them."""
     failed = {nodeid for run in record.runs for nodeid in run.failed}
     for case_id, history in baseline.cases.items():
-        nodeid = None if case_id in measured else _test_of(case_id, failed)
+        nodeid = None if case_id in measured else nodeid_of(case_id, failed)
         if nodeid is not None:
             broken = failure_of(nodeid, record.runs)
             yield CaseComparison(case_id, nodeid, history.front, (), broken=broken)
@@ -57,9 +60,9 @@ def missing_cases(
     failed = {nodeid: why for run in record.runs for nodeid, why in run.failed.items()}
     finished = {nodeid for run in record.runs for nodeid in run.finished}
     for case_id, history in baseline.cases.items():
-        if case_id in measured or _test_of(case_id, set(failed)) is not None:
+        if case_id in measured or nodeid_of(case_id, failed) is not None:
             continue
-        nodeid = _test_of(case_id, finished) or case_id
+        nodeid = nodeid_of(case_id, finished) or case_id
         lack = CaseComparison(case_id, nodeid, history.front, ())
         if record.skipped(case_id):
             yield replace(lack, skipped=_SKIPPED if baseline.stored else _SKIPPED_NOW)
@@ -129,13 +132,6 @@ def _nothing_measured(comparisons: Sequence[CaseComparison], runs: Sequence[Run]
     )
 
 
-def _test_of(case_id: str, nodeids: set[str]) -> str | None:
-    """Return the node id among ``nodeids`` of the test that measures a case, or None."""
-    if case_id in nodeids:
-        return case_id
-    return next((n for n in nodeids if case_id.startswith(f"{n}#")), None)
-
-
 def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | None:
     """Return the message that a test failed, in which run and why; None if it did not fail.
 
@@ -149,20 +145,23 @@ def failure_of(nodeid: str, runs: Sequence[Run], what: str = "run") -> str | Non
     return None
 
 
-def _with_failure(case: CaseComparison, record: SessionRecord) -> CaseComparison:
+def _with_failure(
+    case: CaseComparison, record: SessionRecord, flagged: Collection[str]
+) -> CaseComparison:
     """Return the case, broken where its test failed or did not measure it in every run."""
     broken = failure_of(case.nodeid, record.runs)
     measured = sum(case.case_id in run.cases for run in record.runs)
     if broken is None and measured < len(record.runs):
         broken = f"measured in {measured} of {len(record.runs)} runs only"
     if broken is None and record.confirmed:
-        broken = _not_confirmed(case, record)
+        broken = _not_confirmed(case, record, flagged)
     return case if broken is None else replace(case, broken=broken)
 
 
-def _not_confirmed(case: CaseComparison, record: SessionRecord) -> str | None:
-    """Return the message that a flagged case could not be measured again, or None."""
-    flagged = record.flagged_of(case.case_id)
+def _not_confirmed(
+    case: CaseComparison, record: SessionRecord, flagged: Collection[str]
+) -> str | None:
+    """Return the message that a ``flagged`` case could not be measured again, or None."""
     failure = failure_of(case.nodeid, record.again, "confirming run")
     if failure is not None or not flagged:
         return failure

@@ -5,8 +5,9 @@
 
 import hashlib
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pytest_pareto.model.environment import Environment
@@ -192,12 +193,28 @@ class Run:
     block: int = 0
 
 
+def nodeid_of(case_id: str, nodeids: Container[str]) -> str | None:
+    """Return the node id of a case's test among ``nodeids``: the case id, or its part before a #.
+
+    None where the test is not among them.
+    """
+    nodeid = case_id
+    while nodeid and nodeid not in nodeids:
+        nodeid = nodeid.rpartition("#")[0]
+    return nodeid or None
+
+
 def failure_reason(case_id: str, failed: Mapping[str, str]) -> str | None:
-    """Return why a case was not measured, or None: the failure of its test, module or folder."""
-    for nodeid, why in failed.items():
-        if case_id == nodeid or case_id.startswith((f"{nodeid}#", f"{nodeid}::", f"{nodeid}/")):
-            return f"{nodeid}: {why}"
-    return None
+    """Return why a case was not measured, or None: the failure of its test, module or folder.
+
+    Where several of these failed, that of the smallest is returned.
+    """
+    ends = [len(case_id), *(match.start() for match in reversed([*_PARTS.finditer(case_id)]))]
+    nodeid = next((case_id[:end] for end in ends if case_id[:end] in failed), None)
+    return None if nodeid is None else f"{nodeid}: {failed[nodeid]}"
+
+
+_PARTS = re.compile("#|::|/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from pytest_pareto.model.baseline import Baseline, Past, Samples
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares, Policy
-from pytest_pareto.model.run import CaseRun, Run
+from pytest_pareto.model.run import CaseRun, Run, nodeid_of
 from pytest_pareto.model.verdict import CaseComparison, Failure, FrontClaims, Judgement
 
 
@@ -103,23 +103,21 @@ class Asked:
         A collected test should have. So should a test of a module that the arguments cover, since
         it may be missing because it was renamed.
         """
-        if any(_belongs(case_id, nodeid) for run in runs for nodeid in run.finished):
+        if any(nodeid_of(case_id, run.finished) for run in runs):
             return self.stopped is None
         return self.partial is None and self._covers(case_id.partition("::")[0])
 
     def skipped(self, case_id: str, runs: Sequence[Run]) -> bool:
         """Return whether the case was not measured because its test or its module was skipped."""
-        skipped = {*self.skipped_modules}.union(*(run.skipped for run in runs))
         module = case_id.partition("::")[0]
-        return module in skipped or any(_belongs(case_id, nodeid) for nodeid in skipped)
+        return any(
+            module in skipped or nodeid_of(case_id, skipped) is not None
+            for skipped in (self.skipped_modules, *(run.skipped for run in runs))
+        )
 
     def _covers(self, module: str) -> bool:
         path = PurePosixPath(module)
         return any(PurePosixPath(c) in (path, *path.parents) for c in self.covered)
-
-
-def _belongs(case_id: str, nodeid: str) -> bool:
-    return case_id == nodeid or case_id.startswith(f"{nodeid}#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +173,12 @@ class SessionRecord:
         both = bool(self.again) and (bool(self.old_again) or not self.interleaved)
         return bool(self.flagged) and both
 
-    def flagged_of(self, case_id: str) -> frozenset[str]:
-        """Return the names of the flagged metrics of one case."""
-        return frozenset(name for case, name in self.flagged if case == case_id)
+    def flagged_by_case(self) -> dict[str, set[str]]:
+        """Return the names of the flagged metrics, by the id of their case."""
+        found: dict[str, set[str]] = {}
+        for case_id, name in self.flagged:
+            found.setdefault(case_id, set()).add(name)
+        return found
 
     def expects(self, case_id: str) -> bool:
         """Return whether a case that was not measured should have been."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.run import nodeid_of
 from pytest_pareto.model.session_record import Picture, SessionReport
 from pytest_pareto.model.verdict import Failure
 from pytest_pareto.outputs.images import BUDGET_B, make_thumbnails
@@ -198,23 +199,13 @@ def _source_locations(
     items = {item.nodeid: item for item in session.items}
     locations = {}
     for case in report.judgement.cases:
-        item = items.get(_nodeid(case.case_id, items))
+        item = items.get(nodeid_of(case.case_id, items) or "")
         if item is not None:
             path, line, _ = item.location
             locations[case.case_id] = SourceLocation(
                 _workspace_path(session, path), (line or 0) + 1
             )
     return locations
-
-
-def _nodeid(case_id: str, items: dict[str, pytest.Item]) -> str:
-    """Return the node id of a case's test: the case id, or its part before a ``#``."""
-    if case_id in items:
-        return case_id
-    at = case_id.rfind("#")
-    while at > 0 and case_id[:at] not in items:
-        at = case_id.rfind("#", 0, at)
-    return case_id[: max(at, 0)]
 
 
 def _workspace_path(session: pytest.Session, path: str) -> str:

@@ -1,6 +1,6 @@
 """A judged session in pytest's terminal: failed tests for failing cases, and the summary."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -107,8 +107,8 @@ def report_failures(
         nodeid = case.comparison.nodeid
         if case.fails and nodeid in items and nodeid not in already_failed:
             by_test.setdefault(nodeid, []).append(case)
+    _remove_earlier_passes(session.config, by_test.keys())
     for nodeid, failing in by_test.items():
-        _remove_earlier_pass(session.config, nodeid)
         _rename_in_junit(session.config, items[nodeid])
         _report(items[nodeid], failing, render)
 
@@ -144,12 +144,12 @@ def _phase(
     )
 
 
-def _remove_earlier_pass(config: pytest.Config, nodeid: str) -> None:
-    """Remove the test's earlier pass from the counts: "2 failed, 3 passed", not 7 for 5 tests."""
+def _remove_earlier_passes(config: pytest.Config, nodeids: Collection[str]) -> None:
+    """Remove the tests' earlier passes from the counts: "2 failed, 3 passed", not 7 for 5 tests."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         passed = reporter.stats.get("passed", [])
-        passed[:] = [report for report in passed if report.nodeid != nodeid]
+        passed[:] = [report for report in passed if report.nodeid not in nodeids]
 
 
 def _rename_in_junit(config: pytest.Config, item: pytest.Item) -> None:

@@ -113,7 +113,11 @@ class FrontBlock:
 
 def build_fronts(judgement: Judgement) -> tuple[FrontBlock, ...]:
     """Return every case of a session as text, both fronts and their cases the most severe first."""
-    return tuple(_front(front, cases, judgement) for front, cases in by_front(judgement).items())
+    common: dict[str, set[str]] = {}
+    for mode in judgement.common_modes:
+        for case_id in mode.case_ids:
+            common.setdefault(case_id, set()).add(mode.metric)
+    return tuple(_front(front, cases, common) for front, cases in by_front(judgement).items())
 
 
 def by_front(judgement: Judgement) -> dict[str, list[CaseVerdict]]:
@@ -124,15 +128,11 @@ def by_front(judgement: Judgement) -> dict[str, list[CaseVerdict]]:
     return fronts
 
 
-def _front(front: str, cases: Sequence[CaseVerdict], judgement: Judgement) -> FrontBlock:
+def _front(
+    front: str, cases: Sequence[CaseVerdict], common: Mapping[str, Collection[str]]
+) -> FrontBlock:
     names = front_names(front, [case.case_id for case in cases])
-    common_metrics = {
-        case.case_id: {
-            mode.metric for mode in judgement.common_modes if case.case_id in mode.case_ids
-        }
-        for case in cases
-    }
-    blocks = (build_case(case, names, common_metrics[case.case_id]) for case in cases)
+    blocks = (build_case(case, names, common.get(case.case_id, ())) for case in cases)
     return FrontBlock(names.title, tuple(blocks))
 
 

@@ -225,10 +225,15 @@ def _first_that_fits(wordings: Sequence[tuple[str, Sequence[str]]], width: int) 
         if display_width(head + ", ".join(items)) <= width:
             return head + ", ".join(items)
     head, items = wordings[-1]
-    for shown in range(len(items) - 1, 0, -1):
+    fitting = ""
+    # Each item is wider than what the count of the others can shrink by.
+    for shown in range(1, len(items)):
         line = f"{head}{', '.join(items[:shown])}, +{len(items) - shown} more"
-        if display_width(line) <= width:
-            return line
+        if display_width(line) > width:
+            break
+        fitting = line
+    if fitting:
+        return fitting
     more = f", +{len(items) - 1} more" if len(items) > 1 else ""
     return clip(clip(head + items[0], width - len(more)) + more, width)
 

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -24,7 +25,9 @@ def clean(text: str) -> str:
     They become visible, as ``\x1b`` or ``\u202e``. An id may hold an escape sequence or a change of
     writing direction; a report shows these and the terminal does not execute them.
     """
-    return "".join(_escape_character(character) for character in text)
+    if text.isprintable():  # most texts are; a space alone is no control or format character
+        return text
+    return "".join(map(_escape_character, text))
 
 
 def _escape_character(character: str) -> str:
@@ -41,9 +44,10 @@ def display_width(text: str) -> int:
 
     East Asian wide characters take two cells, combining marks none.
     """
-    return sum(_cell_width(character) for character in text)
+    return len(text) if text.isascii() else sum(map(_cell_width, text))
 
 
+@lru_cache(maxsize=4096)
 def _cell_width(character: str) -> int:
     if unicodedata.category(character) in {"Mn", "Me"}:
         return 0
@@ -79,6 +83,8 @@ def clip(text: str, width: int) -> str:
 
 def _prefix(text: str, width: int) -> str:
     """Return the longest prefix of a text that takes at most ``width`` cells."""
+    if text.isascii():
+        return text[: max(0, width)]
     used = 0
     for position, character in enumerate(text):
         used += _cell_width(character)

@@ -96,6 +96,7 @@ def test_a_measurement_is_found_by_its_metric() -> None:
         ("tests/test_a.py::test_it", "tests/test_a.py: why"),
         ("tests/test_b.py::test_it#name", "tests/test_b.py::test_it: so"),
         ("more/test_c.py::test_it", "more: all"),
+        ("more/test_d.py::test_it", "more/test_d.py: no"),
         ("tests/test_b.py::test_it2", None),
         ("tests/test_aa.py::test_it", None),
     ],
@@ -104,4 +105,5 @@ def test_the_failure_of_a_test_or_its_module_explains_a_missing_case(
     case_id: str, cause: str | None
 ) -> None:
     failed = {"tests/test_a.py": "why", "tests/test_b.py::test_it": "so", "more": "all"}
+    failed["more/test_d.py"] = "no"
     assert failure_reason(case_id, failed) == cause

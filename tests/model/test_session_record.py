@@ -10,8 +10,7 @@ FLAGGED = frozenset({("a", "latency"), ("a", "energy"), ("b", "latency")})
 
 def test_flagged_metrics_are_those_of_one_case() -> None:
     record = SessionRecord((RUN,), Policy(), flagged=FLAGGED)
-    assert record.flagged_of("a") == {"latency", "energy"}
-    assert record.flagged_of("a#decode") == frozenset()
+    assert record.flagged_by_case() == {"a": {"latency", "energy"}, "b": {"latency"}}
 
 
 def test_an_interleaved_session_is_confirmed_where_both_sides_were_measured_again() -> None:
