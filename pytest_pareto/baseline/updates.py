@@ -105,7 +105,15 @@ def plan_update(
     ``prune`` holds the missing cases that the mode `ALL` may drop; it is empty unless all tests
     ran.
     """
-    session = _Session(baseline, judged.measured, judged.levels, judged.samples, judged.environment)
+    session = _Session(
+        baseline,
+        judged.measured,
+        judged.levels,
+        judged.samples,
+        judged.environment,
+        environment_key(judged.environment),
+        runs=max(map(len, judged.measured.values()), default=0),
+    )
     cases = dict(baseline.cases)
     edits: list[Edit] = []
     for verdict in sorted(judged.judgement.cases, key=lambda verdict: verdict.case_id):
@@ -141,21 +149,18 @@ def describe_edits(edits: Iterable[Edit]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """The measurements of a session, by case and metric."""
+    """The measurements of a session, by case and metric; a complete case has so many ``runs``."""
 
     baseline: Baseline
     measured: Mapping[str, tuple[CaseRun, ...]]
     levels: Mapping[tuple[str, str], tuple[float, ...]]
     samples: Mapping[tuple[str, str], Samples]
     environment: Environment
-
-    @property
-    def environment_key(self) -> str:
-        return environment_key(self.environment)
+    environment_key: str
+    runs: int
 
     def is_complete(self, case_id: str) -> bool:
-        runs = max(map(len, self.measured.values()), default=0)
-        return len(self.measured.get(case_id, ())) == runs > 0
+        return len(self.measured.get(case_id, ())) == self.runs > 0
 
     def history(self, case_id: str, metric: Metric) -> MetricHistory | None:
         case = self.baseline.cases.get(case_id)

@@ -5,9 +5,11 @@
 and are referred to by index.
 """
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Generic, TypeVar
 
 import msgspec
@@ -162,13 +164,25 @@ def _metric(case: CaseVerdict, result: MetricResult) -> MetricRecord:
 
 def encode(content: ResultsFile) -> str:
     """Render the content of a file: ASCII, one line per record, keys in the schema's order."""
-    plain = _json_safe(msgspec.to_builtins(content))
-    assert isinstance(plain, dict)
     parts = [
         f"  {json.dumps(name)}: {_layout(part, _LAYOUT_DEPTHS.get(name, 1), '  ')}"
-        for name, part in plain.items()
+        for name, part in _members(content).items()
     ]
     return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _record_text(content: object) -> str:
+    """Return content on one line.
+
+    Plain objects are made of one record at a time: those of a whole session would take several
+    times the memory of its text.
+    """
+    plain = msgspec.to_builtins(content)
+    with contextlib.suppress(ValueError):  # of a number that is not finite
+        text = json.dumps(plain, allow_nan=False)
+        if "\\ud" not in text:  # nor a surrogate
+            return text
+    return json.dumps(_json_safe(plain), allow_nan=False)
 
 
 def _json_safe(content: object) -> object:
@@ -192,16 +206,27 @@ def _json_safe(content: object) -> object:
 def _layout(content: object, depth: int, indent: str = "") -> str:
     """Render records on a line each, down to ``depth`` levels, for readers and for diffs."""
     inner = f"{indent}  "
-    if depth and isinstance(content, dict) and content:
+    if depth and isinstance(content, tuple) and content:
+        parts = [f"{inner}{_record_text(part)}" for part in content]
+        return "[\n" + ",\n".join(parts) + f"\n{indent}]"
+    if depth and (members := _members(content)):
         parts = [
-            f"{inner}{json.dumps(name)}: {_layout(part, depth - 1, inner)}"
-            for name, part in content.items()
+            f"{inner}{_record_text(name)}: {_layout(part, depth - 1, inner)}"
+            for name, part in members.items()
         ]
         return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
-    if depth and isinstance(content, list) and content:
-        parts = [f"{inner}{json.dumps(part, allow_nan=False)}" for part in content]
-        return "[\n" + ",\n".join(parts) + f"\n{indent}]"
-    return json.dumps(content, allow_nan=False)
+    return _record_text(content)
+
+
+def _members(content: object) -> Mapping[str, object]:
+    """Return the members of a struct, a dataclass or a mapping by name; of other content none."""
+    if isinstance(content, Mapping):
+        return content
+    if isinstance(content, msgspec.Struct):
+        return msgspec.structs.asdict(content)
+    if is_dataclass(content):
+        return {field.name: getattr(content, field.name) for field in fields(content)}
+    return {}
 
 
 T = TypeVar("T")
