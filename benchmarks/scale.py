@@ -1,18 +1,23 @@
 """What a session of many cases takes: seconds and megabytes of each step, on one core.
 
-    python benchmarks/scale.py [cases ...] [--scenario NAME ...] [--front N]
+    python benchmarks/scale.py [cases ...] [--scenario NAME ...] [--front N] [--tests]
 
 N cases of three metrics, as a session with a stored baseline holds them: a noisy latency (5 runs of
 30 readings), a peak memory to the byte, and a score of 20 samples; ten cases to a front, and a
 module for every hundred. The baseline, of 3 sessions, is on disk. Scenarios: *unchanged*; *worse*,
 where every case is worse in all three metrics, not by a common ratio, and is measured again in 5
-runs; *slower*, where latency alone is, by one ratio; *lacking*, where a third of the cases failed, were skipped, or have no test any more.
+runs; *slower*, where latency alone is, by one ratio; *lacking*, where a third of the cases failed,
+were skipped, or have no test any more.
 
 Each scenario runs in two fresh processes. The first does what `pytest --pareto` does once its tests
 have ended: it loads the baseline, judges, leaves a candidate, renders the failures of the tests and
 the terminal's section, and writes the files of reports. The second runs `pytest-pareto compare`: on
 the JSON file, which is so read back, and on a folder: the candidate's, or where nothing changed the
-baseline itself. Of that it writes a JSON file as well. "most MB" is the most that a process held resident, its own runs included.
+baseline itself. Of that it writes a JSON file as well. "most MB" is the most that a process held
+resident, its own runs included.
+
+With --tests, `pytest --pareto -q` itself runs as many tests, which record three numbers and measure
+nothing, against a baseline that it recorded before: pytest's own work and the plugin's.
 """
 
 import argparse
@@ -28,8 +33,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
@@ -108,7 +114,7 @@ def runs_of(scenario: str, cases: int, front: int, seed: int) -> tuple[Run, ...]
             HERE,
             {name: _case(scenario, n, name, of, scores, front, 10 * seed + at)
              for n, name, of, scores in held},
-            failed={name: "RuntimeError: out of memory" for name in _lacking(scenario, names, 0)},
+            failed=dict.fromkeys(_lacking(scenario, names, 0), "RuntimeError: out of memory"),
             finished=frozenset(name for _, name, _, _ in held),
             skipped=frozenset(_lacking(scenario, names, 1)),
         )
@@ -195,16 +201,19 @@ def run_session(folder: Path, scenario: str, cases: int, front: int) -> None:
     for level in (-1, 0, 2):
         lines = steps.time(
             f"terminal {level}",
-            lambda level=level: render_terminal(
-                report.judgement, report.facts, verbosity=level, plot=False, width=120
+            partial(
+                render_terminal,
+                report.judgement,
+                report.facts,
+                verbosity=level,
+                plot=False,
+                width=120,
             ),
         )
         steps.sizes[f"lines {level}"] = len(lines)
     for kind in ("markdown", "html", "json"):
         path = folder / f"report.{kind}"
-        problems = steps.time(kind, lambda kind=kind, path=path: write_report_files(
-            report, {kind: path}
-        ))  # fmt: skip
+        problems = steps.time(kind, partial(write_report_files, report, {kind: path}))
         assert not problems, problems
         steps.sizes[kind] = path.stat().st_size
     steps.show()
@@ -224,7 +233,7 @@ def run_compare(folder: Path) -> None:
     ):
         text = io.StringIO()
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-            code = steps.time(name, lambda given=arguments: main(["compare", *given]))
+            code = steps.time(name, partial(main, ["compare", *arguments]))
         assert code in (0, 1), text.getvalue()
         steps.sizes[f"{name} lines"] = len(text.getvalue().splitlines())
     steps.show()
@@ -240,7 +249,50 @@ def record_baseline(folder: Path, cases: int, front: int) -> None:
     steps.show()
 
 
-def in_fresh_process(part: str, folder: Path, scenario: str, cases: int, front: int) -> Mapping:
+TESTS = """\
+import random
+
+import pytest
+
+
+def make(number):
+    @pytest.mark.parametrize("case", range({front}))
+    def test(pareto, case):
+        draw = random.Random({front} * number + case)
+        scores = {{f"prompt {{i}}": draw.gauss(0.3, 0.02) - {worse} / 20 for i in range(20)}}
+        pareto.record("step_s", 0.1 * (1 + case) + {worse}, better="lower", tolerance=0.01)
+        pareto.record("memory_b", 5e9 * (1 + {worse}), better="lower", tolerance=1e6)
+        pareto.record("clip_score", scores, better="higher", tolerance=0.005)
+
+    return test
+
+
+for number in range({tests}):
+    globals()[f"test_{{number}}"] = make(number)
+"""
+
+
+def run_tests(folder: Path, worse: int, cases: int, front: int) -> dict[str, Any]:
+    """Run pytest on as many tests, and return its seconds and its memory as of one step."""
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    text = TESTS.format(front=front, tests=cases // front, worse=worse)
+    (folder / "test_model.py").write_text(text)
+    command = [sys.executable, "-m", "pytest", "--pareto", "-q", "--tb=no", "-r", "N"]
+    command += ["--pareto-confirm=0", "--pareto-html=page.html", "--pareto-json=page.json"]
+    # One run is one process: the figures are of the one that judges.
+    command += ["--pareto-runs=1", *([] if worse else ["--pareto-update=all"])]
+    with (folder / "output").open("w") as output:
+        running = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
+        _, status, used = os.wait4(running.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == worse, (folder / "output").read_text()[-2_000:]
+    sizes = {kind: (folder / f"page.{kind}").stat().st_size for kind in ("html", "json")}
+    seconds = {"all": used.ru_utime + used.ru_stime}
+    return {"seconds": seconds, "sizes": sizes, "most": 1024 * used.ru_maxrss}
+
+
+def in_fresh_process(
+    part: str, folder: Path, scenario: str, cases: int, front: int
+) -> dict[str, Any]:
     """Run a part of a scenario in a process of its own; return what it printed."""
     command = [sys.executable, __file__, str(cases), "--scenario", scenario]
     command += ["--front", str(front), "--part", part, "--folder", str(folder)]
@@ -249,13 +301,13 @@ def in_fresh_process(part: str, folder: Path, scenario: str, cases: int, front: 
     done = subprocess.run(
         command, env=os.environ | alone, check=True, stdout=subprocess.PIPE, text=True
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return printed
 
 
-def table_lines(scenario: str, cases: int, parts: Sequence[Mapping]) -> Iterator[str]:
-    """Yield the lines of one scenario: each part with its steps, its sizes and its memory."""
-    yield f"{cases:,} cases, {scenario}"
-    for name, part in zip(("pytest --pareto", "pytest-pareto compare"), parts, strict=True):
+def table_lines(parts: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of each part: its time and memory, its steps and its sizes."""
+    for name, part in parts.items():
         total_s = sum(part["seconds"].values())
         yield f"  {name}: {total_s:.1f} s, most {part['most'] / 1e6:,.0f} MB"
         yield "    " + ", ".join(f"{step} {s:.2f}" for step, s in part["seconds"].items())
@@ -270,6 +322,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("cases", nargs="*", type=int, default=[1_000, 3_000, 10_000])
     parser.add_argument("--scenario", nargs="+", choices=SCENARIOS, default=SCENARIOS)
+    parser.add_argument("--tests", action="store_true", help="run pytest on as many tests as well")
     parser.add_argument("--front", type=int, default=10, help="cases of a front")
     parser.add_argument(
         "--part", choices=("baseline", "session", "compare"), help=argparse.SUPPRESS
@@ -289,11 +342,22 @@ def main() -> None:
     print(f"3 metrics, {RUNS} runs, fronts of {options.front}; seconds of one core")
     for cases in options.cases:
         for scenario in options.scenario:
+            print(f"{cases:,} cases, {scenario}", flush=True)
             with tempfile.TemporaryDirectory() as name:
                 of = (Path(name), scenario, cases, options.front)
                 in_fresh_process("baseline", *of)
-                parts = [in_fresh_process(part, *of) for part in ("session", "compare")]
-            print("\n".join(table_lines(scenario, cases, parts)), flush=True)
+                session = in_fresh_process("session", *of)
+                compare = in_fresh_process("compare", *of)
+            parts = {"pytest --pareto": session, "pytest-pareto compare": compare}
+            print("\n".join(table_lines(parts)), flush=True)
+        if options.tests:
+            with tempfile.TemporaryDirectory() as name:
+                # The first session records the baseline of the second.
+                parts = {
+                    f"{cases:,} tests, {what}": run_tests(Path(name), worse, cases, options.front)
+                    for worse, what in enumerate(("nothing to compare with", "all worse"))
+                }
+            print("\n".join(table_lines(parts)), flush=True)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,12 @@ def front_status_text(place: Place, names: Names) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def severity_ranks(judgement: Judgement) -> dict[str, int]:
+    """Return the rank of every case, 0 for the most severe, by its id as reports show it."""
+    ordered = sorted(judgement.cases, key=severity)
+    return {clean(case.case_id): rank for rank, case in enumerate(ordered)}
+
+
 def all_cases(fronts: Sequence[FrontBlock]) -> Iterator[CaseBlock]:
     """Iterate over the cases of all fronts."""
     return (case for front in fronts for case in front.cases)

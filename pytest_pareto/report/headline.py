@@ -33,6 +33,7 @@ from pytest_pareto.report.wording import (
 _INDENT = " " * len("FAIL  ")
 _UNCHANGED = {Verdict.UNCHANGED, Verdict.NOT_WORSE}
 _NAMES_SHOWN = 5
+_FAILING_NAMES_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +345,8 @@ def _reason_lines(case: CaseBlock, width: int) -> Iterator[Line]:
 def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
     """Render the cases that were not fully compared, grouped by reason.
 
-    Of failing cases all are named, of others a few, and each whose levels are beyond a limit.
+    Of failing cases a hundred are named, of others a few, and each whose levels are beyond a
+    limit; the rest is counted.
     """
     groups: dict[tuple[str, bool, str], list[CaseBlock]] = {}
     for case in all_cases(fronts):
@@ -357,7 +359,7 @@ def uncompared_lines(fronts: Sequence[FrontBlock], width: int) -> list[Line]:
         lines += [Line(line, tone) for line in wrap(text, width, hanging="  ")]
         lines += [Line(line) for line in _excess_lines(cases, width)]
         cases = [case for case in cases if not _excess(case)]  # noqa: PLW2901 - those without
-        named = _all_name_lines(cases, width) if failing else _first_name_lines(cases, width)
+        named = _failing_name_lines(cases, width) if failing else _first_name_lines(cases, width)
         lines += [Line(line) for line in named]
     return lines
 
@@ -415,9 +417,12 @@ def undecided_lines(
     return lines
 
 
-def _all_name_lines(cases: Sequence[CaseBlock], width: int) -> Iterator[str]:
-    for case in cases:
+def _failing_name_lines(cases: Sequence[CaseBlock], width: int) -> Iterator[str]:
+    for case in cases[:_FAILING_NAMES_SHOWN]:
         yield from pack([case.case_id], width, indent="  ")
+    if len(cases) > _FAILING_NAMES_SHOWN:
+        more = f"and {len(cases) - _FAILING_NAMES_SHOWN} more, which -v and the JSON report list"
+        yield from wrap(more, width, indent="  ")
 
 
 def _first_name_lines(cases: Sequence[CaseBlock], width: int) -> list[str]:

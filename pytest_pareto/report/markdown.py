@@ -21,6 +21,7 @@ from pytest_pareto.report.fronts import (
     build_fronts,
     drift_text,
     drifted_rows,
+    severity_ranks,
 )
 from pytest_pareto.report.headline import (
     build_header,
@@ -33,7 +34,6 @@ from pytest_pareto.report.headline import (
 from pytest_pareto.report.next_steps import Step, session_steps, shown_command, trades_step
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.text import Line, clean, clip, shorten
-from pytest_pareto.report.wording import severity
 
 MAX_BYTES = 60_000
 """GitHub limits a comment to 65,536 characters."""
@@ -203,7 +203,7 @@ def changed_tables(
     coverages = {row.coverage for _, case in shown for row in visible_rows(case, 0) if row.coverage}
     head = _table_head(coverages, ref)
     titles = [f"**{code_span(front.title, width=_TITLE_CELLS)}**\n\n{head}\n" for front in fronts]
-    ranks = {clean(c.case_id): r for r, c in enumerate(sorted(judgement.cases, key=severity))}
+    ranks = severity_ranks(judgement)
     room -= len(_omitted_text(len(shown)).encode()) + 2
     taken: dict[int, dict[int, _CaseEntry]] = {}
     for index in sorted(range(len(shown)), key=lambda i: ranks[shown[i][1].case_id]):

@@ -27,6 +27,7 @@ from pytest_pareto.report.fronts import (
     build_fronts,
     drift_text,
     drifted_rows,
+    severity_ranks,
 )
 from pytest_pareto.report.headline import (
     all_harmless,
@@ -53,6 +54,9 @@ _FAILURE_WIDTH = 80
 _MAX_CLAUSE = 40
 _MAX_COSTS, _MAX_QUALITIES = 2, 1
 _MAX_FIGURES = _MAX_COSTS + _MAX_QUALITIES
+_MAX_BLOCKS = 100
+"""The cases with lines of their own; a session of more is not read from the terminal."""
+_SHOWN_ALL = "-v shows every case, and a report in JSON has every number"
 
 MetricLevels = Sequence[tuple[Metric, float]]
 
@@ -73,7 +77,7 @@ def render_terminal(
         header_lines(judgement, facts, width, names=verbosity > 0),
         _session_lines(judgement, width),
         *(common_lines(mode, judgement, fronts, width) for mode in judgement.common_modes),
-        _table_lines(fronts, facts, verbosity, width),
+        _table_lines(fronts, severity_ranks(judgement), facts, verbosity, width),
         [] if already_listed else uncompared_lines(fronts, width),
         [] if already_listed else undecided_lines(judgement, width),
         *(plot_lines(judgement, width) if plot else []),
@@ -106,9 +110,18 @@ def _session_lines(judgement: Judgement, width: int) -> list[Line]:
 
 
 def _table_lines(
-    fronts: Sequence[FrontBlock], facts: SessionFacts, verbosity: int, width: int
+    fronts: Sequence[FrontBlock],
+    ranks: Mapping[str, int],
+    facts: SessionFacts,
+    verbosity: int,
+    width: int,
 ) -> list[Line]:
-    shown = [(front, [c for c in front.cases if _has_block(c, verbosity)]) for front in fronts]
+    """Render the cases that have a block; by default the most severe ones, and the rest counted."""
+    found = [case for case in all_cases(fronts) if _has_block(case, verbosity)]
+    found.sort(key=lambda case: ranks[case.case_id])
+    most = _MAX_BLOCKS if verbosity == 0 else len(found)
+    taken = {case.case_id for case in found[:most]}
+    shown = [(front, [c for c in front.cases if c.case_id in taken]) for front in fronts]
     rows = [row for _, cases in shown for case in cases for row in visible_rows(case, verbosity)]
     columns = fit_columns(rows, width)
     coverages = {row.coverage for row in rows if row.coverage}
@@ -119,6 +132,11 @@ def _table_lines(
         for case in cases:
             accept = trade_step(case.case_id, case.nodeid, facts)
             lines += case_lines(case, columns, verbosity=verbosity, accept=accept)
+    if more := found[most:]:
+        failing = sum(case.failing for case in more)
+        which = f", of which {failing} fail" if failing else ""
+        text = f"and {plural(len(more), 'case')} less grave than these{which}: {_SHOWN_ALL}"
+        lines += [Line(t, Tone.RED if failing else Tone.YELLOW) for t in wrap(text, width)]
     return lines
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import accumulate
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Metric
@@ -21,6 +22,7 @@ from pytest_pareto.report.case_lines import (
 )
 from pytest_pareto.report.fronts import (
     CaseBlock,
+    FrontBlock,
     build_fronts,
     by_front,
     drift_lines,
@@ -31,15 +33,20 @@ from pytest_pareto.report.html.axis import Axis, build_axis, level
 from pytest_pareto.report.numbers import caught_text
 from pytest_pareto.report.plots import coordinates, default_axes, is_on_front
 from pytest_pareto.report.rows import DIAGNOSTIC, Row
-from pytest_pareto.report.text import Tone, clean, display_width
+from pytest_pareto.report.text import Tone, clean, clip, display_width
 from pytest_pareto.report.wording import sort_by_severity
 
 _NO_WRAP = 10**9
 MANY_CASES = 60
 """In a section of more cases than this, unchanged ones are shown in brief and without intervals."""
+MAX_CASES = 1_000
+"""How many cases the page shows in full, those of the gravest fronts; others have a line each."""
+_PAGE_LINES = 200
+_REASON_CELLS = 120
 _LONG_NAME_CELLS = 28
 _MIN_SHARE = 1 / 3
 _MAX_COLUMNS = 8
+_ALONE = "Cases without rivals"
 
 
 class Mark(StrEnum):
@@ -155,9 +162,53 @@ class Section:
         return len(self.cases) > MANY_CASES
 
 
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Cases of one front, or without rivals, with a line each: what changed, by case."""
+
+    title: str
+    cases: tuple[tuple[CaseBlock, str], ...]
+
+    @property
+    def counts(self) -> str:
+        """The cases by label, such as "3 DOMINATED, 7 unchanged"."""
+        labels = Counter(case.label for case, _ in self.cases)
+        return ", ".join(f"{count} {label}" for label, count in labels.items())
+
+
+def count_in_full(fronts: Sequence[FrontBlock]) -> int:
+    """Return how many fronts are shown in full: the first, and as many as fit with it."""
+    sizes = accumulate(len(front.cases) for front in fronts)
+    return max(1, sum(size <= MAX_CASES for size in sizes))
+
+
+def build_digests(fronts: Sequence[FrontBlock]) -> tuple[Digest, ...]:
+    """Return the cases that `build_sections` leaves out, in lists that are not too long."""
+    left_out = fronts[count_in_full(fronts) :]
+    alone = [replace(c, name=c.case_id) for f in left_out if len(f.cases) == 1 for c in f.cases]
+    lists = [(front.title, front.cases) for front in left_out if len(front.cases) > 1]
+    if alone:
+        lists.append((_ALONE, tuple(alone)))
+    return tuple(
+        Digest(title, tuple((case, _digest(case)) for case in cases[at : at + _PAGE_LINES]))
+        for title, cases in lists
+        for at in range(0, len(cases), _PAGE_LINES)
+    )
+
+
+def _digest(case: CaseBlock) -> str:
+    """Return what changed in a case, or else why it fails."""
+    return _other_changes(case.rows) or clip("; ".join(case.fails), _REASON_CELLS)
+
+
 def build_sections(judgement: Judgement) -> tuple[Section, ...]:
-    """Return a section of each front with several cases, and one of all other cases."""
-    fronts = zip(build_fronts(judgement), by_front(judgement).values(), strict=True)
+    """Return a section of each front with several cases, and one of all other cases.
+
+    Those that are more than `MAX_CASES` are in `build_digests`.
+    """
+    blocks = build_fronts(judgement)
+    shown = blocks[: count_in_full(blocks)]
+    fronts = zip(shown, by_front(judgement).values(), strict=False)
     sections: list[tuple[str, list[CaseBlock], list[CaseVerdict]]] = []
     without_rivals: list[tuple[CaseBlock, CaseVerdict]] = []
     for front, verdicts in fronts:
@@ -168,7 +219,7 @@ def build_sections(judgement: Judgement) -> tuple[Section, ...]:
             without_rivals.append((block, verdicts[0]))
     built = [_section(number, *section) for number, section in enumerate(sections)]
     if without_rivals:
-        title = "Cases without rivals" if sections else "Cases"
+        title = _ALONE if sections else "Cases"
         columns = _common_columns([verdict for _, verdict in without_rivals])
         many = len(without_rivals) > MANY_CASES
         cases = [

@@ -14,7 +14,7 @@ from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.case_lines import is_passing_trade
-from pytest_pareto.report.fronts import FrontBlock, build_fronts
+from pytest_pareto.report.fronts import CaseBlock, FrontBlock, all_cases, build_fronts
 from pytest_pareto.report.headline import (
     Header,
     build_header,
@@ -24,7 +24,13 @@ from pytest_pareto.report.headline import (
     uncompared_lines,
     undecided_lines,
 )
-from pytest_pareto.report.html.case_rows import CaseView, Section, build_sections
+from pytest_pareto.report.html.case_rows import (
+    CaseView,
+    Digest,
+    Section,
+    build_digests,
+    build_sections,
+)
 from pytest_pareto.report.next_steps import (
     Step,
     session_steps,
@@ -83,7 +89,10 @@ class BillLine:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The content of the page; ``billed`` are the units of the bill by kind."""
+    """The content of the page; ``billed`` are the units of the bill by kind.
+
+    ``rest`` has the cases that ``sections`` leave out.
+    """
 
     title: str
     header: Header
@@ -94,6 +103,7 @@ class Page:
     commands: tuple[Command, ...]
     common: tuple[tuple[Line, ...], ...]
     sections: tuple[Section, ...]
+    rest: tuple[Digest, ...]
     bill: tuple[tuple[Section, tuple[BillLine, ...]], ...]
     billed: Mapping[str, str]
     resolutions: tuple[tuple[str, tuple[str, ...]], ...]
@@ -104,6 +114,16 @@ class Page:
     updating: bool
 
     @property
+    def cases_in_full(self) -> int:
+        """The number of cases with a row in the tables."""
+        return sum(len(section.cases) for section in self.sections)
+
+    @property
+    def cases_in_brief(self) -> int:
+        """The number of cases with a line each below the tables."""
+        return sum(len(part.cases) for part in self.rest)
+
+    @property
     def bills_calls(self) -> bool:
         """Whether some line is per call, because its test gave no number of items."""
         return any(line.item.per == "calls" for _, lines in self.bill for line in lines)
@@ -112,18 +132,20 @@ class Page:
 def build_page(report: SessionReport) -> Page:
     """Return the content of the page for a session; nothing here is decided."""
     judgement, facts = report.judgement, report.facts
-    sections = build_sections(judgement)
+    sections, fronts = build_sections(judgement), build_fronts(judgement)
+    rest = build_digests(fronts)
     bill = build_bill(judgement.cases)
     return Page(
         title=section_title(judgement),
         header=build_header(judgement, facts),
         failures=tuple(_clean_lines(failure.text) for failure in judgement.failures),
         notices=tuple(map(clean, judgement.notices)),
-        failed=find_cases(sections, 6, failing=True),
-        noted=find_cases(sections, 3, failing=False),
-        commands=tuple(_step_command(step) for step in _page_steps(report, sections)),
-        common=tuple(_common_parts(judgement, build_fronts(judgement))),
+        failed=find_cases(sections, rest, 6, failing=True),
+        noted=find_cases(sections, rest, 3, failing=False),
+        commands=tuple(_step_command(step) for step in _page_steps(report, fronts)),
+        common=tuple(_common_parts(judgement, fronts)),
         sections=sections,
+        rest=rest,
         bill=tuple(_bill_lines(sections, bill)),
         billed=bill.units,
         resolutions=tuple(
@@ -158,7 +180,7 @@ def _common_parts(judgement: Judgement, fronts: Sequence[FrontBlock]) -> Iterato
             yield tuple(lines)
 
 
-def _page_steps(report: SessionReport, sections: Sequence[Section]) -> Iterator[Step]:
+def _page_steps(report: SessionReport, fronts: Sequence[FrontBlock]) -> Iterator[Step]:
     """Yield the next steps, and the steps that accept passing trades.
 
     Where these cannot be accepted together, the first `_MAX_TRADE_STEPS` have a step each.
@@ -168,7 +190,7 @@ def _page_steps(report: SessionReport, sections: Sequence[Section]) -> Iterator[
     if common is not None:
         yield common
         return
-    passing = [c.block for s in sections for c in s.cases if is_passing_trade(c.block)]
+    passing = [case for case in all_cases(fronts) if is_passing_trade(case)]
     for block in passing[:_MAX_TRADE_STEPS]:
         step = trade_step(block.case_id, block.nodeid, report.facts)
         if step is not None:
@@ -196,7 +218,9 @@ def anchor(section: Section, case: int) -> str:
     return f"f{section.number}c{case}"
 
 
-def find_cases(sections: Sequence[Section], room: int, *, failing: bool) -> Findings:
+def find_cases(
+    sections: Sequence[Section], rest: Sequence[Digest], room: int, *, failing: bool
+) -> Findings:
     """Return the failing cases, or else those that pass with a notice of their own.
 
     Notices that are listed for many cases at once do not count. The most severe cases of all
@@ -206,14 +230,19 @@ def find_cases(sections: Sequence[Section], room: int, *, failing: bool) -> Find
         (case, anchor(section, number))
         for section in sections
         for number, case in enumerate(section.cases)
-        if case.block.failing is failing
-        and (failing or (case.block.notices and not case.block.uncompared))
+        if _is_found(case.block, failing=failing)
     ]
+    others = sum(_is_found(case, failing=failing) for part in rest for case, _ in part.cases)
     found.sort(key=lambda one: severity(one[0].verdict))
     shown = (
         Finding(at, c.block.case_id, c.block.label, _finding_text(c)) for c, at in found[:room]
     )
-    return Findings(tuple(shown), max(0, len(found) - room))
+    return Findings(tuple(shown), max(0, len(found) - room) + others)
+
+
+def _is_found(case: CaseBlock, *, failing: bool) -> bool:
+    has_notice = bool(case.notices) and not case.uncompared
+    return case.failing is failing and (failing or has_notice)
 
 
 def _finding_text(case: CaseView) -> str:

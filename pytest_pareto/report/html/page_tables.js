@@ -77,8 +77,14 @@ const changed = document.getElementById("changed");
 const count = document.getElementById("shown");
 const filtered = document.getElementById("filtered");
 const whenFiltered = [];
-const bodies = all(".cases > tbody");
-const contents = new Map(bodies.map((body) => [body, body.textContent.toLowerCase()]));
+const bodies = all(".cases > tbody, .rest li");
+const titleOf = (body) => {
+  const part = body.closest("details");
+  return part ? part.querySelector("summary b") : body.closest(".front").querySelector("h2");
+};
+const contents = new Map(
+  bodies.map((body) => [body, `${titleOf(body).textContent} ${body.textContent}`.toLowerCase()]),
+);
 const filter = () => {
   const wanted = text.value.trim().toLowerCase();
   let shown = 0;
@@ -86,6 +92,10 @@ const filter = () => {
     const fits = contents.get(body).includes(wanted) && (!changed.checked || body.classList.contains("changed"));
     body.hidden = !fits;
     shown += fits;
+  }
+  for (const part of all(".rest details")) {
+    part.hidden = !part.querySelector("li:not([hidden])");
+    part.open = wanted !== "" && !part.hidden;
   }
   for (const dot of all(".dot")) {
     const body = document.getElementById(dot.getAttribute("href").slice(1));
