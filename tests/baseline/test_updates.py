@@ -615,3 +615,23 @@ def test_a_new_lower_bound_is_recorded_as_one(scenario: MakeScenario) -> None:
     result = _result(FLOPS, Outcome.NEW, lower_bound=BOUND)
     after, _ = scenario().ran(result, levels={"flops": (4.0, 4.0)}).plan(N)
     assert after.cases[CASE].metrics["flops"].newest.lower_bound == BOUND
+
+
+class CountedRuns(dict[str, tuple[CaseRun, ...]]):
+    """The runs of each case; ``read`` is how often all of them were asked for."""
+
+    read = 0
+
+    def values(self) -> Any:
+        self.read += 1
+        return super().values()
+
+
+def test_cases_are_not_counted_again_for_each_case(scenario: MakeScenario) -> None:
+    setting = scenario()
+    setting.measured = runs = CountedRuns()
+    for number in range(5):
+        setting.ran(_result(LATENCY, Outcome.NEW), case_id=f"{CASE}[{number}]")
+    _, edits = setting.plan(A)
+    assert len(edits) == 5
+    assert runs.read == 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
-from pytest_pareto.model.run import CaseRun, Looks, Measurement, failure_reason
+from pytest_pareto.model.run import CaseRun, Looks, Measurement, failure_reason, nodeid_of
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 NUMBER = Metric("number", "", Better.LOWER, Kind.RUN, Scope.GPU, 0.5, relative=False)
@@ -107,3 +107,19 @@ def test_the_failure_of_a_test_or_its_module_explains_a_missing_case(
     failed = {"tests/test_a.py": "why", "tests/test_b.py::test_it": "so", "more": "all"}
     failed["more/test_d.py"] = "no"
     assert failure_reason(case_id, failed) == cause
+
+
+@pytest.mark.parametrize(
+    ("case_id", "nodeid"),
+    [
+        ("t.py::test_a", "t.py::test_a"),
+        ("t.py::test_a#part", "t.py::test_a"),
+        ("t.py::test_b[#1]", "t.py::test_b[#1]"),
+        ("t.py::test_b[#1]#x#y", "t.py::test_b[#1]"),
+        ("t.py::test_ab", None),
+        ("t.py::test_c#part", None),
+        ("", None),
+    ],
+)
+def test_a_case_is_its_test_or_a_part_of_it(case_id: str, nodeid: str | None) -> None:
+    assert nodeid_of(case_id, {"t.py::test_a", "t.py::test_b[#1]"}) == nodeid

@@ -159,3 +159,27 @@ def test_a_broken_module_is_diagnosed_once(toy: "Toy") -> None:
     session = toy.run("--pareto")
     assert session.exit_code == pytest.ExitCode.INTERRUPTED
     assert "nothing was measured" not in session.text
+
+
+def test_earlier_passes_are_removed_together(harmed: "Toy") -> None:
+    conftest = harmed.path / "conftest.py"
+    text = conftest.read_text() if conftest.exists() else ""
+    conftest.write_text(
+        f"""{text}
+class Counted(list):
+    read = 0
+    def __iter__(self):
+        Counted.read += 1
+        return super().__iter__()
+
+def pytest_collection_finish(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    reporter.stats["passed"] = Counted()
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"passes read {{Counted.read}} times")
+"""
+    )
+    session = harmed.run("--pareto")
+    session.result.assert_outcomes(failed=2, passed=2)
+    session.result.stdout.fnmatch_lines(["passes read 1 times"])

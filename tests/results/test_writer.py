@@ -1,6 +1,7 @@
 """The table: one flat record per case and metric, with everything that reports show."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -11,7 +12,7 @@ from pytest_pareto.model.change import Change
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseComparison, CaseVerdict, Judgement, MetricResult
 from pytest_pareto.results.json_schema import CaseRecord, MetricRecord
-from pytest_pareto.results.writer import render_json
+from pytest_pareto.results.writer import encode, render_json, results_of
 
 Judged = Callable[..., SessionReport]
 LISTS = {"notes", "worst_ids"}
@@ -100,3 +101,18 @@ def test_infinities_are_null(judged: Judged) -> None:
     assert row["resolution"] is None
     assert row["df"] is None
     assert row["low"] is not None
+
+
+def test_records_become_plain_objects_one_at_a_time(judged: Judged) -> None:
+    report = judged()
+    many = report.judgement.cases * 100
+    report = replace(report, judgement=replace(report.judgement, cases=many))
+    tracemalloc.start()
+    content = results_of(report)
+    before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    text = encode(content)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The text, and the lines that it is joined from.
+    assert most - before < 3.5 * len(text)

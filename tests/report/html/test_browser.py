@@ -9,6 +9,7 @@ import pytest
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import Failure
+from pytest_pareto.report.html import case_rows
 from pytest_pareto.report.html.page import Image, render_page
 
 if TYPE_CHECKING:
@@ -286,3 +287,27 @@ def test_the_legend_follows_the_axes(opened: "Opens") -> None:
         page.select_option(f"[data-side={side}]", str(chosen))
     assert not bars.is_visible()
     assert page.locator("[data-legend=new]").is_visible()
+
+
+def test_cases_in_brief_are_filtered_with_their_front(
+    opened: "Opens", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_rows, "MAX_CASES", 20)
+    report = synthetic_session(60)
+    cases = tuple(
+        replace(c, comparison=replace(c.comparison, front=f"test_{number // 10}.py::test_it"))
+        for number, c in enumerate(report.judgement.cases)
+    )
+    found = opened(render_page(replace(report, judgement=replace(report.judgement, cases=cases))))
+    page = found.page
+    assert found.errors == []
+    assert page.locator(".rest details").count() == 4
+    assert page.locator(".rest li").first.is_hidden()
+    title = page.locator(".rest summary b").last.text_content()
+    page.fill("#filter", title)
+    assert page.evaluate("document.getElementById('shown').value") == "10 of 60 cases"
+    assert page.locator(".rest li").last.is_visible()
+    assert page.locator(".rest details:visible").count() == 1
+    page.fill("#filter", "")
+    assert page.locator(".rest details:visible").count() == 4
+    assert page.locator(".rest li").last.is_hidden()

@@ -9,7 +9,9 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import ENERGY, FLOPS, LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
-from pytest_pareto.report.html.case_rows import MANY_CASES, Mark, build_sections
+from pytest_pareto.report.fronts import build_fronts
+from pytest_pareto.report.html import case_rows
+from pytest_pareto.report.html.case_rows import MANY_CASES, Mark, build_digests, build_sections
 
 Run = tuple[Judgement, SessionFacts]
 
@@ -188,3 +190,61 @@ def test_case_with_a_metric_without_column_is_not_brief(
     assert not views["test_0.py::test_it"].brief
     assert views["test_0.py::test_it"].others == ""
     assert views["test_1.py::test_it"].brief
+
+
+def test_fronts_beyond_a_limit_have_a_line_for_each_case(
+    failing_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_rows, "MAX_CASES", 25)
+    judgement = _copies(failing_run[0], fronts=5)
+    sections = build_sections(judgement)
+    digests = build_digests(build_fronts(judgement))
+    assert [len(section.cases) for section in sections] == [9, 9]
+    assert [len(digest.cases) for digest in digests] == [9, 9, 9]
+    assert digests[0].title == "test_2.py::test_it"
+    assert digests[0].counts == (
+        "1 LOST ITS PLACE, 1 DOMINATED, 1 trade-off, 1 inconclusive, 5 unchanged"
+    )
+    lost = digests[0].cases[0]
+    assert (lost[0].name, lost[1]) == (
+        "[int8-20]",
+        "device_time +6.3 % WORSE, latency +7.2 % inconclusive",
+    )
+    in_full = {case.verdict.case_id for section in sections for case in section.cases}
+    in_brief = {case.case_id for digest in digests for case, _ in digest.cases}
+    assert in_full | in_brief == {case.case_id for case in judgement.cases}
+    assert not in_full & in_brief
+
+
+def test_a_front_larger_than_the_limit_is_shown_if_it_is_the_gravest(
+    failing_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_rows, "MAX_CASES", 5)
+    assert [len(s.cases) for s in build_sections(failing_run[0])] == [9]
+    assert build_digests(build_fronts(failing_run[0])) == ()
+
+
+def test_cases_without_rivals_beyond_the_limit_come_in_lists(
+    case: Callable[..., CaseVerdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case_rows, "MAX_CASES", 25)
+    had = MetricResult(LATENCY, candidate=0.4, state=Outcome.NEW, reason="new")
+    alone = (case("", Verdict.NEW, had, front=f"test_{n}.py::test_it") for n in range(325))
+    judgement = Judgement(tuple(alone))
+    (section,) = build_sections(judgement)
+    digests = build_digests(build_fronts(judgement))
+    assert len(section.cases) == 25
+    assert [len(digest.cases) for digest in digests] == [200, 100]
+    assert digests[0].cases[0][0].name == "test_25.py::test_it"
+
+
+def _copies(judgement: Judgement, fronts: int) -> Judgement:
+    """Return the cases of a front on so many others as well."""
+    cases = []
+    for number in range(fronts):
+        for case in judgement.cases:
+            front = f"test_{number}.py::test_it"
+            name = front + case.case_id[case.case_id.index("[") :]
+            about = replace(case.comparison, case_id=name, nodeid=name, front=front)
+            cases.append(replace(case, comparison=about))
+    return Judgement(tuple(cases))

@@ -10,6 +10,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, Verdict
 from pytest_pareto.report.headline import resolution_texts, unchanged_resolutions
+from pytest_pareto.report.html import case_rows
 from pytest_pareto.report.html.content import (
     MAX_NOTES,
     build_page,
@@ -160,3 +161,19 @@ def test_page_terminal_and_markdown_have_the_same_resolutions(
     assert listed.replace("peak_memory", "`peak_memory`").replace(
         "label_accuracy", "`label_accuracy`"
     ) in render_markdown(SessionReport(judgement, facts))
+
+
+def test_failures_that_the_page_tells_in_brief_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = synthetic_session(200)
+    cases = tuple(
+        replace(c, comparison=replace(c.comparison, front=f"test_{number % 10}.py::test_it"))
+        for number, c in enumerate(report.judgement.cases)
+    )
+    report = replace(report, judgement=replace(report.judgement, cases=cases))
+    whole = build_page(report)
+    monkeypatch.setattr(case_rows, "MAX_CASES", 20)
+    page = build_page(report)
+    assert (page.cases_in_full, page.cases_in_brief) == (20, 180)
+    assert len(page.failed.shown) + page.failed.more == 8
+    assert page.commands == whole.commands
+    assert page.header == whole.header
