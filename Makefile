@@ -56,10 +56,11 @@ calibration: $(VENV)/.test  ## long simulations of the statistics, and the table
 gpu: $(VENV)/.test  ## what needs a CUDA device
 	$(RUN) pytest -m gpu
 
-bench: $(VENV)/.test  ## start-up cost, the time that judging takes, the size of a page
+bench: $(VENV)/.test  ## start-up cost, the time that judging and ten thousand cases take, the size of a page
 	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/judging.py
 	$(VENV)/bin/python benchmarks/html_report.py
+	$(VENV)/bin/python benchmarks/scale.py --tests
 
 matrix: $(VENV)-pytest8/.test  ## the plugin's tests on the oldest pytest that is supported
 	$(VENV)-pytest8/bin/python -m pytest -n auto tests/plugin

@@ -320,7 +320,7 @@ def table_lines(parts: Mapping[str, dict[str, Any]]) -> Iterator[str]:
 def main() -> None:
     """Print the steps of each size and scenario."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("cases", nargs="*", type=int, default=[1_000, 3_000, 10_000])
+    parser.add_argument("cases", nargs="*", type=int, default=[1_000, 10_000])
     parser.add_argument("--scenario", nargs="+", choices=SCENARIOS, default=SCENARIOS)
     parser.add_argument("--tests", action="store_true", help="run pytest on as many tests as well")
     parser.add_argument("--front", type=int, default=10, help="cases of a front")
