@@ -92,7 +92,7 @@ class Asked:
 
     def deselects(self, case_id: str, runs: Sequence[Run]) -> bool:
         """Return whether the configuration kept a case, which nobody measured, from being run."""
-        ran = any(_belongs(case_id, nodeid) for run in runs for nodeid in run.finished)
+        ran = any(nodeid_of(case_id, run.finished) for run in runs)
         explained = ran or self.stopped is not None or self.skipped(case_id, runs)
         module = case_id.partition("::")[0]
         return bool(self.configured) and not explained and self._covers(module)

@@ -369,18 +369,17 @@ def _excess(case: CaseBlock) -> float:
 
 
 def _excess_lines(cases: Sequence[CaseBlock], width: int) -> Iterator[str]:
-    """Name each case of which a level is beyond its limit, the largest excess first."""
-    for case in sorted(cases, key=_excess, reverse=True):
+    """Name the hundred cases whose levels are furthest beyond a limit; count the others."""
+    beyond = sorted((case for case in cases if _excess(case)), key=_excess, reverse=True)
+    for case in beyond[:_FAILING_NAMES_SHOWN]:
         texts = [
             f"{row.metric} {row.baseline} → {row.candidate} {row.unit}".rstrip()
             + f" ({row.change}, limit {row.limit})"
             for row in case.rows
             if row.excess
         ]
-        if texts:
-            yield from wrap(
-                f"{case.case_id}: {', '.join(texts)}", width, indent="  ", hanging="    "
-            )
+        yield from wrap(f"{case.case_id}: {', '.join(texts)}", width, indent="  ", hanging="    ")
+    yield from _more_line(len(beyond), width)
 
 
 def undecided_lines(
@@ -420,9 +419,12 @@ def undecided_lines(
 def _failing_name_lines(cases: Sequence[CaseBlock], width: int) -> Iterator[str]:
     for case in cases[:_FAILING_NAMES_SHOWN]:
         yield from pack([case.case_id], width, indent="  ")
-    if len(cases) > _FAILING_NAMES_SHOWN:
-        more = f"and {len(cases) - _FAILING_NAMES_SHOWN} more, which -v and the JSON report list"
-        yield from wrap(more, width, indent="  ")
+    yield from _more_line(len(cases), width)
+
+
+def _more_line(count: int, width: int) -> list[str]:
+    more = f"and {count - _FAILING_NAMES_SHOWN} more, which -v and the JSON report list"
+    return wrap(more, width, indent="  ") if count > _FAILING_NAMES_SHOWN else []
 
 
 def _first_name_lines(cases: Sequence[CaseBlock], width: int) -> list[str]:
