@@ -170,6 +170,8 @@ def convert(content: object, form: type[_T], file: str, place: str) -> _T:
         if choices is not None and problem.startswith("Invalid enum value"):
             problem = f"{problem}, expected one of {', '.join(map(repr, map(str, choices)))}"
         raise corrupt(file, f"{place}{inner}".removeprefix("."), problem) from error
+    except UnicodeEncodeError as error:
+        raise corrupt(file, place, f"a text that UTF-8 cannot hold ({error.reason})") from error
 
 
 def module_entries(text: str, file: str) -> dict[str, tuple[CaseEntry, dict[str, MetricLine]]]:

@@ -93,7 +93,7 @@ def decode(text: str, file: str) -> ResultsFile:
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$")
         raise _corrupt(file, place.removesuffix("`").removeprefix("."), problem) from error
-    except (ParetoError, OverflowError) as error:
+    except (ParetoError, OverflowError, UnicodeEncodeError) as error:
         raise _corrupt(file, "", str(error)) from error
 
 

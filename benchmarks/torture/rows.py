@@ -1,0 +1,142 @@
+"""The rows of the fault matrix: how often each fault came to what, and the bounds on that."""
+
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from benchmarks.torture.oracle import Fate
+
+MOST_S = 1.0
+MOST_MB = 200.0
+_FORBIDDEN = (Fate.UNNAMED, Fate.SILENT, Fate.TORN, Fate.TRACEBACK)
+
+
+@dataclass(slots=True)
+class Row:
+    """One kind of fault: how often it came to what, and the worst time and memory.
+
+    ``examples`` are what must not have been, with what makes it again.
+    """
+
+    part: str
+    fault: str
+    fates: Counter[Fate] = field(default_factory=Counter)
+    worst_s: float = 0.0
+    worst_mb: float = 0.0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many faults there were."""
+        return self.fates.total()
+
+    @property
+    def broken(self) -> list[str]:
+        """The bounds that do not hold."""
+        found = [f"{self.fates[fate]} {fate}" for fate in _FORBIDDEN if self.fates[fate]]
+        if self.worst_s > MOST_S:
+            found.append(f"{self.worst_s:.1f} s")
+        if self.worst_mb > MOST_MB:
+            found.append(f"{self.worst_mb:.0f} MB")
+        return found
+
+    def add(self, fate: Fate, what: str = "", seconds: float = 0.0, mb: float = 0.0) -> None:
+        """Count one fault."""
+        self.fates[fate] += 1
+        self.worst_s, self.worst_mb = max(self.worst_s, seconds), max(self.worst_mb, mb)
+        if (fate in _FORBIDDEN or seconds > MOST_S or mb > MOST_MB) and len(self.examples) < 8:
+            self.examples.append(f"{fate} ({seconds:.2f} s, {mb:.0f} MB): {what}")
+
+    def merge(self, other: "Row") -> None:
+        """Add the counts of another row of the same fault."""
+        self.fates += other.fates
+        self.worst_s = max(self.worst_s, other.worst_s)
+        self.worst_mb = max(self.worst_mb, other.worst_mb)
+        self.examples = (self.examples + other.examples)[:8]
+
+
+def merged(rows: Sequence[Row]) -> list[Row]:
+    """Return one row per fault, in the order of their first."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        key = (row.part, row.fault)
+        if key in found:
+            found[key].merge(row)
+        else:
+            found[key] = row
+    return list(found.values())
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+@dataclass(slots=True)
+class Cost:
+    """What a piece of work took: seconds of the processor, and MB above what there was."""
+
+    seconds: float = 0.0
+    mb: float = 0.0
+
+
+@contextmanager
+def measured() -> Iterator[Cost]:
+    """Measure the processor time and the growth of the peak of memory within the context."""
+    cost, started_s, before_mb = Cost(), time.process_time(), peak_mb()
+    try:
+        yield cost
+    finally:
+        cost.seconds = time.process_time() - started_s
+        cost.mb = peak_mb() - before_mb
+
+
+HEAD = (
+    *("fault", "count", "refused", "red", "told", "consistent"),
+    *("tracebacks", "silent", "torn", "worst s", "worst MB"),
+)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row's cells as text."""
+    named = (Fate.REFUSED, Fate.RED, Fate.TOLD, Fate.CONSISTENT)
+    bad = (Fate.TRACEBACK, Fate.SILENT, Fate.TORN)
+    counts = [f"{row.fates[fate]:,}" for fate in (*named, *bad)]
+    return (row.fault, f"{row.count:,}", *counts, f"{row.worst_s:.2f}", f"{row.worst_mb:.0f}")
+
+
+Part = Callable[..., list[Row]]
+
+
+def in_columns(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the lines of the matrix for a terminal."""
+    table = [HEAD, *map(cells, rows)]
+    widths = [max(len(line[at]) for line in table) for at in range(len(HEAD))]
+    part = ""
+    for row, line in zip([None, *rows], table, strict=True):
+        if row is not None and row.part != part:
+            part = row.part
+            yield part
+        first, *rest = (text for text in line)
+        yield "  ".join(
+            [first.ljust(widths[0]), *(t.rjust(w) for t, w in zip(rest, widths[1:], strict=True))]
+        ).rstrip()
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the matrix as Markdown; each part has a row of its own for its name."""
+    lines = [_line(HEAD), "|---|" + "---:|" * (len(HEAD) - 1)]
+    part = ""
+    for row in rows:
+        if row.part != part:
+            part = row.part
+            lines.append(_line((f"**{part}**", *("",) * (len(HEAD) - 1))))
+        lines.append(_line(cells(row)))
+    return "\n".join(lines) + "\n"
+
+
+def _line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
