@@ -173,7 +173,11 @@ def make(root: Path, green: World = GREEN, red: World = RED) -> Material:
     material.set_world(green)
     _expect(0, session(root, "--pareto-update", "--pareto-runs=2"))
     for _ in range(2):
-        more = ("--pareto-update=runs", "--pareto-runs=2", f"--pareto-json={material.green_results}")
+        more = (
+            "--pareto-update=runs",
+            "--pareto-runs=2",
+            f"--pareto-json={material.green_results}",
+        )
         _expect(0, session(root, *more))
     material.set_world(red)
     arguments = ("--pareto-runs=2", "--pareto-confirm=0", f"--pareto-json={material.results}")

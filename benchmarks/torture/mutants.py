@@ -54,6 +54,8 @@ from pytest_pareto.testing.replay import read_readings
 
 PART = "Mutated files"
 _HANGS_AFTER_S = 20
+_RULE = "say why it is accepted, with --reason TEXT"
+"""What `accept` says where nothing is wrong with the files: it is the rule that is kept."""
 _COMMAND_EVERY = 6
 """One of so many mutants is also put to the commands, which print what they read."""
 
@@ -63,11 +65,14 @@ class Refused(Exception):
 
 
 def command(*arguments: str) -> None:
-    """Run a command of ``pytest-pareto`` in this process. Raises Refused where it ends with 2."""
+    """Run a command of ``pytest-pareto`` in this process.
+
+    Raises Refused where it ends with 2 and has printed no report, which would say why.
+    """
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)
-    if code == 2:
+    if code == 2 and not out.getvalue().strip():
         raise Refused(err.getvalue())
 
 
@@ -420,20 +425,27 @@ class Worker:
             with _limited():
                 return self._reader.read(self._folder, whole=whole), ""
         except (ParetoError, Refused) as error:
-            return self._refusal(str(error))
+            return self._refusal(str(error), _place(error))
         except BaseException as error:  # noqa: BLE001 - that is what is counted
             if isinstance(error, KeyboardInterrupt):
                 raise
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"{type(error).__name__}: {str(error)[:150]} ({where.filename}:{where.lineno})"
+            text = f"{type(error).__name__}: {str(error)[:150]} ({_place(error)})"
             return Fate.TRACEBACK, f": {text}"
 
-    def _refusal(self, message: str) -> tuple[Fate, str]:
+    def _refusal(self, message: str, where: str) -> tuple[Fate, str]:
         """Return REFUSED where a message names a file or folder of the workspace."""
+        if _RULE in message:
+            return Fate.RED, ""
         names = {path.name for path in self._folder.rglob("*")} | {self._folder.name}
         names |= {path.name for path in self._fresh.rglob("*")}
         named = any(name in message for name in names if len(name) > 4)
-        return (Fate.REFUSED, "") if named else (Fate.UNNAMED, f": {message[:200]}")
+        return (Fate.REFUSED, "") if named else (Fate.UNNAMED, f": {message[:200]} ({where})")
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error was raised."""
+    where = traceback.extract_tb(error.__traceback__)[-4:]
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(where))
 
 
 _READERS: list[AnyReader] = []
@@ -441,10 +453,12 @@ _READERS: list[AnyReader] = []
 
 def _chunk(task: tuple[int, Path, int, Sequence[int], str | None]) -> Row:
     at, workspace, seed, numbers, broken = task
-    os.environ["COLUMNS"] = "100"
     folder = workspace / f"{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)  # the commands read the configuration of the project that they are in
+    (folder / "pytest.ini").write_text("[pytest]\n")
     with planted_fault(broken):
-        return Worker(_READERS[at], folder, seed).row(numbers)
+        return Worker(_READERS[at], folder / f"{at}", seed).row(numbers)
 
 
 def run(
@@ -468,4 +482,3 @@ def run(
         return merged([_chunk(task) for task in tasks])
     with multiprocessing.get_context("fork").Pool(processes, maxtasksperchild=8) as pool:
         return merged(list(pool.imap(_chunk, tasks)))
-

@@ -130,7 +130,9 @@ def _rename(tree: Tree, draw: random.Random) -> Tree:
     found = _any(tree, draw)
     if found is not None and isinstance(found[0], dict):
         box, key = found
-        box[draw.choice((key + "x", key.upper(), "", "\ud800", key[::-1], "x" * 9999))] = box.pop(key)
+        box[draw.choice((key + "x", key.upper(), "", "\ud800", key[::-1], "x" * 9999))] = box.pop(
+            key
+        )
     return tree
 
 
@@ -484,7 +486,9 @@ def _front(folder: Path, draw: random.Random) -> None:
 def _environment(folder: Path, draw: random.Random) -> None:
     path = draw.choice(sorted((folder / "_env").glob("*.json")))
     tree = json.loads(path.read_bytes())
-    field = draw.choice(("cpu_model", "usable_cores", "gpu_product", "gpu_count", "boards", "threads"))
+    field = draw.choice(
+        ("cpu_model", "usable_cores", "gpu_product", "gpu_count", "boards", "threads")
+    )
     others = {"usable_cores": 64, "gpu_count": 3, "boards": ["other"], "threads": 1}
     tree[field] = others.get(field, "other")
     path.write_text(json.dumps(tree))

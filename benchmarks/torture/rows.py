@@ -47,7 +47,8 @@ class Row:
         """Count one fault."""
         self.fates[fate] += 1
         self.worst_s, self.worst_mb = max(self.worst_s, seconds), max(self.worst_mb, mb)
-        if (fate in _FORBIDDEN or seconds > MOST_S or mb > MOST_MB) and len(self.examples) < 8:
+        wrong = fate in _FORBIDDEN or seconds > MOST_S or mb > MOST_MB
+        if wrong and self.fates[fate] <= 3:
             self.examples.append(f"{fate} ({seconds:.2f} s, {mb:.0f} MB): {what}")
 
     def merge(self, other: "Row") -> None:
@@ -55,7 +56,7 @@ class Row:
         self.fates += other.fates
         self.worst_s = max(self.worst_s, other.worst_s)
         self.worst_mb = max(self.worst_mb, other.worst_mb)
-        self.examples = (self.examples + other.examples)[:8]
+        self.examples = (self.examples + other.examples)[:20]
 
 
 def merged(rows: Sequence[Row]) -> list[Row]:

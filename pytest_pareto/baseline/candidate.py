@@ -19,6 +19,12 @@ from pytest_pareto.model.baseline import Baseline, CaseHistory
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.errors import BaselineError, NewerSchemaError, ParetoError
 from pytest_pareto.model.session_record import Judged
+from pytest_pareto.model.strict_json import (
+    JsonError,
+    NewerVersionError,
+    read_object,
+    require_version,
+)
 from pytest_pareto.model.verdict import CaseVerdict, Verdict
 
 OFFERS_FILE = "candidate.json"
@@ -152,10 +158,6 @@ class _CandidateFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of: str = ""
 
 
-class _Version(msgspec.Struct, frozen=True):
-    schema: int
-
-
 def write_candidate(folder: Path, candidate: Candidate) -> None:
     """Write a candidate into an empty folder. Raises BaselineError."""
     nothing = Baseline(candidate.hardware_key, {}, {})
@@ -193,12 +195,11 @@ def read_candidate(folder: Path) -> Candidate:
 def _read(home: Path, text: str) -> Candidate:
     file = (home / OFFERS_FILE).as_posix()
     try:
-        _require_known_schema(text, file)
-        about = msgspec.json.decode(text, type=_CandidateFile)
+        about = _about(text, file)
         content = load(home, about.hardware_key)
     except NewerSchemaError:
         raise
-    except (msgspec.DecodeError, UnicodeError, ParetoError) as error:
+    except (JsonError, msgspec.ValidationError, UnicodeError, ParetoError) as error:
         raise BaselineError(f"the candidate {file} cannot be used: {error}; {_RETRY}") from error
     for case_id, offer in about.offers.items():
         case = content.cases.get(case_id)
@@ -208,12 +209,13 @@ def _read(home: Path, text: str) -> Candidate:
     return Candidate(about.hardware_key, about.offers, content, about.refused, about.of)
 
 
-def _require_known_schema(text: str, file: str) -> None:
-    schema = msgspec.json.decode(text, type=_Version).schema
-    if schema > _SCHEMA:
-        raise NewerSchemaError(
-            f"{file}: schema {schema} was written by a newer pytest-pareto; upgrade it here"
-        )
+def _about(text: str, file: str) -> _CandidateFile:
+    content = read_object(text)
+    try:
+        require_version(content, "schema", _SCHEMA)
+    except NewerVersionError as newer:
+        raise NewerSchemaError(f"{file}: {newer.problem}; upgrade it here") from newer
+    return msgspec.convert(content, _CandidateFile)
 
 
 def _refuse_links(folder: Path, home: Path) -> None:

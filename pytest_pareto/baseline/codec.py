@@ -344,7 +344,7 @@ class SamplesReader:
         scores = schema.convert(
             self._lines.pop((rest, name)), schema.SamplesLine, self._file, place
         )
-        schema.check_finite(scores.values, self._file, f"{place}.values")
+        schema.check_comparable(scores.values, self._file, f"{place}.values")
         ids = self._ids.get(scores.ids)
         if ids is None:
             raise schema.corrupt(

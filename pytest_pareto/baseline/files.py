@@ -385,7 +385,8 @@ def _roll_forward(directory: Path, committed: Path) -> None:
         left = {path: text for path, text in contents.items() if text is not None or path.exists()}
         replace_all(left, committed)
         _discard(committed)
-    except (OSError, msgspec.DecodeError, BaselineError) as error:
+    # A path in it may hold a null byte, and its JSON be nested without end.
+    except (OSError, ValueError, RecursionError, BaselineError) as error:
         raise BaselineError(
             f"{committed.as_posix()}: an update of the baseline was interrupted, and cannot be "
             f"finished ({error}). Restore the baseline from git, and delete that folder."

@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from pytest_pareto.model.errors import BaselineError, NewerSchemaError, ParetoError
+from pytest_pareto.model.formatting import require_text
 from pytest_pareto.model.metric import Better, Kind, Scope, parse_budget
 from pytest_pareto.model.policy import Missing, TradeOffs
 from pytest_pareto.model.strict_json import (
@@ -22,6 +23,7 @@ from pytest_pareto.model.strict_json import (
     read_object,
     require_version,
 )
+from pytest_pareto.stats.scale import LARGEST
 
 SCHEMA = 1
 
@@ -183,6 +185,7 @@ def module_entries(text: str, file: str) -> dict[str, tuple[CaseEntry, dict[str,
         for name, line_content in entry.metrics.items():
             place = metric_place(rest, name)
             lines[name] = convert(line_content, MetricLine, file, place)
+            _check_texts(name, lines[name], file, place)
             _check_sessions(lines[name], file, place)
             _check_rule(lines[name], name, file, place)
         entries[rest] = (entry, lines)
@@ -208,6 +211,16 @@ def check_finite(values: Iterable[float], file: str, place: str) -> None:
             raise corrupt(file, f"{place}[{position}]", f"expected a finite number, got {value}")
 
 
+def check_comparable(values: Iterable[float], file: str, place: str) -> None:
+    """Raise BaselineError as `check_finite` does, and for numbers that are too large to compare."""
+    values = tuple(values)
+    check_finite(values, file, place)
+    for position, value in enumerate(values):
+        if abs(value) > LARGEST:
+            problem = f"expected a number up to {LARGEST:g}, got {value}"
+            raise corrupt(file, f"{place}[{position}]", problem)
+
+
 def key(name: str) -> str:
     """Return one step of a path of keys, as `["name"]`."""
     return f"[{json.dumps(name)}]"
@@ -218,11 +231,22 @@ def metric_place(rest: str, name: str) -> str:
     return f"cases{key(rest)}.metrics{key(name)}"
 
 
+def _check_texts(name: str, line: MetricLine, file: str, place: str) -> None:
+    """Raise BaselineError where a metric's name or unit is none that a metric can have."""
+    if not name:
+        raise corrupt(file, place, "expected a name of the metric, got none")
+    try:
+        require_text("the metric's name", name)
+        require_text("its unit", line.unit)
+    except ParetoError as error:
+        raise corrupt(file, place, str(error)) from error
+
+
 def _check_sessions(line: MetricLine, file: str, place: str) -> None:
     epoch = 0
     for position, session in enumerate(line.sessions):
         here = f"{place}.sessions[{position}]"
-        check_finite(session.runs, file, f"{here}.runs")
+        check_comparable(session.runs, file, f"{here}.runs")
         _check_reference(session, file, f"{here}.reference")
         if session.epoch < epoch:
             raise corrupt(

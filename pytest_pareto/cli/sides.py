@@ -104,7 +104,10 @@ class ResultsSide:
 
         Raises ParetoError where that holds no case.
         """
-        found = accepted(without_old_code(self.session))
+        try:
+            found = accepted(without_old_code(self.session))
+        except ParetoError as error:
+            raise ParetoError(f"{self.name}: {error}") from error
         if not found.cases:
             lack = "holds no complete case, and so nothing to compare with"
             raise ParetoError("; ".join([f"{self.name} {lack}", *self._busy_notices()]))

@@ -230,9 +230,11 @@ def run_level(measurement: Measurement) -> float:
         case Kind.RUN:
             return summarise_run(measurement.values, relative=measurement.metric.relative)
         case Kind.EXACT:
+            require_usable(measurement.values, relative=False)
             return measurement.values[0]
         case Kind.SET:
             assert measurement.whole is not None  # Measurement requires it of a set metric
+            require_usable((measurement.whole, *measurement.values), relative=False, noun="score")
             return measurement.whole
         case Kind.PAIRED | Kind.ORDINAL:
             require_usable(measurement.values, relative=False, noun="score")

@@ -164,6 +164,8 @@ def pair_metric(
     try:
         for session in sessions:
             require_usable(session.runs, relative=metric.relative and metric.kind is Kind.RUN)
+            if metric.relative and min(session.runs) < 0:
+                raise ParetoError(f"{min(session.runs):g} is less than 0, and ratios need more")
     except ParetoError as error:
         return unmatched(found, Outcome.BROKEN, f"in {baseline.called}, {error}{_advice(baseline)}")
     return Pair(

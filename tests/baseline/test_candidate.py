@@ -255,6 +255,23 @@ def test_a_corrupt_candidate_is_refused(
         read_candidate(tmp_path / ".pareto_candidate")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"schema": ' + "[" * 100_000, "cannot be used: not valid JSON"),
+        ('{"schema": 1, "offers": {}, "offers": {}}', "the key 'offers' appears twice"),
+        ("<<<<<<< HEAD\n{}", "unresolved merge conflict at line 1"),
+    ],
+    ids=["deep", "twice", "conflict"],
+)
+def test_a_candidate_is_read_strictly(
+    candidate: Candidate, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / ".pareto_candidate" / SESSION / OFFERS_FILE).write_text(text)
+    with pytest.raises(BaselineError, match=message):
+        read_candidate(tmp_path / ".pareto_candidate")
+
+
 def test_a_missing_entry_is_reported(candidate: Candidate, tmp_path: Path) -> None:
     for file in (tmp_path / ".pareto_candidate" / SESSION / KEY).rglob("*.json"):
         file.unlink()

@@ -21,13 +21,14 @@ from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Samples, Se
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.metric import Better, Kind, Rule, Scope
+from pytest_pareto.stats.scale import LARGEST
 
 Case = Callable[..., CaseHistory]
 History = Callable[..., MetricHistory]
 
 STEADY = settings(deadline=None, derandomize=True)
 _ENVIRONMENTS = ("e1", "e2")
-_NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+_NUMBERS = st.floats(-LARGEST, LARGEST)  # what can be compared
 # Characters of real node ids, and some that would break a hand-made format.
 _NAMES = st.text(max_size=12) | st.sampled_from(
     [
@@ -87,7 +88,7 @@ RULES = st.builds(
 
 @st.composite
 def _modules(draw: st.DrawFn) -> dict[str, CaseHistory]:
-    metrics = st.dictionaries(_NAMES, histories(), max_size=3)
+    metrics = st.dictionaries(_NAMES.filter(bool), histories(), max_size=3)
     case_ids = draw(st.lists(_NAMES.map("t/test_m.py::{}".format), max_size=3, unique=True))
     return {
         case_id: CaseHistory(case_id, draw(_NAMES), draw(_NAMES), draw(metrics))

@@ -194,6 +194,19 @@ def test_a_journal_that_leads_elsewhere_is_refused(tmp_path: Path, old: Baseline
     assert store.load(directory, HERE) == old
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    ['{"files":[["any/x.json","\\u0000"]]}', "[" * 100_000],
+    ids=["null byte", "deep"],
+)
+def test_a_damaged_journal_is_refused_by_name(tmp_path: Path, old: Baseline, manifest: str) -> None:
+    store.write(tmp_path, HERE, EMPTY, old)
+    (tmp_path / files.COMMITTED).mkdir()
+    (tmp_path / files.COMMITTED / "manifest.json").write_text(manifest)
+    with pytest.raises(BaselineError, match=r"was interrupted, and cannot be finished \("):
+        store.load(tmp_path, HERE)
+
+
 def test_another_process_is_waited_for(
     tmp_path: Path, old: Baseline, new: Baseline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,3 +159,27 @@ def test_an_unresolved_merge_conflict_is_reported(marker: str) -> None:
 def test_a_conflict_marker_inside_a_name_is_accepted() -> None:
     text = json.dumps({"schema": 1, "a\n=======\nb": "<<<<<<< HEAD"}, indent=0)
     assert schema.parse(text, "t.json")["a\n=======\nb"] == "<<<<<<< HEAD"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (_text(_LINE | {"kind": "\ud800"}), f"t.json at {_METRIC}: a text that UTF-8 cannot hold"),
+        (
+            _text(metrics={"": _LINE}),
+            f'{_PLACE}.metrics[""]: expected a name of the metric, got none',
+        ),
+        (
+            _text(metrics={"\ud800": _LINE}),
+            f"{_PLACE}.metrics[\"\\ud800\"]: the metric's name '\\ud800' is no text",
+        ),
+        (
+            _text(_session(runs=[0.5, -2e300])),
+            f"{_METRIC}.sessions[1].runs[1]: expected a number up to 1e+150, got -2e+300",
+        ),
+    ],
+)
+def test_what_no_metric_can_have_is_refused_by_name(text: str, message: str) -> None:
+    with pytest.raises(BaselineError) as error:
+        schema.module_entries(text, "t.json")
+    assert message in str(error.value)

@@ -124,6 +124,15 @@ def all_broken(folder: Path) -> None:
     (folder / "x").write_text(text_of(replace(found, runs=runs)))
 
 
+def too_large(folder: Path) -> None:
+    text = (folder / "a.json").read_text()
+    content = json.loads(text)
+    for metric in content["evidence"]["runs"]["cases"][0]["metrics"]:
+        if "levels" in metric:
+            metric["levels"] = [2e300] * len(metric["levels"])
+    (folder / "x").write_text(json.dumps(content))
+
+
 def on_other_hardware(folder: Path) -> None:
     (folder / "x").write_text(text_of(on(OTHER, record())))
 
@@ -145,6 +154,7 @@ def on_two_machines(folder: Path) -> None:
         (baseline_of_nothing, r"x holds no results: record some"),
         (corrupt_baseline, r"x/nvidia-h200x1/m.json: not valid JSON"),
         (all_broken, r"x holds no complete case"),
+        (too_large, r"x: .*expected a number up to 1e\+150, got 2e\+300"),
         (on_other_hardware, r"x is of nvidia-a100x1, and a.json of nvidia-h200x1"),
         (on_two_machines, r"x holds runs of several kinds of machine \(nvidia-a100x1, nvidia-h200"),
     ],

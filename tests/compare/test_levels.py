@@ -64,6 +64,12 @@ def test_a_reading_without_a_ratio_is_broken(world: "World") -> None:
     assert "below the resolution of the clock" in reason(found)
 
 
+def test_a_count_that_is_too_large_to_compare_is_broken(world: "World") -> None:
+    found = world.unmeasured(world.runs(peak_memory=[2e300, 2e300]), "peak_memory")
+    assert found.outcome is Outcome.BROKEN
+    assert "numbers beyond 1e+150 cannot be compared" in reason(found)
+
+
 def test_what_no_run_measured_is_absent_with_its_reason(world: "World") -> None:
     found = world.unmeasured(world.runs(device=["no GPU", "no GPU"]), "device")
     assert found.outcome is Outcome.ABSENT

@@ -130,6 +130,12 @@ def test_other_samples_break_the_comparison(world: "World", then: int, now: int,
     assert " and " not in reason(refused(found, Outcome.BROKEN)).split(";")[0]
 
 
+def test_a_count_below_zero_in_the_baseline_is_broken(world: "World") -> None:
+    runs = world.runs(peak_memory=[10.0])
+    found = matched(world, runs, world.history(peak_memory=[-1.0]), name="peak_memory")
+    assert "-1 is less than 0" in reason(refused(found, Outcome.BROKEN))
+
+
 def test_renamed_samples_name_both_sides(world: "World") -> None:
     (run,) = world.runs(score=[[0.5, 0.5]])
     run = replace(

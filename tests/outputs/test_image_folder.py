@@ -118,6 +118,13 @@ def test_a_damaged_index_is_read_as_far_as_possible(make_album: MakeAlbum) -> No
     assert read_album(album.folder) is None  # without its first entry the case is unknown
 
 
+def test_a_line_that_is_nested_too_deep_is_left_out(make_album: MakeAlbum) -> None:
+    album = make_album({"a": 1})
+    with (album.folder / INDEX).open("a") as index:
+        index.write("[" * 100_000 + "\n")
+    assert read_album(album.folder) == album
+
+
 def test_a_path_in_the_index_is_not_followed(make_album: MakeAlbum) -> None:
     album = make_album({"a": 1})
     with (album.folder / INDEX).open("a") as index:

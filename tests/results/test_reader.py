@@ -55,6 +55,7 @@ def edited(text: str, change: Callable[[Any], object]) -> str:
         (lambda c: c["cases"].append(3), r"at cases\[\d\]: Expected `object`, got `int`"),
         (lambda c: c["evidence"]["metrics"][0].update(tolerance=-1.0), "tolerance of 'device'"),
         (lambda c: c.pop("gate"), "missing required field `gate`"),
+        (lambda c: c["evidence"].update({"\ud800": 1}), "b.json: .* surrogates not allowed"),
     ],
 )
 def test_an_error_names_file_place_and_expectation(
