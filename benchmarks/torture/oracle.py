@@ -21,6 +21,8 @@ _PASSES = (Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.BETTER, Outcome.ABSENT)
 class Fate(StrEnum):
     """What became of one fault, in the order of how bad it is."""
 
+    OLD = "old"
+    NEW = "new"
     RED = "red"
     REFUSED = "refused"
     TOLD = "told"

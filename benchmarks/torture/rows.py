@@ -95,21 +95,23 @@ def measured() -> Iterator[Cost]:
         cost.mb = peak_mb() - before_mb
 
 
-HEAD = (
-    *("fault", "count", "refused", "red", "told", "consistent"),
-    *("tracebacks", "silent", "torn", "worst s", "worst MB"),
-)
+HEAD = ("fault", "count", "what came of it", "tracebacks", "silent", "torn", "worst s", "worst MB")
+_ALLOWED = tuple(fate for fate in Fate if fate not in _FORBIDDEN)
 
 
 def cells(row: Row) -> tuple[str, ...]:
     """Return a row's cells as text."""
-    named = (Fate.REFUSED, Fate.RED, Fate.TOLD, Fate.CONSISTENT)
-    bad = (Fate.TRACEBACK, Fate.SILENT, Fate.TORN)
-    counts = [f"{row.fates[fate]:,}" for fate in (*named, *bad)]
-    return (row.fault, f"{row.count:,}", *counts, f"{row.worst_s:.2f}", f"{row.worst_mb:.0f}")
+    came = ", ".join(f"{row.fates[fate]:,} {fate}" for fate in _ALLOWED if row.fates[fate])
+    silent = row.fates[Fate.SILENT] + row.fates[Fate.UNNAMED]
+    bad = (row.fates[Fate.TRACEBACK], silent, row.fates[Fate.TORN])
+    worst = (f"{row.worst_s:.2f}", f"{row.worst_mb:.0f}")
+    return (row.fault, f"{row.count:,}", came, *(f"{count:,}" for count in bad), *worst)
 
 
 Part = Callable[..., list[Row]]
+
+
+_LEFT = (0, 2)
 
 
 def in_columns(rows: Sequence[Row]) -> Iterator[str]:
@@ -121,15 +123,19 @@ def in_columns(rows: Sequence[Row]) -> Iterator[str]:
         if row is not None and row.part != part:
             part = row.part
             yield part
-        first, *rest = (text for text in line)
-        yield "  ".join(
-            [first.ljust(widths[0]), *(t.rjust(w) for t, w in zip(rest, widths[1:], strict=True))]
-        ).rstrip()
+        cells_of = [
+            text.ljust(width) if at in _LEFT else text.rjust(width)
+            for at, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        yield "  ".join(cells_of).rstrip()
+
+
+_RULE = "".join(["|", *("---|" if at in _LEFT else "---:|" for at in range(len(HEAD)))])
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """Return the matrix as Markdown; each part has a row of its own for its name."""
-    lines = [_line(HEAD), "|---|" + "---:|" * (len(HEAD) - 1)]
+    lines = [_line(HEAD), _RULE]
     part = ""
     for row in rows:
         if row.part != part:
