@@ -6,6 +6,8 @@ is compared later. Each step takes the result of the one before.
 
 from dataclasses import replace
 
+import numpy as np
+
 from pytest_pareto.baseline.codec import as_stored
 from pytest_pareto.baseline.updates import UpdateMode, plan_update
 from pytest_pareto.compare.changes import test
@@ -30,10 +32,12 @@ def judge_record(record: SessionRecord, past: Past | None = None) -> Judged:
     """
     if past is None:
         past = Past(interleaved_baseline(record.old_runs))
-    levels = summarise(record)
-    pairs = pair(levels, past)
-    changes = test(pairs, share_alpha(pairs))
-    judgement = judge(changes)
+    with np.errstate(over="warn", invalid="warn", divide="warn", under="ignore"):
+        # Numpy's own: a test may have asked for exceptions, and they would be raised here too.
+        levels = summarise(record)
+        pairs = pair(levels, past)
+        changes = test(pairs, share_alpha(pairs))
+        judgement = judge(changes)
     found = [(case.case_id, name, m) for case in pairs.cases for name, m in case.measured.items()]
     judged = Judged(
         judgement,

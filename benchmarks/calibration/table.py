@@ -67,10 +67,10 @@ def _markdown_line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def fill(page: Path, table: str) -> None:
+def fill(page: Path, table: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
     """Put the table between the markers of a page."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise ValueError(f"{page} lacks the lines {BEGIN.strip()} and {END.strip()}")
+        raise ValueError(f"{page} lacks the lines {marks[0].strip()} and {marks[1].strip()}")
     page.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")

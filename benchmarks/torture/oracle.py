@@ -27,6 +27,7 @@ class Fate(StrEnum):
     REFUSED = "refused"
     TOLD = "told"
     CONSISTENT = "consistent"
+    UNREPORTED = "without a report"
     UNNAMED = "unnamed"
     SILENT = "silent"
     TORN = "torn"

@@ -21,6 +21,7 @@ from pytest_pareto.measure.plan import LoopProgress
 from pytest_pareto.measure.stages import NoStagesError, stages_of
 from pytest_pareto.measure.streams import ConsumedStream, Stream
 from pytest_pareto.measure.turns import Partner, Turns
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.stats.scale import trimmed_mean_error
 
 _NS_PER_S = 1_000_000_000
@@ -332,6 +333,8 @@ def _timed_rounds(
         current_round = one_round(calls, events)
         first_start_ns = current_round.start_ns if first_start_ns is None else first_start_ns
         elapsed_s = (current_round.stop_ns - first_start_ns) / _NS_PER_S
+        if elapsed_s < 0:  # the loop would not end
+            raise ParetoError("the clock runs backwards: is time.perf_counter_ns replaced?")
         done += 1
         yield current_round, elapsed_s
 

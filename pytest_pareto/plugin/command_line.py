@@ -5,6 +5,7 @@ else the ini key. Every pytest run on the machine imports this module: keep it l
 """
 
 import math
+import os
 from argparse import SUPPRESS, ArgumentTypeError
 from pathlib import Path
 from typing import NamedTuple
@@ -340,7 +341,7 @@ def anchor_dir(config: pytest.Config) -> Path | None:
     folder = _folder(config, "anchor")
     if folder is None:
         return None
-    frozen, rolling = folder.resolve(), baseline_dir(config).resolve()
+    frozen, rolling = _resolved(folder), _resolved(baseline_dir(config))
     if _are_nested(frozen, rolling):
         raise pytest.UsageError(
             f"the anchor {folder.as_posix()} and the baseline {rolling.as_posix()} lie in one "
@@ -348,6 +349,11 @@ def anchor_dir(config: pytest.Config) -> Path | None:
             "copy of the baseline"
         )
     return folder
+
+
+def _resolved(folder: Path) -> Path:
+    """Return a folder without links; of a link to itself the link, which is refused later."""
+    return Path(os.path.realpath(folder))
 
 
 def candidate_dir(config: pytest.Config) -> Path | None:
@@ -360,10 +366,10 @@ def candidate_dir(config: pytest.Config) -> Path | None:
         return None
     from pytest_pareto.baseline.candidate import SESSION, is_candidate_folder
 
-    session_folder = (folder / SESSION).resolve()
+    session_folder = _resolved(folder / SESSION)
     protected = {"baseline": baseline_dir(config), "anchor": _folder(config, "anchor")}
     for what, other in protected.items():
-        if other is not None and _are_nested(session_folder, other.resolve()):
+        if other is not None and _are_nested(session_folder, _resolved(other)):
             raise pytest.UsageError(
                 f"the candidate {folder.as_posix()} and the {what} {other.as_posix()} lie in one "
                 "another, and each session replaces the candidate: give it a folder of its own"

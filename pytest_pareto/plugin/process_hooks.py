@@ -239,17 +239,21 @@ class RunBuilder:
         )
 
 
+_LONGEST_REASON = 2000
+"""In characters; pytest shows the whole message of an exception, which may be a document."""
+
+
 def why_uncollected(report: pytest.CollectReport) -> str:
     """Return the exception of a collection error in one line, without pytest's traceback."""
     raised = re.search(r"^E   (\S.*)$", report.longreprtext, re.MULTILINE)
-    return raised[1] if raised is not None else _first_line(report)
+    return raised[1][:_LONGEST_REASON] if raised is not None else _first_line(report)
 
 
 def _first_line(report: pytest.TestReport | pytest.CollectReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash is not None else report.longreprtext
     lines = [line for line in str(text).splitlines() if line.strip()]
-    return lines[0] if lines else "no message"
+    return lines[0][:_LONGEST_REASON] if lines else "no message"
 
 
 _STATUS_WIDTH = len(" PASSED [] [100%]")

@@ -87,9 +87,12 @@ def _to_plain(value: object) -> object:
 
 def _number(name: str, value: object, label: str | None) -> float:
     plain = _to_plain(value)
-    if isinstance(plain, SupportsFloat):
-        return float(plain)
     where = f" at sample {label!r}" if label is not None else ""
+    if isinstance(plain, SupportsFloat):
+        try:
+            return float(plain)
+        except OverflowError:
+            raise ParetoError(f"{name!r} is too large a number{where}: no float holds it") from None
     raise ParetoError(
         f"{name!r} is {plain!r}{where}; a number, or one number per sample, is needed"
     )

@@ -184,7 +184,10 @@ class ParetoSession:
         if self._report is None:
             from pytest_pareto.plugin.outputs import draw_worst_samples
 
-            self._report = self._runs.conclude(session, duration_s)
+            try:
+                self._report = self._runs.conclude(session, duration_s)
+            except ParetoError as error:  # such as a baseline that was changed meanwhile
+                raise pytest.UsageError(str(error)) from None
             self._report = draw_worst_samples(self._report, self._kept)
         self._report = self._write_reports(self._report)
         fail_tests(session, self._report, frozenset(self._failed_nodeids))

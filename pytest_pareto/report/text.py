@@ -137,9 +137,10 @@ def pack(
 def _break_line(line: str, width: int, hanging: str) -> list[str]:
     """Break a line that is too wide, at a space where there is one."""
     pieces: list[str] = []
-    while display_width(line) > width:
-        words = line.rstrip().rfind(" ", len(hanging) + 1, len(_prefix(line, width)) + 1)
-        cut = words if words > 0 else len(_prefix(line, width))
+    # The width of the whole would be computed once for each of its lines.
+    while len(fitting := _prefix(line, width)) < len(line):
+        words = line.rstrip().rfind(" ", len(hanging) + 1, len(fitting) + 1)
+        cut = words if words > 0 else len(fitting)
         pieces.append(line[:cut].rstrip())
         line = hanging + line[cut:].lstrip()
     return [*pieces, line]
