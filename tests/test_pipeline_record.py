@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pytest_pareto.baseline.store import load
@@ -103,6 +104,15 @@ def test_in_turn_the_old_code_is_what_is_compared_with() -> None:
     assert by_case(judge_record(turns))["m.py::a"].verdict is Verdict.DOMINATED
     same = replace(turns, runs=old)
     assert by_case(judge_record(same))["m.py::a"].verdict is not Verdict.DOMINATED
+
+
+@pytest.mark.parametrize(("file", "baselines"), RECORDED[:1], ids=lambda path: path.stem)
+def test_numpy_may_have_been_told_to_raise(file: Path, baselines: Path) -> None:
+    content, recorded = load_record(file)
+    past = Past(load(baselines, content.session.hardware_key))
+    plain = judge_record(recorded, past).judgement
+    with np.errstate(all="raise"):
+        assert judge_record(recorded, past).judgement == plain
 
 
 @pytest.mark.parametrize(("file", "baselines"), RECORDED, ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ import pytest
 from pytest_pareto.measure.loop import round_overhead_s, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.model.errors import ParetoError
 
 CallsOf = Callable[..., Calls]
 
@@ -34,6 +35,10 @@ class TestOnTheProcessor:
         assert calls.count == warmups + rounds
         assert [each.wall_s for each in found] == pytest.approx([call_s] * rounds)
         assert {each.event_s for each in found} == {None}
+
+    def test_a_clock_that_runs_backwards_is_refused(self, clock: Any, calls_of: CallsOf) -> None:
+        with pytest.raises(ParetoError, match="the clock runs backwards"):
+            steady_rounds(calls_of(lambda: clock.advance(-1.0)))
 
     def test_exact_numbers_are_kept_to_the_call(self, clock: Any, calls_of: CallsOf) -> None:
         calls = calls_of(lambda: clock.advance(60.0), warmup=1, rounds=7)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.model.strict_json import JsonError, read_regular_file
+from pytest_pareto.model.strict_json import JsonError, read_object, read_regular_file
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="devices and pipes of POSIX")
 
@@ -61,3 +61,13 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(UnicodeDecodeError):
         read_regular_file(file, 10)
+
+
+def test_a_million_objects_are_refused_before_they_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("json.loads", lambda *_, **__: pytest.fail("it was read"))
+    text = '{"a":[' + ",".join(["[]"] * 1_000_000) + "]}"
+    problem = r"^it has 1,000,002 objects and lists, and at most 1,000,000 are read$"
+    with pytest.raises(JsonError, match=problem):
+        read_object(text)

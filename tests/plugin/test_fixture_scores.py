@@ -30,6 +30,13 @@ def test_it(pareto):
     assert session.exit_code == 0, session.text
 
 
+def test_a_number_beyond_every_float_is_refused(pytester: pytest.Pytester, run: "Run") -> None:
+    pytester.makepyfile("def test_it(pareto): pareto.record('x', 10**400, better='lower')")
+    session = run("--pareto")
+    assert session.exit_code == 1
+    assert "'x' is too large a number: no float holds it" in session.text
+
+
 def test_a_broken_budget_fails(pytester: pytest.Pytester, run: "Run") -> None:
     source = """
 import pytest

@@ -39,3 +39,9 @@ def test_what_could_not_be_collected_has_failed_and_is_no_test() -> None:
     run = builder.build(Environment("a CPU", 2, 1))
     assert run.failed == builder.failed == {"tests/test_it.py": "why"}
     assert builder.silent_failures("the warm-up") == []
+
+
+def test_a_message_that_is_a_document_is_cut() -> None:
+    report = pytest.CollectReport("tests/test_it.py", "failed", "E   " + "x" * 10**6, [])
+    assert why_uncollected(report) == "x" * 2000
+    assert why_uncollected(pytest.CollectReport("a", "failed", "y" * 10**6, [])) == "y" * 2000

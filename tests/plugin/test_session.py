@@ -1,13 +1,18 @@
 """Signals that end a session in order, and those that are left as they are."""
 
 import os
+import shutil
 import signal
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_pareto.plugin.session import signals_as_interrupt
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Toy
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -63,3 +68,24 @@ def test_a_forked_process_ends_as_it_would(number: signal.Signals) -> None:
     os.close(reading)
     os.close(writing)
     assert os.waitstatus_to_exitcode(status) == -number
+
+
+def test_a_baseline_that_breaks_meanwhile_is_a_usage_error(toy: "Toy") -> None:
+    source = (toy.path / "test_toy.py").read_text()
+    breaking = (
+        "    for file in pathlib.Path(__file__).parent.glob('pareto_baselines/cpu*/*.json'):\n"
+        "        file.write_text('{')\n"
+    )
+    (toy.path / "test_toy.py").write_text(source.replace("    assert True\n", breaking))
+    session = toy.run("--pareto")
+    assert session.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "test_toy.json: not valid JSON" in session.text
+    assert "INTERNALERROR" not in session.text
+
+
+def test_a_baseline_that_is_a_link_to_itself_is_refused(toy: "Toy") -> None:
+    shutil.rmtree(toy.path / "pareto_baselines")
+    (toy.path / "pareto_baselines").symlink_to("pareto_baselines")
+    session = toy.run("--pareto")
+    assert session.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "pareto_baselines: cannot be read (" in session.text

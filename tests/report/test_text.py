@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_pareto.report import text as text_module
 from pytest_pareto.report.text import clean, clip, display_width, pack, pad, shorten, wrap
 
 anything = st.text(st.characters())
@@ -64,6 +65,19 @@ def test_wrapped_lines_fit_and_lose_nothing(text: str, width: int, hanging: str)
     lines = wrap(text, width, hanging=hanging)
     assert all(display_width(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(clean(text).split())
+
+
+def test_a_word_of_any_length_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = 0
+
+    def cell_width(character: str) -> int:
+        nonlocal counted
+        counted += 1
+        return 1
+
+    monkeypatch.setattr(text_module, "_cell_width", cell_width)
+    assert wrap("x" * 9_000, 90) == ["x" * 90] * 100
+    assert counted < 5 * 9_000
 
 
 def test_wrap_hangs() -> None:
