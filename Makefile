@@ -10,7 +10,7 @@ PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 RUN = $(VENV)/bin/python -m
 EXAMPLE = $(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
 
-.PHONY: test example example-baseline outputs screenshots schema docs lint check cover calibration gpu bench matrix clean
+.PHONY: test example example-baseline outputs screenshots schema docs lint check cover calibration torture gpu bench matrix clean
 
 test: $(VENV)/.test  ## install into a virtual environment and run the suite
 	$(RUN) pytest -n auto
@@ -52,6 +52,9 @@ calibration: $(VENV)/.test  ## long simulations of the statistics, and the table
 	$(RUN) benchmarks.calibration
 	$(RUN) benchmarks.calibration.learning
 	$(RUN) benchmarks.quality
+
+torture: $(VENV)/.test  ## mutated files, kills, odd lives of a test, bombs; the fault matrix in the docs
+	$(RUN) benchmarks.torture --markdown
 
 gpu: $(VENV)/.test  ## what needs a CUDA device
 	$(RUN) pytest -m gpu

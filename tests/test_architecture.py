@@ -23,7 +23,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 SHARED_NAMES: frozenset[str] = frozenset()
 """Base names that may stand for more than one module, each for a reason given here."""
 OF_NO_MODULE = {
-    "calibration", "example", "workflows", "data",
+    "calibration", "torture", "example", "workflows", "data",
     "test_architecture.py", "test_docs.py", "test_docs_command_line.py", "test_examples.py",
     "test_site.py", "plugin/test_light.py", "plugin/test_no_silent_green.py",
     "compare/test_sessions_calibration.py", "measure/test_gpu.py", "measure/test_language_model.py",

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.torture``: the fault matrix, and the exit code 1 where a bound is broken."""
+"""``python -m benchmarks.torture``: the fault matrix; exit code 1 where a bound is broken."""
 
 import argparse
 import shutil
@@ -33,10 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=MUTANTS, help="how many files are mutated")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument(
-        "--break", dest="broken", choices=[*FAULTS], help="leave a check out: the harness has to see"
+        "--break",
+        dest="broken",
+        choices=[*FAULTS],
+        help="leave a check out: the harness has to see",
     )
     parser.add_argument(
-        "--markdown", action="store_true", help=f"write the matrix into docs/{PAGE.name}, if it holds"
+        "--markdown",
+        action="store_true",
+        help=f"write the matrix into docs/{PAGE.name}, if it holds",
     )
     options = parser.parse_args(arguments)
     parts = options.parts or PARTS

@@ -3,6 +3,7 @@
 ``python -m benchmarks.torture.bombs NAME FOLDER`` sets one off and prints a line of JSON.
 """
 
+import importlib
 import json
 import os
 import resource
@@ -175,10 +176,10 @@ def _read(kind: str, folder: Path) -> None:
 
 def main(kind: str, folder: Path, broken: str | None) -> None:
     """Read one bomb, and print what came of it."""
-    import pytest_pareto.baseline.candidate
-    import pytest_pareto.baseline.store
-    import pytest_pareto.results.reader
     from pytest_pareto.model.errors import ParetoError
+
+    for module in ("baseline.candidate", "baseline.store", "results.reader"):
+        importlib.import_module(f"pytest_pareto.{module}")  # what that takes is no bomb's
 
     resource.setrlimit(resource.RLIMIT_AS, (_LIMIT_B, _LIMIT_B))
     before_mb, started_s, wall_s = peak_mb(), time.process_time(), time.monotonic()
@@ -196,20 +197,29 @@ def main(kind: str, folder: Path, broken: str | None) -> None:
     print(json.dumps(found))
 
 
-def run(workspace: Path, *, broken: str | None = None, bombs: Mapping[str, Bomb] = BOMBS) -> list[Row]:
+def run(
+    workspace: Path, *, broken: str | None = None, bombs: Mapping[str, Bomb] = BOMBS
+) -> list[Row]:
     """Return a row per bomb, each in place of every kind of file."""
     return [_row(name, bomb, workspace, broken) for name, bomb in bombs.items()]
 
 
 def _row(name: str, bomb: Bomb, workspace: Path, broken: str | None) -> Row:
     row = Row(PART, name)
-    for kind, path in _places(workspace / name.replace(" ", "_").replace(",", "")).items():
+    for kind in _places(workspace):
         folder = workspace / name.replace(" ", "_").replace(",", "") / kind
         path = _places(folder)[kind]
         path.parent.mkdir(parents=True)
         (folder / "b" / KEY).mkdir(parents=True, exist_ok=True)
         bomb(path)
-        command = [sys.executable, "-m", "benchmarks.torture.bombs", kind, str(folder), broken or ""]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.torture.bombs",
+            kind,
+            str(folder),
+            broken or "",
+        ]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=_HANGS_AFTER_S, check=False

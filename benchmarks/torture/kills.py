@@ -225,7 +225,13 @@ def _whole_processes(project: Project, draw: random.Random, count: int) -> list[
     reason = ["--reason", "meant"]
     commands = {
         "sessions with --pareto-update, at random": [*session, "--pareto-update"],
-        "pytest-pareto accept, at random": ["-m", "pytest_pareto", "accept", ".pareto_candidate", *reason],
+        "pytest-pareto accept, at random": [
+            "-m",
+            "pytest_pareto",
+            "accept",
+            ".pareto_candidate",
+            *reason,
+        ],
     }
     rows = []
     for fault, arguments in commands.items():
@@ -259,7 +265,9 @@ def _candidates(project: Project, count: int) -> Row:
 
         def run(step: int = 3 * step) -> int:
             with dying(step, "/.pareto_candidate"):
-                return int(pytest.main(["-q", "-p", "no:cacheprovider", "--pareto", "--pareto-confirm=0"]))
+                return int(
+                    pytest.main(["-q", "-p", "no:cacheprovider", "--pareto", "--pareto-confirm=0"])
+                )
 
         ended(forked(run, project.root))
         try:

@@ -50,18 +50,38 @@ _SKIPS = (
     Life("skip before measuring", before=_small("pytest.skip('x')"), told=NOT_JUDGED),
     Life("skip between", between=_small("pytest.skip('x')"), told=NOT_JUDGED),
     Life("skip after recording", after=_small("pytest.skip('x')"), told=NOT_JUDGED),
-    Life("skip in the measured call", call="pareto.measure(lambda: pytest.skip('x'))", told=NOT_JUDGED),
+    Life(
+        "skip in the measured call",
+        call="pareto.measure(lambda: pytest.skip('x'))",
+        told=NOT_JUDGED,
+    ),
     Life("skip of the module", top="pytest.skip('x', allow_module_level=True)", told=NOT_JUDGED),
     Life("importorskip", top="pytest.importorskip('no_such_module')", told=NOT_JUDGED),
-    Life("skip, and missing is a failure", marks="@pytest.mark.skip", args=("--pareto-missing=fail",)),
+    Life(
+        "skip, and missing is a failure", marks="@pytest.mark.skip", args=("--pareto-missing=fail",)
+    ),
     Life("xfail that passes", marks="@pytest.mark.xfail", told=NOT_JUDGED),
     Life("strict xfail that passes", marks="@pytest.mark.xfail(strict=True)"),
     Life("xfail that does not run", marks="@pytest.mark.xfail(run=False)", told=NOT_JUDGED),
     Life("xfail that raises", marks="@pytest.mark.xfail", after="1 / 0", told=NOT_JUDGED),
     Life("xfail in the test", after=_small("pytest.xfail('x')"), told=NOT_JUDGED),
-    Life("skipped by a fixture", needs=", skipping", top="@pytest.fixture\ndef skipping(): pytest.skip('x')", told=NOT_JUDGED),
-    Life("unittest's skip", before=_small("import unittest; raise unittest.SkipTest('x')"), told=NOT_JUDGED),
-    Life("an empty parametrize", marks="@pytest.mark.parametrize('more', [])", needs=", more", told=NOT_JUDGED),
+    Life(
+        "skipped by a fixture",
+        needs=", skipping",
+        top="@pytest.fixture\ndef skipping(): pytest.skip('x')",
+        told=NOT_JUDGED,
+    ),
+    Life(
+        "unittest's skip",
+        before=_small("import unittest; raise unittest.SkipTest('x')"),
+        told=NOT_JUDGED,
+    ),
+    Life(
+        "an empty parametrize",
+        marks="@pytest.mark.parametrize('more', [])",
+        needs=", more",
+        told=NOT_JUDGED,
+    ),
 )
 
 _RAISES = (
@@ -69,8 +89,14 @@ _RAISES = (
     Life("raise between", between=_small("raise ValueError('x')")),
     Life("raise after recording", after=_small("raise ValueError('x')")),
     Life("raise in the measured call", call="pareto.measure(lambda: 1 / 0)"),
-    Life("raise in the third call", call="calls = []\n    def third():\n        calls.append(sleep(world['seconds']))\n        assert len(calls) != 3\n    pareto.measure(third)"),
-    Life("raise an exception whose text raises", after="class Bad(Exception):\n        def __str__(self): raise ValueError\n    raise Bad"),
+    Life(
+        "raise in the third call",
+        call="calls = []\n    def third():\n        calls.append(sleep(world['seconds']))\n        assert len(calls) != 3\n    pareto.measure(third)",
+    ),
+    Life(
+        "raise an exception whose text raises",
+        after="class Bad(Exception):\n        def __str__(self): raise ValueError\n    raise Bad",
+    ),
     Life("raise a BaseException", after=_small("raise BaseException('x')")),
     Life("raise an exception group", after=_small("raise ExceptionGroup('x', [ValueError()])")),
     Life("an endless recursion", before="def again(): again()\n    again()"),
@@ -79,7 +105,10 @@ _RAISES = (
     Life("GeneratorExit", after=_small("raise GeneratorExit")),
     Life("a failing assert", after=_small("assert not 'x'")),
     Life("pytest.fail", after=_small("pytest.fail('x')")),
-    Life("an exception with a lone surrogate", after=_small("raise ValueError('\\ud800\\x00\\x1b[2J')")),
+    Life(
+        "an exception with a lone surrogate",
+        after=_small("raise ValueError('\\ud800\\x00\\x1b[2J')"),
+    ),
     Life("an exception of a megabyte", after=_small("raise ValueError('x' * 10**6)")),
 )
 
@@ -88,40 +117,93 @@ _ENDS = (
     Life("sys.exit(0) after", after=_small("import sys; sys.exit(0)")),
     Life("sys.exit in the measured call", call="import sys; pareto.measure(sys.exit, 0)"),
     Life("os._exit(0)", after=_small("import os; os._exit(0)"), ends=True),
-    Life("os._exit(0) in a fresh process", after=_small("import os; os._exit(0)"), args=("--pareto-runs=2",)),
-    Life("os._exit(0) at exit, in a fresh process", top="import atexit, os; atexit.register(os._exit, 0)", args=("--pareto-runs=2",)),
+    Life(
+        "os._exit(0) in a fresh process",
+        after=_small("import os; os._exit(0)"),
+        args=("--pareto-runs=2",),
+    ),
+    Life(
+        "os._exit(0) at exit, in a fresh process",
+        top="import atexit, os; atexit.register(os._exit, 0)",
+        args=("--pareto-runs=2",),
+    ),
     Life("os._exit(1)", before=_small("import os; os._exit(1)")),
     Life("SIGKILL", after=_small("import os; os.kill(os.getpid(), 9)")),
-    Life("SIGKILL in a fresh process", after=_small("import os; os.kill(os.getpid(), 9)"), args=("--pareto-runs=2",)),
+    Life(
+        "SIGKILL in a fresh process",
+        after=_small("import os; os.kill(os.getpid(), 9)"),
+        args=("--pareto-runs=2",),
+    ),
     Life("SIGTERM", after=_small("import os; os.kill(os.getpid(), 15)")),
-    Life("SIGTERM in a fresh process", after=_small("import os; os.kill(os.getpid(), 15)"), args=("--pareto-runs=2",)),
+    Life(
+        "SIGTERM in a fresh process",
+        after=_small("import os; os.kill(os.getpid(), 15)"),
+        args=("--pareto-runs=2",),
+    ),
     Life("SIGHUP", after=_small("import os; os.kill(os.getpid(), 1)")),
     Life("SIGINT", after=_small("import os; os.kill(os.getpid(), 2)")),
     Life("KeyboardInterrupt", before=_small("raise KeyboardInterrupt")),
-    Life("KeyboardInterrupt in the last test", before="if variant == 'large': raise KeyboardInterrupt"),
+    Life(
+        "KeyboardInterrupt in the last test",
+        before="if variant == 'large': raise KeyboardInterrupt",
+    ),
     Life("abort", before=_small("import os; os.abort()")),
     Life("a segmentation fault", before=_small("import ctypes; ctypes.string_at(0)")),
-    Life("a segmentation fault in a fresh process", before=_small("import ctypes; ctypes.string_at(0)"), args=("--pareto-runs=2",)),
+    Life(
+        "a segmentation fault in a fresh process",
+        before=_small("import ctypes; ctypes.string_at(0)"),
+        args=("--pareto-runs=2",),
+    ),
     Life("pytest.exit", after=_small("pytest.exit('x')")),
     Life("pytest.exit with 0", after=_small("pytest.exit('x', returncode=0)")),
-    Life("pytest.exit with 0 in the last test", after="if variant == 'large': pytest.exit('x', returncode=0)"),
+    Life(
+        "pytest.exit with 0 in the last test",
+        after="if variant == 'large': pytest.exit('x', returncode=0)",
+    ),
     Life("pytest.exit with 0 before all", before="pytest.exit('x', returncode=0)"),
     Life("pytest.exit with 3", after=_small("pytest.exit('x', returncode=3)")),
-    Life("pytest.exit with 0 in a fresh process", after="pytest.exit('x', returncode=0)", args=("--pareto-runs=2",)),
+    Life(
+        "pytest.exit with 0 in a fresh process",
+        after="pytest.exit('x', returncode=0)",
+        args=("--pareto-runs=2",),
+    ),
     Life("session.shouldstop", needs=", request", after="request.session.shouldstop = 'x'"),
     Life("session.shouldfail", needs=", request", after="request.session.shouldfail = 'x'"),
 )
 
 _FIXTURES = (
     Life("a fixture that fails", needs=", bad", top="@pytest.fixture\ndef bad(): raise ValueError"),
-    Life("a fixture that fails at its end", needs=", bad", top="@pytest.fixture\ndef bad():\n    yield\n    raise ValueError"),
-    Life("a fixture of the session that fails at its end", needs=", bad", top="@pytest.fixture(scope='session')\ndef bad():\n    yield\n    raise ValueError"),
-    Life("a fixture that skips at its end", needs=", bad", top="@pytest.fixture\ndef bad():\n    yield\n    pytest.skip('x')"),
-    Life("a fixture that exits", needs=", bad", top="import sys\n@pytest.fixture\ndef bad(): sys.exit(0)"),
-    Life("a fixture that yields twice", needs=", bad", top="@pytest.fixture\ndef bad():\n    yield\n    yield"),
+    Life(
+        "a fixture that fails at its end",
+        needs=", bad",
+        top="@pytest.fixture\ndef bad():\n    yield\n    raise ValueError",
+    ),
+    Life(
+        "a fixture of the session that fails at its end",
+        needs=", bad",
+        top="@pytest.fixture(scope='session')\ndef bad():\n    yield\n    raise ValueError",
+    ),
+    Life(
+        "a fixture that skips at its end",
+        needs=", bad",
+        top="@pytest.fixture\ndef bad():\n    yield\n    pytest.skip('x')",
+    ),
+    Life(
+        "a fixture that exits",
+        needs=", bad",
+        top="import sys\n@pytest.fixture\ndef bad(): sys.exit(0)",
+    ),
+    Life(
+        "a fixture that yields twice",
+        needs=", bad",
+        top="@pytest.fixture\ndef bad():\n    yield\n    yield",
+    ),
     Life("a fixture that does not exist", needs=", nowhere"),
     Life("a finalizer that raises", needs=", request", after="request.addfinalizer(lambda: 1 / 0)"),
-    Life("another fixture named pareto", top="@pytest.fixture\ndef pareto():\n    from unittest.mock import MagicMock\n    return MagicMock()"),
+    Life(
+        "another fixture named pareto",
+        top="@pytest.fixture\ndef pareto():\n    from unittest.mock import MagicMock\n    return MagicMock()",
+    ),
     Life("setup_module raises", top="def setup_module(): raise ValueError"),
     Life("teardown_module raises", top="def teardown_module(): raise ValueError"),
 )
@@ -134,55 +216,129 @@ _MEASURES = (
     Life("two measurements of one name", after="pareto.measure(sleep, 0.01)"),
     Life("two names", after="pareto.configure(name='more').measure(sleep, 0.01)"),
     Life("another name", call="pareto.configure(name='other').measure(sleep, world['seconds'])"),
-    Life("a fixture kept for the next test", top="KEPT = []", after="KEPT.append(pareto)\n    KEPT[0].record('late', 1.0, better='lower')"),
-    Life("measured in another thread", call="import threading\n    t = threading.Thread(target=pareto.measure, args=(sleep, world['seconds']))\n    t.start(); t.join()"),
-    Life("a thread that raises", after="import threading\n    t = threading.Thread(target=lambda: 1 / 0)\n    t.start(); t.join()"),
-    Life("a thread that stays", after="import threading, time\n    threading.Thread(target=time.sleep, args=(1,), daemon=True).start()"),
-    Life("a fork that goes on", after="import os\n    if os.fork() == 0: os._exit(0)\n    os.wait()"),
-    Life("a fork that returns", after="import os\n    if os.fork() == 0: raise SystemExit(0)\n    os.wait()"),
-    Life("a generator that is not consumed", call="def lazy():\n        yield sleep(world['seconds'])\n    pareto.measure(lazy)"),
-    Life("a coroutine that is not awaited", call="async def later(): sleep(world['seconds'])\n    pareto.measure(later)"),
-    Life("ameasure that is not awaited", call="async def later(): sleep(world['seconds'])\n    pareto.ameasure(later)"),
-    Life("ameasure in asyncio.run", call="import asyncio\n    async def later(): sleep(world['seconds'])\n    async def all(): await pareto.ameasure(later)\n    asyncio.run(all())"),
-    Life("ameasure that is cancelled", call="import asyncio\n    async def later(): await asyncio.sleep(9)\n    async def all(): await asyncio.wait_for(pareto.ameasure(later), 0.05)\n    asyncio.run(all())"),
+    Life(
+        "a fixture kept for the next test",
+        top="KEPT = []",
+        after="KEPT.append(pareto)\n    KEPT[0].record('late', 1.0, better='lower')",
+    ),
+    Life(
+        "measured in another thread",
+        call="import threading\n    t = threading.Thread(target=pareto.measure, args=(sleep, world['seconds']))\n    t.start(); t.join()",
+    ),
+    Life(
+        "a thread that raises",
+        after="import threading\n    t = threading.Thread(target=lambda: 1 / 0)\n    t.start(); t.join()",
+    ),
+    Life(
+        "a thread that stays",
+        after="import threading, time\n    threading.Thread(target=time.sleep, args=(1,), daemon=True).start()",
+    ),
+    Life(
+        "a fork that goes on", after="import os\n    if os.fork() == 0: os._exit(0)\n    os.wait()"
+    ),
+    Life(
+        "a fork that returns",
+        after="import os\n    if os.fork() == 0: raise SystemExit(0)\n    os.wait()",
+    ),
+    Life(
+        "a generator that is not consumed",
+        call="def lazy():\n        yield sleep(world['seconds'])\n    pareto.measure(lazy)",
+    ),
+    Life(
+        "a coroutine that is not awaited",
+        call="async def later(): sleep(world['seconds'])\n    pareto.measure(later)",
+    ),
+    Life(
+        "ameasure that is not awaited",
+        call="async def later(): sleep(world['seconds'])\n    pareto.ameasure(later)",
+    ),
+    Life(
+        "ameasure in asyncio.run",
+        call="import asyncio\n    async def later(): sleep(world['seconds'])\n    async def all(): await pareto.ameasure(later)\n    asyncio.run(all())",
+    ),
+    Life(
+        "ameasure that is cancelled",
+        call="import asyncio\n    async def later(): await asyncio.sleep(9)\n    async def all(): await asyncio.wait_for(pareto.ameasure(later), 0.05)\n    asyncio.run(all())",
+    ),
     Life("an async test without a plugin", source="async def test_generate(pareto): pass\n"),
-    Life("a test that is a generator", source="import pytest\n@pytest.mark.parametrize('variant', ['small', 'large'])\ndef test_generate(pareto, sleep, variant):\n    pareto.measure(sleep, 0.03)\n    yield\n"),
+    Life(
+        "a test that is a generator",
+        source="import pytest\n@pytest.mark.parametrize('variant', ['small', 'large'])\ndef test_generate(pareto, sleep, variant):\n    pareto.measure(sleep, 0.03)\n    yield\n",
+    ),
     Life("a test that returns a value", after="return 1"),
     Life("no arguments that a call needs", call="pareto.measure(sleep)"),
     Life("what is no function", call="pareto.measure(3)"),
     Life("an empty stream", call="pareto.stream(lambda: iter(()))"),
-    Life("a stream in place of a call", call="pareto.stream(lambda: iter([sleep(world['seconds'])]))"),
+    Life(
+        "a stream in place of a call", call="pareto.stream(lambda: iter([sleep(world['seconds'])]))"
+    ),
     Life("setup that raises", call="pareto.configure(setup=lambda: 1 / 0).measure(sleep)"),
     Life("a marker with nonsense", marks="@pytest.mark.pareto(tolerance={'latency': '3%'})"),
     Life("a marker with an unknown word", marks="@pytest.mark.pareto(tolerances={})"),
     Life("a budget that is no budget", marks="@pytest.mark.pareto(budget={'latency': 'fast'})"),
-    Life("measuring in the measured call", call="pareto.measure(lambda: pareto.measure(sleep, world['seconds']))"),
+    Life(
+        "measuring in the measured call",
+        call="pareto.measure(lambda: pareto.measure(sleep, world['seconds']))",
+    ),
 )
 
-_SCORES = tuple(
+_NUMBERS = tuple(
     Life(f"an accuracy of {value}", after=f"pareto.record('more', {value}, better='higher')")
     for value in (
-        *("float('nan')", "float('inf')", "-float('inf')", "None", "'0.9'", "1j", "[]", "{}", "[1, 2]"),
+        *(
+            "float('nan')",
+            "float('inf')",
+            "-float('inf')",
+            "None",
+            "'0.9'",
+            "1j",
+            "[]",
+            "{}",
+            "[1, 2]",
+        ),
         *("10**400", "1e200", "np.array([])", "np.float32('nan')", "np.array(['x'])", "object()"),
     )
-) + (
-    Life("scores with NaN", after="pareto.record('more', [1.0, float('nan')], ids=['a', 'b'], better='higher')"),
-    Life("scores with one id less", after="pareto.record('more', [1.0, 2.0], ids=['a'], better='higher')"),
-    Life("scores with an id twice", after="pareto.record('more', [1.0, 2.0], ids=['a', 'a'], better='higher')"),
-    Life("scores with a surrogate as id", after="pareto.record('more', [1.0, 2.0], ids=['\\ud800', 'b'], better='higher')"),
+)
+
+_SCORES = (
+    *_NUMBERS,
+    Life(
+        "scores with NaN",
+        after="pareto.record('more', [1.0, float('nan')], ids=['a', 'b'], better='higher')",
+    ),
+    Life(
+        "scores with one id less",
+        after="pareto.record('more', [1.0, 2.0], ids=['a'], better='higher')",
+    ),
+    Life(
+        "scores with an id twice",
+        after="pareto.record('more', [1.0, 2.0], ids=['a', 'a'], better='higher')",
+    ),
+    Life(
+        "scores with a surrogate as id",
+        after="pareto.record('more', [1.0, 2.0], ids=['\\ud800', 'b'], better='higher')",
+    ),
     Life("scores without a direction", after="pareto.record('more', 1.0)"),
     Life("a metric without a name", after="pareto.record('', 1.0, better='lower')"),
     Life("a metric with a long name", after="pareto.record('x' * 10**5, 1.0, better='lower')"),
     Life("other samples than before", top="IDS = IDS[:12]"),
     Life("no samples", top="IDS = []"),
-    Life("the direction turned", call="pareto.record('other', 1.0, better='lower')\n    pareto.measure(sleep, world['seconds'])\n    record = pareto.record\n    pareto.record = lambda name, value, **k: record(name, value, **k | {'better': 'lower'})"),
+    Life(
+        "the direction turned",
+        call="pareto.record('other', 1.0, better='lower')\n    pareto.measure(sleep, world['seconds'])\n    record = pareto.record\n    pareto.record = lambda name, value, **k: record(name, value, **k | {'better': 'lower'})",
+    ),
     Life("a clock that stands still", conftest="Clock.sleep = lambda self, seconds: None"),
-    Life("a clock that runs back", conftest="def back(self, seconds): self.now_ns -= int(1e9 * seconds)\nClock.sleep = back"),
+    Life(
+        "a clock that runs back",
+        conftest="def back(self, seconds): self.now_ns -= int(1e9 * seconds)\nClock.sleep = back",
+    ),
 )
 
 _SELECTIONS = (
     Life("-k another case", args=("-k", "large"), told=r"deselected"),
-    Life("--deselect", args=("--deselect", "test_model.py::test_generate[small]"), told=r"deselected"),
+    Life(
+        "--deselect", args=("--deselect", "test_model.py::test_generate[small]"), told=r"deselected"
+    ),
     Life("-m not pareto", args=("-m", "not pareto")),
     Life("one case by its name", args=("test_model.py::test_generate[large]",), told=r"."),
     Life("-x behind a failure", args=("-x",), before=_small("assert 0")),
@@ -196,18 +352,45 @@ _SELECTIONS = (
     Life("--setup-plan", args=("--setup-plan",)),
     Life("--ignore", args=("--ignore=test_model.py",)),
     Life("a file that is not there", args=("test_nowhere.py",)),
-    Life("testpaths elsewhere", ini="testpaths = elsewhere\n", prepare="import os; os.mkdir('elsewhere')"),
+    Life(
+        "testpaths elsewhere",
+        ini="testpaths = elsewhere\n",
+        prepare="import os; os.mkdir('elsewhere')",
+    ),
     Life("python_functions that match nothing", ini="python_functions = bench_*\n"),
     Life("collect_ignore", conftest="collect_ignore = ['test_model.py']"),
-    Life("a hook that drops all tests", conftest="def pytest_collection_modifyitems(items): items.clear()"),
-    Life("a hook that drops one test", conftest="def pytest_collection_modifyitems(items): del items[0]"),
-    Life("a hook that reverses the tests", conftest="def pytest_collection_modifyitems(items): items.reverse()"),
-    Life("a hook that runs a test twice", conftest="def pytest_runtest_protocol(item, nextitem):\n    from _pytest.runner import runtestprotocol\n    for _ in range(2): runtestprotocol(item, nextitem=nextitem)\n    return True"),
-    Life("a hook that runs nothing", conftest="def pytest_runtest_protocol(item, nextitem): return True"),
+    Life(
+        "a hook that drops all tests",
+        conftest="def pytest_collection_modifyitems(items): items.clear()",
+    ),
+    Life(
+        "a hook that drops one test",
+        conftest="def pytest_collection_modifyitems(items): del items[0]",
+    ),
+    Life(
+        "a hook that reverses the tests",
+        conftest="def pytest_collection_modifyitems(items): items.reverse()",
+    ),
+    Life(
+        "a hook that runs a test twice",
+        conftest="def pytest_runtest_protocol(item, nextitem):\n    from _pytest.runner import runtestprotocol\n    for _ in range(2): runtestprotocol(item, nextitem=nextitem)\n    return True",
+    ),
+    Life(
+        "a hook that runs nothing",
+        conftest="def pytest_runtest_protocol(item, nextitem): return True",
+    ),
     Life("a hook that runs no loop", conftest="def pytest_runtestloop(session): return True"),
     Life("a hook that calls no test", conftest="def pytest_pyfunc_call(pyfuncitem): return True"),
-    Life("a hook that passes all", conftest="@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    report = yield\n    report.outcome = 'passed'\n    return report", after=_small("assert 0")),
-    Life("a hook that raises", breaks=True, conftest="def pytest_runtest_logreport(report): raise ValueError('mine')"),
+    Life(
+        "a hook that passes all",
+        conftest="@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    report = yield\n    report.outcome = 'passed'\n    return report",
+        after=_small("assert 0"),
+    ),
+    Life(
+        "a hook that raises",
+        breaks=True,
+        conftest="def pytest_runtest_logreport(report): raise ValueError('mine')",
+    ),
     Life("the plugin twice", args=("-p", "pytest_pareto.plugin")),
     Life("no terminal", args=("-p", "no:terminal")),
     Life("no capture", args=("-s",)),
@@ -215,11 +398,24 @@ _SELECTIONS = (
     Life("very verbose", args=("-vvv",)),
     Life("no tracebacks", args=("--tb=no", "--no-summary")),
     Life("warnings as errors", args=("-W", "error")),
-    Life("a warning in the test, as an error", args=("-W", "error"), after="import warnings; warnings.warn('x')"),
+    Life(
+        "a warning in the test, as an error",
+        args=("-W", "error"),
+        after="import warnings; warnings.warn('x')",
+    ),
     Life("imported by importlib", args=("--import-mode=importlib",)),
-    Life("pdb is asked for", args=("--pdb",), before=_small("assert 0"), prepare="import os; os.close(0); os.open('/dev/null', 0)"),
+    Life(
+        "pdb is asked for",
+        args=("--pdb",),
+        before=_small("assert 0"),
+        prepare="import os; os.close(0); os.open('/dev/null', 0)",
+    ),
     Life("xdist", args=("-p", "xdist", "-n", "2")),
-    Life("xdist whose worker dies", args=("-p", "xdist", "-n", "2"), before=_small("import os; os._exit(0)")),
+    Life(
+        "xdist whose worker dies",
+        args=("-p", "xdist", "-n", "2"),
+        before=_small("import os; os._exit(0)"),
+    ),
 )
 
 _MOVES = (
@@ -250,17 +446,31 @@ _MOVES = (
 
 _PLACES = (
     Life("chdir", before="import os; os.chdir('/')"),
-    Life("chdir into a folder that is gone", before="import os, tempfile; t = tempfile.mkdtemp(); os.chdir(t); os.rmdir(t)"),
+    Life(
+        "chdir into a folder that is gone",
+        before="import os, tempfile; t = tempfile.mkdtemp(); os.chdir(t); os.rmdir(t)",
+    ),
     Life("an empty environment", before="import os; os.environ.clear()"),
-    Life("an empty environment, in fresh processes", before="import os; os.environ.clear()", args=("--pareto-runs=2",)),
+    Life(
+        "an empty environment, in fresh processes",
+        before="import os; os.environ.clear()",
+        args=("--pareto-runs=2",),
+    ),
     Life("CI in the environment of the test", before="import os; os.environ['CI'] = '1'"),
     Life("a temporary folder that is not there", env={"TMPDIR": "/nonexistent"}),
-    Life("a temporary folder that is not there, fresh processes", env={"TMPDIR": "/nonexistent"}, args=("--pareto-runs=2",)),
+    Life(
+        "a temporary folder that is not there, fresh processes",
+        env={"TMPDIR": "/nonexistent"},
+        args=("--pareto-runs=2",),
+    ),
     Life("one column", env={"COLUMNS": "1"}),
     Life("ASCII alone", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}),
     Life("stdout closed", after="import sys; sys.stdout.close()"),
     Life("descriptor 1 closed", args=("-s",), after="import os; os.close(1)"),
-    Life("time.perf_counter stands", before="import time; time.perf_counter = time.perf_counter_ns = lambda: 0"),
+    Life(
+        "time.perf_counter stands",
+        before="import time; time.perf_counter = time.perf_counter_ns = lambda: 0",
+    ),
     Life("time.monotonic stands", before="import time; time.monotonic = lambda: 0.0"),
     Life("time.time runs back", before="import time; time.time = lambda: -1.0"),
     Life("json broken", breaks=True, after="import json; json.dumps = None"),
@@ -271,41 +481,137 @@ _PLACES = (
     Life("a handler of SIGTERM", before="import signal; signal.signal(15, signal.SIG_IGN)"),
     Life("an umask that forbids", before="import os; os.umask(0o777)"),
     Life("the garbage collector off", before="import gc; gc.disable()"),
-    Life("the project's folder removed", after="import shutil; shutil.rmtree(pathlib.Path(__file__).parent)", writes=True),
-    Life("the baseline removed", after="import shutil; shutil.rmtree(pathlib.Path(__file__).with_name('pareto_baselines'), True)", writes=True, told="no baseline"),
-    Life("the baseline a file", prepare="import os, shutil; shutil.rmtree('pareto_baselines'); open('pareto_baselines', 'w').close()", writes=True),
-    Life("the baseline a link to nothing", prepare="import os, shutil; shutil.rmtree('pareto_baselines'); os.symlink('nowhere', 'pareto_baselines')", writes=True, told="no baseline|NEW"),
-    Life("the baseline a link to itself", prepare="import os, shutil; shutil.rmtree('pareto_baselines'); os.symlink('pareto_baselines', 'pareto_baselines')", writes=True),
+    Life(
+        "the project's folder removed",
+        after="import shutil; shutil.rmtree(pathlib.Path(__file__).parent)",
+        writes=True,
+    ),
+    Life(
+        "the baseline removed",
+        after="import shutil; shutil.rmtree(pathlib.Path(__file__).with_name('pareto_baselines'), True)",
+        writes=True,
+        told="no baseline",
+    ),
+    Life(
+        "the baseline a file",
+        prepare="import os, shutil; shutil.rmtree('pareto_baselines'); open('pareto_baselines', 'w').close()",
+        writes=True,
+    ),
+    Life(
+        "the baseline a link to nothing",
+        prepare="import os, shutil; shutil.rmtree('pareto_baselines'); os.symlink('nowhere', 'pareto_baselines')",
+        writes=True,
+        told="no baseline|NEW",
+    ),
+    Life(
+        "the baseline a link to itself",
+        prepare="import os, shutil; shutil.rmtree('pareto_baselines'); os.symlink('pareto_baselines', 'pareto_baselines')",
+        writes=True,
+    ),
     Life("the baseline corrupt", prepare="corrupt()", writes=True),
-    Life("the baseline corrupted by the test", after="p = next(pathlib.Path(__file__).with_name('pareto_baselines').glob('cpu*/test_model.json')); p.write_text('{')", writes=True),
-    Life("the candidate a file", prepare="import shutil; shutil.rmtree('.pareto_candidate'); open('.pareto_candidate', 'w').close()"),
+    Life(
+        "the baseline corrupted by the test",
+        after="p = next(pathlib.Path(__file__).with_name('pareto_baselines').glob('cpu*/test_model.json')); p.write_text('{')",
+        writes=True,
+    ),
+    Life(
+        "the candidate a file",
+        prepare="import shutil; shutil.rmtree('.pareto_candidate'); open('.pareto_candidate', 'w').close()",
+    ),
     Life("the results cannot be written", args=("--pareto-json=/proc/x.json",)),
-    Life("no byte can be written", before="import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"),
-    Life("no file can be opened", breaks=True, after="import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))"),
+    Life(
+        "no byte can be written",
+        before="import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))",
+    ),
+    Life(
+        "no file can be opened",
+        breaks=True,
+        after="import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))",
+    ),
 )
 
 _UPDATES = (
-    Life("an update where a test fails", args=("--pareto-update", "--pareto-runs=1"), after="assert 0"),
-    Life("an update where one test fails", args=("--pareto-update", "--pareto-runs=1"), after=_small("assert 0")),
-    Life("an update without tests", args=("--pareto-update", "--pareto-runs=1"), source="def test_x(): pass\n"),
-    Life("an update of everything, without tests", args=("--pareto-update=all", "--pareto-runs=1"), source="def test_x(): pass\n"),
-    Life("an update that is interrupted", args=("--pareto-update", "--pareto-runs=1"), before="raise KeyboardInterrupt"),
-    Life("an update of which a process dies", args=("--pareto-update", "--pareto-runs=2"), after="import os; os.kill(os.getpid(), 9)"),
-    Life("an update that skips", args=("--pareto-update=all", "--pareto-runs=1"), marks="@pytest.mark.skip", told=NOT_JUDGED),
-    Life("an update that pytest.exit ends", args=("--pareto-update", "--pareto-runs=1"), after="pytest.exit('x', returncode=0)"),
+    Life(
+        "an update where a test fails",
+        args=("--pareto-update", "--pareto-runs=1"),
+        after="assert 0",
+    ),
+    Life(
+        "an update where one test fails",
+        args=("--pareto-update", "--pareto-runs=1"),
+        after=_small("assert 0"),
+    ),
+    Life(
+        "an update without tests",
+        args=("--pareto-update", "--pareto-runs=1"),
+        source="def test_x(): pass\n",
+    ),
+    Life(
+        "an update of everything, without tests",
+        args=("--pareto-update=all", "--pareto-runs=1"),
+        source="def test_x(): pass\n",
+    ),
+    Life(
+        "an update that is interrupted",
+        args=("--pareto-update", "--pareto-runs=1"),
+        before="raise KeyboardInterrupt",
+    ),
+    Life(
+        "an update of which a process dies",
+        args=("--pareto-update", "--pareto-runs=2"),
+        after="import os; os.kill(os.getpid(), 9)",
+    ),
+    Life(
+        "an update that skips",
+        args=("--pareto-update=all", "--pareto-runs=1"),
+        marks="@pytest.mark.skip",
+        told=NOT_JUDGED,
+    ),
+    Life(
+        "an update that pytest.exit ends",
+        args=("--pareto-update", "--pareto-runs=1"),
+        after="pytest.exit('x', returncode=0)",
+    ),
     Life("an update with -k", args=("--pareto-update=all", "--pareto-runs=1", "-k", "nothing")),
-    Life("an update without space", args=("--pareto-update", "--pareto-runs=1"), conftest="import resource, signal\ndef pytest_runtest_logreport(report):\n    if True:\n        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n        resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))"),
-    Life("an update of NaN", args=("--pareto-update", "--pareto-runs=1"), after="pareto.record('more', float('nan'), better='higher')"),
+    Life(
+        "an update without space",
+        args=("--pareto-update", "--pareto-runs=1"),
+        conftest="import resource, signal\ndef pytest_runtest_logreport(report):\n    if True:\n        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n        resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))",
+    ),
+    Life(
+        "an update of NaN",
+        args=("--pareto-update", "--pareto-runs=1"),
+        after="pareto.record('more', float('nan'), better='higher')",
+    ),
 )
 
 _OTHERS = (
     Life("nothing odd"),
     Life("nothing odd, in fresh processes", args=("--pareto-runs=2",)),
     Life("nothing odd, confirmed", args=("--pareto-confirm=1",)),
-    Life("confirmed by a process that dies", args=("--pareto-confirm=1",), conftest="import os\ndef pytest_sessionstart(session):\n    if session.config.getoption('--pareto-child'): os._exit(0)"),
-    Life("confirmed by tests that skip", args=("--pareto-confirm=1",), needs=", request", before="if request.config.getoption('--pareto-child'): pytest.skip('x')"),
-    Life("confirmed by tests that fail", args=("--pareto-confirm=1",), needs=", request", before="assert not request.config.getoption('--pareto-child')"),
-    Life("missing is a warning, and it is renamed", args=("--pareto-missing=warn",), prepare="rename('test_generate', 'test_other')", told="missing"),
+    Life(
+        "confirmed by a process that dies",
+        args=("--pareto-confirm=1",),
+        conftest="import os\ndef pytest_sessionstart(session):\n    if session.config.getoption('--pareto-child'): os._exit(0)",
+    ),
+    Life(
+        "confirmed by tests that skip",
+        args=("--pareto-confirm=1",),
+        needs=", request",
+        before="if request.config.getoption('--pareto-child'): pytest.skip('x')",
+    ),
+    Life(
+        "confirmed by tests that fail",
+        args=("--pareto-confirm=1",),
+        needs=", request",
+        before="assert not request.config.getoption('--pareto-child')",
+    ),
+    Life(
+        "missing is a warning, and it is renamed",
+        args=("--pareto-missing=warn",),
+        prepare="rename('test_generate', 'test_other')",
+        told="missing",
+    ),
     Life("another root", args=("--rootdir=/tmp",), told="no baseline|NEW"),
     Life("another baseline folder", args=("--pareto-baseline=elsewhere",), told="no baseline|NEW"),
     Life("alpha of 0", ini="pareto_alpha = 0\n"),

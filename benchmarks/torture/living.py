@@ -36,7 +36,9 @@ def run(
 ) -> list[Row]:
     """Return a row per group of lives."""
     tasks = [
-        (material, workspace, group, life, broken) for group, lives in groups.items() for life in lives
+        (material, workspace, group, life, broken)
+        for group, lives in groups.items()
+        for life in lives
     ]
     if processes == 1:
         return merged([_one(task) for task in tasks])
@@ -111,7 +113,9 @@ def _source(life: Life) -> str:
     between = f"    {life.between}\n" if life.between else ""
     call = f"    {life.call}\n" if life.call else measured
     text = text.replace(measured, call + between)
-    text = text.replace(mark, f"{life.top}\n{life.marks}\n{mark}" if life.marks else f"{life.top}\n{mark}")
+    text = text.replace(
+        mark, f"{life.top}\n{life.marks}\n{mark}" if life.marks else f"{life.top}\n{mark}"
+    )
     return f"{text}    {life.after}\n" if life.after else text
 
 
@@ -154,13 +158,9 @@ def _flush() -> None:
 
 
 def _judge(life: Life, code: int, output: str) -> tuple[Fate, str]:
-    if code == -signal.SIGALRM:
-        return Fate.TRACEBACK, "it hangs"
-    if "INTERNALERROR" in output and not life.breaks:
-        return Fate.TRACEBACK, "an internal error"
-    ours = _OURS.search(output)
-    if ours is not None:
-        return Fate.TRACEBACK, ours[0]
+    problem = _problem(life, code, output)
+    if problem is not None:
+        return Fate.TRACEBACK, problem
     if code != 0:
         return Fate.RED, ""
     if life.ends:
@@ -168,6 +168,18 @@ def _judge(life: Life, code: int, output: str) -> tuple[Fate, str]:
     if life.told and re.search(life.told, " ".join(output.split()), re.IGNORECASE):
         return Fate.TOLD, ""
     return Fate.SILENT, "green"
+
+
+def _problem(life: Life, code: int, output: str) -> str | None:
+    """Return what must never be seen of a session, or None."""
+    if code == -signal.SIGALRM:
+        return "it hangs"
+    if "INTERNALERROR" in output and not life.breaks:
+        return "an internal error"
+    if re.search("IndentationError|SyntaxError", output) and life.name != "a syntax error":
+        return "the table is wrong: this life cannot be read"
+    ours = _OURS.search(output)
+    return None if ours is None else ours[0]
 
 
 def _content(folder: Path) -> dict[str, bytes]:

@@ -60,20 +60,20 @@ _COMMAND_EVERY = 6
 """One of so many mutants is also put to the commands, which print what they read."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A command ended with its own message, and a code that is no success."""
 
 
 def command(*arguments: str) -> None:
     """Run a command of ``pytest-pareto`` in this process.
 
-    Raises Refused where it ends with 2 and has printed no report, which would say why.
+    Raises RefusedError where it ends with 2 and has printed no report, which would say why.
     """
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)
     if code == 2 and not out.getvalue().strip():
-        raise Refused(err.getvalue())
+        raise RefusedError(err.getvalue())
 
 
 class Reader(Protocol):
@@ -280,7 +280,7 @@ class OfACandidate(OfABaseline):
         refusal = None
         try:
             command("accept", str(folder / "candidate"), *names, "--baseline", str(directory))
-        except Refused as error:
+        except RefusedError as error:
             refusal = error
         found = super().read(folder, whole=False)
         # Whoever accepts in writing what is worse gives a reason: nothing of that is consistent.
@@ -371,7 +371,7 @@ def readers(material: made.Material) -> list[AnyReader]:
 def _limited() -> Iterator[None]:
     """Raise TimeoutError where what is within hangs."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError(f"it hangs, after {_HANGS_AFTER_S} s")
 
     before = signal.signal(signal.SIGALRM, stop)
@@ -424,9 +424,9 @@ class Worker:
         try:
             with _limited():
                 return self._reader.read(self._folder, whole=whole), ""
-        except (ParetoError, Refused) as error:
+        except (ParetoError, RefusedError) as error:
             return self._refusal(str(error), _place(error))
-        except BaseException as error:  # noqa: BLE001 - that is what is counted
+        except BaseException as error:  # that is what is counted
             if isinstance(error, KeyboardInterrupt):
                 raise
             text = f"{type(error).__name__}: {str(error)[:150]} ({_place(error)})"

@@ -18,9 +18,14 @@ Tree = Any
 Place = tuple[Any, Any]
 """A container, and the key or the index in it."""
 
+
+def _always(value: object) -> Callable[[object], object]:
+    return lambda _: value
+
+
 NUMBERS: tuple[Callable[[float], object], ...] = (
     *(lambda x, f=f: x * f for f in (1 + 1e-12, 1.001, 1.05, 0.5, 2.0, 10.0, 1e6, 1e300, 1e-300)),
-    *(lambda _, v=v: v for v in (0, -0.0, 1, -1, 1e308, 5e-324, True, None, "1", [1], {})),
+    *map(_always, (0, -0.0, 1, -1, 1e308, 5e-324, True, None, "1", [1], {})),
     *(lambda _, t=t: _RAW + t for t in ("NaN", "Infinity", "-Infinity", "1e400", "1" * 400)),
     lambda _: _RAW + "9" * 5000,
     lambda x: -x,
@@ -30,8 +35,8 @@ NUMBERS: tuple[Callable[[float], object], ...] = (
     str,
 )
 STRINGS: tuple[Callable[[str], object], ...] = (
-    *(lambda _, v=v: v for v in ("", " ", "\ud800", "\x00", "\u202e", "x" * 20_000, "NaN")),
-    *(lambda _, v=v: v for v in ("../x", "/etc/passwd", 0, 1.5, None, False, [], {}, ["a"])),
+    *map(_always, ("", " ", "\ud800", "\x00", "\u202e", "x" * 20_000, "NaN", "../x")),
+    *map(_always, ("/etc/passwd", 0, 1.5, None, False, [], {}, ["a"])),
     lambda text: text + "x",
     lambda text: text[:-1],
     str.upper,

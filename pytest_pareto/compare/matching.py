@@ -163,9 +163,7 @@ def pair_metric(
         return unmatched(found, Outcome.NOT_COMPARABLE, incomparable)
     try:
         for session in sessions:
-            require_usable(session.runs, relative=metric.relative and metric.kind is Kind.RUN)
-            if metric.relative and min(session.runs) < 0:
-                raise ParetoError(f"{min(session.runs):g} is less than 0, and ratios need more")
+            _require_comparable(session.runs, metric)
     except ParetoError as error:
         return unmatched(found, Outcome.BROKEN, f"in {baseline.called}, {error}{_advice(baseline)}")
     return Pair(
@@ -176,6 +174,13 @@ def pair_metric(
         spreads.of(metric.scope, now, baseline.environments[sessions[-1].env]),
         exact=metric.kind is Kind.EXACT or repeats(found, sessions),
     )
+
+
+def _require_comparable(runs: Sequence[float], metric: Metric) -> None:
+    """Raise ParetoError where the stored levels of a metric cannot be compared with anything."""
+    require_usable(runs, relative=metric.relative and metric.kind is Kind.RUN)
+    if metric.relative and min(runs) < 0:
+        raise ParetoError(f"{min(runs):g} is less than 0, and ratios need more")
 
 
 def _incomparable(
