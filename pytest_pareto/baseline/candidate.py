@@ -214,9 +214,7 @@ def _about(text: str, file: str) -> _CandidateFile:
     try:
         require_version(content, "schema", _SCHEMA)
     except NewerVersionError as newer:
-        raise NewerSchemaError(
-            f"{file}: {newer.problem}; upgrade to read it: `pip install --upgrade pytest-pareto`"
-        ) from newer
+        raise NewerSchemaError(f"{file}: {newer.problem}; upgrade it here") from newer
     return msgspec.convert(content, _CandidateFile)
 
 

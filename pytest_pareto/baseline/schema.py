@@ -150,8 +150,8 @@ def parse(text: str, file: str) -> dict[str, object]:
         ) from conflict
     except NewerVersionError as newer:
         raise NewerSchemaError(
-            f"{file}: {newer.problem}; upgrade to read it: `pip install --upgrade pytest-pareto` "
-            f"(this version knows schemas up to {SCHEMA})."
+            f"{file}: {newer.problem}; upgrade "
+            f"pytest-pareto to read it (this version knows schemas up to {SCHEMA})."
         ) from newer
     except JsonError as fault:
         raise corrupt(file, fault.place, fault.problem) from fault

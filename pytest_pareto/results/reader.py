@@ -84,7 +84,7 @@ def decode(text: str, file: str) -> ResultsFile:
     except NewerVersionError as newer:
         raise ParetoError(
             f"{file} at version: {newer.version} was written by a newer pytest-pareto; upgrade "
-            f"to read it: `pip install --upgrade pytest-pareto` (this version knows versions up to {VERSION})."
+            f"pytest-pareto to read it (this version knows versions up to {VERSION})."
         ) from newer
     except JsonError as fault:
         raise _corrupt(file, fault.place, fault.problem) from fault

@@ -141,8 +141,8 @@ def test_a_newer_schema_requires_an_upgrade() -> None:
     with pytest.raises(BaselineError) as caught:
         schema.parse('{"schema": 2, "modules": []}', "t.json")
     assert str(caught.value) == (
-        "t.json: schema 2 was written by a newer pytest-pareto; upgrade to read it: "
-        "`pip install --upgrade pytest-pareto` (this version knows schemas up to 1)."
+        "t.json: schema 2 was written by a newer pytest-pareto; upgrade pytest-pareto to read it "
+        "(this version knows schemas up to 1)."
     )
 
 

@@ -71,7 +71,7 @@ def test_an_update_keeps_the_history_of_what_is_committed(
 
 
 @committed
-def test_a_newer_format_is_refused_with_the_command_that_helps(
+def test_a_newer_format_is_refused_with_the_way_out(
     tmp_path: Path, folder: Path, results: Path
 ) -> None:
     directory = shutil.copytree(folder, tmp_path / "baseline")
@@ -82,6 +82,6 @@ def test_a_newer_format_is_refused_with_the_command_that_helps(
     with pytest.raises(NewerSchemaError) as error:
         store.load(directory, load_record(results)[0].session.hardware_key)
     assert str(error.value) == (
-        f"{main.as_posix()}: schema 2 was written by a newer pytest-pareto; upgrade to read it: "
-        "`pip install --upgrade pytest-pareto` (this version knows schemas up to 1)."
+        f"{main.as_posix()}: schema 2 was written by a newer pytest-pareto; upgrade pytest-pareto "
+        "to read it (this version knows schemas up to 1)."
     )
