@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
 import pytest
 
@@ -76,21 +75,14 @@ def command(*arguments: str) -> None:
         raise RefusedError(err.getvalue())
 
 
-class Reader(Protocol):
-    """Reads a workspace in which one file is mutated."""
-
-    fault: str
-    share: float
-
-    def targets(self, folder: Path) -> Sequence[Path]:
-        """Return the files of which one is mutated."""
-
-    def read(self, folder: Path, *, whole: bool) -> Fate:
-        """Read and judge a workspace; ``whole`` also by the commands. Raises ParetoError."""
-
-
 class OfABaseline:
-    """A baseline's files, judged against the session that is worse than the baseline."""
+    """A baseline's files, judged against the session that is worse than the baseline.
+
+    Each reader makes a workspace, names the files there of which one is mutated, and reads it:
+    ``share`` is its share of all mutants, ``meaning`` is whether what the numbers mean is mutated too.
+    `read` returns the fate of what is planted, with ``whole`` by the commands too; it raises
+    ParetoError or RefusedError where the product refuses the file.
+    """
 
     meaning = True
 

@@ -49,10 +49,10 @@ def faults(
 def test_mutated_files_are_refused_told_or_as_red_as_before(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    whole = faults(monkeypatch, tmp_path, 300)
+    whole = faults(monkeypatch, tmp_path, 160)
     assert whole.broken == [], whole.examples
-    assert whole.count > 300
-    assert min(whole.fates[fate] for fate in (Fate.REFUSED, Fate.RED, Fate.TOLD)) > 5
+    assert whole.count > 160
+    assert min(whole.fates[fate] for fate in (Fate.REFUSED, Fate.RED, Fate.TOLD)) > 2
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
