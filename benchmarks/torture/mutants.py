@@ -79,7 +79,7 @@ class OfABaseline:
     """A baseline's files, judged against the session that is worse than the baseline.
 
     Each reader makes a workspace, names the files there of which one is mutated, and reads it:
-    ``share`` is its share of all mutants, ``meaning`` is whether what the numbers mean is mutated too.
+    ``share`` is its share of all mutants, ``meaning`` is whether what numbers mean is mutated too.
     `read` returns the fate of what is planted, with ``whole`` by the commands too; it raises
     ParetoError or RefusedError where the product refuses the file.
     """
