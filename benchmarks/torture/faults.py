@@ -10,8 +10,9 @@ from pytest_pareto.baseline import codec, files, schema, store
 from pytest_pareto.model import strict_json
 
 
-def _no_check_of_the_mean(patch: pytest.MonkeyPatch) -> None:
+def _no_check_of_scores(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(codec, "_check_mean", lambda *_: None)
+    patch.setattr(codec, "_is_edited", lambda *_, scored: False)  # noqa: ARG005 - its signature
 
 
 def _no_journal(patch: pytest.MonkeyPatch) -> None:
@@ -40,7 +41,7 @@ def _always_green(patch: pytest.MonkeyPatch) -> None:
 
 
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "mean": _no_check_of_the_mean,
+    "mean": _no_check_of_scores,
     "journal": _no_journal,
     "key-error": _a_key_error,
     "bound": _no_bound,

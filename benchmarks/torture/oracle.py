@@ -10,7 +10,7 @@ from enum import StrEnum
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.session_record import SessionRecord
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, RuleKind
 
 Pair = tuple[str, str]
 """A case's id and a metric's name."""
@@ -86,7 +86,8 @@ def _fate(
         return Fate.TOLD if case.fails or case.notices else Fate.SILENT
     if result.outcome is Outcome.WORSE:
         return Fate.RED if judgement.failed else Fate.TOLD
-    if result.outcome not in _PASSES or _is_named(result, case, pair, new):
+    edited = {(rule.case, rule.name) for rule in judgement.rules if rule.kind is RuleKind.EDITED}
+    if result.outcome not in _PASSES or pair in edited or _is_named(result, case, pair, new):
         return Fate.TOLD
     return Fate.CONSISTENT if rewritten(pair) else Fate.SILENT
 
