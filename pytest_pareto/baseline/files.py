@@ -18,7 +18,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from pytest_pareto.model.errors import BaselineError, PlaceError
+from pytest_pareto.baseline import layout
+from pytest_pareto.model.errors import BaselineError, ParetoError, PlaceError
 from pytest_pareto.model.strict_json import JsonError, read_regular_file
 
 if sys.platform != "win32":
@@ -386,7 +387,7 @@ def _roll_forward(directory: Path, committed: Path) -> None:
         replace_all(left, committed)
         _discard(committed)
     # A path in it may hold a null byte, and its JSON be nested without end.
-    except (OSError, ValueError, RecursionError, BaselineError) as error:
+    except (OSError, ValueError, RecursionError, ParetoError) as error:
         raise BaselineError(
             f"{committed.as_posix()}: an update of the baseline was interrupted, and cannot be "
             f"finished ({error}). Restore the baseline from git, and delete that folder."
@@ -404,4 +405,7 @@ def _below(directory: Path, path: str) -> Path:
     target = Path(os.path.normpath(directory / path))
     if not target.is_relative_to(os.path.normpath(directory)) or target.suffix != ".json":
         raise BaselineError(f"{path!r} is no file of the baseline")
+    folder = target.relative_to(os.path.normpath(directory)).parts[0]
+    if folder not in (layout.ANYWHERE_FOLDER, layout.ENVIRONMENT_FOLDER):
+        layout.hardware_folder(folder)
     return directory / path

@@ -196,8 +196,8 @@ def test_a_journal_that_leads_elsewhere_is_refused(tmp_path: Path, old: Baseline
 
 @pytest.mark.parametrize(
     "manifest",
-    ['{"files":[["any/x.json","\\u0000"]]}', "[" * 100_000],
-    ids=["null byte", "deep"],
+    ['{"files":[["any/x.json","\\u0000"]]}', "[" * 100_000, '{"files":[["a]ny/x.json",null]]}'],
+    ids=["null byte", "deep", "no folder of a baseline"],
 )
 def test_a_damaged_journal_is_refused_by_name(tmp_path: Path, old: Baseline, manifest: str) -> None:
     store.write(tmp_path, HERE, EMPTY, old)
