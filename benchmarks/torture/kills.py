@@ -263,7 +263,7 @@ def _candidates(project: Project, count: int) -> Row:
     for step in range(1, count + 1):
         project.reset()
 
-        def run(step: int = 3 * step) -> int:
+        def run(step: int = 6 * step) -> int:
             with dying(step, "/.pareto_candidate"):
                 return int(
                     pytest.main(["-q", "-p", "no:cacheprovider", "--pareto", "--pareto-confirm=0"])
