@@ -151,6 +151,7 @@ def _places(folder: Path) -> dict[str, Path]:
     return {
         "baseline": folder / "b" / KEY / "test_x.json",
         "environment": folder / "b" / "_env" / "aaaaaaaaaaaa.json",
+        "policy": folder / "b" / "_policy" / f"{KEY}.json",
         "results": folder / "results.json",
         "candidate": folder / "c" / "session" / "candidate.json",
         "journal": folder / "b" / ".pareto_committed" / "manifest.json",
@@ -182,7 +183,7 @@ def main(kind: str, folder: Path, broken: str | None) -> None:
         importlib.import_module(f"pytest_pareto.{module}")  # what that takes is no bomb's
 
     resource.setrlimit(resource.RLIMIT_AS, (_LIMIT_B, _LIMIT_B))
-    before_mb, started_s, wall_s = peak_mb(), time.process_time(), time.monotonic()
+    before_mb, started_s, wall_s = peak_mb(anew=True), time.process_time(), time.monotonic()
     fate, text = Fate.SILENT, "it was read"
     try:
         with planted_fault(broken):
@@ -242,7 +243,7 @@ def _row(name: str, bomb: Bomb, workspace: Path, broken: str | None) -> Row:
 def _may_be_absent(name: str, kind: str) -> bool:
     """Whether it is as if there were no such file: the case is new, or there is no journal."""
     absent = {
-        "a link to nothing": ("baseline", "journal"),
+        "a link to nothing": ("baseline", "journal", "policy"),
         "a link to itself": ("journal",),
         "a folder": ("baseline", "environment"),
     }

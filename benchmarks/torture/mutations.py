@@ -331,7 +331,7 @@ class _Files:
         return [
             (path, case, name, line)
             for path, tree in self.trees.items()
-            if path.parent.name != "_env" and not path.name.endswith(".samples.json")
+            if "cases" in tree and not path.name.endswith(".samples.json")
             for case, entry in tree["cases"].items()
             for name, line in entry["metrics"].items()
         ]
@@ -414,8 +414,8 @@ def _samples_permuted(folder: Path, draw: random.Random) -> None:
 
 def _cases_swapped(folder: Path, draw: random.Random) -> None:
     files = _Files(folder)
-    for path, tree in files.trees.items():
-        if path.parent.name != "_env" and len(tree["cases"]) > 1 and draw.random() < 0.7:
+    for tree in files.trees.values():
+        if len(tree.get("cases", ())) > 1 and draw.random() < 0.7:
             one, other = draw.sample(sorted(tree["cases"]), 2)
             cases = tree["cases"]
             cases[one], cases[other] = cases[other], cases[one]

@@ -121,6 +121,8 @@ class EnvironmentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     software: dict[str, object]
 
 
+_SHOWN = 200
+"""The characters of a name that a message shows; a file can hold one of megabytes."""
 _RECOVER = (
     "Restore it from git, or delete it with the files that go with it and record again with "
     "`pytest --pareto --pareto-update=all`."
@@ -222,8 +224,9 @@ def check_comparable(values: Iterable[float], file: str, place: str) -> None:
 
 
 def key(name: str) -> str:
-    """Return one step of a path of keys, as `["name"]`."""
-    return f"[{json.dumps(name)}]"
+    """Return one step of a path of keys, as `["name"]`, of which a message shows the beginning."""
+    shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+    return f"[{json.dumps(shown)}]"
 
 
 def metric_place(rest: str, name: str) -> str:

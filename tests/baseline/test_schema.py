@@ -132,6 +132,14 @@ def test_deeply_nested_text_is_refused_too() -> None:
             schema.module_entries(text, "t.json")
 
 
+def test_of_an_endless_name_a_message_shows_the_beginning() -> None:
+    with pytest.raises(BaselineError) as raised:
+        schema.module_entries(json.dumps({"schema": 1, "cases": {"x" * 10**6: 1}}), "f.json")
+    message = str(raised.value)
+    assert "x" * 200 + "…" in message
+    assert len(message) < 1000
+
+
 def test_a_number_too_large_for_a_float_is_refused() -> None:
     with pytest.raises(BaselineError, match=r"finite|out of range"):
         schema.module_entries(_text().replace("0.5", "1e999"), "t.json")

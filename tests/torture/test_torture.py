@@ -14,7 +14,7 @@ from benchmarks.torture.bombs import BOMBS
 from benchmarks.torture.lives import GROUPS
 from benchmarks.torture.mutations import mutated
 from benchmarks.torture.oracle import Fate
-from benchmarks.torture.rows import Row, in_columns, markdown
+from benchmarks.torture.rows import Row, in_columns, markdown, measured
 from tests.busy import needs_wait_times
 
 pytestmark = needs_wait_times  # forks, /proc and signals: Linux
@@ -78,6 +78,15 @@ def test_the_matrix_names_what_is_broken() -> None:
         ["Part"],
         ["a", "fault", "2", "1", "red", "0", "1", "0", "2.00", "300"],
     ]
+
+
+def test_memory_that_is_freed_again_was_taken() -> None:
+    with measured() as cost:
+        bytearray(64 * 2**20)
+    assert 60 < cost.mb < 80
+    with measured() as cost:
+        pass
+    assert cost.mb < 10
 
 
 def test_the_page_holds_a_whole_run() -> None:
