@@ -225,7 +225,7 @@ def check_comparable(values: Iterable[float], file: str, place: str) -> None:
 
 def key(name: str) -> str:
     """Return one step of a path of keys, as `["name"]`, of which a message shows the beginning."""
-    shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+    shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
     return f"[{json.dumps(shown)}]"
 
 
