@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--markdown",
         action="store_true",
-        help=f"write the matrix into docs/{PAGE.name}, if it holds",
+        help=f"write what was run into docs/{PAGE.name}, if it holds",
     )
     options = parser.parse_args(arguments)
     parts = options.parts or PARTS
@@ -54,9 +54,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = list(_missed(rows, whole=parts == PARTS and options.count >= MUTANTS))
     for text in missed:
         print(f"broken: {text}")
-    if options.markdown and parts == PARTS and not missed:
-        fill(PAGE, markdown(rows), MARKS)
+    if options.markdown and options.count >= MUTANTS and not missed:
+        fill(PAGE, _with_others(markdown(rows)), MARKS)
     return 1 if missed else 0
+
+
+def _with_others(matrix: str) -> str:
+    """Return a matrix with the parts that only the page has: a part can be run by itself."""
+    old = PAGE.read_text(encoding="utf-8").partition(MARKS[0])[2].partition(MARKS[1])[0].strip()
+    sections = _sections(old) | _sections(matrix)
+    head = "".join(matrix.splitlines(keepends=True)[:2])
+    return head + "".join(sections[part] for part in LEAST if part in sections)
+
+
+def _sections(matrix: str) -> dict[str, str]:
+    """Return the lines of each part of a matrix, by the part's name."""
+    found: dict[str, str] = {}
+    part = ""
+    for line in matrix.splitlines(keepends=True)[2:]:
+        part = line.split("**")[1] if line.startswith("| **") else part
+        found[part] = found.get(part, "") + line.rstrip("\n") + "\n"
+    return found
 
 
 @contextmanager

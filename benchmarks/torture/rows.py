@@ -24,8 +24,8 @@ class Row:
     part: str
     fault: str
     fates: Counter[Fate] = field(default_factory=Counter)
-    worst_s: float = 0.0
-    worst_mb: float = 0.0
+    worst_s: float | None = None
+    worst_mb: float | None = None
     examples: list[str] = field(default_factory=list)
 
     @property
@@ -37,26 +37,32 @@ class Row:
     def broken(self) -> list[str]:
         """The bounds that do not hold."""
         found = [f"{self.fates[fate]} {fate}" for fate in _FORBIDDEN if self.fates[fate]]
-        if self.worst_s > MOST_S:
+        if self.worst_s is not None and self.worst_s > MOST_S:
             found.append(f"{self.worst_s:.1f} s")
-        if self.worst_mb > MOST_MB:
+        if self.worst_mb is not None and self.worst_mb > MOST_MB:
             found.append(f"{self.worst_mb:.0f} MB")
         return found
 
-    def add(self, fate: Fate, what: str = "", seconds: float = 0.0, mb: float = 0.0) -> None:
-        """Count one fault."""
+    def add(
+        self, fate: Fate, what: str = "", seconds: float | None = None, mb: float | None = None
+    ) -> None:
+        """Count one fault, with the time and memory that it took where they are bounded."""
         self.fates[fate] += 1
-        self.worst_s, self.worst_mb = max(self.worst_s, seconds), max(self.worst_mb, mb)
-        wrong = fate in _FORBIDDEN or seconds > MOST_S or mb > MOST_MB
+        self.worst_s, self.worst_mb = _worst(self.worst_s, seconds), _worst(self.worst_mb, mb)
+        wrong = fate in _FORBIDDEN or (seconds or 0.0) > MOST_S or (mb or 0.0) > MOST_MB
         if wrong and self.fates[fate] <= 3:
-            self.examples.append(f"{fate} ({seconds:.2f} s, {mb:.0f} MB): {what}")
+            self.examples.append(f"{fate} ({seconds or 0:.2f} s, {mb or 0:.0f} MB): {what}")
 
     def merge(self, other: "Row") -> None:
         """Add the counts of another row of the same fault."""
         self.fates += other.fates
-        self.worst_s = max(self.worst_s, other.worst_s)
-        self.worst_mb = max(self.worst_mb, other.worst_mb)
+        self.worst_s = _worst(self.worst_s, other.worst_s)
+        self.worst_mb = _worst(self.worst_mb, other.worst_mb)
         self.examples = (self.examples + other.examples)[:20]
+
+
+def _worst(one: float | None, other: float | None) -> float | None:
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
 def merged(rows: Sequence[Row]) -> list[Row]:
@@ -111,7 +117,10 @@ def cells(row: Row) -> tuple[str, ...]:
     came = ", ".join(f"{row.fates[fate]:,} {fate}" for fate in _ALLOWED if row.fates[fate])
     silent = row.fates[Fate.SILENT] + row.fates[Fate.UNNAMED]
     bad = (row.fates[Fate.TRACEBACK], silent, row.fates[Fate.TORN])
-    worst = (f"{row.worst_s:.2f}", f"{row.worst_mb:.0f}")
+    worst = tuple(
+        "" if each is None else f"{each:.{digits}f}"
+        for each, digits in ((row.worst_s, 2), (row.worst_mb, 0))
+    )
     return (row.fault, f"{row.count:,}", came, *(f"{count:,}" for count in bad), *worst)
 
 

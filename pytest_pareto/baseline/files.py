@@ -331,7 +331,10 @@ def commit(directory: Path, contents: Mapping[Path, str | None]) -> None:
 def _stage(directory: Path, staged: Path, contents: Mapping[Path, str | None]) -> None:
     """Write all new texts and the manifest, durably, into a folder that git does not see."""
     staged.mkdir()
-    _write_durably(staged / _IGNORED, b"*\n")
+    # Git looks into no file of the first name, and would show a `.gitignore` that is still empty.
+    hidden = staged / ".git"
+    _write_durably(hidden, b"*\n")
+    hidden.rename(staged / _IGNORED)
     files: list[tuple[str, str | None]] = []
     for number, (path, text) in enumerate(contents.items()):
         name = None if text is None else f"{number}.json"

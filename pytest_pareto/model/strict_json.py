@@ -114,7 +114,7 @@ def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     content: dict[str, object] = {}
     for name, value in pairs:
         if name in content:
-            raise ValueError(f"the key {name!r} appears twice in one object")
+            raise ValueError(f"the key {name[:200]!r} appears twice in one object")
         content[name] = value
     return content
 

@@ -38,7 +38,7 @@ from pytest_pareto.results.json_schema import (
 )
 
 _WAY_OUT = "Write the file again with `pytest --pareto --pareto-json PATH`."
-_MOST_B = 90 * 2**20
+_MOST_B = 80 * 2**20
 """Three metrics of ten thousand cases take 55 MB. A text takes twice its size while it is read."""
 
 T = TypeVar("T")

@@ -130,6 +130,25 @@ def test_what_a_kill_leaves_is_not_seen_by_git(
         assert "/." not in shown.replace('"', ""), shown
 
 
+def test_a_file_that_hides_an_update_from_git_is_never_seen_half_written(
+    tmp_path: Path, old: Baseline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git shows a `.gitignore` that is empty, as it is between its creation and its text."""
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    shown = []
+
+    def write(path: Path, data: bytes) -> None:
+        path.touch()
+        status = [*git, "status", "--porcelain", "-uall"]
+        shown.append(subprocess.run(status, check=True, capture_output=True, text=True).stdout)
+        path.write_bytes(data)
+
+    monkeypatch.setattr(files, "_write_durably", write)
+    files._stage(tmp_path, tmp_path / files.STAGED, {tmp_path / "any" / "x.json": "{}"})
+    assert shown == [""] * 3
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_recovery_that_is_killed_is_recovered(tmp_path: Path, old: Baseline, new: Baseline) -> None:
     for step in range(1, 400):

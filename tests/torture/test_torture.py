@@ -73,6 +73,9 @@ def test_the_matrix_names_what_is_broken() -> None:
     row.add(Fate.SILENT, "number 7", seconds=2.0, mb=300.0)
     assert row.broken == ["1 silent", "2.0 s", "300 MB"]
     assert row.examples == ["silent (2.00 s, 300 MB): number 7"]
+    other = Row("Part", "a kill")
+    other.add(Fate.NEW)
+    assert "| a kill | 1 | 1 new | 0 | 0 | 0 |  |  |\n" in markdown([other])
     assert "| a fault | 2 | 1 red | 0 | 1 | 0 | 2.00 | 300 |\n" in markdown([row])
     assert [line.split() for line in in_columns([row])][1:] == [
         ["Part"],
