@@ -60,6 +60,17 @@ def judge(changes: Changes) -> Judgement:
     return Judgement(tuple(cases), failures, notices, modes, shares, changes.pooled, rules=rules)
 
 
+def after_update(judgement: Judgement, record: SessionRecord, baseline: Baseline) -> Judgement:
+    """Return a judgement whose failure for loosened rules is of those that were not recorded.
+
+    ``baseline`` is the updated one. What is told of rules that changed stays.
+    """
+    before = _loosened_failures(judgement.rules, record.policy)
+    left = _loosened_failures(changed_rules(record, baseline), record.policy)
+    failures = tuple(failure for failure in judgement.failures if failure not in before)
+    return replace(judgement, failures=(*failures, *left))
+
+
 def changed_rules(record: SessionRecord, baseline: Baseline) -> tuple[RuleChange, ...]:
     """Return the rules of a session that are not those of its baseline, loosened ones first.
 

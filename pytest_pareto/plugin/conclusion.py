@@ -25,6 +25,7 @@ from pytest_pareto.baseline.updates import Action, UpdateMode, describe_edits, p
 from pytest_pareto.compare.foresight import coarse_scores
 from pytest_pareto.compare.pairs import interleaved_baseline
 from pytest_pareto.judge.gate import flagged, only_exact, unconfirmable
+from pytest_pareto.judge.judgement import after_update
 from pytest_pareto.measure.device import release_device_memory
 from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.errors import ParetoError
@@ -139,7 +140,7 @@ def finish(
     if past is None:
         return report
     if settings.update is not None and not record.failures and not record.cut_short:
-        return _update_baseline(report, settings, judged, past.baseline)
+        return _update_baseline(report, settings, record, judged, past.baseline)
     candidate = _candidate(settings, selection, record, judged, past.baseline, session)
     cwd = session.config.invocation_params.dir
     other = (
@@ -254,7 +255,11 @@ def _confirming_message(cases: int, count: int) -> str:
 
 
 def _update_baseline(
-    report: SessionReport, settings: Settings, judged: Judged, baseline: Baseline
+    report: SessionReport,
+    settings: Settings,
+    record: SessionRecord,
+    judged: Judged,
+    baseline: Baseline,
 ) -> SessionReport:
     """Update the baseline atomically, and return the report with what was written.
 
@@ -274,6 +279,7 @@ def _update_baseline(
     except ParetoError as error:
         failures = (*judgement.failures, Failure(str(error)))
         return replace(report, judgement=replace(judgement, failures=failures))
+    judgement = after_update(judgement, record, after)
     added = {(edit.case_id, edit.metric) for edit in edits if edit.action is Action.ADD}
     coarse = coarse_scores(judged, added, settings.policy.alpha)
     judgement = replace(judgement, notices=(*judgement.notices, *coarse))

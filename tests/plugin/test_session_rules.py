@@ -201,3 +201,17 @@ def test_a_loosened_rule_fails_where_that_is_asked_for(
     assert (session.exit_code == 1) is failed, session.text
     assert ("FAIL  3 rules loosened since the baseline" in session.text) is failed
     assert toy.run("--pareto").exit_code == 0
+
+
+def test_an_update_that_records_the_rules_does_not_fail_for_them(toy: "Toy") -> None:
+    """The failure advises just that; a deselected case is in no update."""
+    in_test(MARKER, 'tolerance={"latency": 0.5}')(toy.path)
+    asked = ("--pareto", "--pareto-rules=fail")
+    session = toy.run(*asked, "--pareto-update=runs")
+    assert session.exit_code == 0, session.text
+    assert LOOSENED in session.text
+    assert toy.run(*asked).exit_code == 0
+    in_ini("addopts = -k small")(toy.path)
+    session = toy.run(*asked, "--pareto-update=runs")
+    assert session.exit_code == 1, session.text
+    assert "loosened since the baseline" in session.text
