@@ -233,7 +233,7 @@ def _row(name: str, bomb: Bomb, workspace: Path, broken: str | None) -> Row:
             continue
         fate, text, seconds, mb, _ = json.loads(done.stdout)
         if fate == Fate.SILENT and _may_be_absent(name, kind):
-            fate = Fate.TOLD
+            fate = Fate.REPORTED
         row.add(Fate(fate), f"{kind}: {text}", seconds, mb)
         if path.is_file() and not path.is_symlink():
             path.unlink()

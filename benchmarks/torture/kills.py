@@ -36,6 +36,8 @@ from pytest_pareto.results.reader import load_record
 PART = "Kills, aimed at the writing"
 _STEPS = ("fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "open", "write")
 _SAFE = 10**6
+UNKILLED = "two updates at once"
+"""The row in which nothing is killed."""
 
 
 @contextmanager
@@ -178,10 +180,9 @@ def _at_every_step(
             with dying(step, within):
                 return action()
 
-        code = ended(forked(one, project.root))
+        if ended(forked(one, project.root)) != -signal.SIGKILL:
+            break  # it has fewer steps
         row.add(*_named(project.state(new), fault, step))
-        if code != -signal.SIGKILL:
-            break
     return row
 
 
@@ -212,10 +213,9 @@ def _recovery(project: Project) -> Row:
                 store.load(project.baseline, project.key)
                 return 0
 
-        code = ended(forked(read, project.root))
-        row.add(*_named(project.state(new), row.fault, step))
-        if code != -signal.SIGKILL:
+        if ended(forked(read, project.root)) != -signal.SIGKILL:
             break
+        row.add(*_named(project.state(new), row.fault, step))
     return row
 
 
@@ -251,8 +251,12 @@ def _whole_processes(project: Project, draw: random.Random, count: int) -> list[
                     time.sleep(draw.choice((0.0, 2e-3, 1e-2, 3e-2)) * draw.random())
                     process.kill()
                     break
-            process.wait()
-            row.add(*_named(project.state(None), fault, number))
+            killed = process.wait() == -signal.SIGKILL
+            state = project.state(None)
+            if killed:
+                row.add(*_named(state, fault, number))
+            elif state[0] is not Fate.NEW:
+                row.add(Fate.TORN, f"{fault}, {number}: it ended, and is not written: {state[1]}")
         rows.append(row)
     return rows
 
@@ -263,19 +267,20 @@ def _candidates(project: Project, count: int) -> Row:
     for step in range(1, count + 1):
         project.reset()
 
-        def run(step: int = 6 * step) -> int:
+        def run(step: int = 2 * step) -> int:
             with dying(step, "/.pareto_candidate"):
                 return int(
                     pytest.main(["-q", "-p", "no:cacheprovider", "--pareto", "--pareto-confirm=0"])
                 )
 
-        ended(forked(run, project.root))
+        if ended(forked(run, project.root)) != -signal.SIGKILL:
+            break
         try:
             offers = read_candidate(project.root / ".pareto_candidate").offers
             fate, text = (Fate.NEW, "") if len(offers) == 2 else (Fate.TORN, "half a candidate")
         except ParetoError as error:
-            told = "there is no candidate" in str(error)
-            fate, text = (Fate.REFUSED, "") if told else (Fate.TORN, str(error))
+            reported = "there is no candidate" in str(error)
+            fate, text = (Fate.REFUSED, "") if reported else (Fate.TORN, str(error))
         if project.shown_by_git():
             fate, text = Fate.TORN, "git shows what was left"
         row.add(fate, f"{row.fault} {step}: {text}")
@@ -284,11 +289,11 @@ def _candidates(project: Project, count: int) -> Row:
 
 def _two_at_once(project: Project, draw: random.Random, count: int) -> list[Row]:
     """Run an update and an acceptance at the same time; kill one of them in every second round."""
-    both, one = Row(PART, "two updates at once"), Row(PART, "two at once, one of them killed")
+    both, one = Row(PART, UNKILLED), Row(PART, "two at once, one of them killed")
     for number in range(2 * count):
         project.reset()
         kill = number % 2 == 1
-        step = draw.randrange(1, 60) if kill else _SAFE
+        step = draw.randrange(1, 48) if kill else _SAFE
 
         def first(step: int = step) -> int:
             with dying(step, "/pareto_baselines"):
@@ -296,6 +301,8 @@ def _two_at_once(project: Project, draw: random.Random, count: int) -> list[Row]
 
         children = [forked(first, project.root), forked(project.accept, project.root)]
         codes = sorted(ended(child) for child in children)
+        if kill and -signal.SIGKILL not in codes:
+            continue  # the other one had written before, so that this one was refused
         row = one if kill else both
         fate, text = project.state(None)
         if not kill and fate is Fate.OLD:

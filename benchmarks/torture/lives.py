@@ -3,7 +3,7 @@
 Code goes into the test before it measures (``before``), in place of the measured call (``call``),
 ``between`` measuring and recording, or ``after``; ``top`` goes above the test, ``marks`` on it, and
 ``needs`` are further fixtures. ``source`` stands for the whole file. ``prepare`` is run in the
-project's folder beforehand. Where the exit code may be 0, ``told`` is what the report has to say. Where it ``breaks`` pytest itself, or what Python needs to
+project's folder beforehand. Where the exit code may be 0, ``reported`` is what the report has to say. Where it ``breaks`` pytest itself, or what Python needs to
 write a file, the session may end with pytest's internal error: it is red.
 """
 
@@ -31,7 +31,7 @@ class Life:
     prepare: str = ""
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    told: str = ""
+    reported: str = ""
     ends: bool = False
     breaks: bool = False
     writes: bool = False
@@ -45,42 +45,44 @@ def _small(code: str) -> str:
 
 
 _SKIPS = (
-    Life("skip by a marker", marks="@pytest.mark.skip", told=NOT_JUDGED),
-    Life("skip by a condition", marks="@pytest.mark.skipif(True, reason='x')", told=NOT_JUDGED),
-    Life("skip before measuring", before=_small("pytest.skip('x')"), told=NOT_JUDGED),
-    Life("skip between", between=_small("pytest.skip('x')"), told=NOT_JUDGED),
-    Life("skip after recording", after=_small("pytest.skip('x')"), told=NOT_JUDGED),
+    Life("skip by a marker", marks="@pytest.mark.skip", reported=NOT_JUDGED),
+    Life("skip by a condition", marks="@pytest.mark.skipif(True, reason='x')", reported=NOT_JUDGED),
+    Life("skip before measuring", before=_small("pytest.skip('x')"), reported=NOT_JUDGED),
+    Life("skip between", between=_small("pytest.skip('x')"), reported=NOT_JUDGED),
+    Life("skip after recording", after=_small("pytest.skip('x')"), reported=NOT_JUDGED),
     Life(
         "skip in the measured call",
         call="pareto.measure(lambda: pytest.skip('x'))",
-        told=NOT_JUDGED,
+        reported=NOT_JUDGED,
     ),
-    Life("skip of the module", top="pytest.skip('x', allow_module_level=True)", told=NOT_JUDGED),
-    Life("importorskip", top="pytest.importorskip('no_such_module')", told=NOT_JUDGED),
+    Life(
+        "skip of the module", top="pytest.skip('x', allow_module_level=True)", reported=NOT_JUDGED
+    ),
+    Life("importorskip", top="pytest.importorskip('no_such_module')", reported=NOT_JUDGED),
     Life(
         "skip, and missing is a failure", marks="@pytest.mark.skip", args=("--pareto-missing=fail",)
     ),
-    Life("xfail that passes", marks="@pytest.mark.xfail", told=NOT_JUDGED),
+    Life("xfail that passes", marks="@pytest.mark.xfail", reported=NOT_JUDGED),
     Life("strict xfail that passes", marks="@pytest.mark.xfail(strict=True)"),
-    Life("xfail that does not run", marks="@pytest.mark.xfail(run=False)", told=NOT_JUDGED),
-    Life("xfail that raises", marks="@pytest.mark.xfail", after="1 / 0", told=NOT_JUDGED),
-    Life("xfail in the test", after=_small("pytest.xfail('x')"), told=NOT_JUDGED),
+    Life("xfail that does not run", marks="@pytest.mark.xfail(run=False)", reported=NOT_JUDGED),
+    Life("xfail that raises", marks="@pytest.mark.xfail", after="1 / 0", reported=NOT_JUDGED),
+    Life("xfail in the test", after=_small("pytest.xfail('x')"), reported=NOT_JUDGED),
     Life(
         "skipped by a fixture",
         needs=", skipping",
         top="@pytest.fixture\ndef skipping(): pytest.skip('x')",
-        told=NOT_JUDGED,
+        reported=NOT_JUDGED,
     ),
     Life(
         "unittest's skip",
         before=_small("import unittest; raise unittest.SkipTest('x')"),
-        told=NOT_JUDGED,
+        reported=NOT_JUDGED,
     ),
     Life(
         "an empty parametrize",
         marks="@pytest.mark.parametrize('more', [])",
         needs=", more",
-        told=NOT_JUDGED,
+        reported=NOT_JUDGED,
     ),
 )
 
@@ -335,17 +337,19 @@ _SCORES = (
 )
 
 _SELECTIONS = (
-    Life("-k another case", args=("-k", "large"), told=r"deselected"),
+    Life("-k another case", args=("-k", "large"), reported=r"deselected"),
     Life(
-        "--deselect", args=("--deselect", "test_model.py::test_generate[small]"), told=r"deselected"
+        "--deselect",
+        args=("--deselect", "test_model.py::test_generate[small]"),
+        reported=r"deselected",
     ),
     Life("-m not pareto", args=("-m", "not pareto")),
-    Life("one case by its name", args=("test_model.py::test_generate[large]",), told=r"."),
+    Life("one case by its name", args=("test_model.py::test_generate[large]",), reported=r"."),
     Life("-x behind a failure", args=("-x",), before=_small("assert 0")),
     Life("--maxfail", args=("--maxfail=1",), after="assert 0"),
     Life("--lf without a cache", args=("--lf", "-p", "cacheprovider")),
     Life("--sw", args=("--sw", "-p", "cacheprovider")),
-    Life("--collect-only", args=("--co",), told=r"collected|test_model"),
+    Life("--collect-only", args=("--co",), reported=r"collected|test_model"),
     Life("--collect-only in CI", args=("--co",), env={"CI": "1"}),
     Life("addopts = --co in CI", ini="addopts = --co\n", env={"CI": "1"}),
     Life("--setup-only", args=("--setup-only",)),
@@ -490,7 +494,7 @@ _PLACES = (
         "the baseline removed",
         after="import shutil; shutil.rmtree(pathlib.Path(__file__).with_name('pareto_baselines'), True)",
         writes=True,
-        told="no baseline",
+        reported="no baseline",
     ),
     Life(
         "the baseline a file",
@@ -501,7 +505,7 @@ _PLACES = (
         "the baseline a link to nothing",
         prepare="import os, shutil; shutil.rmtree('pareto_baselines'); os.symlink('nowhere', 'pareto_baselines')",
         writes=True,
-        told="no baseline|NEW",
+        reported="no baseline|NEW",
     ),
     Life(
         "the baseline a link to itself",
@@ -565,7 +569,7 @@ _UPDATES = (
         "an update that skips",
         args=("--pareto-update=all", "--pareto-runs=1"),
         marks="@pytest.mark.skip",
-        told=NOT_JUDGED,
+        reported=NOT_JUDGED,
     ),
     Life(
         "an update that pytest.exit ends",
@@ -610,10 +614,12 @@ _OTHERS = (
         "missing is a warning, and it is renamed",
         args=("--pareto-missing=warn",),
         prepare="rename('test_generate', 'test_other')",
-        told="missing",
+        reported="missing",
     ),
-    Life("another root", args=("--rootdir=/tmp",), told="no baseline|NEW"),
-    Life("another baseline folder", args=("--pareto-baseline=elsewhere",), told="no baseline|NEW"),
+    Life("another root", args=("--rootdir=/tmp",), reported="no baseline|NEW"),
+    Life(
+        "another baseline folder", args=("--pareto-baseline=elsewhere",), reported="no baseline|NEW"
+    ),
     Life("alpha of 0", ini="pareto_alpha = 0\n"),
     Life("alpha of 1e-300", ini="pareto_alpha = 1e-300\n"),
     Life("an unknown option", ini="pareto_alfa = 0.05\n"),

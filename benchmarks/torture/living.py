@@ -165,8 +165,8 @@ def _judge(life: Life, code: int, output: str) -> tuple[Fate, str]:
         return Fate.RED, ""
     if life.ends:
         return Fate.UNREPORTED, ""
-    if life.told and re.search(life.told, " ".join(output.split()), re.IGNORECASE):
-        return Fate.TOLD, ""
+    if life.reported and re.search(life.reported, " ".join(output.split()), re.IGNORECASE):
+        return Fate.REPORTED, ""
     return Fate.SILENT, "green"
 
 

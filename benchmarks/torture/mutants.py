@@ -310,7 +310,7 @@ class OfOutputs:
                 for file in images[:2]:
                     side = Side(file, 0.5)
                     compose(SidePair("x", 1, "s1", side, side))
-        return Fate.TOLD
+        return Fate.REPORTED
 
 
 class OfReadings:

@@ -1,4 +1,4 @@
-"""What became of a planted regression: red as before, told by name, or passed in silence.
+"""What became of a planted regression: red as before, reported by name, or passed in silence.
 
 The oracle compares what the product decided with what was planted, metric by metric, so that one
 metric that is red does not hide another that has turned green.
@@ -25,7 +25,7 @@ class Fate(StrEnum):
     NEW = "new"
     RED = "red"
     REFUSED = "refused"
-    TOLD = "told"
+    REPORTED = "reported"
     CONSISTENT = "consistent"
     UNREPORTED = "without a report"
     UNNAMED = "unnamed"
@@ -72,7 +72,7 @@ def fates(
     for pair in pairs:
         case = cases.get(pair[0])
         if case is None:
-            found.append(Fate.TOLD if partial or judgement.failures else Fate.SILENT)
+            found.append(Fate.REPORTED if partial or judgement.failures else Fate.SILENT)
         else:
             found.append(_fate(judgement, case, pair, new, rewritten))
     return worst(found)
@@ -83,12 +83,12 @@ def _fate(
 ) -> Fate:
     result = case.comparison.metric(pair[1])
     if result is None:
-        return Fate.TOLD if case.fails or case.notices else Fate.SILENT
+        return Fate.REPORTED if case.fails or case.notices else Fate.SILENT
     if result.outcome is Outcome.WORSE:
-        return Fate.RED if judgement.failed else Fate.TOLD
+        return Fate.RED if judgement.failed else Fate.REPORTED
     edited = {(rule.case, rule.name) for rule in judgement.rules if rule.kind is RuleKind.EDITED}
     if result.outcome not in _PASSES or pair in edited or _is_named(result, case, pair, new):
-        return Fate.TOLD
+        return Fate.REPORTED
     return Fate.CONSISTENT if rewritten(pair) else Fate.SILENT
 
 
@@ -111,16 +111,16 @@ def anchor_fates(
 ) -> Fate:
     """Return the worst fate of what had crept since the anchor, as `fates` does."""
     now, cases = crept(judgement), {case.case_id: case for case in judgement.cases}
-    told = bool({*judgement.notices} - known)
+    reported = bool({*judgement.notices} - known)
     found = []
     for pair in pairs:
         case = cases.get(pair[0])
         results = () if case is None else case.comparison.anchor
         result = next((r for r in results if r.metric.name == pair[1]), None)
         if pair in now:
-            found.append(Fate.RED if judgement.failed else Fate.TOLD)
+            found.append(Fate.RED if judgement.failed else Fate.REPORTED)
         elif result is None or result.outcome not in _PASSES:
-            found.append(Fate.TOLD if told or result is not None else Fate.SILENT)
+            found.append(Fate.REPORTED if reported or result is not None else Fate.SILENT)
         else:
             found.append(Fate.CONSISTENT if rewritten(pair) else Fate.SILENT)
     return worst(found)

@@ -63,7 +63,7 @@ def judge(changes: Changes) -> Judgement:
 def after_update(judgement: Judgement, record: SessionRecord, baseline: Baseline) -> Judgement:
     """Return a judgement whose failure for loosened rules is of those that were not recorded.
 
-    ``baseline`` is the updated one. What is told of rules that changed stays.
+    ``baseline`` is the updated one. The list of rules that changed stays.
     """
     before = _loosened_failures(judgement.rules, record.policy)
     left = _loosened_failures(changed_rules(record, baseline), record.policy)
@@ -74,7 +74,7 @@ def after_update(judgement: Judgement, record: SessionRecord, baseline: Baseline
 def changed_rules(record: SessionRecord, baseline: Baseline) -> tuple[RuleChange, ...]:
     """Return the rules of a session that are not those of its baseline, loosened ones first.
 
-    What a baseline does not say of a rule is not told; its policy is then taken to be the default.
+    A rule that a baseline does not hold is not compared; its policy is then the default.
     Beside old code that runs in turn, only the policy is compared, with the default.
     """
     if baseline.stored and not baseline.cases:
@@ -109,7 +109,7 @@ def _policy_changes(policy: Policy, baseline: Baseline) -> Iterator[RuleChange]:
     before = then.settings
     for name, (text, strictness) in policy.settings.items():
         was, strict = before[name]
-        # Without confirming runs the report says so, and between live pairs their number varies.
+        # Without confirming runs the report states that; between live pairs their number varies.
         counted = baseline.stored and policy.confirming and then.confirming
         if strictness != strict and (counted or name != Option.CONFIRMING):
             loosens = strictness < strict

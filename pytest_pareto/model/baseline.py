@@ -47,7 +47,7 @@ class MetricHistory:
     """The accepted sessions of one metric of one case; ``sessions`` from oldest to newest.
 
     ``gates`` is whether it could fail the build when it was recorded, and ``rule`` what its test
-    declared then; None where the file does not say. ``digest`` is the check of the entry that its
+    declared then; None where the file holds none. ``digest`` is the check of the entry that its
     file holds, "" for none, and None for an entry that was not read. ``edited`` is whether it shows
     that the entry was changed by hand.
     """

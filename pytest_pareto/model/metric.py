@@ -332,7 +332,7 @@ def _parse_bound(metric: str, text: object, part: str) -> tuple[Bound, str]:
 class Rule:
     """What a test declares of the judgement of one metric, as it was when a level was recorded.
 
-    ``tolerance`` and ``give_up`` are those of `Metric`, on the scale that ``relative`` says.
+    ``tolerance`` and ``give_up`` are those of `Metric`, on the scale that ``relative`` selects.
     ``budget`` is the text of a `Budget`, "" for none. ``gate`` is whether the case could fail.
     """
 

@@ -224,8 +224,8 @@ class RuleChange:
 
     ``name`` is the option or ini key, the metric, or else what deselects or was edited. ``case`` is
     the id of its case, null for the whole session. ``recorded`` and ``now`` are as an author writes
-    them, "" where that says nothing. ``loosens`` is whether less can fail now, null where neither
-    more nor less can, or that is not known.
+    them, "" where there is nothing to name. ``loosens`` is whether less can fail now, null where
+    neither more nor less can, or that is not known.
     """
 
     kind: RuleKind
@@ -269,7 +269,7 @@ class Rename:
 class Judgement:
     """The judgement of a session. ``failures`` are its own, apart from those of its cases.
 
-    ``renames`` are offered and not done; ``notices`` say so too.
+    ``renames`` are offered and not done; ``notices`` name them too.
     ``shares`` is the split of its alpha. ``pooled`` is whether the runs that screen and those that
     confirm decide together. ``rules`` are the rules that changed since the baseline was recorded.
     """

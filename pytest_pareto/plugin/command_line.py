@@ -124,7 +124,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--pareto-rules",
         choices=("pass", "fail"),
         help="what to do where rules were loosened since the baseline was recorded (pass); they "
-        "are told in any case",
+        "are reported in any case",
     )
     add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
     for name, kind in REPORTS.items():

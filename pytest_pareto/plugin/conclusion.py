@@ -22,8 +22,8 @@ from pytest_pareto.baseline.candidate import (
 from pytest_pareto.baseline.layout import ANYWHERE_FOLDER
 from pytest_pareto.baseline.store import write
 from pytest_pareto.baseline.updates import Action, UpdateMode, describe_edits, plan_update
-from pytest_pareto.compare.foresight import coarse_scores
 from pytest_pareto.compare.pairs import interleaved_baseline
+from pytest_pareto.compare.sample_size import coarse_scores
 from pytest_pareto.judge.gate import flagged, only_exact, unconfirmable
 from pytest_pareto.judge.judgement import after_update
 from pytest_pareto.measure.device import release_device_memory
@@ -288,8 +288,8 @@ def _update_baseline(
     if gone and mode is UpdateMode.ALL and not prune:
         judgement = replace(judgement, notices=(*judgement.notices, _NOT_DROPPED))
     policy = after.policy
-    said = () if baseline.policy in (None, policy) else ("the policy of this session",)
-    facts = replace(report.facts, edits=(*describe_edits(edits), *said), written=len(edits))
+    noted = () if baseline.policy in (None, policy) else ("the policy of this session",)
+    facts = replace(report.facts, edits=(*describe_edits(edits), *noted), written=len(edits))
     scores = SampleScores(judged.samples, baseline, after)
     return replace(report, judgement=judgement, facts=facts, scores=scores)
 

@@ -52,7 +52,7 @@ def test_mutated_files_are_refused_told_or_as_red_as_before(
     whole = faults(monkeypatch, tmp_path, 160)
     assert whole.broken == [], whole.examples
     assert whole.count > 160
-    assert min(whole.fates[fate] for fate in (Fate.REFUSED, Fate.RED, Fate.TOLD)) > 2
+    assert min(whole.fates[fate] for fate in (Fate.REFUSED, Fate.RED, Fate.REPORTED)) > 2
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

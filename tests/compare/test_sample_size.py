@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_pareto.compare.foresight import coarse_scores, foresee
+from pytest_pareto.compare.sample_size import coarse_scores, sample_size
 from pytest_pareto.compare.scores import compare_scores
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
@@ -57,7 +57,7 @@ def test_the_number_that_is_stated_has_the_power_that_is_stated(
     """An unchanged score is shown to be within its tolerance at .8, and not with half of them."""
     rng = np.random.default_rng(11)
     metric = replace(SCORE, kind=kind, tolerance=tolerance)
-    needed = math.ceil(foresee(draw(4000, rng)[0], metric, 0.05).needed)
+    needed = math.ceil(sample_size(draw(4000, rng)[0], metric, 0.05).needed)
 
     def shown(samples: int) -> float:
         ids, hits = list(map(str, range(samples))), 0
@@ -75,7 +75,7 @@ def test_the_number_that_is_stated_has_the_power_that_is_stated(
 
 def test_a_loss_of_the_resolution_is_found() -> None:
     rng = np.random.default_rng(3)
-    seen = foresee(normal(4000, rng)[0][:128], SCORE, 0.05)
+    seen = sample_size(normal(4000, rng)[0][:128], SCORE, 0.05)
     ids, hits = list(map(str, range(128))), 0
     for _ in range(250):
         before, after = normal(128, rng)
@@ -87,9 +87,11 @@ def test_a_loss_of_the_resolution_is_found() -> None:
 
 
 def test_equal_scores_need_few_samples() -> None:
-    assert foresee([0.7] * 10, SCORE, 0.05).share == math.inf
+    assert sample_size([0.7] * 10, SCORE, 0.05).share == math.inf
     # Without a flip Tango's limit needs z² (1 - δ) / δ.
-    assert foresee([1.0] * 10, SCORE, 0.05).needed == pytest.approx(2.7055 * 0.98 / 0.02, rel=1e-3)
+    assert sample_size([1.0] * 10, SCORE, 0.05).needed == pytest.approx(
+        2.7055 * 0.98 / 0.02, rel=1e-3
+    )
 
 
 def test_only_scores_that_are_too_few_are_reported_the_coarsest_first() -> None:

@@ -1,7 +1,7 @@
-"""Foresight: what the samples of a score will resolve, before there is a change to test.
+"""Sample size of a score: what its samples resolve, before there is a change to test.
 
 `coarse_scores` warns of scores that are recorded with too few samples for their own tolerance.
-`foresee` computes what one side alone can say of that.
+`sample_size` computes resolution and need from one side alone.
 """
 
 import math
@@ -22,8 +22,8 @@ ASSUMED_CORRELATION = 0.5
 """The correlation of a sample's old and new score that is assumed before both are known."""
 
 
-def foreseen_shift(scores: npt.NDArray[np.float64], kind: Kind) -> Shift:
-    """Return the shift that unchanged code would show, foreseen from the scores of one side.
+def assumed_shift(scores: npt.NDArray[np.float64], kind: Kind) -> Shift:
+    """Return the shift that unchanged code would show, estimated from the scores of one side.
 
     How old and new scores differ is not known yet. Were they drawn independently, differences would
     have the variance 2 σ², and of scores that are 0, 1 or grades, 1 - Σ pₖ² would differ, where pₖ
@@ -41,7 +41,7 @@ def foreseen_shift(scores: npt.NDArray[np.float64], kind: Kind) -> Shift:
 
 
 @dataclass(frozen=True, slots=True)
-class Foresight:
+class SampleSize:
     """What the samples of a score can show of its tolerance, before there is a change to test.
 
     ``resolution`` is the loss that is called WORSE with a probability of .8, and ``needed`` the
@@ -58,16 +58,16 @@ class Foresight:
         return self.samples / self.needed if self.needed else math.inf
 
 
-def foresee(scores: Iterable[float], metric: Metric, alpha: float) -> Foresight:
+def sample_size(scores: Iterable[float], metric: Metric, alpha: float) -> SampleSize:
     """Return what scores of one side will show of a tolerance > 0, tested alone at ``alpha``.
 
-    It rests on the assumption of `foreseen_shift`.
+    It rests on the assumption of `assumed_shift`.
     """
     values = np.array([*scores], float)
-    shift = foreseen_shift(values, metric.kind)
+    shift = assumed_shift(values, metric.kind)
     level = alpha if isinstance(shift, Flips) else MEAN_SHARE * alpha
     resolution = shift.resolution(metric.tolerance, level) if values.size > 1 else math.inf
-    return Foresight(values.size, resolution, shift.pairs_needed(metric.tolerance, alpha))
+    return SampleSize(values.size, resolution, shift.pairs_needed(metric.tolerance, alpha))
 
 
 _MAX_NAMED = 5
@@ -80,10 +80,10 @@ def coarse_scores(
 
     ``added`` are recorded for the first time, as (case id, metric name). Those with the least of
     what they need come first. A tolerance of 0 needs no number of samples, and the number of a set
-    is not foreseen.
+    is not estimated.
     """
     found = [
-        (f"{case.case_id} {metric.name}", metric, foresee(values, metric, alpha))
+        (f"{case.case_id} {metric.name}", metric, sample_size(values, metric, alpha))
         for case in judged.judgement.cases
         for metric in (result.metric for result in case.comparison.gated)
         if (key := (case.case_id, metric.name)) in added
