@@ -108,8 +108,11 @@ def _remeasured_text(record: SessionRecord) -> str | None:
     """Return how many cases were measured again, and in how many runs, or None."""
     if not record.flagged:
         return None
-    cases = plural(len({case_id for case_id, _ in record.flagged}), "case")
-    return f"{cases} measured again in {plural(len(record.again), 'fresh run')}"
+    cases = {case_id for case_id, _ in record.flagged}
+    counts = {sum(case_id in run.cases for run in record.again) for case_id in cases}
+    least, most = min(counts), max(counts)
+    runs = plural(most, "fresh run") if least == most else f"{least} to {most} fresh runs"
+    return f"{plural(len(cases), 'case')} measured again in {runs}"
 
 
 def _differences(baseline: Baseline, run: Run) -> tuple[str, ...]:

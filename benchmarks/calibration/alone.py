@@ -31,11 +31,13 @@ def change_of(
     tolerance: float,
     session_spread: float,
     *,
+    family: float = 1.0,
     confirming: int = 0,
 ) -> Change:
     """Compare levels, one per run, of a cost such as a time; the spread is a fraction.
 
-    Its resolution is that of being confirmed by so many fresh runs, if any.
+    Its resolution is that of being confirmed by so many fresh runs, if any, at a level that a
+    ``family`` of tests shares.
     """
     return compare_levels(
         [Session("", 0, tuple(baseline))],
@@ -44,6 +46,7 @@ def change_of(
         relative=True,
         tolerance=tolerance,
         alpha=ALPHA,
+        family=family,
         session_spread=math.log1p(session_spread),
         confirming=confirming,
     )

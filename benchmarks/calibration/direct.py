@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.calibration.alone import ALPHA, change_in_turn, p_worse_of
-from benchmarks.calibration.noise import Values
+from benchmarks.calibration.alone import ALPHA, change_in_turn, change_of, p_worse_of
+from benchmarks.calibration.noise import Flags, Values
 from benchmarks.calibration.nouns import IDS, levels_of, levels_of_case
 from benchmarks.calibration.world import CASES, QUALITY, TIMES, InTurn, Stored, World
 from pytest_pareto.compare.scores import compare_scores
@@ -32,39 +32,50 @@ def convicts(*p_values: Values) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Screen:
+    """The p-values of runs that screen, and of the confirming runs that they ask for."""
+
+    p_worse: Values
+    p_again: Values
+
+    @property
+    def flagged(self) -> Flags:
+        """What is measured again."""
+        return self.p_worse <= SCREEN_ALPHA
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PValues:
     """How compatible everything in a session is with being within its tolerance.
 
-    ``first`` are of the session's own runs, ``lone`` of the first of them alone, and ``again``
-    of its confirming runs, if it has any; each against the stored baseline.
+    ``first`` is of the session's own runs, ``lone`` of the first of them alone; each against the
+    stored baseline, and with the confirming runs, if the session has any.
     """
 
-    first: Values
-    lone: Values
-    again: Values
+    first: Screen
+    lone: Screen
     scores: Values
 
     @classmethod
     def of(cls, session: Stored, spreads: SessionSpreads) -> "PValues":
         """Test everything that a session can be judged by."""
-        old, new = levels_of(session.old), levels_of(session.new)
+        new = levels_of(session.new)
         lone = [[runs[:1] for runs in cases] for cases in new]
-        again = levels_of(session.confirm)
-        first, one, more = (_p_worse(session.world, old, x, spreads) for x in (new, lone, again))
-        return cls(first, one, more, _p_scores(session))
+        first, one = (_screen(session, runs, spreads) for runs in (new, lone))
+        return cls(first, one, _p_scores(session))
 
 
-def fails_unconfirmed(p: PValues, screen: Values) -> bool:
+def fails_unconfirmed(p: PValues, screen: Screen) -> bool:
     """Whether a build fails by ``screen`` alone, which is ``p.first`` or ``p.lone``."""
-    return convicts(screen, p.scores)
+    return convicts(screen.p_worse, p.scores)
 
 
-def fails_confirmed(p: PValues, screen: Values) -> bool:
+def fails_confirmed(p: PValues, screen: Screen) -> bool:
     """Whether it fails by what was measured again of everything that ``screen`` flags.
 
     Holm is over all there is: the confirming runs meet the same stored baseline.
     """
-    return convicts(np.where(screen <= SCREEN_ALPHA, p.again, screen), p.scores)
+    return convicts(np.where(screen.flagged, screen.p_again, screen.p_worse), p.scores)
 
 
 def fails_in_turn(session: InTurn) -> bool:
@@ -87,6 +98,31 @@ def fails_in_turn(session: InTurn) -> bool:
 
 Levels = list[list[list[float]]]
 """(time, case, run)."""
+
+
+def _screen(session: Stored, new: Levels, spreads: SessionSpreads) -> Screen:
+    """Test runs that screen, and as many confirming runs as they ask for."""
+    world, old, confirming = session.world, levels_of(session.old), levels_of(session.confirm)
+    p_worse = _p_worse(world, old, new, spreads)
+    most = len(confirming[0][0])
+    if not most:
+        return Screen(p_worse, np.ones_like(p_worse))
+    needed = [1] * CASES
+    for time, case in np.argwhere(p_worse <= SCREEN_ALPHA):
+        metric = world.metrics[time]
+        change = change_of(
+            old[time][case],
+            new[time][case],
+            metric.tolerance,
+            spreads.on_same_board(metric.scope),
+            family=(TIMES + 1) * CASES / SHARE,
+            confirming=most,
+        )
+        needed[case] = max(needed[case], change.confirming_runs or most)
+    again = [
+        [runs[:count] for runs, count in zip(cases, needed, strict=True)] for cases in confirming
+    ]
+    return Screen(p_worse, _p_worse(world, old, again, spreads))
 
 
 def _p_worse(world: World, old: Levels, new: Levels, spreads: SessionSpreads) -> Values:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from benchmarks.calibration.alone import ALPHA
 from benchmarks.calibration.nouns import baseline_of, confirming_runs_of, runs_of, turns_of
 from benchmarks.calibration.world import InTurn, Stored
-from pytest_pareto.judge.gate import confirming_level, flagged, flagged_changes
+from pytest_pareto.judge.gate import confirming_level, confirming_runs, flagged, flagged_changes
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.policy import (
     MAX_BLOCKS,
@@ -24,7 +24,7 @@ from pytest_pareto.pipeline import judge_record
 from pytest_pareto.stats.power import blocks_for
 
 CONFIRMING = 5
-"""Fresh runs that measure again what looks worse: the default of ``--pareto-confirm``."""
+"""The most fresh runs that measure again what looks worse: the default of ``--pareto-confirm``."""
 
 BLOCKS = SCREENING_BLOCKS + MAX_BLOCKS
 """What a session against a git ref may take: two blocks to screen, and as many as it plans."""
@@ -36,12 +36,24 @@ def judge_unconfirmed(session: Stored, spreads: SessionSpreads) -> Judgement:
 
 
 def judge_confirmed(session: Stored, spreads: SessionSpreads) -> Judgement:
-    """Screen a session by its own runs, and judge what was flagged by its confirming runs."""
+    """Screen a session by its own runs, and judge what was flagged by its confirming runs.
+
+    Of these it takes as many as it plans for each case.
+    """
     again = confirming_runs_of(session)
     record = SessionRecord(runs_of(session), Policy(spreads=spreads, confirming=len(again)))
     first = _judge(session, record)
     suspects = flagged(first)
-    return _judge(session, replace(record, flagged=suspects, again=again)) if suspects else first
+    if not suspects:
+        return first
+    needed = confirming_runs(first, suspects, len(again))
+    taken = tuple(
+        replace(
+            run, cases={name: case for name, case in run.cases.items() if needed.get(name, 0) > n}
+        )
+        for n, run in enumerate(again[: max(needed.values())])
+    )
+    return _judge(session, replace(record, flagged=suspects, again=taken))
 
 
 def _judge(session: Stored, record: SessionRecord) -> Judgement:

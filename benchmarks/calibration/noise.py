@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 STATES_APART = 0.9
 """Half the distance of the two states of bimodal noise, in standard deviations."""

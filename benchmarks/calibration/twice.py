@@ -20,12 +20,13 @@ def confirmed_alone(
 ) -> Change:
     """Screen and confirm one metric of one case against a stored baseline.
 
-    Levels, one per run. The resolution is what the screen says of both together.
+    Levels, one per run; of the confirming ones, as many as the product plans. The resolution is
+    what the screen says of both together.
     """
     first = change_of(baseline, screened, tolerance, session_spread, confirming=len(confirming))
     if first.p_worse > SCREEN_ALPHA:
         return first
-    again = change_of(baseline, confirming, tolerance, session_spread)
+    again = change_of(baseline, confirming[: first.confirming_runs], tolerance, session_spread)
     return replace(again, resolution=first.resolution)
 
 

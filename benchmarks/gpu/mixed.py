@@ -105,8 +105,6 @@ import torch
 
 import models
 
-PROMPT = torch.arange(512, device="cuda")[None]
-
 
 @pytest.fixture(scope="module")
 def llama():
@@ -114,16 +112,21 @@ def llama():
 
 
 @pytest.fixture(scope="module")
+def prompt():
+    return torch.arange(512, device="cuda")[None]
+
+
+@pytest.fixture(scope="module")
 def x():
     return torch.randn(64, 512, device="cuda", dtype=torch.float16)
 
 
-def test_prefill(pareto, llama):
-    pareto.measure(models.prefill, llama, PROMPT)
+def test_prefill(pareto, llama, prompt):
+    pareto.measure(models.prefill, llama, prompt)
 
 
-def test_decode(pareto, llama):
-    pareto.stream(models.tokens, llama, PROMPT[:, :128])
+def test_decode(pareto, llama, prompt):
+    pareto.stream(models.tokens, llama, prompt[:, :128])
 
 
 def test_vit(pareto):

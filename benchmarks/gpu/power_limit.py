@@ -6,8 +6,9 @@ ViT-L with random weights at batch 32, in fp16 as a CUDA graph and eager in bf16
 of eight fresh processes, then runs sessions in turn: unchanged, and with PERCENT more work planted
 in each call as matrix products. Prints the spread between the processes of the baseline, the
 change, the resolution and the outcome in each session, and the counts. Starts no session after
-SECONDS. Exits with 1 where unchanged code is WORSE or planted work is not. Needs torch and
-torchvision; nothing is downloaded.
+SECONDS; another call with the same FOLDER goes on with its baseline and its counts. Exits with 1
+where unchanged code is WORSE or planted work is not. Needs torch and torchvision; nothing is
+downloaded.
 """
 
 import argparse
@@ -110,14 +111,46 @@ def main() -> int:
     given = parser.parse_args()
     start = time.monotonic()
     folder: Path = given.folder
-    folder.mkdir(parents=True)
+    state = folder / "state.json"
+    if not state.exists():
+        folder.mkdir(parents=True)
+        _write(state, _record_baseline(folder, given.percent), [], [])
+    products, unchanged, planted = json.loads(state.read_text())
+    while min(len(unchanged), len(planted)) < given.sessions:
+        if time.monotonic() - start > given.seconds:
+            break
+        if len(planted) < len(unchanged):
+            planted.append(_session(folder, "planted", products))
+        else:
+            unchanged.append(_session(folder, "unchanged", "0"))
+        _write(state, products, unchanged, planted)
+    for name, sessions in (("unchanged", unchanged), ("planted", planted)):
+        for case in sorted({case for outcomes in sessions for case in outcomes}):
+            worse = sum(outcomes[case] for outcomes in sessions)
+            print(f"{name}, {case}: WORSE in {worse} of {len(sessions)} sessions")
+    false_alarms = any(worse for outcomes in unchanged for worse in outcomes.values())
+    missed = not all(worse for outcomes in planted for worse in outcomes.values())
+    return int(false_alarms or missed)
+
+
+def _write(
+    state: Path,
+    products: str,
+    unchanged: list[dict[str, bool]],
+    planted: list[dict[str, bool]],
+) -> None:
+    state.write_text(json.dumps((products, unchanged, planted)))
+
+
+def _record_baseline(folder: Path, percent: float) -> str:
+    """Record the baseline; return the number of products that make ``percent`` of a call."""
     (folder / "models.py").write_text(MODEL)
     (folder / "test_vit.py").write_text(TEST)
     (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
     planned = subprocess.run(
         [sys.executable, "models.py"],
         cwd=folder,
-        env={**os.environ, "PERCENT": str(given.percent)},
+        env={**os.environ, "PERCENT": str(percent)},
         capture_output=True,
         text=True,
         check=True,
@@ -126,28 +159,20 @@ def main() -> int:
     print(f"planted: {products} products, {float(share):.2%} of an eager call by itself")
     _pytest(folder, "0", "--pareto-runs=8", "--pareto-update=all")
     _print_spread(folder)
-    found: dict[str, list[bool]] = {"unchanged": [], "planted": []}
-    for number in range(2 * given.sessions):
-        if time.monotonic() - start > given.seconds:
-            break
-        name = ("unchanged", "planted")[number % 2]
-        found[name] += _session(folder, name, products if name == "planted" else "0")
-    for name, outcomes in found.items():
-        print(f"{name}: WORSE {sum(outcomes)} of {len(outcomes)} (two cases a session)")
-    return int(any(found["unchanged"]) or not all(found["planted"]))
+    return products
 
 
-def _session(folder: Path, name: str, products: str) -> list[bool]:
-    """Run a session; return whether device time is WORSE, case by case."""
+def _session(folder: Path, name: str, products: str) -> dict[str, bool]:
+    """Run a session; return whether device time is WORSE, by case."""
     result = folder / "result.json"
     result.unlink(missing_ok=True)
     start = time.monotonic()
     done = _pytest(folder, products, f"--pareto-json={result.name}")
     seconds = time.monotonic() - start
-    worse = []
+    worse = {}
     for row in json.loads(result.read_text())["metrics"]:
         if row["metric"] == "device_time":
-            worse.append(row["outcome"] == "WORSE")
+            worse[row["case"]] = row["outcome"] == "WORSE"
             keys = ("case", "baseline", "candidate", "estimate", "low", "high", "resolution")
             print(name, row["outcome"], {key: row[key] for key in keys}, flush=True)
     print(f"== {name}: exit {done.returncode}, {seconds:.0f} s", flush=True)

@@ -100,7 +100,8 @@ def _fifo(path: Path) -> None:
 def _socket(path: Path) -> None:
     cwd = Path.cwd()
     os.chdir(path.parent)  # a name of a socket may have 108 bytes
-    socket.socket(socket.AF_UNIX).bind(path.name)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(path.name)
     os.chdir(cwd)
 
 

@@ -116,6 +116,7 @@ def _compare(case: CasePairs, name: str, pair: Pair, policy: Policy, family: flo
         change=change,
         notes=(*measured.notes, *pair.notes),
         looks=measured.looks,
+        without_waiting=measured.runs if measured.without_waiting else (),
     )
 
 
@@ -201,7 +202,8 @@ def _notes(case: CasePairs) -> tuple[str, ...]:
 
 def _measured_nothing(case: CasePairs, results: Sequence[MetricResult]) -> str | None:
     """Return the reason for which a case without any measured metric is broken, or None."""
-    if case.measured or any(r.for_now for r in results):
+    # What a busy host measured counts as well, whether or not it could be compared.
+    if case.measured or any(r.for_now or r.change is not None for r in results):
         return None
     reasons = dict.fromkeys(
         f"{r.metric.name}: {r.reason}" for r in results if r.outcome is not Outcome.MISSING

@@ -30,7 +30,8 @@ class Measured:
     of each sample's score, or of each block's value of a set metric. ``looks`` is the look at which
     an evaluation stopped that may stop early. ``reference`` holds, for a latency, the time of the
     host reference in each of these runs (s), where all runs timed it. ``lower_bound`` is what the
-    number of some run leaves out, if anything.
+    number of some run leaves out, if anything. ``without_waiting`` is whether a busy host alone
+    measured it, and the levels are without the most that its waiting can explain.
     """
 
     metric: Metric
@@ -41,6 +42,7 @@ class Measured:
     reference: tuple[float, ...] = ()
     looks: Looks | None = None
     lower_bound: str | None = None
+    without_waiting: bool = False
 
     @property
     def complete(self) -> bool:

@@ -289,7 +289,11 @@ def _without_waiting(found: MetricResult) -> Measured:
     """Return a metric that a busy host alone measured as it would be without the waiting."""
     note = "the host was busy: this is compared without the time that waiting can explain"
     return Measured(
-        found.metric, found.without_waiting, first=found.first, notes=(*found.notes, note)
+        found.metric,
+        found.without_waiting,
+        first=found.first,
+        notes=(*found.notes, note),
+        without_waiting=True,
     )
 
 

@@ -13,7 +13,7 @@ from pytest_pareto.model.baseline import Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Better
-from pytest_pareto.model.policy import Option
+from pytest_pareto.model.policy import SCREEN_ALPHA, Option
 from pytest_pareto.stats.contrast import (
     NO_ADJUSTMENT,
     AdjustmentError,
@@ -22,6 +22,7 @@ from pytest_pareto.stats.contrast import (
     interleaved_contrast,
 )
 from pytest_pareto.stats.power import (
+    confirming_runs,
     detectable_distance,
     p_confirming,
     runs_to_settle,
@@ -162,6 +163,9 @@ def compare_levels(  # noqa: PLR0913 - the terms of one test, by keyword
     if confirming and not interleaved:
         # Alone and uncorrected: what other metrics come to may still change the correction.
         change = replace(change, p_confirming=p_confirming(contrast, margin, alpha, confirming))
+        if change.p_worse <= SCREEN_ALPHA:
+            needed = confirming_runs(contrast, margin, alpha / family, confirming)
+            change = replace(change, confirming_runs=needed)
     if change.outcome not in (Outcome.INCONCLUSIVE, Outcome.WORSE):
         return change
     level = alpha / family if contrast.distance > margin else alpha

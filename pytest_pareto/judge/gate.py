@@ -87,7 +87,11 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
             if case.broken is not None:
                 yield True, case.broken
         case Verdict.DOMINATED | Verdict.WORSE:
-            yield _accepted(policy, beyond_limits_text(case, "got worse"))
+            text = beyond_limits_text(case, "got worse")
+            if any(each.without_waiting for each in case.results(Outcome.WORSE)):
+                yield True, f"{text}, on a busy host, of which nothing can be recorded"
+            else:
+                yield _accepted(policy, text)
         case Verdict.TRADE_OFF:
             let_through, text = judge_trade(case, place, policy)
             yield (False, text) if let_through else _accepted(policy, text)
@@ -226,6 +230,17 @@ def flagged(judgement: Judgement) -> frozenset[tuple[str, str]]:
     )
 
 
+def flagged_by_test(
+    judgement: Judgement, names: Iterable[tuple[str, str]]
+) -> dict[str, frozenset[str]]:
+    """Return the names of `flagged` metrics by the node id of their test."""
+    tests = {case.case_id: case.comparison.nodeid for case in judgement.cases}
+    found: dict[str, frozenset[str]] = {}
+    for case, name in names:
+        found[tests[case]] = found.get(tests[case], frozenset()) | {name}
+    return found
+
+
 def flagged_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
     """Return the changes of `flagged` metrics, including those since the anchor."""
     cases = {case.case_id: case.comparison for case in judgement.cases}
@@ -257,9 +272,20 @@ def confirming_level(
     return alpha * judgement.shares.changes / max(1, len(tested))
 
 
-def only_exact(judgement: Judgement, names: Iterable[tuple[str, str]]) -> bool:
-    """Return whether all named metrics are exact, so that one confirming run suffices."""
-    return all(change.exact for change in flagged_changes(judgement, names))
+def confirming_runs(
+    judgement: Judgement, names: Iterable[tuple[str, str]], most: int
+) -> dict[str, int]:
+    """Return how many of at most ``most`` fresh runs confirm the named metrics, by case id.
+
+    Exact metrics need one. What looks worse needs as many as are nearly sure to confirm it, and
+    what looks better all of them: how much better it is decides whether it makes a trade-off.
+    """
+    needed: dict[str, int] = {}
+    for case, name in names:
+        for change in flagged_changes(judgement, [(case, name)]):
+            runs = 1 if change.exact else change.confirming_runs or most
+            needed[case] = max(needed.get(case, 1), runs)
+    return needed
 
 
 def _flagged_results(case: CaseComparison) -> Iterator[MetricResult]:

@@ -9,10 +9,16 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from typing import Any
 
-from pytest_pareto.measure.call import argument_source, preserve_random_state, require_finished
+from pytest_pareto.measure.call import (
+    argument_source,
+    frozen_heap,
+    preserve_random_state,
+    require_finished,
+)
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import first_call, warm_up
 from pytest_pareto.measure.meter import Calls, Meter, meter_pass
+from pytest_pareto.measure.meters.energy import drop_energy_without_kernels
 from pytest_pareto.measure.meters.latency import drop_reference_if_gpu_bound
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
@@ -97,7 +103,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     if ENERGY.name in skip:
         skip |= {DYNAMIC_ENERGY.name}
     first = stages_of(function)
-    with preserve_random_state():
+    with preserve_random_state(), frozen_heap():
         measurements = list(_passes(meters, calls, skip))
     if isinstance(function, Stream):
         function.require_same_length([each.stream.items for each in calls.rounds if each.stream])
@@ -105,7 +111,8 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     stages = _stage_measurements_of(
         first, calls, skip | {each.metric.name for each in measurements}
     )
-    return result, (*drop_reference_if_gpu_bound(measurements, gpus), *stages)
+    kept = drop_energy_without_kernels(drop_reference_if_gpu_bound(measurements, gpus))
+    return result, (*kept, *stages)
 
 
 def _passes(meters: Sequence[Meter], calls: Calls, skip: frozenset[str]) -> Iterator[Measurement]:

@@ -35,8 +35,9 @@ class Change:
     ``runs_to_settle`` is the number of runs that, by the spread alone, would show that there is
     no change if there is none; None where there are enough runs, or no number is enough.
     ``p_confirming`` is the probability that fresh runs of this session, tested alone, call it
-    WORSE; None where none are planned. ``if_suspected`` is what would settle the change if its
-    correction leaves it undecided.
+    WORSE; None where none are planned. ``confirming_runs`` is the number of fresh runs that are
+    needed for that, of a change that looks worse. ``if_suspected`` is what would settle the change
+    if its correction leaves it undecided.
     An ``exact`` change compares two values without noise, and so needs no correction.
     """
 
@@ -57,6 +58,7 @@ class Change:
     worst_ids: tuple[str, ...] = ()
     exact: bool = False
     p_confirming: float | None = None
+    confirming_runs: int | None = None
     if_suspected: str | None = None
 
     @property

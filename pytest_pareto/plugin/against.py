@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pareto.judge.gate import confirming_level, flagged, flagged_changes
+from pytest_pareto.judge.gate import confirming_level, flagged, flagged_by_test, flagged_changes
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import BUILT_IN
 from pytest_pareto.model.policy import RUNS_PER_BLOCK, SCREENING_BLOCKS, SCREENING_PAIRS
@@ -255,16 +255,13 @@ class AgainstRuns:
             changes, screen.blocks, level, per_block, pooled=judgement.pooled
         )
         runs = fixed if self._against.fixed_confirm else planned
-        cases = {case_id for case_id, _ in flagged_metrics}
-        measured = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        names = {name for _, name in flagged_metrics}
+        names = flagged_by_test(judgement, flagged_metrics)
         runner = InterleavedRunner(
             session,
             legs,
             nodeids=nodeids or None,
-            measured=measured,
             # A stage comes with the latency of its call, and a meter may need another one's.
-            metrics=names if names <= BUILT_IN.keys() else None,
+            measured={test: n if n <= BUILT_IN.keys() else None for test, n in names.items()},
         )
         started_s = time.monotonic()
         again = self._interleave(runner, runs, after=screen.blocks)

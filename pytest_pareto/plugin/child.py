@@ -16,8 +16,8 @@ from pytest_pareto.measure.turns import Turns
 from pytest_pareto.plugin.fresh_processes import ChildLine, ChildSpec, TurnsSpec, write_line
 from pytest_pareto.plugin.process_hooks import MeasuringHooks, why_uncollected
 from pytest_pareto.plugin.progress import CHILD_PLUGIN
-from pytest_pareto.plugin.recorder import KEEPER, MEASURED, TURNS, WANTED
-from pytest_pareto.runs.leg_process import wait_at_barrier
+from pytest_pareto.plugin.recorder import KEEPER, MEASURED, TURNS
+from pytest_pareto.runs.process import wait_at_barrier
 
 _PARENT_OPTIONS: Mapping[str, object] = {
     # Options that select, order, repeat, stop, distribute or write belong to the parent;
@@ -54,9 +54,10 @@ def register_child(config: pytest.Config) -> None:
     if spec.may_lack:
         config.option.continue_on_collection_errors = True
     if spec.measured is not None:
-        config.stash[MEASURED] = frozenset(spec.measured)
-    if spec.metrics is not None:
-        config.stash[WANTED] = frozenset(spec.metrics)
+        config.stash[MEASURED] = {
+            test: None if names is None else frozenset(names)
+            for test, names in spec.measured.items()
+        }
     if spec.outputs is not None:
         config.stash[KEEPER] = spec.outputs.store()
     if spec.turns is not None:

@@ -95,8 +95,8 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--pareto-confirm",
         metavar="N",
-        help="measure again in N fresh processes what looks worse, before it is called so (5); "
-        "0 judges by the session's own runs, and says that this is unconfirmed",
+        help="measure again in up to N fresh processes what looks worse, before it is called so "
+        "(5), in fewer where they are nearly sure to confirm it; 0 judges by the session's own runs, and says that this is unconfirmed",
     )
     add(
         "--pareto-against",
@@ -152,7 +152,7 @@ def add_ini(parser: pytest.Parser) -> None:
     add("pareto_runs", "fresh processes of a session", default="")
     add("pareto_timeout", "seconds that one fresh process may take (no limit)", default="")
     add("pareto_time_budget", "seconds that --pareto-runs auto may take (600)", default="600")
-    add("pareto_confirm", "fresh processes that confirm what looks worse (5)", default="")
+    add("pareto_confirm", "most fresh processes that confirm what looks worse (5)", default="")
     add(
         "pareto_against_tests",
         "of --pareto-against: whose tests measure both, candidate (default) or ref",

@@ -7,6 +7,7 @@ baseline under ``--pareto-update``, and otherwise leaves a candidate for `pytest
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +25,18 @@ from pytest_pareto.baseline.store import write
 from pytest_pareto.baseline.updates import Action, UpdateMode, describe_edits, plan_update
 from pytest_pareto.compare.pairs import interleaved_baseline
 from pytest_pareto.compare.sample_size import coarse_scores
-from pytest_pareto.judge.gate import flagged, only_exact, unconfirmable
+from pytest_pareto.judge.gate import (
+    confirming_runs,
+    flagged,
+    flagged_by_test,
+    unconfirmable,
+)
 from pytest_pareto.judge.judgement import after_update
 from pytest_pareto.measure.device import release_device_memory
 from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.metric import BUILT_IN, DEVICE_TIME, ENERGY
 from pytest_pareto.model.policy import Option
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import (
@@ -49,7 +56,7 @@ from pytest_pareto.outputs.folders import (
 )
 from pytest_pareto.pipeline import facts_against, judge_record, without_calls
 from pytest_pareto.plugin.command_line import project_baseline_dir
-from pytest_pareto.plugin.fresh_processes import run_child
+from pytest_pareto.plugin.fresh_processes import ChildRun, MeasuredTests, run_children
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, process_count_text, write_progress
 from pytest_pareto.plugin.settings import Selection, Settings, load_past
@@ -190,7 +197,7 @@ class Confirmation:
     """Measures again what is flagged, in fresh processes that run all tests in their order.
 
     What ran earlier in a process shifts latency. So the tests of which nothing is flagged run
-    too, but call their functions once, unmeasured.
+    too, but call their functions once, unmeasured. So do those that are measured often enough.
     """
 
     def __init__(self, session: pytest.Session, count: int, *, updating: bool) -> None:
@@ -208,34 +215,59 @@ class Confirmation:
             write_progress(self._session.config, message)
         if not flagged_metrics:
             return record
-        # Metrics without noise need one more run only: five would show the same.
-        count = 1 if only_exact(judgement, flagged_metrics) else self._count
-        cases = {case_id for case_id, _ in flagged_metrics}
-        nodeids = {c.comparison.nodeid for c in judgement.cases if c.case_id in cases}
-        write_progress(self._session.config, _confirming_message(len(cases), count))
+        needed = confirming_runs(judgement, flagged_metrics, self._count)
+        message = _confirming_message(len(needed), max(needed.values()))
+        write_progress(self._session.config, message)
         release_device_memory()  # this process caches it, and the fresh processes need it
-        runs = self._measure(nodeids, count)
+        tests = flagged_by_test(judgement, flagged_metrics)
+        runs = self._measure(
+            [
+                {
+                    case.comparison.nodeid: _measured_before(tests[case.comparison.nodeid])
+                    for case in judgement.cases
+                    if needed.get(case.case_id, 0) > number
+                }
+                for number in range(max(needed.values()))
+            ]
+        )
         record = replace(record, flagged=flagged_metrics, again=runs)
         if self._failures:
             policy = record.policy.accepting_nothing()
             record = replace(record, policy=policy, failures=tuple(self._failures))
         return record
 
-    def _measure(self, nodeids: Collection[str], count: int) -> tuple[Run, ...]:
-        runs = []
+    def _measure(self, measured: Sequence[MeasuredTests]) -> tuple[Run, ...]:
+        """Run a process for each of ``measured``: the tests that measure in it."""
+        runs: list[Run] = []
+        count = len(measured)
         countdown = Countdown(self._session.config, count)
-        for number in range(1, count + 1):
-            countdown.start(f"measuring again, run {number} of {count}")
-            builder = RunBuilder()
-            where = f"confirming run {number} of {count}"
-            result = run_child(self._session, builder, measured=nodeids)
-            if result.error is not None or result.environment is None:
-                self._failures.append(Failure(f"{where} failed: {result.error}"))
-                break
-            self._failures += builder.silent_failures(where)
-            runs.append(builder.build(result.environment))
+        children = [ChildRun(RunBuilder(), measured=tests) for tests in measured]
+        with closing(run_children(self._session, children)) as results:
+            for number, builder in enumerate((child.builder for child in children), start=1):
+                countdown.start(f"measuring again, run {number} of {count}")
+                result = next(results)
+                where = f"confirming run {number} of {count}"
+                if result.error is not None or result.environment is None:
+                    self._failures.append(Failure(f"{where} failed: {result.error}"))
+                    break
+                self._failures += builder.silent_failures(where)
+                runs.append(builder.build(result.environment))
         countdown.end(f"measuring again in {process_count_text(len(runs))}")
         return tuple(runs)
+
+
+def _measured_before(flagged_names: frozenset[str]) -> frozenset[str] | None:
+    """Return the metrics up to the last flagged one of a test, in the order of the meters.
+
+    What meters did before a reading, such as warming the GPU up, is so as in the baseline. Energy
+    near idle needs the kernels of the call (`drop_energy_without_kernels`). None for all metrics,
+    where one is not built in.
+    """
+    if not flagged_names <= BUILT_IN.keys():
+        return None
+    order = list(BUILT_IN)
+    needed = {*flagged_names, DEVICE_TIME.name} if ENERGY.name in flagged_names else flagged_names
+    return frozenset(order[: 1 + max(map(order.index, needed))])
 
 
 def _unconfirmable_message(metrics: Collection[tuple[str, str]], *, updating: bool) -> str:

@@ -1,27 +1,31 @@
 """Fresh processes that run the session's tests, and the protocol between them and this process.
 
-`run_child` runs one process. It reads a `ChildSpec` and writes lines of `ChildLine`, both JSON;
-`plugin.child` is the other end. `child_arguments` returns its command line, in which, on a leg of
-an interleaved session, paths into the project are mapped to the leg's tests.
+`run_children` runs them one after the other. Each reads a `ChildSpec` and writes lines of
+`ChildLine`, both JSON; `plugin.child` is the other end. `child_arguments` returns its command line,
+in which, on a leg of an interleaved session, paths into the project are mapped to the leg's tests.
 """
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pytest
 
+from pytest_pareto.measure.device import initialized_cuda
+from pytest_pareto.measure.machine import free_memory_b, memory_in_use_b
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.outputs.image_folder import OutputStore
 from pytest_pareto.plugin.command_line import timeout_s
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import ProgressLine
 from pytest_pareto.runs.legs import Leg, Side
-from pytest_pareto.runs.process import ChildProcess
+from pytest_pareto.runs.process import POLL_S, Barrier, ChildProcess
 from pytest_pareto.runs.tempfolders import run_folder
 
 COMPLETED_EXIT_CODES = (
@@ -32,6 +36,8 @@ COMPLETED_EXIT_CODES = (
 """The exit codes of a child that completed its task, with or without failed tests."""
 
 ShowReport = Callable[[pytest.TestReport], None]
+MeasuredTests = Mapping[str, Collection[str] | None]
+"""The tests that measure, by node id, with the metrics that meters measure there; None for all."""
 
 
 class OutputFolder(msgspec.Struct, frozen=True):
@@ -57,22 +63,21 @@ class ChildSpec(msgspec.Struct, frozen=True):
     """The task of a child process, which the parent writes to a JSON file.
 
     ``nodeids`` are the tests to run, in order, and ``lines`` the file that the child writes to.
-    ``measured`` are the tests that measure; None for all. ``may_lack`` is whether tests may be
-    missing, since older code may lack what they import. A child that ``lists`` runs nothing: it
-    collects its own tests, selected as the parent's are, and writes their node ids. ``outputs``
-    is where it keeps outputs; None for nowhere. ``metrics`` are those that meters measure; None for
-    all. ``turns`` are those with another live child; None where there is none. ``barrier`` is the
-    descriptor of the connection at which the child waits before its tests; None for no wait.
+    ``measured`` are the tests that measure, with the metrics that meters measure in each; None for
+    all. ``may_lack`` is whether tests may be missing, since older code may lack what they import. A
+    child that ``lists`` runs nothing: it collects its own tests, selected as the parent's are, and
+    writes their node ids. ``outputs`` is where it keeps outputs; None for nowhere. ``turns`` are
+    those with another live child; None where there is none. ``barrier`` is the descriptor of the
+    connection at which the child waits before its tests; None for no wait.
     """
 
     nodeids: list[str]
     lines: str
-    measured: list[str] | None = None
+    measured: dict[str, list[str] | None] | None = None
     may_lack: bool = False
     lists: bool = False
     outputs: OutputFolder | None = None
     turns: TurnsSpec | None = None
-    metrics: list[str] | None = None
     barrier: int | None = None
 
 
@@ -119,37 +124,126 @@ def defers_to_pytest(session: pytest.Session) -> bool:
     return bool(option.collectonly or failed)
 
 
-def run_child(
-    session: pytest.Session,
-    builder: RunBuilder,
-    *,
-    measured: Iterable[str] | None = None,
-    show: ShowReport = lambda _: None,
-    outputs: OutputFolder | None = None,
-) -> ChildResult:
-    """Run the session's tests, in its order, in a fresh process.
+@dataclass(frozen=True, slots=True)
+class ChildRun:
+    """One run of the session's tests, in its order, in a fresh process.
 
-    ``builder`` collects every report, and ``show`` is called with each as it arrives.
-    ``measured`` are the node ids of the tests that measure, the others call their functions
-    once; None for all. ``outputs`` is where the process keeps outputs; None for nowhere.
+    ``builder`` collects every report, and ``show`` is called with each as it arrives. ``outputs``
+    is where the process keeps outputs; None for nowhere. ``measured`` are the tests that measure,
+    the others call their functions once; None for all.
     """
-    reader = ChildReader(session, builder, show)
-    with run_folder() as folder:
-        lines, log = folder / "lines.jsonl", folder / "log.txt"
+
+    builder: RunBuilder
+    show: ShowReport = lambda _: None
+    outputs: OutputFolder | None = None
+    measured: MeasuredTests | None = None
+
+
+def run_children(
+    session: pytest.Session, runs: Sequence[ChildRun]
+) -> Generator[ChildResult, None, None]:
+    """Run the session's tests in fresh processes, one after the other; yield how each has ended.
+
+    As many as memory allows start up together: what a test module imports takes seconds in each.
+    No process starts up while another one works. When the generator is closed, the processes that
+    wait are ended.
+    """
+    at_once = startups_at_once(session.config, _MOST_AT_ONCE)
+    for start in range(0, len(runs), at_once):
+        batch = runs[start : start + at_once]
+        with ExitStack() as stack:
+            children = [_Child(session, run, waits=len(batch) > 1) for run in batch]
+            for child in children:
+                stack.enter_context(child)
+            while not all(child.is_ready() for child in children):
+                time.sleep(POLL_S)
+            for child in children:
+                yield child.finish()
+
+
+_MOST_AT_ONCE = 8
+CUDA_AT_IMPORT = pytest.StashKey[bool]()
+"""Whether the test modules touch a GPU when they are imported, if this process has run tests."""
+
+
+def startups_at_once(config: pytest.Config, most: int, processes: int = 1) -> int:
+    """Return how many runs of so many ``processes`` may start up together: at most ``most``.
+
+    Half of the free memory must last for them: this process has imported what each of them will
+    import. Where that touches a GPU, each would hold memory of it while it waits, so that only one
+    starts.
+    """
+    own_b, free_b = memory_in_use_b(), free_memory_b()
+    uses_gpu = config.stash.get(CUDA_AT_IMPORT, initialized_cuda() is not None)
+    if own_b is None or free_b is None or uses_gpu:
+        return 1
+    return max(1, min(most, free_b // (2 * processes * own_b)))
+
+
+class _Child:
+    """A process of `run_children`, which lives from entry to exit or until it has finished."""
+
+    def __init__(self, session: pytest.Session, run: ChildRun, *, waits: bool) -> None:
+        self._stack = ExitStack()
+        self._reader = ChildReader(session, run.builder, run.show)
+        self._barrier = self._stack.enter_context(Barrier()) if waits else None
+        barrier = () if self._barrier is None else (self._barrier.childs,)
+        folder = self._stack.enter_context(run_folder())
+        lines = folder / "lines.jsonl"
         arguments = child_arguments(
-            session, lines, folder / "spec.json", measured=measured, outputs=outputs
+            session,
+            lines,
+            folder / "spec.json",
+            measured=run.measured,
+            outputs=run.outputs,
+            barrier=barrier[0].fileno() if barrier else None,
         )
-        cwd = session.config.invocation_params.dir
-        limit_s = timeout_s(session.config)
-        with ChildProcess(arguments, cwd=cwd, log=log, lines=lines, timeout_s=limit_s) as child:
-            try:
-                for text in child.lines():
-                    reader(text)
-            except TimeoutError as error:
-                reader.error = f"{error} (pareto_timeout):\n{child.tail()}"
-        if reader.error is None and child.exit_code not in COMPLETED_EXIT_CODES:
-            reader.error = f"it ended with exit code {child.exit_code}:\n{child.tail()}"
-    return ChildResult(reader.environment, reader.failure_reason())
+        self._process = ChildProcess(
+            arguments,
+            cwd=session.config.invocation_params.dir,
+            log=folder / "log.txt",
+            lines=lines,
+            timeout_s=timeout_s(session.config),
+            inherited=barrier,
+        )
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self._process)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def is_ready(self) -> bool:
+        """Return whether the process waits at its barrier, has none, or has ended."""
+        return self._barrier is None or self._barrier.is_reached() or not self._goes_on()
+
+    def finish(self) -> ChildResult:
+        """Let the process run its tests, and return how it has ended.
+
+        What it started itself is ended too, before another process works.
+        """
+        reader, process = self._reader, self._process
+        if self._barrier is not None and reader.error is None:
+            process.start_timer()
+            self._barrier.open()
+        with self._stack:
+            while self._goes_on():
+                time.sleep(POLL_S)
+            if reader.error is None and process.exit_code not in COMPLETED_EXIT_CODES:
+                reader.error = f"it ended with exit code {process.exit_code}:\n{process.tail()}"
+        return ChildResult(reader.environment, reader.failure_reason())
+
+    def _goes_on(self) -> bool:
+        """Read what the process has written; return whether it goes on within its time limit."""
+        try:
+            ended = self._process.has_ended()
+        except TimeoutError as error:
+            self._reader.error = f"{error} (pareto_timeout):\n{self._process.tail()}"
+            return False
+        for text in self._process.new_lines():
+            self._reader(text)
+        return not ended
 
 
 class ChildReader:
@@ -194,13 +288,12 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
     file: Path,
     *,
     nodeids: Sequence[str] | None = None,
-    measured: Iterable[str] | None = None,
+    measured: MeasuredTests | None = None,
     leg: Leg | None = None,
     may_lack: bool = False,
     lists: bool = False,
     outputs: OutputFolder | None = None,
     turns: TurnsSpec | None = None,
-    metrics: Iterable[str] | None = None,
     barrier: int | None = None,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; write its task to ``file``.
@@ -212,12 +305,13 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
     spec = ChildSpec(
         nodeids=[item.nodeid for item in session.items] if nodeids is None else list(nodeids),
         lines=str(lines),
-        measured=None if measured is None else sorted(measured),
+        measured=None
+        if measured is None
+        else {test: None if names is None else sorted(names) for test, names in measured.items()},
         may_lack=may_lack,
         lists=lists,
         outputs=outputs,
         turns=turns,
-        metrics=None if metrics is None else sorted(metrics),
         barrier=barrier,
     )
     file.write_bytes(msgspec.json.encode(spec))

@@ -7,7 +7,7 @@ memory allows, and then wait: what a test module imports takes seconds in each p
 
 import contextlib
 import socket
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 
 from pytest_pareto.compare.interleaved import align_rounds
-from pytest_pareto.measure.device import initialized_cuda
-from pytest_pareto.measure.machine import free_memory_b, memory_in_use_b
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Interleaved, Run
@@ -25,8 +23,10 @@ from pytest_pareto.plugin.command_line import timeout_s
 from pytest_pareto.plugin.fresh_processes import (
     COMPLETED_EXIT_CODES,
     ChildReader,
+    MeasuredTests,
     TurnsSpec,
     child_arguments,
+    startups_at_once,
 )
 from pytest_pareto.plugin.outputs import output_folder
 from pytest_pareto.plugin.process_hooks import RunBuilder
@@ -34,6 +34,7 @@ from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replication import Replay
 from pytest_pareto.runs.leg_process import LegRun, run_groups, run_order
 from pytest_pareto.runs.legs import Leg, Side
+from pytest_pareto.runs.process import Barrier
 from pytest_pareto.runs.provenance import refuse_untracked_modules
 from pytest_pareto.runs.tempfolders import run_folder
 
@@ -45,8 +46,7 @@ class InterleavedRunner:
 
     Pairs of live processes take turns (`run_pairs`); blocks of fresh processes, one after another,
     are the way where two cannot live at once (`run_blocks`). ``nodeids`` are the tests to run, by
-    default the session's. ``measured`` are those of them that measure, by default all, and
-    ``metrics`` what meters measure in them, by default everything.
+    default the session's. ``measured`` are those of them that measure, by default all.
     """
 
     def __init__(
@@ -55,14 +55,12 @@ class InterleavedRunner:
         legs: Mapping[Side, Leg],
         *,
         nodeids: Sequence[str] | None = None,
-        measured: Collection[str] | None = None,
-        metrics: Collection[str] | None = None,
+        measured: MeasuredTests | None = None,
     ) -> None:
         self._session = session
         self._nodeids = nodeids
         self._legs = legs
         self._measured = measured
-        self._metrics = metrics
         self._runs: dict[Side, list[Run]] = {Side.REF: [], Side.CANDIDATE: []}
         self.failures: list[Failure] = []
         self.out_of_memory: str | None = None
@@ -77,7 +75,7 @@ class InterleavedRunner:
         """
         countdown = Countdown(self._session.config, pairs)
         blocks = list(range(after and after + 1, after + pairs + 1))
-        at_once = _pairs_at_once()
+        at_once = startups_at_once(self._session.config, _MOST_PAIRS_AT_ONCE, processes=2)
         for batch in (blocks[n : n + at_once] for n in range(0, len(blocks), at_once)):
             countdown.start(self._pair_text(batch[0], after + pairs))
             with contextlib.closing(
@@ -177,7 +175,7 @@ class InterleavedRunner:
         folder = stack.enter_context(run_folder())
         connections = stack.enter_context(_connections(sides))
         turns = _turns(connections, block)
-        barriers = {side: stack.enter_context(_barrier()) for side in sides if waits}
+        barriers = {side: stack.enter_context(Barrier()) for side in sides if waits}
         legs = [
             LegRun(
                 self._legs[side],
@@ -186,7 +184,7 @@ class InterleavedRunner:
                     side,
                     folder,
                     turns.get(side),
-                    barriers[side][1].fileno() if waits else None,
+                    barriers[side].childs.fileno() if waits else None,
                     block=block,
                 ),
                 folder=folder / str(side),
@@ -194,8 +192,8 @@ class InterleavedRunner:
                 timeout_s=timeout_s(self._session.config),
                 orderly=COMPLETED_EXIT_CODES,
                 is_watched=block == 0,
-                inherited=(*connections.get(side, ()), *((barriers[side][1],) if waits else ())),
-                barrier=barriers[side][0] if waits else None,
+                inherited=connections.get(side, ()),
+                barrier=barriers.get(side),
             )
             for side in sides
         ]
@@ -222,8 +220,7 @@ class InterleavedRunner:
             lines,
             folder / f"{side}.json",
             nodeids=self._nodeids,
-            measured=self._measured if block else (),
-            metrics=self._metrics,
+            measured=self._measured if block else {},
             leg=leg,
             # Both legs run the tests of one side: the other's code may lack what those import.
             may_lack=side is Side.REF or leg.tests != leg.tree,
@@ -259,26 +256,6 @@ class _Task:
 
 
 _MOST_PAIRS_AT_ONCE = 4
-
-
-def _pairs_at_once() -> int:
-    """Return how many pairs may start up together: those for which half of the free memory lasts.
-
-    This process has imported what each of them will import. Where that has touched a GPU, each
-    would hold memory of it while it waits, so that only one starts.
-    """
-    own_b, free_b = memory_in_use_b(), free_memory_b()
-    if own_b is None or free_b is None or initialized_cuda() is not None:
-        return 1
-    return max(1, min(_MOST_PAIRS_AT_ONCE, free_b // (4 * own_b)))
-
-
-@contextlib.contextmanager
-def _barrier() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Yield the two ends of a connection at which a child waits; its own is the second."""
-    own, childs = socket.socketpair()
-    with own, childs:
-        yield own, childs
 
 
 @contextlib.contextmanager

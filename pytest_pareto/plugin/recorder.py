@@ -35,10 +35,11 @@ from pytest_pareto.plugin.progress import report_loop_progress
 RECORDER = pytest.StashKey["Recorder"]()
 METERS = pytest.StashKey[tuple[Meter, ...]]()
 """Present in the config's stash while this process measures."""
-MEASURED = pytest.StashKey[frozenset[str]]()
-"""The node ids of the tests that measure, where not all tests of this process do."""
-WANTED = pytest.StashKey[frozenset[str]]()
-"""The metrics that meters measure, where not all of them are to be measured again."""
+MEASURED = pytest.StashKey[Mapping[str, frozenset[str] | None]]()
+"""The node ids of the tests that measure, where not all tests of this process do.
+
+With each, the metrics that meters measure; None for all.
+"""
 TURNS = pytest.StashKey[Turns]()
 """Present in the config's stash where another live process measures the same tests by turns."""
 _MEASURING_LOCK = Lock()
@@ -300,7 +301,8 @@ class MeasuredCall:
     @property
     def _unwanted_metrics(self) -> frozenset[str]:
         """The built-in metrics that this process is not to measure again."""
-        wanted = self.names.item.config.stash.get(WANTED, None)
+        item = self.names.item
+        wanted = item.config.stash.get(MEASURED, {}).get(item.nodeid)
         return frozenset() if wanted is None else frozenset(BUILT_IN) - _with_energy(wanted)
 
     @contextmanager

@@ -6,20 +6,28 @@ if the tests had run in this one.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_pareto.measure.device import initialized_cuda
 from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.model.verdict import Failure
-from pytest_pareto.plugin.fresh_processes import defers_to_pytest, run_child
+from pytest_pareto.plugin.fresh_processes import (
+    CUDA_AT_IMPORT,
+    ChildResult,
+    ChildRun,
+    defers_to_pytest,
+    run_children,
+)
 from pytest_pareto.plugin.outputs import output_folder
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, process_count_text, write_progress
@@ -78,22 +86,30 @@ class FreshRuns:
 
     def _measure_runs(self, session: pytest.Session, numbers: range) -> bool:
         countdown = Countdown(self._config, len(numbers))
-        for number in numbers:
-            countdown.start(f"run {number} of {self._count}")
-            if not self._measure_run(session, number):
-                return False
+        builders = [RunBuilder() for _ in numbers]
+        children = run_children(
+            session, list(map(partial(self._child, session), numbers, builders))
+        )
+        with closing(children):
+            for number, builder in zip(numbers, builders, strict=True):
+                countdown.start(f"run {number} of {self._count}")
+                if not self._measure_run(number, builder, children):
+                    return False
         countdown.end(f"measuring in {process_count_text(len(numbers))}")
         return True
 
-    def _measure_run(self, session: pytest.Session, number: int) -> bool:
-        builder = RunBuilder()
+    def _child(self, session: pytest.Session, number: int, builder: RunBuilder) -> ChildRun:
+        if number > 1:
+            return ChildRun(builder)
+        outputs = output_folder(self._config, Side.CANDIDATE)
+        return ChildRun(builder, Replay(session).show, outputs)
+
+    def _measure_run(
+        self, number: int, builder: RunBuilder, children: Iterator[ChildResult]
+    ) -> bool:
         try:
-            if number == 1:
-                show, outputs = Replay(session).show, output_folder(self._config, Side.CANDIDATE)
-                result = run_child(session, builder, show=show, outputs=outputs)
-            else:
-                result = run_child(session, builder)
-        except (session.Failed, session.Interrupted):
+            result = next(children)
+        except (pytest.Session.Failed, pytest.Session.Interrupted):
             # Under -x, what was measured before the failure is judged, as an incomplete session.
             self.runs.append(builder.build(probe_environment()))
             raise
@@ -114,6 +130,10 @@ class OneRun:
         self._settings = settings
         self._selection = selection
         self._builder = RunBuilder()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Keep whether the test modules touch a GPU, before the tests do."""
+        session.config.stash[CUDA_AT_IMPORT] = initialized_cuda() is not None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the report of one phase of one test."""

@@ -5,7 +5,6 @@ verifies that each measured its own code; `run_groups` runs several of these gro
 other, and starts their processes together. `set_up` runs the user's build command.
 """
 
-import contextlib
 import os
 import signal
 import socket
@@ -18,12 +17,9 @@ from pathlib import Path
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.runs.legs import Leg, Side, prepare_leg
-from pytest_pareto.runs.process import POLL_S, ChildProcess
+from pytest_pareto.runs.process import POLL_S, Barrier, ChildProcess
 from pytest_pareto.runs.project import SETUP_OPTION
 from pytest_pareto.runs.provenance import prove
-
-_SIGNAL = b"."
-"""What one process sends to the other at a barrier: that it is ready, or may go on."""
 
 
 class LegError(ParetoError):
@@ -38,8 +34,8 @@ class LegRun:
     ``hear`` gets each line. ``folder`` belongs to this run alone, and is created. A run that takes
     longer than ``timeout_s``, or ends with a code that is not in ``orderly``, is an error. With
     ``is_watched`` the run logs more (see `legs.prepare_leg`), and its readings must be discarded.
-    ``inherited`` are sockets that go over to the child. ``barrier`` is this process's end of a
-    connection at whose other end the child waits before its work, once it is ready.
+    ``inherited`` are sockets that go over to the child, and at the ``barrier`` it waits before its
+    work, once it is ready.
     """
 
     leg: Leg
@@ -50,7 +46,7 @@ class LegRun:
     orderly: Container[int] = (0,)
     is_watched: bool = False
     inherited: tuple[socket.socket, ...] = ()
-    barrier: socket.socket | None = None
+    barrier: Barrier | None = None
 
 
 def run_legs(runs: Sequence[LegRun]) -> tuple[frozenset[str], ...]:
@@ -111,9 +107,8 @@ class _StartedRun:
             lines=lines,
             environment=self.equipment.environment,
             timeout_s=run.timeout_s,
-            inherited=run.inherited,
+            inherited=(*run.inherited, *((run.barrier.childs,) if run.barrier else ())),
         )
-        self._ready = False
 
     @property
     def pid(self) -> int:
@@ -124,19 +119,13 @@ class _StartedRun:
     def is_ready(self) -> bool:
         """Return whether the process waits at its barrier, has none, or has ended."""
         barrier = self.run.barrier
-        if barrier is None or not self.follow():
-            return True
-        barrier.settimeout(0)
-        with contextlib.suppress(BlockingIOError):
-            self._ready |= barrier.recv(1) == _SIGNAL
-        return self._ready
+        return barrier is None or not self.follow() or barrier.is_reached()
 
     def begin(self) -> None:
         """Let the process go on from its barrier."""
         if self.run.barrier is not None:
             self.child.start_timer()
-            with contextlib.suppress(BrokenPipeError):  # it has ended, which `follow` notices
-                self.run.barrier.sendall(_SIGNAL)
+            self.run.barrier.open()
 
     def follow(self) -> bool:
         """Pass on what the child has written, and return whether it goes on.
@@ -161,16 +150,6 @@ def _follow(started: Sequence[_StartedRun]) -> None:
     going = list(started)
     while going := [each for each in going if each.follow()]:
         time.sleep(POLL_S)
-
-
-def wait_at_barrier(connection: socket.socket) -> bool:
-    """Report that this process is ready, and wait; return whether it may go on.
-
-    It may not where the process at the other end has ended.
-    """
-    with connection:
-        connection.sendall(_SIGNAL)
-        return connection.recv(1) == _SIGNAL
 
 
 def set_up(leg: Leg, command: str, folder: Path, *, timeout_s: float | None = None) -> None:

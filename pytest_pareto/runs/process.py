@@ -1,7 +1,8 @@
 """Child processes: one process group each, output in a log, killed with the parent.
 
 `ChildProcess` runs a command and yields the lines that it appends to a file. `ParentDeathPipe` lets
-the kernel kill the child's group where the parent was killed. No thread watches the child: it would
+the kernel kill the child's group where the parent was killed. At a `Barrier` a child waits before
+its work. No thread watches the child: it would
 not disturb the timed calls, but Python warns of every fork of a process with threads, and tests
 that turn warnings into errors would fail in the child only.
 """
@@ -73,6 +74,51 @@ class ParentDeathPipe:
             if end is not None:
                 os.close(end)
         self._read_end = self._write_end = None
+
+
+_SIGNAL = b"."
+"""What one process sends to the other at a barrier: that it is ready, or may go on."""
+
+
+class Barrier:
+    """A connection at which a child waits before its work, until this process lets it go on.
+
+    Processes that start up together and work one after the other are ready sooner. A context
+    manager; ``childs`` is the end that the child inherits, and at which it calls `wait_at_barrier`.
+    """
+
+    def __init__(self) -> None:
+        self._own, self.childs = socket.socketpair()
+        self._own.settimeout(0)
+        self._reached = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._own.close()
+        self.childs.close()
+
+    def is_reached(self) -> bool:
+        """Return whether the child waits here."""
+        with contextlib.suppress(BlockingIOError, ConnectionResetError):
+            self._reached |= self._own.recv(1) == _SIGNAL
+        return self._reached
+
+    def open(self) -> None:
+        """Let the child go on; without effect where it has ended."""
+        with contextlib.suppress(BrokenPipeError):
+            self._own.sendall(_SIGNAL)
+
+
+def wait_at_barrier(connection: socket.socket) -> bool:
+    """Report that this process is ready, and wait; return whether it may go on.
+
+    It may not where the process at the other end has ended.
+    """
+    with connection:
+        connection.sendall(_SIGNAL)
+        return connection.recv(1) == _SIGNAL
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Power of a comparison: the smallest detectable regression, and the runs or blocks to plan.
 
 - `detectable_distance` computes the regression that is detected with 80 % probability.
-- `p_confirming` computes whether fresh runs can confirm a change.
+- `p_confirming` computes whether fresh runs can confirm a change, `confirming_runs` how many do.
 - `settling_advice` and `runs_to_settle` plan candidate runs for an undecided change.
 - `blocks_for` plans the blocks of an interleaved confirmation.
 """
@@ -29,6 +29,9 @@ from pytest_pareto.stats.variance import Spread
 POWER = 0.8
 
 MOST_RUNS = 100
+
+_SURE = 0.95
+_FEWEST_CONFIRMING = 2
 
 _LARGE_FAMILY = 10
 
@@ -71,6 +74,19 @@ def p_confirming(contrast: Contrast, margin: float, level: float, runs: int) -> 
     between = contrast.between_runs
     scatter = math.sqrt(between.variance * (1 / contrast.runs + 1 / runs))
     return float(stdtr(between.df, (contrast.distance - needed) / scatter))
+
+
+def confirming_runs(contrast: Contrast, margin: float, level: float, most: int) -> int:
+    """Return the fewest of at most ``most`` fresh runs that are nearly sure to call a change WORSE.
+
+    Nearly sure is 95 % by `p_confirming`. Where ``most`` runs are less sure, all of them are
+    needed. The number depends on what has been measured, and not on the fresh runs, which are
+    tested at their level however many there are.
+    """
+    for runs in range(_FEWEST_CONFIRMING, most):
+        if p_confirming(contrast, margin, level, runs) >= _SURE:
+            return runs
+    return most
 
 
 def detectable_in_one_stage(error: Spread, level: float) -> float:

@@ -153,7 +153,8 @@ def at_tolerance_sessions() -> Iterator[Stored]:
 
 def only_the_flagged_fail(session: Stored) -> bool:
     p = PValues.of(session, NO_SESSIONS)
-    return convicts(p.again[p.first <= SCREEN_ALPHA]) and not fails_confirmed(p, p.first)
+    found = p.first.p_again[p.first.flagged]
+    return convicts(found) and not fails_confirmed(p, p.first)
 
 
 def test_sessions_that_differ_and_are_not_allowed_for_miss_the_bound() -> None:

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_pareto.judge.gate import confirming_level, flagged, only_exact, unconfirmable
+from pytest_pareto.judge.gate import (
+    confirming_level,
+    confirming_runs,
+    flagged,
+    flagged_by_test,
+    unconfirmable,
+)
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.metric import (
     DEVICE_TIME,
@@ -41,15 +47,18 @@ def result(
     high: float = 0.5,
     exact: bool = False,
     p_confirming: float | None = None,
+    confirming_runs: int | None = None,
 ) -> MetricResult:
     change = Change(0.1, -0.4, high, 0.05, relative=True, alpha=0.05, p_worse=p_worse,
                     p_better=0.5, resolution=0.1, exact=exact,
-                    p_confirming=p_confirming)  # fmt: skip
+                    p_confirming=p_confirming, confirming_runs=confirming_runs)  # fmt: skip
     return MetricResult(metric, 1.0, 1.1, change=change)
 
 
-def judgement(*results: MetricResult, gate: bool = True, broken: str | None = None) -> Judgement:
-    case = CaseComparison("a", "a", "f", results, gate=gate, broken=broken)
+def judgement(
+    *results: MetricResult, gate: bool = True, broken: str | None = None, case_id: str = "a"
+) -> Judgement:
+    case = CaseComparison(case_id, f"test_{case_id}", "f", results, gate=gate, broken=broken)
     return Judgement((CaseVerdict(case, Verdict.WORSE, Place(Position.KEPT)),))
 
 
@@ -98,9 +107,32 @@ def test_what_cannot_fail_is_not(judged: Judgement) -> None:
 
 def test_what_is_exact_needs_one_more_look() -> None:
     memory = result(PEAK_MEMORY, 0.0, exact=True)
-    alone, both = judgement(memory), judgement(memory, result(LATENCY, 0.01))
-    assert only_exact(alone, flagged(alone))
-    assert not only_exact(both, flagged(both))
+    alone, both = judgement(memory), judgement(memory, result(LATENCY, 0.01, confirming_runs=3))
+    assert confirming_runs(alone, flagged(alone), 5) == {"a": 1}
+    assert confirming_runs(both, flagged(both), 5) == {"a": 3}
+
+
+def test_the_least_sure_metric_decides_how_many_runs_confirm() -> None:
+    results = result(LATENCY, 0.01, confirming_runs=2), result(DEVICE_TIME, 0.1, confirming_runs=4)
+    judged = judgement(*results)
+    assert confirming_runs(judged, flagged(judged), 5) == {"a": 4}
+
+
+def test_what_may_make_a_trade_off_is_measured_as_often_as_possible() -> None:
+    better = result(DEVICE_TIME, 1.0, high=-0.2)
+    judged = judgement(result(LATENCY, 0.01, confirming_runs=2), better)
+    assert confirming_runs(judged, flagged(judged), 5) == {"a": 5}
+
+
+def test_each_case_has_a_number_of_its_own() -> None:
+    first = judgement(result(LATENCY, 0.01, confirming_runs=2))
+    other = judgement(result(LATENCY, 0.01, confirming_runs=5), case_id="b")
+    judged = Judgement((*first.cases, *other.cases))
+    assert confirming_runs(judged, flagged(judged), 5) == {"a": 2, "b": 5}
+    assert flagged_by_test(judged, flagged(judged)) == {
+        "test_a": {"latency"},
+        "test_b": {"latency"},
+    }
 
 
 def test_what_is_measured_again_shares_alpha_with_the_scores() -> None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import BUILT_IN
 from pytest_pareto.model.verdict import Verdict
+from pytest_pareto.plugin import conclusion
+from pytest_pareto.plugin.conclusion import _measured_before
 from tests.plugin.conftest import interrupt_child
 
 if TYPE_CHECKING:
@@ -105,6 +108,87 @@ def test_what_nobody_suspects_runs_once_and_is_not_measured(toy: "Toy") -> None:
     both = {name: len((toy.path / f"{name}.calls").read_text()) for name in ("small", "large")}
     assert both["small"] == 2 * once["small"] + 1
     assert both["large"] > 2 * once["large"] + 3
+
+
+def count_calls(toy: "Toy") -> None:
+    """Let each process count the calls of each case, in files `CASE.PID.calls`."""
+    source = (toy.path / "test_toy.py").read_text()
+    counting = source.replace(
+        "    pareto.measure(sleep, ",
+        "    import os\n"
+        "    def call(seconds):\n"
+        "        with open(f'{variant}.{os.getpid()}.calls', 'a') as calls: calls.write('x')\n"
+        "        sleep(seconds)\n"
+        "    pareto.measure(call, ",
+    )
+    assert counting != source
+    (toy.path / "test_toy.py").write_text(counting)
+
+
+def calls_by_process(toy: "Toy", name: str) -> list[int]:
+    """Return how often each process but this one called the function of a case, ascending."""
+    files = toy.path.glob(f"{name}.*.calls")
+    return sorted(len(f.read_text()) for f in files if f".{os.getpid()}." not in f.name)
+
+
+def test_what_is_sure_after_two_runs_is_not_measured_more_often(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.4})
+    session = toy.run("--pareto", "--pareto-confirm=5")
+    assert session.exit_code == 1
+    assert "1 case measured again in 2 fresh runs" in session.text
+
+
+def test_each_case_is_measured_again_as_often_as_it_needs(
+    toy: "Toy", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needed(_: object, names: frozenset[tuple[str, str]], most: int) -> dict[str, int]:
+        return {case: 2 if "large" in case else most for case, _ in names}
+
+    monkeypatch.setattr(conclusion, "confirming_runs", needed)
+    count_calls(toy)
+    toy.change(large={"seconds": 0.4}, medium={"seconds": 0.2})
+    session = toy.run("--pareto", "--pareto-confirm=4")
+    assert session.exit_code == 1
+    assert "measuring them again in 4 fresh processes" in session.text
+    assert "2 cases measured again in 2 to 4 fresh runs" in session.text
+    measured = [
+        [calls > 1 for calls in calls_by_process(toy, name)]
+        for name in ("small", "medium", "large")
+    ]
+    assert measured == [[False] * 4, [True] * 4, [False, False, True, True]]
+    assert session.case("large").verdict is Verdict.DOMINATED
+
+
+def test_only_what_leads_to_a_flagged_metric_is_measured_again(toy: "Toy") -> None:
+    """Of latency alone the rounds are made, and not the calls that count the host's work."""
+    count_calls(toy)
+    toy.change(large={"seconds": 0.4})
+    toy.run("--pareto", "--pareto-confirm=1")
+    (own,) = toy.path.glob(f"large.{os.getpid()}.calls")
+    assert calls_by_process(toy, "large") == [1 + 1 + 3]
+    assert len(own.read_text()) > 1 + 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("flagged", "last"),
+    [
+        ({"latency"}, "latency"),
+        ({"time_per_item", "latency"}, "time_per_item"),
+        ({"resident_memory"}, "resident_memory"),
+        ({"energy"}, "device_time"),
+        ({"energy", "flops"}, "flops"),
+    ],
+)
+def test_the_meters_before_a_flagged_metric_run_as_in_the_baseline(
+    flagged: set[str], last: str
+) -> None:
+    names = _measured_before(frozenset(flagged))
+    order = list(BUILT_IN)
+    assert names == frozenset(order[: 1 + order.index(last)])
+
+
+def test_a_metric_that_is_not_built_in_may_need_any_other() -> None:
+    assert _measured_before(frozenset({"latency", "encode"})) is None
 
 
 def test_nothing_suspicious_costs_nothing(toy: "Toy") -> None:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_pareto.plugin import fresh_processes
 from tests.plugin.conftest import interrupt_child
+from tests.runs.test_process import ends
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Run, Toy
@@ -46,6 +48,79 @@ def test_q(): witness("q")
     for pid in pids:
         assert [name for who, name in seen if who == pid] == ["p"] * 5 + ["q"]
     assert len(session.cases) == 5
+
+
+TIMES = """
+import os, pathlib, time
+def tell(what):
+    with open(pathlib.Path(__file__).with_name("times.txt"), "a") as file:
+        file.write(f"{os.getpid()} {what} {time.monotonic()}\\n")
+tell("import")
+def test_p(pareto):
+    tell("begin")
+    pareto.record("s", 1.0, better="higher")
+    time.sleep(0.1)
+    tell("end")
+"""
+
+
+def times_of(pytester: pytest.Pytester) -> dict[str, dict[str, float]]:
+    """Return the seconds at which each process, this one left out, imported, began and ended."""
+    times: dict[str, dict[str, float]] = {}
+    for line in (pytester.path / "times.txt").read_text().splitlines():
+        pid, what, second = line.split()
+        times.setdefault(pid, {})[what] = float(second)
+    del times[str(os.getpid())]
+    return times
+
+
+@pytest.mark.parametrize("at_once", [3, 1])
+def test_runs_start_up_together_and_measure_one_after_the_other(
+    pytester: pytest.Pytester, run: "Run", monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(fresh_processes, "startups_at_once", lambda *_: at_once)
+    pytester.makepyfile(test_w=TIMES)
+    session = run("--pareto", "--pareto-runs=3")
+    assert session.exit_code == 0
+    first, *others = sorted(times_of(pytester).values(), key=lambda each: each["begin"])
+    together = [each["import"] < first["begin"] for each in others]
+    assert together == [at_once == 3] * 2
+    ends = [first["end"], *(each["end"] for each in others)]
+    assert all(end < each["begin"] for end, each in zip(ends, others, strict=False))
+
+
+def test_a_run_that_fails_ends_those_that_wait(
+    pytester: pytest.Pytester, run: "Run", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fresh_processes, "startups_at_once", lambda *_: 3)
+    pytester.makepyfile(test_w=TIMES + "    os._exit(7)\n")
+    session = run("--pareto", "--pareto-runs=3")
+    assert session.exit_code == 1
+    assert "run 1 of 3 failed: it ended with exit code 7" in " ".join(session.text.split())
+    times = times_of(pytester)
+    assert len(times) == 3
+    assert sum("begin" in each for each in times.values()) == 1
+    assert all(ends(int(pid)) for pid in times)
+
+
+def test_a_run_that_ends_while_it_waits_fails_when_its_turn_comes(
+    pytester: pytest.Pytester, run: "Run", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fresh_processes, "startups_at_once", lambda *_: 2)
+    last = """
+import fcntl, sys
+if any("--pareto-child" in each for each in sys.argv):
+    with open(pathlib.Path(__file__).with_name("count"), "a") as count:
+        fcntl.flock(count, fcntl.LOCK_EX)
+        second = count.tell() > 0
+        count.write("x")
+    if second:
+        os._exit(7)
+"""
+    pytester.makepyfile(test_w=TIMES + last)
+    session = run("--pareto", "--pareto-runs=2")
+    assert session.exit_code == 1
+    assert "of 2 failed: it ended with exit code 7" in " ".join(session.text.split())
 
 
 def test_the_parents_selection_and_the_ini_files_options_do_not_leak(

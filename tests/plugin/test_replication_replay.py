@@ -27,14 +27,18 @@ RECORDED = Path(__file__).parents[1] / "data" / "h200_replay.jsonl"
 WORKLOADS = ("sd15_8steps_fp16", "ddim_small_fp32", "block_bf16")
 
 CONFTEST = """
-import json, pathlib
+import fcntl, json, pathlib
 from pytest_pareto.testing import replay_meters
 
 def pytest_pareto_meters(config):
     path = pathlib.Path(__file__).with_name("world.json")
-    world = json.loads(path.read_text())
-    run = world["runs"].pop(0)
-    path.write_text(json.dumps(world))  # the next process replays the next one
+    with path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # processes start up together
+        world = json.load(file)
+        run = world["runs"].pop(0)  # the next process replays the next one
+        file.seek(0)
+        file.truncate()
+        json.dump(world, file)
     return replay_meters(world["recorded"], run=run, scale=world["scale"])
 """
 PROJECT = f"""

@@ -35,16 +35,16 @@ def work():
     skip_metrics=["python_calls", "c_calls"],
 )
 def test_work(pareto):
-    with one_core(rivals=2):
+    with one_core(rivals={rivals}):
         pareto.measure(work)
 """
 ANY = 1000.0
 """A tolerance that no waiting exceeds: what is measured under it is compared, and recorded."""
 
 
-def write(path: Path, *, tolerance: float, count: int = 200_000) -> None:
+def write(path: Path, *, tolerance: float, count: int = 200_000, rivals: int = 2) -> None:
     checkout = str(Path(__file__).parents[2])
-    text = WORK.format(checkout=checkout, tolerance=tolerance, count=count)
+    text = WORK.format(checkout=checkout, tolerance=tolerance, count=count, rivals=rivals)
     (path / "test_work.py").write_text(text)
 
 
@@ -70,7 +70,7 @@ def test_a_starved_session_is_neither_red_nor_recorded(
     assert latency(run("--pareto")).outcome is not Outcome.NOT_COMPARABLE
     write(pytester.path, tolerance=0.05, count=300_000)
     slower = run("--pareto")
-    accepting = run("--pareto", "--pareto-runs=1", "--pareto-update=all")
+    accepting = run("--pareto", "--pareto-runs=1", "--pareto-confirm=0", "--pareto-update=all")
     for session in (new, slower, accepting):
         assert session.exit_code == 0, session.text
         assert latency(session).outcome is Outcome.NOT_COMPARABLE
@@ -81,16 +81,18 @@ def test_a_starved_session_is_neither_red_nor_recorded(
 def test_what_waiting_cannot_explain_is_red_on_a_busy_host_too(
     pytester: pytest.Pytester, run: "Run"
 ) -> None:
-    # So short that few calls of the baseline wait at all, also where the whole suite runs beside.
-    write(pytester.path, tolerance=ANY, count=20_000)
+    write(pytester.path, tolerance=ANY, count=200_000, rivals=0)
     assert run("--pareto", "--pareto-runs=3", "--pareto-update").exit_code == 0
     write(pytester.path, tolerance=0.05, count=10_000_000)
-    session = run("--pareto", "--pareto-runs=3", "-v")
+    session = run("--pareto", "--pareto-runs=1", "--pareto-confirm=1", "-v")
     assert session.exit_code == 1, session.text
     assert latency(session).outcome is Outcome.WORSE
+    (case,) = session.cases
+    assert case.comparison.broken is None
+    assert case.comparison.confirmed == {"latency"}
     assert "compared without the time that waiting can explain" in " ".join(session.text.split())
     (entry,) = pytester.path.rglob("pareto_baselines/*/test_work.json")
     recorded = entry.read_text()
-    accepting = run("--pareto", "--pareto-runs=1", "--pareto-update=all")
+    accepting = run("--pareto", "--pareto-runs=1", "--pareto-confirm=0", "--pareto-update=all")
     assert entry.read_text() == recorded
     assert accepting.exit_code == 1

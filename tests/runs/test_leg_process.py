@@ -1,5 +1,4 @@
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,9 +15,9 @@ from pytest_pareto.runs.leg_process import (
     run_groups,
     run_legs,
     set_up,
-    wait_at_barrier,
 )
 from pytest_pareto.runs.legs import Leg, Side
+from pytest_pareto.runs.process import Barrier
 from tests.runs.conftest import Compare, Repository
 from tests.runs.test_process import ends
 
@@ -113,7 +112,7 @@ def test_legs_that_run_at_once_end_with_the_one_that_fails(
 STAGES = """
 import os, socket, sys, time
 import mypkg.core
-from pytest_pareto.runs.leg_process import wait_at_barrier
+from pytest_pareto.runs.process import wait_at_barrier
 def tell(what):
     print(what, os.getpid(), time.monotonic(), file=open(sys.argv[2], "a"), flush=True)
 {before}
@@ -136,7 +135,7 @@ class Groups:
         ]
 
     def _run(self, leg: Leg, folder: Path, stack: ExitStack, script: str, number: int) -> LegRun:
-        own, childs = (stack.enter_context(each) for each in socket.socketpair())
+        barrier = stack.enter_context(Barrier())
 
         def hear(line: str) -> None:
             word, pid, second = line.split()
@@ -144,11 +143,10 @@ class Groups:
 
         return LegRun(
             leg,
-            lambda lines: [sys.executable, "-c", script, str(childs.fileno()), str(lines)],
+            lambda lines: [sys.executable, "-c", script, str(barrier.childs.fileno()), str(lines)],
             folder,
             hear,
-            inherited=(childs,),
-            barrier=own,
+            barrier=barrier,
         )
 
 
@@ -195,17 +193,6 @@ def test_waiting_is_not_within_the_time_limit(leg: Leg, tmp_path: Path) -> None:
         next(running)
         time.sleep(2.1)
         assert len(list(running)) == 2
-
-
-def test_no_signal_at_the_barrier_is_an_end() -> None:
-    own, childs = socket.socketpair()
-    own.close()
-    with pytest.raises(BrokenPipeError):
-        wait_at_barrier(childs)
-    own, childs = socket.socketpair()
-    own.shutdown(socket.SHUT_WR)
-    assert not wait_at_barrier(childs)
-    own.close()
 
 
 # Set-up

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,13 @@ from typing import Any
 import pytest
 
 from pytest_pareto.runs import process
-from pytest_pareto.runs.process import TAIL_LINES, ChildProcess, clean_environment
+from pytest_pareto.runs.process import (
+    TAIL_LINES,
+    Barrier,
+    ChildProcess,
+    clean_environment,
+    wait_at_barrier,
+)
 
 Start = Callable[..., ChildProcess]
 
@@ -345,3 +352,52 @@ def test_no_descriptor_is_left_open(start: Start, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), absent:
         pytest.fail("it cannot have started")
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+# Barriers
+
+WAIT = """
+import socket
+from pytest_pareto.runs.process import wait_at_barrier
+out.write(b"begin\\n" if wait_at_barrier(socket.socket(fileno={end})) else b"no\\n")
+"""
+
+
+def test_a_child_waits_until_its_barrier_is_opened(start: Start) -> None:
+    with Barrier() as barrier:
+        child = start(WAIT.format(end=barrier.childs.fileno()), inherited=(barrier.childs,))
+        assert not barrier.is_reached()
+        with child:
+            while not barrier.is_reached():
+                time.sleep(0.01)
+            assert list(child.new_lines()) == []
+            barrier.open()
+            assert list(child.lines()) == ["begin"]
+
+
+def test_a_child_whose_barrier_is_closed_does_not_begin(start: Start) -> None:
+    with Barrier() as barrier:
+        child = start(WAIT.format(end=barrier.childs.fileno()), inherited=(barrier.childs,))
+        with child:
+            while not barrier.is_reached():
+                time.sleep(0.01)
+            barrier.__exit__()
+            assert list(child.lines()) == ["no"]
+
+
+def test_a_child_that_has_ended_reaches_no_barrier(start: Start) -> None:
+    with Barrier() as barrier, start("", inherited=(barrier.childs,)) as child:
+        child.wait()
+        assert not barrier.is_reached()
+        barrier.open()
+
+
+def test_no_signal_at_the_barrier_is_an_end() -> None:
+    own, childs = socket.socketpair()
+    own.close()
+    with pytest.raises(BrokenPipeError):
+        wait_at_barrier(childs)
+    own, childs = socket.socketpair()
+    own.shutdown(socket.SHUT_WR)
+    assert not wait_at_barrier(childs)
+    own.close()

@@ -15,7 +15,9 @@ from pytest_pareto.stats.variance import Spread
 FAMILY = 20
 
 
-def change(baseline: list[float], candidate: list[float], confirming: int) -> Change:
+def change(
+    baseline: list[float], candidate: list[float], confirming: int, family: int = FAMILY
+) -> Change:
     return compare_levels(
         [Session("env", 0, tuple(map(math.exp, baseline)))],
         [math.exp(x) for x in candidate],
@@ -23,7 +25,7 @@ def change(baseline: list[float], candidate: list[float], confirming: int) -> Ch
         relative=True,
         tolerance=0.03,
         alpha=0.05,
-        family=FAMILY,
+        family=family,
         confirming=confirming,
     )
 
@@ -69,6 +71,41 @@ def test_the_chance_of_confirming_is_what_fresh_runs_come_to() -> None:
 
 def test_only_a_planned_confirmation_has_a_chance() -> None:
     assert change([0.0, 0.01], [0.0], 0).p_confirming is None
+
+
+def planned(first: Change) -> int:
+    assert first.confirming_runs is not None
+    return first.confirming_runs
+
+
+def test_the_planned_runs_confirm_as_often_as_all_of_them() -> None:
+    """Over changes of every size: a large one needs two runs, and a small one all five."""
+    rng = np.random.default_rng(34)
+    confirmed: dict[str, list[bool]] = {"planned": [], "all": []}
+    counts = []
+    for _ in range(4_000):
+        past, shift = rng.normal(0, 0.01, 5).tolist(), rng.uniform(0.03, 0.25)
+        first = change(past, [shift + rng.normal(0, 0.01)], 5)
+        if first.p_worse > 0.2:
+            continue
+        again = (shift + rng.normal(0, 0.01, 5)).tolist()
+        counts.append(planned(first))
+        for name, runs in (("planned", counts[-1]), ("all", 5)):
+            confirmed[name].append(change(past, again[:runs], 0).p_worse <= 0.05 / FAMILY)
+    assert set(counts) == {2, 3, 4, 5}
+    assert np.mean(counts) < 4
+    assert np.mean(confirmed["all"]) - 0.01 < np.mean(confirmed["planned"])
+
+
+def test_planned_runs_convict_at_their_level() -> None:
+    """Exactly at the tolerance; what a screen does not flag is measured again here too."""
+    rng, level, found = np.random.default_rng(35), 0.05, []
+    for _ in range(8_000):
+        past, shift = rng.normal(0, 0.01, 5).tolist(), math.log1p(0.03)
+        first = change(past, [shift + rng.normal(0, 0.01)], 5, family=1)
+        again = (shift + rng.normal(0, 0.01, first.confirming_runs or 5)).tolist()
+        found.append(change(past, again, 0).p_worse <= level)
+    assert np.mean(found) == pytest.approx(level, abs=0.01)
 
 
 def test_two_stages_detect_less_than_either() -> None:

@@ -53,7 +53,7 @@ processes differed by up to 0.5 instead of 0.4 %; calls of 0.27 s took 5 % longe
 1.3 instead of 0.4 %.
 """
 _BURSTS = 6
-_SETTLING_BURSTS = 2
+_SETTLING_BURSTS = 1
 _WINDOW_S = 1.0
 _MIN_CALLS = 3
 _MAX_CALLS = 2000

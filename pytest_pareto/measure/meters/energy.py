@@ -1,7 +1,7 @@
 """Energy of a call, by the boards' energy counters read before and after a long window of calls.
 
-`EnergyWindow` measures. `PowerLog` integrates the power samples that the driver records, as a
-cross-check of the counter.
+`EnergyWindow` measures. `drop_energy_without_kernels` removes what is not the call's. `PowerLog`
+integrates the power samples that the driver records, as a cross-check of the counter.
 """
 
 import os
@@ -13,7 +13,7 @@ from itertools import pairwise
 from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.nvml import Board, NvmlError
 from pytest_pareto.model.formatting import percent
-from pytest_pareto.model.metric import DYNAMIC_ENERGY, ENERGY
+from pytest_pareto.model.metric import DEVICE_TIME, DYNAMIC_ENERGY, ENERGY
 from pytest_pareto.model.run import Measurement
 
 STEPS = 20
@@ -27,6 +27,8 @@ _MIN_STEP_S = 0.05
 """Shorter steps are merged: idle power cannot be measured in a few milliseconds."""
 _MIN_LOAD_RATIO = 1.05
 """Idle power is known to 2 %. An H200 draws 125 W idle, 200 W where its host keeps it waiting."""
+_MIN_IDLE_RATIO = 0.95
+_NEAR_IDLE = "the GPU drew no more than when it idles"
 _SETTLED_STEP = 2
 """At this step after work has ended the counter includes all of it: it lags by less than one."""
 _FETCH_EVERY_US = 1_000_000
@@ -79,7 +81,8 @@ class EnergyWindow:
         """Return the energy (J) of one of these calls, which must be all calls that were made.
 
         The second measurement is its dynamic part: what the idle boards would have drawn in the
-        time of the calls is subtracted.
+        time of the calls is subtracted. It is absent where hardly anything is left. Then kernels
+        alone show whether the calls used the GPU: see `drop_energy_without_kernels`.
         """
         self._log.fetch()
         last = self._wait_for_steps(_SETTLED_STEP + 1)
@@ -91,10 +94,9 @@ class EnergyWindow:
             outside_s = _duration_s(first[-1], after[-2]) - in_calls_s
             energies.append(after[-2].energy_j - first[-1].energy_j - idle * outside_s)
             idle_w.append(idle)
-        if sum(energies) <= _MIN_LOAD_RATIO * sum(idle_w) * in_calls_s:
-            raise NvmlError(
-                "the GPU drew no more than when it idles: the calls gave it nothing to do"
-            )
+        idle_j = sum(idle_w) * in_calls_s
+        if sum(energies) < _MIN_IDLE_RATIO * idle_j:
+            raise NvmlError("the energy counter advanced by less than the idle GPU draws")
         window_note = (
             f"{len(rounds)} calls in {in_calls_s:.1f} s at {sum(energies) / in_calls_s:.0f} W, "
             f"of which {sum(idle_w):.0f} W idle"
@@ -104,10 +106,12 @@ class EnergyWindow:
             *self._board_notes(energies, rounds),
             *self._cross_check_note(rounds, energies, idle_w),
         )
-        dynamic_j = sum(energies) - sum(idle_w) * in_calls_s
+        dynamic_j = sum(energies) - idle_j
         return (
             Measurement(ENERGY, (sum(energies) / len(rounds),), notes=notes),
-            Measurement(DYNAMIC_ENERGY, (dynamic_j / len(rounds),)),
+            Measurement(DYNAMIC_ENERGY, (dynamic_j / len(rounds),))
+            if sum(energies) > _MIN_LOAD_RATIO * idle_j
+            else Measurement(DYNAMIC_ENERGY, absent=_NEAR_IDLE),
         )
 
     def _board_notes(self, energies: Sequence[float], rounds: Sequence[Round]) -> Iterator[str]:
@@ -155,6 +159,24 @@ class EnergyWindow:
                     f"another process uses the GPU ({', '.join(map(str, others))}), and the "
                     "counter is of both; stop it, or leave energy out: skip_metrics=['energy']"
                 )
+
+
+def drop_energy_without_kernels(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Make the energy absent of calls that ran no kernel while the GPU drew no more than idle.
+
+    The board of a call that works on the processor is in use where another test has used it. A
+    call of few small kernels draws as little, but its energy would be missing in one session and
+    there in the next if power alone decided.
+    """
+    by_name = {each.metric.name: each for each in measurements}
+    dynamic, device_time = (by_name.get(each.name) for each in (DYNAMIC_ENERGY, DEVICE_TIME))
+    if dynamic is None or dynamic.absent != _NEAR_IDLE or (device_time and device_time.values):
+        return tuple(measurements)
+    reason = f"{_NEAR_IDLE}, and no kernel of the call was seen"
+    return tuple(
+        Measurement(ENERGY, absent=reason) if each.metric.name == ENERGY.name else each
+        for each in measurements
+    )
 
 
 def _duration_s(first: Edge, last: Edge) -> float:

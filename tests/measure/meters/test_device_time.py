@@ -209,7 +209,7 @@ class TestTheWindow:
         device_time, *_ = measure(lambda: profiler.kernel(call_s))
         assert device_time.notes[0] == f"of {calls} calls"
         assert len(device_time.values) in (calls, 1)
-        assert profiler.settled_s[0] >= min(2 * 0.03, 2000 * call_s)
+        assert profiler.settled_s[0] >= min(0.03, 2000 * call_s)
 
     def test_the_gpu_rests_before_each_burst(
         self, profiler: ScriptedProfiler, measure: Measure
@@ -222,7 +222,7 @@ class TestTheWindow:
         calls = calls_of(lambda: profiler.kernel(0.5), warmup=4)
         profiler.meter().measure(calls)
         assert calls.warm
-        assert calls.count == 4 + 2 + 3
+        assert calls.count == 4 + 1 + 3
 
     def test_conditions_are_noted_with_the_time(
         self, profiler: ScriptedProfiler, measure: Measure, nvml: "ScriptedNvml"
@@ -249,7 +249,7 @@ class TestTheWindow:
         device_time, *_ = measure(function)
         assert device_time.notes[1] == "1950 to 1980 MHz, 45 °C at the end"
 
-    @pytest.mark.parametrize(("until_s", "windows"), [(1.0, 2), (99.0, 3)])
+    @pytest.mark.parametrize(("until_s", "windows"), [(0.8, 2), (99.0, 3)])
     def test_heat_repeats_it_and_in_the_end_forbids_it(
         self,
         profiler: ScriptedProfiler,

@@ -9,9 +9,9 @@ import pytest
 from pytest_pareto.measure.loop import Round, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters import energy
-from pytest_pareto.measure.meters.energy import EnergyWindow
+from pytest_pareto.measure.meters.energy import EnergyWindow, drop_energy_without_kernels
 from pytest_pareto.measure.nvml import NvmlError, board_name, open_nvml
-from pytest_pareto.model.metric import ENERGY
+from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY
 from pytest_pareto.model.run import Measurement
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ CallsOf = Callable[..., Calls]
 COUNTER = "nvmlDeviceGetTotalEnergyConsumption"
 PARENT, OTHER, THIRD = os.getppid(), 4711, 4712
 
+MeasureEnergies = Callable[..., tuple[tuple[Measurement, Measurement], tuple[Round, ...]]]
 MeasureEnergy = Callable[..., tuple[Measurement, tuple[Round, ...]]]
 
 
@@ -30,12 +31,12 @@ def board(nvml: "ScriptedNvml") -> "ScriptedBoard":
 
 
 @pytest.fixture
-def measure_energy(nvml: "ScriptedNvml", calls_of: CallsOf) -> MeasureEnergy:
-    """Measure the energy of calls on boards by their numbers; return the rounds as well."""
+def measure_energies(nvml: "ScriptedNvml", calls_of: CallsOf) -> MeasureEnergies:
+    """Measure energies of calls on boards by their numbers; return the rounds as well."""
 
     def measure(
         function: Callable[[], object], *on: int, rounds: int = 3
-    ) -> tuple[Measurement, tuple[Round, ...]]:
+    ) -> tuple[tuple[Measurement, Measurement], tuple[Round, ...]]:
         calls = calls_of(function, rounds=rounds, warmup=1)
         warm_up(calls)
         with open_nvml() as found:
@@ -46,7 +47,20 @@ def measure_energy(nvml: "ScriptedNvml", calls_of: CallsOf) -> MeasureEnergy:
                 min_duration_s=window.min_duration_s,
                 after_round=lambda _: window.poll(),
             )
-            return window.measurements(done)[0], done
+            return window.measurements(done), done
+
+    return measure
+
+
+@pytest.fixture
+def measure_energy(measure_energies: MeasureEnergies) -> MeasureEnergy:
+    """Measure the whole energy."""
+
+    def measure(
+        function: Callable[[], object], *on: int, rounds: int = 3
+    ) -> tuple[Measurement, tuple[Round, ...]]:
+        (energy, _), done = measure_energies(function, *on, rounds=rounds)
+        return energy, done
 
     return measure
 
@@ -399,7 +413,7 @@ class TestEnergyThatTheCounterCannotMeasure:
     ) -> None:
         board.shown = lambda energy_j, now_s: energy_j - (0.0 if now_s < at_s else 49_000.0)
         reason = (
-            "the energy counter fell back" if at_s != 1.5 else "drew no more than when it idles"
+            "the energy counter fell back" if at_s != 1.5 else "by less than the idle GPU draws"
         )
         self._refused(measure_energy, fake_torch, reason)
 
@@ -412,14 +426,42 @@ class TestEnergyThatTheCounterCannotMeasure:
         with open_nvml() as found:
             window = EnergyWindow([found.board(nvml.boards[0].uuid)], calls.clock)
             done = steady_rounds(calls, min_duration_s=window.min_duration_s)
-            with pytest.raises(NvmlError, match="the calls gave it nothing to do"):
-                window.measurements(done)
+            energy, dynamic = window.measurements(done)
+        assert energy.values == pytest.approx((0.05 * nvml.boards[0].idle_w,), rel=0.02)
+        assert dynamic.absent == "the GPU drew no more than when it idles"
+        latency = Measurement(LATENCY, (0.05,))
+        without = Measurement(DEVICE_TIME, absent="the profiler saw no kernel")
+        kept, dropped, *_ = drop_energy_without_kernels([latency, energy, dynamic, without])
+        assert kept is latency
+        assert dropped.metric is ENERGY
+        assert dropped.absent == f"{dynamic.absent}, and no kernel of the call was seen"
+        # Nothing shows kernels where there is no profiler.
+        _, dropped, _ = drop_energy_without_kernels([latency, energy, dynamic])
+        assert dropped.absent is not None
+
+    def test_calls_of_few_kernels_draw_little_and_keep_their_energy(
+        self, fake_torch: Any, board: "ScriptedBoard", measure_energies: MeasureEnergies
+    ) -> None:
+        board.busy_w = 1.04 * board.idle_w
+        (energy, dynamic), _ = measure_energies(lambda: fake_torch.cuda.launch(0.05))
+        assert dynamic.absent == "the GPU drew no more than when it idles"
+        device_time = Measurement(DEVICE_TIME, (0.05,))
+        found = [energy, dynamic, device_time]
+        assert drop_energy_without_kernels(found) == tuple(found)
+
+    def test_a_load_that_is_seen_has_both(
+        self, fake_torch: Any, board: "ScriptedBoard", measure_energies: MeasureEnergies
+    ) -> None:
+        board.busy_w = 1.1 * board.idle_w
+        found, _ = measure_energies(lambda: fake_torch.cuda.launch(0.05))
+        assert all(each.values for each in found)
+        assert drop_energy_without_kernels(found) == tuple(found)
 
     def test_one_that_advances_by_less_than_idling_takes(
         self, board: "ScriptedBoard", fake_torch: Any, measure_energy: MeasureEnergy
     ) -> None:
         board.shown = lambda energy_j, now_s: energy_j - (0.0 if now_s < 1.5 else 1_250.0)
-        self._refused(measure_energy, fake_torch, "drew no more than when it idles")
+        self._refused(measure_energy, fake_torch, "by less than the idle GPU draws")
 
 
 def test_the_figures_scatter_by_less_than_a_tolerance_over_phases(
