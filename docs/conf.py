@@ -2,15 +2,21 @@
 
 The pages are plain Markdown that a forge shows as it is, so nothing in them is Sphinx's. What a
 site needs besides is made here while a page is read: the navigation, from the lists in `index.md`,
-and links to files that are in the repository and not on the site. Nothing is fetched, neither
-while the site is made nor by who reads it; `check_site.py` holds that.
+the tables of the reference, from the code (`fill_tables.py`), and links to files that are in the
+repository and not on the site. Nothing is fetched, neither while the site is made nor by who reads
+it; `check_site.py` holds that.
 """
 
 import os
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the code is that of this checkout
+
 import pytest_pareto
+from docs import fill_tables
 
 project = "pytest-pareto"
 version = release = pytest_pareto.__version__
@@ -85,6 +91,8 @@ def _sign(*about: Any) -> tuple[str | None, str | None]:
 
 
 def _read(_app: object, page: str, source: list[str]) -> None:
+    if page == "reference":
+        source[0] = fill_tables.filled(source[0])
     source[0] = with_sources(source[0], SOURCE_URL)
     if page == "index":
         source[0] = with_navigation(source[0])

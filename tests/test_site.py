@@ -1,11 +1,13 @@
 """The pieces of the documentation's site; the site itself is made by `make docs`."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from docs import check_site, conf, draw_front
+from docs import check_site, conf, draw_front, fill_tables
 from pytest_pareto.model.verdict import Position
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -79,6 +81,26 @@ def test_links_out_of_the_docs_lead_to_the_forge_or_name_their_path() -> None:
         "see [the example](https://forge/main/example_project/), [a](b.md) and "
         "[README.md](https://forge/main/README.md#x)"
     )
+
+
+def test_the_site_fills_the_tables_of_the_reference_from_the_code() -> None:
+    hooks: dict[str, Callable[..., None]] = {}
+    conf.setup(SimpleNamespace(connect=hooks.__setitem__))
+
+    def read(page: str, text: str) -> str:
+        source = [text]
+        hooks["source-read"](None, page, source)
+        return source[0]
+
+    current = fill_tables.filled((DOCS / "reference.md").read_text(encoding="utf-8"))
+    row, help_text = "| `kernels` | count |", "draw the fronts in the terminal |"
+    stale = re.sub(r"^\| `kernels` .*\n", "", current, flags=re.MULTILINE)
+    stale = stale.replace(help_text, "draw |")
+    for text in (row, help_text):
+        assert text not in stale
+        assert text not in read("scores", stale)  # another page stays as it is
+        assert text in read("reference", stale)
+    assert read("reference", stale) == read("reference", current)
 
 
 def test_types_are_written_as_in_the_code() -> None:
