@@ -2,8 +2,10 @@
 
     python docs/fill_tables.py
 
-A table stands between ``<!-- made: NAME -->`` and ``<!-- /made -->`` in `reference.md`. Whoever
-edits one by hand, or adds an option and does not run this, finds a test that fails.
+A table stands between ``<!-- made: NAME -->`` and ``<!-- /made -->`` in `reference.md`. The site
+has them as `filled` returns them (`conf.py`). Those in the repository may lack rows that are newer
+than the latest release: run this where a row that stands there changes, which a test finds, and
+before a release.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from pytest_pareto.model.metric import BUILT_IN, MEANINGS, Kind, Metric, Scope
 from pytest_pareto.report.numbers import fraction
 
 PAGE = Path(__file__).with_name("reference.md")
-TABLE = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- /made -->\n)", flags=re.DOTALL)
+TABLE = re.compile(r"(<!-- made: (\w+) -->\n)(.*?)(<!-- /made -->\n)", flags=re.DOTALL)
 
 COMPARED = {Kind.RUN: "over runs", Kind.EXACT: "exactly"}
 SCOPES = {
@@ -146,7 +148,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def filled(text: str) -> str:
     """Return a page with every table as the code has it now."""
-    return TABLE.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+    return TABLE.sub(lambda found: found[1] + TABLES[found[2]]() + found[4], text)
 
 
 if __name__ == "__main__":

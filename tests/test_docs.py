@@ -4,6 +4,8 @@ import importlib
 import inspect
 import re
 import runpy
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ import pytest_pareto
 import pytest_pareto.testing
 from docs import fill_tables
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.metric import BUILT_IN, MEANINGS
+from pytest_pareto.model.metric import BUILT_IN, LATENCY, MEANINGS
 from pytest_pareto.model.verdict import Position, Verdict
+from pytest_pareto.plugin import command_line
+from pytest_pareto.plugin.command_line import REPORTS
 from pytest_pareto.plugin.marker import KEYWORDS
 from pytest_pareto.scoring import EvaluationRequest
 
@@ -23,10 +27,16 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 OPENMETRICS = (ROOT / "pytest_pareto" / "report" / "openmetrics.py").read_text(encoding="utf-8")
-REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+COMMITTED = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
 
 GPU_SESSION = (ROOT / "benchmarks" / "gpu" / "session" / "test_pipeline.py").read_text("utf-8")
+
+
+@pytest.fixture(name="reference", scope="module")
+def _reference() -> str:
+    """Return the page as the site has it; the one in git may lack what is newer than a release."""
+    return fill_tables.filled(COMMITTED)
 
 
 def python_blocks(text: str) -> list[str]:
@@ -83,25 +93,131 @@ def test_the_streams_of_the_how_to_pass(pytester: pytest.Pytester) -> None:
     assert result.ret == 0
 
 
-def test_the_tables_are_those_of_the_code() -> None:
-    """By `python docs/fill_tables.py`."""
-    assert fill_tables.filled(REFERENCE) == REFERENCE
-    assert sorted(made[1] for made in fill_tables.TABLE.findall(REFERENCE)) == sorted(
-        fill_tables.TABLES
-    )
+FILL = "Run `python docs/fill_tables.py` and commit docs/reference.md."
+
+
+def stale_tables(page: str, version: str) -> list[str]:
+    """Return what is wrong with the tables of a page in the repository, and the way out.
+
+    Each row has to be one that the code makes, in the code's order. Rows may be missing while
+    `version` is one of development, and none where it is a release.
+    """
+    found = []
+    for _, name, text, _ in fill_tables.TABLE.findall(page):
+        rows, made = text.splitlines(), fill_tables.TABLES[name]().splitlines()
+        rest = iter(made)
+        unknown = [row for row in rows if row not in made]
+        if unknown:
+            what = f"has a row that the code does not make: {unknown[0]}"
+        elif rows[:2] != made[:2]:
+            what = "has no head"
+        elif not all(row in rest for row in rows):
+            what = "has its rows in another order, or one of them twice"
+        elif ".dev" not in version and rows != made:
+            missing = next(row for row in made if row not in rows)
+            what = f"lacks a row, and {version} is a release: {missing}"
+        else:
+            continue
+        found.append(f"The table of {name} in docs/reference.md {what}\n{FILL}")
+    return found
+
+
+def test_the_committed_tables_have_no_row_that_the_code_does_not_make() -> None:
     assert MEANINGS.keys() == BUILT_IN.keys()
-    by_hand = REFERENCE.replace("measure, compare with the baseline, and judge", "measure")
-    assert fill_tables.filled(by_hand) != by_hand
+    names = sorted(name for _, name, _, _ in fill_tables.TABLE.findall(COMMITTED))
+    assert names == sorted(fill_tables.TABLES)
+    stale = stale_tables(COMMITTED, pytest_pareto.__version__)
+    assert not stale, "\n".join(stale)
 
 
-def test_the_reference_lists_every_option(pytester: pytest.Pytester) -> None:
+DEVELOPMENT, RELEASE = "0.2.0.dev0", "0.2.0"
+
+
+@pytest.mark.parametrize("version", [DEVELOPMENT, RELEASE])
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("measure, compare with the baseline, and judge", "measure", "does not make: | `--pareto`"),
+        (r"^\| `kernels` \|", "| `kernel_count` |", "does not make: | `kernel_count`"),
+        (r"^(\| `kernels` .*\n)", r"\1\n", "does not make: "),
+        (r"^(\| `kernels` .*\n)", r"\1\1", "one of them twice"),
+        (r"^(\| `kernels` .*\n)(\| .*\n)", r"\2\1", "another order"),
+        (r"^\| command \| argument .*\n\| --- .*\n", "", "has no head"),
+    ],
+    ids=["edited", "renamed", "blank line", "twice", "order", "head"],
+)
+def test_a_table_that_was_edited_by_hand_is_stale(
+    reference: str, version: str, old: str, new: str, what: str
+) -> None:
+    assert stale_tables(reference, version) == []
+    edited, edits = re.subn(old, new, reference, flags=re.MULTILINE)
+    assert edits == 1
+    (stale,) = stale_tables(edited, version)
+    assert what in stale
+    assert FILL in stale
+
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def add_a_report(patch: pytest.MonkeyPatch) -> None:
+    added = REPORTS["json"]._replace(help="write a table")
+    patch.setattr(command_line, "REPORTS", {"dummy": added, **REPORTS})
+
+
+def add_a_metric(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fill_tables, "BUILT_IN", {"dummy": replace(LATENCY, name="dummy"), **BUILT_IN})
+    patch.setattr(fill_tables, "MEANINGS", {**MEANINGS, "dummy": "another clock"})
+
+
+@pytest.mark.parametrize("add", [add_a_report, add_a_metric])
+def test_what_is_new_may_be_missing_until_a_release(
+    reference: str, add: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(monkeypatch)
+    assert fill_tables.filled(reference) != reference
+    assert stale_tables(reference, DEVELOPMENT) == []
+    (stale,) = stale_tables(reference, RELEASE)
+    assert "lacks a row, and 0.2.0 is a release" in stale
+    assert FILL in stale
+    assert stale_tables(fill_tables.filled(reference), RELEASE) == []
+
+
+def rename_a_report(patch: pytest.MonkeyPatch) -> None:
+    renamed = {name.replace("html", "page"): kind for name, kind in REPORTS.items()}
+    patch.setattr(command_line, "REPORTS", renamed)
+
+
+def remove_a_metric(patch: pytest.MonkeyPatch) -> None:
+    rest = {name: metric for name, metric in BUILT_IN.items() if name != "kernels"}
+    patch.setattr(fill_tables, "BUILT_IN", rest)
+
+
+def change_a_help_text(patch: pytest.MonkeyPatch) -> None:
+    changed = REPORTS["html"]._replace(help="write a page")
+    patch.setattr(command_line, "REPORTS", {**REPORTS, "html": changed})
+
+
+@pytest.mark.parametrize("version", [DEVELOPMENT, RELEASE])
+@pytest.mark.parametrize("change", [rename_a_report, remove_a_metric, change_a_help_text])
+def test_a_row_that_the_code_no_longer_makes_is_stale(
+    reference: str, version: str, change: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(monkeypatch)
+    (stale,) = stale_tables(reference, version)
+    assert "has a row that the code does not make" in stale
+    assert FILL in stale
+    assert stale_tables(fill_tables.filled(reference), version) == []
+
+
+def test_the_reference_lists_every_option(reference: str, pytester: pytest.Pytester) -> None:
     help_text = pytester.runpytest_subprocess("--help").stdout.str()
     offered = set(re.findall(r"--pareto[a-z-]*", help_text))
-    named = set(re.findall(r"`(--pareto[a-z-]*)", REFERENCE))
+    named = set(re.findall(r"`(--pareto[a-z-]*)", reference))
     assert offered == named
     inis = set(re.findall(r"^  (pareto_\w+)", help_text, flags=re.MULTILINE))
     assert inis
-    assert inis == set(re.findall(r"`(pareto_[a-z_]+)`", REFERENCE)) - {"pareto_baselines"}
+    assert inis == set(re.findall(r"`(pareto_[a-z_]+)`", reference)) - {"pareto_baselines"}
 
 
 def test_no_page_names_an_option_or_a_key_that_there_is_not() -> None:
@@ -114,14 +230,14 @@ def test_no_page_names_an_option_or_a_key_that_there_is_not() -> None:
         assert keys - gauges <= offered.inis.keys(), page
 
 
-def test_the_reference_lists_the_marker() -> None:
-    marker = REFERENCE.partition("## The marker")[2].partition("\n## ")[0]
+def test_the_reference_lists_the_marker(reference: str) -> None:
+    marker = reference.partition("## The marker")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.*?`) \|", marker, flags=re.MULTILINE)
     assert set(re.findall(r"(\w+)=", " ".join(rows))) == set(KEYWORDS)
 
 
-def test_the_reference_lists_the_fixture() -> None:
-    rows = dict(re.findall(r"^\| .*?`(?:await )?pareto\.(\w+)\((.*?)\)`", REFERENCE, re.MULTILINE))
+def test_the_reference_lists_the_fixture(reference: str) -> None:
+    rows = dict(re.findall(r"^\| .*?`(?:await )?pareto\.(\w+)\((.*?)\)`", reference, re.MULTILINE))
     for name, method in inspect.getmembers(pytest_pareto.Pareto, inspect.isfunction):
         if name.startswith("_"):
             continue
@@ -144,10 +260,10 @@ def test_the_api_has_every_public_name() -> None:
     assert set(members.split(", ")) == public
 
 
-def test_the_reference_lists_every_name() -> None:
+def test_the_reference_lists_every_name(reference: str) -> None:
     for name in (*BUILT_IN, *Outcome, *Verdict):
-        assert re.search(rf"\b{name}\b", REFERENCE), name
-    assert {Position.LOST, Position.OVERTAKEN} <= set(re.findall(r"[A-Z_]{3,}", REFERENCE))
+        assert re.search(rf"\b{name}\b", reference), name
+    assert {Position.LOST, Position.OVERTAKEN} <= set(re.findall(r"[A-Z_]{3,}", reference))
 
 
 def test_the_documents_show_what_the_example_printed() -> None:
