@@ -151,9 +151,22 @@ def _free_in_cgroups(root: Path) -> Iterator[int]:
     for folder in cgroup_folders(root):
         try:
             limit, used = ((folder / f"memory.{each}").read_text() for each in ("max", "current"))
-            yield int(limit) - int(used)
+            yield int(limit) - int(used) + _reclaimable_b(folder)
         except (OSError, ValueError):
             continue  # no such file, or "max": no limit
+
+
+def _reclaimable_b(cgroup: Path) -> int:
+    """Return the bytes of files that a cgroup has cached, and has not used lately.
+
+    They count as used, and fill a container that has read much; the kernel frees them on demand.
+    """
+    try:
+        lines = (cgroup / "memory.stat").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    (size,) = [line.split()[1] for line in lines if line.startswith("inactive_file ")] or ["0"]
+    return int(size)
 
 
 def _read_kilobytes(file: Path, name: str) -> int | None:

@@ -96,7 +96,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--pareto-confirm",
         metavar="N",
         help="measure again in up to N fresh processes what looks worse, before it is called so "
-        "(5), in fewer where they are nearly sure to confirm it; 0 judges by the session's own runs, and says that this is unconfirmed",
+        "(5), in fewer where they are nearly sure to confirm it; 0 judges by the session's own "
+        "runs, and says that this is unconfirmed",
     )
     add(
         "--pareto-against",

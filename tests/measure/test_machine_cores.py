@@ -95,6 +95,14 @@ def test_a_cgroup_that_is_full_leaves_nothing(tmp_path: Path) -> None:
     assert free_memory_b(_memory(tmp_path, top=("1000", "1200"))) == 0
 
 
+def test_files_that_a_cgroup_has_cached_are_free(tmp_path: Path) -> None:
+    root = _memory(tmp_path, top=("5000\n", "4900\n"))
+    (root / "sys/fs/cgroup/memory.stat").write_text("anon 1900\ninactive_file 2500\nshmem 0\n")
+    assert free_memory_b(root) == 2600
+    (root / "sys/fs/cgroup/memory.stat").write_text("anon 1900\n")
+    assert free_memory_b(root) == 100
+
+
 def test_where_no_memory_is_told_none_is_known(tmp_path: Path) -> None:
     assert free_memory_b(tmp_path) is None
     assert memory_in_use_b(tmp_path) is None
