@@ -3,12 +3,10 @@
 - `argument_source` supplies the arguments of each call: constant ones, or fresh ones of `setup`.
 - `require_finished` rejects results that are a promise of work, which no loop can time.
 - `preserve_random_state` keeps the number of measured calls from changing a result.
-- `frozen_heap` keeps the rest of the process out of garbage collections.
 - `active_tracer` detects tracers and profilers, which slow down every Python call.
 - `eager_mode` lets compiled functions run uncompiled.
 """
 
-import gc
 import inspect
 import random
 import sys
@@ -141,26 +139,6 @@ def _torch_restorers() -> Iterator[Callable[[], object]]:
     mps = getattr(getattr(torch, "backends", None), "mps", None)
     if mps is not None and mps.is_available():
         yield partial(torch.mps.set_rng_state, torch.mps.get_rng_state())
-
-
-@contextmanager
-def frozen_heap() -> Iterator[None]:
-    """Collect the garbage of earlier code, and keep all that is left out of later collections.
-
-    The heap is that of a test process, and most of it not of the measured function: with
-    transformers imported a collection took 0.25 s. It would lie within one of the timed calls, and
-    each meter that collects would wait as long. Where somebody has frozen objects already, nothing
-    is changed, since they could not be told apart at the end.
-    """
-    gc.collect()
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def active_tracer() -> str | None:

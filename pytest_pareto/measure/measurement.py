@@ -9,12 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from typing import Any
 
-from pytest_pareto.measure.call import (
-    argument_source,
-    frozen_heap,
-    preserve_random_state,
-    require_finished,
-)
+from pytest_pareto.measure.call import argument_source, preserve_random_state, require_finished
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import first_call, warm_up
 from pytest_pareto.measure.meter import Calls, Meter, meter_pass
@@ -103,7 +98,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     if ENERGY.name in skip:
         skip |= {DYNAMIC_ENERGY.name}
     first = stages_of(function)
-    with preserve_random_state(), frozen_heap():
+    with preserve_random_state():
         measurements = list(_passes(meters, calls, skip))
     if isinstance(function, Stream):
         function.require_same_length([each.stream.items for each in calls.rounds if each.stream])

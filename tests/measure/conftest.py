@@ -181,7 +181,7 @@ class FakeCuda:
 
 @pytest.fixture(autouse=True)
 def _quick_collections() -> None:
-    """Freeze live objects, since each window collects garbage: with torch loaded in 0.1 s."""
+    """Freeze live objects, since meters of memory collect garbage: with torch loaded in 0.1 s."""
     gc.freeze()
 
 

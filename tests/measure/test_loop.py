@@ -122,11 +122,11 @@ class TestOnTheProcessor:
         self, monkeypatch: pytest.MonkeyPatch, calls_of: CallsOf
     ) -> None:
         journal: list[str] = []
-        monkeypatch.setattr(gc, "collect", lambda: journal.append("collect"))
+        monkeypatch.setattr(gc, "collect", lambda oldest: journal.append(f"collect to {oldest}"))
         calls = calls_of(lambda: journal.append("call"), rounds=2, warmup=1)
         warm_up(calls)
         steady_rounds(calls)
-        assert journal == ["call", "collect", "call", "call"]
+        assert journal == ["call", "collect to 1", "call", "call"]
 
     def test_the_stage_names_the_loop_and_is_given_back(self, calls_of: CallsOf) -> None:
         stages: list[str] = []
