@@ -13,8 +13,10 @@ from pytest_pareto.measure.call import argument_source, preserve_random_state, r
 from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import first_call, warm_up
 from pytest_pareto.measure.meter import Calls, Meter, meter_pass
-from pytest_pareto.measure.meters.energy import drop_energy_without_kernels
-from pytest_pareto.measure.meters.latency import drop_reference_if_gpu_bound
+from pytest_pareto.measure.meters.latency import (
+    drop_energy_without_kernels,
+    drop_reference_if_gpu_bound,
+)
 from pytest_pareto.measure.plan import DEFAULT_PLAN, LoopPlan, ProgressCallback
 from pytest_pareto.measure.stages import NoStagesError, stage_measurements, stages_of
 from pytest_pareto.measure.streams import Stream

@@ -1,7 +1,7 @@
 """Energy of a call, by the boards' energy counters read before and after a long window of calls.
 
-`EnergyWindow` measures. `drop_energy_without_kernels` removes what is not the call's. `PowerLog`
-integrates the power samples that the driver records, as a cross-check of the counter.
+`EnergyWindow` measures. `PowerLog` integrates the power samples that the driver records, as a
+cross-check of the counter.
 """
 
 import os
@@ -13,7 +13,7 @@ from itertools import pairwise
 from pytest_pareto.measure.loop import Round
 from pytest_pareto.measure.nvml import Board, NvmlError
 from pytest_pareto.model.formatting import percent
-from pytest_pareto.model.metric import DEVICE_TIME, DYNAMIC_ENERGY, ENERGY
+from pytest_pareto.model.metric import DYNAMIC_ENERGY, ENERGY
 from pytest_pareto.model.run import Measurement
 
 STEPS = 20
@@ -28,7 +28,8 @@ _MIN_STEP_S = 0.05
 _MIN_LOAD_RATIO = 1.05
 """Idle power is known to 2 %. An H200 draws 125 W idle, 200 W where its host keeps it waiting."""
 _MIN_IDLE_RATIO = 0.95
-_NEAR_IDLE = "the GPU drew no more than when it idles"
+NEAR_IDLE = "the GPU drew no more than when it idles"
+"""The reason for which the dynamic energy of a call is absent that leaves the GPU nearly idle."""
 _SETTLED_STEP = 2
 """At this step after work has ended the counter includes all of it: it lags by less than one."""
 _FETCH_EVERY_US = 1_000_000
@@ -82,7 +83,7 @@ class EnergyWindow:
 
         The second measurement is its dynamic part: what the idle boards would have drawn in the
         time of the calls is subtracted. It is absent where hardly anything is left. Then kernels
-        alone show whether the calls used the GPU: see `drop_energy_without_kernels`.
+        alone show whether the calls used the GPU: `latency.drop_energy_without_kernels`.
         """
         self._log.fetch()
         last = self._wait_for_steps(_SETTLED_STEP + 1)
@@ -111,7 +112,7 @@ class EnergyWindow:
             Measurement(ENERGY, (sum(energies) / len(rounds),), notes=notes),
             Measurement(DYNAMIC_ENERGY, (dynamic_j / len(rounds),))
             if sum(energies) > _MIN_LOAD_RATIO * idle_j
-            else Measurement(DYNAMIC_ENERGY, absent=_NEAR_IDLE),
+            else Measurement(DYNAMIC_ENERGY, absent=NEAR_IDLE),
         )
 
     def _board_notes(self, energies: Sequence[float], rounds: Sequence[Round]) -> Iterator[str]:
@@ -159,24 +160,6 @@ class EnergyWindow:
                     f"another process uses the GPU ({', '.join(map(str, others))}), and the "
                     "counter is of both; stop it, or leave energy out: skip_metrics=['energy']"
                 )
-
-
-def drop_energy_without_kernels(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """Make the energy absent of calls that ran no kernel while the GPU drew no more than idle.
-
-    The board of a call that works on the processor is in use where another test has used it. A
-    call of few small kernels draws as little, but its energy would be missing in one session and
-    there in the next if power alone decided.
-    """
-    by_name = {each.metric.name: each for each in measurements}
-    dynamic, device_time = (by_name.get(each.name) for each in (DYNAMIC_ENERGY, DEVICE_TIME))
-    if dynamic is None or dynamic.absent != _NEAR_IDLE or (device_time and device_time.values):
-        return tuple(measurements)
-    reason = f"{_NEAR_IDLE}, and no kernel of the call was seen"
-    return tuple(
-        Measurement(ENERGY, absent=reason) if each.metric.name == ENERGY.name else each
-        for each in measurements
-    )
 
 
 def _duration_s(first: Edge, last: Edge) -> float:

@@ -2,7 +2,8 @@
 
 `SteadyMeter` measures a call, and `StreamMeter` its stream. `HostReference` times a small loop of
 kernel launches between the calls, which a slow host delays as it delays a call.
-`drop_reference_if_gpu_bound` removes it where the host does not limit the call.
+`drop_reference_if_gpu_bound` removes it where the host does not limit the call, and
+`drop_energy_without_kernels` the energy of an idle GPU.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from pytest_pareto.measure.loop import (
 )
 from pytest_pareto.measure.meter import Calls, absent
 from pytest_pareto.measure.meters.contention import HostSnapshot
-from pytest_pareto.measure.meters.energy import EnergyWindow
+from pytest_pareto.measure.meters.energy import NEAR_IDLE, EnergyWindow
 from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
 from pytest_pareto.measure.nvml import NvmlError
 from pytest_pareto.measure.streams import Stream
@@ -294,6 +295,24 @@ def drop_reference_if_gpu_bound(
         f"kernels fill {percent(busy_share)} of the call: the host is no bottleneck",
     )
     return tuple(dropped if each is reference else each for each in measurements)
+
+
+def drop_energy_without_kernels(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """Make the energy absent of calls that ran no kernel while the GPU drew no more than idle.
+
+    The board of a call that works on the processor is in use where another test has used it. A
+    call of few small kernels draws as little, but its energy would be missing in one session and
+    there in the next if power alone decided.
+    """
+    by_name = {each.metric.name: each for each in measurements}
+    dynamic, device_time = (by_name.get(each.name) for each in (DYNAMIC_ENERGY, DEVICE_TIME))
+    if dynamic is None or dynamic.absent != NEAR_IDLE or (device_time and device_time.values):
+        return tuple(measurements)
+    reason = f"{NEAR_IDLE}, and no kernel of the call was seen"
+    return tuple(
+        Measurement(ENERGY, absent=reason) if each.metric.name == ENERGY.name else each
+        for each in measurements
+    )
 
 
 class StreamMeter:

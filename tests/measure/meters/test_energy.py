@@ -9,7 +9,8 @@ import pytest
 from pytest_pareto.measure.loop import Round, steady_rounds, warm_up
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.meters import energy
-from pytest_pareto.measure.meters.energy import EnergyWindow, drop_energy_without_kernels
+from pytest_pareto.measure.meters.energy import EnergyWindow
+from pytest_pareto.measure.meters.latency import drop_energy_without_kernels
 from pytest_pareto.measure.nvml import NvmlError, board_name, open_nvml
 from pytest_pareto.model.metric import DEVICE_TIME, ENERGY, LATENCY
 from pytest_pareto.model.run import Measurement
