@@ -85,13 +85,15 @@ SECTIONS = (
     Section("20 cases × 3 metrics, unconfirmed, 1 run against 5; one session", one_run),
     Section("20 cases × 3 metrics, unconfirmed, 5 against 5; session term", where_sessions_differ),
     Section(
-        "20 cases × 3 metrics, stored baseline, 5 runs screen, 5 confirm; one session", confirmed
+        "20 cases × 3 metrics, stored baseline, 5 runs screen, up to 5 confirm; one session",
+        confirmed,
     ),
     Section(
-        "20 cases × 3 metrics, stored baseline, 1 run screens, 5 confirm; one session", default
+        "20 cases × 3 metrics, stored baseline, 1 run screens, up to 5 confirm; one session",
+        default,
     ),
     Section(
-        "20 cases × 3 metrics, stored baseline, 1 run screens, 5 confirm; session term",
+        "20 cases × 3 metrics, stored baseline, 1 run screens, up to 5 confirm; session term",
         default_where_sessions_differ,
     ),
     Section("20 cases × 3 metrics, old and new code in turns, confirmed", interleaved),
