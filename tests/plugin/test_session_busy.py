@@ -81,10 +81,11 @@ def test_a_starved_session_is_neither_red_nor_recorded(
 def test_what_waiting_cannot_explain_is_red_on_a_busy_host_too(
     pytester: pytest.Pytester, run: "Run"
 ) -> None:
-    write(pytester.path, tolerance=ANY, count=200_000, rivals=0)
-    assert run("--pareto", "--pareto-runs=3", "--pareto-update").exit_code == 0
+    # Five runs, since these wait for other tests of the suite and then differ by a factor of two.
+    write(pytester.path, tolerance=ANY, count=100_000, rivals=0)
+    assert run("--pareto", "--pareto-runs=5", "--pareto-update").exit_code == 0
     write(pytester.path, tolerance=0.05, count=10_000_000)
-    session = run("--pareto", "--pareto-runs=1", "--pareto-confirm=1", "-v")
+    session = run("--pareto", "--pareto-runs=2", "--pareto-confirm=1", "-v")
     assert session.exit_code == 1, session.text
     assert latency(session).outcome is Outcome.WORSE
     (case,) = session.cases
