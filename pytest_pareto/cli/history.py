@@ -11,7 +11,7 @@ from pytest_pareto.baseline.sources import PastBaselines, machine_choice_error, 
 from pytest_pareto.cli.console import EXIT_ERROR, find_baseline, terminal_width, write_lines
 from pytest_pareto.model.baseline import Baseline, LevelHistories, LevelHistory, Revision
 from pytest_pareto.model.errors import BaselineError, ParetoError
-from pytest_pareto.report.history_text import render_history
+from pytest_pareto.report.baseline_text import render_history
 from pytest_pareto.runs.git_objects import FolderLog, GitObjects, Snapshots, folder_log
 
 _ABOUT = """\
