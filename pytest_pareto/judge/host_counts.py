@@ -12,12 +12,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import HOST_COUNTS, Kind, Scope
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
-_WORDS = {
-    "python_calls": "Python calls",
-    "c_calls": "C calls",
-    "host_copies": "copies",
-    "host_waits": "waits",
-}
+_WORDS = {metric.name: word for metric, word in HOST_COUNTS.items()}
 _LACKING = {Outcome.NEW, Outcome.MISSING, Outcome.NOT_COMPARABLE, Outcome.BROKEN}
 
 
@@ -99,7 +94,7 @@ def _is_host_time(result: MetricResult) -> bool:
 
 
 def _names(results: Sequence[MetricResult]) -> str:
-    names = [_WORDS.get(result.metric.name, result.metric.name) for result in results]
+    names = [_WORDS[result.metric.name] for result in results]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 

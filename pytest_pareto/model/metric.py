@@ -8,7 +8,7 @@ declares of the judgement of a metric, as a baseline keeps it.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -221,16 +221,16 @@ STREAMED = frozenset(
 )
 """The names of the built-in metrics that only a stream has."""
 
-HOST_COUNTS = (
-    PYTHON_CALLS,
-    C_CALLS,
-    DISPATCHES,
-    LAUNCHES,
-    HOST_COPIES,
-    HOST_WAITS,
-    ALLOCATIONS,
-)
-"""The counts of what the host does in a call, which do not depend on its speed."""
+HOST_COUNTS: Mapping[Metric, str] = {
+    PYTHON_CALLS: "Python calls",
+    C_CALLS: "C calls",
+    DISPATCHES: "dispatches",
+    LAUNCHES: "launches",
+    HOST_COPIES: "copies",
+    HOST_WAITS: "waits",
+    ALLOCATIONS: "allocations",
+}
+"""The counts of what the host does in a call, and their words. They do not depend on its speed."""
 
 COUNTED_WITHOUT_DATA = frozenset({OPERATIONS.name})
 """The names of the built-in metrics that only ``work_only`` counts."""
