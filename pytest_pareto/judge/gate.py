@@ -87,14 +87,10 @@ def _verdict_rules(case: CaseComparison, verdict: Verdict, place: Place, policy:
             if case.broken is not None:
                 yield True, case.broken
         case Verdict.DOMINATED | Verdict.WORSE:
-            text = beyond_limits_text(case, "got worse")
-            if any(each.without_waiting for each in case.results(Outcome.WORSE)):
-                yield True, f"{text}, on a busy host, of which nothing can be recorded"
-            else:
-                yield _accepted(policy, text)
+            yield _accepted_change(case, policy, beyond_limits_text(case, "got worse"))
         case Verdict.TRADE_OFF:
             let_through, text = judge_trade(case, place, policy)
-            yield (False, text) if let_through else _accepted(policy, text)
+            yield (False, text) if let_through else _accepted_change(case, policy, text)
         case Verdict.INCONCLUSIVE:
             yield from _undecided_rules(case, policy)
         case Verdict.MISSING if case.missing is not None:
@@ -116,6 +112,13 @@ def _undecided_rules(case: CaseComparison, policy: Policy) -> _Rules:
         yield policy.fail_inconclusive, f"{', '.join(suspected)} suspected of being worse"
     elif undecided and policy.fail_inconclusive:
         yield True, f"{metric_names(case, Outcome.INCONCLUSIVE)} undecided"
+
+
+def _accepted_change(case: CaseComparison, policy: Policy, text: str) -> tuple[bool, str]:
+    """Return the rule for a case that got worse; what a busy host measured cannot be accepted."""
+    if any(result.without_waiting for result in case.results(Outcome.WORSE)):
+        return True, f"{text}, on a busy host, of which nothing can be recorded"
+    return _accepted(policy, text)
 
 
 def _accepted(policy: Policy, text: str) -> tuple[bool, str]:
@@ -243,13 +246,18 @@ def flagged_by_test(
 
 def flagged_changes(judgement: Judgement, names: Iterable[tuple[str, str]]) -> tuple[Change, ...]:
     """Return the changes of `flagged` metrics, including those since the anchor."""
+    return tuple(change for _, change in _changes_by_case(judgement, names))
+
+
+def _changes_by_case(
+    judgement: Judgement, names: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, Change]]:
     cases = {case.case_id: case.comparison for case in judgement.cases}
-    found = (
-        side.metric(name)
-        for case, name in names
-        for side in (cases[case], cases[case].against_anchor())
-    )
-    return tuple(r.change for r in found if r is not None and r.change is not None)
+    for case, name in names:
+        for side in (cases[case], cases[case].against_anchor()):
+            result = side.metric(name)
+            if result is not None and result.change is not None:
+                yield case, result.change
 
 
 def confirming_level(
@@ -281,10 +289,9 @@ def confirming_runs(
     what looks better all of them: how much better it is decides whether it makes a trade-off.
     """
     needed: dict[str, int] = {}
-    for case, name in names:
-        for change in flagged_changes(judgement, [(case, name)]):
-            runs = 1 if change.exact else change.confirming_runs or most
-            needed[case] = max(needed.get(case, 1), runs)
+    for case, change in _changes_by_case(judgement, names):
+        runs = 1 if change.exact else change.confirming_runs or most
+        needed[case] = max(needed.get(case, 1), runs)
     return needed
 
 

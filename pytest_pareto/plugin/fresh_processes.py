@@ -152,9 +152,9 @@ def run_children(
     for start in range(0, len(runs), at_once):
         batch = runs[start : start + at_once]
         with ExitStack() as stack:
-            children = [_Child(session, run, waits=len(batch) > 1) for run in batch]
-            for child in children:
-                stack.enter_context(child)
+            children = [
+                stack.enter_context(_Child(session, run, waits=len(batch) > 1)) for run in batch
+            ]
             while not all(child.is_ready() for child in children):
                 time.sleep(POLL_S)
             for child in children:

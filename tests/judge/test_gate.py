@@ -166,6 +166,21 @@ def test_several_metrics_have_several_limits(case: "Case") -> None:
     assert ruled(worse).fails == ("latency, score got worse beyond their limits",)
 
 
+def test_an_update_does_not_accept_what_a_busy_host_measured(case: "Case", result: Any) -> None:
+    """It is compared, but nothing of it is written."""
+    everything = Policy(accepts_new=True, accepts_changes=True, accepts_all=True)
+    busy = replace(result("latency", Outcome.WORSE), without_waiting=(1.0,))
+    why = "on a busy host, of which nothing can be recorded"
+    assert ruled(case(latency=busy), everything).fails == (
+        f"latency got worse beyond its limit, {why}",
+    )
+    traded = trade(case, result, 0.05)
+    assert ruled(traded, everything).notices[0].startswith("accepted: ")
+    faster, lost = traded.metrics
+    of_busy = replace(traded, metrics=(faster, replace(lost, without_waiting=(1.0,))))
+    assert ruled(of_busy, everything).fails[0].endswith(why)
+
+
 def test_an_update_accepts_what_it_writes_and_nothing_else(case: "Case", result: Any) -> None:
     changed = Policy(accepts_new=True, accepts_changes=True)
     assert ruled(case(latency=Outcome.WORSE), changed).notices == (

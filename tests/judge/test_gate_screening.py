@@ -34,7 +34,7 @@ from pytest_pareto.model.verdict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SCORE = Metric("score", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
 TUNED = Metric("tuned", "s", Better.LOWER, Kind.RUN, Scope.GPU, 0.01, relative=True, gates=False)
@@ -122,6 +122,30 @@ def test_what_may_make_a_trade_off_is_measured_as_often_as_possible() -> None:
     better = result(DEVICE_TIME, 1.0, high=-0.2)
     judged = judgement(result(LATENCY, 0.01, confirming_runs=2), better)
     assert confirming_runs(judged, flagged(judged), 5) == {"a": 5}
+
+
+class CountedCases(tuple[CaseVerdict, ...]):
+    """Cases that count how often somebody goes through all of them."""
+
+    passes = 0
+
+    def __iter__(self) -> "Iterator[CaseVerdict]":
+        type(self).passes += 1
+        return super().__iter__()
+
+
+def test_the_cases_are_gone_through_once_however_many_are_flagged() -> None:
+    each = [
+        judgement(result(LATENCY, 0.01, confirming_runs=2), case_id=str(number)).cases[0]
+        for number in range(50)
+    ]
+    judged = Judgement(CountedCases(each))
+    names = flagged(judged)
+    CountedCases.passes = 0
+    assert len(confirming_runs(judged, names, 5)) == 50
+    assert CountedCases.passes == 1
+    assert len(flagged_by_test(judged, names)) == 50
+    assert CountedCases.passes == 2
 
 
 def test_each_case_has_a_number_of_its_own() -> None:
