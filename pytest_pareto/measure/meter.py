@@ -41,7 +41,8 @@ class Calls:
     warm-up is done), ``profiles_itself`` (whether the function runs a torch profiler of its own,
     None before a call has shown it), ``raised`` (the last exception of the function or of its
     `setup`), ``rounds`` (the rounds of the steady state in which latency was measured), ``waited``
-    (the share of their time that they may have lost, as in `Measurement`), ``pace`` (what the
+    (the share of their time that they may have lost, as in `Measurement`), ``has_power_headroom``
+    (whether those rounds were seen to draw far less than a power limit allows), ``pace`` (what the
     warm-up showed), ``turns`` (with another live process, or None), and ``doing`` and
     ``progress_reporter``, by which progress is reported.
     """
@@ -79,6 +80,7 @@ class Calls:
         self.pace = Pace(0.0, None)
         self.turns = turns
         self.waited: float | None = None
+        self.has_power_headroom = False
 
     @property
     def function(self) -> Callable[..., object]:

@@ -25,6 +25,10 @@ _SHARED_GLOBALS = (*_SHARED, FunctionType, dict, list, set, tuple)
 _SHARED_PACKAGES = ("_pytest.", "pluggy.", "pytest_pareto.plugin.", "pytest_pareto.measure.meter.")
 _WITHOUT_WEIGHTS = ("profiler", "c10d", "_c10d_functional")
 """Operations whose objects of torch are marks in a trace, and groups of processes."""
+_LEAVES = frozenset(
+    (torch.Tensor, torch.nn.Parameter, int, float, bool, str, type(None), torch.dtype, torch.device)
+)
+"""Types of arguments that hold no others."""
 _SPARSE_PARTS = {
     torch.sparse_coo: ("_indices", "_values"),
     torch.sparse_csr: ("crow_indices", "col_indices", "values"),
@@ -145,12 +149,15 @@ class UsedStorages(TorchDispatchMode):  # type: ignore[misc]  # torch is not rea
     ) -> object:
         """Collect the tensors among the arguments of an operation, and run it."""
         self.operated = True
-        for each in tree_leaves((args, kwargs)):
-            if isinstance(each, torch.Tensor):
-                self.storages.add(each)
-            elif isinstance(each, torch.ScriptObject):
-                self.packed |= getattr(func, "namespace", None) not in _WITHOUT_WEIGHTS
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        # Most arguments are tensors and numbers. The leaves of others take longer than all else.
+        for argument in (*args, *kwargs.values()):
+            for each in (argument,) if type(argument) in _LEAVES else tree_leaves(argument):
+                if isinstance(each, torch.Tensor):
+                    self.storages.add(each)
+                elif isinstance(each, torch.ScriptObject):
+                    self.packed |= getattr(func, "namespace", None) not in _WITHOUT_WEIGHTS
+        return func(*args, **kwargs)
 
 
 def call_storages(function: Any, arguments: object) -> Storages:

@@ -53,7 +53,6 @@ processes differed by up to 0.5 instead of 0.4 %; calls of 0.27 s took 5 % longe
 1.3 instead of 0.4 %.
 """
 _BURSTS = 6
-_SETTLING_BURSTS = 1
 _WINDOW_S = 1.0
 _MIN_CALLS = 3
 _MAX_CALLS = 2000
@@ -290,8 +289,9 @@ class DeviceTimeMeter:
     """`device_time` (s), `kernels`, and calls of the CUDA runtime (counts) of one call.
 
     Profiles calls in the steady state, in six bursts of 30 ms or of one call, fewer where three
-    calls take a second; before each the GPU rests for 0.15 s. At its power limit it would lower its
-    clock in calls that follow one another, by another amount in every process. The time
+    calls take a second; before each the GPU rests for 0.15 s, unless the calls of `latency` were
+    seen to draw far less than its power limit allows. At the limit it would lower its clock in
+    calls that follow one another, by another amount in every process. The time
     is the sum over kernels, memsets and copies within GPUs, so it excludes the gaps between
     them: `latency` includes the delays of the host. Kernels that overlap both count in
     full. `host_copies` between host and GPU, `host_waits` for a GPU, `launches` and `allocations`
@@ -339,12 +339,12 @@ class DeviceTimeMeter:
         done = 0
 
         def settle() -> None:
-            self._bursts(calls, _SETTLING_BURSTS, lambda: None)
+            call_for_seconds(calls, _BURST_S, max_calls=_MAX_CALLS)
 
         def window() -> None:
             nonlocal done
             with monitor.recording_conditions():
-                done = self._bursts(calls, _BURSTS, monitor.record_clocks)
+                done = self._bursts(calls, monitor.record_clocks)
 
         activity = read_activity(self._profile(settle, window))
         assert isinstance(calls.device, CudaDevice)
@@ -361,11 +361,12 @@ class DeviceTimeMeter:
             _count_per_call(ALLOCATIONS, activity.allocations, done),
         )
 
-    def _bursts(self, calls: Calls, count: int, after_burst: Callable[[], None]) -> int:
-        """Make calls in so many bursts, or fewer long ones; return the number of calls."""
+    def _bursts(self, calls: Calls, after_burst: Callable[[], None]) -> int:
+        """Make calls in bursts; return their number."""
         done, busy_s = 0, 0.0
-        for _ in range(count):
-            self._rest(_REST_S)
+        for _ in range(_BURSTS):
+            if not calls.has_power_headroom:
+                self._rest(_REST_S)
             made, seconds = call_for_seconds(calls, _BURST_S, max_calls=_MAX_CALLS - done)
             after_burst()
             done, busy_s = done + made, busy_s + seconds

@@ -52,7 +52,8 @@ class EnergyWindow:
     counter, with the GPU idle for one or two steps at either end. The energy drawn outside of the
     calls (there, and between the calls, where arguments are set up) is subtracted at idle power,
     which is measured; a `setup` that uses the GPU adds to the result. Reading the counter took 3 ms
-    on an H200, so it is not read during the window.
+    on an H200, so it is not read during the window. ``power_share`` is afterwards what the board
+    nearest to its power limit drew of it in the calls, or None where no limit is known.
     Raises NvmlError where the energy of this process alone cannot be measured.
     """
 
@@ -61,6 +62,7 @@ class EnergyWindow:
             raise NvmlError("this is a MIG slice, and the counter is of the whole board")
         self._boards = boards
         self._clock = clock
+        self.power_share: float | None = None
         self._require_exclusive_use()
         self._first_steps = self._wait_for_steps(_SETTLED_STEP + 1)
         self._log = PowerLog(boards, clock)
@@ -95,6 +97,7 @@ class EnergyWindow:
             outside_s = _duration_s(first[-1], after[-2]) - in_calls_s
             energies.append(after[-2].energy_j - first[-1].energy_j - idle * outside_s)
             idle_w.append(idle)
+        self.power_share = self._power_share(energies, in_calls_s)
         idle_j = sum(idle_w) * in_calls_s
         if sum(energies) < _MIN_IDLE_RATIO * idle_j:
             raise NvmlError("the energy counter advanced by less than the idle GPU draws")
@@ -113,6 +116,18 @@ class EnergyWindow:
             Measurement(DYNAMIC_ENERGY, (dynamic_j / len(rounds),))
             if sum(energies) > _MIN_LOAD_RATIO * idle_j
             else Measurement(DYNAMIC_ENERGY, absent=NEAR_IDLE),
+        )
+
+    def _power_share(self, energies: Sequence[float], in_calls_s: float) -> float | None:
+        try:
+            limits_w = [board.power_limit_w() for board in self._boards]
+        except NvmlError:
+            return None
+        if not all(limits_w):
+            return None
+        return max(
+            energy / in_calls_s / limit_w
+            for energy, limit_w in zip(energies, limits_w, strict=True)
         )
 
     def _board_notes(self, energies: Sequence[float], rounds: Sequence[Round]) -> Iterator[str]:

@@ -48,6 +48,8 @@ _ADVICE = "repeat the work inside the measured function"
 _LAUNCHES = 300
 _TIME_SHARE = 0.02
 _GPU_BOUND_SHARE = 0.9
+_HEADROOM = 0.8
+"""Calls that draw less than this share of the boards' power limit leave their clocks alone."""
 _NOT_REQUESTED = "not asked for"
 _BY_TURNS = "not needed: the other code is measured by turns"
 _HOST_TIMES = (LATENCY, EVENT_TIME, HOST_REFERENCE)
@@ -102,6 +104,11 @@ class SteadyMeter:
         if monitor.slowdown_reason is not None:
             return absent(self.metrics, monitor.slowdown_reason)
         host = monitor.host
+        calls.has_power_headroom = (
+            window.power_share is not None
+            and window.power_share < _HEADROOM
+            and not monitor.is_power_capped
+        )
         energy, dynamic = window.energies
         energies = _with_conditions(monitor, energy), dynamic
         calls.waited = None if host is None else host.waited
@@ -128,6 +135,7 @@ class _Window:
     rounds: tuple[Round, ...]
     reference: Measurement
     energies: Sequence[Measurement]
+    power_share: float | None = None
 
 
 class HostReference:
@@ -188,11 +196,13 @@ def _measure_window(calls: Calls, monitor: ThrottlingMonitor) -> _Window:
     min_duration_s = energy.min_duration_s if isinstance(energy, EnergyWindow) else 0.0
     with monitor.recording_conditions():
         rounds = steady_rounds(calls, min_duration_s=min_duration_s, after_round=after_round)
-    return _Window(
-        rounds,
-        reference.measurement() if isinstance(reference, HostReference) else reference,
-        _energy_measurements(energy, rounds) if isinstance(energy, EnergyWindow) else energy,
+    measured_reference = (
+        reference.measurement() if isinstance(reference, HostReference) else reference
     )
+    if not isinstance(energy, EnergyWindow):
+        return _Window(rounds, measured_reference, energy)
+    energies = _energy_measurements(energy, rounds)
+    return _Window(rounds, measured_reference, energies, energy.power_share)
 
 
 def _host_reference(calls: Calls) -> HostReference | Measurement:

@@ -92,6 +92,11 @@ class Conditions:
         return " and ".join(parts) or None
 
     @property
+    def is_power_capped(self) -> bool:
+        """Whether the board's power limit lowered its clock."""
+        return _POWER_CAP in self.shares
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """The conditions as notes of a measurement."""
         at_end = [] if self.temperature_c is None else [f"{self.temperature_c} °C"]
@@ -189,6 +194,11 @@ class ThrottlingMonitor:
                 before, self._snapshots(), self._clocks_mhz, strict=True
             )
         )
+
+    @property
+    def is_power_capped(self) -> bool:
+        """Whether a power limit lowered a board's clock in the last window."""
+        return any(each.is_power_capped for each in self._conditions)
 
     def record_clocks(self) -> None:
         """Record the boards' clocks at this moment of the window, right after calls."""

@@ -5,7 +5,7 @@ machine. `call_and_count` is the counter that all of them use.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -44,26 +44,21 @@ def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
     ``backward`` dispatches for it), before a device chooses its kernels. An exception of
     the call is raised unchanged.
     """
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import flop_registry
 
     from pytest_pareto.measure.work.formulas import formulas_of
     from pytest_pareto.measure.work.operations import Operations
 
     torch = loaded_torch()
-    counter = FlopCounterMode(display=False)
     failed: set[str] = set()
-    counter.flop_registry = formulas_of(counter.flop_registry, failed)
-    # The innermost mode is called first: the counter of FLOPs has already decomposed composite
-    # operations when the other one sees them.
-    with ExitStack() as modes:
-        modes.enter_context(eager_mode(torch))
-        modes.enter_context(_without_fast_path(torch))
-        modes.enter_context(counter)
-        operations = modes.enter_context(Operations(frozenset(counter.flop_registry)))
+    with (
+        eager_mode(torch),
+        _without_fast_path(torch),
+        Operations(formulas_of(flop_registry, failed)) as operations,
+    ):
         result = call()
-    flops = int(counter.get_total_flops())
     uncounted = tuple(sorted(operations.uncounted | failed))
-    return result, Work(flops, operations.counts.total(), uncounted)
+    return result, Work(operations.flops, operations.counts.total(), uncounted)
 
 
 @contextmanager

@@ -1,12 +1,19 @@
-"""Count dispatched operations that launch kernels; imports torch, so import it where it is used."""
+"""Count FLOPs and kernel launches of dispatched operations.
+
+Imports torch, so import it where it is used.
+"""
 
 import re
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
-from torch._ops import OpOverload
+from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from pytest_pareto.measure.work.formulas import Formula
 
 _aten = torch.ops.aten
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd  # noqa: SLF001  (it has no public name)
@@ -42,20 +49,35 @@ _NO_PRODUCT = re.compile(
 )
 
 
-class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy
-    """Counts the operations that compute or move numbers.
+class _Kind(NamedTuple):
+    """What is known of an operation before it runs, and the same each time that it does."""
 
-    ``counts`` maps the name of an operation, such as "aten.mm", to how often it ran.
-    ``formulas`` are the operations whose FLOPs are known. ``uncounted`` collects the names
-    of those that have no formula and may do matrix products: those of other packages, and
-    torch's own whose names say so, which a later version may add to.
+    name: str
+    formula: Formula | None
+    composite: bool
+    counts: bool
+
+
+class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read by mypy
+    """Counts the FLOPs and the operations that compute or move numbers.
+
+    ``flops`` are those of operations in ``formulas``, which maps an operation to its formula; what
+    branches and Triton kernels have, torch's own counter adds up. ``counts`` maps the name of an
+    operation, such as "aten.mm", to how often it ran. ``uncounted`` collects the names of those
+    that have no formula and may do matrix products: those of other packages, and torch's own whose
+    names say so, which a later version may add to.
+
+    Torch's counter takes three times as long: it tries to decompose each operation, and follows
+    the modules that are called.
     """
 
     supports_higher_order_operators = True
 
-    def __init__(self, formulas: frozenset[object]) -> None:
+    def __init__(self, formulas: Mapping[Any, Formula]) -> None:
         super().__init__()
         self._formulas = formulas
+        self._kinds: dict[Any, _Kind] = {}
+        self.flops = 0
         self.counts: Counter[str] = Counter()
         self.uncounted: set[str] = set()
 
@@ -68,17 +90,44 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
     ) -> object:
         """Count one operation and run it; of a composite operation, count and run its parts."""
         kwargs = kwargs or {}
-        if isinstance(func, OpOverload) and func.namespace == "prim":
-            return func(*args, **kwargs)  # a query of a tensor's metadata
-        if _is_composite(func):
+        kind = self._kinds.get(func)
+        if kind is None:
+            kind = self._kinds[func] = self._kind(func)
+        if kind.composite:
             with self:
                 return func._op_dk(_COMPOSITE, *args, **kwargs)  # noqa: SLF001
+        if kind.counts:
+            self.counts[kind.name] += 1
+        if isinstance(func, HigherOrderOperator):
+            return self._run_with_parts(func, args, kwargs)
+        result = func(*args, **kwargs)
+        if kind.formula is not None:
+            self.flops += int(kind.formula(*args, **kwargs, out_val=result))
+        return result
+
+    def _kind(self, func: Any) -> _Kind:
         packet = getattr(func, "overloadpacket", func)
-        if not (_is_view(func) or packet in _WITHOUT_KERNEL):
-            self.counts[str(packet)] += 1
-        if packet not in self._formulas and _may_be_a_product(func, str(packet)):
-            self.uncounted.add(str(packet))
-        return func(*args, **kwargs)
+        name = str(packet)
+        if isinstance(func, OpOverload) and func.namespace == "prim":
+            return _Kind(
+                name, None, composite=False, counts=False
+            )  # a query of a tensor's metadata
+        composite = _is_composite(func)
+        formula = self._formulas.get(packet)
+        if not composite and formula is None and _may_be_a_product(func, name):
+            self.uncounted.add(name)
+        return _Kind(
+            name, formula, composite, counts=not (_is_view(func) or packet in _WITHOUT_KERNEL)
+        )
+
+    def _run_with_parts(self, func: Any, args: Any, kwargs: Any) -> object:
+        """Run an operation that calls others, such as a branch; torch counts what they do."""
+        counter = FlopCounterMode(display=False)
+        counter.flop_registry = dict(self._formulas)
+        with counter:
+            result = func(*args, **kwargs)
+        self.flops += int(counter.get_total_flops())
+        return result
 
 
 def _is_composite(func: Any) -> bool:

@@ -218,6 +218,15 @@ class TestTheWindow:
         assert profiler.rests == [0.15] * 6
         assert profiler.calls_at_rests == [0, 3, 6, 9, 12, 15]
 
+    def test_it_does_not_where_calls_draw_far_less_than_its_limit(
+        self, profiler: ScriptedProfiler, calls_of: CallsOf
+    ) -> None:
+        calls = calls_of(lambda: profiler.kernel(0.01), warmup=1)
+        calls.has_power_headroom = True
+        device_time, *_ = profiler.meter().measure(calls)
+        assert profiler.rests == []
+        assert device_time.notes[0] == "of 18 calls"
+
     def test_it_follows_the_warm_up(self, profiler: ScriptedProfiler, calls_of: CallsOf) -> None:
         calls = calls_of(lambda: profiler.kernel(0.5), warmup=4)
         profiler.meter().measure(calls)

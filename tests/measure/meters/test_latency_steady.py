@@ -131,6 +131,35 @@ class TestOneWindowForAll:
 
         assert measure_energy(0.166) / measure_energy(0.083) == pytest.approx(2.0, rel=0.005)
 
+    @pytest.mark.parametrize(
+        ("busy_w", "limit_w", "headroom"),
+        [(600.0, 700, False), (600.0, 800, True), (400.0, 0, False)],
+    )
+    def test_headroom_is_what_a_power_limit_leaves_to_the_calls(
+        self,
+        board: "ScriptedBoard",
+        fake_torch: Any,
+        calls_of: CallsOf,
+        busy_w: float,
+        limit_w: int,
+        headroom: bool,
+    ) -> None:
+        board.busy_w, board.limit_mw = busy_w, limit_w * 1000
+        calls = calls_of(lambda: fake_torch.cuda.launch(0.08), warmup=1)
+        _measure(calls)
+        assert calls.has_power_headroom is headroom
+
+    @pytest.mark.parametrize("skip", [(), ("energy",)])
+    def test_there_is_none_where_nothing_shows_it(
+        self, board: "ScriptedBoard", fake_torch: Any, calls_of: CallsOf, skip: tuple[str, ...]
+    ) -> None:
+        board.limit_mw = 900_000
+        if not skip:
+            board.slow("SwPowerCap", 0.0, 99.0)
+        calls = calls_of(lambda: fake_torch.cuda.launch(0.08), warmup=1)
+        _measure(calls, *skip)
+        assert not calls.has_power_headroom
+
     def test_the_conditions_are_noted_with_latency_and_energy(
         self, board: "ScriptedBoard", fake_torch: Any, calls_of: CallsOf
     ) -> None:

@@ -176,6 +176,22 @@ class TestResident:
         assert sizes["resident_memory"] == (4 * (64 * 64 + 64 + 8 * 64),)
         assert sizes["host_peak_memory"] == (4 * 8 * 64,)
 
+    def test_what_garbage_in_cycles_holds_does_not_count(self) -> None:
+        x, kept = tensor(3 * KiB), list[Any]()
+
+        def function() -> None:
+            kept.append([x + 1])
+            kept[-1].append(kept[-1])
+            kept[0][0].sum()
+            if len(kept) > 1:
+                del kept[0]  # the state of the call before, which this one has used
+
+        gc.disable()  # an automatic collection might hide the effect under test
+        try:
+            assert measured(function)["resident_memory"].values == (3 * KiB,)
+        finally:
+            gc.enable()
+
     def test_results_are_no_holdings(self) -> None:
         x = tensor()
         assert measured(lambda: [x + 1 for _ in range(5)])["resident_memory"].values == (KiB,)
