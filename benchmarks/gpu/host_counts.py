@@ -39,7 +39,7 @@ STEPS = 8
 DRAWN = {"at each step": 0.0, "once": 1e9}
 """How often tqdm draws the bar, as its ``mininterval``: what the machine's speed would decide."""
 COUNTS = (*(metric.name for metric in HOST_COUNTS), KERNELS.name)
-ON_PROCESSOR = ("python_calls", "c_calls", "dispatches")
+ON_PROCESSOR = tuple(metric.name for metric in HostWorkMeter.metrics)
 
 Counts = dict[str, float | str]
 """Each count by the name of its metric, or the reason for which it is absent."""

@@ -207,11 +207,13 @@ MEANINGS = {
     "reserved_memory": "what torch's allocator held on CUDA at its peak, other tests' memory and "
     "gaps included",
     "other_memory": "what the process held of the GPU beside that",
-    "python_calls": "how often a call enters a Python function: [work of the host]"
-    "(#work-of-the-host)",
-    "c_calls": "calls of C functions by Python code",
-    "dispatches": "operations that torch dispatches, with those that they consist of",
-    "flops": "counted by torch; gates under `work_only`",
+    "python_calls": "Python functions that are started, generators and coroutines that are "
+    "resumed: [work of the host](#work-of-the-host)",
+    "c_calls": "C functions that Python code calls; from Python 3.12 on, types too",
+    "dispatches": "operations that go through torch's dispatcher: `aten::linear`, and the "
+    "`aten::addmm` in it",
+    "flops": "of matrix products, convolutions and attention, by torch's formulas; gates under "
+    "`work_only`",
     "operations": "dispatched operations that do work; only under `work_only`",
 }
 """What each built-in metric measures, as the reference describes it (Markdown)."""

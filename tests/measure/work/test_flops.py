@@ -10,7 +10,7 @@ import pytest
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.work.flops import Work, WorkMeter, count_work, measure_work
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.metric import FLOPS, OPERATIONS
+from pytest_pareto.model.metric import COUNTED_WITHOUT_DATA, FLOPS, OPERATIONS
 
 CallsOf = Callable[..., Calls]
 
@@ -266,6 +266,12 @@ def test_a_test_of_work_alone_gets_result_and_both_metrics(torch: Any) -> None:
     result, found = measure_work(lambda x: (x @ x.t()) * 2, [a], {})
     assert result.shape == (2, 2)
     assert [(m.metric, m.values) for m in found] == [(FLOPS, (32.0,)), (OPERATIONS, (2.0,))]
+
+
+def test_what_is_counted_without_data_alone_is_measured_there(torch: Any) -> None:
+    a = torch.ones(2, 4)
+    _, found = measure_work(lambda x: x @ x.t(), [a], {})
+    assert {m.metric.name for m in found} == COUNTED_WITHOUT_DATA | {FLOPS.name}
 
 
 def test_setup_makes_its_arguments_and_is_not_counted(torch: Any) -> None:
