@@ -261,7 +261,7 @@ def test_a_trade_is_called_one_and_passes_within_its_bound() -> None:
     assert case.notices == ("accuracy traded for device, within its bound",)
     beyond = by_case(toy(large=(0.028, 0.915)))["large"]
     assert beyond.verdict is Verdict.TRADE_OFF
-    assert "give up" in beyond.fails[0]
+    assert "and the trade-off limit is" in beyond.fails[0]
 
 
 def test_a_place_is_lost_to_an_old_rival() -> None:

@@ -112,7 +112,7 @@ def test_what_a_busy_host_leaves_undecided_is_named_with_its_levels() -> None:
     markdown = render_markdown(SessionReport(judgement, facts))
     assert "slow: device 1.000 → 4.000 s (×4.0, limit 1 %)" in markdown.replace("`", "")
     assert "×4.0" in render_page(SessionReport(judgement, facts))
-    assert "undecided: slow (device ×4.0)" in quiet_line(judgement, facts, 80).text
+    assert "inconclusive: slow (device ×4.0)" in quiet_line(judgement, facts, 80).text
 
 
 def test_a_rate_is_higher_without_the_waiting() -> None:

@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.errors import ParetoError
-from pytest_pareto.model.formatting import percent
+from pytest_pareto.model.formatting import percent, plural
 from pytest_pareto.model.metric import Better, Kind
 from pytest_pareto.model.run import Looks
 from pytest_pareto.stats.paired_change import (
@@ -336,9 +336,8 @@ def _identical(test: GuardedMean, kind: Kind, alpha: float, resolution: float) -
     """Return UNCHANGED for scores that are identical on every sample, at any tolerance.
 
     Unchanged, repeatable code gives identical scores. Binary scores and grades are coarse: a real
-    change may flip none of them, so the reason gives an upper limit for the share of other samples
-    that it could flip. Before the last look it gives the share of the samples to come that could
-    differ.
+    change may flip none of them, which the resolution allows for. Before the last look the reason
+    gives the share of the samples to come that could differ.
     """
     return Change(
         estimate=0.0,
@@ -351,7 +350,7 @@ def _identical(test: GuardedMean, kind: Kind, alpha: float, resolution: float) -
         p_better=1.0,
         resolution=resolution,
         pairs=test.pairs,
-        reason=_identical_reason(test.shift, kind, alpha, test.pairs, early=test.early),
+        reason=_identical_reason(kind, alpha, test.pairs, early=test.early),
     )
 
 
@@ -369,18 +368,14 @@ def _collapse_reason(guard: Collapse, better: Better) -> str:
     return f"{guard.fell} of {guard.n} samples {verb} by more than {guard.drop:.3g}"
 
 
-def _identical_reason(shift: Shift, kind: Kind, alpha: float, pairs: int, *, early: bool) -> str:
-    """Return that no score changed, with a limit for the samples that were not scored."""
-    if kind is Kind.SET:
-        return "every block of samples gives the same as before"
-    reason = "every score is the same as before"
-    if early:
-        unseen = percent(1 - alpha ** (1 / pairs), 1)
-        return f"{reason}; up to {unseen} of the samples to come could differ"
-    _, high = shift.limits(alpha)
-    if high > 0:
-        reason += f"; among other samples up to {percent(high, 2)} more could be worse"
-    return reason
+def _identical_reason(kind: Kind, alpha: float, pairs: int, *, early: bool) -> str:
+    """Return that no score changed, before the last look with a limit for the samples to come."""
+    what = "block" if kind is Kind.SET else "sample"
+    reason = f"identical on {plural(pairs, what)}"
+    if not early or kind is Kind.SET:
+        return reason
+    unseen = percent(1 - alpha ** (1 / pairs), 1)
+    return f"{reason} so far; up to {unseen} of the others could differ"
 
 
 def _more_samples_reason(shift: Shift, tolerance: float, alpha: float, pairs: int) -> str | None:

@@ -107,7 +107,7 @@ def _headline(noise: MetricNoise) -> str:
     subject = f"{clean(metric.name)}: its tolerance of {on_scale_of(metric, metric.tolerance)}"
     if support is Support.NO_TOLERANCE:
         resolution = resolution_text(metric, noise.default.resolution)
-        return f"{clean(metric.name)}: at tolerance 0 this machine sees {resolution}"
+        return f"{clean(metric.name)}: at tolerance 0 this machine detects {resolution}"
     if support is Support.MORE_RUNS:
         return f"{subject} needs {plural(noise.enough_runs or 0, 'run')} on this machine"
     support_texts = {
@@ -121,7 +121,8 @@ def _headline(noise: MetricNoise) -> str:
 def _explanations(noise: MetricNoise, report: NoiseReport) -> Iterator[str]:
     """Yield the scatter, the resolution, tolerances that hold with a remedy, and false alarms."""
     yield _scatter_text(noise)
-    yield f"sees a regression of {_by_plan(noise, [each.resolution for each in noise.overall])}"
+    resolutions = _by_plan(noise, [each.resolution for each in noise.overall])
+    yield f"minimum detectable regression: {resolutions}"
     if noise.support not in (Support.HOLDS, Support.NO_TOLERANCE):
         yield _remedy(noise, report)
         yield f"would hold: {_by_plan(noise, [each.tolerance for each in noise.overall])}"
@@ -157,7 +158,7 @@ def _plans_text(plans: Sequence[Plan]) -> str:
 def _plan_heading(plan: Plan) -> str:
     """Return the column heading of a plan."""
     if plan.interleaved:
-        return "in turn"
+        return "A/B"
     runs = plural(plan.runs, "run")
     return f"{runs} + {plan.confirming}" if plan.confirming else runs
 
@@ -173,7 +174,7 @@ def _remedy(noise: MetricNoise, report: NoiseReport) -> str:
         reason = f"unless the baseline holds more (recorded with {more})"
     texts = [f"no number of runs keeps it against a stored baseline, {reason}"]
     if noise.support is Support.INTERLEAVED:
-        texts.append("--pareto-against, which measures old code and new in turn, does")
+        texts.append("--pareto-against, which interleaves old code and new, does")
     else:
         texts.append("nor does --pareto-against: measure on a quieter machine, or tolerate more")
     return "; ".join([*texts, *_quieter_metric(noise, report)])
@@ -184,7 +185,7 @@ def _quieter_metric(noise: MetricNoise, report: NoiseReport) -> Iterator[str]:
     if noise.metric.name == LATENCY.name:
         for other in report.metric(DEVICE_TIME.name):
             resolution = resolution_text(other.metric, other.default.resolution)
-            yield f"device_time, measured beside it, sees {resolution}"
+            yield f"device_time, measured beside it, detects {resolution}"
 
 
 def _alarms_text(noise: MetricNoise) -> str:
@@ -271,7 +272,7 @@ def _metric_tables(noise: MetricNoise, width: int) -> list[Line]:
     alarms = ("spread", "90 % interval", f"at {limit}", "in order", "at 0", "in order", "+5 %")
     tables: tuple[tuple[str, tuple[str, ...], _Cells], ...] = (
         ("spread between runs, and false alarms", alarms, _scatter_cells),
-        ("sees a regression of", plans, _resolution_cells),
+        ("minimum detectable regression", plans, _resolution_cells),
         ("holds a tolerance of", (*plans, f"runs for {limit}"), _tolerance_cells),
     )
     lines: list[Line] = []
@@ -330,8 +331,8 @@ def _notes(noise: MetricNoise, width: int) -> Iterator[str]:
 def _assumptions(report: NoiseReport) -> Iterator[str]:
     """Yield what the figures mean, and what they assume besides these runs."""
     yield (
-        "Sees: the smallest regression that is called WORSE in 80 % of all sessions. A tolerance "
-        "holds where a regression of twice its size is."
+        "Minimum detectable regression: the smallest that is called WORSE in 80 % of all sessions. "
+        "A tolerance holds where a regression of twice its size is."
     )
     spreads = dict.fromkeys(
         f"{fraction(case.session_spread)} ({clean(case.metric.name)})"

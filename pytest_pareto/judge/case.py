@@ -3,10 +3,13 @@
 `judge_case` returns the verdict. `judge_trade` decides whether a trade-off passes.
 """
 
+import math
 from collections.abc import Iterator
 
 from pytest_pareto.judge.holm import holm
 from pytest_pareto.model.change import Change, Outcome
+from pytest_pareto.model.formatting import significant
+from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import Policy, TradeOffs
 from pytest_pareto.model.verdict import CaseComparison, Place, Verdict
 
@@ -107,17 +110,25 @@ def judge_trade(case: CaseComparison, place: Place, policy: Policy) -> tuple[boo
     return True, trade if objections else f"{trade}, within its bound"
 
 
+def _amount(metric: Metric, value: float) -> str:
+    """Return a change as its tolerance is written: in percent, or in the unit of the metric."""
+    if math.isinf(value):
+        return "an unknown amount"
+    if metric.relative:
+        return f"{significant(100 * value, 2):g} %"
+    return f"{significant(value, 2):g} {metric.unit}".rstrip()
+
+
 def _objections(case: CaseComparison, place: Place) -> Iterator[str]:
     """Yield the reasons for which a trade-off is not shown to stay within its bounds."""
     # A trade-off is an exception to the rule, so it has the burden of proof.
-    beyond = [
-        result.metric.name
-        for result in case.gated
-        if result.change is not None
-        and result.outcome is Outcome.WORSE
-        and result.change.high > result.metric.trade_bound
-    ]
-    if beyond:
-        yield f"{', '.join(beyond)} is not shown to stay within what a trade may give up"
+    for result in case.gated:
+        change, bound = result.change, result.metric.trade_bound
+        if change is not None and result.outcome is Outcome.WORSE and change.high > bound:
+            harm = f"up to {_amount(result.metric, change.high)}"
+            if change.estimate > bound:
+                harm = _amount(result.metric, change.estimate)
+            limit = _amount(result.metric, bound)
+            yield f"{result.metric.name} got worse by {harm} and the trade-off limit is {limit}"
     if place.on_front is not True:
         yield "its place on the front is not shown to be kept"

@@ -105,7 +105,7 @@ def share_out(
     return parts
 
 
-_OF_THE_CODE = "it is the code, which was measured in turn with the old"
+_OF_THE_CODE = "it is the code, which was interleaved with the old"
 _UNDECIDED = "this session alone cannot tell a change of the code from one of the machine"
 
 

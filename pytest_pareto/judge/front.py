@@ -156,7 +156,7 @@ def _membership(dominated_by: tuple[str, ...], *, ahead: bool) -> _Membership:
     return _Membership(on_front=True if ahead else None)
 
 
-_UNPROVEN = "neither being on the front nor being off it can be shown"
+_UNPROVEN = "within noise"
 
 
 def _claimed(p: float | None, level: float) -> bool:

@@ -109,9 +109,9 @@ def _undecided_rules(case: CaseComparison, policy: Policy) -> _Rules:
     if not case.gated:
         yield policy.fail_inconclusive, "no metric of this case can gate"
     elif suspected:
-        yield policy.fail_inconclusive, f"{', '.join(suspected)} suspected of being worse"
+        yield policy.fail_inconclusive, f"{', '.join(suspected)} likely worse, not proven"
     elif undecided and policy.fail_inconclusive:
-        yield True, f"{metric_names(case, Outcome.INCONCLUSIVE)} undecided"
+        yield True, f"{metric_names(case, Outcome.INCONCLUSIVE)} inconclusive"
 
 
 def _accepted_change(case: CaseComparison, policy: Policy, text: str) -> tuple[bool, str]:

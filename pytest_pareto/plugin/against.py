@@ -58,7 +58,7 @@ def open_legs(
 
     Raises ParetoError, with a remedy, where the old code cannot be used beside the new.
     """
-    write_progress(session.config, f"measuring in turn with {commit}")
+    write_progress(session.config, f"measuring interleaved with {commit}")
     with check_out(candidate, commit, against.links) as worktree:
         tests = [item.path for item in session.items]
         tests += [candidate.root / folder for folder in against.test_folders]

@@ -102,7 +102,7 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--pareto-against",
         metavar="REF",
-        help="compare with the code of a git ref instead of a baseline, both measured in turn in "
+        help="compare with the code of a git ref instead of a baseline, an interleaved A/B test in "
         "fresh processes; nothing is written",
     )
     add(

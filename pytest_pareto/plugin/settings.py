@@ -41,11 +41,11 @@ from pytest_pareto.plugin.command_line import (
 from pytest_pareto.plugin.report_files import report_paths
 from pytest_pareto.runs.legs import Side
 
-_UNSTORED = "old and new code are measured in turn, and nothing stored is compared with or written"
+_UNSTORED = "old and new code are interleaved, and nothing stored is compared with or written"
 _INCOMPATIBLE_OPTIONS = {
     "update": _UNSTORED,
     "baseline": f"{_UNSTORED}; leave one of them away",
-    "anchor": f"{_UNSTORED}; to compare with a release in turn, give its tag to --pareto-against",
+    "anchor": f"{_UNSTORED}; to compare with a release, give its tag to --pareto-against",
     "candidate": f"{_UNSTORED}, so that there is nothing to accept; leave one of them away",
 }
 

@@ -176,15 +176,20 @@ def build_case(
 
 
 def _position_text(place: Place, names: Names) -> str:
-    return " · ".join(filter(None, [f"position {place.position}", front_status_text(place, names)]))
+    """Return the position among rivals, which is another question than the verdict."""
+    status = front_status_text(place, names)
+    if place.position is Position.AMBIGUOUS and place.on_front is None:
+        return f"Pareto position {status}"
+    word = "unchanged" if place.position is Position.OFF else place.position.lower()
+    return f"Pareto position {word} · {status}"
 
 
 def front_status_text(place: Place, names: Names) -> str:
-    """Return whether a case is on its front, its rivals, and the reason, as one text."""
+    """Return whether a case is on its front, what dominates it, and the reason, as one text."""
     rivals = ", ".join(names.of(rival) for rival in place.rivals)
     parts = [
-        {True: "on the front", False: "off the front", None: ""}[place.on_front],
-        f"rivals: {rivals}" if rivals else "",
+        {True: "on the front", False: "off the front", None: "undetermined"}[place.on_front],
+        f"dominated by {rivals}" if rivals else "",
         clean(place.reason or ""),
     ]
     return " · ".join(part for part in parts if part)
@@ -284,7 +289,7 @@ def drift_lines(case: CaseBlock, width: int, indent: str, verbosity: int) -> Ite
     for row in drifted_rows(case):
         yield from wrap(drift_text(row), width, indent=indent, hanging=hanging)
     rest = [
-        f"{row.metric} {row.word} ({row.change}, would have caught {row.resolution})"
+        f"{row.metric} {row.word} ({row.change}, minimum detectable {row.resolution})"
         for row in case.anchor
         if verbosity > 0 and row.gates and row.metric not in case.drifted
     ]

@@ -2,7 +2,7 @@
 
 `build_header` computes the first lines of every report: the result, the counts, what was
 compared and the caveats. `headline` counts cases by result. `resolution_texts` sums up which
-regressions would have been caught. `common_lines`, `uncompared_lines` and `undecided_lines`
+regressions are detectable. `common_lines`, `uncompared_lines` and `undecided_lines`
 report together what many cases have in common.
 """
 
@@ -16,18 +16,26 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import Better, Metric
 from pytest_pareto.model.session_record import SessionFacts
-from pytest_pareto.model.verdict import CaseVerdict, CommonMode, Judgement, Verdict
+from pytest_pareto.model.verdict import CaseVerdict, CommonMode, Judgement, MetricResult, Verdict
 from pytest_pareto.report.fronts import CaseBlock, FrontBlock, all_cases, is_merely_undecided
-from pytest_pareto.report.numbers import duration, levels, relative_change, resolution_text
+from pytest_pareto.report.numbers import (
+    duration,
+    levels,
+    on_scale_of,
+    relative_change,
+    resolution_text,
+)
 from pytest_pareto.report.rows import broken_budgets
 from pytest_pareto.report.text import Line, Tone, clean, pack, wrap
 from pytest_pareto.report.wording import (
     BROKE_BUDGET,
     HARMLESS_VERDICTS,
+    PARTLY_COMPARED,
     count_word,
     is_partly_compared,
     rule_texts,
     severity,
+    unchecked_text,
 )
 
 _INDENT = " " * len("FAIL  ")
@@ -141,7 +149,7 @@ def no_baseline_text(facts: SessionFacts) -> str:
 
 def _comparison_text(facts: SessionFacts) -> str:
     if facts.against is not None:
-        return f"against {clean(facts.against)}, measured in turn"
+        return f"against {clean(facts.against)}, interleaved"
     if not facts.baseline_sessions:
         # The folder need not exist before something is written to it.
         where = "written to" if facts.edits else "looked in"
@@ -199,13 +207,20 @@ def headline(judgement: Judgement, facts: SessionFacts, *, figures: bool = True)
     if all_new(judgement, facts) and not judgement.failed:
         return (f"{plural(len(cases), 'new case')}, nothing judged",)
     counts = Counter(count_word(case) for case in cases)
-    longer = {BROKE_BUDGET: f"{BROKE_BUDGET} ({_first_broken_budget(cases)})"} if figures else {}
+    longer: dict[str, str] = {}
+    if unchecked := unchecked_text(cases):
+        longer[PARTLY_COMPARED] = f"with {unchecked} NOT checked"
+    if figures:
+        longer[BROKE_BUDGET] = f"{BROKE_BUDGET} ({_first_broken_budget(cases)})"
     (word, count), *rest = ((longer.get(word, word), count) for word, count in counts.items())
     others = tuple(f"{count} {word}" for word, count in rest)
     if cases[0].fails:
         return (f"{count} of {total} {word}", *others)
     if judgement.failures:
-        return (f"the session failed, none of {total} did", f"{count} {word}", *others)
+        tests = all(failure.nodeid is not None for failure in judgement.failures)
+        number = len(judgement.failures)
+        lead = f"{plural(number, 'test')} failed" if tests else plural(number, "session failure")
+        return (f"{lead}, 0 of {total} regressed", f"{count} {word}", *others)
     return (f"{total} {word}", *others) if not rest else (total, f"{count} {word}", *others)
 
 
@@ -240,7 +255,7 @@ def all_harmless(judgement: Judgement) -> bool:
 def resolution_span(cases: Iterable[CaseVerdict], name: str) -> str | None:
     """Return the range of the resolutions of one metric over cases: "9-14 %".
 
-    None where no case could have caught any regression.
+    None where no case could detect any regression.
     """
     found = [r for c in cases for r in c.comparison.metrics if r.metric.name == name]
     resolutions = [r.change.resolution for r in found if r.change is not None]
@@ -279,7 +294,7 @@ def unchanged_resolutions(judgement: Judgement) -> tuple[tuple[str, tuple[str, .
     unchanged = unchanged_cases(judgement)
     return (
         (
-            f"{plural(len(unchanged), 'unchanged case')} would have caught: ",
+            f"minimum detectable regression in {plural(len(unchanged), 'unchanged case')}: ",
             resolution_texts(unchanged),
         ),
         ("  and since the anchor: ", resolution_texts(unchanged, since_anchor=True)),
@@ -382,37 +397,34 @@ def _excess_lines(cases: Sequence[CaseBlock], width: int) -> Iterator[str]:
     yield from _more_line(len(beyond), width)
 
 
-def undecided_lines(
-    judgement: Judgement, width: int, reasons_shown: str = "which -v shows"
-) -> list[Line]:
-    """Render for each metric the number of cases that are undecided, their resolution, and why.
+def undecided_lines(judgement: Judgement, width: int) -> list[Line]:
+    """Render for each metric the number of inconclusive cases, their resolution, and why.
 
-    Cases with a block of their own are left out. ``reasons_shown`` is where the reasons are listed
-    if they differ.
+    Cases with a block of their own are left out. Where reasons differ, the most frequent stands.
     """
-    cases = [c for c in judgement.cases if is_merely_undecided(c)]
-    found: dict[str, list[CaseVerdict]] = {}
-    reasons: dict[str, dict[str, None]] = {}
-    for case in cases:
+    found: dict[str, list[tuple[CaseVerdict, MetricResult]]] = {}
+    for case in filter(is_merely_undecided, judgement.cases):
         for result in case.comparison.metrics:
             if result.metric.gates and result.outcome is Outcome.INCONCLUSIVE:
-                name = result.metric.name
-                found.setdefault(name, []).append(case)
-                if result.change is not None and result.change.reason:
-                    reasons.setdefault(name, {})[result.change.reason] = None
+                found.setdefault(result.metric.name, []).append((case, result))
     lines: list[Line] = []
     for name, undecided in found.items():
-        caught = resolution_span(undecided, name)
-        only = f"only a regression of {caught} or more" if caught else "nothing"
-        text = (
-            f"{plural(len(undecided), 'case')} undecided in {clean(name)}: "
-            f"{only} would have been caught"
+        span = resolution_span([case for case, _ in undecided], name)
+        tolerances = {
+            on_scale_of(result.metric, result.metric.tolerance) for _, result in undecided
+        }
+        tolerance = f" (tolerance {tolerances.pop()})" if len(tolerances) == 1 else ""
+        detectable = f"minimum detectable regression {span}" if span else "nothing is detectable"
+        text = f"{plural(len(undecided), 'case')} inconclusive in {clean(name)}: {detectable}"
+        lines += [Line(t, Tone.YELLOW) for t in wrap(f"{text}{tolerance}", width, hanging="  ")]
+        reasons = Counter(
+            result.change.reason
+            for _, result in undecided
+            if result.change is not None and result.change.reason
         )
-        lines += [Line(line, Tone.YELLOW) for line in wrap(text, width, hanging="  ")]
-        known = list(reasons.get(name, ()))
-        if known:
-            reason = known[0] if len(known) == 1 else f"for different reasons, {reasons_shown}"
-            lines += [Line(line) for line in wrap(clean(reason), width, indent="  ")]
+        for reason, count in reasons.most_common(1):
+            share = f" ({count} of {len(undecided)} cases)" if len(reasons) > 1 else ""
+            lines += [Line(line) for line in wrap(f"{clean(reason)}{share}", width, indent="  ")]
     return lines
 
 

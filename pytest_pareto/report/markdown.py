@@ -39,7 +39,6 @@ MAX_BYTES = 60_000
 """GitHub limits a comment to 65,536 characters."""
 
 _NO_WRAP = 1_000_000
-_REASONS_SHOWN = "which the HTML report shows"
 _MAX_LINE = 400
 _MAX_COMMAND = 1_500
 _MAX_LINES = 20
@@ -89,7 +88,7 @@ def render_markdown(report: SessionReport) -> str:
     ]
     tail = [
         _nested_list(uncompared_lines(fronts, _NO_WRAP)),
-        _nested_list(undecided_lines(judgement, _NO_WRAP, _REASONS_SHOWN)),
+        _nested_list(undecided_lines(judgement, _NO_WRAP)),
         " ".join(
             _line(t + ", ".join(parts)) for t, parts in unchanged_resolutions(judgement) if parts
         ),
@@ -277,7 +276,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _omitted_text(count: int) -> str:
     return (
-        f"{plural(count, 'changed case')} less grave than these left out: there is room for 60 kB. "
+        f"{plural(count, 'changed case')} less severe than these left out: 60 kB are full. "
         "The other reports have all."
     )
 

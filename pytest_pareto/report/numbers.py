@@ -279,13 +279,13 @@ def on_scale_of(metric: Metric, value: float, digits: int = 3, scale: Scale | No
 
 
 def resolution_text(metric: Metric, value: float, scale: Scale | None = None) -> str:
-    """Format a resolution, the smallest regression that would have been caught, with two digits."""
+    """Format a resolution, the minimum detectable regression, with two digits."""
     return on_scale_of(metric, value, 2, scale) if value else "any change"
 
 
-def caught_text(resolution: str) -> str:
+def detectable_text(resolution: str) -> str:
     """Return a resolution as a phrase, for texts outside the columns of a table."""
-    return f"would have caught {resolution}"
+    return f"minimum detectable regression {resolution}"
 
 
 def change_figure(change: Change, metric: Metric, sides: Levels) -> Figure:

@@ -18,9 +18,9 @@ from pytest_pareto.report.numbers import (
     Levels,
     Scale,
     absolute_change,
-    caught_text,
     change_figure,
     decimals_for,
+    detectable_text,
     fixed,
     levels,
     on_scale_of,
@@ -148,8 +148,8 @@ def _facts(result: MetricResult, scale: Scale, *, traded: bool) -> Iterator[str]
         yield f"{change.pairs} pairs"
     if result.outcome is Outcome.INCONCLUSIVE and change is not None:
         if change.suspected:
-            yield "suspected: alone it would be WORSE, among all that was tested it is not proven"
-        yield caught_text(resolution_text(metric, change.resolution, scale))
+            yield "likely regression, not significant after correcting for all tests of the session"
+        yield detectable_text(resolution_text(metric, change.resolution, scale))
     if traded:
         yield f"a trade may give up {on_scale_of(metric, metric.trade_bound, scale=scale)}"
     if change is not None and change.reason:
@@ -168,7 +168,7 @@ def _row_states_reason(result: MetricResult) -> bool:
 
 def _details(result: MetricResult, scale: Scale) -> Iterator[str]:
     if result.change is not None and result.outcome is not Outcome.INCONCLUSIVE:
-        yield caught_text(resolution_text(result.metric, result.change.resolution, scale))
+        yield detectable_text(resolution_text(result.metric, result.change.resolution, scale))
     if result.reason and not _row_states_reason(result):
         yield result.reason
     if result.candidate is not None:

@@ -135,7 +135,7 @@ def _table_lines(
     if more := found[most:]:
         failing = sum(case.failing for case in more)
         which = f", of which {failing} fail" if failing else ""
-        text = f"and {plural(len(more), 'case')} less grave than these{which}: {_SHOWN_ALL}"
+        text = f"and {plural(len(more), 'case')} less severe than these{which}: {_SHOWN_ALL}"
         lines += [Line(t, Tone.RED if failing else Tone.YELLOW) for t in wrap(text, width)]
     return lines
 
@@ -179,13 +179,13 @@ def _passing_text(judgement: Judgement, facts: SessionFacts, width: int) -> str:
     undecided = tuple(_undecided_texts(judgement))
     if undecided:
         brief = _SEPARATOR.join(["pareto: pass", *_caveats(judgement, facts)])
-        of_all = f"{len(undecided)} of {plural(len(judgement.cases), 'case')} undecided: "
-        wordings = [(f"{head} · undecided: ", undecided), (f"{brief} · {of_all}", undecided)]
+        of_all = f"{len(undecided)} of {plural(len(judgement.cases), 'case')} inconclusive: "
+        wordings = [(f"{head} · inconclusive: ", undecided), (f"{brief} · {of_all}", undecided)]
         return _first_that_fits(wordings, width)
     caught = resolution_texts(judgement.cases)
     if not caught or display_width(head) >= width - len(_SEPARATOR):
         return clip(head, width)
-    wordings = [(f"{head} · {verb} ", caught) for verb in ("would have caught", "catches")]
+    wordings = [(f"{head} · {verb} ", caught) for verb in ("minimum detectable", "detects")]
     return _first_that_fits(wordings, width)
 
 

@@ -48,6 +48,8 @@ _VERDICT_WORDS = {
 HARMFUL_VERDICTS = frozenset({Verdict.DOMINATED, Verdict.WORSE, Verdict.TRADE_OFF})
 HARMLESS_VERDICTS = frozenset({Verdict.IMPROVED, Verdict.UNCHANGED, Verdict.NOT_WORSE})
 BROKE_BUDGET = "broke a budget"
+PARTLY_COMPARED = "only partly compared"
+_METRICS_SHOWN = 3
 LESS_SEVERE_THAN_BUDGET = HARMLESS_VERDICTS | {
     Verdict.INCONCLUSIVE,
     Verdict.NEW,
@@ -103,7 +105,7 @@ def case_label(case: CaseVerdict) -> str:
     else:
         word = _VERDICT_WORDS[case.verdict]
     if case.verdict in HARMLESS_VERDICTS and is_partly_compared(case):
-        word = f"{word}, only partly compared"
+        word = f"{word}, {PARTLY_COMPARED}"
     if case.fails:
         return word.upper()
     return word if case.comparison.gate else f"{word}, not gated"
@@ -120,7 +122,7 @@ def count_word(case: CaseVerdict) -> str:
     if case.verdict is Verdict.TRADE_OFF:
         return "traded"
     if case.verdict in HARMLESS_VERDICTS and is_partly_compared(case):
-        return "only partly compared"
+        return PARTLY_COMPARED
     return (
         "worse, let through" if case.verdict in HARMFUL_VERDICTS else _VERDICT_WORDS[case.verdict]
     )
@@ -138,7 +140,7 @@ def _failing_word(case: CaseVerdict) -> str:
         Verdict.NOT_COMPARABLE: "not comparable",
     }
     if case.verdict in HARMLESS_VERDICTS:
-        return "only partly compared"
+        return PARTLY_COMPARED
     return unmeasured.get(case.verdict, _VERDICT_WORDS[case.verdict])
 
 
@@ -168,6 +170,14 @@ def uncompared_metrics(case: CaseVerdict) -> list[MetricResult]:
 def is_partly_compared(case: CaseVerdict) -> bool:
     """Whether some gated metric of a case had nothing to be compared with."""
     return bool(uncompared_metrics(case))
+
+
+def unchecked_text(cases: Iterable[CaseVerdict]) -> str:
+    """Name the metrics that had nothing to be compared with, in cases counted for that."""
+    partly = [case for case in cases if count_word(case) == PARTLY_COMPARED]
+    names = list(dict.fromkeys(r.metric.name for case in partly for r in uncompared_metrics(case)))
+    more = [f"{len(names) - _METRICS_SHOWN} more"] if len(names) > _METRICS_SHOWN else []
+    return clean(", ".join([*names[:_METRICS_SHOWN], *more]))
 
 
 def breaks_budget(case: CaseVerdict) -> bool:
@@ -201,7 +211,7 @@ _CASE_CELLS = 40
 
 
 def rule_word(rules: Sequence[RuleChange]) -> str:
-    """Return in two words that rules changed: the gravest, the loosened ones, come first."""
+    """Return in two words that rules changed: the most severe, the loosened ones, come first."""
     return f"rules {_RULE_WORDS[rules[0].loosens]}"
 
 

@@ -239,7 +239,7 @@ class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     1 - 2 ``alpha`` interval. ``p_convicting`` is ``p_worse`` after correction, null where nothing
     was corrected. ``resolution`` is the smallest regression that would have been called WORSE
     with 80 % probability. A number that is infinite is null: a ``resolution`` of null says that
-    nothing could have been caught. From ``estimate`` to ``exact`` all is null where the two sides
+    nothing was detectable. From ``estimate`` to ``exact`` all is null where the two sides
     could not be compared, for ``reason``. ``pairs`` is the number of samples, ``worst_ids`` those
     that fell furthest. ``look`` of ``looks`` is where an evaluation of ``samples`` samples stopped.
     ``lower_bound`` is what ``candidate`` leaves out, null where it is complete. ``p_confirming`` is

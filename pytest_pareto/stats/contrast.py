@@ -112,7 +112,7 @@ class Contrast:
     def no_runs_settle_message(self) -> str:
         """The message for a change that no number of candidate runs settles."""
         return (
-            "more runs now would not settle this: the baseline holds "
+            "more runs now will not help: the baseline holds "
             f"{plural(self.baseline.runs, 'run')}; record it with more ({Option.RUNS})"
         )
 
@@ -194,7 +194,7 @@ class InterleavedContrast(Contrast):
 
         Both sides get more runs, so only a tolerance of 0 cannot be met.
         """
-        return "no number of runs settles this: old and new are alike, and the tolerance is 0"
+        return "more runs will not help: old and new are alike, and the tolerance is 0"
 
     def runs_option(self, runs: int, *, confirmed: bool) -> str:
         """Return the option that takes ``runs`` runs of each side.

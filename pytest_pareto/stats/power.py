@@ -213,8 +213,8 @@ def _session_spread_message(contrast: Contrast, *, relative: bool) -> str:
     seen = contrast.sessions_seen
     extent = f"about {size} (assumed and {seen} sessions)" if seen else f"up to {size} (assumed)"
     return (
-        f"no number of runs settles this: sessions differ by {extent}; "
-        f"record more sessions ({Option.UPDATE}=runs), or state your own {Option.SESSION_SPREAD}"
+        f"more runs will not help: sessions differ by {extent}; record more sessions "
+        f"({Option.UPDATE}=runs), state your own {Option.SESSION_SPREAD}, or use {Option.AGAINST}"
     )
 
 
@@ -261,7 +261,7 @@ def _blocks_for(
         needed = float(stdtrit(df, POWER) - stdtrit(df, level)) * sd / math.sqrt(blocks + kept)
         if needed <= gap:
             return blocks
-    # No practical number of runs settles a flagged change that lies within the tolerance.
+    # No practical number of runs decides a flagged change that lies within the tolerance.
     return MAX_BLOCKS if gap > 0 else least
 
 

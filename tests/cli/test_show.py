@@ -71,7 +71,7 @@ def test_verbose_adds_diagnostics_versions_and_reasons(capsys: pytest.CaptureFix
     text = show(capsys, BASELINE, "-v")
     assert "similarity" in text
     assert "transformers 5.17.0" in " ".join(text.split())
-    assert "[pruned-4]: off the front · rivals: [cached-4]\n" in text
+    assert "[pruned-4]: off the front · dominated by [cached-4]\n" in text
 
 
 def test_the_plot_shows_the_same_front_as_the_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,7 +108,7 @@ def test_where_no_number_of_runs_settles_a_suspicion_its_reason_says_what_is_mis
     found = alone.corrected(200 * alone.p_worse)
     assert found.suspected
     assert found.reason is not None
-    assert found.reason.startswith("no number of runs settles this: sessions differ by")
+    assert found.reason.startswith("more runs will not help: sessions differ by")
 
 
 def test_one_run_on_each_side_decides_nothing_however_far_apart() -> None:

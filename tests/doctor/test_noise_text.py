@@ -108,12 +108,12 @@ GOLDEN = """\
 
 latency: its tolerance of 5 % holds with --pareto-against only
   runs scatter by 3.1 % to 4.2 % (standard deviation)
-  sees a regression of 33 % with 1 run, 30 % with 3 or 5 runs or 1 run that 5
-    confirm, 8.1 % with --pareto-against
+  minimum detectable regression: 33 % with 1 run, 30 % with 3 or 5 runs or 1 run
+    that 5 confirm, 8.1 % with --pareto-against
   no number of runs keeps it against a stored baseline, since sessions are
     assumed to differ by 4 % (pareto_session_spread); --pareto-against, which
-    measures old code and new in turn, does; device_time, measured beside it,
-    sees 1.3 %
+    interleaves old code and new, does; device_time, measured beside it, detects
+    1.3 %
   would hold: 16 % with 1 run, 15 % with 3 or 5 runs or 1 run that 5 confirm,
     4 % with --pareto-against
   false alarms: 1/112 at 5 %, 7/112 at 0; one run against one, +5 %: 30/112
@@ -122,8 +122,8 @@ latency: its tolerance of 5 % holds with --pareto-against only
 
 device_time: its tolerance of 1 % holds on this machine
   runs scatter by 0.04 % (standard deviation)
-  sees a regression of 1.6 % with 1 run, 1.3 % with 3 or 5 runs or 1 run that 5
-    confirm, 1.2 % with --pareto-against
+  minimum detectable regression: 1.6 % with 1 run, 1.3 % with 3 or 5 runs or 1
+    run that 5 confirm, 1.2 % with --pareto-against
   false alarms: 0/56 at 1 %, 3/56 at 0; one run against one, +5 %: 9/56
 
 the same in every run: peak_memory
@@ -153,25 +153,25 @@ test_sd.py::test_generate
   [base]      3.1 %  2.2 % to 5.6 %    0/56       0/6  3/56       0/6   9/56
   [int8-20]   4.2 %  2.9 % to 7.6 %    1/56       1/6  4/56       2/6  21/56
 
-latency: sees a regression of
-             1 run  3 runs  5 runs  1 run + 5  in turn
+latency: minimum detectable regression
+             1 run  3 runs  5 runs  1 run + 5    A/B
 test_sd.py::test_generate
-  [base]      31 %    28 %    28 %       29 %    6.2 %
-  [int8-20]   33 %    30 %    30 %       30 %    8.1 %
+  [base]      31 %    28 %    28 %       29 %  6.2 %
+  [int8-20]   33 %    30 %    30 %       30 %  8.1 %
 
 latency: holds a tolerance of
-             1 run  3 runs  5 runs  1 run + 5  in turn  runs for 5 %
+             1 run  3 runs  5 runs  1 run + 5    A/B  runs for 5 %
 test_sd.py::test_generate
-  [base]      16 %    14 %    14 %       14 %    3.1 %          none
-  [int8-20]   16 %    15 %    15 %       15 %      4 %          none
+  [base]      16 %    14 %    14 %       14 %  3.1 %          none
+  [int8-20]   16 %    15 %    15 %       15 %    4 %          none
 test_sd.py::test_generate[int8-20]: adjusted by the host reference
 test_sd.py::test_generate[int8-20]: raw, the spread is 8 %
 
 """
 CLOSING = """
 
-Sees: the smallest regression that is called WORSE in 80 % of all sessions. A
-  tolerance holds where a regression of twice its size is.
+Minimum detectable regression: the smallest that is called WORSE in 80 % of all
+  sessions. A tolerance holds where a regression of twice its size is.
 Assumed: a baseline of 5 runs in one session, sessions differ by 4 % (latency),
   3 tests share alpha 0.05.
 False alarms: all these runs split into 5 and 3 and compared at alpha 0.05,
@@ -214,8 +214,8 @@ def only(metric: Metric, sd: float, resolutions: tuple[float, ...], **more: Any)
         ),
         (
             only(LATENCY.with_policy(tolerance=0.0), 0.02, (0.3, 0.14, 0.11, 0.12, 0.09)),
-            "latency: at tolerance 0 this machine sees 12 %",
-            "sees a regression of 30 % with 1 run, 14 % with 3 runs,",
+            "latency: at tolerance 0 this machine detects 12 %",
+            "minimum detectable regression: 30 % with 1 run, 14 % with 3 runs,",
         ),
         (
             only(FID, 0.21, (1.7, 0.9, 0.8, 0.85, 0.7)),

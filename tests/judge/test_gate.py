@@ -80,7 +80,7 @@ def test_what_vanished_fails_unless_the_policy_allows_it(
 def test_inconclusive_fails_where_configured(case: "Case", result: Any) -> None:
     assert ruled(case(latency=Outcome.INCONCLUSIVE)) == Ruling()
     suspect = case(latency=result("latency", Outcome.INCONCLUSIVE, low=0.06))
-    assert ruled(suspect).notices == ("latency suspected of being worse",)
+    assert ruled(suspect).notices == ("latency likely worse, not proven",)
     assert ruled(suspect, Policy(fail_inconclusive=True)).fails
     assert ruled(case(latency=Outcome.INCONCLUSIVE), Policy(fail_inconclusive=True)).fails
     assert ruled(case(flops=Outcome.UNCHANGED)).notices == ("no metric of this case can gate",)
@@ -212,7 +212,7 @@ def test_a_skipped_case_is_reported_and_fails_where_configured(case: "Case") -> 
 def test_a_missing_metric_does_not_hide_an_undecided_one(case: "Case") -> None:
     both = case(latency=Outcome.INCONCLUSIVE, score=Outcome.MISSING)
     policy = Policy(missing=Missing.WARN, fail_inconclusive=True)
-    assert ruled(both, policy).fails == ("latency undecided",)
+    assert ruled(both, policy).fails == ("latency inconclusive",)
 
 
 def test_a_budget_of_what_was_not_measured_fails_where_nothing_may_lack(case: "Case") -> None:

@@ -150,7 +150,7 @@ def test_a_slow_down_fails_and_a_comment_does_not(make: MakeRepository, layout: 
     worse = repository.run("--pareto-against=HEAD~1", "--pareto-runs=2", "--pareto-confirm=1")
     assert worse.returncode == 1
     assert "against HEAD~1 (" in worse.stdout
-    assert "Work of 20 ms), measured in turn" in told(worse)
+    assert "Work of 20 ms), interleaved" in told(worse)
     assert "1 case measured again in 2 pairs" in worse.stdout
     assert "1 failed, 1 passed" in worse.stdout
     assert not (repository.path / "pareto_baselines").exists()

@@ -178,7 +178,7 @@ def test_the_page_has_the_pictures_in_it(recorded: Path, run: Run) -> None:
     files = [file.read_bytes() for file in recorded.rglob("pareto_artifacts/**/*.png")]
     assert len(shown) == len(WORST)
     assert {base64.b64decode(data) for data in shown} == set(files)
-    # The gravest first, under the name of its sample with nothing of it obeyed.
+    # The most severe first, under the name of its sample with nothing of it obeyed.
     first = page.index(shown[0])
     assert f"1. digit {WORST[0]}/\\u202e\\x1b<" in page[first:]
 

@@ -91,7 +91,7 @@ def test_a_trade_beyond_its_bound_fails(toy: "Toy") -> None:
     session = toy.run("--pareto")
     assert session.exit_code == 1
     assert session.case("large").verdict is Verdict.TRADE_OFF
-    assert "give up" in session.case("large").fails[0]
+    assert "trade-off limit" in session.case("large").fails[0]
 
 
 def test_the_trade_off_policy_is_the_users(toy: "Toy") -> None:

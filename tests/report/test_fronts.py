@@ -76,7 +76,7 @@ def test_names_of_a_named_front() -> None:
 def test_rivals_have_their_short_names(failing_run: Run) -> None:
     lost = next(all_cases(build_fronts(failing_run[0])))
     assert lost.fails[1].endswith("now dominated by [fp16-20]")
-    assert lost.position == "position LOST · off the front · rivals: [fp16-20]"
+    assert lost.position == "Pareto position lost · off the front · dominated by [fp16-20]"
 
 
 @pytest.mark.parametrize(

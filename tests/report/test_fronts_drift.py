@@ -72,7 +72,7 @@ def test_one_line_report_has_drift(drifted: CaseVerdict, facts: Facts) -> None:
 
 def test_verbose_compares_every_metric_with_the_anchor(drifted: CaseVerdict, facts: Facts) -> None:
     well = replace(drifted, fails=(), crept=())
-    shown = "since the anchor: latency WORSE (+9.7 %, would have caught 7 %)"
+    shown = "since the anchor: latency WORSE (+9.7 %, minimum detectable 7 %)"
     assert shown in rendered(well, facts(), 1)
     assert "since the anchor: latency WORSE" not in rendered(well, facts())
     assert shown not in rendered(drifted, facts(), 1)  # it has its own line

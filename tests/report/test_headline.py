@@ -105,7 +105,7 @@ def test_session_that_fails_without_a_case(
         tuple(quiet(case, compared, 0.1, 0.1)), failures=(Failure("a worker crashed"),)
     )
     assert headline(judgement, facts()) == (
-        "the session failed, none of 2 cases did",
+        "1 session failure, 0 of 2 cases regressed",
         "2 unchanged",
     )
     assert section_title(judgement) == "pareto: the session failed"

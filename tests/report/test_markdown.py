@@ -73,7 +73,7 @@ def test_a_failing_session(failing_run: Run) -> None:
     )
     assert led.endswith("| +6.3 % [+6.2, +6.4] | 1 % | **WORSE** |")
     assert "[q0]" not in text
-    assert "5 unchanged cases would have caught: latency 9-13 %" in text
+    assert "minimum detectable regression in 5 unchanged cases: latency 9-13 %" in text
     assert "pytest-pareto accept .pareto_candidate " in text
     assert "- unconfirmed: judged on this session's runs alone" in text
     assert "- torch 2.12.0 → 2.13.0 since the baseline" in text
@@ -90,7 +90,7 @@ def test_a_passing_session_has_no_table(passing_run: Run) -> None:
     text = rendered(passing_run, confirmed=True)
     assert text.startswith("## pareto: PASS")
     assert "|" not in text
-    assert "9 unchanged cases would have caught" in text
+    assert "minimum detectable regression in 9 unchanged cases" in text
 
 
 def test_a_trade_that_was_let_through_can_be_accepted(failing_run: Run) -> None:
@@ -144,7 +144,7 @@ def test_a_thousand_changed_cases_fit_and_the_worst_lead(
     assert text.count("**DOMINATED**") == 10
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert "**DOMINATED**" in rows[0]
-    assert f"{1000 - len(rows)} changed cases less grave than these left out" in text
+    assert f"{1000 - len(rows)} changed cases less severe than these left out" in text
     assert all(widths == {7} for widths in columns(text))
     # In the order of the list, improvements of the first fronts would fill the space.
     assert len({line for line in text.splitlines() if line.startswith("**`tests/")}) >= 10
@@ -232,5 +232,5 @@ def test_an_undecided_case_beyond_its_limit_has_its_reason(
     )
     found = case("[a]", Verdict.INCONCLUSIVE, slower)
     text = render_markdown(SessionReport(Judgement((found,)), facts())).replace("`", "")
-    assert "latency: suspected: alone it would be WORSE" in text
+    assert "latency: likely regression, not significant" in text
     assert settled in text

@@ -49,7 +49,7 @@ def test_unchanged_row_is_not_remarkable(compared: Callable[..., MetricResult]) 
     result = compared(LATENCY, (1.0, 1.0), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.07)
     row = build_row(result)
     assert not row.remarkable
-    assert row.details == ("would have caught 7 %",)
+    assert row.details == ("minimum detectable regression 7 %",)
 
 
 def test_undecided_row_has_its_resolution(
@@ -62,7 +62,7 @@ def test_undecided_row_has_its_resolution(
     row = build_row(blind)
     assert row.interval == ""
     assert row.facts == (
-        "would have caught nothing",
+        "minimum detectable regression nothing",
         "one run on each side says nothing of their spread",
     )
 
@@ -71,9 +71,9 @@ def test_flagged_row_has_the_reason_why_it_is_not_worse(
     compared: Callable[..., MetricResult],
 ) -> None:
     result = compared(LATENCY, (1.0, 1.2), (0.2, 0.1, 0.3), Outcome.INCONCLUSIVE, resolution=0.4)
-    assert build_row(result).facts[0].startswith("suspected")
+    assert build_row(result).facts[0].startswith("likely regression")
     doubtful = compared(LATENCY, (1.0, 1.2), (0.2, 0.01, 0.4), Outcome.INCONCLUSIVE, resolution=0.4)
-    assert not build_row(doubtful).facts[0].startswith("suspected")
+    assert not build_row(doubtful).facts[0].startswith("likely regression")
 
 
 def test_trade_has_its_bound(compared: Callable[..., MetricResult]) -> None:
@@ -172,10 +172,10 @@ def test_all_of_a_row_is_in_one_unit(
     row = build_row(compared(DELAY, (before, now), harmful, Outcome.INCONCLUSIVE, resolution=0.08))
     assert (row.unit, row.limit, row.resolution) == (unit, limit, caught)
     assert row.change.endswith(f" {unit}")
-    assert f"would have caught {caught}" in row.facts
+    assert f"minimum detectable regression {caught}" in row.facts
     assert float(row.baseline) == pytest.approx(before * (1000 if unit == "ms" else 1))
     quiet = compared(DELAY, (before, now), (0.0, -0.01, 0.01), Outcome.UNCHANGED, resolution=0.08)
-    assert build_row(quiet).details == (f"would have caught {caught}",)
+    assert build_row(quiet).details == (f"minimum detectable regression {caught}",)
 
 
 def test_trade_bound_is_in_the_unit_of_its_row(

@@ -53,7 +53,7 @@ def test_failing_run_at_80_columns(failing_run: Run) -> None:
           [int8-20]                                                       LOST ITS PLACE
             device_time     231.4 →  246.0 ms +6.3 %  [+6.2, +6.4]    1 %  WORSE
             latency         402.0 →  431.0 ms +7.2 %  [+4.9, +9.6]    5 %  inconclusive
-              would have caught 12 % · adjusted by the host reference
+              minimum detectable regression 12 % · adjusted by the host reference
             unchanged: label_accuracy
             fails: device_time got worse beyond its limit
             fails: it lost its place on the front: now dominated by [fp16-20]
@@ -71,11 +71,11 @@ def test_failing_run_at_80_columns(failing_run: Run) -> None:
             to accept:
               pytest 'test_sd.py::test_generate[fp16-10]' --pareto --pareto-update
 
-        1 case undecided in latency: only a regression of 19 % or more would have been
-          caught
+        1 case inconclusive in latency: minimum detectable regression 19 % (tolerance
+          5 %)
 
-        5 unchanged cases would have caught: latency 9-13 %, peak_memory 1 %,
-          label_accuracy 0.02
+        minimum detectable regression in 5 unchanged cases: latency 9-13 %,
+          peak_memory 1 %, label_accuracy 0.02
         torch 2.12.0 → 2.13.0 since the baseline
 
         to look closer:             pytest --lf --pareto --pareto-runs=5 -v
@@ -96,7 +96,7 @@ def test_failing_run_at_100_columns(failing_run: Run) -> None:
           [int8-20]                                                           LOST ITS PLACE
             device_time      231.4 →  246.0 ms  +6.3 %  [+6.2, +6.4]     1 %  WORSE
             latency          402.0 →  431.0 ms  +7.2 %  [+4.9, +9.6]     5 %  inconclusive
-              would have caught 12 % · adjusted by the host reference
+              minimum detectable regression 12 % · adjusted by the host reference
             unchanged: label_accuracy
             fails: device_time got worse beyond its limit
             fails: it lost its place on the front: now dominated by [fp16-20]
@@ -150,21 +150,22 @@ def test_verbose_adds_resolution_first_call_notes_and_position(failing_run: Run)
         test_sd.py::test_generate
           [ddim-4]                                                         inconclusive
             latency         61.00 →  64.00 ms  +4.8 % [−6, +17]       5 %  inconclusive
-              would have caught 19 % · first call 12.31 s · the host drifts between runs
+              minimum detectable regression 19 % · first call 12.31 s
+              the host drifts between runs
             label_accuracy 0.9620 → 0.9610     −0.001 [−.009, +.007] 0.01  unchanged
-              400 pairs · would have caught 0.02
-            position KEPT · on the front
+              400 pairs · minimum detectable regression 0.02
+            Pareto position kept · on the front
           [q1]                                                             unchanged
             latency         442.2 →  444.4 ms  +0.5 % [−2.0, +3.0]    5 %  unchanged
-              would have caught 9.9 %
+              minimum detectable regression 9.9 %
             peak_memory     3.912 →  3.912 GiB 0 %                    1 %  unchanged
-              would have caught 1 %
+              minimum detectable regression 1 %
             label_accuracy 0.9620 → 0.9610     −0.001 [−.009, +.007] 0.01  unchanged
-              400 pairs · would have caught 0.02
-            position OFF · off the front · rivals: [q0]
+              400 pairs · minimum detectable regression 0.02
+            Pareto position unchanged · off the front · dominated by [q0]
 
-        1 unchanged case would have caught: latency 9.9 %, peak_memory 1 %,
-          label_accuracy 0.02
+        minimum detectable regression in 1 unchanged case: latency 9.9 %,
+          peak_memory 1 %, label_accuracy 0.02
         """
     )
 
@@ -219,13 +220,14 @@ def test_very_verbose_adds_p_values(failing_run: Run) -> None:
         test_sd.py::test_generate
           [ddim-4]                                                        inconclusive
             latency         61.00 →  64.00 ms +4.8 % [−6, +17]       5 %  inconclusive
-              would have caught 19 % · first call 12.31 s · the host drifts between runs
+              minimum detectable regression 19 % · first call 12.31 s
+              the host drifts between runs
               p(worse) 0.21, corrected 0.84, p(better) 0.6, 6.2 degrees of freedom,
               alpha 0.05
             label_accuracy 0.9620 → 0.9610    −0.001 [−.009, +.007] 0.01  unchanged
-              400 pairs · would have caught 0.02
+              400 pairs · minimum detectable regression 0.02
               p(worse) 0.9, p(better) 0.9, alpha 0.05
-            position KEPT · on the front
+            Pareto position kept · on the front
         """
     )
 
@@ -237,8 +239,8 @@ def test_passing_run(passing_run: Run) -> None:
               against pareto_baselines/nvidia-h200x1 (2 sessions, 10 runs)
               1 run in 212 s
 
-        9 unchanged cases would have caught: latency 9-16 %, peak_memory 1 %,
-          label_accuracy 0.02
+        minimum detectable regression in 9 unchanged cases: latency 9-16 %,
+          peak_memory 1 %, label_accuracy 0.02
         """
     )
 
@@ -288,8 +290,8 @@ def test_common_movement_is_one_headline(common_run: Run) -> None:
             cases: this session alone cannot tell a change of the code from one of the
             machine
 
-        5 unchanged cases would have caught: latency 9 %, peak_memory 1 %,
-          label_accuracy 0.02
+        minimum detectable regression in 5 unchanged cases: latency 9 %,
+          peak_memory 1 %, label_accuracy 0.02
 
         code or machine?  pytest --pareto --pareto-against=origin/main
         """
@@ -314,7 +316,7 @@ def test_missing_broken_and_failures_of_the_session(incomplete_run: Run) -> None
         1 case MISSING: the baseline has it, and this session did not run it
           test_sd.py::test_generate[gone]
 
-        1 unchanged case would have caught: latency 9 %, peak_memory 1 %,
+        minimum detectable regression in 1 unchanged case: latency 9 %, peak_memory 1 %,
           label_accuracy 0.02
 
         if it was removed on purpose:  pytest --pareto --pareto-update=all
@@ -338,7 +340,7 @@ def test_update_lists_what_it_wrote(update_run: Run) -> None:
         1 case new: the baseline does not have this case
           test_sd.py::test_generate[new]
 
-        1 unchanged case would have caught: latency 9 %, peak_memory 1 %,
+        minimum detectable regression in 1 unchanged case: latency 9 %, peak_memory 1 %,
           label_accuracy 0.02
 
         written to the baseline:

@@ -1,4 +1,4 @@
-"""Sessions of many cases: the gravest are shown, every other one is counted."""
+"""Sessions of many cases: the most severe are shown, every other one is counted."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,11 +41,13 @@ def labelled(lines: list[str], label: str) -> int:
     return sum(line.startswith("  [") and line.endswith(label) for line in lines)
 
 
-def test_the_gravest_hundred_have_lines_and_the_rest_is_counted(many_run: Run) -> None:
+def test_the_most_severe_hundred_have_lines_and_the_rest_is_counted(many_run: Run) -> None:
     lines = texts(many_run, 0)
     assert lines[0].startswith("FAIL  130 of 170 cases regressed")
     assert (labelled(lines, "DOMINATED"), labelled(lines, "trade-off")) == (100, 0)
-    text = "and 70 cases less grave than these, of which 30 fail: -v shows every case, and a report"
+    text = (
+        "and 70 cases less severe than these, of which 30 fail: -v shows every case, and a report"
+    )
     assert any(line.startswith(text) for line in lines)
 
 

@@ -22,17 +22,17 @@ Run = tuple[Judgement, SessionFacts]
             120,
             (
                 "pareto: pass · 9 cases unchanged or better · "
-                "would have caught latency 9-16 %, peak_memory 1 %, label_accuracy 0.02"
+                "minimum detectable latency 9-16 %, peak_memory 1 %, label_accuracy 0.02"
             ),
         ),
         (
             100,
             (
                 "pareto: pass · 9 cases unchanged or better · "
-                "catches latency 9-16 %, peak_memory 1 %, +1 more"
+                "detects latency 9-16 %, peak_memory 1 %, +1 more"
             ),
         ),
-        (80, "pareto: pass · 9 cases unchanged or better · catches latency 9-16 %, +2 more"),
+        (80, "pareto: pass · 9 cases unchanged or better · detects latency 9-16 %, +2 more"),
     ],
 )
 def test_passing(passing_run: Run, width: int, text: str) -> None:
@@ -94,9 +94,9 @@ def test_an_undecided_case_beyond_its_limit_is_named(
     undecided = case("[a]", Verdict.INCONCLUSIVE, slower, confirmed=confirmed)
     quiet = case("[b]", Verdict.UNCHANGED)
     text = quiet_line(Judgement((undecided, quiet)), facts_alone, 90).text
-    assert text.endswith("1 inconclusive · 1 unchanged · undecided: [a] (latency ×3.0)")
+    assert text.endswith("1 inconclusive · 1 unchanged · inconclusive: [a] (latency ×3.0)")
     text = quiet_line(Judgement((undecided, quiet)), facts_alone, 70).text
-    assert text == "pareto: pass · 1 of 2 cases undecided: [a] (latency ×3.0)"
+    assert text == "pareto: pass · 1 of 2 cases inconclusive: [a] (latency ×3.0)"
 
 
 def test_other_verdicts_are_counted(update_run: Run) -> None:

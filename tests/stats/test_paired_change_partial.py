@@ -84,7 +84,7 @@ def test_equal_scores_wait_for_enough_samples() -> None:
     second = compare(*sides(), SECOND)
     assert second.outcome is Outcome.UNCHANGED
     assert second.reason is not None
-    assert second.reason.endswith("up to 3.7 % of the samples to come could differ")
+    assert second.reason.endswith("up to 3.7 % of the others could differ")
 
 
 def test_a_few_samples_are_enough_if_there_are_no_more() -> None:

@@ -66,15 +66,16 @@ def test_a_change_at_the_tolerance_cannot_be_planned() -> None:
 
 def test_the_advice_names_a_short_baseline() -> None:
     message = advice(undecided(sd=0.05, baseline=1, runs=3))
-    assert message.startswith("more runs now would not settle this: the baseline holds 1 run;")
+    assert message.startswith("more runs now will not help: the baseline holds 1 run;")
     assert "holds 2 runs;" in advice(undecided(sd=0.08, baseline=2, runs=3))
 
 
 def test_the_advice_names_a_large_session_spread() -> None:
     message = advice(undecided(sd=0.01, session_sd=math.log1p(0.04)))
     assert message == (
-        "no number of runs settles this: sessions differ by up to 4 % (assumed); "
-        "record more sessions (--pareto-update=runs), or state your own pareto_session_spread"
+        "more runs will not help: sessions differ by up to 4 % (assumed); "
+        "record more sessions (--pareto-update=runs), state your own pareto_session_spread, or use "
+        "--pareto-against"
     )
     seen = advice(undecided(sd=0.01, session_sd=0.04, seen=3))
     assert "(assumed and 3 sessions)" in seen

@@ -30,7 +30,7 @@ from pytest_pareto.report.fronts import (
     drifted_rows,
 )
 from pytest_pareto.report.html.axis import Axis, build_axis, level
-from pytest_pareto.report.numbers import caught_text
+from pytest_pareto.report.numbers import detectable_text
 from pytest_pareto.report.plots import coordinates, default_axes, is_on_front
 from pytest_pareto.report.rows import DIAGNOSTIC, Row
 from pytest_pareto.report.text import Tone, clean, clip, display_width
@@ -40,7 +40,7 @@ _NO_WRAP = 10**9
 MANY_CASES = 60
 """In a section of more cases than this, unchanged ones are shown in brief and without intervals."""
 MAX_CASES = 1_000
-"""How many cases the page shows in full, those of the gravest fronts; others have a line each."""
+"""How many cases the page shows in full, of the most severe fronts; others have a line each."""
 _PAGE_LINES = 200
 _REASON_CELLS = 120
 _LONG_NAME_CELLS = 28
@@ -350,7 +350,7 @@ def _cell(row: Row, block: CaseBlock) -> Cell:
 
 def _metric_line(row: Row, block: CaseBlock) -> MetricLine:
     # Columns have these; with a hundred cases, the page would repeat them a thousand times.
-    stated = {DIAGNOSTIC, caught_text(row.resolution)}
+    stated = {DIAGNOSTIC, detectable_text(row.resolution)}
     more = [text for text in (*row.facts, *row.details) if text not in stated]
     if row.worst:
         more.append(f"worst samples: {', '.join(row.worst)}")

@@ -174,7 +174,7 @@ def _common_parts(judgement: Judgement, fronts: Sequence[FrontBlock]) -> Iterato
         yield tuple(common_lines(mode, judgement, fronts, _NO_WRAP))
     for lines in (
         uncompared_lines(fronts, _NO_WRAP),
-        undecided_lines(judgement, _NO_WRAP, "which unfold below"),
+        undecided_lines(judgement, _NO_WRAP),
     ):
         if lines:
             yield tuple(lines)

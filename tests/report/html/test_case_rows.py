@@ -97,7 +97,7 @@ def test_brief_case_is_still_compared_with_the_anchor(passing_run: Run) -> None:
     (section,) = build_sections(Judgement(tuple(cases)))
     assert section.cases[1].brief
     assert section.cases[1].facts == (
-        "since the anchor: peak_memory unchanged (0 %, would have caught 1 %)",
+        "since the anchor: peak_memory unchanged (0 %, minimum detectable 1 %)",
     )
 
 
@@ -216,7 +216,7 @@ def test_fronts_beyond_a_limit_have_a_line_for_each_case(
     assert not in_full & in_brief
 
 
-def test_a_front_larger_than_the_limit_is_shown_if_it_is_the_gravest(
+def test_a_front_larger_than_the_limit_is_shown_if_it_is_the_most_severe(
     failing_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(case_rows, "MAX_CASES", 5)

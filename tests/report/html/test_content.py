@@ -153,7 +153,8 @@ def test_page_terminal_and_markdown_have_the_same_resolutions(
     ((lead, parts),) = build_page(SessionReport(judgement, facts)).resolutions
     listed = f"{lead} {', '.join(parts)}"
     assert (
-        listed == "5 unchanged cases would have caught: latency 9-13 %, peak_memory 1 %, "
+        listed
+        == "minimum detectable regression in 5 unchanged cases: latency 9-13 %, peak_memory 1 %, "
         "label_accuracy 0.02"
     )
     terminal = render_terminal(judgement, facts, verbosity=0, plot=False, width=200)
