@@ -9,7 +9,8 @@ repository in ``docs/old_against_new.md``, which is made from that page, ``own_w
 in ``docs/getting_started.md``, whose baseline is recorded first, ``show`` of the example's
 baseline, and ``history`` of a repository with ten baselines, made here. What it prints goes to
 ``docs/outputs/<name>.txt``, and into every block of the documents that stands under a line
-``<!-- output: <name> -->``. Outputs of a machine with a GPU are kept there too, and only put into
+``<!-- output: <name> -->``. Outputs of a machine with a GPU are kept there too: `STORED` sessions
+are judged again from their files and the report is rendered anew, the others are only put into
 place. The table of scores is made from the baseline. What `KEPT` sessions measured goes to
 ``tests/data/example`` too.
 """
@@ -19,14 +20,19 @@ import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.store import load, write
-from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Session
+from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Past, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Better, Kind, Scope
+from pytest_pareto.model.policy import Policy
+from pytest_pareto.pipeline import judge_record
+from pytest_pareto.report.terminal import render_terminal
+from pytest_pareto.results.reader import load_record
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for a script, only its own folder is there
@@ -38,6 +44,9 @@ OUTPUTS = ROOT / "docs" / "outputs"
 SESSIONS = ROOT / "tests" / "data" / "example"
 KEPT = ("unchanged", "tradeoff")
 """Sessions that tests judge again, against the baseline that they were measured against."""
+STORED = {"h200_planted": ROOT / "tests" / "data" / "h200_session"}
+"""Sessions of a machine with a GPU, by the output that their report is part of."""
+REPORT = re.compile(r"(?<= failed =).*?\n(.*?)(?==+ short test summary)", flags=re.DOTALL)
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 EXPECTED = {
     "unchanged": 0,
@@ -63,7 +72,9 @@ COMMANDS = {
 PAGE = ROOT / "docs" / "old_against_new.md"
 FILE = re.compile(r"```\w+\n# (\S+)\n(.*?)```", flags=re.DOTALL)
 SLOWER = re.compile(r"`(for layer in \[.*?:)`")
-BLOCK = re.compile(r"(<!-- output: (\w+) -->\n```\n).*?(```\n)", flags=re.DOTALL)
+BLOCK = re.compile(r"(<!-- output: (\w+)(.*?) -->\n```\n).*?(```\n)", flags=re.DOTALL)
+PART = re.compile(r"`(.*?)` to `(.*?)`")
+"""A part of an output: from the first line that holds one text to the next that holds another."""
 TABLE = re.compile(r"(<!-- scores -->\n).*?(<!-- /scores -->\n)", flags=re.DOTALL)
 
 
@@ -175,6 +186,20 @@ def _own_project(folder: Path) -> Path:
     return folder
 
 
+def rendered_again(name: str) -> str:
+    """Return the output of a stored session, its report as it would be with today's defaults."""
+    output, folder = (OUTPUTS / f"{name}.txt").read_text(encoding="utf-8"), STORED[name]
+    content, record = load_record(folder / "planted.json")
+    record = replace(record, policy=replace(record.policy, spreads=Policy().spreads))
+    past = Past(load(folder / "pareto_baselines", content.session.hardware_key))
+    judgement = judge_record(record, past).judgement
+    lines = render_terminal(judgement, content.session, verbosity=0, plot=False, width=80)
+    report = "".join(f"{line.text}\n" for line in lines)
+    found = REPORT.search(output)
+    assert found is not None, output
+    return output[: found.start(1)] + report + output[found.end(1) :]
+
+
 def scores_table() -> str:
     """Show the recorded scores of every variant, with 95 % intervals over the samples."""
     rows = ["| variant | label_accuracy | similarity |", "|---|---|---|"]
@@ -190,11 +215,23 @@ def scores_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def excerpt(output: str, parts: list[tuple[str, str]]) -> str:
+    """Return these parts of an output, with an ellipsis between two; all of it without parts."""
+    lines = output.splitlines(keepends=True)
+    texts = []
+    for first, last in parts:
+        start = next(number for number, line in enumerate(lines) if first in line)
+        stop = next(number for number in range(start, len(lines)) if last in lines[number])
+        texts.append("".join(lines[start : stop + 1]))
+    return "    …\n".join(texts) if parts else output
+
+
 def filled(document: str) -> str:
     """Return a document with every block as it was last recorded."""
 
     def output(block: re.Match[str]) -> str:
-        return block[1] + (OUTPUTS / f"{block[2]}.txt").read_text(encoding="utf-8") + block[3]
+        text = (OUTPUTS / f"{block[2]}.txt").read_text(encoding="utf-8")
+        return block[1] + excerpt(text, PART.findall(block[3])) + block[4]
 
     def table(block: re.Match[str]) -> str:
         return block[1] + scores_table() + block[2]
@@ -205,6 +242,9 @@ def filled(document: str) -> str:
 def main() -> None:
     """Run what is named, or everything; then fill the documents."""
     OUTPUTS.mkdir(exist_ok=True)
+    for name in STORED:
+        text = rendered_again(name)
+        (OUTPUTS / f"{name}.txt").write_text(text, encoding="utf-8")
     for name in sys.argv[1:] or EXPECTED:
         text = run(name)
         (OUTPUTS / f"{name}.txt").write_text(text, encoding="utf-8")
