@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -55,6 +55,7 @@ def _with_typed_nodeid(case: CaseVerdict, config: pytest.Config) -> CaseVerdict:
     return replace(case, comparison=replace(case.comparison, nodeid=nodeid))
 
 
+_TABLE_BELOW = "more in the section of pareto, below"
 RenderFailure = Callable[[CaseVerdict], tuple[str, str]]
 """Returns a failing case's line for pytest's short summary, and its full text."""
 
@@ -75,15 +76,19 @@ class _Crash:
 class _CaseFailure:
     """The ``longrepr`` of a failing case: text without a traceback.
 
-    A plain string would do, but loses its message in the short summary of pytest 8.
+    A plain string would do, but loses its message in the short summary of pytest 8. The terminal
+    whose summary has the same table gets the message alone; JUnit, HTML and others get the text.
     """
 
     reprcrash: _Crash
     text: str
+    summarized_by: object = None
 
-    def toterminal(self, tw: pytest.TerminalReporter) -> None:
-        """Write the text."""
-        for line in self.text.splitlines():
+    def toterminal(self, tw: Any) -> None:
+        """Write the text to a writer of pytest's, which has no public type; see the class."""
+        brief = tw is self.summarized_by
+        text = f"{self.reprcrash.message}\n{_TABLE_BELOW}" if brief else self.text
+        for line in text.splitlines():
             tw.line(line)
 
     def __str__(self) -> str:
@@ -124,11 +129,19 @@ def _report(item: pytest.Item, failing: list[CaseVerdict], render: RenderFailure
     path, line, _ = item.location
     message = "; ".join(message for message, _ in rendered)
     text = "\n\n".join(text for _, text in rendered)
-    failure = _CaseFailure(_Crash(path, (line or 0) + 1, message), text)
+    crash = _Crash(path, (line or 0) + 1, message)
+    failure = _CaseFailure(crash, text, _summarizing_writer(item.config))
     # The teardown ends the test: without it, reporters that wait for it (pytest-html) never
     # count the failure.
     for report in (_phase(item, "call", failure), _phase(item, "teardown", None)):
         item.ihook.pytest_runtest_logreport(report=report)
+
+
+def _summarizing_writer(config: pytest.Config) -> object:
+    """Return the writer of the terminal whose summary has the tables, None with -q or without."""
+    if config.get_verbosity() < 0 or not config.pluginmanager.has_plugin("terminalreporter"):
+        return None
+    return config.get_terminal_writer()
 
 
 def _phase(

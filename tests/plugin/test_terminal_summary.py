@@ -1,5 +1,6 @@
 """The toy project from end to end: what changes, and what the build says of it."""
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,6 +57,24 @@ def test_the_real_clock_sees_what_no_machine_explains(real_toy: "Toy") -> None:
     session = real_toy.run("--pareto")
     assert session.exit_code == 1
     assert outcome(session, "small", "latency") is Outcome.WORSE
+
+
+def test_a_failing_case_has_its_table_once(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto", "--junitxml=junit.xml")
+    _, failures, summary = re.split(r"=+ FAILURES =+|=+ pareto: .* =+", session.text)
+    assert "latency WORSE: " in failures
+    assert "below" in failures
+    row = "  WORSE\n"
+    assert (failures.count(row), summary.count(row)) == (0, 1)
+    assert (toy.path / "junit.xml").read_text().count(row) == 1
+
+
+def test_a_quiet_session_has_no_other_table(toy: "Toy") -> None:
+    toy.change(large={"seconds": 0.08})
+    session = toy.run("--pareto", "-q")
+    assert "below" not in session.text
+    assert session.text.count("  WORSE\n") == 1
 
 
 def test_a_score_down_by_twice_its_tolerance_is_dominated(toy: "Toy") -> None:
