@@ -150,10 +150,32 @@ def _diagnostic_notices(case: CaseComparison) -> _Rules:
         yield False, notice
 
 
+def _is_for_now(result: MetricResult) -> bool:
+    """Whether this session, and not the baseline, kept a metric from being compared."""
+    return result.for_now or result.lower_bound is not None
+
+
+def _unmatched_texts(case: CaseComparison) -> Iterator[str]:
+    """Yield for each reason which metrics have nothing to be compared with; the reason if all."""
+    by_reason: dict[str, list[str]] = {}
+    for result in case.gated:
+        new = result.outcome is Outcome.NEW
+        if new or (result.outcome is Outcome.NOT_COMPARABLE and not _is_for_now(result)):
+            by_reason.setdefault(result.reason or "", []).append(result.metric.name)
+    for reason, names in by_reason.items():
+        if reason and len(names) == len(case.gated):
+            yield reason
+        else:
+            verb = "has" if len(names) == 1 else "have"
+            yield f"{', '.join(names)} {verb} nothing to be compared with: {reason}"
+
+
 def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
     if case.broken is not None:
         return
     yield from _diagnostic_notices(case)
+    if not policy.accepts_new:
+        yield from ((policy.unrecorded_fails, text) for text in _unmatched_texts(case))
     for result in case.gated:
         name, reason = result.metric.name, result.reason or ""
         match result.outcome:
@@ -161,10 +183,8 @@ def _metric_rules(case: CaseComparison, policy: Policy) -> _Rules:
                 dropped = policy.accepts_all and not result.unmeasured
                 fatal = policy.vanished_fails and not dropped
                 yield fatal, f"{name} is missing: {reason}"
-            case Outcome.NOT_COMPARABLE if result.for_now or result.lower_bound is not None:
+            case Outcome.NOT_COMPARABLE if _is_for_now(result):
                 yield policy.fail_inconclusive, f"{name} could not be compared: {reason}"
-            case Outcome.NEW | Outcome.NOT_COMPARABLE if not policy.accepts_new:
-                yield policy.unrecorded_fails, f"{name} has nothing to be compared with: {reason}"
             case Outcome.BROKEN:
                 # Only a metric with a number can be written to the baseline, and so accepted.
                 writable = policy.accepts_all and result.candidate is not None

@@ -169,7 +169,7 @@ def _row_states_reason(result: MetricResult) -> bool:
 def _details(result: MetricResult, scale: Scale) -> Iterator[str]:
     if result.change is not None and result.outcome is not Outcome.INCONCLUSIVE:
         yield detectable_text(resolution_text(result.metric, result.change.resolution, scale))
-    if result.reason and not _row_states_reason(result):
+    if result.reason and not result.metric.gates and not _row_states_reason(result):
         yield result.reason
     if result.candidate is not None:
         yield from _per_item_texts(result.candidate, result.metric, result.items)

@@ -55,6 +55,26 @@ def test_what_was_never_recorded_here_fails_in_ci(case: "Case", outcome: Outcome
     assert ruled(comparison, Policy(accepts_new=True)) == Ruling()
 
 
+@pytest.mark.parametrize(
+    ("about", "notices"),
+    [
+        ({"latency": Outcome.NEW, "score": Outcome.NEW}, ("for a reason",)),
+        (
+            {"latency": Outcome.NEW, "score": Outcome.NOT_COMPARABLE, "memory": Outcome.UNCHANGED},
+            ("latency, score have nothing to be compared with: for a reason",),
+        ),
+        (
+            {"latency": Outcome.NEW, "score": Outcome.UNCHANGED},
+            ("latency has nothing to be compared with: for a reason",),
+        ),
+    ],
+)
+def test_metrics_without_a_counterpart_have_one_notice_for_each_reason(
+    case: "Case", about: dict[str, Any], notices: tuple[str, ...]
+) -> None:
+    assert ruled(case(**about)).notices == notices
+
+
 def test_what_cannot_be_compared_for_now_fails_where_undecided_does(
     case: "Case", result: Any
 ) -> None:

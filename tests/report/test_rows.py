@@ -8,6 +8,7 @@ import pytest
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import (
     ENERGY,
+    EVENT_TIME,
     FLOPS,
     LATENCY,
     PEAK_MEMORY,
@@ -112,15 +113,19 @@ def test_items_share_what_a_call_takes(
     metric: Metric, items: int | None, details: tuple[str, ...]
 ) -> None:
     result = MetricResult(metric, candidate=72.0, state=Outcome.NEW, reason="new", items=items)
-    assert build_row(result).details == ("new", *details)
+    assert build_row(result).details == details
 
 
-def test_reason_that_a_notice_repeats_is_a_detail() -> None:
-    row = build_row(
-        MetricResult(LATENCY, candidate=1.0, first=2.5, state=Outcome.NEW, reason="no baseline")
+def test_reason_of_a_notice_is_not_repeated_and_that_of_a_diagnostic_is_a_detail() -> None:
+    gated, diagnostic = (
+        build_row(
+            MetricResult(metric, candidate=1.0, first=2.5, state=Outcome.NEW, reason="no baseline")
+        )
+        for metric in (LATENCY, EVENT_TIME)
     )
-    assert row.facts == ()
-    assert row.details == ("no baseline", "first call 2.500 s")
+    assert gated.facts == ()
+    assert gated.details == ("first call 2.500 s",)
+    assert diagnostic.details == ("no baseline", "first call 2.500 s")
 
 
 @pytest.mark.parametrize(
