@@ -142,7 +142,7 @@ class StagedPipeline:
         """Return marks for one call, or the reason why there cannot be any."""
         pipeline_name = type(self.pipeline).__name__
         if self._position is None:
-            return f"{pipeline_name} takes no {CALLBACK}, so its steps cannot be told apart"
+            return f"{pipeline_name} takes no {CALLBACK}, so its steps cannot be separated"
         denoisers = denoisers_of(self.pipeline)
         if not denoisers:
             known = ", ".join(name for group in DENOISERS for name in group)

@@ -48,7 +48,7 @@ def test_what_crept_fails_though_it_is_unchanged() -> None:
     found = judged(measured(1.10), at(1.09), anchor=at(1.0))
     assert outcomes(found) == (Outcome.UNCHANGED, Outcome.WORSE)
     case = by_case(found)["a"]
-    assert case.fails == ("device crept beyond its limit since the anchor",)
+    assert case.fails == ("device drifted beyond its limit since the anchor",)
     assert case.crept == ("device",)
     assert found.judgement.failed
 

@@ -35,7 +35,7 @@ examples:
   pytest-pareto rename OLD NEW         a test was renamed: keep its history
   pytest-pareto doctor --noise         how far can this machine be believed?
 
-`pytest-pareto COMMAND --help` tells more of each.
+`pytest-pareto COMMAND --help` describes each.
 
 exit code: 0, 1 for what failed, 2 for what cannot be done, 130 after Ctrl-C"""
 
@@ -116,7 +116,7 @@ def _require_command(
         return
     listing = f"the commands are {', '.join(known)}"
     if named is None:
-        parser.error(f"say what to do: {listing}")
+        parser.error(f"name a command: {listing}")
     similar = difflib.get_close_matches(named, known, n=1)
     hint = f"did you mean {similar[0]!r}? " if similar else ""
     parser.error(f"there is no command {named!r}; {hint}{listing}")

@@ -25,13 +25,13 @@ _OWN_BASELINE = ""
 
 _DOCTOR = """\
 --noise: measure unchanged code in fresh processes, one after the other, and
-say how far this machine can be believed: per metric the spread between runs,
-drift, false alarms, the smallest regression that a session would see, and
-which tolerances and numbers of runs that supports. Nothing is written.
+report how noisy this machine is: per metric the spread between runs,
+drift, false alarms, the minimum detectable regression of a session, and which
+tolerances and numbers of runs that supports. Nothing is written.
 
---metrics: say from what the baseline holds which metrics can tell the variants
-of a front apart, with how many samples, and how alike they rank them. Nothing
-is measured or written."""
+--metrics: report from what the baseline holds which metrics separate the
+variants of a front, with how many samples, and how alike they rank them.
+Nothing is measured or written."""
 
 _DOCTOR_EXAMPLES = """\
 With --noise further arguments are pytest's, with or without -- before them:
@@ -41,14 +41,14 @@ With --noise further arguments are pytest's, with or without -- before them:
   pytest-pareto doctor --metrics
   pytest-pareto doctor --metrics path/to/baselines --hardware cpu-amd-epycx2
 
-exit code: 0, 1 where a test failed, 2 where nothing could be told"""
+exit code: 0, 1 where a test failed, 2 where nothing could be reported"""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the parser of ``doctor``."""
     doctor = commands.add_parser(
         "doctor",
-        help="say how far this machine can be believed, and which metrics tell variants apart",
+        help="report how noisy this machine is, and which metrics separate variants",
         usage="%(prog)s --noise [-n N] [pytest arguments ...]\n"
         "       %(prog)s --metrics [DIR] [--hardware KEY]",
         description=_DOCTOR,

@@ -31,7 +31,7 @@ from pytest_pareto.stats.variance import (
 
 _BEYOND = "beyond the bound by no more than its noise"
 _WITHIN = "within the bound by no more than its noise"
-_MORE_DATA = "; more runs or samples would tell"
+_MORE_DATA = "; more runs or samples would decide"
 _SESSIONS = f" and what sessions may differ by ({Option.SESSION_SPREAD})"
 
 

@@ -49,7 +49,7 @@ def find_drift(
     names = tuple(result.metric.name for result in since.results(Outcome.WORSE))
     match judge_case(since):
         case Verdict.DOMINATED | Verdict.WORSE:
-            return Drift(names, f"{beyond_limits_text(since, 'crept')} since the anchor")
+            return Drift(names, f"{beyond_limits_text(since, 'drifted')} since the anchor")
         case Verdict.TRADE_OFF:
             let_through, text = judge_trade(since, place, policy)
             if let_through and verdict is Verdict.TRADE_OFF and worse.issuperset(names):

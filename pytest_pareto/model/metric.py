@@ -183,7 +183,8 @@ MEANINGS = {
     "latency": "a call by the host's clock, the device waited for",
     "event_time": "a call by CUDA events, from launch to end, in the current stream of the "
     "current device",
-    "host_reference": "a little loop of launches of our own, between the calls: the host's mood",
+    "host_reference": "a small loop of launches of our own, between the calls: it follows the "
+    "speed of the host",
     "energy": "a call's share of what the board draws; on NVIDIA, others by "
     "[zeus](#meters-of-your-own)",
     "dynamic_energy": "`energy` less what the idle board would draw in that time, so that it does "

@@ -22,7 +22,7 @@ def register_noise(config: pytest.Config) -> None:
     count = config.getoption("--pareto-noise")
     if count < MIN_RUNS:
         raise pytest.UsageError(
-            f"{count} runs tell nothing of their spread; take at least {MIN_RUNS}, such as "
+            f"{count} runs show nothing of their spread; take at least {MIN_RUNS}, such as "
             "pytest-pareto doctor --noise -n 8"
         )
     fresh = FreshRuns(config, count)

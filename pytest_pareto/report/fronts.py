@@ -272,7 +272,7 @@ def uncompared_text(case: CaseVerdict) -> str:
 def drift_text(row: Row) -> str:
     """Return a metric that is worse than the anchor, with both levels and the limit."""
     levels = f"{row.baseline} → {row.candidate} {row.unit}".rstrip()
-    return f"{row.metric} crept: {levels} ({row.change}) since the anchor (limit {row.limit})"
+    return f"{row.metric} drifted: {levels} ({row.change}) since the anchor (limit {row.limit})"
 
 
 def drifted_rows(case: CaseBlock) -> list[Row]:

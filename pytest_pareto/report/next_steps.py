@@ -189,7 +189,7 @@ def _unsettled_steps(cases: Sequence[CaseVerdict]) -> Iterator[Step]:
     if any(case.fails and breaks_budget(case) for case in cases):
         yield Step("if a budget is too tight:", instead=_CHANGE_BUDGET)
     if any(case.fails and case.crept for case in cases):
-        yield Step("if the creep is meant:", instead=_REPLACE_ANCHOR)
+        yield Step("if the drift is meant:", instead=_REPLACE_ANCHOR)
 
 
 def accept_source(cases: Sequence[CaseVerdict], facts: SessionFacts | None) -> AcceptSource | None:

@@ -227,7 +227,7 @@ def _failure_reason(case: CaseBlock) -> str:
     worse = next((row for row in case.rows if row.gates and row.outcome is Outcome.WORSE), None)
     drifted = next(iter(drifted_rows(case)), None)
     if worse is None and drifted is not None:
-        return f"{drifted.metric} crept {drifted.change}"
+        return f"{drifted.metric} drifted {drifted.change}"
     if worse is not None:
         return f"{worse.metric} WORSE {worse.change}"
     broken = case.broke if case.verdict in LESS_SEVERE_THAN_BUDGET else ()

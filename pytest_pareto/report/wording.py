@@ -97,7 +97,7 @@ def case_label(case: CaseVerdict) -> str:
     if case.place.position is Position.LOST:
         word = "lost its place"
     elif only_drifted(case):
-        word = "crept"
+        word = "drifted"
     elif _budget_is_main_failure(case):
         word = "budget broken"
         if case.verdict not in HARMLESS_VERDICTS:
@@ -118,7 +118,7 @@ def count_word(case: CaseVerdict) -> str:
     if case.fails:
         return _failing_word(case)
     if not case.comparison.gate and (case.verdict in HARMFUL_VERDICTS or case.crept):
-        return "crept, not gated" if only_drifted(case) else "worse, not gated"
+        return "drifted, not gated" if only_drifted(case) else "worse, not gated"
     if case.verdict is Verdict.TRADE_OFF:
         return "traded"
     if case.verdict in HARMLESS_VERDICTS and is_partly_compared(case):
@@ -130,7 +130,7 @@ def count_word(case: CaseVerdict) -> str:
 
 def _failing_word(case: CaseVerdict) -> str:
     if only_drifted(case):
-        return "crept"
+        return "drifted"
     if case.verdict in HARMFUL_VERDICTS or case.place.position is Position.LOST:
         return "regressed"
     if _budget_is_main_failure(case):

@@ -72,7 +72,7 @@ def test_the_number_of_runs_is_passed_to_pytest(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "say what to do: the commands are "),
+        ([], "name a command: the commands are "),
         (["docter"], "there is no command 'docter'; did you mean 'doctor'? the commands are"),
         (["xyz"], "there is no command 'xyz'; the commands are "),
         (["doctor"], "one of the arguments --noise --metrics is required"),
@@ -117,7 +117,7 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, code: int, exit_code: int) 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["doctor", "how far this machine can be believed"]),
+        (["--help"], ["doctor", "how noisy this machine is"]),
         (["doctor", "--help"], ["--runs N", "at least 4 (8)", "-k small", "exit code: 0"]),
         (["doctor", "--help"], ["--metrics [DIR]", "--hardware KEY", "2 where nothing"]),
         (["--version"], [f"pytest-pareto {pytest_pareto.__version__}"]),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KEPT = Place(Position.KEPT, on_front=True)
 SHARES = AlphaShares.of(has_budgets=False, has_anchor=True)
-CREPT = "latency crept beyond its limit since the anchor"
+CREPT = "latency drifted beyond its limit since the anchor"
 
 
 def with_anchor(comparison: CaseComparison, *anchor: MetricResult) -> CaseComparison:

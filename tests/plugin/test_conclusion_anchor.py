@@ -55,14 +55,14 @@ def test_what_crept_since_the_release_fails(released: "Toy") -> None:
     session.result.assert_outcomes(passed=3, failed=1)
     session.result.stdout.fnmatch_lines(
         [
-            "*latency crept: * → * ms (+* %) since the anchor (limit 5 %)",
-            "*fails: latency crept beyond its limit since the anchor",
-            "FAILED test_toy.py::test_generate[[]large] - latency crept: *",
+            "*latency drifted: * → * ms (+* %) since the anchor (limit 5 %)",
+            "*fails: latency drifted beyond its limit since the anchor",
+            "FAILED test_toy.py::test_generate[[]large] - latency drifted: *",
         ]
     )
     junit = (released.path / "j.xml").read_text()
     assert 'name="test_generate[large] (pareto)"' in junit
-    assert 'message="latency crept: ' in junit
+    assert 'message="latency drifted: ' in junit
 
 
 def test_without_the_anchor_it_passes(released: "Toy") -> None:

@@ -55,7 +55,7 @@ def test_the_projects_own_settings_hold(fresh_toy: "Toy") -> None:
 def test_too_few_runs_are_refused(fresh_toy: "Toy", count: int) -> None:
     session = fresh_toy.run(f"--pareto-noise={count}")
     assert session.exit_code == pytest.ExitCode.USAGE_ERROR
-    assert f"{count} runs tell nothing of their spread; take at least 4" in session.text
+    assert f"{count} runs show nothing of their spread; take at least 4" in session.text
 
 
 def test_tests_that_measure_nothing_are_an_error(fresh_toy: "Toy") -> None:

@@ -16,8 +16,8 @@ from pytest_pareto.report.text import display_width
 MakeCase = Callable[..., CaseVerdict]
 Compare = Callable[..., MetricResult]
 Facts = Callable[..., SessionFacts]
-FAILS = "latency crept beyond its limit since the anchor"
-LINE = "latency crept: 19.97 → 21.90 ms (+9.7 %) since the anchor (limit 5 %)"
+FAILS = "latency drifted beyond its limit since the anchor"
+LINE = "latency drifted: 19.97 → 21.90 ms (+9.7 %) since the anchor (limit 5 %)"
 
 
 @pytest.fixture
@@ -44,30 +44,30 @@ def test_message_and_text_of_the_failure(drifted: CaseVerdict) -> None:
     assert message == LINE
     assert text == dedent(
         f"""\
-          test_sd.py::test_generate[large]  CREPT
+          test_sd.py::test_generate[large]  DRIFTED
             {LINE}
             unchanged: latency
             fails: {FAILS}
 
         to look closer:
           pytest 'test_sd.py::test_generate[large]' --pareto --pareto-runs=5 -v
-        if the creep is meant:  raise the tolerance, or replace the anchor by a copy of
+        if the drift is meant:  raise the tolerance, or replace the anchor by a copy of
                                 the baseline; no update writes it"""
     )
 
 
 def test_terminal_reports_drift(drifted: CaseVerdict, facts: Facts) -> None:
     text = rendered(drifted, facts(anchor_path="pareto_anchor", confirmed=True))
-    assert "FAIL  1 of 1 case crept" in text
+    assert "FAIL  1 of 1 case drifted" in text
     assert "anchor pareto_anchor" in text
     assert LINE in text
-    assert "if the creep is meant:" in text
+    assert "if the drift is meant:" in text
     assert "unconfirmed" not in text
     assert "unconfirmed" in rendered(drifted, facts())
 
 
 def test_one_line_report_has_drift(drifted: CaseVerdict, facts: Facts) -> None:
-    assert "[large] (latency crept +9.7 %)" in rendered(drifted, facts(), -1)
+    assert "[large] (latency drifted +9.7 %)" in rendered(drifted, facts(), -1)
 
 
 def test_verbose_compares_every_metric_with_the_anchor(drifted: CaseVerdict, facts: Facts) -> None:
@@ -110,12 +110,12 @@ def test_accepted_change_fails_for_the_anchor_alone(
     message, text = failure_text(convicted)
     assert message.startswith("latency WORSE")
     assert "to accept:" in text
-    assert "creep" not in text
+    assert "drift" not in text
 
 
 def test_ungated_drift_is_reported(drifted: CaseVerdict, facts: Facts) -> None:
     comparison = replace(drifted.comparison, gate=False)
     free = replace(drifted, fails=(), notices=(f"not gated: {FAILS}",), comparison=comparison)
     text = rendered(free, facts())
-    assert "crept, not gated" in text
-    assert "if the creep is meant" not in text
+    assert "drifted, not gated" in text
+    assert "if the drift is meant" not in text

@@ -395,7 +395,7 @@ def _unusable_reason(activity: Activity, loop_waits: int, calls: int) -> str | N
     if ambiguous and activity.per_call(calls) is None:
         return (
             f"the kernels differ from call to call ({activity.kernels} in {calls} calls), or the "
-            "profiler dropped some: with CUDA graphs, or calls that synchronise, it cannot be told"
+            "profiler dropped some: with CUDA graphs, or calls that synchronise, that is unknown"
         )
     return None
 

@@ -144,7 +144,7 @@ class EnergyWindow:
         if integrated_j is not None:
             outside_s = (ended_ns - began_ns) / 1e9 - sum(each.wall_s for each in rounds)
             in_calls_j = integrated_j - sum(idle_w) * outside_s
-            yield f"integrated power says {percent(in_calls_j / sum(energies) - 1, 1, signed=True)}"
+            yield f"integrated power: {percent(in_calls_j / sum(energies) - 1, 1, signed=True)}"
 
     def _wait_for_steps(self, count: int) -> list[list[Edge]]:
         """Wait until every counter has stepped ``count`` times; return the steps of each."""

@@ -333,7 +333,7 @@ def _other_memory(calls: Calls, reserved: int) -> Measurement:
         except NvmlError as error:
             return absent((OTHER_MEMORY,), str(error))[0]
     if None in held_sizes:
-        reason = "NVML does not tell this process's memory (in a container, pids may differ)"
+        reason = "NVML does not report this process's memory (in a container, pids may differ)"
         return absent((OTHER_MEMORY,), reason)[0]
     other = sum(size for size in held_sizes if size is not None) - reserved
     if other < 0:

@@ -140,7 +140,7 @@ class ThrottlingMonitor:
         uuids = device_uuids(device.cuda, device.own_indexes)
         if not uuids:
             self.nvml_absence = (
-                "torch does not tell the UUIDs of its devices, by which NVML finds them"
+                "torch does not report the UUIDs of its devices, by which NVML finds them"
             )
             return self
         try:

@@ -325,7 +325,7 @@ def _share_texts(shares: AlphaShares) -> Iterator[str]:
     for share, test in (
         (shares.changes, "changes"),
         (shares.budgets, "budgets"),
-        (shares.anchor, "creep since the anchor"),
+        (shares.anchor, "drift since the anchor"),
     ):
         if share:
             yield f"{test} {100 * share:.3g} %"

@@ -271,7 +271,7 @@ class TestNotes:
     ) -> None:
         board.samples_by = by
         measured, _ = measure_energy(lambda: fake_torch.cuda.launch(0.08))
-        found = re.fullmatch(r"integrated power says ([+−][\d.]+) %", measured.notes[-1])
+        found = re.fullmatch(r"integrated power: ([+−][\d.]+) %", measured.notes[-1])
         assert found is not None
         assert float(found[1].replace("−", "-")) == pytest.approx(reported, abs=0.3)
 

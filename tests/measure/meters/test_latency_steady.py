@@ -90,7 +90,7 @@ class TestOneWindowForAll:
         assert reference == pytest.approx([300 * 5e-6] * len(reference), rel=0.01)
         assert found["energy"].values == pytest.approx((100 * 0.01 + 600 * 0.07,), rel=WITH_OURS)
         assert found["dynamic_energy"].values == pytest.approx((500 * 0.07,), rel=WITH_OURS)
-        assert any(note.startswith("integrated power says") for note in found["energy"].notes)
+        assert any(note.startswith("integrated power: ") for note in found["energy"].notes)
 
     @pytest.mark.parametrize("rounds", [1, 7])
     def test_a_fixed_number_of_rounds_is_kept_while_energy_goes_on(
@@ -336,7 +336,7 @@ class TestEnergyThatCannotBeMeasured:
         self, nvml: "ScriptedNvml", fake_torch: Any, reason: Callable[[], str]
     ) -> None:
         fake_torch.cuda.uuids = [None]
-        assert reason().startswith("torch does not tell the UUIDs of its devices")
+        assert reason().startswith("torch does not report the UUIDs of its devices")
 
     def test_an_unknown_board(self, nvml: "ScriptedNvml", reason: Callable[[], str]) -> None:
         nvml.boards.clear()

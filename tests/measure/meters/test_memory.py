@@ -275,7 +275,7 @@ class TestOtherMemory:
         processes: dict[int, int | None],
     ) -> None:
         nvml.boards[0].processes = processes
-        reason = "NVML does not tell this process's memory (in a container, pids may differ)"
+        reason = "NVML does not report this process's memory (in a container, pids may differ)"
         assert measure().absent == reason
 
     def test_less_than_is_reserved_is_no_figure_and_takes_no_other_away(

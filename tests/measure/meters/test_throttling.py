@@ -191,7 +191,7 @@ class TestWithoutNvml:
         self, nvml: "ScriptedNvml", fake_torch: Any, windows: Windows
     ) -> None:
         fake_torch.cuda.uuids = [None] * 3
-        self._check(windows, "torch does not tell the UUIDs of its devices")
+        self._check(windows, "torch does not report the UUIDs of its devices")
         assert nvml.queries == []
 
     def test_there_is_no_nvml(self, nvml: "ScriptedNvml", windows: Windows) -> None:
