@@ -16,7 +16,7 @@ test: $(VENV)/.test  ## install into a virtual environment and run the suite
 	$(RUN) pytest -n auto
 
 example: $(VENV)/.example  ## measure the example and judge it against its committed baseline
-	cd example_project && $(EXAMPLE) -v
+	cd example_project && $(EXAMPLE)
 
 example-baseline: $(VENV)/.example  ## record the example's baseline for this machine
 	cd example_project && $(EXAMPLE) --pareto-update=all

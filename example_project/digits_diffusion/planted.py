@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from diffusers import DDIMScheduler
 
-from digits_diffusion.compression import cache_features
 from digits_diffusion.pipeline import DigitPipeline
 
 VARIABLE = "EXAMPLE_CHANGE"
@@ -56,7 +55,7 @@ def thinner_middle(pipeline: DigitPipeline) -> None:
 
 
 def better_steps(pipeline: DigitPipeline) -> None:
-    """Begin with pure noise, and cache the inner features at every second step.
+    """Begin with pure noise.
 
     The default spacing of steps leaves the first ones out, where the noise is purest: Lin et
     al. (2024), "Common Diffusion Noise Schedules and Sample Steps are Flawed",
@@ -64,7 +63,6 @@ def better_steps(pipeline: DigitPipeline) -> None:
     """
     config = pipeline.scheduler.config
     pipeline.scheduler = DDIMScheduler.from_config(config, timestep_spacing="trailing")
-    cache_features(pipeline)
 
 
 def padded_batches(pipeline: DigitPipeline, multiple: int = 16) -> None:

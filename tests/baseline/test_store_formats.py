@@ -20,11 +20,14 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
 COMMITTED = [
     (ROOT / "example_project" / "pareto_baselines", DATA / "example" / "unchanged.json"),
+    (DATA / "older" / "pareto_baselines", DATA / "older" / "unchanged.json"),
     (DATA / "h200_session" / "pareto_baselines", DATA / "h200_session" / "planted.json"),
 ]
-"""Baselines that sessions of today have written, each with a later session on its machine."""
+"""Committed baselines, of today and of before rules were stored, each with a later session."""
 
-committed = pytest.mark.parametrize(("folder", "results"), COMMITTED, ids=["example", "h200"])
+committed = pytest.mark.parametrize(
+    ("folder", "results"), COMMITTED, ids=["example", "older", "h200"]
+)
 
 
 @committed

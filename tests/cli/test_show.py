@@ -54,7 +54,6 @@ def test_the_example(capsys: pytest.CaptureFixture[str]) -> None:
     decimals = len(level.partition(".")[2])
     assert level == f"{1000 * product ** (1 / len(runs)):.{decimals}f}"
     assert "10/2" in row(text, "[ddim-2]")
-    assert row(text, "[pruned-4]")[1] == "off"
     assert row(text, "[ddim-4]")[1] == "?"
     assert "similarity" not in text
     assert max(map(display_width, text.splitlines())) <= 80
@@ -71,6 +70,20 @@ def test_verbose_adds_diagnostics_versions_and_reasons(capsys: pytest.CaptureFix
     text = show(capsys, BASELINE, "-v")
     assert "similarity" in text
     assert "transformers 5.17.0" in " ".join(text.split())
+    assert "[ddim-4]: undetermined · within noise\n" in text
+
+
+def test_a_case_off_the_front_names_what_dominates_it(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = copied / MACHINE / "test_digits.json"
+    content = json.loads(main.read_text())
+    for case in content["cases"].values():
+        for name in ("resident_memory", "host_peak_memory"):
+            del case["metrics"][name]
+    main.write_text(json.dumps(content))
+    text = show(capsys, copied, "-v")
+    assert row(text, "[pruned-4]")[1] == "off"
     assert "[pruned-4]: off the front · dominated by [cached-4]\n" in text
 
 
@@ -78,7 +91,7 @@ def test_the_plot_shows_the_same_front_as_the_table(capsys: pytest.CaptureFixtur
     text = show(capsys, BASELINE, "--plot")
     table = {line.split()[0] for line in text.splitlines() if re.match(r"\[\S+\]\s+on ", line)}
     legend = set(re.findall(r"(\[\S+\])  \* on the front", text))
-    assert table == legend == {"[cached-4]", "[ddim-2]", "[shallow-2]"}
+    assert table == legend == {"[bf16-4]", "[cached-4]", "[ddim-2]", "[shallow-2]"}
     assert "latency (ms), lower is better" in text
 
 

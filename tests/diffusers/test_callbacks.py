@@ -89,7 +89,7 @@ def test_a_pipeline_without_callbacks_is_measured_as_it_is() -> None:
     staged = by_stage(pipeline)
     assert staged(num_inference_steps=1, output_type="np").images.shape == (1, 8, 8, 3)
     assert absence_reason(staged) == (
-        "DDIMPipeline takes no callback_on_step_end, so its steps cannot be told apart"
+        "DDIMPipeline takes no callback_on_step_end, so its steps cannot be separated"
     )
 
 

@@ -23,7 +23,7 @@ def drawn(pipeline: DigitPipeline) -> tuple[Any, int]:
         ("slower", True, 1.0),
         ("heavier", True, 1.6),
         ("worse", False, 1.0),
-        ("better", False, 0.68),
+        ("better", False, 1.0),
         ("tradeoff", False, 0.9),
     ],
 )

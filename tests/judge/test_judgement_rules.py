@@ -138,7 +138,7 @@ def test_a_new_budget_is_told() -> None:
 
 
 def committed() -> Iterator[Baseline]:
-    yield load_recorded(ROOT / "example_project/pareto_baselines")
+    yield load_recorded(ROOT / "tests/data/older/pareto_baselines")
     yield load_recorded(ROOT / "tests/data/h200_session/pareto_baselines")
 
 
