@@ -109,9 +109,8 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
         packet = getattr(func, "overloadpacket", func)
         name = str(packet)
         if isinstance(func, OpOverload) and func.namespace == "prim":
-            return _Kind(
-                name, None, composite=False, counts=False
-            )  # a query of a tensor's metadata
+            # A query of a tensor's metadata.
+            return _Kind(name, None, composite=False, counts=False)
         composite = _is_composite(func)
         formula = self._formulas.get(packet)
         if not composite and formula is None and _may_be_a_product(func, name):
