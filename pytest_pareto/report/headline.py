@@ -19,6 +19,7 @@ from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, CommonMode, Judgement, MetricResult, Verdict
 from pytest_pareto.report.fronts import CaseBlock, FrontBlock, all_cases, is_merely_undecided
 from pytest_pareto.report.numbers import (
+    NOTHING,
     duration,
     levels,
     on_scale_of,
@@ -309,7 +310,7 @@ def software_differences(facts: SessionFacts) -> tuple[str, ...]:
 def _resolution_span_text(metric: Metric, resolutions: list[float]) -> str:
     finite = [value for value in resolutions if math.isfinite(value)]
     if not finite:
-        return "nothing"
+        return NOTHING
     ends = min(finite), max(finite)
     low, high = (resolution_text(metric, end, levels(ends, metric.unit).scale) for end in ends)
     low_number, _, low_unit = low.partition(" ")

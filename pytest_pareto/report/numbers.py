@@ -16,6 +16,8 @@ from pytest_pareto.report.text import clean
 
 MINUS = "−"
 MAX_DECIMALS = 6
+NOTHING, ANY_CHANGE = "nothing", "any change"
+"""What a resolution is that detects no regression, and one that detects each."""
 RATIO_FROM = 3.0
 """Changes from this ratio on are written as "×12", which reads better than "+1100 %"."""
 
@@ -107,7 +109,7 @@ def fraction(value: float, digits: int = 3) -> str:
     From `RATIO_FROM` on it is written as a ratio: "×12".
     """
     if math.isinf(value):
-        return "nothing"
+        return NOTHING
     if 1 + value >= RATIO_FROM:
         return f"×{trimmed(1 + value, digits)}"
     return f"{trimmed(100 * value, digits)} %"
@@ -120,7 +122,7 @@ def amount(value: float, unit: str, digits: int = 3, scale: Scale | None = None)
     for this value.
     """
     if math.isinf(value):
-        return "nothing"
+        return NOTHING
     scale = scale or _choose_scale([value], unit)
     text = trimmed(value / scale.factor, digits)
     return f"{text} {scale.unit}" if scale.unit else text
@@ -280,11 +282,13 @@ def on_scale_of(metric: Metric, value: float, digits: int = 3, scale: Scale | No
 
 def resolution_text(metric: Metric, value: float, scale: Scale | None = None) -> str:
     """Format a resolution, the minimum detectable regression, with two digits."""
-    return on_scale_of(metric, value, 2, scale) if value else "any change"
+    return on_scale_of(metric, value, 2, scale) if value else ANY_CHANGE
 
 
 def detectable_text(resolution: str) -> str:
     """Return a resolution as a phrase, for texts outside the columns of a table."""
+    if resolution in {NOTHING, ANY_CHANGE}:
+        return f"{'no regression' if resolution == NOTHING else ANY_CHANGE} is detectable"
     return f"minimum detectable regression {resolution}"
 
 

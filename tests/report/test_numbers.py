@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_pareto.report.numbers import Levels, Scale, amount, duration, fraction, levels
+from pytest_pareto.report.numbers import (
+    Levels,
+    Scale,
+    amount,
+    detectable_text,
+    duration,
+    fraction,
+    levels,
+)
 
 UNITS = ["s", "J", "B", "count", "", "dB"]
 values = st.floats(min_value=1e-12, max_value=1e15)
@@ -144,3 +152,15 @@ def test_amount(value: float, unit: str, text: str) -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("resolution", "text"),
+    [
+        ("12 %", "minimum detectable regression 12 %"),
+        ("any change", "any change is detectable"),
+        ("nothing", "no regression is detectable"),
+    ],
+)
+def test_a_resolution_as_a_phrase(resolution: str, text: str) -> None:
+    assert detectable_text(resolution) == text

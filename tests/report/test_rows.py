@@ -63,7 +63,7 @@ def test_undecided_row_has_its_resolution(
     row = build_row(blind)
     assert row.interval == ""
     assert row.facts == (
-        "minimum detectable regression nothing",
+        "no regression is detectable",
         "one run on each side says nothing of their spread",
     )
 
