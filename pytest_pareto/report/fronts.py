@@ -178,10 +178,10 @@ def build_case(
 def _position_text(place: Place, names: Names) -> str:
     """Return the position among rivals, which is another question than the verdict."""
     status = front_status_text(place, names)
-    if place.position is Position.AMBIGUOUS and place.on_front is None:
+    undetermined = place.position is Position.AMBIGUOUS and place.on_front is None
+    if undetermined or place.position is Position.OFF:
         return f"Pareto position {status}"
-    word = "unchanged" if place.position is Position.OFF else place.position.lower()
-    return f"Pareto position {word} · {status}"
+    return f"Pareto position {place.position.lower()} · {status}"
 
 
 def front_status_text(place: Place, names: Names) -> str:

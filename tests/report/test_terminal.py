@@ -162,7 +162,7 @@ def test_verbose_adds_resolution_first_call_notes_and_position(failing_run: Run)
               minimum detectable regression 1 %
             label_accuracy 0.9620 → 0.9610     −0.001 [−.009, +.007] 0.01  unchanged
               400 pairs · minimum detectable regression 0.02
-            Pareto position unchanged · off the front · dominated by [q0]
+            Pareto position off the front · dominated by [q0]
 
         minimum detectable regression in 1 unchanged case: latency 9.9 %,
           peak_memory 1 %, label_accuracy 0.02
