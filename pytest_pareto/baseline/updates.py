@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from pytest_pareto.baseline.codec import exact_number
 from pytest_pareto.baseline.layout import environment_key
+from pytest_pareto.model.attribution import Breakdown
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
@@ -76,7 +77,7 @@ class Recorded:
     ``reference`` is the host reference of each of these runs, for a latency where all runs timed
     it. ``env`` is the name of the session's environment. ``is_other_machine`` is whether the
     baseline's newest session ran on a machine with which a metric of this scope cannot be compared.
-    ``lower_bound`` is what the levels leave out, if anything.
+    ``lower_bound`` is what the levels leave out, if anything, ``breakdown`` what they consist of.
     """
 
     levels: tuple[float, ...]
@@ -85,6 +86,7 @@ class Recorded:
     env: str
     is_other_machine: bool
     lower_bound: str | None = None
+    breakdown: Breakdown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,13 @@ class _Session:
             self.environment_key,
             is_other_machine=is_other_machine,
             lower_bound=result.lower_bound,
+            breakdown=self._breakdown(case_id, metric),
         )
+
+    def _breakdown(self, case_id: str, metric: Metric) -> Breakdown | None:
+        """Return what the level of a metric consists of, in the first run that knows it."""
+        found = (run.measurement(metric.name) for run in self.measured[case_id])
+        return next((m.breakdown for m in found if m is not None and m.breakdown), None)
 
     def _reference(
         self, case_id: str, metric: Metric, levels: tuple[float, ...]
@@ -339,7 +347,14 @@ def next_history(
     sessions = keep_reason(sessions, None if choice.resets_history else history)
     samples = recorded.samples if metric.kind.sampled else None
     return MetricHistory(
-        metric.unit, metric.better, metric.kind, metric.scope, sessions, samples, metric.gates
+        metric.unit,
+        metric.better,
+        metric.kind,
+        metric.scope,
+        sessions,
+        samples,
+        metric.gates,
+        breakdown=recorded.breakdown,
     )
 
 

@@ -17,6 +17,7 @@ from pytest_pareto.compare.multiplicity import AlphaSplit
 from pytest_pareto.compare.pairs import CasePairs, Pairs, family_size
 from pytest_pareto.compare.runs import compare_levels
 from pytest_pareto.compare.scores import align, compare_scores
+from pytest_pareto.model.attribution import Attribution, attribute
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Budget
 from pytest_pareto.model.policy import AlphaShares, Policy
@@ -107,17 +108,35 @@ def _compare(case: CasePairs, name: str, pair: Pair, policy: Policy, family: flo
         apart = not_comparable_now(pair, change, alpha=policy.alpha, confirming=confirming)
         if apart is not None:
             return apart
-    level = pair.accepted_level()
+    baseline = reported_level(pair.accepted_level(), metric)
+    candidate = reported_level(measured.runs, metric)
     return MetricResult(
         metric,
-        baseline=reported_level(level, metric),
-        candidate=reported_level(measured.runs, metric),
+        baseline=baseline,
+        candidate=candidate,
         first=measured.first,
         change=change,
         notes=(*measured.notes, *pair.notes),
         looks=measured.looks,
         without_waiting=measured.runs if measured.without_waiting else (),
+        attribution=_attribution(case.own, name, change, candidate - baseline),
     )
+
+
+def _attribution(
+    own: CasePairs, name: str, change: Change, difference: float
+) -> Attribution | None:
+    """Attribute the change of a level that moved to its parts; None where a side has no parts.
+
+    The parts are those of the session's own runs: confirming runs record none.
+    """
+    moved = change.outcome in {Outcome.WORSE, Outcome.BETTER} or change.suspected
+    measured = own.measured.get(name)
+    recorded = None if own.history is None else own.history.metrics.get(name)
+    if not moved or measured is None or recorded is None:
+        return None
+    before, after = recorded.breakdown, measured.breakdown
+    return None if before is None or after is None else attribute(before, after, difference)
 
 
 def _change(case: CasePairs, name: str, pair: Pair, policy: Policy, family: float) -> Change:

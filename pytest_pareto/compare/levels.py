@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from pytest_pareto.model.attribution import Breakdown
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.errors import ParetoError
@@ -31,7 +32,8 @@ class Measured:
     an evaluation stopped that may stop early. ``reference`` holds, for a latency, the time of the
     host reference in each of these runs (s), where all runs timed it. ``lower_bound`` is what the
     number of some run leaves out, if anything. ``without_waiting`` is whether a busy host alone
-    measured it, and the levels are without the most that its waiting can explain.
+    measured it, and the levels are without the most that its waiting can explain. ``breakdown`` is
+    what the level of the first run that knows it consists of.
     """
 
     metric: Metric
@@ -43,6 +45,7 @@ class Measured:
     looks: Looks | None = None
     lower_bound: str | None = None
     without_waiting: bool = False
+    breakdown: Breakdown | None = None
 
     @property
     def complete(self) -> bool:
@@ -167,6 +170,7 @@ def _measured(
         notes,
         looks=present[0].looks,
         lower_bound=next((m.lower_bound for m in present if m.lower_bound), None),
+        breakdown=next((m.breakdown for m in found if m.breakdown is not None), None),
     )
 
 

@@ -422,4 +422,5 @@ def _metric_history(found: Measured, blocks: Sequence[int]) -> MetricHistory:
         sessions,
         found.samples,
         metric.gates,
+        breakdown=found.breakdown,
     )

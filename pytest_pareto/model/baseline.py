@@ -9,6 +9,7 @@ history``.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_pareto.model.attribution import Breakdown
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Better, Kind, Metric, Rule, Scope
 from pytest_pareto.model.policy import Policy
@@ -49,7 +50,8 @@ class MetricHistory:
     ``gates`` is whether it could fail the build when it was recorded, and ``rule`` what its test
     declared then; None where the file holds none. ``digest`` is the check of the entry that its
     file holds, "" for none, and None for an entry that was not read. ``edited`` is whether it shows
-    that the entry was changed by hand.
+    that the entry was changed by hand. ``breakdown`` is what the level of the newest session
+    consists of.
     """
 
     unit: str
@@ -62,6 +64,7 @@ class MetricHistory:
     rule: Rule | None = None
     digest: str | None = field(default=None, compare=False)
     edited: bool = field(default=False, compare=False)
+    breakdown: Breakdown | None = None
 
     @property
     def newest(self) -> Session:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pytest_pareto.model.attribution import Breakdown
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import require_text
@@ -80,6 +81,7 @@ class Measurement:
     an `exact` metric leaves out, if anything: then the true one may be larger, and is not known.
     ``waited`` is the largest share of their time that the calls can have lost while the process
     waited for a core of the host; None where that is not known, or does not lengthen the readings.
+    ``breakdown`` is what the level consists of, None where that is not known.
     """
 
     metric: Metric
@@ -93,6 +95,7 @@ class Measurement:
     broken: bool = False
     lower_bound: str | None = None
     waited: float | None = None
+    breakdown: Breakdown | None = None
 
     def __post_init__(self) -> None:
         name = self.metric.name

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
+from pytest_pareto.model.attribution import Attribution
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares
@@ -56,6 +57,7 @@ class MetricResult:
     ``looks`` is the progress of an evaluation that may stop early. ``lower_bound`` is what
     ``candidate`` leaves out, if anything: nothing is decided on such a number. ``without_waiting``
     are the levels of runs on a busy host without the most that its waiting can explain.
+    ``attribution`` is which parts of the level moved, where it changed and both sides have parts.
     """
 
     metric: Metric
@@ -72,6 +74,7 @@ class MetricResult:
     looks: Looks | None = None
     lower_bound: str | None = None
     without_waiting: tuple[float, ...] = ()
+    attribution: Attribution | None = None
 
     @property
     def outcome(self) -> Outcome:
