@@ -198,10 +198,13 @@ def test_a_case_with_one_run_on_each_side_borrows(world: "World") -> None:
     cases = with_lenders(world, [1.0], [2.0])
     prior = cases["a"].priors["latency"]
     assert prior is not None
-    assert cases["a"].spreads["latency"] == prior
+    borrowed = cases["a"].spreads["latency"]
+    # The last digit depends on the processor.
+    assert borrowed.variance == pytest.approx(prior.variance, rel=1e-12)
+    assert borrowed.df == pytest.approx(prior.df, rel=1e-12)
     change = change_of(compared(cases["a"]), "latency")
     assert change.outcome is Outcome.WORSE
-    assert change.df == prior.df
+    assert change.df == pytest.approx(prior.df, rel=1e-12)
 
 
 @pytest.mark.parametrize(("now", "df"), [([1.1], 0.5), ([1.1, 1.12], 1.5), ([1.1, 1.12, 1.11], 2)])
