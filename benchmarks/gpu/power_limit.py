@@ -27,7 +27,8 @@ import os
 import torch
 from torchvision.models import vit_l_16
 
-from pytest_pareto.measure.meters.device_time import profile_calls, read_activity
+from pytest_pareto.measure.meters.device_time import read_activity
+from pytest_pareto.measure.torch_profiler import profile_calls
 
 PERCENT = float(os.environ.get("PERCENT", "0"))
 PRODUCT_S = 2e-5

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytest_pareto.measure.meters.device_time import profile_calls, read_activity
+from pytest_pareto.measure.meters.device_time import read_activity
+from pytest_pareto.measure.torch_profiler import profile_calls
 
 GRAPHS = (None, (0.01, 0.10), (0.03, 0.15), (0.03, 0.05), (0.10, 0.40))
 """Patterns of short calls: seconds of a burst, and of the rest before it; None is back to back."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_pareto.measure.call import argument_source, preserve_random_state, require_finished
 from pytest_pareto.measure.device import CudaDevice
@@ -23,6 +23,9 @@ from pytest_pareto.measure.streams import Stream
 from pytest_pareto.measure.turns import Turns
 from pytest_pareto.model.metric import DYNAMIC_ENERGY, ENERGY, STREAMED, Kind
 from pytest_pareto.model.run import Measurement
+
+if TYPE_CHECKING:
+    from pytest_pareto.measure.torch_profiler import CallProfiler
 
 
 def built_in_meters() -> tuple[Meter, ...]:
@@ -60,6 +63,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     on_progress: ProgressCallback | None = None,
     turns: Turns | None = None,
     held: Any = None,
+    profiler: "CallProfiler | None" = None,
 ) -> tuple[Any, tuple[Measurement, ...]]:
     """Call ``function`` once, then as often as the meters need; return result and measurements.
 
@@ -74,6 +78,7 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     second. ``turns`` are those with another live process: the two meet for the meters that are
     noisy, and make the first calls, the warm-up and what is exact at the same time.
     ``held`` are the `Storages` of what the test holds before the first call, if known.
+    ``profiler`` adds what the measurements consist of, in further calls.
 
     An exception of the function is raised unchanged, with a note naming the call unless it was
     the first one. Raises ParetoError if the first call returns a generator or an awaitable, if
@@ -102,6 +107,8 @@ def measure_call(  # noqa: PLR0913  (each sets one aspect of the measurement)
     first = stages_of(function)
     with preserve_random_state():
         measurements = list(_passes(meters, calls, skip))
+        if profiler is not None:
+            measurements = list(profiler.explain(calls, measurements))
     if isinstance(function, Stream):
         function.require_same_length([each.stream.items for each in calls.rounds if each.stream])
     gpus = len(calls.device.own_indexes) if isinstance(calls.device, CudaDevice) else 1

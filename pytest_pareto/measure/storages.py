@@ -9,7 +9,7 @@ import dis
 import gc
 import inspect
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -18,6 +18,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
 from torch.utils._pytree import tree_leaves
+
+from pytest_pareto.model.attribution import Part
 
 _SHARED = (type, ModuleType, type(lru_cache(lambda: None)))
 """Types of objects that refer to what any test may have made."""
@@ -29,6 +31,8 @@ _LEAVES = frozenset(
     (torch.Tensor, torch.nn.Parameter, int, float, bool, str, type(None), torch.dtype, torch.device)
 )
 """Types of arguments that hold no others."""
+_GRAPH = "CUDA graphs"
+_OUTSIDE = "tensors outside of modules"
 _SPARSE_PARTS = {
     torch.sparse_coo: ("_indices", "_values"),
     torch.sparse_csr: ("crow_indices", "col_indices", "values"),
@@ -102,19 +106,34 @@ class Storages:
         MiB for blocks of at most 1 MiB) only tensors count: such a workspace takes the place of
         blocks that are free in other graphs.
         """
-        alive = [each for each in self.by_address.values() if not each[0].expired()]
         sizes: Counter[str] = Counter()
-        starts = {address for _, device, _, address in alive if device == "cuda"}
+        for _, device, size in self._alive():
+            sizes[device] += size
+        return sizes
+
+    def parts(self, device: str, names: Mapping[int, str]) -> Iterator[Part]:
+        """Yield those on a type of device that are alive, as `sizes` counts them.
+
+        ``names`` are those of parameters by the address of their storages.
+        """
+        for key, there, size in self._alive():
+            if there == device:
+                name = _GRAPH if key is None else names.get(key, _OUTSIDE)
+                yield Part(name, float(size), 1.0)
+
+    def _alive(self) -> Iterator[tuple[int | None, str, int]]:
+        """Yield key, type of device and bytes; the key of a block of a CUDA graph is None."""
+        alive = [(key, *each) for key, each in self.by_address.items() if not each[0].expired()]
+        starts = {address for _, _, device, _, address in alive if device == "cuda"}
         in_graphs: set[int] = set()
         for start, length, in_use in self._graph_blocks():
             tensors = {address for address in starts if start <= address < start + length}
             if tensors or not in_use:
-                sizes["cuda"] += length
+                yield None, "cuda", length
                 in_graphs |= tensors
-        for _, device, size, address in alive:
+        for key, _, device, size, address in alive:
             if device != "cuda" or address not in in_graphs:
-                sizes[device] += size
-        return sizes
+                yield key, device, size
 
     def _graph_blocks(self) -> Iterator[tuple[int, int, bool]]:
         """Yield address and bytes of each larger block of graphs, and whether it is in use."""

@@ -5,8 +5,10 @@ A `Breakdown` is one side: the parts of a level, such as kernels, operations or 
 difference of two: which parts contribute how much to the change of a level.
 """
 
-from collections.abc import Iterable, Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from math import fsum
 
 from pytest_pareto.model.formatting import significant
@@ -15,16 +17,18 @@ PART_DIGITS = 4
 """The significant digits of a part's time; what is counted is kept whole."""
 CASE_BYTES = 2000
 """The most that the breakdowns of one case take in a file."""
-_NAME_LENGTH = 72
-_LINE_BYTES = 36  # of a metric's name, the rest, and punctuation
-_PART_BYTES = 24  # of a part's numbers and punctuation
+_NAME_LENGTH = 48
+_IN = " in "
+_METRIC_BYTES = 60  # of a line without its parts, with its indent
+_PART_BYTES = 11  # of a part without its numbers: two places in the list of names, punctuation
+_NAME_BYTES = 4  # of quotes and punctuation
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of a metric's level: its name, its value in the metric's unit, how often it occurs.
 
-    ``name`` says what it is and where, such as ``aten::addmm in Net.layers.*.up``. ``value`` and
+    ``name`` is what it is and where, such as ``aten::addmm in Net.layers.*.up``. ``value`` and
     ``count`` are of one call. ``count`` is None where the value is a count itself.
     """
 
@@ -37,12 +41,15 @@ class Part:
 class Breakdown:
     """The parts of a level, the largest first.
 
-    ``rest`` is the sum of ``folded`` smaller parts, which are not kept by name.
+    ``rest`` is the sum of ``folded`` smaller parts, which are not kept by name. ``marks`` has two
+    letters of a digest for each of these names: a name whose mark is missing there is none of them.
+    It is "" where they are too many.
     """
 
     parts: tuple[Part, ...]
     rest: float = 0.0
     folded: int = 0
+    marks: str = ""
 
     @property
     def total(self) -> float:
@@ -56,6 +63,12 @@ class Breakdown:
             return 0.0
         smallest = min((abs(part.value) for part in self.parts), default=abs(self.rest))
         return min(smallest, abs(self.rest)) if self.folded == 1 else smallest
+
+    def most(self, name: str) -> float:
+        """Return the most that a part of this name can be, which is not kept by name: often 0."""
+        if self.marks and mark_of(name) not in _pairs(self.marks):
+            return 0.0
+        return self.floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +88,13 @@ class Contribution:
 
     @property
     def change(self) -> float:
-        """The difference, in the metric's unit: positive where the part grew."""
-        return self.candidate - self.baseline
+        """The difference, in the metric's unit: positive where the part grew.
+
+        Where a value of 0 may be `at_most` more, it is the least that the difference can be.
+        """
+        change = self.candidate - self.baseline
+        least = max(0.0, abs(change) - self.at_most)
+        return least if change > 0 else -least
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +112,40 @@ class Attribution:
     total: float
 
 
+def placed(what: str, place: str) -> str:
+    """Return the name of a part: what it is, and where, unless that is ""."""
+    return f"{what}{_IN}{place}" if place else what
+
+
+def what_and_place(name: str) -> tuple[str, str]:
+    """Return the two parts of a name; the inverse of `placed`."""
+    what, _, place = name.partition(_IN)
+    return what, place
+
+
 def breakdown_of(parts: Iterable[Part]) -> Breakdown:
     """Return the breakdown with these parts, of which those of one name are added up."""
     values: dict[str, list[float]] = {}
-    counts: dict[str, list[float | None]] = {}
+    counts: dict[str, list[float]] = {}
     for part in parts:
-        name = shorten(part.name)
+        what, place = what_and_place(part.name)
+        name = placed(shorten(what), shorten(place))
         values.setdefault(name, []).append(part.value)
-        counts.setdefault(name, []).append(part.count)
-    added = (Part(name, fsum(values[name]), _added(counts[name])) for name in values)
+        counts.setdefault(name, []).extend(() if part.count is None else (part.count,))
+    added = (
+        Part(name, fsum(found), fsum(counts[name]) if counts[name] else None)
+        for name, found in values.items()
+    )
     return Breakdown(tuple(sorted(filter(lambda part: part.value, added), key=_by_size)))
 
 
-def _added(counts: Iterable[float | None]) -> float | None:
-    known = [count for count in counts if count is not None]
-    return fsum(known) if known else None
+def mark_of(name: str) -> str:
+    """Return two letters of a name's digest."""
+    return b64encode(sha256(name.encode("utf-8", "backslashreplace")).digest())[:2].decode()
+
+
+def _pairs(marks: str) -> set[str]:
+    return {marks[at : at + 2] for at in range(0, len(marks), 2)}
 
 
 def shorten(name: str) -> str:
@@ -127,42 +164,72 @@ def fold_breakdowns(
     Kept are the parts with the largest shares of their level; the others are added up. Times keep
     `PART_DIGITS` significant digits, counts and bytes all of them.
     """
-    left = most_bytes - sum(_LINE_BYTES + len(name) for name in breakdowns)
+    marked = _marked(breakdowns, most_bytes // 2)
+    left = most_bytes - sum(_METRIC_BYTES + len(metric) for metric in breakdowns)
+    left -= 2 * sum(len(breakdowns[metric].parts) for metric in marked)
     candidates = sorted(
         (-abs(part.value) / (abs(whole.total) or 1.0), metric, part.name, part)
         for metric, whole in breakdowns.items()
         for part in whole.parts
     )
     kept: dict[str, list[Part]] = {metric: [] for metric in breakdowns}
+    names: set[str] = set()
     full: set[str] = set()
     for _, metric, name, part in candidates:
-        # In ASCII, as files are written. Once one is folded, so are all smaller ones of the metric.
-        size = len(name.encode("ascii", "backslashreplace")) + _PART_BYTES
+        new = {*what_and_place(name)} - names
+        size = _size(_rounded(part)) + sum(_ascii(each) + _NAME_BYTES for each in new)
+        size -= 2 * (metric in marked)
+        # Once one is folded, so are all smaller ones of the metric.
         if metric in full or size > left:
             full.add(metric)
             continue
         left -= size
+        names |= new
         kept[metric].append(part)
     return {
-        metric: _rounded(whole, kept[metric], whole.folded + len(whole.parts) - len(kept[metric]))
+        metric: _folded(whole, kept[metric], with_marks=metric in marked)
         for metric, whole in breakdowns.items()
     }
 
 
-def _rounded(whole: Breakdown, kept: Iterable[Part], folded: int) -> Breakdown:
-    parts = tuple(
-        sorted((Part(p.name, _digits(p.value), _maybe_digits(p.count)) for p in kept), key=_by_size)
+def _size(part: Part) -> int:
+    """Return the bytes of a part in a file, without its name."""
+    return _PART_BYTES + len(f"{part.value:.15g}") + len(f"{part.count or 0:.15g}")
+
+
+def _ascii(text: str) -> int:
+    return len(text.encode("ascii", "backslashreplace"))
+
+
+def _marked(breakdowns: Mapping[str, Breakdown], most_bytes: int) -> set[str]:
+    """Return the metrics whose parts can all have marks: those of the fewest parts."""
+    marked: set[str] = set()
+    for metric in sorted(breakdowns, key=lambda name: (len(breakdowns[name].parts), name)):
+        most_bytes -= 2 * len(breakdowns[metric].parts)
+        if most_bytes >= 0:
+            marked.add(metric)
+    return marked
+
+
+def _folded(whole: Breakdown, kept: Sequence[Part], *, with_marks: bool) -> Breakdown:
+    names = {part.name for part in kept}
+    gone = [part for part in whole.parts if part.name not in names]
+    marked = with_marks and not whole.folded
+    return Breakdown(
+        tuple(sorted((_rounded(part) for part in kept), key=_by_size)),
+        _digits(fsum((whole.rest, *(part.value for part in gone)))),
+        whole.folded + len(gone),
+        "".join(sorted(mark_of(part.name) for part in gone)) if marked else "",
     )
-    rest = whole.total - fsum(part.value for part in parts) if folded else 0.0
-    return Breakdown(parts, _digits(rest), folded)
+
+
+def _rounded(part: Part) -> Part:
+    count = None if part.count is None else _digits(part.count)
+    return Part(part.name, _digits(part.value), count)
 
 
 def _digits(value: float) -> float:
     return value if value == int(value) else significant(value, PART_DIGITS)
-
-
-def _maybe_digits(value: float | None) -> float | None:
-    return None if value is None else _digits(value)
 
 
 def _by_size(part: Part) -> tuple[float, str]:
@@ -180,8 +247,8 @@ def attribute(baseline: Breakdown, candidate: Breakdown, total: float) -> Attrib
     named = [
         name
         for name in before | after
-        if (name in before or abs(after[name].value) > baseline.floor)
-        and (name in after or abs(before[name].value) > candidate.floor)
+        if (name in before or abs(after[name].value) > baseline.most(name))
+        and (name in after or abs(before[name].value) > candidate.most(name))
     ]
     found = [_contribution(name, before, after, (baseline, candidate)) for name in named]
     explained = candidate.total - baseline.total
@@ -205,7 +272,9 @@ def _contribution(
     sides: tuple[Breakdown, Breakdown],
 ) -> Contribution:
     then, now = before.get(name), after.get(name)
-    floors = [side.floor for side, part in zip(sides, (then, now), strict=True) if part is None]
+    floors = [
+        side.most(name) for side, part in zip(sides, (then, now), strict=True) if part is None
+    ]
     return Contribution(
         name,
         0.0 if then is None else then.value,

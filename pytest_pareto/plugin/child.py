@@ -12,11 +12,12 @@ import msgspec
 import pytest
 
 from pytest_pareto.measure.machine import probe_environment
+from pytest_pareto.measure.torch_profiler import CallProfiler
 from pytest_pareto.measure.turns import Turns
 from pytest_pareto.plugin.fresh_processes import ChildLine, ChildSpec, TurnsSpec, write_line
 from pytest_pareto.plugin.process_hooks import MeasuringHooks, why_uncollected
 from pytest_pareto.plugin.progress import CHILD_PLUGIN
-from pytest_pareto.plugin.recorder import KEEPER, MEASURED, TURNS
+from pytest_pareto.plugin.recorder import KEEPER, MEASURED, PROFILER, TURNS
 from pytest_pareto.runs.process import wait_at_barrier
 
 _PARENT_OPTIONS: Mapping[str, object] = {
@@ -62,6 +63,8 @@ def register_child(config: pytest.Config) -> None:
         config.stash[KEEPER] = spec.outputs.store()
     if spec.turns is not None:
         config.stash[TURNS] = _connect(spec.turns, spec.nodeids)
+    if spec.profiles:
+        config.stash[PROFILER] = CallProfiler()
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     config.pluginmanager.register(ChildHooks(config, spec), CHILD_PLUGIN)
 

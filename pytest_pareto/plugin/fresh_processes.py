@@ -68,7 +68,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
     child that ``lists`` runs nothing: it collects its own tests, selected as the parent's are, and
     writes their node ids. ``outputs`` is where it keeps outputs; None for nowhere. ``turns`` are
     those with another live child; None where there is none. ``barrier`` is the descriptor of the
-    connection at which the child waits before its tests; None for no wait.
+    connection at which the child waits before its tests; None for no wait. A child that
+    ``profiles`` also records what each measured level consists of.
     """
 
     nodeids: list[str]
@@ -79,6 +80,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     outputs: OutputFolder | None = None
     turns: TurnsSpec | None = None
     barrier: int | None = None
+    profiles: bool = False
 
 
 class ChildLine(msgspec.Struct, frozen=True):
@@ -130,13 +132,15 @@ class ChildRun:
 
     ``builder`` collects every report, and ``show`` is called with each as it arrives. ``outputs``
     is where the process keeps outputs; None for nowhere. ``measured`` are the tests that measure,
-    the others call their functions once; None for all.
+    the others call their functions once; None for all. ``profiles`` is whether it records what
+    each level consists of.
     """
 
     builder: RunBuilder
     show: ShowReport = lambda _: None
     outputs: OutputFolder | None = None
     measured: MeasuredTests | None = None
+    profiles: bool = False
 
 
 def run_children(
@@ -197,6 +201,7 @@ class _Child:
             measured=run.measured,
             outputs=run.outputs,
             barrier=barrier[0].fileno() if barrier else None,
+            profiles=run.profiles,
         )
         self._process = ChildProcess(
             arguments,
@@ -295,6 +300,7 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
     outputs: OutputFolder | None = None,
     turns: TurnsSpec | None = None,
     barrier: int | None = None,
+    profiles: bool = False,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; write its task to ``file``.
 
@@ -313,6 +319,7 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
         outputs=outputs,
         turns=turns,
         barrier=barrier,
+        profiles=profiles,
     )
     file.write_bytes(msgspec.json.encode(spec))
     own = config.invocation_params.args

@@ -214,7 +214,7 @@ class InterleavedRunner:
         block: int,
     ) -> list[str]:
         leg = self._legs[side]
-        keeps = self._measured is None and block == 1 and not self._runs[side]
+        is_first = self._measured is None and block == 1 and not self._runs[side]
         return child_arguments(
             self._session,
             lines,
@@ -224,9 +224,10 @@ class InterleavedRunner:
             leg=leg,
             # Both legs run the tests of one side: the other's code may lack what those import.
             may_lack=side is Side.REF or leg.tests != leg.tree,
-            outputs=output_folder(self._session.config, side) if keeps else None,
+            outputs=output_folder(self._session.config, side) if is_first else None,
             turns=turns,
             barrier=barrier,
+            profiles=is_first,
         )
 
     def _result(self, task: "_Task", side: Side) -> Run:

@@ -17,8 +17,10 @@ from pytest_pareto.measure.call import function_name
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
 from pytest_pareto.measure.plan import LoopPlan, ProgressCallback
+from pytest_pareto.measure.torch_profiler import CallProfiler
 from pytest_pareto.measure.turns import Turns
 from pytest_pareto.measure.work.flops import measure_work
+from pytest_pareto.model.attribution import fold_breakdowns
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import BUILT_IN, DYNAMIC_ENERGY, ENERGY, STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
@@ -40,6 +42,8 @@ MEASURED = pytest.StashKey[Mapping[str, frozenset[str] | None]]()
 
 With each, the metrics that meters measure; None for all.
 """
+PROFILER = pytest.StashKey[CallProfiler]()
+"""Present in the config's stash where this process records what each level consists of."""
 TURNS = pytest.StashKey[Turns]()
 """Present in the config's stash where another live process measures the same tests by turns."""
 _MEASURING_LOCK = Lock()
@@ -230,12 +234,30 @@ class Recorder:
         self._known_metrics.check_named(recorded, streams=streams)
 
     def case_runs(self) -> tuple[CaseRun, ...]:
-        """Return one `CaseRun` for each case that has measurements."""
+        """Return one `CaseRun` for each case that has measurements.
+
+        What levels consist of is kept within the bytes of a case, and only in one run of a session.
+        """
+        fold = _fold if PROFILER in self._item.config.stash else _without_breakdowns
         return tuple(
-            self._names.case_run(name, case.measurements.values(), case.items)
+            self._names.case_run(name, fold(case.measurements.values()), case.items)
             for name, case in self._cases.items()
             if case.measurements
         )
+
+
+def _without_breakdowns(measurements: Iterable[Measurement]) -> list[Measurement]:
+    return [m if m.breakdown is None else replace(m, breakdown=None) for m in measurements]
+
+
+def _fold(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Return a case's measurements with breakdowns that are small enough to be kept."""
+    found = list(measurements)
+    whole = {m.metric.name: m.breakdown for m in found if m.breakdown is not None}
+    if not whole:
+        return found
+    folded = fold_breakdowns(whole)
+    return [replace(m, breakdown=folded.get(m.metric.name)) for m in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +303,7 @@ class MeasuredCall:
                 on_progress=self.progress,
                 turns=turns,
                 held=self.held,
+                profiler=self.names.item.config.stash.get(PROFILER, None),
             )
 
     @property

@@ -102,7 +102,7 @@ class FreshRuns:
         if number > 1:
             return ChildRun(builder)
         outputs = output_folder(self._config, Side.CANDIDATE)
-        return ChildRun(builder, Replay(session).show, outputs)
+        return ChildRun(builder, Replay(session).show, outputs, profiles=True)
 
     def _measure_run(
         self, number: int, builder: RunBuilder, children: Iterator[ChildResult]

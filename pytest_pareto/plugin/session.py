@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from pytest_pareto.measure.machine import probe_environment
+from pytest_pareto.measure.torch_profiler import CallProfiler
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.outputs import KeptOutputs
 from pytest_pareto.plugin.process_hooks import LiveFigures, MeasuringHooks, wants_figures
+from pytest_pareto.plugin.recorder import PROFILER
 from pytest_pareto.plugin.replication import ManyRuns, OneRun
 from pytest_pareto.plugin.report_files import (
     append_summary,
@@ -63,6 +65,7 @@ def register_session(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(runs, "pareto-runs")
     if isinstance(runs, OneRun):
+        config.stash[PROFILER] = CallProfiler()
         config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     if wants_figures(config):
         config.pluginmanager.register(LiveFigures(), "pareto-live")

@@ -17,15 +17,12 @@ from pytest_pareto.measure.device import CpuDevice, CudaDevice, find_device
 from pytest_pareto.measure.machine import probe_environment
 from pytest_pareto.measure.measurement import measure_call
 from pytest_pareto.measure.meter import Meter
-from pytest_pareto.measure.meters.device_time import (
-    DeviceTimeMeter,
-    profile_calls,
-    read_activity,
-)
+from pytest_pareto.measure.meters.device_time import DeviceTimeMeter, read_activity
 from pytest_pareto.measure.meters.host_work import HostWorkMeter
 from pytest_pareto.measure.meters.latency import SteadyMeter
 from pytest_pareto.measure.meters.memory import MemoryMeter
 from pytest_pareto.measure.plan import LoopPlan
+from pytest_pareto.measure.torch_profiler import profile_calls
 from pytest_pareto.measure.work.flops import WorkMeter
 from pytest_pareto.model.run import Measurement
 

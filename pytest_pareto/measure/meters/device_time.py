@@ -1,29 +1,35 @@
 """Device time: the summed kernel time of a call, measured with ``torch.profiler``.
 
-`DeviceTimeMeter` profiles a window of calls. `profile_calls` returns the exported trace, and
-`read_activity` reads kernels, copies, waits and launches from it. A slow host that launches kernels
-late does not change device time.
-
-The trace is in Chrome's format, whose categories torch has kept since 1.8. It is parsed here
-without torch's own event objects, which took twelve times as long for 50,000 kernels.
+`DeviceTimeMeter` profiles a window of calls, and `read_activity` reads kernels, copies, waits and
+launches from the trace. A slow host that launches kernels late does not change device time.
 """
 
-import os
-import tempfile
 import time
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from pytest_pareto.measure.device import NO_CUDA, CudaDevice, initialized_cuda, loaded_torch
+from pytest_pareto.measure.device import CudaDevice
 from pytest_pareto.measure.loop import call_for_seconds, one_round, warm_up
 from pytest_pareto.measure.meter import Calls, absent
 from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
+from pytest_pareto.measure.torch_profiler import (
+    OWN_PROFILER,
+    Profile,
+    profile_calls,
+    profiling_absence,
+    runs_own_profiler,
+)
+from pytest_pareto.measure.trace import (
+    ALLOCATION_CALLS,
+    HOST_CALLS,
+    HOST_COPY_NAMES,
+    WAIT_CALLS,
+    TraceEvent,
+    correlation,
+    is_launch,
+    trace_events,
+)
 from pytest_pareto.model.metric import (
     ALLOCATIONS,
     DEVICE_TIME,
@@ -35,15 +41,6 @@ from pytest_pareto.model.metric import (
 )
 from pytest_pareto.model.run import Measurement
 
-PROFILER_ACTIVE = "a torch profiler is active already; run without it"
-OWN_PROFILER = "the function runs a torch profiler of its own"
-_DETACH_VARIABLE = "TEARDOWN_CUPTI"
-_SAFE_DETACH_CUDA = (12, 6)
-_HOST_CALLS = ("cuda_runtime", "cuda_driver")
-_WAIT_CALLS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
-_ALLOCATION_CALLS = ("Malloc", "HostAlloc", "MemAlloc", "MemCreate")
-_HOST_COPY_NAMES = ("Memcpy HtoD", "Memcpy DtoH")
-_DETACH_S = 0.02
 _BURST_S = 0.03
 _REST_S = 0.15
 """The rest before each burst, in which a board that its power limit slows down recovers its clock.
@@ -63,139 +60,6 @@ _MAX_PROFILER_WAITS = 2
 
 It makes them when it starts and stops.
 """
-Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
-
-
-def profiling_absence() -> str | None:
-    """Return why nothing can be profiled in this process, or None.
-
-    After a profile the driver's tracing library stays attached unless it is asked to detach: on an
-    H200 every launch of the process was 36 to 90 % slower from then on, and so was the
-    latency of each later test. Detaching was unsafe together with CUDA graphs before CUDA 12.6.
-    """
-    torch = loaded_torch()
-    if torch is None or initialized_cuda() is None:
-        return NO_CUDA
-    if torch.version.hip is not None:
-        return "on ROCm torch's traces were never tried: their copies have no direction"
-    if torch.autograd._profiler_enabled():  # noqa: SLF001  (torch has no public query)
-        return PROFILER_ACTIVE
-    if not _can_detach(torch.version.cuda):
-        user_choice = os.environ.get(_DETACH_VARIABLE)
-        cause = (
-            f"torch built for CUDA {torch.version.cuda}"
-            if user_choice is None
-            else f"{_DETACH_VARIABLE}={user_choice}"
-        )
-        return (
-            f"{cause} leaves the profiler attached, which would slow down the tests that follow; "
-            f"use torch for CUDA 12.6 or later without {_DETACH_VARIABLE}, or set "
-            f"{_DETACH_VARIABLE}=1 if nothing here uses CUDA graphs"
-        )
-    return None
-
-
-def _can_detach(cuda: str) -> bool:
-    # Set by the user, or to "0" by torch itself with CUDA graphs.
-    user_choice = os.environ.get(_DETACH_VARIABLE)
-    if user_choice is not None:
-        return user_choice == "1"
-    return tuple(int(part) for part in cuda.split(".")[:2]) >= _SAFE_DETACH_CUDA
-
-
-def profile_calls(settle: Callable[[], None], window: Callable[[], None]) -> bytes:
-    """Trace what the GPUs do during ``window``, and return the trace as Chrome's JSON.
-
-    ``settle`` runs before it; it is traced as well but dropped, so that the GPU is not idle before
-    the window while the profiler starts. Both must leave no work unfinished.
-    """
-    torch: Any = loaded_torch()
-    profiler = torch.profiler
-    os.environ.setdefault(_DETACH_VARIABLE, "1")
-    with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about events of other cycles; there is only one
-        trace_file = Path(folder, "trace.json")
-        with profiler.profile(
-            activities=[profiler.ProfilerActivity.CUDA],
-            schedule=profiler.schedule(wait=0, warmup=1, active=1, repeat=1),
-            on_trace_ready=lambda trace: trace.export_chrome_trace(str(trace_file)),
-        ) as active:
-            settle()
-            active.step()
-            window()
-            active.step()
-        _let_detach()
-        return trace_file.read_bytes()
-
-
-def _let_detach() -> None:
-    """Make calls of CUDA, at one of which the driver's tracing library detaches.
-
-    Otherwise it would within the next window: on an H200 every second one in a row saw no kernel.
-    """
-    cuda = initialized_cuda()
-    if cuda is not None:
-        for _ in range(2):
-            cuda.synchronize()
-            time.sleep(_DETACH_S)
-
-
-def runs_own_profiler(call: Callable[[], object]) -> bool:
-    """Make a call, and return whether it ran a torch profiler of its own.
-
-    A profiler within another ends the process (observed with torch 2.13), and nothing shows
-    beforehand that a call starts one.
-    """
-    torch: Any = loaded_torch()
-    autograd = torch.autograd.profiler
-    entered_profiles = []
-    enter, prepare = autograd.profile.__enter__, autograd.profile._prepare_trace  # noqa: SLF001
-
-    def record_enter(profile: Any) -> object:
-        entered_profiles.append(profile)
-        return enter(profile)
-
-    def record_prepare(profile: Any) -> object:
-        entered_profiles.append(profile)
-        return prepare(profile)
-
-    autograd.profile.__enter__, autograd.profile._prepare_trace = record_enter, record_prepare  # noqa: SLF001
-    try:
-        call()
-    finally:
-        autograd.profile.__enter__, autograd.profile._prepare_trace = enter, prepare  # noqa: SLF001
-    return bool(entered_profiles)
-
-
-class _Arguments(msgspec.Struct):
-    correlation: int | None = None
-    device_type: int = msgspec.field(name="Device Type", default=0)
-    address: int | str = msgspec.field(name="Addr", default=0)
-    size: int = msgspec.field(name="Bytes", default=0)
-    number: int = msgspec.field(name="Ev Idx", default=0)
-
-
-class TraceEvent(msgspec.Struct):
-    """An event of an exported trace; ``ts`` and ``dur`` are in microseconds."""
-
-    ph: str = ""
-    cat: str = ""
-    name: str = ""
-    ts: float = 0.0
-    dur: float = 0.0
-    args: _Arguments | None = None
-
-
-class _Trace(msgspec.Struct):
-    events: list[TraceEvent] = msgspec.field(name="traceEvents")
-
-
-def trace_events(trace: bytes) -> list[TraceEvent]:
-    """Return the events in the JSON of an exported trace.
-
-    Raises msgspec.DecodeError where the JSON is not a trace.
-    """
-    return msgspec.json.decode(trace, type=_Trace).events
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,32 +117,23 @@ def read_activity(trace: bytes) -> Activity:
     kernels = [event for event in events if event.cat == "kernel"]
     copies = [event for event in events if event.cat == "gpu_memcpy"]
     memsets = [event for event in events if event.cat == "gpu_memset"]
-    calls = [event for event in events if event.cat in _HOST_CALLS]
-    launches = [call for call in calls if _is_launch(call.name)]
-    device_copies = [copy for copy in copies if not copy.name.startswith(_HOST_COPY_NAMES)]
+    calls = [event for event in events if event.cat in HOST_CALLS]
+    launches = [call for call in calls if is_launch(call.name)]
+    device_copies = [copy for copy in copies if not copy.name.startswith(HOST_COPY_NAMES)]
     device_events = sorted((*kernels, *device_copies, *memsets), key=lambda event: event.ts)
-    traced = {_correlation(event) for event in (*kernels, *copies, *memsets)}
+    traced = {correlation(event) for event in (*kernels, *copies, *memsets)}
     return Activity(
         durations_s=tuple(event.dur / 1e6 for event in device_events),
         names=tuple(event.name for event in device_events),
         kernels=len(kernels),
         host_copies=len(copies) - len(device_copies),
-        host_waits=_count_endings(calls, _WAIT_CALLS),
+        host_waits=_count_endings(calls, WAIT_CALLS),
         device_waits=_count_endings(calls, ("DeviceSynchronize",)),
-        allocations=sum(any(part in call.name for part in _ALLOCATION_CALLS) for call in calls),
+        allocations=sum(any(part in call.name for part in ALLOCATION_CALLS) for call in calls),
         launches=len(launches),
-        lost=sum(_correlation(launch) not in traced for launch in launches),
+        lost=sum(correlation(launch) not in traced for launch in launches),
         graphs=sum("GraphLaunch" in launch.name for launch in launches),
     )
-
-
-def _is_launch(name: str) -> bool:
-    """Return whether a call of the runtime or driver launches a kernel or a graph of kernels."""
-    return "Launch" in name and "HostFunc" not in name
-
-
-def _correlation(event: TraceEvent) -> int | None:
-    return None if event.args is None else event.args.correlation
 
 
 def _count_endings(calls: Sequence[TraceEvent], endings: tuple[str, ...]) -> int:

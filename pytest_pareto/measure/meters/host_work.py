@@ -11,6 +11,7 @@ which redraws a progress bar whenever a tenth of a second has passed.
 
 import gc
 import os
+import re
 import sys
 import threading
 from collections import Counter
@@ -24,7 +25,8 @@ from pytest_pareto.measure.call import active_tracer
 from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.measure.loop import warm_up
 from pytest_pareto.measure.meter import Calls, absent, error_summary
-from pytest_pareto.measure.meters.device_time import runs_own_profiler
+from pytest_pareto.measure.torch_profiler import runs_own_profiler
+from pytest_pareto.model.attribution import Part, breakdown_of
 from pytest_pareto.model.metric import C_CALLS, DISPATCHES, PYTHON_CALLS, Metric
 from pytest_pareto.model.run import Measurement
 
@@ -35,6 +37,9 @@ _UNCOUNTED = ("pytest_pareto", "tqdm")
 _MOST_CALLS = 5
 _NO_OPERATIONS = ("autograd::", "torch::")
 """What the prefixes of torch's events about its own engine are; operations have others."""
+
+_LINE = re.compile(r":\d+(?=\)$)")
+"""The line of a function, which an edit of the lines above it moves."""
 
 Counts = dict[str, list[Counter[str]]]
 """What each counted call did, by the name of the metric: how often, by function or operation."""
@@ -327,7 +332,8 @@ def _measurement(metric: Metric, counted: Sequence[Counter[str]]) -> Measurement
         # The same as without torch, which another test of the process may have imported.
         return Measurement(metric, absent="the call dispatched no operation of torch")
     if before.total() == last.total():
-        return Measurement(metric, (float(last.total()),))
+        parts = breakdown_of(Part(_LINE.sub("", name), float(n)) for name, n in last.items())
+        return Measurement(metric, (float(last.total()),), breakdown=parts)
     functions = sorted(before.keys() | last.keys())
     where = max(functions, key=lambda function: abs(last[function] - before[function]))
     return Measurement(

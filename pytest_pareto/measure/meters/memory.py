@@ -24,14 +24,16 @@ from pytest_pareto.measure.device import (
 )
 from pytest_pareto.measure.loop import warm_up
 from pytest_pareto.measure.meter import Calls, absent, error_summary
-from pytest_pareto.measure.meters.device_time import (
+from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
+from pytest_pareto.measure.nvml import NvmlError
+from pytest_pareto.measure.torch_profiler import (
     OWN_PROFILER,
     PROFILER_ACTIVE,
     runs_own_profiler,
-    trace_events,
+    without_trace_messages,
 )
-from pytest_pareto.measure.meters.throttling import ThrottlingMonitor
-from pytest_pareto.measure.nvml import NvmlError
+from pytest_pareto.measure.trace import trace_events
+from pytest_pareto.model.attribution import Breakdown, breakdown_of
 from pytest_pareto.model.metric import (
     HOST_PEAK_MEMORY,
     OTHER_MEMORY,
@@ -48,7 +50,6 @@ _CUDA_METRICS = (PEAK_MEMORY, RESERVED_MEMORY, OTHER_MEMORY)
 _NO_TORCH = "torch is not imported, and only its memory is measured"
 _NO_OPERATION = "the call ran no operation of torch, and only torch's memory is measured"
 _PACKED = "torch packs weights of this call, such as quantized ones, in objects of unknown size"
-_LOG_LEVEL = "KINETO_LOG_LEVEL"
 _MEASURED = "pytest-pareto: the measured call"
 _CPU = 0  # torch's number of this type of device
 
@@ -60,6 +61,7 @@ class WatchedCall:
     ``sizes`` are the bytes of tensors by the type of their device. ``device`` is the type of that
     on which the call works, None if it ran no operation of torch. ``profiled`` is whether the call
     ran a profiler of its own, ``packed`` whether it used tensors whose bytes are not known.
+    ``breakdown`` has the tensors on the device by the names of parameters.
     """
 
     sizes: Mapping[str, int]
@@ -67,13 +69,14 @@ class WatchedCall:
     profiled: bool
     packed: bool = False
     notes: tuple[str, ...] = ()
+    breakdown: Breakdown | None = None
 
     def resident(self) -> Measurement:
         """Return the bytes of the tensors on the device of the call."""
         if self.packed:
             return absent((RESIDENT_MEMORY,), _PACKED)[0]
         size = float(self.sizes.get(self.device or "", 0))
-        return Measurement(RESIDENT_MEMORY, (size,), notes=self.notes)
+        return Measurement(RESIDENT_MEMORY, (size,), notes=self.notes, breakdown=self.breakdown)
 
 
 def watch_call(calls: Calls) -> WatchedCall:
@@ -82,17 +85,18 @@ def watch_call(calls: Calls) -> WatchedCall:
     Compiled functions run eagerly for this one call, since what a compiler fuses is no longer
     dispatched; replayed CUDA graphs, other threads and other packages' kernels are not seen.
     """
+    from pytest_pareto.measure.module_scopes import ModuleScopes, parameter_names
     from pytest_pareto.measure.storages import UsedStorages, call_storages
 
     call = calls.prepare()
     held = call_storages(calls.function, call) if calls.held is None else calls.held
     calls.device.synchronize()
     allocated_before = cumulative_allocated_bytes()
-    used = UsedStorages()
+    used, scopes = UsedStorages(), ModuleScopes()
     notes: tuple[str, ...] = ()
 
     def watched() -> None:
-        with eager_mode(loaded_torch()), used:
+        with eager_mode(loaded_torch()), scopes, used:
             call()
 
     try:
@@ -107,7 +111,10 @@ def watch_call(calls: Calls) -> WatchedCall:
     gc.collect()
     device = _device_type(used, allocated=allocated, graphs=bool(held.graph_pools))
     used.storages.merge(held)
-    return WatchedCall(used.storages.sizes(), device, profiled, used.packed, notes)
+    parts = used.storages.parts(device or "", parameter_names(scopes.roots))
+    return WatchedCall(
+        used.storages.sizes(), device, profiled, used.packed, notes, breakdown_of(parts)
+    )
 
 
 def _device_type(used: "UsedStorages", *, allocated: bool, graphs: bool) -> str | None:
@@ -131,7 +138,7 @@ def trace_host_peak(prepare: Callable[[], Callable[[], object]]) -> int:
     """
     torch: Any = loaded_torch()
     profiler = torch.autograd.profiler
-    with _without_trace_messages(), profiler.profile(profile_memory=True) as trace:
+    with without_trace_messages(), profiler.profile(profile_memory=True) as trace:
         prepare()()
         call = prepare()
         with profiler.record_function(_MEASURED):
@@ -168,19 +175,6 @@ def read_host_peak(trace: bytes) -> int:
             before = peak = held
         peak = max(peak, held)
     return peak - before
-
-
-@contextmanager
-def _without_trace_messages() -> Iterator[None]:
-    """Keep torch's tracing library from writing to stderr, as some versions do at each trace."""
-    if _LOG_LEVEL in os.environ:
-        yield
-        return
-    os.environ[_LOG_LEVEL] = "99"
-    try:
-        yield
-    finally:
-        del os.environ[_LOG_LEVEL]
 
 
 class MemoryMeter:

@@ -6,7 +6,7 @@ machine. `call_and_count` is the counter that all of them use.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pytest_pareto.measure.call import argument_source, eager_mode, require_finished
 from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.measure.meter import Calls, absent, error_summary
+from pytest_pareto.model.attribution import Breakdown, Part, breakdown_of
 from pytest_pareto.model.errors import ParetoError, pip_install
 from pytest_pareto.model.metric import FLOPS, OPERATIONS
 from pytest_pareto.model.run import Measurement
@@ -29,12 +30,13 @@ class Work:
     the ATen operations that compute or move numbers; views, shape queries and
     uninitialised memory do not count, since they launch nothing. ``uncounted`` names the
     operations that were called and may have FLOPs for which there is no formula: ``flops`` is then
-    a lower bound.
+    a lower bound. ``breakdown`` has the FLOPs by operation and module.
     """
 
     flops: int
     operations: int
     uncounted: tuple[str, ...] = ()
+    breakdown: Breakdown = field(default=Breakdown(()), repr=False, compare=False)
 
 
 def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
@@ -46,19 +48,27 @@ def call_and_count(call: Callable[[], T]) -> tuple[T, Work]:
     """
     from torch.utils.flop_counter import flop_registry
 
+    from pytest_pareto.measure.module_scopes import ModuleScopes
     from pytest_pareto.measure.work.formulas import formulas_of
     from pytest_pareto.measure.work.operations import Operations
 
     torch = loaded_torch()
     failed: set[str] = set()
+    scopes = ModuleScopes()
     with (
+        scopes,
         eager_mode(torch),
         _without_fast_path(torch),
-        Operations(formulas_of(flop_registry, failed)) as operations,
+        Operations(formulas_of(flop_registry, failed), lambda: scopes.path) as operations,
     ):
         result = call()
     uncounted = tuple(sorted(operations.uncounted | failed))
-    return result, Work(operations.flops, operations.counts.total(), uncounted)
+    parts = (
+        Part(f"{name} in {module}" if module else name, float(flops))
+        for (name, module), flops in operations.parts.items()
+    )
+    work = Work(operations.flops, operations.counts.total(), uncounted, breakdown_of(parts))
+    return result, work
 
 
 @contextmanager
@@ -208,7 +218,9 @@ def _zero_flops_reason(work: Work) -> str:
 
 
 def _measured_flops(work: Work) -> Measurement:
-    return Measurement(FLOPS, (float(work.flops),), lower_bound=_left_out(work))
+    return Measurement(
+        FLOPS, (float(work.flops),), lower_bound=_left_out(work), breakdown=work.breakdown
+    )
 
 
 def _left_out(work: Work) -> str | None:

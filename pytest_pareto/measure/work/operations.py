@@ -5,7 +5,7 @@ Imports torch, so import it where it is used.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -65,7 +65,8 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
     branches and Triton kernels have, torch's own counter adds up. ``counts`` maps the name of an
     operation, such as "aten.mm", to how often it ran. ``uncounted`` collects the names of those
     that have no formula and may do matrix products: those of other packages, and torch's own whose
-    names say so, which a later version may add to.
+    names say so, which a later version may add to. ``where`` returns the module that is being
+    called, and ``parts`` are the FLOPs by operation and module.
 
     Torch's counter takes three times as long: it tries to decompose each operation, and follows
     the modules that are called.
@@ -73,11 +74,15 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
 
     supports_higher_order_operators = True
 
-    def __init__(self, formulas: Mapping[Any, Formula]) -> None:
+    def __init__(
+        self, formulas: Mapping[Any, Formula], where: Callable[[], str] = lambda: ""
+    ) -> None:
         super().__init__()
         self._formulas = formulas
         self._kinds: dict[Any, _Kind] = {}
+        self._where = where
         self.flops = 0
+        self.parts: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
         self.uncounted: set[str] = set()
 
@@ -102,8 +107,13 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
             return self._run_with_parts(func, args, kwargs)
         result = func(*args, **kwargs)
         if kind.formula is not None:
-            self.flops += int(kind.formula(*args, **kwargs, out_val=result))
+            self._add(kind.name, int(kind.formula(*args, **kwargs, out_val=result)))
         return result
+
+    def _add(self, name: str, flops: int) -> None:
+        self.flops += flops
+        # As a profile calls it: "aten::mm", and not "aten.mm".
+        self.parts[name.replace(".", "::", 1), self._where()] += flops
 
     def _kind(self, func: Any) -> _Kind:
         packet = getattr(func, "overloadpacket", func)
@@ -125,7 +135,7 @@ class Operations(TorchDispatchMode):  # type: ignore[misc]  # torch is not read 
         counter.flop_registry = dict(self._formulas)
         with counter:
             result = func(*args, **kwargs)
-        self.flops += int(counter.get_total_flops())
+        self._add(str(func), int(counter.get_total_flops()))
         return result
 
 

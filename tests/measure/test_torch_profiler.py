@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.measure.meters.device_time import (
+from pytest_pareto.measure.meters.device_time import read_activity
+from pytest_pareto.measure.torch_profiler import (
     profile_calls,
     profiling_absence,
-    read_activity,
     runs_own_profiler,
 )
 

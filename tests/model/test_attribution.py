@@ -1,0 +1,157 @@
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings, strategies
+
+from pytest_pareto.model.attribution import (
+    CASE_BYTES,
+    Breakdown,
+    Contribution,
+    Part,
+    attribute,
+    breakdown_of,
+    fold_breakdowns,
+    shorten,
+)
+
+NAMES = strategies.text("ab:é", min_size=1, max_size=90)
+VALUES = strategies.one_of(
+    strategies.integers(1, 10**12).map(float),
+    strategies.floats(1e-9, 1e3, allow_nan=False),
+)
+PARTS = strategies.lists(
+    strategies.builds(Part, NAMES, VALUES, strategies.none() | strategies.integers(1, 99)),
+    max_size=30,
+)
+BREAKDOWNS = strategies.dictionaries(
+    strategies.sampled_from(["latency", "device_time", "python_calls", "flops", "peak_memory"]),
+    PARTS.map(breakdown_of),
+    max_size=5,
+)
+
+
+def parts(**values: float) -> Breakdown:
+    return breakdown_of(Part(name, value) for name, value in values.items())
+
+
+def changes(contributions: Sequence[Contribution]) -> dict[str, float]:
+    return {each.name: each.change for each in contributions}
+
+
+def test_parts_of_one_name_are_added_up_and_the_largest_comes_first() -> None:
+    whole = breakdown_of([Part("a", 1.0, 2), Part("b", 5.0), Part("a", 3.0, 4), Part("c", 0.0)])
+    assert whole.parts == (Part("b", 5.0), Part("a", 4.0, 6.0))
+    assert whole.total == 9.0
+    assert whole.floor == 0.0
+
+
+def test_a_long_name_keeps_both_ends() -> None:
+    name = "aten::addmm in " + "Model." * 30 + "head"
+    assert len(shorten(name)) == 72
+    assert shorten(name).startswith("aten::addmm in Model.")
+    assert shorten(name).endswith("Model.head")
+    assert shorten("short") == "short"
+
+
+def test_the_parts_that_moved_add_up_to_the_change() -> None:
+    found = attribute(parts(mm=4.0, relu=2.0, copy=1.0), parts(mm=9.0, relu=2.0, sort=3.0), 7.5)
+    assert changes(found.contributions) == {"mm": 5.0, "sort": 3.0, "copy": -1.0}
+    assert (found.other, found.unexplained, found.total) == (0.0, 0.5, 7.5)
+
+
+def test_equal_sides_have_no_contribution() -> None:
+    found = attribute(parts(a=1.0, b=2.0), parts(a=1.0, b=2.0), 0.0)
+    assert found.contributions == ()
+    assert found.total == found.other == found.unexplained == 0.0
+
+
+def test_counts_are_of_both_sides() -> None:
+    (found,) = attribute(
+        breakdown_of([Part("mm", 1.0, 3)]), breakdown_of([Part("mm", 2.0, 6)]), 1.0
+    ).contributions
+    assert (found.baseline_count, found.candidate_count) == (3, 6)
+
+
+@settings(max_examples=50)
+@given(BREAKDOWNS)
+def test_folding_keeps_the_totals(breakdowns: dict[str, Breakdown]) -> None:
+    folded = fold_breakdowns(breakdowns)
+    assert folded.keys() == breakdowns.keys()
+    for metric, whole in breakdowns.items():
+        assert folded[metric].total == pytest.approx(whole.total, rel=1e-3)
+        assert len(folded[metric].parts) + folded[metric].folded == len(whole.parts)
+
+
+@settings(max_examples=50)
+@given(BREAKDOWNS)
+def test_what_is_kept_fits(breakdowns: dict[str, Breakdown]) -> None:
+    folded = fold_breakdowns(breakdowns)
+    lines = {
+        metric: [[[p.name, p.value, p.count] for p in whole.parts], whole.rest, whole.marks]
+        for metric, whole in folded.items()
+    }
+    assert len(json.dumps(lines)) <= CASE_BYTES
+
+
+@settings(max_examples=50)
+@given(BREAKDOWNS)
+def test_every_part_that_is_kept_is_as_large_as_those_that_are_not(
+    breakdowns: dict[str, Breakdown],
+) -> None:
+    for metric, folded in fold_breakdowns(breakdowns).items():
+        kept = {part.name for part in folded.parts}
+        gone = [part.value for part in breakdowns[metric].parts if part.name not in kept]
+        assert folded.floor >= 0.999 * max(gone, default=0.0)
+
+
+@settings(max_examples=50)
+@given(BREAKDOWNS, BREAKDOWNS)
+def test_contributions_add_up_whatever_is_folded(
+    before: dict[str, Breakdown], after: dict[str, Breakdown]
+) -> None:
+    old, new = fold_breakdowns(before), fold_breakdowns(after)
+    for metric in old.keys() & new.keys():
+        total = new[metric].total - old[metric].total
+        found = attribute(old[metric], new[metric], total)
+        added = sum(each.change for each in found.contributions) + found.other + found.unexplained
+        assert added == pytest.approx(total, abs=1e-9 * (old[metric].total + new[metric].total))
+
+
+def many(count: int, value: float = 1.0) -> Breakdown:
+    return breakdown_of(Part(f"a function of some length, number {n}", value) for n in range(count))
+
+
+def test_the_same_parts_fold_alike() -> None:
+    folded = fold_breakdowns({"python_calls": many(300)})["python_calls"]
+    assert 0 < len(folded.parts) < 300
+    assert attribute(folded, folded, 0.0).contributions == ()
+
+
+def test_a_new_part_is_seen_although_smaller_ones_are_folded() -> None:
+    before = fold_breakdowns({"python_calls": many(150, 5.0)})["python_calls"]
+    assert before.folded
+    new = Part("convert (model.py)", 1.0)
+    found = attribute(before, breakdown_of([*many(150, 5.0).parts, new]), 1.0)
+    (contribution,) = [each for each in found.contributions if each.name == new.name]
+    assert (contribution.baseline, contribution.candidate, contribution.at_most) == (0.0, 1.0, 0.0)
+
+
+def test_a_part_that_may_have_been_folded_counts_with_the_least() -> None:
+    whole = breakdown_of([Part("large", 100.0), Part("small", 5.0), Part("tiny", 4.0)])
+    before = Breakdown((Part("large", 100.0), Part("small", 5.0)), rest=4.0, folded=1)
+    grown = breakdown_of([Part("large", 100.0), Part("small", 5.0), Part("tiny", 9.0)])
+    found = attribute(before, grown, 5.0)
+    assert changes(found.contributions) == {"tiny": 5.0}
+    assert found.contributions[0].at_most == 4.0
+    assert attribute(before, whole, 0.0).contributions == ()
+
+
+def test_without_marks_a_small_new_part_is_not_told_from_a_folded_one() -> None:
+    # What the marks are for: without them the same part is among the rest.
+    before = fold_breakdowns({"python_calls": many(1200, 5.0)})["python_calls"]
+    assert before.marks == ""
+    new = Part("convert (model.py)", 1.0)
+    found = attribute(before, Breakdown((*before.parts, new), before.rest, before.folded), 1.0)
+    assert found.contributions == ()
+    assert found.other == 1.0
