@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -65,6 +66,11 @@ def test_a_failed_test_says_why(case: Cased, slower: MetricResult) -> None:
 def test_the_session_says_it_too(case: Cased, slower: MetricResult) -> None:
     assert why_lines(case("[a]", Verdict.WORSE, slower, fails=FAILS)) == [*WHY]
     assert why_lines(case("[a]", Verdict.WORSE, blind(slower), fails=FAILS)) == []
+
+
+def test_the_reference_shows_what_is_printed() -> None:
+    reference = Path(__file__).parents[2] / "docs" / "reference.md"
+    assert "\n".join(WHY) in reference.read_text(encoding="utf-8")
 
 
 def test_with_v_more_parts_are_shown(case: Cased, slower: MetricResult) -> None:
