@@ -9,7 +9,7 @@ import pytest
 
 from pytest_pareto.model.attribution import Contribution
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.metric import DISPATCHES, LATENCY, LAUNCHES, TIME_PER_ITEM
+from pytest_pareto.model.metric import DISPATCHES, LATENCY, LAUNCHES, PEAK_MEMORY, TIME_PER_ITEM
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult, Verdict
 from pytest_pareto.report.fronts import build_case
@@ -128,6 +128,14 @@ def test_only_the_first_time_is_explained_by_a_host_count(
     assert first.why is not None
     assert first.why.instead == "44 → 45 dispatches"
     assert other.why is None
+
+
+def test_a_host_count_explains_no_memory(
+    case: Cased, compared: Compared, dispatched: MetricResult
+) -> None:
+    memory = compared(PEAK_MEMORY, (1e9, 2e9), (1.0, 1.0, 1.0), Outcome.WORSE, resolution=0.01)
+    judged = case("[a]", Verdict.WORSE, memory, dispatched, fails=("peak_memory got worse",))
+    assert why_lines(judged) == []
 
 
 def test_a_count_that_fails_by_itself_explains_no_time(

@@ -266,6 +266,21 @@ def test_parts_that_moved_stand_below_the_reason(
     assert sum(t.type == "bullet_list_open" and t.level > 0 for t in MARKDOWN.parse(text)) == 2
 
 
+def test_names_and_units_of_parts_are_no_markup(
+    case: Callable[..., CaseVerdict],
+    slower: MetricResult,
+    attributed: Callable[..., MetricResult],
+    facts: Callable[..., SessionFacts],
+) -> None:
+    evil = "<img src=x> [l](u) `"
+    metric = replace(LATENCY, unit=evil)
+    moved = attributed(replace(slower, metric=metric), Contribution(evil, 1.0, 3.0))
+    worse = case("[a]", Verdict.WORSE, moved, fails=("slow",))
+    text = render_markdown(SessionReport(Judgement((worse,)), facts()))
+    assert evil in text
+    assert not kinds(text) & FOREIGN
+
+
 def test_parts_are_shown_of_the_most_severe_cases_only(
     case: Callable[..., CaseVerdict], slower: MetricResult, facts: Callable[..., SessionFacts]
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_test_that_changes_between_runs_has_an_entry_for_each(
         ((*PARTS, "values"), [1.0, math.inf], "runs.cases[0].metrics[0].breakdowns"),
         ((*PARTS, "counts"), [1.0], "runs.cases[0].metrics[0].breakdowns.counts"),
         ((*PARTS, "counts"), [None, -1.0], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "counts"), [None, math.inf], "runs.cases[0].metrics[0].breakdowns"),
         ((*PARTS, "counts"), [None, math.nan], "runs.cases[0].metrics[0].breakdowns"),
         ((*PARTS, "rest"), math.nan, "runs.cases[0].metrics[0].breakdowns"),
         ((*PARTS, "folded"), -1, "runs.cases[0].metrics[0].breakdowns"),
