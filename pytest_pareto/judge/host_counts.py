@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_pareto.model.change import Outcome
-from pytest_pareto.model.metric import HOST_COUNTS, Kind, Scope
+from pytest_pareto.model.metric import HOST_COUNTS, Kind
 from pytest_pareto.model.verdict import CaseComparison, MetricResult
 
 _WORDS = {metric.name: word for metric, word in HOST_COUNTS.items()}
@@ -53,7 +53,8 @@ def shared_host_work(cases: Sequence[CaseComparison], name: str) -> str:
     counts of a case could not be compared.
     """
     times = [result for case in cases if (result := case.metric(name)) is not None]
-    found = [_counts_of(case) for case in cases] if all(map(_is_host_time, times)) else []
+    of_host = all(result.metric.is_host_time for result in times)
+    found = [_counts_of(case) for case in cases] if of_host else []
     compared = [counts for counts in found if counts is not None]
     changed = [counts for counts in compared if counts.changed]
     if not compared or len(compared) < len(found):
@@ -86,11 +87,7 @@ def _changed(result: MetricResult) -> bool:
 def _needs_explanation(result: MetricResult) -> bool:
     suspected = result.change is not None and result.change.suspected
     moved = result.outcome in {Outcome.WORSE, Outcome.NOT_COMPARABLE} or suspected
-    return moved and _is_host_time(result)
-
-
-def _is_host_time(result: MetricResult) -> bool:
-    return result.metric.scope is Scope.HOST and result.metric.unit == "s"
+    return moved and result.metric.is_host_time
 
 
 def _names(results: Sequence[MetricResult]) -> str:

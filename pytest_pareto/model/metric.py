@@ -90,6 +90,11 @@ class Metric:
         """The sign of a harmful change: +1 where more is worse, -1 where less is worse."""
         return 1.0 if self.better is Better.LOWER else -1.0
 
+    @property
+    def is_host_time(self) -> bool:
+        """Whether it is a time that depends on the speed of the host."""
+        return self.scope is Scope.HOST and self.unit == "s"
+
     def with_policy(
         self,
         *,

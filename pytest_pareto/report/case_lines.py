@@ -16,9 +16,11 @@ from pytest_pareto.report.fronts import CaseBlock, drift_lines
 from pytest_pareto.report.next_steps import Step, step_lines
 from pytest_pareto.report.rows import Row
 from pytest_pareto.report.text import Line, Tone, clip, display_width, pack, pad, shorten, wrap
+from pytest_pareto.report.wording import AttributionRow
 
 INDENT = "    "
 _DETAIL_INDENT = INDENT + "  "
+_WHY = "why: "
 _MIN_NAME_WIDTH = 14
 _COLUMNS = (
     "metric", "baseline", "arrow", "candidate", "unit", "change", "interval", "limit", "outcome",
@@ -159,6 +161,7 @@ def case_lines(
     for row in visible_rows(case, verbosity):
         lines.append(Line(row_text(row, columns), row_tone(row, case)))
         lines += [Line(text) for text in _row_details(row, columns, verbosity)]
+        lines += [Line(text) for text in _why_lines(row, width, verbosity)]
     tone = case_tone(case) if case.drifted else Tone.PLAIN
     lines += [Line(text, tone) for text in drift_lines(case, width, INDENT, verbosity)]
     lines += [Line(text) for text in _metrics_without_row(case, width, verbosity)]
@@ -236,6 +239,34 @@ def _row_details(row: Row, columns: Columns, verbosity: int) -> Iterator[str]:
         yield from wrap(worst, columns.width, indent=_DETAIL_INDENT, hanging=_DETAIL_INDENT + "  ")
     if verbosity > 1 and row.statistics:
         yield from wrap(row.statistics, columns.width, indent=_DETAIL_INDENT)
+
+
+def shown_parts(row: Row, verbosity: int) -> tuple[AttributionRow, ...]:
+    """Return the parts that moved the metric of a row, as many as a verbosity shows.
+
+    By default those of gated metrics that got worse; with -v those of all metrics.
+    """
+    if row.why is None:
+        return ()
+    if verbosity > 0:
+        # The host count that explains a time has a row of its own then.
+        return () if row.why.instead else row.why.more
+    return row.why.rows if row.gates and row.outcome is Outcome.WORSE else ()
+
+
+def _why_lines(row: Row, width: int, verbosity: int) -> Iterator[str]:
+    parts = shown_parts(row, verbosity)
+    lead = f"{_DETAIL_INDENT}{_WHY}"
+    if row.why is not None and row.why.instead and parts:
+        yield from wrap(row.why.instead, width, indent=lead, hanging=_DETAIL_INDENT + "  ")
+        lead = " " * len(lead)
+    room = max((display_width(part.change) for part in parts), default=0)
+    for part in parts:
+        indent = f"{lead}{pad(part.change, room, right=True)}  "
+        hanging = " " * min(display_width(indent), width // 2)
+        text = f"{part.name}: {part.detail}" if part.detail else part.name
+        yield from wrap(text, width, indent=indent, hanging=hanging)
+        lead = " " * len(lead)
 
 
 def _metrics_without_row(case: CaseBlock, width: int, verbosity: int) -> Iterator[str]:

@@ -7,12 +7,15 @@ render its drift since the anchor (`drift_lines`).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import HOST_COUNTS
 from pytest_pareto.model.verdict import (
     CaseVerdict,
     Judgement,
+    MetricResult,
     Place,
     Position,
     Verdict,
@@ -26,7 +29,12 @@ from pytest_pareto.report.rows import (
     unreported_budgets,
 )
 from pytest_pareto.report.text import clean, wrap
-from pytest_pareto.report.wording import case_label, severity, sort_by_severity
+from pytest_pareto.report.wording import (
+    build_why_instead,
+    case_label,
+    severity,
+    sort_by_severity,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,6 @@ def build_case(
     """
     comparison = case.comparison
     names = names or Names()
-    traded = case.verdict is Verdict.TRADE_OFF
     common = case.common is not None or has_only_common_changes(case, common_metrics)
     uncompared = "" if common else uncompared_text(case)
     return CaseBlock(
@@ -161,7 +168,7 @@ def build_case(
         changed=bool(case.fails or case.notices or may_have_changed(case)),
         common=common,
         uncompared=uncompared,
-        rows=tuple(build_row(r, traded=traded) for r in sort_by_severity(comparison.metrics)),
+        rows=tuple(_rows(case)),
         fails=tuple(map(names.within, add_budget_figures(case.fails, comparison))),
         notices=tuple(map(names.within, add_budget_figures(case.notices, comparison))),
         notes=tuple(map(clean, comparison.notes)),
@@ -173,6 +180,41 @@ def build_case(
         ),
         drifted=frozenset(map(clean, case.crept)),
     )
+
+
+def _rows(case: CaseVerdict) -> Iterator[Row]:
+    """Yield the rows of a case.
+
+    In a failing case, the first time of the host that is worse is explained by a host count, where
+    its own parts are not known.
+    """
+    traded = case.verdict is Verdict.TRADE_OFF
+    count = _count_that_explains(case.comparison.metrics) if case.fails else None
+    for result in sort_by_severity(case.comparison.metrics):
+        row = build_row(result, traded=traded)
+        unexplained = _is_worse(result) and result.attribution is None
+        if count is not None and unexplained and result.metric.is_host_time:
+            row, count = replace(row, why=build_why_instead(count)), None
+        yield row
+
+
+def _count_that_explains(results: Sequence[MetricResult]) -> MetricResult | None:
+    """Return the host count that grew by the largest share, or else fell, and whose parts moved.
+
+    A count that is worse by itself is none: its parts are below its own row.
+    """
+    names = {metric.name for metric in HOST_COUNTS}
+    counts = [r for r in results if r.metric.name in names and r.attribution and not _is_worse(r)]
+    return max(counts, key=_growth, default=None)
+
+
+def _growth(count: MetricResult) -> tuple[bool, float]:
+    then, now = count.baseline or 0.0, count.candidate or 0.0
+    return now > then, abs(now - then) / then if then else inf
+
+
+def _is_worse(result: MetricResult) -> bool:
+    return result.metric.gates and result.outcome is Outcome.WORSE
 
 
 def _position_text(place: Place, names: Names) -> str:

@@ -14,7 +14,7 @@ from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import Judgement
-from pytest_pareto.report.case_lines import baseline_label, visible_rows
+from pytest_pareto.report.case_lines import baseline_label, shown_parts, visible_rows
 from pytest_pareto.report.fronts import (
     CaseBlock,
     FrontBlock,
@@ -48,6 +48,9 @@ _REASON_CELLS = 300
 _SAMPLE_CELLS = 40
 _MAX_REASONS = 5
 _MAX_ROWS = 30
+_MAX_PARTS = 12
+_EXPLAINED_CASES = 20
+"""So many of the most severe cases have the parts that moved: all would leave out other cases."""
 _EMPHASIZED = {Outcome.WORSE, Outcome.BROKEN, Outcome.MISSING}
 
 _BACKTICKS = re.compile(r"`+")
@@ -180,7 +183,7 @@ def _code_block(lines: Sequence[str], language: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class _CaseEntry:
-    """A case as rows of a table, and its reasons below the table."""
+    """A case as rows of a table, and its reasons and the parts that moved below the table."""
 
     rows: tuple[str, ...]
     reasons: str
@@ -205,9 +208,10 @@ def changed_tables(
     ranks = severity_ranks(judgement)
     room -= len(_omitted_text(len(shown)).encode()) + 2
     taken: dict[int, dict[int, _CaseEntry]] = {}
-    for index in sorted(range(len(shown)), key=lambda i: ranks[shown[i][1].case_id]):
+    by_rank = sorted(range(len(shown)), key=lambda i: ranks[shown[i][1].case_id])
+    for rank, index in enumerate(by_rank):
         at, case = shown[index]
-        entry = _case_entry(case)
+        entry = _case_entry(case, explained=rank < _EXPLAINED_CASES)
         # A new table adds two line breaks around itself, and two before its reasons.
         size = entry.size + (0 if at in taken else len(titles[at].encode()) + 4)
         if size > room:
@@ -235,7 +239,7 @@ def _table(title: str, cases: Sequence[_CaseEntry]) -> str:
     return f"{title}{rows}" + (f"\n\n{reasons}" if reasons else "")
 
 
-def _case_entry(case: CaseBlock) -> _CaseEntry:
+def _case_entry(case: CaseBlock, *, explained: bool) -> _CaseEntry:
     name = code_span(case.name, cell=True, width=_NAME_CELLS)
     label = (
         f"**{escape_prose(case.label, cell=True)}**"
@@ -259,8 +263,23 @@ def _case_entry(case: CaseBlock) -> _CaseEntry:
     reasons += [f"worst samples: {names}" for names in worst]
     more = [f"and {len(reasons) - _MAX_REASONS} more"] if len(reasons) > _MAX_REASONS else []
     listed = "; ".join([*reasons[:_MAX_REASONS], *more])
-    item = f"- {code_span(case.name, width=_NAME_CELLS)}: {listed}" if reasons else ""
-    return _CaseEntry(tuple(lines), item)
+    parts = [item for row in rows for item in _part_items(row)] if explained else []
+    lead = f"- {code_span(case.name, width=_NAME_CELLS)}: {listed}"
+    if len(parts) > _MAX_PARTS:
+        parts[_MAX_PARTS:] = [f"  - and {len(parts) - _MAX_PARTS} more lines"]
+    items = [lead, *parts] if reasons or parts else []
+    return _CaseEntry(tuple(lines), "\n".join(items))
+
+
+def _part_items(row: Row) -> Iterator[str]:
+    """Render the parts that moved the metric of a row as sub-items of its case."""
+    metric = code_span(row.metric, width=_NAME_CELLS)
+    if row.why is not None and row.why.instead:
+        metric += f", {escape_prose(row.why.instead)}"
+    for part in shown_parts(row, 0):
+        name = code_span(part.name, width=_NAME_CELLS) if part.is_part else part.name
+        detail = f": {escape_prose(part.detail)}" if part.detail else ""
+        yield f"  - {metric}: {escape_prose(clip(part.change, _NAME_CELLS))} {name}{detail}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from pytest_pareto.report.numbers import (
     trimmed,
 )
 from pytest_pareto.report.text import Tone, clean
-from pytest_pareto.report.wording import outcome_word
+from pytest_pareto.report.wording import Why, build_why, outcome_word
 
 DIAGNOSTIC = "a diagnostic: it decides nothing"
 _ROUTINE_OUTCOMES = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.ABSENT}
@@ -50,6 +50,7 @@ class Row:
     ``coverage`` is that of the interval, such as "90 %". ``facts`` explain the outcome. ``details``
     are shown with -v, ``statistics`` with -vv. A ``remarkable`` row is shown wherever its case is.
     ``excess`` is how far an undecided metric is worse than its limit as measured, 0 if it is not.
+    ``why`` is which of its parts moved.
     """
 
     metric: str
@@ -70,6 +71,7 @@ class Row:
     details: tuple[str, ...] = ()
     statistics: str = ""
     excess: float = 0.0
+    why: Why | None = None
 
 
 def build_row(result: MetricResult, *, traded: bool = False) -> Row:
@@ -104,6 +106,7 @@ def build_row(result: MetricResult, *, traded: bool = False) -> Row:
         details=tuple(map(clean, _details(result, scale))),
         statistics=_statistics(change) if change else "",
         excess=undecided_excess(result),
+        why=build_why(result),
     )
 
 

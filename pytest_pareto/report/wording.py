@@ -1,14 +1,18 @@
 """Wording of outcomes, verdicts and counts, and the order of severity in which reports list cases.
 
 `case_label` words one case, `count_word` names the group in which a summary counts it, and
-`severity` is the sort key of all reports. `rule_texts` words which rules changed.
+`severity` is the sort key of all reports. `rule_texts` words which rules changed, and
+`attribution_rows` which parts of a metric moved.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import fsum
 
+from pytest_pareto.model.attribution import PART_DIGITS, Attribution, Contribution
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
-from pytest_pareto.model.metric import Metric
+from pytest_pareto.model.metric import HOST_COUNTS, Metric
 from pytest_pareto.model.verdict import (
     CaseVerdict,
     MetricResult,
@@ -16,6 +20,14 @@ from pytest_pareto.model.verdict import (
     RuleChange,
     RuleKind,
     Verdict,
+)
+from pytest_pareto.report.numbers import (
+    Scale,
+    absolute_change,
+    amount,
+    levels,
+    result_levels,
+    trimmed,
 )
 from pytest_pareto.report.text import clean, shorten
 
@@ -263,3 +275,110 @@ def _rule_text(same: Sequence[RuleChange], *, names: bool) -> str:
         case _:
             text = f"{rule.kind} of {rule.name} {step} in {where}"
     return clean(text)
+
+
+_PARTS, _MORE_PARTS = 3, 10
+_WHOLE = 1e5
+_LEAST_SHARE = 0.05
+"""A part with a smaller share of the change explains too little of it for a line of its own."""
+_LARGEST_REST = 0.1
+"""A larger share of the change than this is not left unmentioned."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionRow:
+    """What a part of a metric contributes to its change, as text.
+
+    ``levels`` are its level before and now, or that it is new or gone, and ``count`` how often it
+    occurs; ``detail`` is both in short. They are "" for what is left, which is no ``is_part``.
+    """
+
+    change: str
+    name: str
+    levels: str = ""
+    count: str = ""
+    detail: str = ""
+    is_part: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Which parts moved a metric: ``rows`` by default, ``more`` with -v.
+
+    ``instead`` is the change of the host count whose parts they are, "" where they are its own.
+    """
+
+    rows: tuple[AttributionRow, ...]
+    more: tuple[AttributionRow, ...]
+    instead: str = ""
+
+
+def build_why(result: MetricResult) -> Why | None:
+    """Return which parts moved a metric; None where that is not known, or no part is large."""
+    rows = attribution_rows(result, _PARTS)
+    return Why(rows, attribution_rows(result, _MORE_PARTS)) if rows else None
+
+
+def build_why_instead(count: MetricResult) -> Why | None:
+    """Return which parts moved a host count, for the row of a time that it explains."""
+    (word,) = (word for metric, word in HOST_COUNTS.items() if metric.name == count.metric.name)
+    rows = attribution_rows(count, _PARTS)
+    shown = result_levels(count)
+    unit = f" {shown.scale.unit}".rstrip()
+    return Why(rows, rows, f"{' → '.join(shown.texts)}{unit} {word}") if rows else None
+
+
+def attribution_rows(result: MetricResult, most: int | None = None) -> tuple[AttributionRow, ...]:
+    """Return the parts that moved a metric, the largest change first, and then what is left.
+
+    With ``most`` they are so many at most, and large ones only: none where no part is large. All
+    numbers are in one unit, which suits the largest change.
+    """
+    found = result.attribution
+    if found is None:
+        return ()
+    shown = found.contributions
+    if most is not None:
+        least = _LEAST_SHARE * abs(found.total)
+        shown = tuple(each for each in shown[:most] if abs(each.change) >= least)
+    scale = _scale([found.total, *(each.change for each in shown)], result.metric.unit)
+    parts = [_part_row(each, result.metric.unit, scale) for each in shown]
+    return (*parts, *_rest_rows(found, len(shown), scale)) if parts else ()
+
+
+def _scale(changes: Sequence[float], unit: str) -> Scale:
+    """Return the unit of an attribution; a count is written whole where that is readable."""
+    largest = max(map(abs, changes))
+    if unit == "count" and largest < _WHOLE:
+        return Scale(1.0, "")
+    return levels((largest,), unit).scale
+
+
+def _part_row(part: Contribution, unit: str, scale: Scale) -> AttributionRow:
+    bound = f", or under {amount(part.at_most, unit, 2, scale)}" if part.at_most else ""
+    if not part.baseline:
+        text = f"new{bound} before" if bound else "new"
+    elif not part.candidate:
+        text = f"gone{bound} now" if bound else "gone"
+    else:
+        before, now = part.baseline / scale.factor, part.candidate / scale.factor
+        sides = f"{trimmed(before, PART_DIGITS)} → {trimmed(now, PART_DIGITS)}"
+        text = f"{sides} {scale.unit}".rstrip()
+    known = [n for n in (part.baseline_count, part.candidate_count) if n is not None]
+    count = " → ".join(dict.fromkeys(trimmed(number, PART_DIGITS) for number in known))
+    # As often as before, or once, is no news.
+    often = "→" in count or (text == "new" and count not in {"", "1"})
+    told = f"{text}, {count} times" if often else text
+    change = absolute_change(part.change, None, scale).text
+    return AttributionRow(clean(change), clean(part.name), clean(text), count, clean(told))
+
+
+def _rest_rows(found: Attribution, shown: int, scale: Scale) -> Iterator[AttributionRow]:
+    """Yield what the parts shown leave of the change, if that is much: other parts, no parts."""
+    others = fsum((found.other, *(each.change for each in found.contributions[shown:])))
+    left = abs(others + found.unexplained) > _LARGEST_REST * abs(found.total)
+    for name, change in (("other parts", others), ("not in the profile", found.unexplained)):
+        least = _LEAST_SHARE if left else _LARGEST_REST
+        if abs(change) > least * abs(found.total):
+            text = clean(absolute_change(change, None, scale).text)
+            yield AttributionRow(text, name, is_part=False)

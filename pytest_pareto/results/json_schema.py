@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from pytest_pareto.model import policy
+from pytest_pareto.model.attribution import Attribution
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
@@ -59,6 +60,22 @@ class Scored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     looks: Looks | None = None
 
 
+class Composed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the level of a metric consists of, alike in ``runs``: a value per part, of one call.
+
+    ``parts`` names the list of their names. ``counts`` is how often each occurs, null where its
+    value is a count itself, and empty where no part has one. ``rest`` is the sum of ``folded``
+    smaller parts without a name.
+    """
+
+    runs: Places
+    parts: int
+    values: tuple[float, ...]
+    counts: tuple[float | None, ...] = ()
+    rest: float = 0.0
+    folded: int = 0
+
+
 class MetricEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One metric of one case.
 
@@ -75,6 +92,7 @@ class MetricEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     lacking: tuple[Lacking, ...] = ()
     notes: tuple[Noted, ...] = ()
     lower_bounds: tuple[Bounded, ...] = ()
+    breakdowns: tuple[Composed, ...] = ()
 
 
 class BudgetText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -231,7 +249,7 @@ class CaseRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One metric of one case: flat, so that a list of these is a table.
+    """One metric of one case: flat but for ``attribution``, so that a list of these is a table.
 
     ``baseline``, ``candidate`` and ``first`` (the first call) are levels in ``unit``, which is
     SI. ``estimate``, ``low``, ``high``, ``tolerance``, ``give_up`` and ``resolution`` are
@@ -244,6 +262,7 @@ class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     that fell furthest. ``look`` of ``looks`` is where an evaluation of ``samples`` samples stopped.
     ``lower_bound`` is what ``candidate`` leaves out, null where it is complete. ``p_confirming`` is
     the probability that confirming runs call the metric WORSE, null where none were planned.
+    ``attribution`` is which parts moved, null where that is not known or nothing did.
     """
 
     case: str
@@ -287,6 +306,7 @@ class MetricRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worst_ids: tuple[str, ...]
     lower_bound: str | None = None
     p_confirming: float | None = None
+    attribution: Attribution | None = None
 
 
 class PictureRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

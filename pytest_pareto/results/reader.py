@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from pytest_pareto.model.attribution import Breakdown, Part
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric, parse_budget
 from pytest_pareto.model.run import CaseRun, Measurement, Run
@@ -30,6 +31,7 @@ from pytest_pareto.results.json_schema import (
     FORMAT,
     VERSION,
     CaseEvidence,
+    Composed,
     Evidence,
     MetricEvidence,
     ResultsFile,
@@ -239,6 +241,10 @@ class _MetricReader:
         self._lacking = _by_run(content.lacking, runs, f"{place}.lacking")
         self._notes = _by_run(content.notes, runs, f"{place}.notes")
         self._bounds = _by_run(content.lower_bounds, runs, f"{place}.lower_bounds")
+        composed = _by_run(content.breakdowns, runs, f"{place}.breakdowns")
+        self._breakdowns = {
+            at: _breakdown(evidence, parts, f"{place}.breakdowns") for at, parts in composed.items()
+        }
 
     def measurement(self, at: int) -> Measurement | None:
         """Return the measurement in the run at an index of the case's runs, or None."""
@@ -249,6 +255,7 @@ class _MetricReader:
             waited=_value_at(self._content.waited, at),
             notes=self._notes[at].notes if at in self._notes else (),
             lower_bound=self._bounds[at].without if at in self._bounds else None,
+            breakdown=self._breakdowns.get(at),
         )
         level = _value_at(self._content.levels, at)
         if (lack := self._lacking.get(at)) is not None:
@@ -262,6 +269,25 @@ class _MetricReader:
         else:
             return None
         return _construct(make, self._place)
+
+
+def _breakdown(evidence: Evidence, content: Composed, place: str) -> Breakdown:
+    """Return what a level consists of; raises EvidenceError where it is inconsistent."""
+    names = _item_at(evidence.lists, content.parts, f"{place}.parts")
+    counts = content.counts or (None,) * len(names)
+    for name, column in (("values", content.values), ("counts", counts)):
+        if len(column) != len(names):
+            problem = f"expected one for each of {len(names)} parts, got {len(column)}"
+            raise EvidenceError(f"{place}.{name}", problem)
+    if len(set(names)) < len(names):
+        raise EvidenceError(f"{place}.parts", "expected parts with names of their own")
+    for name, value in (*zip(names, content.values, strict=True), ("rest", content.rest)):
+        if not math.isfinite(value):
+            raise EvidenceError(place, f"expected a finite number for {name!r}, got {value}")
+    for number in (*counts, content.folded):
+        if number is not None and not (math.isfinite(number) and number >= 0):
+            raise EvidenceError(place, f"expected a count, got {number}")
+    return Breakdown(tuple(map(Part, names, content.values, counts)), content.rest, content.folded)
 
 
 def _value_at(column: Sequence[float | None], at: int) -> float | None:

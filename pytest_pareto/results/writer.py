@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from pytest_pareto.model.attribution import Breakdown
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
@@ -25,6 +26,7 @@ from pytest_pareto.results.json_schema import (
     BudgetText,
     CaseEvidence,
     CaseRecord,
+    Composed,
     Evidence,
     Gate,
     Lacking,
@@ -159,6 +161,7 @@ def _metric(case: CaseVerdict, result: MetricResult) -> MetricRecord:
         worst_ids=() if change is None else change.worst_ids,
         lower_bound=result.lower_bound,
         p_confirming=None if change is None else change.p_confirming,
+        attribution=result.attribution,
     )
 
 
@@ -328,6 +331,7 @@ class _Pools:
         scores = _group_runs(found, lambda m: (m.ids, m.values, m.looks) if m.ids else None)
         notes = _group_runs(found, lambda m: m.notes or None)
         bounds = _group_runs(found, lambda m: m.lower_bound)
+        breakdowns = _group_runs(found, lambda m: m.breakdown)
         return MetricEvidence(
             self.metrics.index(metric, metric),
             _column(found, _level),
@@ -340,7 +344,15 @@ class _Pools:
             tuple(Lacking(runs, why, broken) for (why, broken), runs in lacking.items()),
             tuple(Noted(runs, texts) for texts, runs in notes.items()),
             tuple(Bounded(runs, without) for without, runs in bounds.items()),
+            tuple(self._composed(parts, runs) for parts, runs in breakdowns.items()),
         )
+
+    def _composed(self, breakdown: Breakdown, runs: Places) -> Composed:
+        names = self._list(part.name for part in breakdown.parts)
+        values = tuple(part.value for part in breakdown.parts)
+        counts = tuple(part.count for part in breakdown.parts)
+        known = counts if any(count is not None for count in counts) else ()
+        return Composed(runs, names, values, known, breakdown.rest, breakdown.folded)
 
 
 def _case_key(case: CaseRun) -> Hashable:

@@ -12,6 +12,7 @@ import pytest
 from pytest_pareto import cli
 from pytest_pareto.baseline.candidate import plan_candidate, write_candidate
 from pytest_pareto.baseline.store import write
+from pytest_pareto.model.attribution import Breakdown, Part
 from pytest_pareto.model.baseline import Baseline, Past
 from pytest_pareto.model.policy import Policy
 from pytest_pareto.model.session_record import Asked, SessionRecord, SessionReport
@@ -328,3 +329,27 @@ def test_a_side_that_has_nothing_but_a_busy_host(run_compare: Compare, tmp_path:
     code, _, err = run_compare("busy.json", "a.json")
     assert code == 2
     assert "busy.json has device of a busy host" in " ".join(err.split())
+
+
+def consisting_of(found: SessionRecord, *parts: Part) -> SessionRecord:
+    """Return the record with the parts of its first metric."""
+    runs = []
+    for run in found.runs:
+        (case,) = run.cases.values()
+        first, *others = case.measurements
+        measured = (replace(first, breakdown=Breakdown(parts)), *others)
+        runs.append(replace(run, cases={case.case_id: replace(case, measurements=measured)}))
+    return replace(found, runs=tuple(runs))
+
+
+def test_the_parts_that_moved_are_known_from_a_file(run_compare: Compare, tmp_path: Path) -> None:
+    """Of a session that had the old code beside the new."""
+    old = consisting_of(record(), Part("aten::mm in Net.fc", 0.9, 1))
+    new = consisting_of(record(1.1), Part("aten::mm in Net.fc", 1.0, 2))
+    turns = replace(new, old_runs=old.runs)
+    (tmp_path / "turns.json").write_text(text_of(turns))
+    code, out, _ = run_compare("turns.json")
+    assert code == 1
+    assert "      why: +100 ms  aten::mm in Net.fc: 900 → 1000 ms, 1 → 2 times\n" in out
+    (tmp_path / "turns.json").write_text(text_of(replace(turns, old_runs=record().runs)))
+    assert "why:" not in run_compare("turns.json")[1]

@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
+from pytest_pareto.model.attribution import Attribution, Contribution
 from pytest_pareto.model.change import Change, Outcome
-from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
+from pytest_pareto.model.metric import (
+    DISPATCHES,
+    LATENCY,
+    PEAK_MEMORY,
+    Better,
+    Kind,
+    Metric,
+    Scope,
+)
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
     CaseComparison,
@@ -94,6 +103,45 @@ def _facts(**more: Any) -> SessionFacts:
         duration_s=212.3,
     )
     return replace(usual, **more)
+
+
+def _attributed(
+    result: MetricResult, *parts: Contribution, other: float = 0.0, unexplained: float = 0.0
+) -> MetricResult:
+    """Attribute the change of a metric to parts, the largest change first, and what is left."""
+    total = sum(part.change for part in parts) + other + unexplained
+    assert list(parts) == sorted(parts, key=lambda part: -abs(part.change))
+    return replace(result, attribution=Attribution(parts, other, unexplained, total))
+
+
+@pytest.fixture
+def attributed() -> Callable[..., MetricResult]:
+    return _attributed
+
+
+@pytest.fixture
+def slower() -> MetricResult:
+    """A latency that is five times as long, with the parts that moved."""
+    latency = _compared(
+        LATENCY, (0.00414, 0.02019), (3.877, 3.1, 4.8), Outcome.WORSE, resolution=0.1
+    )
+    return _attributed(
+        latency,
+        Contribution("aten::addmm in Net.fc2", 0.0021, 0.0142, 1, 7),
+        Contribution("aten::copy_ in Net.fc1", 0.0, 0.0032, None, 28, at_most=3e-5),
+        Contribution("aten::relu in Net.act", 0.0015, 0.0003, 2, 2),
+        Contribution("aten::mul in Net.scale", 0.0009, 0.0, 1, None),
+        Contribution("aten::add in Net.fc1", 0.0, 0.0001, None, 1),
+        other=0.0005,
+        unexplained=0.00235,
+    )
+
+
+@pytest.fixture
+def dispatched() -> MetricResult:
+    """One dispatch more, and the operation that is new."""
+    count = _compared(DISPATCHES, (44.0, 45.0), (1 / 44,) * 3, Outcome.WORSE, resolution=0.0)
+    return _attributed(count, Contribution("aten::clone in Net.fc1", 3, 4))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pytest_pareto.model.attribution import Attribution, Contribution
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import LATENCY, Better, Kind, Metric, Scope
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
@@ -169,7 +170,11 @@ def cases(draw: st.DrawFn) -> CaseVerdict:
         relative=draw(st.booleans()),
     )
     result = MetricResult(
-        metric, 0.4, 0.6, change=replace(WORSE, worst_ids=draw(texts), relative=metric.relative)
+        metric,
+        0.4,
+        0.6,
+        change=replace(WORSE, worst_ids=draw(texts), relative=metric.relative),
+        attribution=Attribution((Contribution(draw(long_names), 0.1, 0.3),), 0.05, -0.05, 0.2),
     )
     broken = MetricResult(replace(metric, name="other"), state=Outcome.BROKEN, reason=draw(names))
     front = draw(st.sampled_from(["t.py::test_x", "a|b`c", "<b>"]))
@@ -234,3 +239,64 @@ def test_an_undecided_case_beyond_its_limit_has_its_reason(
     text = render_markdown(SessionReport(Judgement((found,)), facts())).replace("`", "")
     assert "latency: likely regression, not significant" in text
     assert settled in text
+
+
+def test_parts_that_moved_stand_below_the_reason(
+    case: Callable[..., CaseVerdict],
+    slower: MetricResult,
+    dispatched: MetricResult,
+    facts: Callable[..., SessionFacts],
+) -> None:
+    known = case("[a]", Verdict.WORSE, slower, fails=("latency got worse",))
+    blind = replace(slower, attribution=None)
+    counted = case("[b]", Verdict.WORSE, blind, dispatched, fails=("latency got worse",))
+    text = render_markdown(SessionReport(Judgement((known, counted)), facts()))
+    expected = """\
+- `[a]`: latency got worse
+  - `latency`: +12.1 ms `aten::addmm in Net.fc2`: 2.1 → 14.2 ms, 1 → 7 times
+  - `latency`: +3.2 ms `aten::copy_ in Net.fc1`: new, or under 0.03 ms before
+  - `latency`: −1.2 ms `aten::relu in Net.act`: 1.5 → 0.3 ms
+  - `latency`: +2.35 ms not in the profile
+- `[b]`: latency got worse
+  - `latency`, 44 → 45 dispatches: +1 `aten::clone in Net.fc1`: 3 → 4
+
+"""
+    assert expected in text
+    # A list within a list, as a forge shows it.
+    assert sum(t.type == "bullet_list_open" and t.level > 0 for t in MARKDOWN.parse(text)) == 2
+
+
+def test_names_and_units_of_parts_are_no_markup(
+    case: Callable[..., CaseVerdict],
+    slower: MetricResult,
+    attributed: Callable[..., MetricResult],
+    facts: Callable[..., SessionFacts],
+) -> None:
+    evil = "<img src=x> [l](u) `"
+    metric = replace(LATENCY, unit=evil)
+    moved = attributed(replace(slower, metric=metric), Contribution(evil, 1.0, 3.0))
+    worse = case("[a]", Verdict.WORSE, moved, fails=("slow",))
+    text = render_markdown(SessionReport(Judgement((worse,)), facts()))
+    assert evil in text
+    assert not kinds(text) & FOREIGN
+
+
+def test_parts_are_shown_of_the_most_severe_cases_only(
+    case: Callable[..., CaseVerdict], slower: MetricResult, facts: Callable[..., SessionFacts]
+) -> None:
+    """Else they would take the room of cases."""
+    worse = [case(f"[{n}]", Verdict.WORSE, slower, fails=("slow",)) for n in range(200)]
+    text = render_markdown(SessionReport(Judgement(tuple(worse)), facts()))
+    assert text.count("`aten::addmm in Net.fc2`") == 20
+    assert all(f"`[{n}]` **WORSE**" in text for n in range(200))
+    assert len(text.encode()) <= MAX_BYTES
+
+
+def test_a_case_has_so_many_lines_of_parts_at_most(
+    case: Callable[..., CaseVerdict], slower: MetricResult, facts: Callable[..., SessionFacts]
+) -> None:
+    metrics = [replace(slower, metric=replace(LATENCY, name=f"m{n}")) for n in range(5)]
+    worse = case("[a]", Verdict.WORSE, *metrics, fails=("slow",))
+    text = render_markdown(SessionReport(Judgement((worse,)), facts()))
+    assert sum(line.startswith("  - `m") for line in text.splitlines()) == 12
+    assert "\n  - and 8 more lines\n" in text

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_pareto.model.attribution import Attribution, Contribution
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Better, Kind, Metric, Scope
 from pytest_pareto.model.session_record import SessionFacts
@@ -38,6 +39,20 @@ units = st.text(name_characters, max_size=12)
 reasons = st.one_of(st.none(), long_words)
 numbers = st.one_of(st.floats(1e-9, 1e12), st.sampled_from([0.0, 0.25, 1.0]))
 probabilities = st.floats(0, 1)
+signed = st.one_of(st.floats(-1e12, 1e12), st.sampled_from([0.0, -0.25, 1.0]))
+counts = st.none() | st.floats(0, 1e9) | st.integers(0, 99)
+parts = st.builds(
+    Contribution, st.one_of(words, long_words), signed, signed, counts, counts, numbers
+)
+attributions = st.builds(
+    Attribution,
+    st.lists(parts, max_size=12).map(
+        lambda found: tuple(sorted(found, key=lambda part: -abs(part.change)))
+    ),
+    signed,
+    signed,
+    signed,
+)
 
 
 @st.composite
@@ -81,8 +96,10 @@ def results(draw: st.DrawFn) -> MetricResult:
         tuple(draw(st.lists(words, max_size=3))),
     )
     notes = tuple(draw(st.lists(long_words, max_size=2)))
+    attribution = draw(st.none() | attributions)
+    first = draw(st.none() | numbers)
     return MetricResult(
-        metric, draw(numbers), draw(numbers), draw(st.none() | numbers), change, notes=notes
+        metric, draw(numbers), draw(numbers), first, change, notes=notes, attribution=attribution
     )
 
 
@@ -215,6 +232,29 @@ def test_failure_texts_control_nothing(judgement: Judgement) -> None:
         message, text = failure_text(case)
         assert message == clean(message)
         assert all(line == clean(line) and cells(line) <= 80 for line in text.split("\n"))
+
+
+@given(names, attributions, st.integers(1, 2), st.integers(40, 120))
+@settings(max_examples=60, deadline=None)
+def test_lines_of_an_attribution_fit_and_name_their_parts(
+    name: str, attribution: Attribution, verbosity: int, width: int
+) -> None:
+    metric = Metric(name, "s", Better.LOWER, Kind.RUN, Scope.HOST, 0.05, relative=True)
+    change = Change(1.0, 0.9, 1.1, 0.05, True, 0.05, 0.0, 1.0, 0.1)
+    result = MetricResult(metric, 1.0, 2.0, change=change, attribution=attribution)
+    comparison = CaseComparison("t.py::x", "t.py::x", "t.py", (result,))
+    case = CaseVerdict(comparison, Verdict.WORSE, Place(Position.KEPT), ("worse",))
+    session = SessionFacts("b", "h", 1, 5, 5, 1.0)
+    lines = rendered(Judgement((case,)), session, verbosity, width)
+    assert all(cells(line) <= width and line == clean(line) for line in lines)
+    large = [
+        part
+        for part in attribution.contributions[:10]
+        if abs(part.change) >= 0.05 * abs(attribution.total)
+    ]
+    assert any("why: " in line for line in lines) is bool(large)
+    shown = "".join("".join(lines).split())
+    assert all("".join(clean(part.name).split()) in shown for part in large)
 
 
 def test_the_measure_of_cells_can_fail() -> None:

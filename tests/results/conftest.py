@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_pareto.model.attribution import Breakdown, Part
 from pytest_pareto.model.baseline import Past
 from pytest_pareto.model.metric import (
     LATENCY,
@@ -33,8 +34,20 @@ def _run(number: int) -> Run:
     fid = Measurement(FID, (3.25, 4.5), ("b0", "b1"), whole=3.9)
     early = Metric("early", "", Better.HIGHER, Kind.PAIRED, Scope.GPU, 0.01, relative=False)
     looked = Measurement(early, (0.5, 0.75), ids(2), looks=Looks(4, 2, 1, seed=7))
-    latency = Measurement(LATENCY, (0.1 / 3,), first=1.5, notes=("throttled",) if number else ())
-    memory = Measurement(PEAK_MEMORY, (4.2e9,), lower_bound="without x" if number else None)
+    times = Part("aten::addmm in Nét.fc1", 0.1 / 7, 2.0), Part("aten::relu", 1e-7 / 3, None)
+    latency = Measurement(
+        LATENCY,
+        (0.1 / 3,),
+        first=1.5,
+        notes=("throttled",) if number else (),
+        breakdown=Breakdown(times, 0.1 / 9, 3) if number else None,
+    )
+    memory = Measurement(
+        PEAK_MEMORY,
+        (4.2e9,),
+        lower_bound="without x" if number else None,
+        breakdown=Breakdown((Part("float32 [2, 3]", 24.0),)) if number < 2 else Breakdown(()),
+    )
     lost = Measurement(FID, absent="no blocks here", notes=("odd",))
     broken = Measurement(replace(FID, name="kid"), absent="nan at sample 'p7'", broken=True)
     first = CaseRun(

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.session_record import SessionReport
-from pytest_pareto.results.reader import decode, load, load_record
+from pytest_pareto.results.reader import decode, load, load_record, record_of
 from pytest_pareto.results.writer import encode, render_json, results_of
 
 Judged = Callable[..., SessionReport]
@@ -37,6 +37,20 @@ def test_every_record_has_a_line(judged: Judged) -> None:
     assert sum('"case": "m.py::a"' in line and '"source"' in line for line in lines) == 1
 
 
+def test_a_file_without_attribution_and_breakdowns_is_read(judged: Judged) -> None:
+    """As an older version wrote it."""
+    text = render_json(judged())
+
+    def older(content: Any) -> None:
+        assert all(row.pop("attribution") is None for row in content["metrics"])
+
+    assert '"breakdowns"' not in text
+    content = decode(edited(text, older), "b.json")
+    assert content == decode(text, "b.json")
+    assert content.evidence is not None
+    assert record_of(content.evidence) == judged().record
+
+
 def edited(text: str, change: Callable[[Any], object]) -> str:
     content = json.loads(text)
     change(content)
@@ -55,6 +69,10 @@ def edited(text: str, change: Callable[[Any], object]) -> str:
         (lambda c: c["cases"].append(3), r"at cases\[\d\]: Expected `object`, got `int`"),
         (lambda c: c["evidence"]["metrics"][0].update(tolerance=-1.0), "tolerance of 'device'"),
         (lambda c: c.pop("gate"), "missing required field `gate`"),
+        (
+            lambda c: c["metrics"][0].update(attribution={"contributions": [{"name": "x"}]}),
+            r"at metrics\[0\].attribution.contributions\[0\]: Object missing required field",
+        ),
         (lambda c: c["evidence"].update({"\ud800": 1}), "b.json: .* surrogates not allowed"),
     ],
 )

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from pytest_pareto.model.attribution import Attribution, Contribution
 from pytest_pareto.model.change import Change
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.model.verdict import CaseComparison, CaseVerdict, Judgement, MetricResult
 from pytest_pareto.results.json_schema import CaseRecord, MetricRecord
+from pytest_pareto.results.reader import decode
 from pytest_pareto.results.writer import encode, render_json, results_of
 
 Judged = Callable[..., SessionReport]
@@ -71,6 +73,35 @@ def test_every_field_of_the_reports_is_written() -> None:
     cases = {f.name for f in fields(CaseVerdict)} | {f.name for f in fields(CaseComparison)}
     renamed = {"comparison", "place", "case_id", "metrics", "anchor"}
     assert cases - renamed <= set(CaseRecord.__struct_fields__)
+
+
+def test_an_attribution_is_written_as_it_is(judged: Judged) -> None:
+    report = judged()
+    case = report.judgement.cases[0]
+    (first, *others) = case.comparison.metrics
+    part = Contribution("aten::addmm in Net.fc1", 0.1, 0.3, 1.0, None, at_most=0.05)
+    moved = replace(first, attribution=Attribution((part,), 0.1, -0.1, 0.2))
+    comparison = replace(case.comparison, metrics=(moved, *others))
+    cases = (replace(case, comparison=comparison),)
+    text = render_json(replace(report, judgement=Judgement(cases)))
+    row, *rest = json.loads(text)["metrics"]
+    assert row["attribution"] == {
+        "contributions": [
+            {
+                "name": "aten::addmm in Net.fc1",
+                "baseline": 0.1,
+                "candidate": 0.3,
+                "baseline_count": 1.0,
+                "candidate_count": None,
+                "at_most": 0.05,
+            }
+        ],
+        "other": 0.1,
+        "unexplained": -0.1,
+        "total": 0.2,
+    }
+    assert all(other["attribution"] is None for other in rest)
+    assert decode(text, "b.json").metrics[0].attribution == moved.attribution
 
 
 def test_the_gate_and_the_session_are_written(judged: Judged) -> None:

@@ -1,16 +1,20 @@
 """A record is the same after a round trip through its evidence."""
 
 import json
+import math
 from dataclasses import replace
 
 import msgspec
 import pytest
 
+from pytest_pareto.model.attribution import Breakdown
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.results.json_schema import Evidence
 from pytest_pareto.results.reader import EvidenceError, record_of
 from pytest_pareto.results.writer import evidence_of
+
+PARTS = ("runs", "cases", 0, "metrics", 0, "breakdowns", 0)
 
 
 def round_trip(record: SessionRecord) -> SessionRecord:
@@ -33,6 +37,29 @@ def test_the_round_trip_keeps_a_difference_in_one_digit(full_record: SessionReco
     assert round_trip(changed).runs[0] != full_record.runs[0]
 
 
+def test_the_round_trip_keeps_what_a_level_consists_of(full_record: SessionRecord) -> None:
+    """Without its breakdown a record is another one; one of nothing is not none."""
+    run = full_record.runs[1]
+    case = next(iter(run.cases.values()))
+    blind = replace(case, measurements=tuple(replace(m, breakdown=None) for m in case.measurements))
+    changed = replace(full_record, runs=(replace(run, cases={**run.cases, case.case_id: blind}),))
+    assert round_trip(changed) == changed
+    assert round_trip(changed).runs[0] != run
+    memory = next(iter(full_record.runs[2].cases.values())).measurement("peak_memory")
+    assert memory is not None
+    assert memory.breakdown == Breakdown(())
+
+
+def test_parts_with_one_name_are_refused(full_record: SessionRecord) -> None:
+    content = json.loads(json.dumps(msgspec.to_builtins(evidence_of(full_record))))
+    place = content["runs"]["cases"][0]["metrics"][0]["breakdowns"][0]["parts"]
+    assert len(content["lists"][place]) == 2
+    record_of(msgspec.convert(content, Evidence))
+    content["lists"][place] = ["aten::relu"] * 2
+    with pytest.raises(EvidenceError, match="parts with names of their own"):
+        record_of(msgspec.convert(content, Evidence))
+
+
 def test_repeated_content_is_stored_once(full_record: SessionRecord) -> None:
     evidence = evidence_of(full_record)
     assert len(evidence.environments) == 1
@@ -40,6 +67,8 @@ def test_repeated_content_is_stored_once(full_record: SessionRecord) -> None:
     (x,) = [case for case in evidence.runs.cases if "test_x" in case.case]
     (score,) = [m for m in x.metrics if evidence.metrics[m.metric].name == "score"]
     assert [scored.runs for scored in score.scores] == [(0,), (1, 2)]
+    (latency,) = [m for m in x.metrics if evidence.metrics[m.metric].name == "latency"]
+    assert [composed.runs for composed in latency.breakdowns] == [(1, 2)]
 
 
 def test_a_test_that_changes_between_runs_has_an_entry_for_each(
@@ -67,6 +96,16 @@ def test_a_test_that_changes_between_runs_has_an_entry_for_each(
         (("runs", "cases", 0, "metrics", 0, "levels"), [-1.0] * 3, "runs.cases[0].metrics[0]"),
         (("runs", "cases", 0, "budgets", 0, "text"), "fast", "runs.cases[0].budgets"),
         (("runs", "cases", 1, "case"), "test_a.py::test_x[é#1]", "runs.cases[1]"),
+        ((*PARTS, "runs"), [1, 1], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "parts"), 99, "runs.cases[0].metrics[0].breakdowns.parts"),
+        ((*PARTS, "values"), [1.0], "runs.cases[0].metrics[0].breakdowns.values"),
+        ((*PARTS, "values"), [1.0, math.inf], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "counts"), [1.0], "runs.cases[0].metrics[0].breakdowns.counts"),
+        ((*PARTS, "counts"), [None, -1.0], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "counts"), [None, math.inf], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "counts"), [None, math.nan], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "rest"), math.nan, "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "folded"), -1, "runs.cases[0].metrics[0].breakdowns"),
     ],
 )
 def test_inconsistent_evidence_is_refused(

@@ -12,7 +12,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
-from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult
 from pytest_pareto.report.case_lines import is_passing_trade
 from pytest_pareto.report.fronts import CaseBlock, FrontBlock, all_cases, build_fronts
 from pytest_pareto.report.headline import (
@@ -41,13 +41,21 @@ from pytest_pareto.report.next_steps import (
 from pytest_pareto.report.rows import Bill, Charge, Item, build_bill
 from pytest_pareto.report.terminal import failure_line
 from pytest_pareto.report.text import Line, clean
-from pytest_pareto.report.wording import severity
+from pytest_pareto.report.wording import (
+    AttributionRow,
+    attribution_rows,
+    severity,
+    sort_by_severity,
+)
 
 Fact = tuple[str, str]
 MAX_NOTES = 12
 """How many notes of meters are listed."""
 _NO_WRAP = 10**9
 _MAX_TRADE_STEPS = 2
+_OPEN_PARTS = 10
+BAR_WIDTH = 120
+"""Of the largest level of a part, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,27 @@ class BillLine:
     name: str
     item: Item
     charges: tuple[Charge | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartLine:
+    """A part of a metric that moved, with the lengths of its bars before and now, in pixels."""
+
+    row: AttributionRow
+    bars: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WhyTable:
+    """Why a metric moved: its parts, the largest change first.
+
+    ``rest`` is what the parts leave of the change, and ``more`` smaller parts, which unfold.
+    """
+
+    metric: str
+    parts: tuple[PartLine, ...]
+    rest: tuple[PartLine, ...]
+    more: tuple[PartLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,3 +358,26 @@ def _share_texts(shares: AlphaShares) -> Iterator[str]:
     ):
         if share:
             yield f"{test} {100 * share:.3g} %"
+
+
+def why_tables(case: CaseVerdict) -> Iterator[WhyTable]:
+    """Yield a table for each metric of a case whose parts are known to have moved."""
+    for result in sort_by_severity(case.comparison.metrics):
+        rows = attribution_rows(result)
+        if rows:
+            parts = _part_lines(rows, result)
+            rest = tuple(PartLine(row, None) for row in rows if not row.is_part)
+            open_parts, more = parts[:_OPEN_PARTS], parts[_OPEN_PARTS:]
+            yield WhyTable(clean(result.metric.name), open_parts, rest, more)
+
+
+def _part_lines(rows: Sequence[AttributionRow], result: MetricResult) -> tuple[PartLine, ...]:
+    """Return the parts with their bars, all on one scale: the rows begin with them."""
+    assert result.attribution is not None
+    found = result.attribution.contributions
+    sides = [(abs(each.baseline), abs(each.candidate)) for each in found]
+    pixel = (max(map(max, sides)) or 1.0) / BAR_WIDTH
+    return tuple(
+        PartLine(row, (round(then / pixel), round(now / pixel)))
+        for row, (then, now) in zip(rows, sides, strict=False)
+    )

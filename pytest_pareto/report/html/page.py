@@ -14,7 +14,7 @@ from markupsafe import Markup
 from pytest_pareto.model.session_record import SessionReport
 from pytest_pareto.report.html.axis import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from pytest_pareto.report.html.case_rows import MARK_WORDS
-from pytest_pareto.report.html.content import anchor, build_page
+from pytest_pareto.report.html.content import BAR_WIDTH, anchor, build_page, why_tables
 from pytest_pareto.report.html.data import data_json
 from pytest_pareto.report.html.picture import draw
 from pytest_pareto.report.text import clean
@@ -54,6 +54,7 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
         lstrip_blocks=True,
     )
     environment.filters["clean"] = clean
+    environment.filters["why_tables"] = why_tables
     page = build_page(report)
     style = _read_source(environment, "page.css")
     parts = Markup("\n").join(_read_source(environment, name) for name in _SCRIPTS)
@@ -71,6 +72,7 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
         policy=_policy(style, _EARLY_SCRIPT, script),
         anchor=anchor,
         marks=MARK_WORDS,
+        bar_width=BAR_WIDTH,
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT,
               "top": TOP, "bottom": HEIGHT - BOTTOM},
     )  # fmt: skip

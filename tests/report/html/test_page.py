@@ -14,10 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.html_report import synthetic_session
+from pytest_pareto.model.attribution import Attribution, Contribution
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Metric
 from pytest_pareto.model.session_record import SessionReport
-from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, Place
+from pytest_pareto.model.verdict import (
+    CaseVerdict,
+    Failure,
+    Judgement,
+    MetricResult,
+    Place,
+    Verdict,
+)
 from pytest_pareto.report.fronts import all_cases, build_fronts
 from pytest_pareto.report.headline import build_header
 from pytest_pareto.report.html.page import Image, render_page
@@ -29,7 +37,7 @@ ELEMENTS = """
     nav html head meta title link style script body a svg defs path circle rect line marker g use
     text header h1 h2 h3 strong p main section div ul li b br pre dl dt dd code form label input
     output select option table caption thead tbody tr th td figure figcaption span aside img
-    footer i
+    footer i details summary
 """
 ATTRIBUTES = """
     lang charset http-equiv content name rel href class width height aria-hidden focusable id d
@@ -60,6 +68,27 @@ def test_page_has_only_its_own_elements_and_makes_no_request(
     any_report: SessionReport, parse: Parse
 ) -> None:
     check_elements(parse(render_page(any_report)))
+
+
+def test_it_says_which_parts_moved(
+    case: Callable[..., CaseVerdict], slower: MetricResult, parse: Parse, facts: Any
+) -> None:
+    def page(result: MetricResult) -> Any:
+        judged = case("[a]", Verdict.WORSE, result, fails=("latency got worse",))
+        return parse(render_page(SessionReport(Judgement((judged,)), facts())))
+
+    document = page(slower)
+    check_elements(document)
+    assert "Why latency moved: the largest change first" in document.text
+    assert slower.attribution is not None
+    assert all(part.name in document.text for part in slower.attribution.contributions)
+    assert "not in the profile" in document.text
+    assert ("d", "M0 10H120") in document.values
+    assert "details" not in document.elements
+    many = replace(slower, attribution=moved(12, lambda: "k"))
+    assert "2 smaller changes" in page(many).text
+    assert page(many).elements["details"] == 1
+    assert "Why" not in page(replace(slower, attribution=None)).text
 
 
 def test_it_names_every_case_and_what_failed(any_report: SessionReport, parse: Parse) -> None:
@@ -125,6 +154,20 @@ def test_a_hundred_cases_stay_small() -> None:
     assert len(render_page(synthetic_session(140)).encode()) > LARGEST_B
 
 
+def test_a_part_that_moved_takes_few_bytes() -> None:
+    def size(parts: int) -> int:
+        report = synthetic_session(1)
+        (case,) = report.judgement.cases
+        first, *others = case.comparison.metrics
+        result = replace(first, attribution=moved(parts, lambda: "aten::addmm in Net.fc1"))
+        about = replace(case.comparison, metrics=(result, *others))
+        page = render_page(replace(report, judgement=Judgement((replace(case, comparison=about),))))
+        return len(page.encode())
+
+    assert size(100) - size(20) <= 80 * 280
+    assert size(100) - size(20) >= 80 * 100
+
+
 def test_the_same_session_makes_the_same_page() -> None:
     first, second = (render_page(synthetic_session(12)) for _ in range(2))
     assert first == second
@@ -173,6 +216,12 @@ names = st.one_of(
 )  # fmt: skip
 
 
+def moved(parts: int, name: Callable[[], str]) -> Attribution:
+    """Return an attribution to so many parts, and to some that have no name."""
+    found = tuple(Contribution(name(), 0.01, 0.02 - 1e-4 * n, 1, 2) for n in range(parts))
+    return Attribution(found, 0.5, 0.5, 1.0)
+
+
 def hostile(report: SessionReport, name: Callable[[], str]) -> SessionReport:
     """Replace every name in a report."""
     metrics: dict[str, Metric] = {}
@@ -191,6 +240,7 @@ def hostile(report: SessionReport, name: Callable[[], str]) -> SessionReport:
                     metric=metrics[metric.name],
                     notes=(name(),),
                     change=replace(change, reason=name(), worst_ids=(name(), name())),
+                    attribution=moved(11, name),
                 )
             )
         own = name()
@@ -235,7 +285,11 @@ def test_no_name_is_ever_markup(parse: Parse, data: st.DataObject) -> None:
     visible = re.sub(r"\s+", " ", document.text)
     for case in report.judgement.cases:
         assert re.sub(r"\s+", " ", clean(case.fails[0])) in visible
-        assert re.sub(r"\s+", " ", clean(case.comparison.metrics[0].metric.name)).strip() in visible
+        result = case.comparison.metrics[0]
+        assert re.sub(r"\s+", " ", clean(result.metric.name)).strip() in visible
+        assert result.attribution is not None
+        for part in result.attribution.contributions:
+            assert re.sub(r"\s+", " ", clean(part.name)).strip() in visible
     assert not [c for c in text if c != "\n" and clean(c) != c]
 
 
