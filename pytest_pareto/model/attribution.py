@@ -5,19 +5,20 @@ A `Breakdown` is one side: the parts of a level, such as kernels, operations or 
 difference of two: which parts contribute how much to the change of a level.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import fsum
 
-from pytest_pareto.model.formatting import significant
+from pytest_pareto.model.formatting import exact_number, significant
 
 PART_DIGITS = 4
 """The significant digits of a part's time; what is counted is kept whole."""
 CASE_BYTES = 2000
-"""The most that the breakdowns of one case take in a file."""
+"""The most that the breakdowns of one case take in a file, beside the case's id."""
 _NAME_LENGTH = 72
-_LINE_BYTES = 36  # of a metric's name, the rest, and punctuation
-_PART_BYTES = 24  # of a part's numbers and punctuation
+_FRAME_BYTES = 17  # of the lines of the case itself
+_LINE_BYTES = 72  # of a metric, beside its name and its parts: 17 for two numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ def _added(counts: Iterable[float | None]) -> float | None:
 
 
 def shorten(name: str) -> str:
-    """Return the name of a part, without its middle where it is long."""
+    """Return the name of a part as files can hold it, without its middle where it is long."""
+    name = name.encode("utf-8", "backslashreplace").decode()
     if len(name) <= _NAME_LENGTH:
         return name
     kept = _NAME_LENGTH - 1
@@ -127,7 +129,7 @@ def fold_breakdowns(
     Kept are the parts with the largest shares of their level; the others are added up. Times keep
     `PART_DIGITS` significant digits, counts and bytes all of them.
     """
-    left = most_bytes - sum(_LINE_BYTES + len(name) for name in breakdowns)
+    left = most_bytes - _FRAME_BYTES - sum(_LINE_BYTES + len(name) for name in breakdowns)
     candidates = sorted(
         (-abs(part.value) / (abs(whole.total) or 1.0), metric, part.name, part)
         for metric, whole in breakdowns.items()
@@ -135,9 +137,9 @@ def fold_breakdowns(
     )
     kept: dict[str, list[Part]] = {metric: [] for metric in breakdowns}
     full: set[str] = set()
-    for _, metric, name, part in candidates:
-        # In ASCII, as files are written. Once one is folded, so are all smaller ones of the metric.
-        size = len(name.encode("ascii", "backslashreplace")) + _PART_BYTES
+    for _, metric, _, part in candidates:
+        # Once one is folded, so are all smaller ones of the metric.
+        size = _bytes(part)
         if metric in full or size > left:
             full.add(metric)
             continue
@@ -147,6 +149,12 @@ def fold_breakdowns(
         metric: _rounded(whole, kept[metric], whole.folded + len(whole.parts) - len(kept[metric]))
         for metric, whole in breakdowns.items()
     }
+
+
+def _bytes(part: Part) -> int:
+    """Return what a part takes in a file: a list of JSON, in ASCII, and the comma behind it."""
+    numbers = [exact_number(_digits(n)) for n in (part.value, part.count) if n is not None]
+    return len(json.dumps([part.name, *numbers])) + len(", ")
 
 
 def _rounded(whole: Breakdown, kept: Iterable[Part], folded: int) -> Breakdown:
