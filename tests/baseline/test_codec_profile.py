@@ -164,6 +164,16 @@ def test_a_case_with_many_parts_fills_its_bytes() -> None:
     assert CASE_BYTES - 80 < len(_lines_of_the_case(fold_breakdowns(whole))) <= CASE_BYTES
 
 
+def test_no_byte_more_than_is_allowed_is_taken() -> None:
+    parts = {"latency": breakdown_of(Part(f"op {i}", 1 / (i + 8), 4.0) for i in range(100))}
+    taken = {
+        most: len(_lines_of_the_case(fold_breakdowns(parts, most))) - len('"b"')
+        for most in range(200, 500)
+    }
+    assert [most for most, size in taken.items() if size > most] == []
+    assert max(size - most for most, size in taken.items()) > -20
+
+
 def test_a_name_that_no_file_can_hold_is_spelled_otherwise(case: Case, history: History) -> None:
     """It must not keep a session from writing its baseline."""
     whole = breakdown_of([Part("caf\udce9.py:12", 2.0), Part("caf\\udce9.py:12", 1.0)])
