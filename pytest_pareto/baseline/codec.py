@@ -362,6 +362,7 @@ def _breakdown_content(breakdown: Breakdown) -> dict[str, object]:
         "parts": parts,
         **({"rest": exact_number(breakdown.rest)} if breakdown.rest else {}),
         **({"folded": breakdown.folded} if breakdown.folded else {}),
+        **({"marks": breakdown.marks} if breakdown.marks else {}),
     }
 
 

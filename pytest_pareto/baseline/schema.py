@@ -113,6 +113,7 @@ class ProfileLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parts: tuple[PartLine, ...]
     rest: _Comparable = 0.0
     folded: Annotated[int, msgspec.Meta(ge=0)] = 0
+    marks: str = ""
 
 
 class ProfileFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -365,7 +366,7 @@ class ProfileReader:
         except ParetoError as error:
             raise corrupt(self._file, place, str(error)) from error
         parts = tuple(Part(part.name, part.value, part.count) for part in line.parts)
-        return Breakdown(parts, line.rest, line.folded)
+        return Breakdown(parts, line.rest, line.folded, line.marks)
 
     def refuse_leftovers(self) -> None:
         """Raise BaselineError for a breakdown that no metric has taken."""

@@ -38,12 +38,15 @@ class Part:
 class Breakdown:
     """The parts of a level, the largest first.
 
-    ``rest`` is the sum of ``folded`` smaller parts, which are not kept by name.
+    ``rest`` is the sum of ``folded`` smaller parts, which are not kept by name. ``marks`` has two
+    letters of a digest for each of these names: a name whose mark is missing there is none of them.
+    It is "" where they are too many.
     """
 
     parts: tuple[Part, ...]
     rest: float = 0.0
     folded: int = 0
+    marks: str = ""
 
     @property
     def total(self) -> float:

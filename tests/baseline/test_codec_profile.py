@@ -25,7 +25,7 @@ from tests.baseline.test_codec import STEADY, Case, History
 
 MODULE = "t/test_m.py"
 BOTH = Breakdown(
-    (Part("aten::addmm in Net.fc1", 0.00123, 2.0), Part("other", 12.0)), rest=0.0004, folded=3
+    (Part("aten::addmm in Net.fc1", 0.00123, 2.0), Part("other", 12.0)), 0.0004, 3, marks="9+AbX/"
 )
 
 _TEXTS = st.text(max_size=90) | st.sampled_from(
@@ -76,8 +76,8 @@ def test_golden_file(case: Case, history: History) -> None:
     },
     "test_b": {
       "latency":
-        {"folded": 3, "parts": [["aten::addmm in Net.fc1", 0.00123, 2], ["other", 12]], \
-"rest": 0.0004},
+        {"folded": 3, "marks": "9+AbX/", "parts": [["aten::addmm in Net.fc1", 0.00123, 2], \
+["other", 12]], "rest": 0.0004},
       "peak_memory":
         {"parts": [["x", 8000000000]]}
     }
@@ -229,6 +229,7 @@ _TOO_LARGE = "Expected `float` <= 1e+150."
         (_content(rest=None), f"{_PLACE}.rest: Expected `float`, got `null`."),
         (_content(folded=-1), f"{_PLACE}.folded: Expected `int` >= 0."),
         (_content(folded=1.5), f"{_PLACE}.folded: Expected `int`, got `float`."),
+        (_content(marks=["ab"]), f"{_PLACE}.marks: Expected `str`, got `array`."),
         (_content(more=1), f"{_PLACE}: Object contains unknown field `more`."),
         (
             {"schema": 1, "cases": {"test_a": {"latency": {}}}},
