@@ -1,4 +1,4 @@
-"""Planted causes and unchanged twins: does the attribution of what moved name the cause first?
+"""Plant causes and compare: does the attribution of what moved name the cause first.
 
     python benchmarks/gpu/attribution.py FOLDER [--option=...]
 
@@ -16,8 +16,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-TESTS = '''
+TESTS = """
 import os
 
 import pytest
@@ -195,7 +196,8 @@ def test_attention_in_parts(pareto):
 
 @on_gpu
 def test_cache_emptied(pareto):
-    net, x = cuda(lambda: Stack(depth=4)), torch.randn(4096, 512, device="cuda", dtype=torch.float16)
+    net = cuda(lambda: Stack(depth=4))
+    x = torch.randn(4096, 512, device="cuda", dtype=torch.float16)
 
     def call():
         y = net(x)
@@ -216,7 +218,7 @@ def test_cpu_conversion(pareto):
 
 def test_cpu_loop_over_rows(pareto):
     measure(pareto, Looped().eval(), torch.rand(64, 256))
-'''
+"""
 
 CAUSES = {
     "test_decoder_in_fp32": r"decoder",
@@ -233,7 +235,9 @@ CAUSES = {
 """What the cause of each plant is called, as a regular expression."""
 
 
-def session(folder: Path, options: list[str], *, plant: bool, name: str) -> tuple[dict, float]:
+def session(
+    folder: Path, options: list[str], *, plant: bool, name: str
+) -> tuple[dict[str, Any], float]:
     """Run a session; return its results and its seconds."""
     file = folder / f"{name}.json"
     environment = os.environ | {"PLANT": str(int(plant)), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -249,7 +253,7 @@ def session(folder: Path, options: list[str], *, plant: bool, name: str) -> tupl
     return json.loads(file.read_text()), seconds
 
 
-def shown(results: dict) -> dict[str, dict[str, list[str]]]:
+def shown(results: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
     """Return the names of the first three contributions, by test and metric that moved."""
     found: dict[str, dict[str, list[str]]] = {}
     for record in results["metrics"]:
@@ -282,7 +286,9 @@ def main() -> int:
         print(f"{'named ' if hits else 'MISSED'} {test}: {len(hits)} of {len(metrics)} metrics")
         for metric, names in metrics.items():
             print(f"    {'+' if metric in hits else '-'} {metric}: {' | '.join(names)}")
-    print(f"{named} of {len(tests)} causes named; unchanged: {shown(unchanged) or 'no attribution'}")
+    print(
+        f"{named} of {len(tests)} causes named; unchanged: {shown(unchanged) or 'no attribution'}"
+    )
     return int(named < 0.9 * len(tests))
 
 

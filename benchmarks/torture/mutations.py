@@ -319,7 +319,7 @@ def of_a_baseline(folder: Path, draw: random.Random) -> str:
 
 
 class _Files:
-    """The main files of a baseline with the metrics in them, and the samples files beside them."""
+    """The main files of a baseline with the metrics in them, and the files beside them."""
 
     def __init__(self, folder: Path) -> None:
         self.trees: dict[Path, Tree] = {}
@@ -331,7 +331,7 @@ class _Files:
         return [
             (path, case, name, line)
             for path, tree in self.trees.items()
-            if "cases" in tree and not path.name.endswith(".samples.json")
+            if "cases" in tree and not path.name.endswith((".samples.json", ".profile.json"))
             for case, entry in tree["cases"].items()
             for name, line in entry["metrics"].items()
         ]
@@ -511,6 +511,7 @@ def _file_moved(folder: Path, draw: random.Random) -> None:
             path.with_name(".json"),
             path.with_name("..json"),
             path.with_name("test_model.samples.samples.json"),
+            path.with_name("test_model.profile.json"),
             folder / "other-machine" / path.name,
             folder / "any" / path.name,
             folder / path.name,

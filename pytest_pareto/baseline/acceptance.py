@@ -148,11 +148,15 @@ def _with_reason(current: MetricHistory | None, new: MetricHistory, reason: str)
 
 
 def _is_accepted(current: MetricHistory | None, new: MetricHistory | None) -> bool:
-    """Return whether the baseline has the offered entry already, with whatever reason."""
+    """Return whether the baseline has the offered entry already, with whatever reason.
+
+    What its level consists of may be missing there: it decides nothing.
+    """
     if current is None or new is None:
         return current is new
     unexplained = replace(current.newest, reason=new.newest.reason)
-    return replace(current, sessions=(*current.sessions[:-1], unexplained)) == new
+    sessions = (*current.sessions[:-1], unexplained)
+    return replace(current, sessions=sessions, breakdown=new.breakdown) == new
 
 
 def _set_metric(

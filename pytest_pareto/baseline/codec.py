@@ -2,23 +2,30 @@
 
 `encode_module` and `decode_module` handle a module's main file, of which each metric's line has a
 digest of its own, that shows a change by hand. Scores per sample have a file of their own
-(`encode_samples`, `SamplesReader`) with each id list once and one line of scores per metric.
-`encode_policy` is the file of a policy. Text has sorted keys, one line per leaf and a fixed number
-of digits.
+(`encode_samples`) with each id list once and one line of scores per metric, and so has what levels
+consist of (`encode_profile`). `encode_policy` is the file of a policy. Text has sorted keys, one
+line per leaf and a fixed number of digits.
 """
 
 import json
 import math
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import TypeAlias
 
 import msgspec
 
 from pytest_pareto.baseline import layout, schema
+from pytest_pareto.model.attribution import Breakdown, what_and_place
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.formatting import RUN_DIGITS, SAMPLE_DIGITS, round_samples, significant
+from pytest_pareto.model.formatting import (
+    RUN_DIGITS,
+    SAMPLE_DIGITS,
+    exact_number,
+    round_samples,
+    significant,
+)
 from pytest_pareto.model.metric import Kind, Rule
 from pytest_pareto.model.policy import Policy, SessionSpreads
 
@@ -39,25 +46,33 @@ def encode_module(cases: Iterable[CaseHistory]) -> str:
 
 
 def decode_module(
-    text: str, samples_text: str | None, *, file: str, module: str, environments: Container[str]
+    text: str,
+    samples_text: str | None,
+    *,
+    profile_text: str | None = None,
+    file: str,
+    module: str,
+    environments: Container[str],
 ) -> dict[str, CaseHistory]:
-    """Return the cases of one test module, by case id, from its main file and its samples file.
+    """Return the cases of one test module, by case id, from its main file and those beside it.
 
     ``file`` is the name of the main file in messages. ``environments`` holds the names that its
-    sessions may refer to. Raises BaselineError naming the file, the place in it and the expected
-    content.
+    sessions may refer to. A level whose breakdown is missing has none. Raises BaselineError naming
+    the file, the place in it and the expected content.
     """
-    scores = SamplesReader(samples_text, layout.samples_file(file), file)
-    cases = _cases(text, file, module, environments, scores.take, scored=True)
+    scores = schema.SamplesReader(samples_text, layout.samples_file(file), file)
+    profile = schema.ProfileReader(profile_text, layout.profile_file(file), file)
+    cases = _cases(text, file, module, environments, (scores, profile))
     scores.refuse_leftovers()
+    profile.refuse_leftovers()
     return cases
 
 
 def decode_levels(
     text: str, *, file: str, module: str, environments: Container[str]
 ) -> dict[str, CaseHistory]:
-    """Return the cases of one test module as `decode_module` does, without scores per sample."""
-    return _cases(text, file, module, environments, lambda _rest, _name: None, scored=False)
+    """Return the cases of one test module as `decode_module` does, from its main file alone."""
+    return _cases(text, file, module, environments, None)
 
 
 def _cases(
@@ -65,14 +80,12 @@ def _cases(
     file: str,
     module: str,
     environments: Container[str],
-    samples_of: Callable[[str, str], Samples | None],
-    *,
-    scored: bool,
+    beside: tuple[schema.SamplesReader, schema.ProfileReader] | None,
 ) -> dict[str, CaseHistory]:
     """Return the cases of a main file.
 
-    ``samples_of`` returns the scores by the rest of the case id and the metric's name; without
-    ``scored`` there are none, and digests are not checked.
+    ``beside`` are the files beside it. Without them there are no scores and no breakdowns, and
+    digests are not checked.
     """
     cases = {}
     for rest, (entry, lines) in schema.module_entries(text, file).items():
@@ -80,11 +93,17 @@ def _cases(
         metrics = {}
         for name, content in lines.items():
             _check_environments(content, environments, file, schema.metric_place(rest, name))
-            samples = samples_of(rest, name) if content.kind.sampled else None
-            history = _history(content, samples)
+            samples, breakdown = None, None
+            if beside is not None:
+                scores, profile = beside
+                samples = scores.take(rest, name) if content.kind.sampled else None
+                breakdown = profile.take(rest, name)
+            history = _history(content, samples, breakdown)
             if samples is not None:
                 _check_mean(history, samples, file, rest, name)
-            edited = _is_edited(entry.metrics[name], history, (case_id, name), scored=scored)
+            edited = beside is not None and _is_edited(
+                entry.metrics[name], history, (case_id, name)
+            )
             metrics[name] = replace(history, edited=edited) if edited else history
         cases[case_id] = CaseHistory(case_id, entry.front, entry.source, metrics)
     return cases
@@ -159,7 +178,9 @@ def _policy_content(policy: Policy) -> dict[str, object]:
     }
 
 
-def _history(content: schema.MetricLine, samples: Samples | None) -> MetricHistory:
+def _history(
+    content: schema.MetricLine, samples: Samples | None, breakdown: Breakdown | None
+) -> MetricHistory:
     return MetricHistory(
         unit=content.unit,
         better=content.better,
@@ -173,6 +194,7 @@ def _history(content: schema.MetricLine, samples: Samples | None) -> MetricHisto
         gates=content.gates,
         rule=None if content.rule is None else Rule(**msgspec.structs.asdict(content.rule)),
         digest=content.digest or "",
+        breakdown=breakdown,
     )
 
 
@@ -200,21 +222,20 @@ def _digested_line(case_id: str, name: str, history: MetricHistory) -> str:
 def _digest(content: Mapping[str, object], history: MetricHistory, place: tuple[str, str]) -> str:
     """Return the digest of a metric's line and its scores, at their place.
 
-    It reveals a change by hand; it is no secret, and whoever wants to can compute it.
+    It reveals a change by hand; it is no secret, and whoever wants to can compute it. What a level
+    consists of is not in it, since that decides nothing.
     """
     samples = history.samples
     scores = None if samples is None else [samples.ids, round_samples(samples.values)]
     return layout.content_key([*place, content, scores])
 
 
-def _is_edited(
-    line: object, history: MetricHistory, place: tuple[str, str], *, scored: bool
-) -> bool:
+def _is_edited(line: object, history: MetricHistory, place: tuple[str, str]) -> bool:
     """Return whether a metric's line as it was read was changed by hand since it was written.
 
     Not known of lines from before there were digests, which have no rule either.
     """
-    if not scored or not (history.digest or history.rule is not None):
+    if not (history.digest or history.rule is not None):
         return False
     assert isinstance(line, dict)
     content = {name: part for name, part in line.items() if name != "digest"}
@@ -234,7 +255,7 @@ def _check_mean(history: MetricHistory, samples: Samples, file: str, rest: str, 
         return
     raise schema.corrupt(
         layout.samples_file(file),
-        _place(rest, name),
+        schema.place_beside(rest, name),
         f"expected scores whose mean is the level of a session in the main file, such as "
         f"{levels[-1]:.{RUN_DIGITS}g}, got a mean of {mean:.{RUN_DIGITS}g}",
     )
@@ -315,69 +336,44 @@ def encode_samples(cases: Iterable[CaseHistory]) -> str | None:
     return json_block({"schema": str(schema.SCHEMA), "ids": id_lists, "cases": tree}) + "\n"
 
 
-class SamplesReader:
-    """The content of a samples file, taken metric by metric; ``text`` None is a missing file.
-
-    Every method raises BaselineError where the file's content is not as expected.
-    """
-
-    def __init__(self, text: str | None, file: str, main_file: str) -> None:
-        self._file = file
-        self._main_file = main_file
-        self._ids: Mapping[str, tuple[str, ...]] = {}
-        self._lines: dict[tuple[str, str], object] = {}
-        if text is None:
-            return
-        content = schema.convert(schema.parse(text, file), schema.SamplesFile, file, "")
-        self._ids = {name: _id_list(ids, file, name) for name, ids in content.ids.items()}
-        for rest, entry in content.cases.items():
-            lines = schema.convert(entry, dict[str, object], file, f"cases{schema.key(rest)}")
-            self._lines |= {(rest, name): scores for name, scores in lines.items()}
-
-    def take(self, rest: str, name: str) -> Samples:
-        """Return the scores of one paired metric, and mark them as used."""
-        place = _place(rest, name)
-        if (rest, name) not in self._lines:
-            raise schema.corrupt(
-                self._file, place, f"expected the samples of a paired metric of {self._main_file}"
-            )
-        scores = schema.convert(
-            self._lines.pop((rest, name)), schema.SamplesLine, self._file, place
-        )
-        schema.check_comparable(scores.values, self._file, f"{place}.values")
-        ids = self._ids.get(scores.ids)
-        if ids is None:
-            raise schema.corrupt(
-                self._file, f"{place}.ids", f"expected a key of 'ids', got {scores.ids!r}"
-            )
-        if len(ids) != len(scores.values):
-            raise schema.corrupt(
-                self._file,
-                f"{place}.values",
-                f"expected {len(ids)} values, one per id, got {len(scores.values)}",
-            )
-        return Samples(ids, scores.values)
-
-    def refuse_leftovers(self) -> None:
-        """Raise BaselineError for scores that no paired metric has taken."""
-        for rest, name in self._lines:
-            raise schema.corrupt(
-                self._file,
-                _place(rest, name),
-                f"samples of what is no paired metric of {self._main_file}",
-            )
+def encode_profile(cases: Iterable[CaseHistory]) -> str | None:
+    """Return the text of the profile file of one test module's cases; None without breakdowns."""
+    tree: dict[str, Mapping[str, str]] = {}
+    names: dict[str, str] = {}
+    for case in cases:
+        known = {n: h.breakdown for n, h in case.metrics.items() if h.breakdown is not None}
+        if known:
+            rest = layout.split_case_id(case.case_id)[1]
+            found = [what_and_place(p.name) for each in known.values() for p in each.parts]
+            used = sorted({what for what, _ in found} | {where for _, where in found if where})
+            places = {each: place for place, each in enumerate(used)}
+            names[rest] = _compact_line(used)
+            tree[rest] = {
+                name: _compact_line(_breakdown_content(breakdown, places))
+                for name, breakdown in known.items()
+            }
+    if not tree:
+        return None
+    return json_block({"schema": str(schema.SCHEMA), "names": names, "cases": tree}) + "\n"
 
 
-def _id_list(content: object, file: str, name: str) -> tuple[str, ...]:
-    place = f"ids{schema.key(name)}"
-    ids = schema.convert(content, tuple[str, ...], file, place)
-    if len(set(ids)) < len(ids):
-        raise schema.corrupt(file, place, "expected every id once")
-    return ids
+def _breakdown_content(breakdown: Breakdown, places: Mapping[str, int]) -> dict[str, object]:
+    """Return what a line holds: of a part the places of its name, its value, and its count."""
+    parts = []
+    for part in breakdown.parts:
+        what, where = what_and_place(part.name)
+        numbers = (exact_number(n) for n in (part.value, part.count) if n is not None)
+        parts.append([places[what], places[where] if where else -1, *numbers])
+    return {
+        "parts": parts,
+        **({"rest": exact_number(breakdown.rest)} if breakdown.rest else {}),
+        **({"folded": breakdown.folded} if breakdown.folded else {}),
+        **({"marks": breakdown.marks} if breakdown.marks else {}),
+    }
 
 
-def _place(rest: str, name: str) -> str:
-    return f"cases{schema.key(rest)}{schema.key(name)}"
+def _compact_line(content: object) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 Tree: TypeAlias = Mapping[str, "str | Tree"]
@@ -408,11 +404,6 @@ def json_line(content: object) -> str:
     return json.dumps(content, sort_keys=True)
 
 
-def exact_number(value: float) -> float:
-    """Return a value with every digit, a whole number as an integer while that is readable."""
-    return int(value) if abs(value) < 2.0**63 and value == int(value) else value
-
-
 def as_stored(baseline: Baseline) -> Baseline:
     """Return a baseline as it would be read after it is written, with the digits that files keep.
 
@@ -426,6 +417,7 @@ def as_stored(baseline: Baseline) -> Baseline:
         cases |= decode_module(
             encode_module(held),
             encode_samples(held),
+            profile_text=encode_profile(held),
             file=module,
             module=module,
             environments=baseline.environments,

@@ -1,9 +1,10 @@
 """Paths of baseline files below the baseline directory; pure functions of names.
 
 ``<hardware key>/<test module>.json`` holds the metrics of one kind of machine, ``any/<test
-module>.json`` those that are the same on every machine. Each has a sibling ``.samples.json`` for
-scores per sample. ``_env/<hash>.json`` describes the environment of a measurement, and
-``_policy/<hardware key>.json`` the policy of the last update.
+module>.json`` those that are the same on every machine. Each of these main files may have two
+siblings: ``.samples.json`` for scores per sample, and ``.profile.json`` for what levels consist of.
+``_env/<hash>.json`` describes the environment of a measurement, and ``_policy/<hardware key>.json``
+the policy of the last update.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ NO_MACHINE = "none"
 
 _SUFFIX = ".json"
 _SAMPLES = ".samples"
+_PROFILE = ".profile"
 _HARDWARE_KEY = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -86,6 +88,21 @@ def samples_file(main: str) -> str:
 def is_samples_file(path: PurePath) -> bool:
     """Return whether a file holds scores per sample, not a module's main content."""
     return path.name.endswith(_SAMPLES + _SUFFIX)
+
+
+def profile_file(main: str) -> str:
+    """Return the path of the breakdowns of levels that belong to a module's main file."""
+    return main.removesuffix(_SUFFIX) + _PROFILE + _SUFFIX
+
+
+def is_profile_file(path: PurePath) -> bool:
+    """Return whether a file holds breakdowns of levels, not a module's main content."""
+    return path.name.endswith(_PROFILE + _SUFFIX)
+
+
+def is_main_file(path: PurePath) -> bool:
+    """Return whether a JSON file of a results folder is a module's main file."""
+    return not (is_samples_file(path) or is_profile_file(path))
 
 
 def environment_file(key: str) -> PurePosixPath:
@@ -166,8 +183,8 @@ def _path_problem(module: str) -> str | None:
             r"its path has a '\' or ':', or a part that ends with '.' or ' '; rename it",
         ),
         (
-            "." not in name or name.endswith(_SAMPLES),
-            "a test file needs a suffix, and one other than '.samples'; rename it",
+            "." not in name or name.endswith((_SAMPLES, _PROFILE)),
+            "a test file needs a suffix, and one other than '.samples' and '.profile'; rename it",
         ),
     )
     return next((message for wrong, message in checks if wrong), None)

@@ -1,17 +1,20 @@
 """The forms of the baseline's files, and text validated against them.
 
 `parse` reads one file's JSON, `convert` checks a part of it against a form; every error names the
-file, the path of keys and what was expected there.
+file, the path of keys and what was expected there. `module_entries` reads a main file,
+`SamplesReader` and `ProfileReader` those beside it.
 """
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import msgspec
 
+from pytest_pareto.model.attribution import Breakdown, Part, placed
+from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.errors import BaselineError, NewerSchemaError, ParetoError
 from pytest_pareto.model.formatting import require_text
 from pytest_pareto.model.metric import Better, Kind, Scope, parse_budget
@@ -89,6 +92,40 @@ class SamplesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     schema: int
     ids: dict[str, object]
+    cases: dict[str, object]
+
+
+_Comparable = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+"""A number that is not too large to add up and to compare, which NaN is not either."""
+
+
+class PartLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A `Part` in a metric's line of a profile file: a list, without a count that is None.
+
+    ``what`` and ``where`` are the two parts of its name, as places in the names of the case; the
+    latter may be -1.
+    """
+
+    what: Annotated[int, msgspec.Meta(ge=0)]
+    where: Annotated[int, msgspec.Meta(ge=-1)]
+    value: _Comparable
+    count: _Comparable | None = None
+
+
+class ProfileLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `Breakdown` in a profile file: the one line of a metric."""
+
+    parts: tuple[PartLine, ...]
+    rest: _Comparable = 0.0
+    folded: Annotated[int, msgspec.Meta(ge=0)] = 0
+    marks: str = ""
+
+
+class ProfileFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A profile file: what levels consist of, by case and metric; ``names`` are by case."""
+
+    schema: int
+    names: dict[str, object]
     cases: dict[str, object]
 
 
@@ -266,3 +303,118 @@ def _check_reference(session: SessionLine, file: str, place: str) -> None:
     for position, value in enumerate(session.reference):
         if value <= 0:
             raise corrupt(file, f"{place}[{position}]", f"expected seconds above 0, got {value}")
+
+
+class SamplesReader:
+    """The content of a samples file, taken metric by metric; ``text`` None is a missing file.
+
+    Every method raises BaselineError where the file's content is not as expected.
+    """
+
+    def __init__(self, text: str | None, file: str, main_file: str) -> None:
+        self._file = file
+        self._main_file = main_file
+        self._ids: Mapping[str, tuple[str, ...]] = {}
+        self._lines: dict[tuple[str, str], object] = {}
+        if text is not None:
+            content = convert(parse(text, file), SamplesFile, file, "")
+            self._ids = {name: _id_list(ids, file, name) for name, ids in content.ids.items()}
+            self._lines = _lines_by_metric(content.cases, file)
+
+    def take(self, rest: str, name: str) -> Samples:
+        """Return the scores of one paired metric, and mark them as used."""
+        place = place_beside(rest, name)
+        if (rest, name) not in self._lines:
+            problem = f"expected the samples of a paired metric of {self._main_file}"
+            raise corrupt(self._file, place, problem)
+        scores = convert(self._lines.pop((rest, name)), SamplesLine, self._file, place)
+        check_comparable(scores.values, self._file, f"{place}.values")
+        ids = self._ids.get(scores.ids)
+        if ids is None:
+            problem = f"expected a key of 'ids', got {scores.ids!r}"
+            raise corrupt(self._file, f"{place}.ids", problem)
+        if len(ids) != len(scores.values):
+            problem = f"expected {len(ids)} values, one per id, got {len(scores.values)}"
+            raise corrupt(self._file, f"{place}.values", problem)
+        return Samples(ids, scores.values)
+
+    def refuse_leftovers(self) -> None:
+        """Raise BaselineError for scores that no paired metric has taken."""
+        for rest, name in self._lines:
+            problem = f"samples of what is no paired metric of {self._main_file}"
+            raise corrupt(self._file, place_beside(rest, name), problem)
+
+
+class ProfileReader:
+    """The content of a profile file, taken metric by metric; ``text`` None is a missing file.
+
+    A metric without a line has no breakdown: it decides nothing, and older baselines have none.
+    Every method raises BaselineError where the file's content is not as expected.
+    """
+
+    def __init__(self, text: str | None, file: str, main_file: str) -> None:
+        self._file = file
+        self._main_file = main_file
+        self._lines: dict[tuple[str, str], object] = {}
+        self._names: Mapping[str, tuple[str, ...]] = {}
+        if text is not None:
+            content = convert(parse(text, file), ProfileFile, file, "")
+            self._lines = _lines_by_metric(content.cases, file)
+            self._names = {
+                rest: _part_names(names, file, rest) for rest, names in content.names.items()
+            }
+
+    def take(self, rest: str, name: str) -> Breakdown | None:
+        """Return the breakdown of one metric, and mark it as used."""
+        if (rest, name) not in self._lines:
+            return None
+        place = place_beside(rest, name)
+        line = convert(self._lines.pop((rest, name)), ProfileLine, self._file, place)
+        names = self._names.get(rest, ())
+        parts = []
+        for number, part in enumerate(line.parts):
+            if max(part.what, part.where) >= len(names):
+                problem = f"expected places below {len(names)} in names{key(rest)}"
+                raise corrupt(self._file, f"{place}.parts[{number}]", problem)
+            where = names[part.where] if part.where >= 0 else ""
+            parts.append(Part(placed(names[part.what], where), part.value, part.count))
+        return Breakdown(tuple(parts), line.rest, line.folded, line.marks)
+
+    def refuse_leftovers(self) -> None:
+        """Raise BaselineError for a breakdown that no metric has taken."""
+        for rest, name in self._lines:
+            problem = f"a breakdown of what is no metric of {self._main_file}"
+            raise corrupt(self._file, place_beside(rest, name), problem)
+
+
+def _lines_by_metric(cases: Mapping[str, object], file: str) -> dict[tuple[str, str], object]:
+    """Return the lines of a file beside a main one, by the rest of the case id and the metric."""
+    return {
+        (rest, name): line
+        for rest, entry in cases.items()
+        for name, line in convert(entry, dict[str, object], file, f"cases{key(rest)}").items()
+    }
+
+
+def _part_names(content: object, file: str, rest: str) -> tuple[str, ...]:
+    place = f"names{key(rest)}"
+    names = convert(content, tuple[str, ...], file, place)
+    try:
+        for name in names:
+            require_text("the part's name", name)
+    except ParetoError as error:
+        raise corrupt(file, place, str(error)) from error
+    return names
+
+
+def _id_list(content: object, file: str, name: str) -> tuple[str, ...]:
+    place = f"ids{key(name)}"
+    ids = convert(content, tuple[str, ...], file, place)
+    if len(set(ids)) < len(ids):
+        raise corrupt(file, place, "expected every id once")
+    return ids
+
+
+def place_beside(rest: str, name: str) -> str:
+    """Return the path of one metric's line in a samples file or a profile file."""
+    return f"cases{key(rest)}{key(name)}"

@@ -169,10 +169,11 @@ def _measured(
         yield Measurement(metric, absent="its newest session has no more runs")
     elif samples is not None:
         whole = session.runs[index] if metric.kind is Kind.SET else None
-        yield Measurement(metric, samples.values, samples.ids, whole=whole)
+        parts = history.breakdown
+        yield Measurement(metric, samples.values, samples.ids, whole=whole, breakdown=parts)
     else:
-        lower_bound = session.lower_bound or None
-        yield Measurement(metric, (session.runs[index],), lower_bound=lower_bound)
+        bound, parts = session.lower_bound or None, history.breakdown
+        yield Measurement(metric, (session.runs[index],), lower_bound=bound, breakdown=parts)
         if metric.name == LATENCY.name and session.reference:
             yield Measurement(HOST_REFERENCE, (session.reference[index],))
 
@@ -243,7 +244,7 @@ def _is_json(path: str) -> bool:
 def _is_main(path: str, folder: str) -> bool:
     file = PurePosixPath(path)
     inside = len(file.parts) > 1 and file.parts[0] == folder
-    return inside and _is_json(path) and not layout.is_samples_file(file)
+    return inside and _is_json(path) and layout.is_main_file(file)
 
 
 def load_anchor(directory: Path, hardware_key: str) -> Baseline:

@@ -7,6 +7,7 @@ each.
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from pytest_pareto.baseline import layout, schema
 from pytest_pareto.baseline.codec import (
@@ -16,6 +17,7 @@ from pytest_pareto.baseline.codec import (
     encode_environment,
     encode_module,
     encode_policy,
+    encode_profile,
     encode_samples,
 )
 from pytest_pareto.baseline.files import (
@@ -191,10 +193,21 @@ def _part_in_folder(case: CaseHistory | None, folder: str) -> CaseHistory | None
     return replace(case, metrics=metrics) if metrics else None
 
 
-def _texts(*cases: CaseHistory | None) -> tuple[str | None, str | None]:
-    """Return the texts of the main and the samples file of some cases, each None if not needed."""
+_Texts: TypeAlias = tuple[str | None, str | None, str | None]
+"""The texts of a module's main file, samples file and profile file, each None if not needed."""
+
+
+def _texts(*cases: CaseHistory | None) -> _Texts:
+    """Return the texts of the files of some cases."""
     present = [case for case in cases if case is not None]
-    return (encode_module(present), encode_samples(present)) if present else (None, None)
+    if not present:
+        return None, None, None
+    return encode_module(present), encode_samples(present), encode_profile(present)
+
+
+def _files_of(main: Path) -> tuple[Path, Path, Path]:
+    """Return a module's main file, samples file and profile file."""
+    return main, Path(layout.samples_file(str(main))), Path(layout.profile_file(str(main)))
 
 
 def _module_files(
@@ -205,21 +218,26 @@ def _module_files(
     before: Baseline,
     environments: Mapping[str, Environment],
 ) -> dict[Path, str | None]:
-    """Return the new texts of a module's two files, as far as they change."""
+    """Return the new texts of a module's files, as far as they change."""
     main = directory / layout.module_file(folder, module)
-    samples = Path(layout.samples_file(str(main)))
     stored = read_module(directory / folder, main, environments)
     for case_id, new in changed.items():
         old = _part_in_folder(before.cases.get(case_id), folder)
         _refuse_overtaken(main, case_id, stored.get(case_id), (old, new))
     cases = {**stored, **changed}
-    text, samples_text = _texts(*cases.values())
+    texts = text, samples, profile = _texts(*cases.values())
     if text is not None:
         # A text that could not be read again must not be written.
-        file = f"refused to write {main.as_posix()}"
-        decode_module(text, samples_text, file=file, module=module, environments=environments)
-    texts = {main: text, samples: samples_text}
-    return {path: new for path, new in texts.items() if new != read_text(path)}
+        decode_module(
+            text,
+            samples,
+            profile_text=profile,
+            file=f"refused to write {main.as_posix()}",
+            module=module,
+            environments=environments,
+        )
+    files = zip(_files_of(main), texts, strict=True)
+    return {path: new for path, new in files if new != read_text(path)}
 
 
 def _refuse_overtaken(
@@ -248,7 +266,7 @@ def _environment_files(
         name
         for path, text in texts.items()
         if text is not None
-        and not layout.is_samples_file(path)
+        and layout.is_main_file(path)
         and path.parent.name != layout.POLICY_FOLDER
         for name in environment_references(text, path.as_posix())
     }
@@ -270,13 +288,13 @@ def _environment_files(
 def _in_safe_order(directory: Path, pending: Mapping[Path, str | None]) -> dict[Path, str | None]:
     """Return the files in an order in which a crash half-way leaves no dangling references.
 
-    Environments are written before the samples, and those before the main files that need them.
-    Files are removed last, in the reverse order.
+    Environments are written before samples and profiles, and those before the main files that need
+    them. Files are removed last, in the reverse order.
     """
 
     def sort_key(path: Path) -> tuple[bool, int, Path]:
         environment = path.parent == directory / layout.ENVIRONMENT_FOLDER
-        depth = 0 if environment else 1 if layout.is_samples_file(path) else 2
+        depth = 0 if environment else 2 if layout.is_main_file(path) else 1
         removed = pending[path] is None
         return removed, -depth if removed else depth, path
 
@@ -303,7 +321,7 @@ def hardware_folders(directory: Path) -> list[Path]:
 
 def main_files(folder: Path) -> list[Path]:
     """Return the main files of one folder, which need not exist."""
-    return [path for path in json_files(folder) if not layout.is_samples_file(path)]
+    return [path for path in json_files(folder) if layout.is_main_file(path)]
 
 
 def read_environments(directory: Path) -> dict[str, Environment]:
@@ -320,9 +338,11 @@ def read_module(folder: Path, main: Path, environments: Container[str]) -> dict[
     if text is None:
         return {}
     module = layout.module_of(main.relative_to(folder))
+    _, samples, profile = _files_of(main)
     cases = decode_module(
         text,
-        read_text(Path(layout.samples_file(str(main)))),
+        read_text(samples),
+        profile_text=read_text(profile),
         file=main.as_posix(),
         module=module,
         environments=environments,

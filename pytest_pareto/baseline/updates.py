@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pytest_pareto.baseline.codec import exact_number
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.model.attribution import Breakdown
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
-from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.formatting import exact_number, plural
 from pytest_pareto.model.metric import HOST_REFERENCE, LATENCY, Kind, Metric, Rule
 from pytest_pareto.model.run import CaseRun
 from pytest_pareto.model.session_record import Judged

@@ -5,23 +5,23 @@ A `Breakdown` is one side: the parts of a level, such as kernels, operations or 
 difference of two: which parts contribute how much to the change of a level.
 """
 
+import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import fsum
 
-from pytest_pareto.model.formatting import significant
+from pytest_pareto.model.formatting import exact_number, significant
 
 PART_DIGITS = 4
 """The significant digits of a part's time; what is counted is kept whole."""
 CASE_BYTES = 2000
-"""The most that the breakdowns of one case take in a file."""
-_NAME_LENGTH = 48
+"""The most that the breakdowns of one case take in a file, beside the case's id."""
 _IN = " in "
-_METRIC_BYTES = 60  # of a line without its parts, with its indent
-_PART_BYTES = 11  # of a part without its numbers: two places in the list of names, punctuation
-_NAME_BYTES = 4  # of quotes and punctuation
+_NAME_LENGTH = 48
+_FRAME_BYTES = 36  # of the lines of the case itself
+_LINE_BYTES = 80  # of a metric, beside its name and its parts: 17 for two numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def placed(what: str, place: str) -> str:
 def what_and_place(name: str) -> tuple[str, str]:
     """Return the two parts of a name; the inverse of `placed`."""
     what, _, place = name.partition(_IN)
-    return what, place
+    return (what, place) if what and place else (name, "")
 
 
 def breakdown_of(parts: Iterable[Part]) -> Breakdown:
@@ -149,7 +149,8 @@ def _pairs(marks: str) -> set[str]:
 
 
 def shorten(name: str) -> str:
-    """Return the name of a part, without its middle where it is long."""
+    """Return the name of a part as files can hold it, without its middle where it is long."""
+    name = name.encode("utf-8", "backslashreplace").decode()
     if len(name) <= _NAME_LENGTH:
         return name
     kept = _NAME_LENGTH - 1
@@ -165,7 +166,7 @@ def fold_breakdowns(
     `PART_DIGITS` significant digits, counts and bytes all of them.
     """
     marked = _marked(breakdowns, most_bytes // 2)
-    left = most_bytes - sum(_METRIC_BYTES + len(metric) for metric in breakdowns)
+    left = most_bytes - _FRAME_BYTES - sum(_LINE_BYTES + len(name) for name in breakdowns)
     left -= 2 * sum(len(breakdowns[metric].parts) for metric in marked)
     candidates = sorted(
         (-abs(part.value) / (abs(whole.total) or 1.0), metric, part.name, part)
@@ -176,8 +177,8 @@ def fold_breakdowns(
     names: set[str] = set()
     full: set[str] = set()
     for _, metric, name, part in candidates:
-        new = {*what_and_place(name)} - names
-        size = _size(_rounded(part)) + sum(_ascii(each) + _NAME_BYTES for each in new)
+        new = {each for each in what_and_place(name) if each} - names
+        size = _bytes(part, len(names)) + sum(len(json.dumps(each)) + 1 for each in new)
         size -= 2 * (metric in marked)
         # Once one is folded, so are all smaller ones of the metric.
         if metric in full or size > left:
@@ -192,13 +193,13 @@ def fold_breakdowns(
     }
 
 
-def _size(part: Part) -> int:
-    """Return the bytes of a part in a file, without its name."""
-    return _PART_BYTES + len(f"{part.value:.15g}") + len(f"{part.count or 0:.15g}")
+def _bytes(part: Part, names: int) -> int:
+    """Return what a part takes in a file: a list of JSON, and the comma behind it.
 
-
-def _ascii(text: str) -> int:
-    return len(text.encode("ascii", "backslashreplace"))
+    Its name is in two places of a list of ``names``, which may grow by both.
+    """
+    numbers = [exact_number(_digits(n)) for n in (part.value, part.count) if n is not None]
+    return len(json.dumps([names + 1, names + 1, *numbers], separators=(",", ":"))) + 1
 
 
 def _marked(breakdowns: Mapping[str, Breakdown], most_bytes: int) -> set[str]:

@@ -46,6 +46,11 @@ def significant(value: float, digits: int) -> float:
     return rounded + 0.0 if math.isfinite(rounded) else value
 
 
+def exact_number(value: float) -> float:
+    """Return a value with every digit, a whole number as an integer while that is readable."""
+    return int(value) if abs(value) < 2.0**63 and value == int(value) else value
+
+
 def round_samples(values: Iterable[float]) -> tuple[float, ...]:
     """Round scores per sample to the digits that the baseline keeps.
 

@@ -21,6 +21,7 @@ from pytest_pareto.baseline.candidate import (
 )
 from pytest_pareto.baseline.store import load, write
 from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action, UpdateMode, plan_update
+from pytest_pareto.model.attribution import Breakdown, Part
 from pytest_pareto.model.baseline import Baseline
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.run import Looks, Run
@@ -30,6 +31,8 @@ from tests.sessions import HERE, baseline, case_runs, five, judged, remembered, 
 
 A, B, GONE = "test_m.py::test_f[a]", "test_m.py::test_f[b]", "test_m.py::test_gone"
 KEY = HERE.hardware_key
+OLD_PARTS = Breakdown((Part("aten::mm in Net.fc1", 0.75, 2.0),), rest=0.25, folded=3)
+NEW_PARTS = Breakdown((Part("aten::mm in Net.fc1", 1.25, 2.0),), rest=0.25, folded=3)
 
 
 def past() -> Baseline:
@@ -104,6 +107,59 @@ def test_accepting_one_case_equals_an_update_of_it(
     assert [s.epoch for s in device.sessions] == [0, 1]
     assert after.cases[A].metrics["accuracy"] == before.cases[A].metrics["accuracy"]
     assert after.cases[B] == before.cases[B]
+
+
+@pytest.fixture
+def attributed(stored: tuple[Path, Baseline], tmp_path: Path) -> tuple[Path, Baseline, Candidate]:
+    """A baseline and the candidate of a slower session, both with what latencies consist of."""
+    folder, plain = stored
+    before = with_breakdown(plain, A, OLD_PARTS)
+    write(folder, KEY, plain, before)
+    planned = plan_candidate(before, slower_session(before))
+    content = with_breakdown(planned.content, A, NEW_PARTS)
+    home = tmp_path / ".pareto_candidate" / SESSION
+    write_candidate(home, replace(planned, content=content))
+    return folder, before, read_candidate(home.parent)
+
+
+def with_breakdown(of: Baseline, case_id: str, parts: Breakdown | None) -> Baseline:
+    case = of.cases[case_id]
+    device = replace(case.metrics["device"], breakdown=parts)
+    case = replace(case, metrics={**case.metrics, "device": device})
+    return replace(of, cases={**of.cases, case_id: case})
+
+
+def test_what_a_level_consists_of_is_accepted_with_it(
+    attributed: tuple[Path, Baseline, Candidate],
+) -> None:
+    folder, before, candidate = attributed
+    accepted = accept(before, candidate, all_of(candidate, A, B), "more steps")
+    write(folder, KEY, before, accepted.after)
+    after = load(folder, KEY)
+    assert after.cases[A].metrics["device"].breakdown == NEW_PARTS
+    assert after.cases[B].metrics["device"].breakdown is None
+    assert '"aten::mm in Net.fc1", 1.25, 2' in ((folder / KEY / "test_m.profile.json").read_text())
+
+
+def test_accepting_twice_changes_nothing_though_the_parts_are_missing(
+    attributed: tuple[Path, Baseline, Candidate],
+) -> None:
+    _, before, candidate = attributed
+    once = accept(before, candidate, all_of(candidate, A), "why").after
+    for parts in (NEW_PARTS, None):
+        now = with_breakdown(once, A, parts)
+        twice = accept(now, candidate, all_of(candidate, A), "because")
+        assert twice.already == (f"{A} device",)
+        assert twice.after.cases == now.cases
+
+
+def test_other_parts_do_not_make_a_candidate_stale(
+    attributed: tuple[Path, Baseline, Candidate],
+) -> None:
+    _, before, candidate = attributed
+    now = with_breakdown(before, A, None)
+    accepted = accept(now, candidate, all_of(candidate, A), "why")
+    assert accepted.after.cases[A].metrics["device"].breakdown == NEW_PARTS
 
 
 def test_accepted_cases_pass_and_others_still_fail(

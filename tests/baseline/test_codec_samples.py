@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_pareto.baseline.codec import SamplesReader, encode_samples
+from pytest_pareto.baseline.codec import encode_samples
+from pytest_pareto.baseline.schema import SamplesReader
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Samples
 from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.model.formatting import round_samples

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_pareto.baseline.codec import Tree, exact_number, json_block, json_line
-from pytest_pareto.model.formatting import significant
+from pytest_pareto.baseline.codec import Tree, json_block, json_line
+from pytest_pareto.model.formatting import exact_number, significant
 
 STEADY = settings(deadline=None, derandomize=True)
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -43,16 +43,22 @@ def test_a_case_id_without_a_module_is_an_error() -> None:
         ("docs/guide.md.py", "h/docs/guide.md.py.json"),
         ("samples.py", "h/samples.json"),
         ("a.samples.py", "h/a.samples.py.json"),
+        ("profile.py", "h/profile.json"),
+        ("a.profile.py", "h/a.profile.py.json"),
         ("größe/test_ü.py", "h/größe/test_ü.json"),
     ],
 )
 def test_a_module_has_one_file_and_the_file_names_its_module(module: str, file: str) -> None:
     path = layout.module_file("h", module)
     assert path == PurePosixPath(file)
-    assert not layout.is_samples_file(path)
+    assert layout.is_main_file(path)
     assert layout.module_of(path.relative_to("h")) == module
     samples = Path(layout.samples_file(str(path)))
-    assert layout.is_samples_file(samples)
+    profile = Path(layout.profile_file(str(path)))
+    for each in (path, samples, profile):
+        assert layout.is_samples_file(each) == (each is samples)
+        assert layout.is_profile_file(each) == (each is profile)
+        assert layout.is_main_file(each) == (each is path)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,9 @@ def test_a_module_has_one_file_and_the_file_names_its_module(module: str, file: 
         ("a\n/test_a.py", "cannot hold everywhere"),
         ("a\udc80/test_a.py", "cannot hold everywhere"),
         ("Makefile", "needs a suffix"),
-        ("a.samples", "other than '.samples'"),
+        ("a.samples", "other than '.samples' and '.profile'"),
+        ("a.profile", "other than '.samples' and '.profile'"),
+        (".profile", "other than '.samples' and '.profile'"),
     ],
 )
 def test_hostile_modules_are_refused(module: str, problem: str) -> None:
@@ -102,10 +110,11 @@ def test_no_accepted_module_leaves_the_directory_on_any_system(module: str) -> N
 
 
 _NAMES = st.text(alphabet="abs.", min_size=1, max_size=6)
+_SUFFIXES = (".samples", ".samples.py", ".profile", ".profile.py")
 
 
 @STEADY
-@given(_NAMES, _NAMES, st.sampled_from([".py", ".samples.py", ".md", ""]))
+@given(_NAMES, _NAMES, st.sampled_from([*_SUFFIXES, ".py", ".md", ""]))
 def test_two_modules_never_share_a_file(stem: str, other: str, suffix: str) -> None:
     files: dict[str, str] = {}
     for module in {stem + suffix, other, stem + ".py", stem}:
@@ -113,7 +122,7 @@ def test_two_modules_never_share_a_file(stem: str, other: str, suffix: str) -> N
             main = layout.module_file("h", module)
         except ParetoError:
             continue
-        for file in (str(main), layout.samples_file(str(main))):
+        for file in (str(main), layout.samples_file(str(main)), layout.profile_file(str(main))):
             assert file not in files, (module, files[file])
             files[file] = module
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pytest_pareto.baseline.sources import newest_runs
+from pytest_pareto.model.attribution import Breakdown, Part
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import LATENCY, PEAK_MEMORY, Better, Kind, Metric, Scope
 from tests.sessions import HERE, SCORE
@@ -41,6 +42,18 @@ def test_an_exact_value_written_once_is_in_every_run() -> None:
     past = baseline(latency=three, peak_memory=memory, score=score)
     assert values("peak_memory", past) == [(4e9,)] * 3
     assert values("score", past) == [(0.4, 0.6), *["its newest session has no more runs"] * 2]
+
+
+def test_what_a_level_consists_of_goes_with_it() -> None:
+    parts = Breakdown((Part("aten::mm", 0.5),))
+    latency = history(LATENCY, Session("here", 0, (1.0,), (0.1,)))
+    score = history(SCORE, Session("here", 0, (0.5,)), samples=Samples(("s0", "s1"), (0.4, 0.6)))
+    past = baseline(
+        latency=replace(latency, breakdown=parts), score=replace(score, breakdown=parts)
+    )
+    (run,) = newest_runs(past, {})
+    found = {m.metric.name: m.breakdown for m in run.cases["m.py::a[#]"].measurements}
+    assert found == {"latency": parts, "host_reference": None, "score": parts}
 
 
 def test_metrics_of_another_host_are_absent_if_their_scope_forbids_it() -> None:

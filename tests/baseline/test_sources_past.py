@@ -8,6 +8,7 @@ import pytest
 
 from pytest_pareto.baseline.sources import PastBaselines, machines_of
 from pytest_pareto.baseline.store import load, write
+from pytest_pareto.model.attribution import Breakdown, Part
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError, ParetoError
 
@@ -44,18 +45,25 @@ def folder(
 ) -> Path:
     accuracy, flops = history("accuracy", (0.9,)), history("flops", (12.0,))
     cases = (
-        case("deep/test_a.py::t[1]", latency=history("latency", (1.0, 1.1)), flops=flops),
+        case(
+            "deep/test_a.py::t[1]",
+            latency=history("latency", (1.0, 1.1), breakdown=Breakdown((Part("aten::mm", 0.5),))),
+            flops=flops,
+        ),
         case("test_a.v2.py::t", accuracy=accuracy),
     )
     write(tmp_path, KEY, Baseline(KEY, {}, {}), baseline(*cases))
     return tmp_path
 
 
-def test_it_equals_the_store_without_the_scores(folder: Path) -> None:
+def test_it_equals_the_store_without_the_scores_and_breakdowns(folder: Path) -> None:
     there = load(folder, KEY)
     expected = {
         case_id: replace(
-            case, metrics={name: replace(h, samples=None) for name, h in case.metrics.items()}
+            case,
+            metrics={
+                name: replace(h, samples=None, breakdown=None) for name, h in case.metrics.items()
+            },
         )
         for case_id, case in there.cases.items()
     }
@@ -75,11 +83,12 @@ def test_another_machine_is_not_read(folder: Path) -> None:
         kept.load()
 
 
-def test_scores_are_not_read(folder: Path) -> None:
+@pytest.mark.parametrize("suffix", [".samples.json", ".profile.json"])
+def test_files_beside_the_main_ones_are_not_read(folder: Path, suffix: str) -> None:
     kept = ContentStore(folder)
     kept.load()
-    (samples,) = (name for path, name in kept.files.items() if path.endswith(".samples.json"))
-    assert samples not in kept.asked
+    (beside,) = (name for path, name in kept.files.items() if path.endswith(suffix))
+    assert beside not in kept.asked
 
 
 def test_unchanged_files_are_decoded_once(folder: Path) -> None:
