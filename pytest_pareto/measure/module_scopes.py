@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from torch import nn
 
+from pytest_pareto.model.attribution import placed
+
 _TOOL = "pytest-pareto modules"
 _TOOL_IDS = (4, 3)
 """The ids of ``sys.monitoring`` that no kind of tool has reserved."""
@@ -168,5 +170,5 @@ def parameter_names(roots: list[Any]) -> dict[int, str]:
                         address = tensor.untyped_storage()._cdata  # noqa: SLF001
                     except (AttributeError, RuntimeError, ValueError):
                         continue
-                    names.setdefault(address, f"{path}.{name}")
+                    names.setdefault(address, placed(name, path))
     return names

@@ -18,9 +18,17 @@ from typing import Any
 from pytest_pareto.measure.device import NO_CUDA, CudaDevice, initialized_cuda, loaded_torch
 from pytest_pareto.measure.meter import Calls
 from pytest_pareto.measure.streams import Stream
-from pytest_pareto.measure.trace import CALL, END, FIRST_ITEM, MODULE, read_profile, scaled_to
-from pytest_pareto.model.attribution import Breakdown
-from pytest_pareto.model.metric import DEVICE_TIME, Kind, Scope
+from pytest_pareto.measure.trace import CALL, END, FIRST_ITEM, MODULE, read_profile
+from pytest_pareto.model.attribution import Breakdown, Part, breakdown_of
+from pytest_pareto.model.metric import (
+    DEVICE_TIME,
+    DISPATCHES,
+    FLOPS,
+    HOST_PEAK_MEMORY,
+    RESIDENT_MEMORY,
+    Kind,
+    Scope,
+)
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.stats.scale import summarise_run
 
@@ -34,6 +42,10 @@ _TRACED_S = 0.01
 _CALLS = 3, 20
 """The fewest and the most calls of a profile; long ones are traced once."""
 _LONG_S = 0.5
+_OF_TORCH = {
+    metric.name for metric in (DEVICE_TIME, DISPATCHES, FLOPS, HOST_PEAK_MEMORY, RESIDENT_MEMORY)
+}
+"""What is measured of torch alone, and above 0 where a call works with it."""
 Profile = Callable[[Callable[[], None], Callable[[], None]], bytes]
 
 
@@ -163,11 +175,12 @@ class CallProfiler:
     def explain(self, calls: Calls, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
         """Return the measurements with breakdowns, as far as a trace of further calls has them.
 
-        They are returned as they are where no operation of torch was measured, and where its
-        profiler cannot run.
+        They are returned as they are where no measurement shows that the call works with torch, and
+        where torch's profiler cannot run.
         """
         torch = loaded_torch()
-        if torch is None or not measurements or not _can_profile(torch, calls):
+        shows_torch = any(m.metric.name in _OF_TORCH and any(m.values) for m in measurements)
+        if torch is None or not shows_torch or not _can_profile(torch, calls):
             return tuple(measurements)
         turns = calls.turns
         with nullcontext() if turns is None else turns.meeting():
@@ -212,6 +225,23 @@ def _explained(measurement: Measurement, breakdowns: Mapping[str, Breakdown]) ->
         level = summarise_run(measurement.values, relative=metric.relative)
         found = scaled_to(level, found, breakdowns[DEVICE_TIME.name])
     return replace(measurement, breakdown=found)
+
+
+def scaled_to(level: float, time: Breakdown, device: Breakdown) -> Breakdown:
+    """Return the parts of a time so that they add up to its level, measured without a profile.
+
+    The profiler lengthens what the host does, and not what a GPU does: the parts of ``device`` keep
+    their time as long as the level leaves room for the others.
+    """
+    kernels = {part.name for part in device.parts}
+    kept = sum(part.value for part in time.parts if part.name in kernels)
+    rest = time.total - kept
+    fixed = rest > 0 and level > kept
+    scale = (level - kept) / rest if fixed else level / (time.total or 1.0)
+    return breakdown_of(
+        part if fixed and part.name in kernels else Part(part.name, scale * part.value, part.count)
+        for part in time.parts
+    )
 
 
 def stream_items(function: object) -> int | None:

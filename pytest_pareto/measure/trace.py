@@ -189,23 +189,6 @@ def read_profile(trace: bytes, items: int | None = None) -> dict[str, Breakdown]
     return found
 
 
-def scaled_to(level: float, time: Breakdown, device: Breakdown) -> Breakdown:
-    """Return the parts of a time so that they add up to its level, measured without a profile.
-
-    The profiler lengthens what the host does, and not what a GPU does: the parts of ``device`` keep
-    their time as long as the level leaves room for the others.
-    """
-    kernels = {part.name for part in device.parts}
-    kept = sum(part.value for part in time.parts if part.name in kernels)
-    rest = time.total - kept
-    fixed = rest > 0 and level > kept
-    scale = (level - kept) / rest if fixed else level / (time.total or 1.0)
-    return breakdown_of(
-        part if fixed and part.name in kernels else Part(part.name, scale * part.value, part.count)
-        for part in time.parts
-    )
-
-
 def _nested(events: Iterable[TraceEvent]) -> list[_HostEvent]:
     """Return the events of one thread in order, each with the operation and module around it."""
     found: list[_HostEvent] = []

@@ -22,7 +22,7 @@ Attributed = Callable[..., MetricResult]
 FAILS = ("latency got worse beyond its limit",)
 WHY = (
     "      why: +12.1 ms  aten::addmm in Net.fc2: 2.1 → 14.2 ms, 1 → 7 times",
-    "            +3.2 ms  aten::copy_ in Net.fc1: new, or under 0.03 ms before",
+    "           +3.17 ms  aten::copy_ in Net.fc1: new, or under 0.03 ms before",
     "            −1.2 ms  aten::relu in Net.act: 1.5 → 0.3 ms",
     "           +2.35 ms  not in the profile",
 )
@@ -52,7 +52,7 @@ def test_a_failed_test_says_why(case: Cased, slower: MetricResult) -> None:
           test_sd.py::test_generate[a]                        WORSE
             latency  4.14 → 20.19 ms  ×4.9 [×4.1, ×5.8]  5 %  WORSE
               why: +12.1 ms  aten::addmm in Net.fc2: 2.1 → 14.2 ms, 1 → 7 times
-                    +3.2 ms  aten::copy_ in Net.fc1: new, or under 0.03 ms before
+                   +3.17 ms  aten::copy_ in Net.fc1: new, or under 0.03 ms before
                     −1.2 ms  aten::relu in Net.act: 1.5 → 0.3 ms
                    +2.35 ms  not in the profile
             fails: latency got worse beyond its limit

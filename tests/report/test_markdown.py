@@ -254,7 +254,7 @@ def test_parts_that_moved_stand_below_the_reason(
     expected = """\
 - `[a]`: latency got worse
   - `latency`: +12.1 ms `aten::addmm in Net.fc2`: 2.1 → 14.2 ms, 1 → 7 times
-  - `latency`: +3.2 ms `aten::copy_ in Net.fc1`: new, or under 0.03 ms before
+  - `latency`: +3.17 ms `aten::copy_ in Net.fc1`: new, or under 0.03 ms before
   - `latency`: −1.2 ms `aten::relu in Net.act`: 1.5 → 0.3 ms
   - `latency`: +2.35 ms not in the profile
 - `[b]`: latency got worse

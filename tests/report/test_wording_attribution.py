@@ -32,7 +32,7 @@ def texts(result: MetricResult, most: int | None = None) -> list[tuple[str, str,
 def test_the_largest_parts_and_what_they_leave(slower: MetricResult) -> None:
     assert texts(slower, 3) == [
         ("+12.1 ms", "aten::addmm in Net.fc2", "2.1 → 14.2 ms, 1 → 7 times"),
-        ("+3.2 ms", "aten::copy_ in Net.fc1", "new, or under 0.03 ms before"),
+        ("+3.17 ms", "aten::copy_ in Net.fc1", "new, or under 0.03 ms before"),
         ("−1.2 ms", "aten::relu in Net.act", "1.5 → 0.3 ms"),
         ("+2.35 ms", "not in the profile", ""),
     ]

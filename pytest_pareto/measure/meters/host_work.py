@@ -26,7 +26,7 @@ from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.measure.loop import warm_up
 from pytest_pareto.measure.meter import Calls, absent, error_summary
 from pytest_pareto.measure.torch_profiler import runs_own_profiler
-from pytest_pareto.model.attribution import Part, breakdown_of
+from pytest_pareto.model.attribution import Part, breakdown_of, placed
 from pytest_pareto.model.metric import C_CALLS, DISPATCHES, PYTHON_CALLS, Metric
 from pytest_pareto.model.run import Measurement
 
@@ -38,8 +38,8 @@ _MOST_CALLS = 5
 _NO_OPERATIONS = ("autograd::", "torch::")
 """What the prefixes of torch's events about its own engine are; operations have others."""
 
-_LINE = re.compile(r":\d+(?=\)$)")
-"""The line of a function, which an edit of the lines above it moves."""
+_PLACE = re.compile(r" \((.+):\d+\)$")
+"""The file of a function, and its line, which an edit of the lines above it moves."""
 
 Counts = dict[str, list[Counter[str]]]
 """What each counted call did, by the name of the metric: how often, by function or operation."""
@@ -332,7 +332,7 @@ def _measurement(metric: Metric, counted: Sequence[Counter[str]]) -> Measurement
         # The same as without torch, which another test of the process may have imported.
         return Measurement(metric, absent="the call dispatched no operation of torch")
     if before.total() == last.total():
-        parts = breakdown_of(Part(_LINE.sub("", name), float(n)) for name, n in last.items())
+        parts = breakdown_of(Part(_part_name(name), float(n)) for name, n in last.items())
         return Measurement(metric, (float(last.total()),), breakdown=parts)
     functions = sorted(before.keys() | last.keys())
     where = max(functions, key=lambda function: abs(last[function] - before[function]))
@@ -343,3 +343,9 @@ def _measurement(metric: Metric, counted: Sequence[Counter[str]]) -> Measurement
             f"most of it in {where})"
         ),
     )
+
+
+def _part_name(name: str) -> str:
+    """Return the name of a function or an operation without a line: ``forward in model.py``."""
+    found = _PLACE.search(name)
+    return name if found is None else placed(name[: found.start()], found[1])
