@@ -1,20 +1,22 @@
 """Plant causes and compare: does the attribution of what moved name the cause first.
 
-    python benchmarks/gpu/attribution.py FOLDER [--option=...]
+    python benchmarks/gpu/attribution.py FOLDER [--pairs 3] [--option=...]
 
 Records a baseline of two runs, then compares a session with one planted cause in each case, and an
 unchanged one. For each metric of a case that moved it prints the first three contributions, and
-whether one of them names the cause; then the seconds that the profiling pass took, and the share of
-the session. Cases on the GPU need CUDA; without it those on the CPU run alone.
+whether one of them names the cause, and how much of the change they leave. Then it measures in
+pairs of sessions, with the pass that profiles calls and without, in turn: the share of its seconds,
+and whether other readings differ by more than they scatter. Cases on the GPU need CUDA; without it
+those on the CPU run alone.
 """
 
 import argparse
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +222,32 @@ def test_cpu_loop_over_rows(pareto):
     measure(pareto, Looped().eval(), torch.rand(64, 256))
 """
 
+CONFTEST = """
+import os
+import time
+from pathlib import Path
+
+from pytest_pareto.measure.torch_profiler import CallProfiler
+
+explain = CallProfiler.explain
+
+
+def timed(self, calls, measurements):
+    started = time.perf_counter()
+    try:
+        return explain(self, calls, measurements)
+    finally:
+        with Path("seconds.txt").open("a") as file:
+            file.write(f"{time.perf_counter() - started}\\n")
+
+
+def skipped(self, calls, measurements):
+    return tuple(measurements)
+
+
+CallProfiler.explain = skipped if os.environ.get("UNPROFILED") else timed
+"""
+
 CAUSES = {
     "test_decoder_in_fp32": r"decoder",
     "test_one_more_module": r"adapter",
@@ -236,21 +264,19 @@ CAUSES = {
 
 
 def session(
-    folder: Path, options: list[str], *, plant: bool, name: str
-) -> tuple[dict[str, Any], float]:
-    """Run a session; return its results and its seconds."""
+    folder: Path, options: list[str], *, name: str, plant: bool = False, profiled: bool = True
+) -> dict[str, Any]:
+    """Run a session; return its results."""
     file = folder / f"{name}.json"
     environment = os.environ | {"PLANT": str(int(plant)), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["UNPROFILED"] = "" if profiled else "1"
     command = [sys.executable, "-m", "pytest", "--pareto", f"--pareto-json={file}", *options]
-    started = time.monotonic()
-    ended = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    seconds = time.monotonic() - started
-    print(f"\n== {name}: exit code {ended.returncode}, {seconds:.0f} s\n{ended.stdout[-9000:]}")
-    if ended.returncode not in (0, 1):
-        sys.exit(ended.stderr)
-    return json.loads(file.read_text()), seconds
+    print(f"\n== {name}", flush=True)
+    code = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    if code not in (0, 1):
+        sys.exit(f"exit code {code}")
+    results: dict[str, Any] = json.loads(file.read_text())
+    return results
 
 
 def shown(results: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
@@ -264,18 +290,8 @@ def shown(results: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def main() -> int:
-    """Run the sessions; return 1 where fewer than nine tenths of the causes are named."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    given, options = parser.parse_known_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    (given.folder / "test_plants.py").write_text(TESTS)
-    (given.folder / "pytest.ini").write_text("[pytest]\n")
-    baseline = ["--pareto-update=all", "--pareto-runs=2", *options]
-    session(given.folder, baseline, plant=False, name="baseline")
-    planted, _ = session(given.folder, options, plant=True, name="planted")
-    unchanged, _ = session(given.folder, options, plant=False, name="unchanged")
+def print_causes(planted: dict[str, Any]) -> tuple[int, int]:
+    """Print what each plant is attributed to; return how many causes are named, and of how many."""
     named = 0
     attributed = shown(planted)
     tests = [name for name in CAUSES if any(r["case"].endswith(name) for r in planted["metrics"])]
@@ -286,10 +302,65 @@ def main() -> int:
         print(f"{'named ' if hits else 'MISSED'} {test}: {len(hits)} of {len(metrics)} metrics")
         for metric, names in metrics.items():
             print(f"    {'+' if metric in hits else '-'} {metric}: {' | '.join(names)}")
-    print(
-        f"{named} of {len(tests)} causes named; unchanged: {shown(unchanged) or 'no attribution'}"
-    )
-    return int(named < 0.9 * len(tests))
+    return named, len(tests)
+
+
+def print_rests(planted: dict[str, Any]) -> None:
+    """Print how much of each change the parts of a profile leave unexplained."""
+    for record in planted["metrics"]:
+        found = record.get("attribution")
+        if found and found["total"]:
+            share = found["unexplained"] / found["total"]
+            case = record["case"].rpartition("::")[2]
+            print(f"    {case} {record['metric']}: {share:+.1%} of the change is in no profile")
+
+
+def compare_pairs(folder: Path, options: list[str], pairs: int) -> None:
+    """Measure with the pass and without it in turn; print its cost and how readings differ."""
+    levels: dict[bool, dict[tuple[str, str], list[float]]] = {True: {}, False: {}}
+    shares = []
+    for number in range(2 * pairs):
+        profiled = number % 4 in (0, 3)
+        seconds_file = folder / "seconds.txt"
+        seconds_file.unlink(missing_ok=True)
+        results = session(folder, options, name=f"pair{number}", profiled=profiled)
+        if profiled:
+            spent = sum(map(float, seconds_file.read_text().split()))
+            shares.append(spent / results["session"]["duration_s"])
+        for record in results["metrics"]:
+            if record["metric"] in ("latency", "device_time") and record["candidate"]:
+                key = record["case"].rpartition("::")[2], record["metric"]
+                levels[profiled].setdefault(key, []).append(record["candidate"])
+    print("the pass takes", ", ".join(f"{share:.1%}" for share in shares), "of the sessions")
+    for key, found in levels[True].items():
+        other = levels[False][key]
+        change = statistics.fmean(found) / statistics.fmean(other) - 1
+        spread = [statistics.stdev(each) / statistics.fmean(each) for each in (found, other)]
+        error = (sum(each**2 for each in spread) / pairs) ** 0.5
+        print(f"    {' '.join(key)}: {change:+.1%} with the pass, standard error {error:.1%}")
+
+
+def main() -> int:
+    """Run the sessions; return 1 where fewer than nine tenths of the causes are named."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pairs", type=int, default=3)
+    given, options = parser.parse_known_args()
+    folder = given.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "test_plants.py").write_text(TESTS)
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    session(folder, ["--pareto-update=all", "--pareto-runs=2", *options], name="baseline")
+    quick = ["--pareto-confirm=0", *options]
+    planted = session(folder, quick, name="planted", plant=True)
+    unchanged = session(folder, quick, name="unchanged")
+    if given.pairs:
+        compare_pairs(folder, quick, given.pairs)
+    named, tests = print_causes(planted)
+    print_rests(planted)
+    print(f"{named} of {tests} causes named; unchanged: {shown(unchanged) or 'no attribution'}")
+    return int(named < 0.9 * tests)
 
 
 if __name__ == "__main__":
