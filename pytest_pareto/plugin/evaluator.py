@@ -101,7 +101,7 @@ def early_stop_decider(config: pytest.Config) -> EarlyStopDecider | None:
 
 
 def _make_decider(config: pytest.Config) -> EarlyStopDecider:
-    from pytest_pareto.compare.early_stop import EarlyStopContext, is_decided
+    from pytest_pareto.compare.sample_size import EarlyStopContext, is_decided
     from pytest_pareto.measure.machine import probe_environment
     from pytest_pareto.plugin.settings import load_past, read_settings
 
