@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pytest_pareto.compare.early_stop import EarlyStopContext, is_decided
+from pytest_pareto.compare.sample_size import EarlyStopContext, is_decided
 from pytest_pareto.model.baseline import Baseline, MetricHistory, Past, Samples, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better, Budget, Kind, Metric, parse_budget

@@ -32,7 +32,7 @@ from pytest_pareto.measure.streams import Stream
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.plugin.holdings import test_frames
 from pytest_pareto.plugin.marker import MeasureOptions, read_marker
-from pytest_pareto.plugin.record import read_outputs, score_measurement
+from pytest_pareto.plugin.recorded_scores import evaluate_case, read_outputs, score_measurement
 from pytest_pareto.plugin.recorder import KEEPER, MEASURED, METERS, RECORDER, Recorder
 
 if TYPE_CHECKING:
@@ -105,7 +105,6 @@ class Scores:
         metric that fails is recorded as broken, and raises where nothing is recorded.
         """
         __tracebackhide__ = True
-        from pytest_pareto.plugin.evaluator import evaluate_case
         from pytest_pareto.scoring.evaluation import plan_evaluation
 
         try:

@@ -8,7 +8,7 @@ import pytest
 from pytest_pareto.baseline.acceptance import Accepted, Step
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.updates import KEPT_SESSIONS, Action
-from pytest_pareto.cli.accepted_edits import edits_of, moved_fronts
+from pytest_pareto.cli.accept import edits_of, moved_fronts
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.metric import Better, Kind, Scope
 from tests.sessions import HERE
