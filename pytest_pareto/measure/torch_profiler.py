@@ -201,7 +201,8 @@ def trace_name(case_id: str) -> str:
 def _can_profile(torch: Any, calls: Calls) -> bool:
     if calls.profiles_itself or torch.autograd._profiler_enabled():  # noqa: SLF001  (not public)
         return False
-    return not isinstance(calls.device, CudaDevice) or profiling_absence() is None
+    # A profile of the processor attaches the driver's tracing library too.
+    return initialized_cuda() is None or profiling_absence() is None
 
 
 def _explained(measurement: Measurement, breakdowns: Mapping[str, Breakdown]) -> Measurement:
@@ -259,14 +260,15 @@ def trace_calls(torch: Any, calls: Calls) -> bytes:
 
     profiler, autograd = torch.profiler, torch.autograd
     activities = [profiler.ProfilerActivity.CPU]
-    on_cuda = isinstance(calls.device, CudaDevice)
-    if on_cuda:
+    if isinstance(calls.device, CudaDevice):
         activities.append(profiler.ProfilerActivity.CUDA)
     scopes = ModuleScopes(
         lambda path: autograd._record_function_with_args_enter(f"{MODULE}{path}"),  # noqa: SLF001
         autograd._record_function_with_args_exit,  # noqa: SLF001  (a tenth of the public one's time)
     )
     calls.stage = "profiling"
+    if initialized_cuda() is not None:
+        os.environ.setdefault(_DETACH_VARIABLE, "1")
     with (
         tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder,
         warnings.catch_warnings(),
@@ -278,8 +280,7 @@ def trace_calls(torch: Any, calls: Calls) -> bytes:
                 _traced_call(profiler, calls, named=named)
         file = Path(folder, "trace.json")
         active.export_chrome_trace(str(file))
-        if on_cuda:
-            let_detach()
+        let_detach()
         return file.read_bytes()
 
 

@@ -29,6 +29,7 @@ from pytest_pareto.measure.nvml import NvmlError
 from pytest_pareto.measure.torch_profiler import (
     OWN_PROFILER,
     PROFILER_ACTIVE,
+    let_detach,
     runs_own_profiler,
     without_trace_messages,
 )
@@ -147,6 +148,7 @@ def trace_host_peak(prepare: Callable[[], Callable[[], object]]) -> int:
     with tempfile.TemporaryDirectory(prefix="pytest-pareto-") as folder:
         trace_file = Path(folder, "trace.json")
         trace.export_chrome_trace(str(trace_file))
+        let_detach()
         return read_host_peak(trace_file.read_bytes())
 
 
