@@ -64,7 +64,7 @@ def register_child(config: pytest.Config) -> None:
     if spec.turns is not None:
         config.stash[TURNS] = _connect(spec.turns, spec.nodeids)
     if spec.profiles:
-        config.stash[PROFILER] = CallProfiler()
+        config.stash[PROFILER] = CallProfiler(None if spec.traces is None else Path(spec.traces))
     config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     config.pluginmanager.register(ChildHooks(config, spec), CHILD_PLUGIN)
 

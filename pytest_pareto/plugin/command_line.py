@@ -127,6 +127,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="what to do where rules were loosened since the baseline was recorded (pass); they "
         "are reported in any case",
     )
+    add(
+        "--pareto-trace",
+        metavar="DIR",
+        help="write a trace of one call of each failing case to DIR, in Chrome's format, which "
+        "ui.perfetto.dev opens; of both sides with --pareto-against",
+    )
     add("--pareto-plot", action="store_true", help="draw the fronts in the terminal")
     for name, kind in REPORTS.items():
         add(f"--pareto-{name}", metavar="PATH", help=kind.help)

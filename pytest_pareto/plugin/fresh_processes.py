@@ -69,7 +69,8 @@ class ChildSpec(msgspec.Struct, frozen=True):
     writes their node ids. ``outputs`` is where it keeps outputs; None for nowhere. ``turns`` are
     those with another live child; None where there is none. ``barrier`` is the descriptor of the
     connection at which the child waits before its tests; None for no wait. A child that
-    ``profiles`` also records what each measured level consists of.
+    ``profiles`` also records what each measured level consists of, and writes a trace of each case
+    to the folder ``traces``; None for no traces.
     """
 
     nodeids: list[str]
@@ -81,6 +82,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     turns: TurnsSpec | None = None
     barrier: int | None = None
     profiles: bool = False
+    traces: str | None = None
 
 
 class ChildLine(msgspec.Struct, frozen=True):
@@ -133,7 +135,7 @@ class ChildRun:
     ``builder`` collects every report, and ``show`` is called with each as it arrives. ``outputs``
     is where the process keeps outputs; None for nowhere. ``measured`` are the tests that measure,
     the others call their functions once; None for all. ``profiles`` is whether it records what
-    each level consists of.
+    each level consists of, ``traces`` the folder for a trace of each case.
     """
 
     builder: RunBuilder
@@ -141,6 +143,7 @@ class ChildRun:
     outputs: OutputFolder | None = None
     measured: MeasuredTests | None = None
     profiles: bool = False
+    traces: Path | None = None
 
 
 def run_children(
@@ -202,6 +205,7 @@ class _Child:
             outputs=run.outputs,
             barrier=barrier[0].fileno() if barrier else None,
             profiles=run.profiles,
+            traces=run.traces,
         )
         self._process = ChildProcess(
             arguments,
@@ -301,6 +305,7 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
     turns: TurnsSpec | None = None,
     barrier: int | None = None,
     profiles: bool = False,
+    traces: Path | None = None,
 ) -> list[str]:
     """Return the command of a child that writes to ``lines``; write its task to ``file``.
 
@@ -320,6 +325,7 @@ def child_arguments(  # noqa: PLR0913  (each is one part of a child's task)
         turns=turns,
         barrier=barrier,
         profiles=profiles,
+        traces=None if traces is None else str(traces),
     )
     file.write_bytes(msgspec.json.encode(spec))
     own = config.invocation_params.args

@@ -32,6 +32,7 @@ from pytest_pareto.plugin.outputs import output_folder
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown
 from pytest_pareto.plugin.replication import Replay
+from pytest_pareto.plugin.report_files import trace_folder
 from pytest_pareto.runs.leg_process import LegRun, run_groups, run_order
 from pytest_pareto.runs.legs import Leg, Side
 from pytest_pareto.runs.process import Barrier
@@ -228,6 +229,7 @@ class InterleavedRunner:
             turns=turns,
             barrier=barrier,
             profiles=is_first,
+            traces=trace_folder(self._session.config, side) if is_first else None,
         )
 
     def _result(self, task: "_Task", side: Side) -> Run:

@@ -31,6 +31,7 @@ from pytest_pareto.plugin.fresh_processes import (
 from pytest_pareto.plugin.outputs import output_folder
 from pytest_pareto.plugin.process_hooks import RunBuilder
 from pytest_pareto.plugin.progress import Countdown, process_count_text, write_progress
+from pytest_pareto.plugin.report_files import trace_folder
 from pytest_pareto.plugin.settings import Selection, Settings
 from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.tempfolders import prune_folders
@@ -102,7 +103,8 @@ class FreshRuns:
         if number > 1:
             return ChildRun(builder)
         outputs = output_folder(self._config, Side.CANDIDATE)
-        return ChildRun(builder, Replay(session).show, outputs, profiles=True)
+        traces = trace_folder(self._config, Side.CANDIDATE)
+        return ChildRun(builder, Replay(session).show, outputs, profiles=True, traces=traces)
 
     def _measure_run(
         self, number: int, builder: RunBuilder, children: Iterator[ChildResult]

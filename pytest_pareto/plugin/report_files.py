@@ -1,25 +1,33 @@
 """Reports of a session as files, and in GitHub Actions: its job summary and annotations.
 
 `report_paths` reads where the files go (``--pareto-html`` and the other kinds), and
-`write_report_files` writes them. `append_summary` and `write_annotations` follow the environment
-variables of the GitHub Actions runner; nothing is sent over a network.
+`write_report_files` writes them. `KeptTraces` has the traces of failing cases. `append_summary`
+and `write_annotations` follow the environment variables of the GitHub Actions runner; nothing is
+sent over a network.
 """
 
 import contextlib
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_pareto.measure.torch_profiler import trace_name
+from pytest_pareto.measure.trace import CALL, END
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import nodeid_of
 from pytest_pareto.model.session_record import Picture, SessionReport
-from pytest_pareto.model.verdict import Failure
+from pytest_pareto.model.verdict import CaseVerdict, Failure
 from pytest_pareto.outputs.images import BUDGET_B, make_thumbnails
 from pytest_pareto.plugin.command_line import REPORTS, anchor_dir, baseline_dir
+from pytest_pareto.report.text import relative_path
+from pytest_pareto.runs.legs import Side
+from pytest_pareto.runs.tempfolders import run_folder
 
 if TYPE_CHECKING:
     from pytest_pareto.report.github import SourceLocation
@@ -122,6 +130,99 @@ def _write(path: Path, text: str) -> None:
         made.replace(path)
     finally:
         made.unlink(missing_ok=True)
+
+
+TRACES = pytest.StashKey["KeptTraces"]()
+"""Present in the config's stash where the session writes traces."""
+_TRACE_ENDINGS = {Side.REF: "before", Side.CANDIDATE: "now"}
+_TRACE_FILE = re.compile(rf"-[0-9a-f]{{8}}\.({'|'.join(_TRACE_ENDINGS.values())})\.json")
+
+
+class KeptTraces:
+    """Keeps the traces of all cases while a session runs, and writes those of failing cases.
+
+    ``directory`` is where the latter go; the others lie in the temp folder, and are removed with
+    it. Raises pytest.UsageError, before hours are spent, where nothing can be written there.
+    """
+
+    def __init__(self, config: pytest.Config, directory: Path) -> None:
+        self._config = config
+        self._directory = directory
+        self._folder: Path | None = None
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            # Those of an earlier session must not be taken for this one's.
+            for file in directory.iterdir():
+                if _TRACE_FILE.search(file.name):
+                    file.unlink()
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--pareto-trace: {directory} cannot be written: {error.strerror}; name a folder"
+            ) from None
+        config.stash[TRACES] = self
+
+    def folder(self, side: Side) -> Path:
+        """Return the folder for the traces of one side."""
+        if self._folder is None:
+            stack = contextlib.ExitStack()
+            self._config.add_cleanup(stack.close)
+            self._folder = stack.enter_context(run_folder())
+        return self._folder / str(side)
+
+    def write(self, cases: Iterable[CaseVerdict]) -> str | None:
+        """Write the traces of failing cases, and return what to say about it; None for nothing.
+
+        Raises OSError where one cannot be written.
+        """
+        written, untraced = 0, []
+        for case in cases:
+            found = [(side, self.folder(side) / trace_name(case.case_id)) for side in Side]
+            kept = [(side, file) for side, file in found if case.fails and file.is_file()]
+            for side, file in kept:
+                path = self._directory / f"{file.stem}.{_TRACE_ENDINGS[side]}.json"
+                _write(path, _last_call(file.read_text(encoding="utf-8")))
+            written += bool(kept)
+            if case.fails and not kept:
+                untraced.append(case.case_id)
+        folder = relative_path(self._directory, self._config.invocation_params.dir)
+        what = f"traces of {plural(written, 'failing case')} in {folder}"
+        parts = [f"{what}: ui.perfetto.dev opens them"] if written else []
+        if untraced:
+            more = f" and {len(untraced) - 1} more" if len(untraced) > 1 else ""
+            parts.append(
+                f"no trace of {untraced[0]}{more}: its call was not measured, or did not run "
+                "under torch's profiler"
+            )
+        return "; ".join(parts) or None
+
+
+def write_traces(config: pytest.Config, cases: Iterable[CaseVerdict]) -> str | None:
+    """Write the traces of failing cases, and return what to say about it; None for nothing."""
+    if TRACES not in config.stash:
+        return None
+    try:
+        return config.stash[TRACES].write(cases)
+    except OSError as error:
+        return f"--pareto-trace: traces could not be written: {error}"
+
+
+def trace_folder(config: pytest.Config, side: Side) -> Path | None:
+    """Return where the first run of a side writes traces; None where the session has none."""
+    kept = config.stash.get(TRACES, None)
+    return None if kept is None else kept.folder(side)
+
+
+def _last_call(trace: str) -> str:
+    """Return a trace with the events of its last named call alone."""
+    content = json.loads(trace)
+    events = content["traceEvents"]
+    named = [each for each in events if each.get("name") in (CALL, END) and each["ph"] == "X"]
+    stop = max(each["ts"] + each["dur"] for each in named)
+    start = max(each["ts"] for each in named if each["name"] == CALL)
+    content["traceEvents"] = [
+        each for each in events if each["ph"] == "M" or start <= each.get("ts", -1) <= stop
+    ]
+    return json.dumps(content)
 
 
 def render_html(report: SessionReport) -> str:

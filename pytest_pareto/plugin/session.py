@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,12 +26,16 @@ from pytest_pareto.plugin.process_hooks import LiveFigures, MeasuringHooks, want
 from pytest_pareto.plugin.recorder import PROFILER
 from pytest_pareto.plugin.replication import ManyRuns, OneRun
 from pytest_pareto.plugin.report_files import (
+    KeptTraces,
     append_summary,
     remove_report_files,
+    trace_folder,
     write_annotations,
     write_report_files,
+    write_traces,
 )
 from pytest_pareto.plugin.settings import Selection, Settings, read_settings
+from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.process import TERMINATION_SIGNALS
 
 if TYPE_CHECKING:
@@ -63,9 +68,11 @@ def register_session(config: pytest.Config) -> None:
         runs = _runs(config, settings, selection)
     except ParetoError as error:
         raise pytest.UsageError(str(error)) from None
+    if config.getoption("--pareto-trace"):
+        KeptTraces(config, Path(config.invocation_params.dir, config.getoption("--pareto-trace")))
     config.pluginmanager.register(runs, "pareto-runs")
     if isinstance(runs, OneRun):
-        config.stash[PROFILER] = CallProfiler()
+        config.stash[PROFILER] = CallProfiler(trace_folder(config, Side.CANDIDATE))
         config.pluginmanager.register(MeasuringHooks(), "pareto-measuring")
     if wants_figures(config):
         config.pluginmanager.register(LiveFigures(), "pareto-live")
@@ -205,8 +212,9 @@ class ParetoSession:
         shown = with_typed_nodeids(report, self._config)
         failures = write_report_files(shown, self._settings.report_paths)
         judgement = report.judgement
-        summary_notice = None
+        summary_notice = trace_notice = None
         if not self._summarised:
+            trace_notice = write_traces(self._config, judgement.cases)
             # Set before appending: a summary that is appended twice cannot be undone.
             self._summarised = True
             summary_notice = append_summary(shown)
@@ -215,7 +223,7 @@ class ParetoSession:
             failures=(*judgement.failures, *failures),
             notices=(
                 *judgement.notices,
-                *(text for text in (self._candidate_notice, summary_notice) if text),
+                *(text for text in (self._candidate_notice, summary_notice, trace_notice) if text),
             ),
         )
         return replace(report, judgement=judgement)
