@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from pytest_pareto.model.baseline import LevelHistory, Revision
+from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better, Metric
 from pytest_pareto.model.verdict import CaseVerdict, Judgement
 from pytest_pareto.report.fronts import Names, build_case, front_names
@@ -185,17 +186,26 @@ def _legend(points: Sequence[Point], shared: dict[str, str], width: int) -> list
 def default_axes(cases: Sequence[CaseVerdict]) -> tuple[Metric, Metric] | None:
     """Choose the two metrics of a plot: a cost and a quality, or else two gated metrics.
 
-    Metrics that most cases have are preferred. None where there are not two.
+    Those that got worse come first, then those that moved, then those that most cases have: of the
+    metrics that at least half as many cases have. None where there are not two.
     """
     metrics_by_name: dict[str, Metric] = {}
-    case_counts: Counter[str] = Counter()
+    counts, worse, moved = Counter[str](), Counter[str](), Counter[str]()
     for case in cases:
         for result in case.comparison.metrics:
-            known = result.candidate is not None and result.lower_bound is None
-            if result.metric.gates and known:
-                metrics_by_name.setdefault(result.metric.name, result.metric)
-                case_counts[result.metric.name] += 1
-    gated = sorted(metrics_by_name.values(), key=lambda metric: -case_counts[metric.name])
+            name, known = result.metric.name, result.candidate is not None
+            if result.metric.gates and known and result.lower_bound is None:
+                metrics_by_name.setdefault(name, result.metric)
+                counts[name] += 1
+                worse[name] += result.outcome is Outcome.WORSE
+                moved[name] += result.outcome in {Outcome.WORSE, Outcome.BETTER}
+    most = max(counts.values(), default=0)
+
+    def rank(metric: Metric) -> tuple[bool, int, int, int]:
+        name = metric.name
+        return 2 * counts[name] < most, -worse[name], -moved[name], -counts[name]
+
+    gated = sorted(metrics_by_name.values(), key=rank)
     costs = [metric for metric in gated if metric.better is Better.LOWER]
     qualities = [metric for metric in gated if metric.better is Better.HIGHER]
     if costs and qualities:

@@ -17,7 +17,7 @@ from pytest_pareto.model.verdict import (
     Position,
     Verdict,
 )
-from pytest_pareto.report.plots import plot_lines
+from pytest_pareto.report.plots import default_axes, plot_lines
 from pytest_pareto.report.text import display_width
 
 Run = tuple[Judgement, SessionFacts]
@@ -192,3 +192,41 @@ def test_a_lower_bound_is_not_drawn(case: MakeCase) -> None:
     bounded = case("[low]", Verdict.UNCHANGED, replace(x, lower_bound="without x"), y)
     assert any("[low]" in line for line in plotted(case("[low]", Verdict.UNCHANGED, x, y), *cases))
     assert not any("[low]" in line for line in plotted(bounded, *cases))
+
+
+def results(**outcomes: Outcome) -> tuple[MetricResult, ...]:
+    known = {each.name: each for each in (LATENCY, PEAK_MEMORY, SCORE)}
+    return tuple(
+        MetricResult(known[name], 1.0, 2.0, state=outcome) for name, outcome in outcomes.items()
+    )
+
+
+SAME, WORSE, BETTER = Outcome.UNCHANGED, Outcome.WORSE, Outcome.BETTER
+
+
+@pytest.mark.parametrize(
+    ("memory", "latency", "x"),
+    [
+        ([SAME, SAME, SAME], [SAME, SAME, SAME], PEAK_MEMORY),
+        ([SAME, SAME, SAME], [SAME, WORSE, SAME], LATENCY),
+        ([BETTER, BETTER, BETTER], [SAME, WORSE, SAME], LATENCY),
+        ([SAME, SAME, SAME], [BETTER, SAME, SAME], LATENCY),
+        ([WORSE, SAME, SAME], [WORSE, WORSE, SAME], LATENCY),
+    ],
+)
+def test_the_axes_are_those_that_moved(
+    case: MakeCase, memory: list[Outcome], latency: list[Outcome], x: Metric
+) -> None:
+    cases = [
+        case(f"[{number}]", Verdict.WORSE, *results(peak_memory=m, latency=n, score=SAME))
+        for number, (m, n) in enumerate(zip(memory, latency, strict=True))
+    ]
+    assert default_axes(cases) == (x, SCORE)
+
+
+def test_what_few_cases_have_is_no_axis_although_it_moved(case: MakeCase) -> None:
+    """With it, the other cases would have no place in the picture."""
+    cases = [case(f"[{n}]", Verdict.WORSE, *results(latency=SAME, score=SAME)) for n in range(4)]
+    one = case("[9]", Verdict.WORSE, *results(peak_memory=WORSE, latency=SAME, score=SAME))
+    assert default_axes([one, *cases]) == (LATENCY, SCORE)
+    assert default_axes([one, *cases[:1]]) == (PEAK_MEMORY, SCORE)
