@@ -20,6 +20,7 @@ from pytest_pareto.model.verdict import Position, Verdict
 from pytest_pareto.plugin import command_line
 from pytest_pareto.plugin.command_line import REPORTS
 from pytest_pareto.plugin.marker import KEYWORDS
+from pytest_pareto.report.wording import outcome_word
 from pytest_pareto.scoring import EvaluationRequest
 
 ROOT = Path(__file__).parents[1]
@@ -297,6 +298,20 @@ def test_the_workflows_of_pages_may_only_read_and_pin_what_they_use() -> None:
                 used = [step["uses"] for step in job["steps"] if "uses" in step]
                 assert all(re.search(r"@[0-9a-f]{40}$", name) for name in used), page
     assert found
+
+
+def test_the_glossary_has_every_word_of_a_verdict() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").lower()
+    words = [outcome_word(outcome, LATENCY).lower() for outcome in Outcome]
+    words += [verdict.lower().replace("trade_off", "trade-off") for verdict in Verdict]
+    words += [position.lower().replace("ambiguous", "undetermined") for position in Position]
+    cells = {
+        word.strip()
+        for line in glossary.splitlines()
+        if line.startswith("|")
+        for word in line.split("|")[1].split(",")
+    }
+    assert {word.replace("_", " ") for word in words} <= cells
 
 
 def test_links_lead_somewhere() -> None:
