@@ -32,7 +32,8 @@ from pytest_pareto.report.numbers import (
 from pytest_pareto.report.text import Tone, clean
 from pytest_pareto.report.wording import Why, build_why, outcome_word
 
-DIAGNOSTIC = "a diagnostic: it decides nothing"
+NOT_GATED = "not gated"
+"""What stands in place of the limit of a diagnostic."""
 _ROUTINE_OUTCOMES = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.ABSENT}
 _BUDGET_STATES = {True: "broken", False: "kept", None: "undecided"}
 _J_PER_WH = 3600.0
@@ -97,9 +98,7 @@ def build_row(result: MetricResult, *, traded: bool = False) -> Row:
         change=clean(figure.text),
         interval=figure.interval,
         coverage=f"{100 * (1 - 2 * change.alpha):g} %" if change and figure.interval else "",
-        limit=on_scale_of(metric, metric.tolerance, scale=scale)
-        if has_change and metric.gates
-        else "",
+        limit=_limit(metric, scale) if has_change else "",
         resolution=resolution_text(metric, change.resolution, scale) if change else "",
         facts=tuple(map(clean, _facts(result, scale, traded=traded and outcome is Outcome.WORSE))),
         worst=tuple(map(clean, change.worst_ids)) if change else (),
@@ -141,10 +140,12 @@ def undecided_excess(result: MetricResult) -> float:
     return max(0.0, after / before - 1 - metric.tolerance) if before > 0 else 0.0
 
 
+def _limit(metric: Metric, scale: Scale) -> str:
+    return on_scale_of(metric, metric.tolerance, scale=scale) if metric.gates else NOT_GATED
+
+
 def _facts(result: MetricResult, scale: Scale, *, traded: bool) -> Iterator[str]:
     change, metric = result.change, result.metric
-    if not metric.gates and result.outcome is not Outcome.ABSENT:
-        yield DIAGNOSTIC
     if result.lower_bound is not None:
         yield f"a lower bound, {result.lower_bound}"
     if change is not None and change.pairs is not None:
@@ -153,7 +154,7 @@ def _facts(result: MetricResult, scale: Scale, *, traded: bool) -> Iterator[str]
         if change.suspected:
             yield "likely regression, not significant after correcting for all tests of the session"
         yield detectable_text(resolution_text(metric, change.resolution, scale))
-    if traded:
+    if traded and metric.gates:
         yield f"a trade may give up {on_scale_of(metric, metric.trade_bound, scale=scale)}"
     if change is not None and change.reason:
         yield change.reason

@@ -32,7 +32,7 @@ from pytest_pareto.report.fronts import (
 from pytest_pareto.report.html.axis import Axis, build_axis, level
 from pytest_pareto.report.numbers import detectable_text
 from pytest_pareto.report.plots import coordinates, default_axes, is_on_front
-from pytest_pareto.report.rows import DIAGNOSTIC, Row
+from pytest_pareto.report.rows import Row
 from pytest_pareto.report.text import Tone, clean, clip, display_width
 from pytest_pareto.report.wording import sort_by_severity
 
@@ -350,7 +350,7 @@ def _cell(row: Row, block: CaseBlock) -> Cell:
 
 def _metric_line(row: Row, block: CaseBlock) -> MetricLine:
     # Columns have these; with a hundred cases, the page would repeat them a thousand times.
-    stated = {DIAGNOSTIC, detectable_text(row.resolution)}
+    stated = {detectable_text(row.resolution)}
     more = [text for text in (*row.facts, *row.details) if text not in stated]
     if row.worst:
         more.append(f"worst samples: {', '.join(row.worst)}")
