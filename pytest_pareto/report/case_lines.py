@@ -115,7 +115,7 @@ def dropped_texts(row: Row, columns: Columns) -> list[str]:
     if "interval" in columns.dropped and row.interval:
         parts.append(f"{row.coverage} interval {row.interval}")
     if "limit" in columns.dropped and row.limit:
-        parts.append(f"limit {row.limit}" if row.gates else row.limit)
+        parts.append(f"limit {row.limit}")
     return parts
 
 

@@ -32,7 +32,7 @@ from pytest_pareto.report.numbers import (
 from pytest_pareto.report.text import Tone, clean
 from pytest_pareto.report.wording import Why, build_why, outcome_word
 
-NOT_GATED = "not gated"
+NOT_GATED = "none"
 """What stands in place of the limit of a diagnostic."""
 _ROUTINE_OUTCOMES = {Outcome.UNCHANGED, Outcome.NOT_WORSE, Outcome.ABSENT}
 _BUDGET_STATES = {True: "broken", False: "kept", None: "undecided"}

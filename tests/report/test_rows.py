@@ -87,7 +87,7 @@ def test_trade_has_its_bound(compared: Callable[..., MetricResult]) -> None:
 
 def test_diagnostic_is_marked_and_has_no_capitals(compared: Callable[..., MetricResult]) -> None:
     row = build_row(compared(FLOPS, (1e9, 2e9), (1.0, 1.0, 1.0), Outcome.WORSE, resolution=0.0))
-    assert (row.word, row.limit, row.remarkable) == ("worse", "not gated", True)
+    assert (row.word, row.limit, row.remarkable) == ("worse", "none", True)
     assert row.facts == ()
     new = build_row(MetricResult(FLOPS, candidate=1e9, state=Outcome.NEW, reason="not recorded"))
     assert not new.remarkable

@@ -204,7 +204,7 @@ def test_routine_diagnostics_share_a_line_below_double_verbose(
     text = shown(judged, verbosity=1)
     assert "    diagnostics, unchanged: kernels 2.630 k, flops 4.000 T\n" in text
     assert "    diagnostics, inconclusive: event_time 1.020 s (+2.0 %)\n" in text
-    assert re.search(r"^    host_copies +2 → +3 +\+50 % +not gated +worse$", text, flags=re.MULTILINE)
+    assert re.search(r"^    host_copies +2 → +3 +\+50 % +none +worse$", text, flags=re.MULTILINE)
     assert "diagnostics," not in shown(judged)
     assert re.search(r"^    kernels +2.630 →", shown(judged, verbosity=2), flags=re.MULTILINE)
 
