@@ -21,7 +21,7 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from pytest_pareto.measure.call import active_tracer
+from pytest_pareto.measure.call import active_tracer, skip_in_compiler
 from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.measure.loop import warm_up
 from pytest_pareto.measure.meter import Calls, absent, error_summary
@@ -177,11 +177,8 @@ def _stop_monitoring(_: Listener) -> bool:
 
 def _start_profiling(listener: Listener) -> None:
     # Compiled functions call the listener too, and torch.compile would compile it.
-    skip = getattr(sys.modules.get("torch._dynamo.eval_frame"), "skip_code", None)
-    if skip is not None:
-        for function in (*vars(Listener).values(), _Tally.add):
-            if isinstance(function, FunctionType):
-                skip(function.__code__)
+    own = (*vars(Listener).values(), _Tally.add)
+    skip_in_compiler(*(each for each in own if isinstance(each, FunctionType)))
     sys.setprofile(listener.on_event)
 
 
