@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pytest_pareto.model.metric import (
     DEVICE_TIME,
     DISPATCHES,
     FLOPS,
+    HOST_COPIES,
     HOST_PEAK_MEMORY,
     RESIDENT_MEMORY,
     Kind,
@@ -235,7 +237,8 @@ def _explained(measurement: Measurement, breakdowns: Mapping[str, Breakdown]) ->
         return measurement
     if metric.scope is Scope.HOST and metric.kind is Kind.RUN:
         level = summarise_run(measurement.values, relative=metric.relative)
-        found = scaled_to(level, found, breakdowns[DEVICE_TIME.name])
+        on_gpus = (breakdowns[each.name].parts for each in (DEVICE_TIME, HOST_COPIES))
+        found = scaled_to(level, found, breakdown_of(chain.from_iterable(on_gpus)))
     return replace(measurement, breakdown=found)
 
 

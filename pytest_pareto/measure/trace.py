@@ -39,6 +39,7 @@ HOST_CALLS = ("cuda_runtime", "cuda_driver")
 WAIT_CALLS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
 ALLOCATION_CALLS = ("Malloc", "HostAlloc", "MemAlloc", "MemCreate")
 HOST_COPY_NAMES = ("Memcpy HtoD", "Memcpy DtoH")
+NO_OPERATIONS = ("autograd::", "torch::")  # how torch's events about its own engine begin
 CALL = "pytest-pareto: the call"
 END = "pytest-pareto: waiting for its end"
 FIRST_ITEM = "pytest-pareto: the first item"
@@ -416,7 +417,7 @@ def _counted_as(event: TraceEvent) -> str | None:
     """Return the name of the metric that counts an event of the host, or None."""
     name = event.name
     if event.cat == "cpu_op":
-        return DISPATCHES.name if "::" in name else None
+        return DISPATCHES.name if "::" in name and not name.startswith(NO_OPERATIONS) else None
     if event.cat not in HOST_CALLS:
         return None
     if is_launch(name):

@@ -19,6 +19,7 @@ from pytest_pareto.measure.plan import LoopPlan  # noqa: E402
 from pytest_pareto.measure.streams import Stream  # noqa: E402
 from pytest_pareto.measure.torch_profiler import (  # noqa: E402
     CallProfiler,
+    _explained,
     _planned_calls,
     scaled_to,
     trace_name,
@@ -98,6 +99,7 @@ class TestACall:
         found = measured(lambda: net(x).sum().backward())
         for name in ("dispatches", "flops", "host_peak_memory"):
             assert sum(parts(found[name]).values()) == found[name].values[0], name
+        assert parts(found["dispatches"])["aten::addmm in Net.up"] == 1
         assert parts(found["dispatches"])["aten::mm"] == 3
 
     def test_without_a_profile_times_have_no_parts(self, function: Callable[[], Any]) -> None:
@@ -341,6 +343,16 @@ class TestScaling:
     def test_where_there_are_only_kernels_they_are_the_level(self) -> None:
         only = breakdown_of([Part("gemm", 3.0)])
         assert scaled_to(4.0, only, self.DEVICE) == breakdown_of([Part("gemm", 4.0)])
+
+    def test_copies_between_host_and_gpu_are_work_of_a_gpu_too(self) -> None:
+        copy = Part("Memcpy HtoD (Pinned -> Device)", 2.0)
+        profile = {
+            "latency": breakdown_of([copy, Part("gemm", 1.0), Part("Python", 4.0)]),
+            "device_time": breakdown_of([Part("gemm", 1.0)]),
+            "host_copies": breakdown_of([copy]),
+        }
+        found = _explained(Measurement(LATENCY, (5.0, 5.0)), profile)
+        assert parts(found) == pytest.approx({copy.name: 2.0, "gemm": 1.0, "Python": 2.0})
 
 
 def names(found: Breakdown) -> set[str]:

@@ -221,6 +221,14 @@ class TestStreams:
         assert counts(profile["time_per_item"])["aten::decode"] == pytest.approx(1 / 3)
         assert micro(profile["latency"])["aten::prefill"] == 30
 
+    def test_the_wait_for_the_first_item_is_in_no_module(self, line: Timeline) -> None:
+        line.module("Net", 0, 90)
+        assert micro(read_profile(line.json(), items=1)["time_to_first_item"]) == {
+            "aten::prefill in Net": 30,
+            "Python in Net": 8,
+            "waiting for the GPU": 2,
+        }
+
     def test_the_wait_for_the_first_item_is_none_of_the_calls_own(self, line: Timeline) -> None:
         assert values(read_profile(line.json(), items=4)["host_waits"]) == {}
 

@@ -20,6 +20,7 @@ class TestCounts:
             line.named_call(start, start + 100, start + 120)
             line.cuda("cudaDeviceSynchronize", start + 102, start + 118)
             line.module("Net", start, start + 100)
+            line.span("aten::late", start + 105, start + 110, tid=2)
         for outside in (-50, 500, 1200):
             line.span("aten::outside", outside, outside + 30)
             line.cuda("cudaStreamSynchronize", outside + 1, outside + 2)
@@ -33,6 +34,8 @@ class TestCounts:
             line.span("aten::mm", start + 20, start + 80)
             line.span("ProfilerStep", start + 21, start + 22, cat="user_annotation")
             line.span("without a namespace", start + 23, start + 24)
+            line.span("autograd::engine::evaluate_function: MmBackward0", start + 25, start + 26)
+            line.span("torch::autograd::AccumulateGrad", start + 27, start + 28)
             line.cuda("cudaMalloc", start + 30, start + 35)
             line.cuda("cudaLaunchHostFunc", start + 36, start + 37)
             number = line.cuda("cudaLaunchKernel", start + 40, start + 45)
