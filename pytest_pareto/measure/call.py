@@ -4,7 +4,8 @@
 - `require_finished` rejects results that are a promise of work, which no loop can time.
 - `preserve_random_state` keeps the number of measured calls from changing a result.
 - `active_tracer` detects tracers and profilers, which slow down every Python call.
-- `eager_mode` lets compiled functions run uncompiled.
+- `eager_mode` lets compiled functions run uncompiled; `skip_in_compiler` and `uncompiled` keep
+  the compiler from functions that watch a call.
 """
 
 import inspect
@@ -13,12 +14,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.model.errors import ParetoError
 
 _ACCEPTED_FORMS = "tuple of positional arguments, such as `(x,)`, or a pair `(args, kwargs)`"
+F = TypeVar("F", bound=Callable[..., Any])
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 _MONITORING_TOOL_IDS = range(6)  # every id of sys.monitoring
 
@@ -160,6 +162,25 @@ def active_tracer() -> str | None:
     if names:
         return f"a tracer is active ({names}); run without --cov, debugger or profiler"
     return None
+
+
+def skip_in_compiler(*functions: Any) -> None:
+    """Let functions run as they are within a call of torch.compile, which compiles what they call.
+
+    Otherwise it would compile them too: they are entered while it looks for what to compile.
+    """
+    skip = getattr(sys.modules.get("torch._dynamo.eval_frame"), "skip_code", None)
+    if skip is not None:
+        for function in functions:
+            skip(function.__code__)
+
+
+def uncompiled(function: F) -> F:
+    """Return a function that torch.compile leaves as it is, together with all that it calls."""
+    if "torch._dynamo" not in sys.modules:
+        return function
+    disabled: F = sys.modules["torch"].compiler.disable(function)
+    return disabled
 
 
 def eager_mode(torch: Any) -> AbstractContextManager[object]:

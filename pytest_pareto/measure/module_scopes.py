@@ -6,12 +6,15 @@ would make torch compile functions anew. Imports torch, so import it where it is
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from types import CodeType
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType, FrameType
 from typing import Any, Self
 
 from torch import nn
 
+from pytest_pareto.measure.call import skip_in_compiler, uncompiled
+from pytest_pareto.measure.storages import Storages
 from pytest_pareto.model.attribution import placed
 
 _TOOL = "pytest-pareto modules"
@@ -26,7 +29,8 @@ class ModuleScopes:
     """Follows the modules that this thread calls within the block.
 
     ``path`` is the innermost one, such as ``Net.layers.*.up``: the class of the outermost module,
-    and the names from there; "" outside of modules. ``roots`` are the outermost modules so far.
+    and the names from there; "" outside of modules. ``roots`` are the outermost modules so far that
+    are alive, held weakly: a call may make modules of its own.
     ``on_enter`` is called with the path of each module that begins, and ``on_exit`` with what that
     returned. A module that raised ends with the module that called it.
     """
@@ -40,9 +44,15 @@ class ModuleScopes:
         self._on_exit = on_exit
         self._thread = threading.get_ident()
         self._stack: list[tuple[object, str, object]] = []
-        self._names: dict[int, str] = {}
+        self._known: dict[int, tuple[weakref.ref[Any], dict[int, str]]] = {}
+        self._names: Mapping[int, str] = {}
         self._restore: Callable[[], None] = lambda: None
-        self.roots: list[Any] = []
+
+    @property
+    def roots(self) -> list[Any]:
+        """The outermost modules so far, without those that were freed."""
+        found = (reference() for reference, _ in self._known.values())
+        return [module for module in found if module is not None]
 
     @property
     def path(self) -> str:
@@ -52,26 +62,44 @@ class ModuleScopes:
     def __enter__(self) -> Self:
         self._thread = threading.get_ident()
         follow = _follow_by_monitoring if hasattr(sys, "monitoring") else _follow_by_replacement
-        self._restore = follow(self)
+        self._restore = follow(uncompiled(self.begin), uncompiled(self.end))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._restore()
         while self._stack:
             self._on_exit(self._stack.pop()[2])
-        self._names.clear()
 
     def begin(self, module: Any, frame: object) -> None:
         """Enter a module; ``frame`` identifies the call."""
         if threading.get_ident() != self._thread:
             return
-        if not self._stack and not any(root is module for root in self.roots):
-            self.roots.append(module)
-            self._names |= {id(each): name for name, each in named_modules(module)}
+        if isinstance(frame, FrameType):
+            self._end_raised(frame)
+        if not self._stack:
+            self._names = self._names_within(module)
         path = self._names.get(id(module))
         if path is None:  # a module that no attribute of the outermost one holds
-            path = self._names[id(module)] = f"{self.path}/{class_name(module)}"
+            path = f"{self.path}/{class_name(module)}"
         self._stack.append((frame, path, self._on_enter(path)))
+
+    def _names_within(self, root: Any) -> Mapping[int, str]:
+        reference, names = self._known.get(id(root), (None, {}))
+        if reference is None or reference() is not root:
+            names = {id(each): name for name, each in named_modules(root)}
+            self._known[id(root)] = weakref.ref(root), names
+        return names
+
+    def _end_raised(self, frame: FrameType) -> None:
+        """Leave the modules that have raised: none of their calls has led to this frame."""
+        caller = frame.f_back
+        while self._stack:
+            while caller is not None and caller is not self._stack[-1][0]:
+                caller = caller.f_back
+            if caller is not None:
+                return
+            self._on_exit(self._stack.pop()[2])
+            caller = frame.f_back
 
     def end(self, frame: object) -> None:
         """Leave the module of a call, and those within it that raised."""
@@ -84,7 +112,9 @@ class ModuleScopes:
                 self._on_exit(handle)
 
 
-def _follow_by_monitoring(scopes: ModuleScopes) -> Callable[[], None]:
+def _follow_by_monitoring(
+    begin: Callable[[Any, object], None], end: Callable[[object], None]
+) -> Callable[[], None]:
     """Follow by events of the one function that calls modules; return what ends that."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]  # from 3.12 on
     tool = next(each for each in _TOOL_IDS if monitoring.get_tool(each) is None)
@@ -93,11 +123,12 @@ def _follow_by_monitoring(scopes: ModuleScopes) -> Callable[[], None]:
 
     def on_start(_: CodeType, __: int) -> None:
         frame = sys._getframe(1)  # noqa: SLF001  (monitoring does not pass it)
-        scopes.begin(frame.f_locals["self"], frame)
+        begin(frame.f_locals["self"], frame)
 
     def on_return(*_: object) -> None:
-        scopes.end(sys._getframe(1))  # noqa: SLF001
+        end(sys._getframe(1))  # noqa: SLF001
 
+    skip_in_compiler(on_start, on_return)
     monitoring.use_tool_id(tool, _TOOL)
     monitoring.register_callback(tool, events.PY_START, on_start)
     monitoring.register_callback(tool, events.PY_RETURN, on_return)
@@ -112,7 +143,9 @@ def _follow_by_monitoring(scopes: ModuleScopes) -> Callable[[], None]:
     return stop
 
 
-def _follow_by_replacement(scopes: ModuleScopes) -> Callable[[], None]:
+def _follow_by_replacement(
+    begin: Callable[[Any, object], None], end: Callable[[object], None]
+) -> Callable[[], None]:
     """Follow by a function in place of the one that calls modules; return what restores it.
 
     Before Python 3.12 only. From 3.13 on a class whose attributes change often is no longer cached.
@@ -120,12 +153,13 @@ def _follow_by_replacement(scopes: ModuleScopes) -> Callable[[], None]:
     call = nn.Module._call_impl  # noqa: SLF001
 
     def followed(module: Any, /, *args: Any, **kwargs: Any) -> object:
-        scopes.begin(module, frame := object())
+        begin(module, frame := object())
         try:
             return call(module, *args, **kwargs)
         finally:
-            scopes.end(frame)
+            end(frame)
 
+    skip_in_compiler(followed)
     nn.Module._call_impl = followed  # noqa: SLF001
 
     def stop() -> None:
@@ -159,16 +193,16 @@ def named_modules(root: Any) -> Iterator[tuple[str, Any]]:
 def parameter_names(roots: list[Any]) -> dict[int, str]:
     """Return the names of the parameters and buffers of modules, by the address of their storage.
 
-    Tensors of other layouts, which have no storage, are left out.
+    A sparse or a composed one has several; one of an opaque layout has none, and is left out.
     """
     names: dict[int, str] = {}
     for root in roots:
         for path, module in named_modules(root):
             for tensors in (module._parameters, module._buffers):  # noqa: SLF001
                 for name, tensor in tensors.items():
-                    try:
-                        address = tensor.untyped_storage()._cdata  # noqa: SLF001
-                    except (AttributeError, RuntimeError, ValueError):
-                        continue
-                    names.setdefault(address, placed(name, path))
+                    storages = Storages()
+                    if tensor is not None:
+                        storages.add(tensor)
+                    for address in storages.by_address:
+                        names.setdefault(address, placed(name, path))
     return names

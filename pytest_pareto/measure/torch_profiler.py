@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pytest_pareto.model.metric import (
     DEVICE_TIME,
     DISPATCHES,
     FLOPS,
+    HOST_COPIES,
     HOST_PEAK_MEMORY,
     RESIDENT_MEMORY,
     Kind,
@@ -176,19 +178,26 @@ class CallProfiler:
         """Return the measurements with breakdowns, as far as a trace of further calls has them.
 
         They are returned as they are where no measurement shows that the call works with torch, and
-        where torch's profiler cannot run.
+        where torch's profiler cannot run or fails. An exception of the function is raised as it is.
         """
+        calls.stage = "profiling"
         torch = loaded_torch()
         shows_torch = any(m.metric.name in _OF_TORCH and any(m.values) for m in measurements)
         if torch is None or not shows_torch or not _can_profile(torch, calls):
             return tuple(measurements)
         turns = calls.turns
-        with nullcontext() if turns is None else turns.meeting():
-            trace = trace_calls(torch, calls)
+        calls.raised = None
+        try:
+            with nullcontext() if turns is None else turns.meeting():
+                trace = trace_calls(torch, calls)
+            breakdowns = read_profile(trace, stream_items(calls.function))
+        except Exception:  # of the profiler: what was measured stands; of the function: raised
+            if calls.raised is not None:
+                raise
+            return tuple(measurements)
         if self._traces is not None:
             self._traces.mkdir(parents=True, exist_ok=True)
             (self._traces / trace_name(calls.case_id)).write_bytes(trace)
-        breakdowns = read_profile(trace, stream_items(calls.function))
         return tuple(_explained(each, breakdowns) for each in measurements)
 
 
@@ -199,10 +208,14 @@ def trace_name(case_id: str) -> str:
 
 
 def _can_profile(torch: Any, calls: Calls) -> bool:
-    if calls.profiles_itself or torch.autograd._profiler_enabled():  # noqa: SLF001  (not public)
+    if torch.autograd._profiler_enabled():  # noqa: SLF001  (torch has no public query)
         return False
     # A profile of the processor attaches the driver's tracing library too.
-    return initialized_cuda() is None or profiling_absence() is None
+    if initialized_cuda() is not None and profiling_absence() is not None:
+        return False
+    if calls.profiles_itself is None:
+        calls.profiles_itself = runs_own_profiler(calls.prepare())
+    return not calls.profiles_itself
 
 
 def _explained(measurement: Measurement, breakdowns: Mapping[str, Breakdown]) -> Measurement:
@@ -224,7 +237,8 @@ def _explained(measurement: Measurement, breakdowns: Mapping[str, Breakdown]) ->
         return measurement
     if metric.scope is Scope.HOST and metric.kind is Kind.RUN:
         level = summarise_run(measurement.values, relative=metric.relative)
-        found = scaled_to(level, found, breakdowns[DEVICE_TIME.name])
+        on_gpus = (breakdowns[each.name].parts for each in (DEVICE_TIME, HOST_COPIES))
+        found = scaled_to(level, found, breakdown_of(chain.from_iterable(on_gpus)))
     return replace(measurement, breakdown=found)
 
 
@@ -266,7 +280,6 @@ def trace_calls(torch: Any, calls: Calls) -> bytes:
         lambda path: autograd._record_function_with_args_enter(f"{MODULE}{path}"),  # noqa: SLF001
         autograd._record_function_with_args_exit,  # noqa: SLF001  (a tenth of the public one's time)
     )
-    calls.stage = "profiling"
     if initialized_cuda() is not None:
         os.environ.setdefault(_DETACH_VARIABLE, "1")
     with (

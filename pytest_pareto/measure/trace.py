@@ -39,6 +39,7 @@ HOST_CALLS = ("cuda_runtime", "cuda_driver")
 WAIT_CALLS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
 ALLOCATION_CALLS = ("Malloc", "HostAlloc", "MemAlloc", "MemCreate")
 HOST_COPY_NAMES = ("Memcpy HtoD", "Memcpy DtoH")
+NO_OPERATIONS = ("autograd::", "torch::")  # how torch's events about its own engine begin
 CALL = "pytest-pareto: the call"
 END = "pytest-pareto: waiting for its end"
 FIRST_ITEM = "pytest-pareto: the first item"
@@ -52,7 +53,7 @@ _HOST_EVENTS = ("cpu_op", "user_annotation", *HOST_CALLS)
 _S_PER_US = 1e-6
 _HOST_COUNTS = (DISPATCHES, LAUNCHES, HOST_WAITS, ALLOCATIONS)
 _TEMPLATE = re.compile(r"[<>(),&*\s]+")
-_FUNCTORS = ("Functor", "_functor", "Op", "Ops")
+_FUNCTION = re.compile(r"Functor|_functor$|Ops?$|(?<!gpu)_kernel(_cuda|_impl)?$|^cutlass_")
 _CPU = 0  # torch's numbers of types of devices
 _CUDA = 1
 
@@ -128,11 +129,16 @@ class _HostEvent(NamedTuple):
     def label(self) -> str:
         """What the time of this event itself was spent on."""
         name = self.event.name
-        if self.operation or self.event.cat in HOST_CALLS:
-            if self.event.cat not in HOST_CALLS or is_launch(name):
-                return self.place
+        if self.event.cat in HOST_CALLS and self.operation != _WAITING and not is_launch(name):
             return placed(f"{name} of {self.operation}" if self.operation else name, self.module)
-        return _WAITING if name in (END, FIRST_ITEM) else placed(_PYTHON, self.module)
+        named = self.operation or self.event.cat in HOST_CALLS
+        return self.place if named else placed(_PYTHON, self.module)
+
+    @property
+    def working(self) -> bool:
+        """Whether it is part of an operation or a call of CUDA, and not of a profile's own wait."""
+        in_one = bool(self.operation) or self.event.cat in HOST_CALLS
+        return in_one and self.operation != _WAITING
 
 
 class _Windows:
@@ -199,7 +205,9 @@ def _nested(events: Iterable[TraceEvent]) -> list[_HostEvent]:
         operation, module = stack[-1][1:] if stack else ("", "")
         if event.name.startswith(MODULE):
             operation, module = "", event.name.removeprefix(MODULE)
-        elif event.cat not in HOST_CALLS and event.name not in _OWN:
+        elif event.name in (END, FIRST_ITEM):
+            operation, module = _WAITING, ""
+        elif event.cat not in HOST_CALLS and event.name != CALL:
             operation = event.name
         found.append(_HostEvent(event, operation, module))
         stack.append((event.ts + event.dur, operation, module))
@@ -213,9 +221,7 @@ def _self_times(events: Sequence[_HostEvent]) -> Iterator[tuple[_Segment, bool]]
 
     def until(moment: float) -> Iterator[tuple[_Segment, bool]]:
         if stack and moment > since:
-            inner = stack[-1]
-            working = bool(inner.operation) or inner.event.cat in HOST_CALLS
-            yield _Segment(since, moment, inner.label), working
+            yield _Segment(since, moment, stack[-1].label), stack[-1].working
 
     for each in events:
         while stack and stack[-1].stop <= each.event.ts:
@@ -314,9 +320,8 @@ class _Profile:
     def _occurrences(self, windows: _Windows) -> Iterator[str]:
         """Yield the label of each operation, call of CUDA and kernel of windows, as it begins."""
         for each in self._host_events(windows):
-            named = each.event.name.startswith(MODULE) or each.event.name in _OWN
             # A launch within an operation is part of what that does.
-            if not named and not (each.operation and is_launch(each.event.name)):
+            if each.working and not (each.operation and is_launch(each.event.name)):
                 yield each.label
         for event, launch in self._launched(windows):
             yield _device_label(event, launch)
@@ -355,7 +360,7 @@ class _Profile:
         found: dict[str, Counter[str]] = {metric.name: Counter() for metric in _HOST_COUNTS}
         for each in self._host_events(windows):
             metric = _counted_as(each.event)
-            if metric is not None:
+            if metric is not None and each.working:
                 found[metric][each.label] += 1
         return {metric: _per_call(counts, len(windows.spans)) for metric, counts in found.items()}
 
@@ -412,7 +417,7 @@ def _counted_as(event: TraceEvent) -> str | None:
     """Return the name of the metric that counts an event of the host, or None."""
     name = event.name
     if event.cat == "cpu_op":
-        return DISPATCHES.name if "::" in name else None
+        return DISPATCHES.name if "::" in name and not name.startswith(NO_OPERATIONS) else None
     if event.cat not in HOST_CALLS:
         return None
     if is_launch(name):
@@ -434,12 +439,12 @@ def kernel_name(name: str) -> str:
     """Return the name of a kernel without its return type, namespaces and arguments.
 
     Of templates that only run another function, such as those of elementwise operations, the name
-    of that function is kept.
+    of the innermost such function is kept.
     """
     if name.startswith(("Memcpy", "Memset")):
         return name
     plain = name.replace("(anonymous namespace)::", "").removeprefix("void ")
     base, *arguments = _TEMPLATE.split(plain.partition("(")[0] if "<" not in plain else plain)
-    functor = next((each for each in arguments if each.endswith(_FUNCTORS)), None)
-    base = base.rpartition("::")[2]
-    return base if functor is None else f"{base}<{functor.rpartition('::')[2]}>"
+    base, *names = (each.rpartition("::")[2] for each in (base, *arguments))
+    run = next((each for each in reversed(names) if _FUNCTION.search(each)), base)
+    return base if run == base else f"{base}<{run}>"

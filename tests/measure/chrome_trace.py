@@ -4,6 +4,9 @@ import itertools
 import json
 from typing import Any
 
+from pytest_pareto.measure.trace import CALL, END, FIRST_ITEM, MODULE
+from pytest_pareto.model.attribution import Breakdown
+
 
 class ChromeTrace:
     """Chrome's format: calls of the host and work of the GPU, linked by correlation ids."""
@@ -49,3 +52,61 @@ class ChromeTrace:
         arguments = {"External id": 7, "correlation": number, "stream": 7}
         event = {"ph": "X", "cat": cat, "name": name, "ts": next(self._times_us)}
         self.events.append({**event, "dur": duration_us, "args": arguments})
+
+
+class Timeline:
+    """A trace of named calls, whose events have the times (µs) that a test gives them."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._numbers = itertools.count(1)
+
+    def span(self, name: str, start: float, stop: float, **other: Any) -> None:
+        """Add an operation, or what the category ``cat`` says; ``tid`` is its thread."""
+        event = {"ph": "X", "cat": "cpu_op", "tid": 1, "name": name, "ts": start}
+        self.events.append({**event, "dur": stop - start, **other})
+
+    def named_call(self, start: float, stop: float, end: float, first: float | None = None) -> None:
+        """Add the scopes of a call, of the wait after it, and of that for the first item."""
+        self.span(CALL, start, stop, cat="user_annotation")
+        self.span(END, stop, end, cat="user_annotation")
+        if first is not None:
+            self.span(FIRST_ITEM, first - 2, first, cat="user_annotation")
+
+    def module(self, path: str, start: float, stop: float) -> None:
+        self.span(f"{MODULE}{path}", start, stop, cat="user_annotation")
+
+    def cuda(self, name: str, start: float, stop: float, **other: Any) -> int:
+        """Add a call of the runtime; return its correlation id."""
+        number = next(self._numbers)
+        found = {"cat": "cuda_runtime", "args": {"correlation": number}}
+        self.span(name, start, stop, **{**found, **other})
+        return number
+
+    def work(self, name: str, start: float, stop: float, number: int, **other: Any) -> None:
+        """Add a kernel that was launched by the call with this correlation id."""
+        arguments = {"correlation": number}
+        self.span(name, start, stop, **{"cat": "kernel", "tid": 7, "args": arguments, **other})
+
+    def memory(self, moment: float, address: int, size: int, *, device: int = 0) -> None:
+        """Add an allocation, or a free of ``-size`` bytes."""
+        arguments = {"Device Type": device, "Addr": address, "Bytes": size}
+        arguments["Ev Idx"] = next(self._numbers)
+        event = {"ph": "i", "cat": "cpu_instant_event", "name": "[memory]", "tid": 1}
+        self.events.append({**event, "ts": moment, "args": arguments})
+
+    def json(self) -> bytes:
+        return json.dumps({"traceEvents": self.events}).encode()
+
+
+def micro(found: Breakdown) -> dict[str, float]:
+    """Return the parts of a time in microseconds, by name."""
+    return {part.name: round(part.value * 1e6, 6) for part in found.parts}
+
+
+def values(found: Breakdown) -> dict[str, float]:
+    return {part.name: part.value for part in found.parts}
+
+
+def counts(found: Breakdown) -> dict[str, float | None]:
+    return {part.name: part.count for part in found.parts}

@@ -9,6 +9,7 @@ torch: Any = pytest.importorskip("torch")
 
 from pytest_pareto.measure.measurement import measure_call  # noqa: E402
 from pytest_pareto.measure.meter import Calls  # noqa: E402
+from pytest_pareto.measure.module_scopes import parameter_names  # noqa: E402
 from pytest_pareto.measure.storages import (  # noqa: E402
     Storages,
     UsedStorages,
@@ -16,6 +17,7 @@ from pytest_pareto.measure.storages import (  # noqa: E402
     variable_storages,
 )
 from pytest_pareto.measure.streams import Stream  # noqa: E402
+from pytest_pareto.model.attribution import breakdown_of  # noqa: E402
 
 KiB = 1024
 
@@ -292,6 +294,43 @@ class TestWhatACallUses:
         with UsedStorages() as used:
             sum(range(10))
         assert not used.operated
+
+
+class TestParts:
+    def parts(self, storages: Storages, names: dict[int, str], device: str = "cpu") -> Any:
+        found = breakdown_of(storages.parts(device, names))
+        assert found.total == storages.sizes()[device]
+        return {part.name: (part.value, part.count) for part in found.parts}
+
+    def test_parameters_have_names_and_the_rest_has_one(self) -> None:
+        model, x = Model(), tensor(3 * KiB)
+        found = call_storages(model, (x,))
+        assert self.parts(found, parameter_names([model])) == {
+            "weight in Model": (KiB, 1),
+            "table in Model": (KiB, 1),
+            "weight in Model.inner": (KiB, 1),
+            "table in Model.inner": (KiB, 1),
+            # The input, and what the modules hold beside parameters and buffers.
+            "tensors outside of modules": (5 * KiB, 3),
+        }
+        assert self.parts(found, {}) == {"tensors outside of modules": (9 * KiB, 7)}
+
+    def test_what_is_freed_is_no_part(self) -> None:
+        model, kept = Model(nested=False), tensor()
+        found = call_storages(lambda: None, (model, kept))
+        names = parameter_names([model])
+        del model
+        gc.collect()
+        assert self.parts(found, names) == {"tensors outside of modules": (KiB, 1)}
+
+    def test_of_another_device_there_is_none(self) -> None:
+        assert self.parts(call_storages(Model(), ()), {}, "cuda") == {}
+
+    def test_a_composed_parameter_is_named_in_all_of_its_parts(self) -> None:
+        model = torch.nn.Module()
+        model.register_buffer("mask", torch.eye(4).to_sparse())
+        found = self.parts(call_storages(lambda: model, ()), parameter_names([model]))
+        assert list(found) == ["mask in Module"]
 
 
 def test_what_the_test_held_is_that_of_the_meter() -> None:

@@ -21,11 +21,12 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from pytest_pareto.measure.call import active_tracer
+from pytest_pareto.measure.call import active_tracer, skip_in_compiler
 from pytest_pareto.measure.device import loaded_torch
 from pytest_pareto.measure.loop import warm_up
 from pytest_pareto.measure.meter import Calls, absent, error_summary
 from pytest_pareto.measure.torch_profiler import runs_own_profiler
+from pytest_pareto.measure.trace import NO_OPERATIONS
 from pytest_pareto.model.attribution import Part, breakdown_of, placed
 from pytest_pareto.model.metric import C_CALLS, DISPATCHES, PYTHON_CALLS, Metric
 from pytest_pareto.model.run import Measurement
@@ -35,9 +36,6 @@ _TOOL_IDS = (3, 4)
 """The ids of ``sys.monitoring`` that no kind of tool has reserved."""
 _UNCOUNTED = ("pytest_pareto", "tqdm")
 _MOST_CALLS = 5
-_NO_OPERATIONS = ("autograd::", "torch::")
-"""What the prefixes of torch's events about its own engine are; operations have others."""
-
 _PLACE = re.compile(r" \((.+):\d+\)$")
 """The file of a function, and its line, which an edit of the lines above it moves."""
 
@@ -177,11 +175,8 @@ def _stop_monitoring(_: Listener) -> bool:
 
 def _start_profiling(listener: Listener) -> None:
     # Compiled functions call the listener too, and torch.compile would compile it.
-    skip = getattr(sys.modules.get("torch._dynamo.eval_frame"), "skip_code", None)
-    if skip is not None:
-        for function in (*vars(Listener).values(), _Tally.add):
-            if isinstance(function, FunctionType):
-                skip(function.__code__)
+    own = (*vars(Listener).values(), _Tally.add)
+    skip_in_compiler(*(each for each in own if isinstance(each, FunctionType)))
     sys.setprofile(listener.on_event)
 
 
@@ -229,7 +224,7 @@ def count_dispatches(call: Callable[[], object]) -> Counter[str]:
         threads = torch.autograd._disable_profiler_legacy()  # noqa: SLF001
     del result  # what frees it is not of the call
     names = (event.name() for events in threads for event in events if event.kind() == "push")
-    return Counter(name for name in names if "::" in name and not name.startswith(_NO_OPERATIONS))
+    return Counter(name for name in names if "::" in name and not name.startswith(NO_OPERATIONS))
 
 
 class HostWorkMeter:

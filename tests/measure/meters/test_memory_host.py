@@ -200,6 +200,31 @@ class TestResident:
 MODELS: dict[str, Any] = {}
 
 
+class TestPartsOfResident:
+    def parts(self, function: Callable[[], object]) -> dict[str, float]:
+        found = measured(function)["resident_memory"]
+        assert found.breakdown.total == found.values[0]
+        return {part.name: part.value for part in found.breakdown.parts}
+
+    def test_they_are_the_tensors_by_module(self) -> None:
+        model, x = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU()), torch.ones(8, 64)
+        assert self.parts(lambda: model(x)) == {
+            "weight in Sequential.0": 64 * 32 * 4,
+            "bias in Sequential.0": 32 * 4,
+            "tensors outside of modules": 8 * 64 * 4,
+        }
+
+    def test_weights_that_the_call_makes_itself_are_not_resident(self) -> None:
+        x = torch.ones(8, 64)
+        assert self.parts(lambda: torch.nn.Linear(64, 32)(x)) == {
+            "tensors outside of modules": 8 * 64 * 4
+        }
+
+    def test_a_call_without_modules_has_tensors_all_the_same(self) -> None:
+        x = torch.ones(8, 64)
+        assert self.parts(lambda: x + x) == {"tensors outside of modules": 8 * 64 * 4}
+
+
 def hidden(model: Any, x: Any) -> Any:
     """Call a model that only a global container holds."""
     MODELS["model"] = model

@@ -1,5 +1,6 @@
 """Which operations without a formula may have FLOPs: a later torch has names that nobody knows."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -60,3 +61,36 @@ def test_a_quantized_recurrent_layer_is_named() -> None:
     layer = torch.ao.nn.quantized.dynamic.LSTM(8, 8)
     _, work = call_and_count(lambda: (layer(torch.ones(5, 2, 8)), torch.ones(2, 2) @ torch.ones(2)))
     assert work == Work(0, work.operations, ("aten.quantized_lstm",))
+
+
+class TestParts:
+    """FLOPs by operation and module, by the names that a profile has too."""
+
+    def parts(self, call: Callable[[], object]) -> dict[str, float]:
+        _, work = call_and_count(call)
+        assert work.breakdown.total == work.flops
+        return {part.name: part.value for part in work.breakdown.parts}
+
+    def test_they_are_named_by_operation_and_module(self) -> None:
+        layers = torch.nn.Sequential(
+            torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4)
+        )
+        x = torch.ones(2, 8)
+        assert self.parts(lambda: layers(x) @ torch.ones(4, 4)) == {
+            "aten::addmm in Sequential.0": 2 * 2 * 8 * 16,
+            "aten::addmm in Sequential.2": 2 * 2 * 16 * 4,
+            "aten::mm": 2 * 2 * 4 * 4,
+        }
+
+    def test_what_backward_does_is_in_no_module(self) -> None:
+        layer, x = torch.nn.Linear(8, 16), torch.ones(2, 8)
+        forward = 2 * 2 * 8 * 16
+        found = self.parts(lambda: layer(x).sum().backward())
+        assert found == {"aten::addmm in Linear": forward, "aten::mm": forward}
+
+    def test_a_layer_that_is_called_twice_is_one_part(self) -> None:
+        layer, x = torch.nn.Linear(8, 8), torch.ones(2, 8)
+        assert self.parts(lambda: layer(layer(x))) == {"aten::addmm in Linear": 2 * 2 * 2 * 8 * 8}
+
+    def test_of_a_call_without_products_there_is_none(self) -> None:
+        assert self.parts(lambda: torch.ones(2) + 1) == {}
