@@ -1,0 +1,177 @@
+"""A change planted in a real model is named, by layer and operation, wherever a session reports."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_pareto.measure import torch_profiler
+from pytest_pareto.model.attribution import Breakdown
+from pytest_pareto.results.reader import load_record
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Run, Session
+
+torch: Any = pytest.importorskip("torch")
+
+from pytest_pareto.measure.measurement import built_in_meters, measure_call  # noqa: E402
+
+# What torch imports when it is used must outlive the sessions that run inside of this process:
+# it cannot be imported twice.
+measure_call(
+    torch.nn.Linear(2, 2),
+    (torch.ones(2, 2),),
+    {},
+    meters=built_in_meters()[3:],
+    profiler=torch_profiler.CallProfiler(),
+)
+
+MODEL = """
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dense = torch.nn.Linear(256, 512)
+        self.head = torch.nn.Linear(512, 16)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.dense(x)))
+
+def test_net(pareto):
+    exact = ["resident_memory", "host_peak_memory", "flops", "dispatches", "python_calls"]
+    pareto.configure(metrics=exact).measure(Net(), torch.ones(64, 256))
+"""
+CASE = "test_net.py::test_net"
+WIDER = MODEL.replace("512", "1024")
+CONVERTS = MODEL.replace("        return", "        x = x.double().float()\n        return")
+REPORTS = ("--pareto-json=found.json", "--pareto-html=found.html", "--pareto-markdown=found.md")
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The baseline of the model, from a real fresh process, recorded once."""
+    path = tmp_path_factory.mktemp("net")
+    (path / "test_net.py").write_text(MODEL)
+    options = ("--pareto", "--pareto-update", "--pareto-runs=1", "-p", "no:cacheprovider")
+    env = {k: v for k, v in os.environ.items() if k not in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")}
+    command = [sys.executable, "-m", "pytest", *options]
+    done = subprocess.run(command, cwd=path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return path / "pareto_baselines"
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester, recorded: Path) -> Path:
+    """The folder of sessions in this process, with the baseline."""
+    shutil.copytree(recorded, pytester.path / "pareto_baselines")
+    return pytester.path
+
+
+def session_of(run: "Run", folder: Path, model: str) -> "Session":
+    (folder / "test_net.py").write_text(model)
+    return run("--pareto", *REPORTS)
+
+
+def attributions(folder: Path) -> Mapping[str, Any]:
+    """Return the attribution of each metric that has one, as the JSON file holds it."""
+    content = json.loads((folder / "found.json").read_text())
+    return {m["metric"]: m["attribution"] for m in content["metrics"] if m["attribution"]}
+
+
+def changes(attribution: Mapping[str, Any]) -> dict[str, float]:
+    return {c["name"]: c["candidate"] - c["baseline"] for c in attribution["contributions"]}
+
+
+def breakdowns(folder: Path) -> dict[str, Breakdown]:
+    """Return what each metric of the last session consists of."""
+    (run,) = load_record(folder / "found.json")[1].runs
+    measured = run.cases[CASE].measurements
+    return {m.metric.name: m.breakdown for m in measured if m.breakdown is not None}
+
+
+def test_a_wider_layer_is_named_in_every_report(folder: Path, run: "Run") -> None:
+    session = session_of(run, folder, WIDER)
+    assert session.exit_code == 1
+    lines = [line.strip() for line in session.text.splitlines()]
+    assert "why: +512 KiB  weight in Net.dense: 512 → 1024 KiB" in lines
+    assert "why: +128 KiB  aten::addmm in Net.dense: 128 → 256 KiB" in lines
+    for name in ("found.html", "found.md"):
+        text = re.sub(r"<[^>]*>|`|\\", "", (folder / name).read_text())
+        assert "weight in Net.dense" in text, name
+    found = attributions(folder)
+    assert found.keys() == {"resident_memory", "host_peak_memory", "flops"}
+    for each in found.values():
+        assert sum(changes(each).values()) == pytest.approx(each["total"], rel=0.01)
+        assert each["total"] > 0
+    assert changes(found["flops"]) == {
+        "aten::addmm in Net.dense": 2 * 64 * 256 * 512,
+        "aten::addmm in Net.head": 2 * 64 * 512 * 16,
+    }
+
+
+def test_a_conversion_is_named(folder: Path, run: "Run") -> None:
+    session = session_of(run, folder, CONVERTS)
+    assert session.exit_code == 1
+    assert "why: +64 KiB  aten::to in Net: new" in session.text
+    found = attributions(folder)
+    assert found.keys() == {"host_peak_memory", "dispatches"}
+    assert changes(found["dispatches"])["aten::to in Net"] == 2
+    for each in found.values():
+        assert sum(changes(each).values()) == pytest.approx(each["total"], rel=0.01)
+
+
+def test_what_is_unchanged_is_attributed_to_nothing(folder: Path, run: "Run") -> None:
+    session = session_of(run, folder, MODEL)
+    assert session.exit_code == 0
+    assert attributions(folder) == {}
+    assert "why:" not in session.text
+    assert {"resident_memory", "host_peak_memory", "dispatches"} <= breakdowns(folder).keys()
+
+
+def test_an_edit_that_moves_lines_changes_no_part(folder: Path, run: "Run") -> None:
+    session_of(run, folder, MODEL)
+    before = breakdowns(folder)
+    session = session_of(run, folder, "# A comment.\n" * 40 + MODEL)
+    assert session.exit_code == 0
+    assert breakdowns(folder) == before
+    session_of(run, folder, CONVERTS)
+    assert breakdowns(folder) != before
+
+
+COUNTED = """
+import torch
+
+def test_counted(pareto):
+    pareto.configure(rounds=2, warmup=0, metrics=[{metrics}]).measure(torch.mm, *[torch.ones(2, 2)] * 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("metrics", "profiles"), [("'latency'", 0), ("'latency', 'flops'", 1), ("'python_calls'", 0)]
+)
+def test_where_nothing_shows_torch_no_further_call_is_made(
+    pytester: pytest.Pytester,
+    run: "Run",
+    monkeypatch: pytest.MonkeyPatch,
+    metrics: str,
+    profiles: int,
+) -> None:
+    traced: list[str] = []
+    trace = torch_profiler.trace_calls
+
+    def tracing(torch: Any, calls: Any) -> bytes:
+        traced.append(calls.case_id)
+        return trace(torch, calls)
+
+    monkeypatch.setattr(torch_profiler, "trace_calls", tracing)
+    pytester.makepyfile(test_it=COUNTED.format(metrics=metrics))
+    assert run("--pareto").exit_code == 0
+    assert len(traced) == profiles
