@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,10 @@ import pytest
 
 from pytest_pareto.measure import torch_profiler
 from pytest_pareto.model.attribution import Breakdown
+from pytest_pareto.model.run import Run as MeasuredRun
+from pytest_pareto.model.session_record import SessionRecord
 from pytest_pareto.results.reader import load_record
+from tests.plugin.test_against import make_repository
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Run, Session
@@ -176,3 +179,88 @@ def test_where_nothing_shows_torch_no_further_call_is_made(
     pytester.makepyfile(test_it=COUNTED.format(metrics=metrics))
     assert run("--pareto").exit_code == 0
     assert len(traced) == profiles
+
+
+# Old code beside the new
+
+NETWORK = """
+import torch
+
+torch.set_num_threads(1)
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dense = torch.nn.Linear(256, WIDTH)
+        self.head = torch.nn.Linear(WIDTH, 16)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.dense(x)))
+"""
+MEASURED = """
+import torch
+from mypkg import Net
+
+def test_net(pareto):
+    metrics = ["latency", "resident_memory", "host_peak_memory"]
+    pareto.configure(metrics=metrics, rounds=5).measure(Net(), torch.ones(64, 256))
+"""
+PLAIN = "Net = lambda: lambda x: None\n"
+
+
+def compare_code(
+    folder: Path, old: str, new: str, *arguments: str
+) -> tuple[subprocess.CompletedProcess[str], SessionRecord]:
+    """Compare two packages, in processes that import torch; return the session and its record."""
+    repository = make_repository(folder)
+    (repository.path / "tests" / "test_work.py").unlink()
+    (repository.path / "tests" / "conftest.py").unlink()
+    (repository.path / "tests" / "test_net.py").write_text(MEASURED)
+    repository.package.write_text(old)
+    repository.commit("A network")
+    repository.package.write_text(new)
+    once = ("--pareto-against=HEAD", "--pareto-runs=2", "--pareto-json=found.json")
+    done = repository.run(*once, *arguments)
+    assert (repository.path / "found.json").exists(), done.stdout + done.stderr
+    return done, load_record(repository.path / "found.json")[1]
+
+
+def known_metrics(runs: Sequence[MeasuredRun]) -> list[set[str]]:
+    return [
+        {m.metric.name for m in run.cases[f"tests/{CASE}"].measurements if m.breakdown is not None}
+        for run in runs
+    ]
+
+
+@pytest.mark.slow  # every process imports torch
+def test_old_code_and_new_are_profiled_by_turns(tmp_path: Path) -> None:
+    done, record = compare_code(
+        tmp_path,
+        NETWORK.replace("WIDTH", "512"),
+        NETWORK.replace("WIDTH", "1024"),
+        "--pareto-confirm=1",
+    )
+    assert record.again
+    assert done.returncode == 1, done.stdout
+    for runs, again in ((record.runs, record.again), (record.old_runs, record.old_again)):
+        first, *others = known_metrics((*runs, *again))
+        assert first == {"latency", "resident_memory", "host_peak_memory"}
+        assert others == [set()] * len(others)
+    assert "why: +512 KiB  weight in Net.dense: 512 → 1024 KiB" in done.stdout
+    content = json.loads((tmp_path / "repository" / "found.json").read_text())
+    (latency,) = [m for m in content["metrics"] if m["metric"] == "latency"]
+    assert latency["outcome"] == "WORSE", done.stdout
+    (largest, *_) = latency["attribution"]["contributions"]
+    assert largest["name"] == "aten::addmm in Net.dense"
+
+
+@pytest.mark.slow  # every process imports torch
+def test_one_side_may_have_nothing_to_profile(tmp_path: Path) -> None:
+    """It does not wait for a meeting to which the other one never comes."""
+    done, record = compare_code(
+        tmp_path, PLAIN, NETWORK.replace("WIDTH", "512"), "--pareto-confirm=0"
+    )
+    assert done.returncode in (0, 1), done.stdout
+    assert known_metrics(record.old_runs) == [set(), set()]
+    assert known_metrics(record.runs)[0] >= {"latency", "resident_memory"}
+    assert "why:" not in done.stdout
