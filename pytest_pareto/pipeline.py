@@ -46,6 +46,13 @@ def judge_record(record: SessionRecord, past: Past | None = None) -> Judged:
         # The level of an evaluation that stopped early is not comparable with a later one.
         {(case, name): m.runs for case, name, m in found if m.complete},
         {(case, name): m.samples for case, name, m in found if m.samples is not None},
+        # Confirming runs do not record what a level consists of.
+        {
+            (case.case_id, name): m.breakdown
+            for case in pairs.cases
+            for name, m in case.own.measured.items()
+            if m.breakdown is not None
+        },
     )
     lacks = any(
         case.comparison.missing is not None

@@ -14,6 +14,7 @@ LATE = (
     "pytest_pareto.__main__",
     "pytest_pareto.diffusers",
     "pytest_pareto.zeus",
+    "pytest_pareto.measure.module_scopes",
     "pytest_pareto.measure.storages",
     "pytest_pareto.measure.work.",
     "pytest_pareto.runs.import_finder",

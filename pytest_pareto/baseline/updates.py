@@ -111,6 +111,7 @@ def plan_update(
         judged.measured,
         judged.levels,
         judged.samples,
+        judged.breakdowns,
         judged.environment,
         environment_key(judged.environment),
         runs=max(map(len, judged.measured.values()), default=0),
@@ -156,6 +157,7 @@ class _Session:
     measured: Mapping[str, tuple[CaseRun, ...]]
     levels: Mapping[tuple[str, str], tuple[float, ...]]
     samples: Mapping[tuple[str, str], Samples]
+    breakdowns: Mapping[tuple[str, str], Breakdown]
     environment: Environment
     environment_key: str
     runs: int
@@ -184,13 +186,8 @@ class _Session:
             self.environment_key,
             is_other_machine=is_other_machine,
             lower_bound=result.lower_bound,
-            breakdown=self._breakdown(case_id, metric),
+            breakdown=self.breakdowns.get(key),
         )
-
-    def _breakdown(self, case_id: str, metric: Metric) -> Breakdown | None:
-        """Return what the level of a metric consists of, in the first run that knows it."""
-        found = (run.measurement(metric.name) for run in self.measured[case_id])
-        return next((m.breakdown for m in found if m is not None and m.breakdown), None)
 
     def _reference(
         self, case_id: str, metric: Metric, levels: tuple[float, ...]
@@ -345,6 +342,9 @@ def next_history(
     sessions = (session,) if alone else (*past, session)[-KEPT_SESSIONS:]
     sessions = keep_reason(sessions, None if choice.resets_history else history)
     samples = recorded.samples if metric.kind.sampled else None
+    breakdown = recorded.breakdown
+    if breakdown is None and history is not None and choice.action is Action.APPEND:
+        breakdown = history.breakdown  # the level is the same
     return MetricHistory(
         metric.unit,
         metric.better,
@@ -353,7 +353,7 @@ def next_history(
         sessions,
         samples,
         metric.gates,
-        breakdown=recorded.breakdown,
+        breakdown=breakdown,
     )
 
 

@@ -33,7 +33,7 @@ class Measured:
     host reference in each of these runs (s), where all runs timed it. ``lower_bound`` is what the
     number of some run leaves out, if anything. ``without_waiting`` is whether a busy host alone
     measured it, and the levels are without the most that its waiting can explain. ``breakdown`` is
-    what the level of the first run that knows it consists of.
+    what the level of the first of these runs that knows it consists of.
     """
 
     metric: Metric
@@ -170,7 +170,7 @@ def _measured(
         notes,
         looks=present[0].looks,
         lower_bound=next((m.lower_bound for m in present if m.lower_bound), None),
-        breakdown=next((m.breakdown for m in found if m.breakdown is not None), None),
+        breakdown=next((m.breakdown for m in present if m.breakdown is not None), None),
     )
 
 

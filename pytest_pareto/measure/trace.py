@@ -46,6 +46,7 @@ FIRST_ITEM = "pytest-pareto: the first item"
 MODULE = "module "
 """What the names of scopes are in a trace of named calls; a module's has its path as well."""
 _OWN = (CALL, END, FIRST_ITEM)
+_ALLOCATORS = ("aten::empty", "aten::new_empty", "aten::resize_")
 _PYTHON = "Python"
 _WAITING = "waiting for the GPU"
 _DEVICE_EVENTS = ("kernel", "gpu_memcpy", "gpu_memset")
@@ -406,11 +407,15 @@ class _Profile:
         """Return the operation and module in which memory was allocated."""
         events = self._threads.get(change.tid, ())
         at = bisect.bisect_right(events, change.ts, key=lambda each: each.event.ts) - 1
-        while at >= 0 and events[at].stop < change.ts:
-            at -= 1
-        if at < 0:
+        around = (events[n] for n in range(at, -1, -1) if events[n].stop >= change.ts)
+        found = next(around, None)
+        if found is None:
             return _PYTHON
-        return events[at].place if events[at].operation else events[at].label
+        if found.event.name.startswith(_ALLOCATORS):  # for the operation around it, if any
+            users = (each for each in around if not each.event.name.startswith(_ALLOCATORS))
+            user = next(users, found)
+            found = user if user.operation else found
+        return found.place if found.operation else found.label
 
 
 def _counted_as(event: TraceEvent) -> str | None:

@@ -51,7 +51,7 @@ class MetricHistory:
     declared then; None where the file holds none. ``digest`` is the check of the entry that its
     file holds, "" for none, and None for an entry that was not read. ``edited`` is whether it shows
     that the entry was changed by hand. ``breakdown`` is what the level of the newest session
-    consists of.
+    consists of that knows it.
     """
 
     unit: str

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from pytest_pareto.model.attribution import Breakdown
 from pytest_pareto.model.baseline import Baseline, Past, Samples
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares, Policy
@@ -217,9 +218,10 @@ class Changes:
 class Judged:
     """A judgement, with the levels that an update of the baseline would write.
 
-    ``measured`` has the runs of each case, by case id. ``levels`` has one number per run, and
-    ``samples`` the mean score of each sample, both by (case id, metric name). An evaluation that
-    stopped early has samples, but no level.
+    ``measured`` has the runs of each case, by case id. ``levels`` has one number per run,
+    ``samples`` the mean score of each sample, and ``breakdowns`` what the level of the session's
+    own runs consists of, each by (case id, metric name). An evaluation that stopped early has
+    samples, but no level.
     """
 
     judgement: Judgement
@@ -227,6 +229,7 @@ class Judged:
     measured: Mapping[str, tuple[CaseRun, ...]]
     levels: Mapping[tuple[str, str], tuple[float, ...]]
     samples: Mapping[tuple[str, str], Samples]
+    breakdowns: Mapping[tuple[str, str], Breakdown] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_pareto.baseline.layout import environment_key
 from pytest_pareto.baseline.updates import Action, Edit, UpdateMode, describe_edits, plan_update
+from pytest_pareto.model.attribution import Breakdown, Part
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
@@ -84,6 +85,7 @@ class Scenario:
     measured: dict[str, tuple[CaseRun, ...]] = field(default_factory=dict)
     levels: dict[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
     samples: dict[tuple[str, str], Samples] = field(default_factory=dict)
+    breakdowns: dict[tuple[str, str], Breakdown] = field(default_factory=dict)
 
     def ran(
         self,
@@ -115,7 +117,8 @@ class Scenario:
     def plan(self, mode: UpdateMode, *prune: str) -> tuple[Baseline, tuple[Edit, ...]]:
         """Plan, and check what holds of every plan."""
         judgement = Judgement(tuple(self.judged.values()))
-        judged = Judged(judgement, self.environment, self.measured, self.levels, self.samples)
+        found = self.measured, self.levels, self.samples, self.breakdowns
+        judged = Judged(judgement, self.environment, *found)
         after, edits = plan_update(self.baseline, judged, mode, prune=frozenset(prune))
         assert bool(edits) == (after.cases != self.baseline.cases)
         assert after.hardware_key == self.baseline.hardware_key
@@ -308,6 +311,24 @@ def test_another_quantity_replaces_the_history_and_never_in_mode_new(
             Samples(IDS, (0.1, 0.1)),
             rule=Rule.of(ACCURACY, (), gate=True),
         )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "mode"),
+    [(Outcome.WORSE, C), (Outcome.BETTER, C), (Outcome.UNCHANGED, R), (Outcome.NEW, N)],
+)
+def test_a_written_entry_has_the_parts_of_the_session(
+    scenario: MakeScenario, history: History, outcome: Outcome, mode: UpdateMode
+) -> None:
+    old = replace(history("latency", OLD[1]), breakdown=Breakdown((Part("before", 0.4),)))
+    now = Breakdown((Part("now", 0.5, 1),))
+    other = replace(history("peak_memory", (8.0,)), breakdown=Breakdown((Part("kept", 8.0),)))
+    setting = scenario(latency=old, peak_memory=other).ran(_result(LATENCY, outcome))
+    setting.breakdowns[CASE, "latency"] = now
+    after, _ = setting.plan(mode)
+    metrics = after.cases[CASE].metrics
+    assert metrics["latency"].breakdown == now
+    assert metrics["peak_memory"].breakdown == other.breakdown
 
 
 def test_the_same_samples_in_another_order_are_the_same(

@@ -353,3 +353,29 @@ def test_the_parts_that_moved_are_known_from_a_file(run_compare: Compare, tmp_pa
     assert "      why: +100 ms  aten::mm in Net.fc: 900 → 1000 ms, 1 → 2 times\n" in out
     (tmp_path / "turns.json").write_text(text_of(replace(turns, old_runs=record().runs)))
     assert "why:" not in run_compare("turns.json")[1]
+
+
+def test_the_parts_that_moved_are_known_from_two_sides(
+    run_compare: Compare, tmp_path: Path
+) -> None:
+    """Of a baseline's folder, which keeps the parts in a file of its own, and of a results file."""
+    old = consisting_of(record(), Part("aten::mm in Net.fc", 0.9, 1))
+    new = consisting_of(record(1.1), Part("aten::mm in Net.fc", 1.0, 2))
+    (tmp_path / "old.json").write_text(text_of(old))
+    (tmp_path / "new.json").write_text(text_of(new))
+    folder = store(tmp_path / "base", old).name
+    why = "      why: +100 ms  aten::mm in Net.fc: 900 → 1000 ms, 1 → 2 times\n"
+    for side in ("old.json", folder):
+        code, out, _ = run_compare(side, "new.json")
+        assert (code, why in out) == (1, True), side
+        assert "why:" not in run_compare(side, "old.json", "-v")[1]
+    assert why in run_compare("old.json", store(tmp_path / "later", new).name)[1]
+    # One side is not enough.
+    for side in ("a.json", store(tmp_path / "blind", record()).name):
+        code, out, _ = run_compare(side, "new.json")
+        assert (code, "why:" in out) == (1, False), side
+    code, out, _ = run_compare("old.json", "new.json", "--json", "out.json")
+    content = json.loads((tmp_path / "out.json").read_text())
+    attributed = {m["metric"]: m["attribution"] for m in content["metrics"] if m["attribution"]}
+    assert attributed.keys() == {"device"}
+    assert attributed["device"]["total"] == pytest.approx(0.1)

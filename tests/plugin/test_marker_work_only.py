@@ -1,5 +1,6 @@
 """``work_only=True``: a full-size model's work gates on a machine that could not run it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -70,7 +71,18 @@ def outcomes(session: "Session") -> dict[str, Outcome]:
 
 def test_its_baseline_holds_anywhere(recorded: Path) -> None:
     files = [p.relative_to(recorded).as_posix() for p in recorded.rglob("test_it*.json")]
-    assert files == ["any/test_it.json"]
+    assert sorted(files) == ["any/test_it.json", "any/test_it.profile.json"]
+
+
+def test_its_flops_are_known_by_module(recorded: Path) -> None:
+    content = json.loads((recorded / "any" / "test_it.profile.json").read_text())
+    names, (entry,) = content["names"]["test_model"], content["cases"].values()
+    parts = {(names[what], names[place]): flops for what, place, flops in entry["flops"]["parts"]}
+    each = FLOPS // 2
+    assert parts == {
+        ("aten::addmm", "Sequential.0"): each,
+        ("aten::addmm", "Sequential.2"): each,
+    }
 
 
 @pytest.mark.usefixtures("baseline")
@@ -102,6 +114,7 @@ def test_extra_work_fails_and_is_named(pytester: pytest.Pytester, run: "Run") ->
     assert session.case("test_it.py::test_model").verdict is Verdict.DOMINATED
     assert outcomes(session) == {"flops": Outcome.WORSE, "operations": Outcome.UNCHANGED}
     session.result.stdout.fnmatch_lines(["FAILED test_it.py::test_model - flops WORSE*"])
+    assert "why: +1024  aten::addmm in Sequential.0: 65536 → 66560\n" in session.text
 
 
 @pytest.mark.usefixtures("baseline")
