@@ -43,7 +43,7 @@ class Journal:
         return self.begun
 
 
-class Block(nn.Module):  # type: ignore[misc]  # torch is not read by mypy
+class Block(torch.nn.Module):  # type: ignore[misc]  # torch is not read by mypy
     def __init__(self) -> None:
         super().__init__()
         self.up = nn.Linear(4, 4)
@@ -53,7 +53,7 @@ class Block(nn.Module):  # type: ignore[misc]  # torch is not read by mypy
         return self.down(self.up(x))
 
 
-class Net(nn.Module):  # type: ignore[misc]
+class Net(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, layers: int = 2) -> None:
         super().__init__()
         self.layers = nn.Sequential(*(Block() for _ in range(layers)))
@@ -62,7 +62,7 @@ class Net(nn.Module):  # type: ignore[misc]
         return self.layers(x)
 
 
-class Calling(nn.Module):  # type: ignore[misc]
+class Calling(torch.nn.Module):  # type: ignore[misc]
     """Calls a function with what it is called with."""
 
     def __init__(self, function: Callable[[Any], Any], **held: Any) -> None:
@@ -92,8 +92,13 @@ class TestFollowing:
 
     def test_the_path_is_that_of_the_innermost_module(self) -> None:
         paths = []
-        inner = Calling(lambda x: (paths.append(scopes.path), x)[1])
-        outer = Calling(lambda x: (inner(x), paths.append(scopes.path)), inner=inner)
+
+        def note(x: Any) -> Any:
+            paths.append(scopes.path)
+            return x
+
+        inner = Calling(note)
+        outer = Calling(lambda x: note(inner(x)), inner=inner)
         with (scopes := ModuleScopes()):
             outer(X)
             paths.append(scopes.path)

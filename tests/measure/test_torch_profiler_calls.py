@@ -35,7 +35,7 @@ nn = torch.nn
 PLAN = LoopPlan(rounds=4, warmup=1)
 
 
-class Net(nn.Module):  # type: ignore[misc]  # torch is not read by mypy
+class Net(torch.nn.Module):  # type: ignore[misc]  # torch is not read by mypy
     def __init__(self) -> None:
         super().__init__()
         self.up = nn.Linear(32, 64)
@@ -156,11 +156,12 @@ class TestWhereNothingIsProfiled:
     def traced(self, monkeypatch: pytest.MonkeyPatch) -> list[object]:
         traced: list[object] = []
         trace_calls = torch_profiler.trace_calls
-        monkeypatch.setattr(
-            torch_profiler,
-            "trace_calls",
-            lambda torch, calls: (traced.append(calls), trace_calls(torch, calls))[1],
-        )
+
+        def noting(torch: Any, calls: Calls) -> bytes:
+            traced.append(calls)
+            return trace_calls(torch, calls)
+
+        monkeypatch.setattr(torch_profiler, "trace_calls", noting)
         return traced
 
     def test_the_control(self, traced: list[object], function: Callable[[], Any]) -> None:
@@ -193,8 +194,9 @@ class TestWhereNothingIsProfiled:
                 function()
 
         # What counts dispatches finds it; without, nothing has looked for it before.
-        counter = HostWorkMeter(lambda: None)
-        used = (SteadyMeter(), WorkMeter(), *([counter] if known else []))
+        used: tuple[Meter, ...] = SteadyMeter(), WorkMeter()
+        if known:
+            used = *used, HostWorkMeter(lambda: None)
         assert "latency" not in explained(measured(profiled, used))
         assert traced == []
 
