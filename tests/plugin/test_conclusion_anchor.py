@@ -184,6 +184,7 @@ def test_a_case_newer_than_the_anchor_is_told_and_fails_nothing(toy: "Toy") -> N
     text = json.loads(file.read_text())
     text["cases"] = {k: v for k, v in text["cases"].items() if "[small]" not in k}
     file.write_text(json.dumps(text))
+    file.with_name("test_toy.profile.json").unlink()
     session = toy.run("--pareto")
     assert session.exit_code == 0
     assert "of 1 case (newer than it)" in told(session)
