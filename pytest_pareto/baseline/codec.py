@@ -61,10 +61,9 @@ def decode_module(
     the file, the place in it and the expected content.
     """
     scores = schema.SamplesReader(samples_text, layout.samples_file(file), file)
-    profile = schema.ProfileReader(profile_text, layout.profile_file(file), file)
+    profile = schema.ProfileReader(profile_text, layout.profile_file(file))
     cases = _cases(text, file, module, environments, (scores, profile))
     scores.refuse_leftovers()
-    profile.refuse_leftovers()
     return cases
 
 

@@ -1,12 +1,11 @@
 """Exported traces of torch's profiler: their events, and what a call in them consists of.
 
 `trace_events` reads a trace: it is in Chrome's format, whose categories torch has kept since 1.8,
-and is parsed here without torch's own event objects, which took twelve times as long for 50,000
-kernels. `read_profile` returns a `Breakdown` for each metric of a call that the trace explains.
+and is parsed here without torch's own event objects, which took twelve times as long.
+`read_profile` returns a `Breakdown` for each metric of a call that the trace explains.
 
-A call's time is divided among what ran at each moment: a kernel while a GPU works, else the
-operation that the host is in, else the Python code between operations. So the parts of a latency
-add up to the time of the traced calls.
+A call's time is divided among what ran at each moment: a kernel while a GPU works, else the host's
+operation, else the Python code between operations. So the parts of a latency add up.
 """
 
 import bisect
@@ -52,11 +51,9 @@ _WAITING = "waiting for the GPU"
 _DEVICE_EVENTS = ("kernel", "gpu_memcpy", "gpu_memset")
 _HOST_EVENTS = ("cpu_op", "user_annotation", *HOST_CALLS)
 _S_PER_US = 1e-6
-_HOST_COUNTS = (DISPATCHES, LAUNCHES, HOST_WAITS, ALLOCATIONS)
 _TEMPLATE = re.compile(r"[<>(),&*\s]+")
 _FUNCTION = re.compile(r"Functor|_functor$|Ops?$|(?<!gpu)_kernel(_cuda|_impl)?$|^cutlass_")
-_CPU = 0  # torch's numbers of types of devices
-_CUDA = 1
+_CPU, _CUDA = 0, 1  # torch's numbers of types of devices
 
 
 class _Arguments(msgspec.Struct):
@@ -358,7 +355,8 @@ class _Profile:
 
     def host_counts(self, windows: _Windows) -> dict[str, Breakdown]:
         """Return the operations, launches, waits and allocations of a call."""
-        found: dict[str, Counter[str]] = {metric.name: Counter() for metric in _HOST_COUNTS}
+        counted = (DISPATCHES, LAUNCHES, HOST_WAITS, ALLOCATIONS)
+        found: dict[str, Counter[str]] = {metric.name: Counter() for metric in counted}
         for each in self._host_events(windows):
             metric = _counted_as(each.event)
             if metric is not None and each.working:
@@ -408,12 +406,10 @@ class _Profile:
         events = self._threads.get(change.tid, ())
         at = bisect.bisect_right(events, change.ts, key=lambda each: each.event.ts) - 1
         around = (events[n] for n in range(at, -1, -1) if events[n].stop >= change.ts)
-        found = next(around, None)
-        if found is None:
+        if (found := next(around, None)) is None:
             return _PYTHON
         if found.event.name.startswith(_ALLOCATORS):  # for the operation around it, if any
-            users = (each for each in around if not each.event.name.startswith(_ALLOCATORS))
-            user = next(users, found)
+            user = next((e for e in around if not e.event.name.startswith(_ALLOCATORS)), found)
             found = user if user.operation else found
         return found.place if found.operation else found.label
 
@@ -443,8 +439,7 @@ def _device_label(event: TraceEvent, launch: _HostEvent | None) -> str:
 def kernel_name(name: str) -> str:
     """Return the name of a kernel without its return type, namespaces and arguments.
 
-    Of templates that only run another function, such as those of elementwise operations, the name
-    of the innermost such function is kept.
+    Of templates that only run another function, the name of the innermost one is kept.
     """
     if name.startswith(("Memcpy", "Memset")):
         return name
