@@ -228,11 +228,8 @@ def _explained(measurement: Measurement, breakdowns: Mapping[str, Breakdown]) ->
     if found is None or not measurement.values:
         return measurement
     if metric.unit == "count":
-        return (
-            replace(measurement, breakdown=found)
-            if found.total == measurement.values[0]
-            else (measurement)
-        )
+        complete = found.total == measurement.values[0]
+        return replace(measurement, breakdown=found) if complete else measurement
     if not found.parts:
         return measurement
     if metric.scope is Scope.HOST and metric.kind is Kind.RUN:
