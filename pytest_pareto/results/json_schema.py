@@ -65,7 +65,7 @@ class Composed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     ``parts`` names the list of their names. ``counts`` is how often each occurs, null where its
     value is a count itself, and empty where no part has one. ``rest`` is the sum of ``folded``
-    smaller parts without a name.
+    smaller parts without a name, and ``marks`` has two letters of a digest of each of their names.
     """
 
     runs: Places
@@ -74,6 +74,7 @@ class Composed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     counts: tuple[float | None, ...] = ()
     rest: float = 0.0
     folded: int = 0
+    marks: str = ""
 
 
 class MetricEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -287,7 +287,8 @@ def _breakdown(evidence: Evidence, content: Composed, place: str) -> Breakdown:
     for number in (*counts, content.folded):
         if number is not None and not (math.isfinite(number) and number >= 0):
             raise EvidenceError(place, f"expected a count, got {number}")
-    return Breakdown(tuple(map(Part, names, content.values, counts)), content.rest, content.folded)
+    parts = tuple(map(Part, names, content.values, counts))
+    return Breakdown(parts, content.rest, content.folded, content.marks)
 
 
 def _value_at(column: Sequence[float | None], at: int) -> float | None:

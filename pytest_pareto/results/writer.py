@@ -352,7 +352,9 @@ class _Pools:
         values = tuple(part.value for part in breakdown.parts)
         counts = tuple(part.count for part in breakdown.parts)
         known = counts if any(count is not None for count in counts) else ()
-        return Composed(runs, names, values, known, breakdown.rest, breakdown.folded)
+        return Composed(
+            runs, names, values, known, breakdown.rest, breakdown.folded, breakdown.marks
+        )
 
 
 def _case_key(case: CaseRun) -> Hashable:

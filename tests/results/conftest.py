@@ -40,7 +40,7 @@ def _run(number: int) -> Run:
         (0.1 / 3,),
         first=1.5,
         notes=("throttled",) if number else (),
-        breakdown=Breakdown(times, 0.1 / 9, 3) if number else None,
+        breakdown=Breakdown(times, 0.1 / 9, 3, "9+AbX/") if number else None,
     )
     memory = Measurement(
         PEAK_MEMORY,

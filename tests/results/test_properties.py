@@ -93,6 +93,7 @@ breakdowns = st.builds(
     ).map(tuple),
     finite,
     st.integers(0, 10**6),
+    st.text("aZ9+/", max_size=6),
 )
 
 
