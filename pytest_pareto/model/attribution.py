@@ -10,8 +10,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import fsum
+from math import fsum, isfinite
 
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import exact_number, significant
 
 PART_DIGITS = 4
@@ -44,12 +45,23 @@ class Breakdown:
     ``rest`` is the sum of ``folded`` smaller parts, which are not kept by name. ``marks`` has two
     letters of a digest for each of these names: a name whose mark is missing there is none of them.
     It is "" where they are too many.
+
+    Raises ParetoError where a number is not finite, or two parts have one name.
     """
 
     parts: tuple[Part, ...]
     rest: float = 0.0
     folded: int = 0
     marks: str = ""
+
+    def __post_init__(self) -> None:
+        for part in (*self.parts, Part("the rest", self.rest)):
+            if not (isfinite(part.value) and isfinite(part.count or 0.0)):
+                raise ParetoError(
+                    f"a breakdown has a number for {part.name!r} that is not finite: leave it away"
+                )
+        if len({part.name for part in self.parts}) < len(self.parts):
+            raise ParetoError("a breakdown has two parts of one name; add them up")
 
     @property
     def total(self) -> float:

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_pareto.model.attribution import (
     fold_breakdowns,
     shorten,
 )
+from pytest_pareto.model.errors import ParetoError
 
 NAMES = strategies.text("ab:é", min_size=1, max_size=90)
 VALUES = strategies.one_of(
@@ -44,6 +46,21 @@ def test_parts_of_one_name_are_added_up_and_the_largest_comes_first() -> None:
     assert whole.parts == (Part("b", 5.0), Part("a", 4.0, 6.0))
     assert whole.total == 9.0
     assert whole.floor == 0.0
+
+
+@pytest.mark.parametrize(
+    "part", [Part("a", math.nan), Part("a", math.inf), Part("a", 1.0, math.nan)]
+)
+def test_a_number_that_is_not_finite_is_refused(part: Part) -> None:
+    with pytest.raises(ParetoError, match="a number for 'a' that is not finite"):
+        Breakdown((part,))
+    with pytest.raises(ParetoError, match="a number for 'the rest'"):
+        Breakdown((), rest=math.nan)
+
+
+def test_two_parts_of_one_name_are_refused() -> None:
+    with pytest.raises(ParetoError, match="two parts of one name; add them up"):
+        Breakdown((Part("a", 1.0), Part("a", 2.0)))
 
 
 def test_a_long_name_keeps_both_ends() -> None:
