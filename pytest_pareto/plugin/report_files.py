@@ -53,14 +53,19 @@ def report_paths(config: pytest.Config) -> dict[str, Path]:
                     f"--pareto-{other} and --pareto-{kind} name one file, {path}: each report "
                     "needs its own"
                 )
-        for folder in filter(None, (baseline_dir(config), anchor_dir(config))):
-            if path.resolve().is_relative_to(folder.resolve()):
-                raise pytest.UsageError(
-                    f"--pareto-{kind}: {path} lies in the baseline {folder}, which holds nothing "
-                    "else; name another file"
-                )
+        _refuse_baseline(config, path, f"--pareto-{kind}")
         paths[kind] = path
     return paths
+
+
+def _refuse_baseline(config: pytest.Config, path: Path, option: str) -> None:
+    """Raise pytest.UsageError where a path lies in a baseline, which would then be read with it."""
+    for folder in filter(None, (baseline_dir(config), anchor_dir(config))):
+        if path.resolve().is_relative_to(folder.resolve()):
+            raise pytest.UsageError(
+                f"{option}: {path} lies in the baseline {folder}, which holds nothing else; name "
+                "another place"
+            )
 
 
 def _requested_path(config: pytest.Config, kind: str) -> Path | None:
@@ -149,10 +154,11 @@ class KeptTraces:
         self._config = config
         self._directory = directory
         self._folder: Path | None = None
+        _refuse_baseline(config, directory, "--pareto-trace")
         try:
             directory.mkdir(parents=True, exist_ok=True)
             # Those of an earlier session must not be taken for this one's.
-            for file in directory.iterdir():
+            for file in () if config.option.collectonly else directory.iterdir():
                 if _TRACE_FILE.search(file.name):
                     file.unlink()
         except OSError as error:
@@ -196,14 +202,16 @@ class KeptTraces:
         return "; ".join(parts) or None
 
 
-def write_traces(config: pytest.Config, cases: Iterable[CaseVerdict]) -> str | None:
-    """Write the traces of failing cases, and return what to say about it; None for nothing."""
+def write_traces(
+    config: pytest.Config, cases: Iterable[CaseVerdict]
+) -> tuple[str | None, tuple[Failure, ...]]:
+    """Write the traces of failing cases; return what to say about it, and what failed."""
     if TRACES not in config.stash:
-        return None
+        return None, ()
     try:
-        return config.stash[TRACES].write(cases)
+        return config.stash[TRACES].write(cases), ()
     except OSError as error:
-        return f"--pareto-trace: traces could not be written: {error}"
+        return None, (Failure(f"--pareto-trace: traces could not be written: {error}"),)
 
 
 def trace_folder(config: pytest.Config, side: Side) -> Path | None:

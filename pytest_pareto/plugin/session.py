@@ -214,7 +214,8 @@ class ParetoSession:
         judgement = report.judgement
         summary_notice = trace_notice = None
         if not self._summarised:
-            trace_notice = write_traces(self._config, judgement.cases)
+            trace_notice, unwritten = write_traces(self._config, judgement.cases)
+            failures += unwritten
             # Set before appending: a summary that is appended twice cannot be undone.
             self._summarised = True
             summary_notice = append_summary(shown)

@@ -124,4 +124,20 @@ def test_a_folder_that_vanishes_is_told(run: "Run", pytester: pytest.Pytester) -
     pytester.makepyfile(test_it=TESTS + vanishing)
     session = run("--pareto", "--pareto-trace=traces", "-k", "over or zz")
     assert session.exit_code == 1
-    assert "--pareto-trace: traces could not be written" in session.text
+    assert "FAIL  --pareto-trace: traces could not be written" in session.text
+
+
+def test_a_baseline_holds_no_traces(run: "Run", pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=TESTS)
+    session = run("--pareto", "--pareto-trace=pareto_baselines/traces")
+    assert session.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "lies in the baseline" in session.text
+    assert not (pytester.path / "pareto_baselines").exists()
+
+
+def test_collecting_removes_none(run: "Run", pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=TESTS)
+    old = pytester.mkdir("traces") / "test_x-0123abcd.now.json"
+    old.write_text("{}")
+    run("--pareto", "--pareto-trace=traces", "--collect-only")
+    assert old.exists()
