@@ -28,8 +28,6 @@ from pytest_pareto.model.metric import (
     HOST_COPIES,
     HOST_PEAK_MEMORY,
     RESIDENT_MEMORY,
-    Kind,
-    Scope,
 )
 from pytest_pareto.model.run import Measurement
 from pytest_pareto.stats.scale import summarise_run
@@ -232,7 +230,7 @@ def _explained(measurement: Measurement, breakdowns: Mapping[str, Breakdown]) ->
         return replace(measurement, breakdown=found) if complete else measurement
     if not found.parts:
         return measurement
-    if metric.scope is Scope.HOST and metric.kind is Kind.RUN:
+    if metric.is_host_time:
         level = summarise_run(measurement.values, relative=metric.relative)
         on_gpus = (breakdowns[each.name].parts for each in (DEVICE_TIME, HOST_COPIES))
         found = scaled_to(level, found, breakdown_of(chain.from_iterable(on_gpus)))
