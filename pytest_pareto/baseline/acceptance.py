@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pytest_pareto.baseline.candidate import Candidate, Offer, OfferedChange
 from pytest_pareto.baseline.codec import history_key
 from pytest_pareto.baseline.layout import environment_key
-from pytest_pareto.baseline.updates import Action, keep_reason
+from pytest_pareto.baseline.updates import Action, keep_reason, with_folded_breakdowns
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory
 from pytest_pareto.model.errors import BaselineError
 
@@ -175,6 +175,7 @@ def _set_metric(
     fresh = candidate.content.cases.get(case_id, case)
     assert fresh is not None  # a chosen case is in the baseline or in the candidate
     if metrics:
-        cases[case_id] = CaseHistory(case_id, fresh.front, fresh.source, metrics)
+        kept = with_folded_breakdowns(metrics)
+        cases[case_id] = CaseHistory(case_id, fresh.front, fresh.source, kept)
     else:
         cases.pop(case_id, None)

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from pytest_pareto.baseline import layout, schema
-from pytest_pareto.model.attribution import Breakdown, what_and_place
+from pytest_pareto.model.attribution import Breakdown, front_coded, is_sum, marks_of, what_and_place
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import (
@@ -337,42 +337,48 @@ def encode_samples(cases: Iterable[CaseHistory]) -> str | None:
 
 def encode_profile(cases: Iterable[CaseHistory]) -> str | None:
     """Return the text of the profile file of one test module's cases; None without breakdowns."""
-    tree: dict[str, Mapping[str, str]] = {}
-    names: dict[str, str] = {}
+    lines: dict[str, str] = {}
     for case in cases:
         known = {n: h.breakdown for n, h in case.metrics.items() if h.breakdown is not None}
         if known:
-            rest = layout.split_case_id(case.case_id)[1]
-            found = [what_and_place(p.name) for each in known.values() for p in each.parts]
-            used = sorted({what for what, _ in found} | {where for _, where in found if where})
-            places = {each: place for place, each in enumerate(used)}
-            names[rest] = _compact_line(used)
-            tree[rest] = {
-                name: _compact_line(_breakdown_content(breakdown, places))
-                for name, breakdown in known.items()
-            }
-    if not tree:
+            lines[layout.split_case_id(case.case_id)[1]] = _profile_line(known)
+    if not lines:
         return None
-    return json_block({"schema": str(schema.SCHEMA), "names": names, "cases": tree}) + "\n"
+    return json_block({"schema": str(schema.SCHEMA), "cases": lines}) + "\n"
 
 
-def _breakdown_content(breakdown: Breakdown, places: Mapping[str, int]) -> dict[str, object]:
-    """Return what a line holds: of a part the places of its name, its value, and its count."""
-    parts = []
+def _profile_line(breakdowns: Mapping[str, Breakdown]) -> str:
+    """Return a case's line: the texts of its names, its marks, and a list for each metric."""
+    parts = [part for each in breakdowns.values() for part in each.parts]
+    whats = {what_and_place(part.name)[0] for part in parts if not is_sum(part)}
+    used = sorted(whats | {place for p in parts if (place := what_and_place(p.name)[1])})
+    places = {each: place for place, each in enumerate(used)}
+    content = {
+        "names": front_coded(used),
+        "metrics": {
+            name: _breakdown_content(breakdown, places) for name, breakdown in breakdowns.items()
+        },
+        **({"marks": marks} if (marks := marks_of(breakdowns.values())) else {}),
+    }
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _breakdown_content(breakdown: Breakdown, places: Mapping[str, int]) -> list[object]:
+    """Return a metric's list: parts with a name, the rest, how many are folded, sums by place.
+
+    A part is the places of its name, its value, and its count; a sum its place, and its value.
+    """
+    parts: list[list[float]] = []
+    sums: list[float] = []
     for part in breakdown.parts:
         what, where = what_and_place(part.name)
-        numbers = (exact_number(n) for n in (part.value, part.count) if n is not None)
-        parts.append([places[what], places[where] if where else -1, *numbers])
-    return {
-        "parts": parts,
-        **({"rest": exact_number(breakdown.rest)} if breakdown.rest else {}),
-        **({"folded": breakdown.folded} if breakdown.folded else {}),
-        **({"marks": breakdown.marks} if breakdown.marks else {}),
-    }
-
-
-def _compact_line(content: object) -> str:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+        numbers = [exact_number(n) for n in (part.value, part.count) if n is not None]
+        if is_sum(part):
+            sums += [places[where], *numbers]
+        else:
+            parts.append([places[what], places[where] if where else -1, *numbers])
+    folded = [exact_number(breakdown.rest), breakdown.folded, *([sums] if sums else ())]
+    return [parts, *(folded if any(folded) else ())]
 
 
 Tree: TypeAlias = Mapping[str, "str | Tree"]

@@ -7,13 +7,21 @@ file, the path of keys and what was expected there. `module_entries` reads a mai
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Annotated, TypeVar
 
 import msgspec
 
-from pytest_pareto.model.attribution import Breakdown, Part, placed
+from pytest_pareto.model.attribution import (
+    OTHERS,
+    Breakdown,
+    Part,
+    by_size,
+    front_decoded,
+    placed,
+)
 from pytest_pareto.model.baseline import Samples
 from pytest_pareto.model.errors import BaselineError, NewerSchemaError, ParetoError
 from pytest_pareto.model.formatting import require_text
@@ -100,7 +108,7 @@ _Comparable = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 
 
 class PartLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A `Part` in a metric's line of a profile file: a list, without a count that is None.
+    """A `Part` in a profile file: a list, without a count that is None.
 
     ``what`` and ``where`` are the two parts of its name, as places in the names of the case; the
     latter may be -1.
@@ -112,20 +120,30 @@ class PartLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     count: _Comparable | None = None
 
 
-class ProfileLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `Breakdown` in a profile file: the one line of a metric."""
+class BreakdownLine(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A `Breakdown` in a profile file: a list, without its marks, which are those of the case.
+
+    ``sums`` has the place and the value of each sum of parts without a name.
+    """
 
     parts: tuple[PartLine, ...]
     rest: _Comparable = 0.0
     folded: Annotated[int, msgspec.Meta(ge=0)] = 0
+    sums: tuple[_Comparable, ...] = ()
+
+
+class ProfileLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the levels of a case consist of; ``names`` are front-coded."""
+
+    names: tuple[str | Annotated[int, msgspec.Meta(ge=0)], ...]
+    metrics: dict[str, object]
     marks: str = ""
 
 
 class ProfileFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A profile file: what levels consist of, by case and metric; ``names`` are by case."""
+    """A profile file: what levels consist of, a `ProfileLine` for each case."""
 
     schema: int
-    names: dict[str, object]
     cases: dict[str, object]
 
 
@@ -355,30 +373,39 @@ class ProfileReader:
 
     def __init__(self, text: str | None, file: str) -> None:
         self._file = file
-        self._lines: dict[tuple[str, str], object] = {}
-        self._names: Mapping[str, tuple[str, ...]] = {}
+        self._lines: dict[str, tuple[ProfileLine, tuple[str, ...]]] = {}
         if text is not None:
             content = convert(parse(text, file), ProfileFile, file, "")
-            self._lines = _lines_by_metric(content.cases, file)
-            self._names = {
-                rest: _part_names(names, file, rest) for rest, names in content.names.items()
-            }
+            for rest, found in content.cases.items():
+                place = f"cases{key(rest)}"
+                line = convert(found, ProfileLine, file, place)
+                self._lines[rest] = line, _part_names(line.names, file, f"{place}.names")
 
     def take(self, rest: str, name: str) -> Breakdown | None:
-        """Return the breakdown of one metric, and mark it as used."""
-        if (rest, name) not in self._lines:
+        """Return the breakdown of one metric, or None."""
+        line, names = self._lines.get(rest, (None, ()))
+        if line is None or name not in line.metrics:
             return None
-        place = place_beside(rest, name)
-        line = convert(self._lines.pop((rest, name)), ProfileLine, self._file, place)
-        names = self._names.get(rest, ())
+        place = f"cases{key(rest)}.metrics{key(name)}"
+        content = convert(line.metrics[name], BreakdownLine, self._file, place)
         parts = []
-        for number, part in enumerate(line.parts):
+        problem = f"expected places below {len(names)} in cases{key(rest)}.names"
+        for number, part in enumerate(content.parts):
             if max(part.what, part.where) >= len(names):
-                problem = f"expected places below {len(names)} in names{key(rest)}"
-                raise corrupt(self._file, f"{place}.parts[{number}]", problem)
+                raise corrupt(self._file, f"{place}[0][{number}]", problem)
             where = names[part.where] if part.where >= 0 else ""
             parts.append(Part(placed(names[part.what], where), part.value, part.count))
-        return Breakdown(tuple(parts), line.rest, line.folded, line.marks)
+        for where_of, value in zip_longest(content.sums[::2], content.sums[1::2]):
+            if where_of not in range(len(names)) or value is None:
+                raise corrupt(self._file, f"{place}[3]", f"{problem}, each with a number")
+            parts.append(Part(placed(OTHERS, names[int(where_of)]), value))
+        if content.sums:
+            parts.sort(key=by_size)
+        marks = line.marks if content.folded else ""
+        try:
+            return Breakdown(tuple(parts), content.rest, content.folded, marks)
+        except ParetoError as error:
+            raise corrupt(self._file, place, str(error)) from error
 
 
 def _lines_by_metric(cases: Mapping[str, object], file: str) -> dict[tuple[str, str], object]:
@@ -390,15 +417,14 @@ def _lines_by_metric(cases: Mapping[str, object], file: str) -> dict[tuple[str, 
     }
 
 
-def _part_names(content: object, file: str, rest: str) -> tuple[str, ...]:
-    place = f"names{key(rest)}"
-    names = convert(content, tuple[str, ...], file, place)
+def _part_names(coded: Sequence[str | int], file: str, place: str) -> tuple[str, ...]:
+    names = front_decoded(coded)
     try:
         for name in names:
             require_text("the part's name", name)
     except ParetoError as error:
         raise corrupt(file, place, str(error)) from error
-    return names
+    return tuple(names)
 
 
 def _id_list(content: object, file: str, name: str) -> tuple[str, ...]:

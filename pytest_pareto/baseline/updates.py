@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pytest_pareto.baseline.layout import environment_key
-from pytest_pareto.model.attribution import Breakdown
+from pytest_pareto.baseline.layout import ANYWHERE_FOLDER, belongs, environment_key
+from pytest_pareto.model.attribution import CASE_BYTES, Breakdown, fold_breakdowns
 from pytest_pareto.model.baseline import Baseline, CaseHistory, MetricHistory, Samples, Session
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.environment import Environment
@@ -251,9 +251,30 @@ def _apply(steps: list[_Step], cases: dict[str, CaseHistory], newest: CaseRun) -
             after = next_history(step.choice, metric, step.history, step.recorded)
             metrics[metric.name] = replace(after, rule=rule, digest=None, edited=False)
     if metrics:
-        cases[case_id] = CaseHistory(case_id, newest.front, newest.source, metrics)
+        kept = with_folded_breakdowns(metrics)
+        cases[case_id] = CaseHistory(case_id, newest.front, newest.source, kept)
     else:
         del cases[case_id]
+
+
+def with_folded_breakdowns(metrics: Mapping[str, MetricHistory]) -> dict[str, MetricHistory]:
+    """Return the metrics of a case with breakdowns that are small enough for a baseline.
+
+    The bytes of the case are shared between the folders that its metrics are stored in.
+    """
+    wholes: dict[bool, dict[str, Breakdown]] = {}
+    for name, history in metrics.items():
+        if history.breakdown is not None:
+            anywhere = belongs(history.scope, ANYWHERE_FOLDER)
+            wholes.setdefault(anywhere, {})[name] = history.breakdown
+    known = sum(map(len, wholes.values()))
+    folded: dict[str, Breakdown] = {}
+    for whole in wholes.values():
+        folded |= fold_breakdowns(whole, CASE_BYTES * len(whole) // known)
+    return {
+        name: replace(history, breakdown=folded[name]) if name in folded else history
+        for name, history in metrics.items()
+    }
 
 
 def choose_action(

@@ -21,7 +21,9 @@ _TOOL = "pytest-pareto modules"
 _TOOL_IDS = (4, 3)
 """The ids of ``sys.monitoring`` that no kind of tool has reserved."""
 _MOST_ENTRIES = 8
-"""A container of more modules is a stack of layers, whose numbers are written as one ``*``."""
+_MOST_ALIKE = 2
+"""A container of more modules is a stack of layers, whose numbers are written as one ``*``: the
+first of any modules, the second of those of one class."""
 _COMPILED = "_orig_mod"
 
 
@@ -184,7 +186,8 @@ def named_modules(root: Any) -> Iterator[tuple[str, Any]]:
         seen.add(id(module))
         yield path, module
         children = [(name, child) for name, child in module.named_children() if child is not module]
-        stacked = len(children) > _MOST_ENTRIES
+        alike = len({class_name(child) for _, child in children}) == 1
+        stacked = len(children) > (_MOST_ALIKE if alike else _MOST_ENTRIES)
         for name, child in reversed(children):
             shown = "*" if stacked and name.isdecimal() else name
             pending.append((path if name == _COMPILED else f"{path}.{shown}", child))

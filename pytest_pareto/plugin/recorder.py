@@ -20,7 +20,7 @@ from pytest_pareto.measure.plan import LoopPlan, ProgressCallback
 from pytest_pareto.measure.torch_profiler import CallProfiler
 from pytest_pareto.measure.turns import Turns
 from pytest_pareto.measure.work.flops import measure_work
-from pytest_pareto.model.attribution import fold_breakdowns
+from pytest_pareto.model.attribution import RUN_BYTES, fold_breakdowns
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import BUILT_IN, DYNAMIC_ENERGY, ENERGY, STREAMED, Metric
 from pytest_pareto.model.run import CaseRun, Measurement
@@ -256,7 +256,7 @@ def _fold(measurements: Iterable[Measurement]) -> list[Measurement]:
     whole = {m.metric.name: m.breakdown for m in found if m.breakdown is not None}
     if not whole:
         return found
-    folded = fold_breakdowns(whole)
+    folded = fold_breakdowns(whole, RUN_BYTES)
     return [replace(m, breakdown=folded.get(m.metric.name)) for m in found]
 
 

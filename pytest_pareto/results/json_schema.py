@@ -60,21 +60,34 @@ class Scored(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     looks: Looks | None = None
 
 
-class Composed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the level of a metric consists of, alike in ``runs``: a value per part, of one call.
+class ComposedPart(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A part of a level: its name's place in a list, and its value, of one call.
 
-    ``parts`` names the list of their names. ``counts`` is how often each occurs, null where its
-    value is a count itself, and empty where no part has one. ``rest`` is the sum of ``folded``
-    smaller parts without a name, and ``marks`` has two letters of a digest of each of their names.
+    ``where`` is the place of the name of where it is, or -1. ``count`` is how often the part
+    occurs, null where its value is a count itself.
+    """
+
+    what: int
+    where: int
+    value: float
+    count: float | None = None
+
+
+class Composed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the level of a metric consists of, alike in ``runs``.
+
+    ``names`` names the list of the parts' names. Parts that are called "other parts" are sums of
+    those in one place which have no name of their own, and ``rest`` is the sum of the others:
+    ``folded`` is how many there are of both. ``marks`` names a list of one text: two letters of a
+    digest of each name and place of the case, so that new ones are known.
     """
 
     runs: Places
-    parts: int
-    values: tuple[float, ...]
-    counts: tuple[float | None, ...] = ()
+    names: int
+    parts: tuple[ComposedPart, ...] = ()
     rest: float = 0.0
     folded: int = 0
-    marks: str = ""
+    marks: int | None = None
 
 
 class MetricEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

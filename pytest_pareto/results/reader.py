@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from pytest_pareto.model.attribution import Breakdown, Part
+from pytest_pareto.model.attribution import Breakdown, Part, placed
 from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.metric import Kind, Metric, parse_budget
 from pytest_pareto.model.run import CaseRun, Measurement, Run
@@ -273,22 +273,21 @@ class _MetricReader:
 
 def _breakdown(evidence: Evidence, content: Composed, place: str) -> Breakdown:
     """Return what a level consists of; raises EvidenceError where it is inconsistent."""
-    names = _item_at(evidence.lists, content.parts, f"{place}.parts")
-    counts = content.counts or (None,) * len(names)
-    for name, column in (("values", content.values), ("counts", counts)):
-        if len(column) != len(names):
-            problem = f"expected one for each of {len(names)} parts, got {len(column)}"
-            raise EvidenceError(f"{place}.{name}", problem)
-    if len(set(names)) < len(names):
-        raise EvidenceError(f"{place}.parts", "expected parts with names of their own")
-    for name, value in (*zip(names, content.values, strict=True), ("rest", content.rest)):
-        if not math.isfinite(value):
-            raise EvidenceError(place, f"expected a finite number for {name!r}, got {value}")
-    for number in (*counts, content.folded):
-        if number is not None and not (math.isfinite(number) and number >= 0):
-            raise EvidenceError(place, f"expected a count, got {number}")
-    parts = tuple(map(Part, names, content.values, counts))
-    return Breakdown(parts, content.rest, content.folded, content.marks)
+    names = _item_at(evidence.lists, content.names, f"{place}.names") if content.parts else ()
+    marks: tuple[str, ...] = ()
+    if content.marks is not None:
+        marks = _item_at(evidence.lists, content.marks, f"{place}.marks")
+    parts = []
+    for number, part in enumerate(content.parts):
+        here = f"{place}.parts[{number}]"
+        what = _item_at(names, part.what, here)
+        where = _item_at(names, part.where, here) if part.where != -1 else ""
+        parts.append(Part(placed(what, where), part.value, part.count))
+    for count in (*(part.count for part in parts), content.folded):
+        if count is not None and not count >= 0:
+            raise EvidenceError(place, f"expected a count, got {count}")
+    whole = partial(Breakdown, tuple(parts), content.rest, content.folded, "".join(marks))
+    return _construct(whole, place)
 
 
 def _value_at(column: Sequence[float | None], at: int) -> float | None:

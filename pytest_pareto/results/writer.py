@@ -9,12 +9,12 @@ import contextlib
 import json
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Generic, TypeVar
 
 import msgspec
 
-from pytest_pareto.model.attribution import Breakdown
+from pytest_pareto.model.attribution import Breakdown, what_and_place
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import Kind, Metric
 from pytest_pareto.model.run import CaseRun, Measurement, Run
@@ -27,6 +27,7 @@ from pytest_pareto.results.json_schema import (
     CaseEvidence,
     CaseRecord,
     Composed,
+    ComposedPart,
     Evidence,
     Gate,
     Lacking,
@@ -276,6 +277,14 @@ class _Pool(Generic[T]):
         return self._indices[key]
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The texts of the names of a case's parts: the ``number`` of their list, and their places."""
+
+    number: int
+    places: Mapping[str, int]
+
+
 class _Pools:
     """The pools of one file, and the evidence that refers to them."""
 
@@ -314,19 +323,31 @@ class _Pools:
         for index, (_, run) in enumerate(same):
             for m in run.measurements:
                 by_metric.setdefault(m.metric, [None] * len(same))[index] = m
+        names = self._names(same)
         return CaseEvidence(
             case.case_id,
             case.nodeid,
             case.front,
             case.source,
             tuple(number for number, _ in same),
-            tuple(self._metric(metric, found) for metric, found in by_metric.items()),
+            tuple(self._metric(metric, found, names) for metric, found in by_metric.items()),
             case.gate,
             tuple(BudgetText(budget.metric, budget.text) for budget in case.budgets),
             case.items,
         )
 
-    def _metric(self, metric: Metric, found: Sequence[Measurement | None]) -> MetricEvidence:
+    def _names(self, same: Sequence[tuple[int, CaseRun]]) -> _Names:
+        """Return the texts of the names of all parts of a case."""
+        found = (m.breakdown for _, run in same for m in run.measurements)
+        parts = {part.name for breakdown in found if breakdown for part in breakdown.parts}
+        split = [what_and_place(name) for name in parts]
+        texts = sorted({what for what, _ in split} | {where for _, where in split if where})
+        places = {text: place for place, text in enumerate(texts)}
+        return _Names(self._list(texts) if parts else 0, places)
+
+    def _metric(
+        self, metric: Metric, found: Sequence[Measurement | None], names: _Names
+    ) -> MetricEvidence:
         lacking = _group_runs(found, lambda m: None if m.absent is None else (m.absent, m.broken))
         scores = _group_runs(found, lambda m: (m.ids, m.values, m.looks) if m.ids else None)
         notes = _group_runs(found, lambda m: m.notes or None)
@@ -344,17 +365,17 @@ class _Pools:
             tuple(Lacking(runs, why, broken) for (why, broken), runs in lacking.items()),
             tuple(Noted(runs, texts) for texts, runs in notes.items()),
             tuple(Bounded(runs, without) for without, runs in bounds.items()),
-            tuple(self._composed(parts, runs) for parts, runs in breakdowns.items()),
+            tuple(self._composed(parts, runs, names) for parts, runs in breakdowns.items()),
         )
 
-    def _composed(self, breakdown: Breakdown, runs: Places) -> Composed:
-        names = self._list(part.name for part in breakdown.parts)
-        values = tuple(part.value for part in breakdown.parts)
-        counts = tuple(part.count for part in breakdown.parts)
-        known = counts if any(count is not None for count in counts) else ()
-        return Composed(
-            runs, names, values, known, breakdown.rest, breakdown.folded, breakdown.marks
-        )
+    def _composed(self, breakdown: Breakdown, runs: Places, names: _Names) -> Composed:
+        parts = []
+        for part in breakdown.parts:
+            what, where = what_and_place(part.name)
+            place = names.places[where] if where else -1
+            parts.append(ComposedPart(names.places[what], place, part.value, part.count))
+        marks = self._list([breakdown.marks]) if breakdown.marks else None
+        return Composed(runs, names.number, tuple(parts), breakdown.rest, breakdown.folded, marks)
 
 
 def _case_key(case: CaseRun) -> Hashable:

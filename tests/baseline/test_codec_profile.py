@@ -17,6 +17,7 @@ from pytest_pareto.model.attribution import (
     Part,
     breakdown_of,
     fold_breakdowns,
+    placed,
 )
 from pytest_pareto.model.baseline import CaseHistory, MetricHistory, Session
 from pytest_pareto.model.errors import BaselineError, NewerSchemaError
@@ -31,12 +32,15 @@ BOTH = Breakdown(
 _TEXTS = st.text(max_size=90) | st.sampled_from(
     ['q"\\', "l\nm\r\u2028", "]}{[", "<<<<<<< HEAD", "é\U0001f600" * 30, "", "\x00" * 80]
 )
+_PLACES = ["Net", "Net.layers.*.up", "Net.layers.*.down", "Net.é", "N" * 60]
 _VALUES = st.floats(-1e15, 1e15) | st.integers(-(10**15), 10**15).map(float)
 _COUNTS = st.none() | st.integers(1, 10**6).map(float) | st.floats(1e-3, 1e6)
 
 
 def _wholes(most: int) -> st.SearchStrategy[Breakdown]:
-    return st.lists(st.builds(Part, _TEXTS, _VALUES, _COUNTS), max_size=most).map(breakdown_of)
+    placed_texts = st.builds(placed, st.sampled_from("abcdefgh"), st.sampled_from(_PLACES))
+    names = _TEXTS | placed_texts
+    return st.lists(st.builds(Part, names, _VALUES, _COUNTS), max_size=most).map(breakdown_of)
 
 
 _CASES = st.dictionaries(st.sampled_from(sorted(BUILT_IN)), _wholes(40), max_size=12)
@@ -70,22 +74,11 @@ def test_golden_file(case: Case, history: History) -> None:
         == """\
 {
   "cases": {
-    "test_a": {
-      "flops":
-        {"parts":[]}
-    },
-    "test_b": {
-      "latency":
-        {"folded":3,"marks":"9+AbX/","parts":[[1,0,0.00123,2],[2,-1,12]],"rest":0.0004},
-      "peak_memory":
-        {"parts":[[3,-1,8000000000]]}
-    }
-  },
-  "names": {
     "test_a":
-      [],
+      {"metrics":{"flops":[[]]},"names":[]},
     "test_b":
-      ["Net.fc1","aten::addmm","other","x"]
+      {"marks":"9+AbX/","metrics":{"latency":[[[1,0,0.00123,2],[2,-1,12]],0.0004,3],\
+"peak_memory":[[[3,-1,8000000000]]]},"names":["Net.fc1","aten::addmm","other","x"]}
   },
   "schema": 1
 }
@@ -133,7 +126,10 @@ def test_breakdowns_are_unchanged_and_have_one_text(cases: list[CaseHistory]) ->
 
 
 def test_every_field_of_a_breakdown_is_stored() -> None:
-    assert {field.name for field in fields(Breakdown)} == {*schema.ProfileLine.__struct_fields__}
+    lines = {*schema.BreakdownLine.__struct_fields__, "marks"}
+    # Sums are parts without a name of their own.
+    assert {field.name for field in fields(Breakdown)} == lines - {"sums"}
+    assert "marks" in schema.ProfileLine.__struct_fields__
     numbers = [field.name for field in fields(Part)][1:]
     assert [*schema.PartLine.__struct_fields__] == ["what", "where", *numbers]
 
@@ -160,6 +156,15 @@ def test_a_case_takes_two_kilobytes_at_most(breakdowns: dict[str, Breakdown]) ->
     # A rest may have more digits than a time, and the file has all of them.
     assert len(lines) - 2 * len('"b"') <= CASE_BYTES + max(0, long - 17 * len(folded))
     assert len(lines) <= 2200
+
+
+def test_sums_by_place_are_unchanged(case: Case, history: History) -> None:
+    parts = [Part(f"op {n} in Net.layers.*.{n % 3}", float(9 + n % 7)) for n in range(300)]
+    folded = fold_breakdowns({"dispatches": breakdown_of(parts)})["dispatches"]
+    assert folded.sums.keys() == {f"Net.layers.*.{n}" for n in range(3)}
+    latency = history("latency", (2.0,), env="e1", breakdown=folded)
+    one = case(f"{MODULE}::a", latency=latency)
+    assert decode(encode_module([one]), None, encode_profile([one])) == {one.case_id: one}
 
 
 def test_a_case_with_many_parts_fills_its_bytes() -> None:
@@ -203,68 +208,72 @@ def test_a_missing_file_or_line_is_no_error(case: Case, history: History) -> Non
     assert found == one
 
 
-def _content(**line: Any) -> dict[str, Any]:
-    sound = {"parts": [[0, 1, 0.5, 2], [1, -1, 0.25]], "rest": 0.125, "folded": 2}
-    names = {"test_a": ["a", "b"]}
-    return {"schema": 1, "names": names, "cases": {"test_a": {"latency": sound | line}}}
+_PARTS = [[0, 1, 0.5, 2], [1, -1, 0.25]]
 
 
-_PLACE = 'm.profile.json at cases["test_a"]["latency"]'
+def _content(
+    parts: Any = _PARTS, rest: Any = 0.125, folded: Any = 2, more: Any = (), **line: Any
+) -> dict[str, Any]:
+    sound = {"names": ["a", "b"], "metrics": {"latency": [parts, rest, folded, *more]}}
+    return {"schema": 1, "cases": {"test_a": sound | line}}
+
+
+_CASE = 'm.profile.json at cases["test_a"]'
+_PLACE = f'{_CASE}.metrics["latency"]'
 _TOO_LARGE = "Expected `float` <= 1e+150."
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (_content(parts="ab"), f"{_PLACE}.parts: Expected `array`, got `str`."),
-        (_content(parts=[{}]), f"{_PLACE}.parts[0]: Expected `array`, got `object`."),
-        (_content(parts=[["a", 0, 2]]), f"{_PLACE}.parts[0][0]: Expected `int`, got `str`."),
-        (_content(parts=[[-1, 0, 2]]), f"{_PLACE}.parts[0][0]: Expected `int` >= 0."),
-        (_content(parts=[[0, -2, 2]]), f"{_PLACE}.parts[0][1]: Expected `int` >= -1."),
+        (_content(parts="ab"), f"{_PLACE}[0]: Expected `array`, got `str`."),
+        (_content(parts=[{}]), f"{_PLACE}[0][0]: Expected `array`, got `object`."),
+        (_content(parts=[["a", 0, 2]]), f"{_PLACE}[0][0][0]: Expected `int`, got `str`."),
+        (_content(parts=[[-1, 0, 2]]), f"{_PLACE}[0][0][0]: Expected `int` >= 0."),
+        (_content(parts=[[0, -2, 2]]), f"{_PLACE}[0][0][1]: Expected `int` >= -1."),
         (
             _content(parts=[[0, 1, 2], [2, 0, 2]]),
-            f'{_PLACE}.parts[1]: expected places below 2 in names["test_a"]. Restore',
+            f'{_PLACE}[0][1]: expected places below 2 in cases["test_a"].names. Restore',
         ),
-        (_content(parts=[[0, 2, 2]]), f"{_PLACE}.parts[0]: expected places below 2 in names"),
-        (_content(parts=[[0, 1, "2"]]), f"{_PLACE}.parts[0][2]: Expected `float`, got `str`."),
-        (_content(parts=[[0, 1, True]]), f"{_PLACE}.parts[0][2]: Expected `float`, got `bool`."),
-        (_content(parts=[[0, 1]]), f"{_PLACE}.parts[0]: Expected `array` of at least length 3"),
-        (_content(parts=[[0, 1, 1, 2, 3]]), f"{_PLACE}.parts[0]: Expected `array` of at most"),
-        (_content(parts=[[0, 1, math.nan]]), f"{_PLACE}.parts[0][2]: Expected `float` >= -1e+150"),
-        (_content(parts=[[0, 1, 1], [1, 0, math.inf]]), f"{_PLACE}.parts[1][2]: {_TOO_LARGE}"),
-        (_content(parts=[[0, 1, 1, math.inf]]), f"{_PLACE}.parts[0][3]: {_TOO_LARGE}"),
-        (_content(parts=[[0, 1, 1e151]]), f"{_PLACE}.parts[0][2]: {_TOO_LARGE}"),
-        (_content(parts=[[0, 1, 10**400]]), f"{_PLACE}.parts[0][2]: Number out of range."),
+        (_content(parts=[[0, 2, 2]]), f"{_PLACE}[0][0]: expected places below 2 in cases"),
+        (_content(parts=[[0, 1, "2"]]), f"{_PLACE}[0][0][2]: Expected `float`, got `str`."),
+        (_content(parts=[[0, 1, True]]), f"{_PLACE}[0][0][2]: Expected `float`, got `bool`."),
+        (_content(parts=[[0, 1]]), f"{_PLACE}[0][0]: Expected `array` of at least length 3"),
+        (_content(parts=[[0, 1, 1, 2, 3]]), f"{_PLACE}[0][0]: Expected `array` of at most"),
+        (_content(parts=[[0, 1, math.nan]]), f"{_PLACE}[0][0][2]: Expected `float` >= -1e+150"),
+        (_content(parts=[[0, 1, 1], [1, 0, math.inf]]), f"{_PLACE}[0][1][2]: {_TOO_LARGE}"),
+        (_content(parts=[[0, 1, 1, math.inf]]), f"{_PLACE}[0][0][3]: {_TOO_LARGE}"),
+        (_content(parts=[[0, 1, 1e151]]), f"{_PLACE}[0][0][2]: {_TOO_LARGE}"),
+        (_content(parts=[[0, 1, 10**400]]), f"{_PLACE}[0][0][2]: Number out of range."),
         (
-            _content() | {"names": {"test_a": ["a", "b\udc80"]}},
-            "m.profile.json at names[\"test_a\"]: the part's name 'b\\udc80' is no text that",
+            _content(names=["a", "b\udc80"]),
+            f"{_CASE}.names: the part's name 'b\\udc80' is no text that",
         ),
+        (_content(names="ab"), f"{_CASE}.names: Expected `array`, got `str`."),
+        (_content(names=["a", -1]), f"{_CASE}.names[1]: Expected `int` >= 0."),
+        (_content(names=["a", 1.5]), f"{_CASE}.names[1]: Expected `int | str`, got `float`."),
+        (_content(names=[]), f"{_PLACE}[0][0]: expected places below 0 in cases"),
+        (_content(rest=math.nan), f"{_PLACE}[1]: Expected `float` >= -1e+150."),
+        (_content(rest=None), f"{_PLACE}[1]: Expected `float`, got `null`."),
+        (_content(folded=-1), f"{_PLACE}[2]: Expected `int` >= 0."),
+        (_content(folded=1.5), f"{_PLACE}[2]: Expected `int`, got `float`."),
+        (_content(more=[[1, 2.0], 1]), f"{_PLACE}: Expected `array` of at most length 4"),
+        (_content(more=[[1]]), f"{_PLACE}[3]: expected places below 2 in cases"),
+        (_content(more=[[2, 2.0]]), f"{_PLACE}[3]: expected places below 2 in cases"),
+        (_content(more=[[0.5, 2.0]]), f"{_PLACE}[3]: expected places below 2 in cases"),
+        (_content(more=[[0, math.inf]]), f"{_PLACE}[3][1]: Expected `float` <= 1e+150."),
+        (_content(more=[[0, 1.0, 0, 2.0]]), f"{_PLACE}: a breakdown has two parts of one"),
+        (_content(marks=["ab"]), f"{_CASE}.marks: Expected `str`, got `array`."),
+        (_content(kind=1), f"{_CASE}: Object contains unknown field `kind`."),
+        (_content(metrics={"latency": []}), f"{_PLACE}: Expected `array` of at least length 1"),
+        (_content(metrics=[]), f"{_CASE}.metrics: Expected `object`, got `array`."),
+        ({"schema": 1, "cases": {"test_a": {"names": []}}}, f"{_CASE}: Object missing required"),
+        (_content(parts=[[0, 1, 1], [0, 1, 2]]), f"{_PLACE}: a breakdown has two parts of one"),
+        ({"schema": 1, "cases": {"test_a": []}}, f"{_CASE}: Expected `object`, got `array`."),
+        ({"schema": 1}, "m.profile.json: Object missing required field `cases`."),
+        ({"cases": {}}, "m.profile.json at schema: expected a version number, got None."),
         (
-            _content() | {"names": {"test_a": "ab"}},
-            'm.profile.json at names["test_a"]: Expected `array`, got `str`.',
-        ),
-        (_content() | {"names": {}}, f"{_PLACE}.parts[0]: expected places below 0 in names"),
-        (_content(rest=math.nan), f"{_PLACE}.rest: Expected `float` >= -1e+150."),
-        (_content(rest=None), f"{_PLACE}.rest: Expected `float`, got `null`."),
-        (_content(folded=-1), f"{_PLACE}.folded: Expected `int` >= 0."),
-        (_content(folded=1.5), f"{_PLACE}.folded: Expected `int`, got `float`."),
-        (_content(marks=["ab"]), f"{_PLACE}.marks: Expected `str`, got `array`."),
-        (_content(more=1), f"{_PLACE}: Object contains unknown field `more`."),
-        (
-            _content() | {"cases": {"test_a": {"latency": {}}}},
-            f"{_PLACE}: Object missing required field `parts`.",
-        ),
-        (
-            _content() | {"cases": {"test_a": []}},
-            'm.profile.json at cases["test_a"]: Expected `object`, got `array`.',
-        ),
-        ({"schema": 1, "names": {}}, "m.profile.json: Object missing required field `cases`."),
-        (
-            {"cases": {}, "names": {}},
-            "m.profile.json at schema: expected a version number, got None.",
-        ),
-        (
-            {"schema": 1, "names": {}, "cases": {}, "ids": {}},
+            {"schema": 1, "cases": {}, "ids": {}},
             "m.profile.json: Object contains unknown field `ids`.",
         ),
     ],
@@ -309,22 +318,27 @@ _JSON = st.recursive(
 
 @STEADY
 @given(
-    _JSON, st.sampled_from(["schema", "names", "cases", "case", "line", "parts", "part", "rest"])
+    _JSON,
+    st.sampled_from(
+        ["schema", "cases", "case", "names", "metrics", "marks", "line", "parts", "part", "rest"]
+    ),
 )
 def test_any_content_is_read_or_refused_with_a_message(node: object, at: str) -> None:
     content: dict[str, Any] = _content()
     (lines,) = content["cases"].values()
     match at:
-        case "schema" | "names" | "cases":
+        case "schema" | "cases":
             content[at] = node
         case "case":
             content["cases"]["test_a"] = node
+        case "names" | "metrics" | "marks":
+            lines[at] = node
         case "line":
-            lines["latency"] = node
+            lines["metrics"]["latency"] = node
         case "parts" | "rest":
-            lines["latency"][at] = node
+            lines["metrics"]["latency"][at == "rest"] = node
         case "part":
-            lines["latency"]["parts"][1] = node
+            lines["metrics"]["latency"][0] = [_PARTS[0], node]
     message = "m.profile.json"
     try:
         reader = schema.ProfileReader(json.dumps(content), message)
@@ -339,8 +353,8 @@ def test_what_no_metric_has_is_left_out(case: Case, history: History) -> None:
     """A merge by hand may leave it; it decides nothing."""
     one = case(f"{MODULE}::test_a", latency=history("latency", (0.5,), env="e1"))
     content = _content()
-    content["cases"] |= {"test_b": {"latency": {"parts": []}}}
-    content["cases"]["test_a"]["energy"] = {"parts": []}
+    content["cases"] |= {"test_b": {"names": [], "metrics": {"latency": [[]]}}}
+    content["cases"]["test_a"]["metrics"]["energy"] = [[]]
     (found,) = decode(encode_module([one]), None, json.dumps(content)).values()
     assert found.metrics.keys() == {"latency"}
     assert found.metrics["latency"].breakdown is not None

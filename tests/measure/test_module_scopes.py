@@ -223,14 +223,22 @@ class TestCompiled:
 
 
 class TestPaths:
-    def test_a_stack_of_more_than_8_layers_is_one_name(self, journal: Journal) -> None:
-        few, many = Net(8), Net(9)
-        assert "Net.layers.7.up" in journal.of(lambda: few(X))
+    def test_a_stack_of_more_than_2_layers_of_one_class_is_one_name(self, journal: Journal) -> None:
+        few, many = Net(2), Net(3)
+        assert "Net.layers.1.up" in journal.of(lambda: few(X))
         begun = Journal().of(lambda: many(X))
         assert begun[:5] == [
             *("Net", "Net.layers", "Net.layers.*", "Net.layers.*.up", "Net.layers.*.down")
         ]
         assert len(set(begun)) == 5
+
+    def test_a_sequence_of_several_classes_has_numbers_up_to_8(self) -> None:
+        few = nn.Sequential(*(kind() for kind in (nn.ReLU, nn.Tanh) * 4))
+        assert "Sequential.7" in dict(named_modules(few))
+        assert dict(named_modules(nn.Sequential(*few, nn.ReLU()))).keys() == {
+            "Sequential",
+            "Sequential.*",
+        }
 
     def test_modules_with_names_of_their_own_keep_them(self) -> None:
         module = nn.ModuleDict({f"part {i}": nn.ReLU() for i in range(20)})

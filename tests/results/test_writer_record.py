@@ -52,11 +52,11 @@ def test_the_round_trip_keeps_what_a_level_consists_of(full_record: SessionRecor
 
 def test_parts_with_one_name_are_refused(full_record: SessionRecord) -> None:
     content = json.loads(json.dumps(msgspec.to_builtins(evidence_of(full_record))))
-    place = content["runs"]["cases"][0]["metrics"][0]["breakdowns"][0]["parts"]
-    assert len(content["lists"][place]) == 2
+    parts = content["runs"]["cases"][0]["metrics"][0]["breakdowns"][0]["parts"]
+    assert len(parts) == 2
     record_of(msgspec.convert(content, Evidence))
-    content["lists"][place] = ["aten::relu"] * 2
-    with pytest.raises(EvidenceError, match="parts with names of their own"):
+    parts[1][:2] = parts[0][:2]
+    with pytest.raises(EvidenceError, match="two parts of one name"):
         record_of(msgspec.convert(content, Evidence))
 
 
@@ -97,13 +97,15 @@ def test_a_test_that_changes_between_runs_has_an_entry_for_each(
         (("runs", "cases", 0, "budgets", 0, "text"), "fast", "runs.cases[0].budgets"),
         (("runs", "cases", 1, "case"), "test_a.py::test_x[é#1]", "runs.cases[1]"),
         ((*PARTS, "runs"), [1, 1], "runs.cases[0].metrics[0].breakdowns"),
-        ((*PARTS, "parts"), 99, "runs.cases[0].metrics[0].breakdowns.parts"),
-        ((*PARTS, "values"), [1.0], "runs.cases[0].metrics[0].breakdowns.values"),
-        ((*PARTS, "values"), [1.0, math.inf], "runs.cases[0].metrics[0].breakdowns"),
-        ((*PARTS, "counts"), [1.0], "runs.cases[0].metrics[0].breakdowns.counts"),
-        ((*PARTS, "counts"), [None, -1.0], "runs.cases[0].metrics[0].breakdowns"),
-        ((*PARTS, "counts"), [None, math.inf], "runs.cases[0].metrics[0].breakdowns"),
-        ((*PARTS, "counts"), [None, math.nan], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "names"), 99, "runs.cases[0].metrics[0].breakdowns.names"),
+        ((*PARTS, "marks"), 99, "runs.cases[0].metrics[0].breakdowns.marks"),
+        ((*PARTS, "parts"), [[99, -1, 1.0]], "runs.cases[0].metrics[0].breakdowns.parts[0]"),
+        ((*PARTS, "parts"), [[-1, -1, 1.0]], "runs.cases[0].metrics[0].breakdowns.parts[0]"),
+        ((*PARTS, "parts"), [[0, -2, 1.0]], "runs.cases[0].metrics[0].breakdowns.parts[0]"),
+        ((*PARTS, "parts"), [[0, -1, math.inf]], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "parts"), [[0, -1, 1.0, -1.0]], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "parts"), [[0, -1, 1.0, math.inf]], "runs.cases[0].metrics[0].breakdowns"),
+        ((*PARTS, "parts"), [[0, -1, 1.0, math.nan]], "runs.cases[0].metrics[0].breakdowns"),
         ((*PARTS, "rest"), math.nan, "runs.cases[0].metrics[0].breakdowns"),
         ((*PARTS, "folded"), -1, "runs.cases[0].metrics[0].breakdowns"),
     ],
