@@ -8,7 +8,8 @@ TORCH_INDEX ?=
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	-c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 RUN = $(VENV)/bin/python -m
-EXAMPLE = $(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
+EXAMPLE = EXAMPLE_FOLDER=$(CURDIR)/example_project \
+	$(abspath $(VENV))/bin/python -m pytest --pareto --pareto-plot $(ARGS)
 
 .PHONY: test example example-baseline outputs screenshots schema docs lint check cover calibration torture gpu bench matrix clean
 

@@ -1,11 +1,13 @@
 """Changes as pull requests bring them, planted on demand: ``EXAMPLE_CHANGE=slower make example``.
 
-``ARGS=--pareto-runs=3`` measures in three processes, which a change of latency needs. Each change
+``ARGS=--pareto-runs=3`` measures in three processes, which a change of latency needs, and
+``ARGS=--pareto-against=HEAD`` beside the code without it, where no latency is stored. Each change
 really happens, to the pipeline of one variant; the gate is to find out which and how.
 """
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,8 @@ from diffusers import DDIMScheduler
 from digits_diffusion.pipeline import DigitPipeline
 
 VARIABLE = "EXAMPLE_CHANGE"
+FOLDER = "EXAMPLE_FOLDER"
+"""The variable with the only folder whose code is changed, if set: old code is in another one."""
 VARIANT = "ddim-2"
 """The variant that is changed."""
 
@@ -23,9 +27,15 @@ def plant(pipeline: DigitPipeline, variant: str) -> DigitPipeline:
     wanted = os.environ.get(VARIABLE, "")
     if wanted and wanted not in CHANGES:
         raise ValueError(f"{VARIABLE}={wanted!r} is none of {', '.join(CHANGES)}")
-    if wanted and variant == VARIANT:
+    if wanted and variant == VARIANT and _is_changed():
         CHANGES[wanted](pipeline)
     return pipeline
+
+
+def _is_changed() -> bool:
+    here = Path(__file__).resolve().parents[1]
+    changed = os.environ.get(FOLDER)
+    return changed is None or Path(changed).resolve() == here
 
 
 def one_half_at_a_time(pipeline: DigitPipeline) -> None:
