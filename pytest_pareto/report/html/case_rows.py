@@ -4,6 +4,7 @@
 `build_case_view` makes one case: its cells, its mark and the details that unfold below its row.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ _LONG_NAME_CELLS = 28
 _MIN_SHARE = 1 / 3
 _MAX_COLUMNS = 8
 _ALONE = "Cases without rivals"
+_STATED_LEAD = re.compile("^(Pareto position|diagnostics, unchanged:) ")
+"""What a sentence below the table says once for all cases in brief."""
 
 
 class Mark(StrEnum):
@@ -113,6 +116,12 @@ class CaseView:
     on_front: bool
     brief: bool
     others: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """Its position and facts in one line, for a case in brief."""
+        texts = *(text for _, text in self.reasons), *self.facts
+        return " · ".join(_STATED_LEAD.sub("", text) for text in texts)
 
     @property
     def coverage(self) -> str:

@@ -5,7 +5,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -65,13 +65,15 @@ def data_json(sections: Sequence[Section]) -> str:
 
 def _section_data(section: Section) -> dict[str, Any]:
     """Return the data of a section: its axes, fronts, labels and the sort keys of columns."""
+    lines = {
+        f"{a},{b}": [front_cases(section, side, a, b) for side in ("baseline", "candidate")]
+        for a, b in combinations(range(len(section.axes)), 2)
+    }
+    once = {number for old, _ in lines.values() for number in old}
     return {
-        "axes": [_axis_data(section, axis) for axis in section.axes],
+        "axes": [_axis_data(section, axis, once) for axis in section.axes],
         "start": list(section.start),
-        "lines": {
-            f"{a},{b}": [front_cases(section, side, a, b) for side in ("baseline", "candidate")]
-            for a, b in combinations(range(len(section.axes)), 2)
-        },
+        "lines": lines,
         "named": [
             [n, display_width(text := label_text(case)), text]
             for n, case in enumerate(section.cases)
@@ -81,7 +83,12 @@ def _section_data(section: Section) -> dict[str, Any]:
     }
 
 
-def _axis_data(section: Section, axis: Axis) -> dict[str, Any]:
+def _axis_data(section: Section, axis: Axis, once: Collection[int]) -> dict[str, Any]:
+    """Return the data of an axis.
+
+    ``once`` are the cases on an old front. Old levels are those of other cases that the script
+    draws: with an arrow, or gone.
+    """
     results = [c.verdict.comparison.metric(axis.metric.name) for c in section.cases]
     encode = _NumberFormat.along(axis.linear)
     drawn = [
@@ -92,6 +99,12 @@ def _axis_data(section: Section, axis: Axis) -> dict[str, Any]:
     old, new = (
         [encode(level(r, axis.metric, side)) for r in results] for side in ("baseline", "candidate")
     )
+    placed = {
+        n
+        for n, (case, now) in enumerate(zip(section.cases, new, strict=True))
+        if n in once or case.block.changed or now is None
+    }
+    moved = {n: then for n, (then, now) in enumerate(zip(old, new, strict=True)) if then != now}
     return {
         "label": axis.label,
         "higher": axis.metric.harm_sign < 0,
@@ -100,7 +113,7 @@ def _axis_data(section: Section, axis: Axis) -> dict[str, Any]:
         "startsLog": axis.starts_log,
         "power": encode.power,
         "new": new,
-        "old": None if old == new else old,
+        "old": {n: then for n, then in moved.items() if n in placed},
         "bars": bars,
     }
 

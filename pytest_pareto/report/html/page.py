@@ -5,6 +5,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ _EARLY_SCRIPT = 'document.documentElement.className="js"'
 """Runs in the head, so that details are hidden before the page is first painted."""
 _SCRIPTS = ("page.js", "page_tables.js", "page_labels.js", "page_pictures.js")
 """Joined in this order within one function: each uses definitions of those before it."""
+
+_SPACED = re.compile(
+    r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)| *([=(){}\[\],;:?<>*&|]+) *"""
+)
+"""A string of a script, or punctuation with the spaces around it, which mean nothing there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
 
 
 def _read_source(environment: Environment, name: str) -> Markup:
-    """Return a file of this package without indentation and comments.
+    """Return a file of this package without indentation, comments and the spaces of its script.
 
     It holds nothing of a session, so it is safe to insert unescaped.
     """
@@ -87,6 +93,8 @@ def _read_source(environment: Environment, name: str) -> Markup:
     lines = environment.loader.get_source(environment, name)[0].splitlines()
     kept = (line.strip() for line in lines)
     packed = "\n".join(line for line in kept if line and not line.startswith("//"))
+    if name.endswith(".js"):
+        packed = _SPACED.sub(lambda found: found[1] or found[2], packed)
     return Markup(packed)  # noqa: S704 - ours
 
 

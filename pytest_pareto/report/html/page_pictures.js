@@ -45,7 +45,10 @@ const draw = (front) => {
   const X = (value) => left + share(sides.x.axis, sides.x.log, value) * (right - left);
   const Y = (value) => bottom - share(sides.y.axis, sides.y.log, value) * (bottom - top);
   const spot = (when, index) => {
-    const [x, y] = ["x", "y"].map((side) => (sides[side].axis[when] || sides[side].axis.new)[index]);
+    const [x, y] = ["x", "y"].map((side) => {
+      const { old, new: now } = sides[side].axis;
+      return when === "old" && index in old ? old[index] : now[index];
+    });
     return x === null || y === null ? null : [X(x), Y(y)];
   };
 

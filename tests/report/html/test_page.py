@@ -28,7 +28,7 @@ from pytest_pareto.model.verdict import (
 )
 from pytest_pareto.report.fronts import all_cases, build_fronts
 from pytest_pareto.report.headline import build_header
-from pytest_pareto.report.html.page import Image, render_page
+from pytest_pareto.report.html.page import _SPACED, Image, render_page
 from pytest_pareto.report.text import clean
 
 Parse = Callable[[str], Any]
@@ -152,6 +152,16 @@ def test_a_hundred_cases_stay_small() -> None:
     assert text.count("[fp16-euler-ancestral-karras-4-steps]") >= 2
     # Negative control: more cases exceed the bound.
     assert len(render_page(synthetic_session(140)).encode()) > LARGEST_B
+
+
+def test_scripts_lose_the_spaces_that_mean_nothing() -> None:
+    def packed(source: str) -> str:
+        return _SPACED.sub(lambda found: found[1] or found[2], source)
+
+    assert packed("const f = (a, b) => { return a - -b; };") == "const f=(a,b)=>{return a - -b;};"
+    kept = """a = "x , y" + `${a} : ${b}` + ', '"""
+    assert packed(kept) == kept.replace("a = ", "a=", 1)
+    assert len(packed(kept)) > len(re.sub(r" *([=,:]) *", r"\1", kept))  # a rule without strings
 
 
 def test_a_part_that_moved_takes_few_bytes() -> None:
