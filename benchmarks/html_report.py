@@ -34,6 +34,7 @@ from pytest_pareto.model.session_record import SessionFacts, SessionReport
 from pytest_pareto.model.verdict import (
     CaseComparison,
     CaseVerdict,
+    ComparedRuns,
     Judgement,
     MetricResult,
     Place,
@@ -128,7 +129,21 @@ def _compared(
     now = level * (1 + harm) if metric.relative else level - harm
     timed = metric.kind is Kind.RUN
     return MetricResult(metric, level, now, 9.1 * level if timed else None, change,
-                        items=8 if timed else None)  # fmt: skip
+                        items=8 if timed else None,
+                        runs=_runs(level, now, half) if p_worse < 0.05 else None)  # fmt: skip
+
+
+def _runs(level: float, now: float, half: float) -> ComparedRuns:
+    """Scatter the runs of three sessions, of the one that flags and of five that confirm."""
+    draw = random.Random(level)
+    return ComparedRuns(
+        tuple(
+            tuple(center * (1 + draw.gauss(0, half / 4)) for _ in range(5))
+            for center in (level * (1 + draw.gauss(0, half / 3)) for _ in range(3))
+        ),
+        tuple(now * (1 + draw.gauss(0, half / 4)) for _ in range(5)),
+        (now * (1 + draw.gauss(0, half / 4)),),
+    )
 
 
 def _exact(metric: Metric, level: float) -> MetricResult:

@@ -22,7 +22,7 @@ from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.metric import Budget
 from pytest_pareto.model.policy import AlphaShares, Policy
 from pytest_pareto.model.session_record import Changes
-from pytest_pareto.model.verdict import BudgetResult, CaseComparison, MetricResult
+from pytest_pareto.model.verdict import BudgetResult, CaseComparison, ComparedRuns, MetricResult
 
 
 def test(pairs: Pairs, alpha: AlphaSplit) -> Changes:
@@ -120,7 +120,23 @@ def _compare(case: CasePairs, name: str, pair: Pair, policy: Policy, family: flo
         looks=measured.looks,
         without_waiting=measured.runs if measured.without_waiting else (),
         attribution=_attribution(case.own, name, change, candidate - baseline),
+        runs=_compared_runs(case, name, pair) if change.estimate > change.tolerance else None,
     )
+
+
+def _compared_runs(case: CasePairs, name: str, pair: Pair) -> ComparedRuns:
+    """Return the levels of the runs that were compared, and of those that flagged the metric.
+
+    Of a metric that stopped early, the baseline is the mean of the samples scored so far.
+    """
+    epoch = pair.sessions[-1].epoch
+    sessions = tuple(session.runs for session in pair.sessions if session.epoch == epoch)
+    if not pair.measured.complete:
+        sessions = (tuple(pair.accepted_level()),)
+    first = case.own.pairs.get(name)
+    screen = first.runs if name in case.confirmed and isinstance(first, Pair) else ()
+    pooled = screen == pair.runs[: len(screen)]
+    return ComparedRuns(sessions, pair.runs, () if pooled else screen)
 
 
 def _attribution(

@@ -1,8 +1,8 @@
 """Verdicts: the result of each metric, case and position, and the judgement of a session.
 
-`MetricResult` and `CaseComparison` hold comparisons, `CaseVerdict`, `Place` and `Judgement` the
-decisions. `RuleChange` is a rule that is not the baseline's. `FrontClaims` holds p-values of
-dominance between pairs of cases on a front.
+`ComparedRuns` are the levels behind a result; `MetricResult` and `CaseComparison` hold comparisons,
+`CaseVerdict`, `Place` and `Judgement` the decisions. `RuleChange` is a rule that is not the
+baseline's. `FrontClaims` holds p-values of dominance between pairs of cases on a front.
 """
 
 from collections.abc import Mapping
@@ -46,6 +46,21 @@ class Position(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedRuns:
+    """The levels of the runs that were compared, in the metric's unit.
+
+    ``sessions`` has a tuple for each session of the accepted level, oldest first; where old and new
+    code took turns, for each block of runs of the old code. ``candidate`` is one number per run.
+    ``screen`` are the runs that flagged the metric, where other runs of the session decide. Of a
+    latency that is adjusted by the host reference they are the adjusted levels.
+    """
+
+    sessions: tuple[tuple[float, ...], ...]
+    candidate: tuple[float, ...]
+    screen: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MetricResult:
     """The result of one metric of one case: its levels, and its change or why there is none.
 
@@ -58,6 +73,7 @@ class MetricResult:
     ``candidate`` leaves out, if anything: nothing is decided on such a number. ``without_waiting``
     are the levels of runs on a busy host without the most that its waiting can explain.
     ``attribution`` is which parts of the level moved, where it changed and both sides have parts.
+    ``runs`` are the levels of the runs that were compared, of a metric that looks worse.
     """
 
     metric: Metric
@@ -75,6 +91,7 @@ class MetricResult:
     lower_bound: str | None = None
     without_waiting: tuple[float, ...] = ()
     attribution: Attribution | None = None
+    runs: ComparedRuns | None = None
 
     @property
     def outcome(self) -> Outcome:

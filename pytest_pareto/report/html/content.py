@@ -12,7 +12,7 @@ from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
-from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult
+from pytest_pareto.model.verdict import Judgement
 from pytest_pareto.report.case_lines import is_passing_trade
 from pytest_pareto.report.fronts import CaseBlock, FrontBlock, all_cases, build_fronts
 from pytest_pareto.report.headline import (
@@ -31,6 +31,7 @@ from pytest_pareto.report.html.case_rows import (
     build_digests,
     build_sections,
 )
+from pytest_pareto.report.html.evidence import Evidence, build_evidence
 from pytest_pareto.report.next_steps import (
     Step,
     session_steps,
@@ -41,31 +42,27 @@ from pytest_pareto.report.next_steps import (
 from pytest_pareto.report.rows import Bill, Charge, Item, build_bill
 from pytest_pareto.report.terminal import failure_line
 from pytest_pareto.report.text import Line, clean
-from pytest_pareto.report.wording import (
-    AttributionRow,
-    attribution_rows,
-    severity,
-    sort_by_severity,
-)
+from pytest_pareto.report.wording import severity
 
 Fact = tuple[str, str]
 MAX_NOTES = 12
 """How many notes of meters are listed."""
 _NO_WRAP = 10**9
 _MAX_TRADE_STEPS = 2
-_OPEN_PARTS = 10
-BAR_WIDTH = 120
-"""Of the largest level of a part, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A case on the first screen: the anchor of its row, its name, its label and its reason."""
+    """A case on the first screen: the anchor of its row, its name, its label and its reason.
+
+    ``evidence`` is that of a failing case.
+    """
 
     anchor: str
     name: str
     label: str
     text: str
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,35 +93,16 @@ class BillLine:
 
 
 @dataclass(frozen=True, slots=True)
-class PartLine:
-    """A part of a metric that moved, with the lengths of its bars before and now, in pixels."""
-
-    row: AttributionRow
-    bars: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class WhyTable:
-    """Why a metric moved: its parts, the largest change first.
-
-    ``rest`` is what the parts leave of the change, and ``more`` smaller parts, which unfold.
-    """
-
-    metric: str
-    parts: tuple[PartLine, ...]
-    rest: tuple[PartLine, ...]
-    more: tuple[PartLine, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """The content of the page; ``billed`` are the units of the bill by kind.
 
-    ``rest`` has the cases that ``sections`` leave out.
+    ``differences`` are the conditions that are not the baseline's. ``rest`` has the cases that
+    ``sections`` leave out.
     """
 
     title: str
     header: Header
+    differences: tuple[str, ...]
     failures: tuple[str, ...]
     notices: tuple[str, ...]
     failed: Findings
@@ -153,6 +131,11 @@ class Page:
         return sum(len(part.cases) for part in self.rest)
 
     @property
+    def draws_runs(self) -> bool:
+        """Whether some failing case has its runs drawn."""
+        return any(finding.evidence.strips for finding in self.failed.shown)
+
+    @property
     def bills_calls(self) -> bool:
         """Whether some line is per call, because its test gave no number of items."""
         return any(line.item.per == "calls" for _, lines in self.bill for line in lines)
@@ -167,6 +150,7 @@ def build_page(report: SessionReport) -> Page:
     return Page(
         title=section_title(judgement),
         header=build_header(judgement, facts),
+        differences=tuple(map(clean, facts.differences)),
         failures=tuple(_clean_lines(failure.text) for failure in judgement.failures),
         notices=tuple(map(clean, judgement.notices)),
         failed=find_cases(sections, rest, 6, failing=True),
@@ -264,7 +248,14 @@ def find_cases(
     others = sum(_is_found(case, failing=failing) for part in rest for case, _ in part.cases)
     found.sort(key=lambda one: severity(one[0].verdict))
     shown = (
-        Finding(at, c.block.case_id, c.block.label, _finding_text(c)) for c, at in found[:room]
+        Finding(
+            at,
+            case.block.case_id,
+            case.block.label,
+            _finding_text(case),
+            build_evidence(case.verdict, 1 if place else 2) if failing else Evidence(),
+        )
+        for place, (case, at) in enumerate(found[:room])
     )
     return Findings(tuple(shown), max(0, len(found) - room) + others)
 
@@ -295,7 +286,6 @@ def session_facts(report: SessionReport) -> list[Fact]:
         ("measured", " · ".join(header.measured)),
         ("confirmed", _confirmation_text(facts)),
         ("incomplete", facts.partial or ""),
-        ("differs from the baseline", ", ".join(facts.differences)),
         ("assumed", "; ".join(facts.assumptions)),
         ("alpha", ", ".join(f"{alpha:g}" for alpha in sorted(alphas))),
         ("alpha is spent on", _shares_text(judgement.shares) if alphas else ""),
@@ -358,26 +348,3 @@ def _share_texts(shares: AlphaShares) -> Iterator[str]:
     ):
         if share:
             yield f"{test} {100 * share:.3g} %"
-
-
-def why_tables(case: CaseVerdict) -> Iterator[WhyTable]:
-    """Yield a table for each metric of a case whose parts are known to have moved."""
-    for result in sort_by_severity(case.comparison.metrics):
-        rows = attribution_rows(result)
-        if rows:
-            parts = _part_lines(rows, result)
-            rest = tuple(PartLine(row, None) for row in rows if not row.is_part)
-            open_parts, more = parts[:_OPEN_PARTS], parts[_OPEN_PARTS:]
-            yield WhyTable(clean(result.metric.name), open_parts, rest, more)
-
-
-def _part_lines(rows: Sequence[AttributionRow], result: MetricResult) -> tuple[PartLine, ...]:
-    """Return the parts with their bars, all on one scale: the rows begin with them."""
-    assert result.attribution is not None
-    found = result.attribution.contributions
-    sides = [(abs(each.baseline), abs(each.candidate)) for each in found]
-    pixel = (max(map(max, sides)) or 1.0) / BAR_WIDTH
-    return tuple(
-        PartLine(row, (round(then / pixel), round(now / pixel)))
-        for row, (then, now) in zip(rows, sides, strict=False)
-    )

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.verdict import CaseVerdict
 from pytest_pareto.report.html.case_rows import build_sections
-from pytest_pareto.report.html.data import data_json
+from pytest_pareto.report.html.page import data_json
 
 HOSTILE = "</script><script>alert(1)</script><!--&\u2028\u2029"
 
