@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import HOST_COUNTS
 from pytest_pareto.model.verdict import (
     CaseVerdict,
@@ -226,9 +227,15 @@ def _position_text(place: Place, names: Names) -> str:
     return f"Pareto position {place.position.lower()} · {status}"
 
 
-def front_status_text(place: Place, names: Names) -> str:
-    """Return whether a case is on its front, what dominates it, and the reason, as one text."""
-    rivals = ", ".join(names.of(rival) for rival in place.rivals)
+def front_status_text(place: Place, names: Names | None) -> str:
+    """Return whether a case is on its front, what dominates it, and the reason, as one text.
+
+    Without ``names``, rivals are counted.
+    """
+    if names is None:
+        rivals = plural(len(place.rivals), "case") if place.rivals else ""
+    else:
+        rivals = ", ".join(names.of(rival) for rival in place.rivals)
     parts = [
         {True: "on the front", False: "off the front", None: "undetermined"}[place.on_front],
         f"dominated by {rivals}" if rivals else "",

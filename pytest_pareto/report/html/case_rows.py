@@ -4,7 +4,6 @@
 `build_case_view` makes one case: its cells, its mark and the details that unfold below its row.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from pytest_pareto.report.fronts import (
     drift_lines,
     drift_text,
     drifted_rows,
+    front_status_text,
 )
 from pytest_pareto.report.html.axis import Axis, build_axis, level
 from pytest_pareto.report.numbers import detectable_text
@@ -48,8 +48,6 @@ _LONG_NAME_CELLS = 28
 _MIN_SHARE = 1 / 3
 _MAX_COLUMNS = 8
 _ALONE = "Cases without rivals"
-_STATED_LEAD = re.compile("^(Pareto position|diagnostics, unchanged:) ")
-"""What a sentence below the table says once for all cases in brief."""
 
 
 class Mark(StrEnum):
@@ -119,9 +117,9 @@ class CaseView:
 
     @property
     def summary(self) -> str:
-        """Its position and facts in one line, for a case in brief."""
-        texts = *(text for _, text in self.reasons), *self.facts
-        return " · ".join(_STATED_LEAD.sub("", text) for text in texts)
+        """Its position and facts in one line, for a case in brief; rivals are counted."""
+        reasons = (text for _, text in self.reasons if text != self.block.position)
+        return " · ".join((front_status_text(self.verdict.place, None), *reasons, *self.facts))
 
     @property
     def coverage(self) -> str:
@@ -381,8 +379,9 @@ def _mark(block: CaseBlock) -> Mark:
 
 
 def _facts(block: CaseBlock, *, brief: bool) -> Iterator[str]:
-    """Return the texts below the rows: diagnostics, absent metrics, and in brief the drift."""
-    yield from diagnostic_texts(block.rows)
+    """Return the texts below the rows: absent metrics, diagnostics, and in brief the drift."""
+    if not brief:
+        yield from diagnostic_texts(block.rows)
     yield from absent_texts(block.rows)
     if brief:
         yield from drift_lines(block, _NO_WRAP, "", 1)

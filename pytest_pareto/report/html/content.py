@@ -6,13 +6,13 @@ a notice), next steps, sections, bill, resolutions, and how the session was meas
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import AlphaShares
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
-from pytest_pareto.model.verdict import Judgement
+from pytest_pareto.model.verdict import CaseVerdict, Judgement, MetricResult
 from pytest_pareto.report.case_lines import is_passing_trade
 from pytest_pareto.report.fronts import CaseBlock, FrontBlock, all_cases, build_fronts
 from pytest_pareto.report.headline import (
@@ -31,7 +31,7 @@ from pytest_pareto.report.html.case_rows import (
     build_digests,
     build_sections,
 )
-from pytest_pareto.report.html.evidence import Evidence, build_evidence
+from pytest_pareto.report.html.evidence import Strip, failing_strips
 from pytest_pareto.report.next_steps import (
     Step,
     session_steps,
@@ -42,27 +42,57 @@ from pytest_pareto.report.next_steps import (
 from pytest_pareto.report.rows import Bill, Charge, Item, build_bill
 from pytest_pareto.report.terminal import failure_line
 from pytest_pareto.report.text import Line, clean
-from pytest_pareto.report.wording import severity
+from pytest_pareto.report.wording import (
+    AttributionRow,
+    attribution_rows,
+    severity,
+    sort_by_severity,
+)
 
 Fact = tuple[str, str]
 MAX_NOTES = 12
 """How many notes of meters are listed."""
 _NO_WRAP = 10**9
 _MAX_TRADE_STEPS = 2
+_OPEN_PARTS, _WORST_PARTS = 10, 3
+BAR_WIDTH = 120
+"""Of the largest level of a part, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartLine:
+    """A part of a metric that moved, with the lengths of its bars before and now, in pixels."""
+
+    row: AttributionRow
+    bars: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WhyTable:
+    """Why a metric moved: its parts, the largest change first.
+
+    ``rest`` is what the parts leave of the change, and ``more`` smaller parts, which unfold.
+    """
+
+    metric: str
+    parts: tuple[PartLine, ...]
+    rest: tuple[PartLine, ...]
+    more: tuple[PartLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A case on the first screen: the anchor of its row, its name, its label and its reason.
 
-    ``evidence`` is that of a failing case.
+    Of a failing case ``strips`` are the runs of its worst metrics, and ``why`` their largest parts.
     """
 
     anchor: str
     name: str
     label: str
     text: str
-    evidence: Evidence
+    strips: tuple[Strip, ...] = ()
+    why: tuple[WhyTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +163,7 @@ class Page:
     @property
     def draws_runs(self) -> bool:
         """Whether some failing case has its runs drawn."""
-        return any(finding.evidence.strips for finding in self.failed.shown)
+        return any(finding.strips for finding in self.failed.shown)
 
     @property
     def bills_calls(self) -> bool:
@@ -248,16 +278,23 @@ def find_cases(
     others = sum(_is_found(case, failing=failing) for part in rest for case, _ in part.cases)
     found.sort(key=lambda one: severity(one[0].verdict))
     shown = (
-        Finding(
-            at,
-            case.block.case_id,
-            case.block.label,
-            _finding_text(case),
-            build_evidence(case.verdict, 1 if place else 2) if failing else Evidence(),
-        )
+        _finding(at, case, 1 if place else 2, failing=failing)
         for place, (case, at) in enumerate(found[:room])
     )
     return Findings(tuple(shown), max(0, len(found) - room) + others)
+
+
+def _finding(at: str, case: CaseView, most: int, *, failing: bool) -> Finding:
+    """Return a case of the first screen, with ``most`` of its metrics where it fails."""
+    strips = failing_strips(case.verdict, most) if failing else ()
+    drawn = {strip.metric for strip in strips}
+    why = (
+        replace(table, parts=table.parts[:_WORST_PARTS], rest=(), more=())
+        for table in why_tables(case.verdict)
+        if table.metric in drawn
+    )
+    block = case.block
+    return Finding(at, block.case_id, block.label, _finding_text(case), strips, tuple(why))
 
 
 def _is_found(case: CaseBlock, *, failing: bool) -> bool:
@@ -348,3 +385,26 @@ def _share_texts(shares: AlphaShares) -> Iterator[str]:
     ):
         if share:
             yield f"{test} {100 * share:.3g} %"
+
+
+def why_tables(case: CaseVerdict) -> Iterator[WhyTable]:
+    """Yield a table for each metric of a case whose parts are known to have moved."""
+    for result in sort_by_severity(case.comparison.metrics):
+        rows = attribution_rows(result)
+        if rows:
+            parts = _part_lines(rows, result)
+            rest = tuple(PartLine(row, None) for row in rows if not row.is_part)
+            open_parts, more = parts[:_OPEN_PARTS], parts[_OPEN_PARTS:]
+            yield WhyTable(clean(result.metric.name), open_parts, rest, more)
+
+
+def _part_lines(rows: Sequence[AttributionRow], result: MetricResult) -> tuple[PartLine, ...]:
+    """Return the parts with their bars, all on one scale: the rows begin with them."""
+    assert result.attribution is not None
+    found = result.attribution.contributions
+    sides = [(abs(each.baseline), abs(each.candidate)) for each in found]
+    pixel = (max(map(max, sides)) or 1.0) / BAR_WIDTH
+    return tuple(
+        PartLine(row, (round(then / pixel), round(now / pixel)))
+        for row, (then, now) in zip(rows, sides, strict=False)
+    )

@@ -1,25 +1,26 @@
-"""The evidence for a failing case on the first screen: runs, and the parts that moved its metrics.
+"""The evidence above the fronts: the runs of failing cases, and the map of many cases.
 
-`build_evidence` draws the worst metrics of a case, each as a `Strip`: a point for the level of each
-run, old above new, with the limit. `why_tables` has the parts of each metric that moved.
+`failing_strips` draws the worst metrics of a case, each as a `Strip`: a point for the level of each
+run, old above new, with the limit. `map_cases` shades each metric of each case by its change, where
+a session has many.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
+from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.verdict import CaseVerdict, ComparedRuns, MetricResult
-from pytest_pareto.report.html.axis import Span
+from pytest_pareto.report.html.axis import Pixel, Span
+from pytest_pareto.report.html.case_rows import CaseView, Section
 from pytest_pareto.report.numbers import levels, to_metric_direction
-from pytest_pareto.report.text import clean
-from pytest_pareto.report.wording import AttributionRow, attribution_rows, sort_by_severity
+from pytest_pareto.report.text import clean, shorten
+from pytest_pareto.report.wording import outcome_word, sort_by_severity
 
-BAR_WIDTH = 120
-"""Of the largest level of a part, in pixels."""
-_OPEN_PARTS = 10
-_WORST_PARTS = 3
 STRIP_WIDTH = 480
 _LABELS = 66
 """The width of the words at the left of a strip, in pixels."""
@@ -28,26 +29,27 @@ _MAX_LANES = 6
 """Older sessions of the baseline share the first lane."""
 _MARGIN = 0.06
 
-
-@dataclass(frozen=True, slots=True)
-class PartLine:
-    """A part of a metric that moved, with the lengths of its bars before and now, in pixels."""
-
-    row: AttributionRow
-    bars: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class WhyTable:
-    """Why a metric moved: its parts, the largest change first.
-
-    ``rest`` is what the parts leave of the change, and ``more`` smaller parts, which unfold.
-    """
-
-    metric: str
-    parts: tuple[PartLine, ...]
-    rest: tuple[PartLine, ...]
-    more: tuple[PartLine, ...]
+MAP_FROM = 100
+"""Sessions with fewer cases have no map: their tables show as much."""
+CELL, ROW = 10, 14
+"""The width and the height of a cell of the map."""
+MAP_LEFT = 120
+MAP_COLUMNS = 100
+"""So many cases stand side by side; the next ones are in another band below."""
+_MAP_TOP = 4
+_MAP_ROWS = 8
+_LETTERS = {
+    Outcome.WORSE: "W",
+    Outcome.BETTER: "B",
+    Outcome.INCONCLUSIVE: "?",
+    Outcome.BROKEN: "!",
+    Outcome.MISSING: "−",
+    Outcome.NOT_COMPARABLE: "~",
+    Outcome.NEW: "+",
+}
+_SHADES = (2.0, 1.0, 0.5)
+"""From which multiple of the tolerance on a cell is dark, medium or light."""
+_MAP_NAME_CELLS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,52 +75,15 @@ class Strip:
     allowed: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the first screen shows of a failing case: its worst metrics, and why they moved."""
-
-    strips: tuple[Strip, ...] = ()
-    why: tuple[WhyTable, ...] = ()
-
-
-def build_evidence(case: CaseVerdict, most: int) -> Evidence:
-    """Return the evidence for the worst metrics of a failing case, at most so many of them."""
+def failing_strips(case: CaseVerdict, most: int) -> tuple[Strip, ...]:
+    """Return the strips of the worst metrics of a failing case, at most so many of them."""
     worst = [
         result
         for result in sort_by_severity(case.comparison.metrics)
         if result.metric.gates and result.outcome in {Outcome.WORSE, Outcome.INCONCLUSIVE}
-    ][:most]
-    strips = (strip for result in worst if (strip := build_strip(result)) is not None)
-    shown = {clean(result.metric.name) for result in worst}
-    tables = (table for table in why_tables(case) if table.metric in shown)
-    return Evidence(tuple(strips), tuple(_short(table) for table in tables))
-
-
-def _short(table: WhyTable) -> WhyTable:
-    return replace(table, parts=table.parts[:_WORST_PARTS], rest=(), more=())
-
-
-def why_tables(case: CaseVerdict) -> Iterator[WhyTable]:
-    """Yield a table for each metric of a case whose parts are known to have moved."""
-    for result in sort_by_severity(case.comparison.metrics):
-        rows = attribution_rows(result)
-        if rows:
-            parts = _part_lines(rows, result)
-            rest = tuple(PartLine(row, None) for row in rows if not row.is_part)
-            open_parts, more = parts[:_OPEN_PARTS], parts[_OPEN_PARTS:]
-            yield WhyTable(clean(result.metric.name), open_parts, rest, more)
-
-
-def _part_lines(rows: Sequence[AttributionRow], result: MetricResult) -> tuple[PartLine, ...]:
-    """Return the parts with their bars, all on one scale: the rows begin with them."""
-    assert result.attribution is not None
-    found = result.attribution.contributions
-    sides = [(abs(each.baseline), abs(each.candidate)) for each in found]
-    pixel = (max(map(max, sides)) or 1.0) / BAR_WIDTH
-    return tuple(
-        PartLine(row, (round(then / pixel), round(now / pixel)))
-        for row, (then, now) in zip(rows, sides, strict=False)
-    )
+    ]
+    strips = (strip for result in worst[:most] if (strip := build_strip(result)) is not None)
+    return tuple(strips)
 
 
 def build_strip(result: MetricResult) -> Strip | None:
@@ -208,3 +173,136 @@ def _strip_text(result: MetricResult, runs: ComparedRuns, limit: float) -> str:
         parts.append(f"flagged by {ranges[1]}{unit} in {plural(len(runs.screen), 'run')}")
     parts.append(f"now {ranges[-1]}{unit} in {plural(len(runs.candidate), 'run')}")
     return "; ".join([*parts, f"limit {shown.texts[-1]}{unit}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The letters of one row, each in the middle of its cell."""
+
+    xs: tuple[int, ...]
+    y: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMap:
+    """Cases by metrics: a column per case, by front and name, and bands where they are many.
+
+    ``words`` say for each metric how many cases have which outcome, ``key`` what a letter means.
+    ``rows`` are names and heights of the rows. ``ground`` is a path of the cells that there are,
+    ``shades`` have one by class: "worse" or "better", and 1 to 3. ``columns`` are the section and
+    the case of each column, ``links`` the columns with news and their upper left corners.
+    """
+
+    height: int
+    band: int
+    words: tuple[tuple[str, str], ...]
+    key: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, int], ...]
+    ground: str
+    shades: Mapping[tuple[str, int], str]
+    letters: tuple[Letters, ...]
+    columns: tuple[tuple[int, int], ...]
+    links: tuple[tuple[int, Pixel], ...]
+
+
+def map_cases(sections: Sequence[Section]) -> CaseMap | None:
+    """Return the map of all cases with a row on the page; None where they are few."""
+    found = [
+        (section.number, number, case)
+        for section in sections
+        for number, case in sorted(enumerate(section.cases), key=lambda each: _name_key(each[1]))
+    ]
+    if len(found) < MAP_FROM:
+        return None
+    gated = [{r.metric.name: r for r in case.verdict.comparison.gated} for _, _, case in found]
+    counts = Counter(name for results in gated for name in results)
+    names = [name for name, _ in counts.most_common(_MAP_ROWS)]
+    band = ROW * len(names) + CELL
+    corners = [
+        (MAP_LEFT + CELL * (n % MAP_COLUMNS), _MAP_TOP + band * (n // MAP_COLUMNS))
+        for n in range(len(found))
+    ]
+    cells = [
+        (x, y + ROW * row, results.get(name))
+        for row, name in enumerate(names)
+        for (x, y), results in zip(corners, gated, strict=True)
+    ]
+    known = [(x, y, result) for x, y, result in cells if result is not None]
+    shades: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    lettered: dict[int, list[tuple[int, str]]] = {}
+    for x, y, result in known:
+        shade = _shade(result)
+        if shade is not None:
+            shades.setdefault(shade, []).append((x, y))
+        if result.outcome in _LETTERS:
+            lettered.setdefault(y, []).append((x + CELL // 2, _LETTERS[result.outcome]))
+    outcomes = {result.outcome for _, _, result in known}
+    return CaseMap(
+        _MAP_TOP + band * (1 + (len(found) - 1) // MAP_COLUMNS),
+        band,
+        tuple(
+            (clean(name), _outcomes_text([g[name] for g in gated if name in g])) for name in names
+        ),
+        tuple(
+            (letter, outcome_word(o, LATENCY)) for o, letter in _LETTERS.items() if o in outcomes
+        ),
+        tuple(
+            (shorten(clean(name), _MAP_NAME_CELLS), y + ROW * row + 11)
+            for y in dict.fromkeys(y for _, y in corners)
+            for row, name in enumerate(names)
+        ),
+        _cell_path((x, y) for x, y, _ in known),
+        {shade: _cell_path(shades[shade]) for shade in sorted(shades)},
+        tuple(
+            Letters(tuple(x for x, _ in row), y + 11, "".join(letter for _, letter in row))
+            for y, row in lettered.items()
+        ),
+        tuple((section, number) for section, number, _ in found),
+        tuple(
+            (n, corner)
+            for n, (corner, (_, _, case)) in enumerate(zip(corners, found, strict=True))
+            if case.block.changed
+        ),
+    )
+
+
+def _name_key(case: CaseView) -> list[tuple[bool, int, str]]:
+    """Return a key that sorts the numbers in names by their size."""
+    parts = re.split(r"(\d+)", case.block.name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def _shade(result: MetricResult) -> tuple[str, int] | None:
+    """Return the class of a change by its ratio to the tolerance; None where it is small."""
+    change = result.change
+    if change is None or not change.estimate:
+        return None
+    worse = change.estimate > 0
+    limit = change.tolerance if worse else change.improvement_edge
+    ratio = change.estimate / limit if limit else math.inf
+    steps = sum(ratio > step for step in _SHADES)
+    return ("worse" if worse else "better", steps) if steps else None
+
+
+def _outcomes_text(results: Sequence[MetricResult]) -> str:
+    counts = Counter(result.outcome for result in results)
+    told = [
+        f"{counts[outcome]} {outcome_word(outcome, results[0].metric)}"
+        for outcome in Outcome
+        if counts[outcome]
+    ]
+    return ", ".join(told)
+
+
+def _cell_path(cells: Iterable[tuple[int, int]]) -> str:
+    """Return a path along the middles of cells, with one stroke for those side by side."""
+    path: list[list[int]] = []
+    last = (-1, -1)
+    for x, y in cells:
+        if (x, y) == last:
+            path[-1][2] += CELL
+        else:
+            path.append([x, y, CELL])
+        last = (x + CELL, y)
+    return "".join(f"M{x} {y + ROW // 2}h{length}" for x, y, length in path)

@@ -31,8 +31,16 @@ from pytest_pareto.report.html.axis import (
     level_interval,
 )
 from pytest_pareto.report.html.case_rows import MARK_WORDS, Section
-from pytest_pareto.report.html.content import anchor, build_page
-from pytest_pareto.report.html.evidence import BAR_WIDTH, STRIP_WIDTH, why_tables
+from pytest_pareto.report.html.content import BAR_WIDTH, anchor, build_page, why_tables
+from pytest_pareto.report.html.evidence import (
+    CELL,
+    MAP_COLUMNS,
+    MAP_LEFT,
+    ROW,
+    STRIP_WIDTH,
+    CaseMap,
+    map_cases,
+)
 from pytest_pareto.report.html.picture import (
     ARROW_GAP,
     LABEL_OFFSETS,
@@ -99,12 +107,17 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
     parts = Markup("\n").join(_read_source(environment, name) for name in _SCRIPTS)
     script = Markup('"use strict";\n(() => {\n') + parts + Markup("\n})();")
     drawings = {section.number: draw(section) for section in page.sections if section.axes}
+    case_map = map_cases(page.sections)
     return environment.get_template("page.html").render(
         page=page,
+        case_map=case_map,
+        map_width=MAP_LEFT + CELL * MAP_COLUMNS,
+        cell=CELL,
+        row=ROW,
         drawings=drawings,
         images=_group_by_case(images),
         left_out=left_out,
-        data_json=Markup(data_json(page.sections)),  # noqa: S704 - JSON escaped for a script element
+        data_json=Markup(data_json(page.sections, case_map)),  # noqa: S704 - JSON escaped for a script element
         style=style,
         early_script=Markup(_EARLY_SCRIPT),  # noqa: S704 - our own
         script=script,
@@ -153,7 +166,7 @@ def _group_by_case(images: Sequence[Image]) -> dict[tuple[str, str], list[Image]
     return found
 
 
-def data_json(sections: Sequence[Section]) -> str:
+def data_json(sections: Sequence[Section], case_map: CaseMap | None = None) -> str:
     """Return the data of the script as JSON that is safe within a script element."""
     box = [LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM]
     data = {
@@ -168,17 +181,29 @@ def data_json(sections: Sequence[Section]) -> str:
         "arrows": {"gap": ARROW_GAP, "shortest": MIN_ARROW_LENGTH},
         "sections": [_section_data(section) for section in sections],
     }
+    if case_map is not None:
+        at = {"left": MAP_LEFT, "cell": CELL, "across": MAP_COLUMNS, "band": case_map.band}
+        data["map"] = at | {"columns": _map_columns(case_map)}
     text = json.dumps(data, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return text.translate(_ESCAPES)
 
 
+def _map_columns(case_map: CaseMap) -> list[list[int]]:
+    """Return the cases of the map's columns, a list for each section from the first one on."""
+    found: dict[int, list[int]] = {}
+    for section, number in case_map.columns:
+        found.setdefault(section, []).append(number)
+    return [numbers for _, numbers in sorted(found.items())]
+
+
 def _section_data(section: Section) -> dict[str, Any]:
     """Return the data of a section: its axes, fronts, labels and the sort keys of columns."""
-    lines = {
+    both = {
         f"{a},{b}": [front_cases(section, side, a, b) for side in ("baseline", "candidate")]
         for a, b in combinations(range(len(section.axes)), 2)
     }
-    once = {number for old, _ in lines.values() for number in old}
+    once = {number for old, _ in both.values() for number in old}
+    lines = {axes: [old] if old == new else [old, new] for axes, (old, new) in both.items()}
     return {
         "axes": [_axis_data(section, axis, once) for axis in section.axes],
         "start": list(section.start),

@@ -95,10 +95,10 @@ const draw = (front) => {
     ticks("x", X);
     ticks("y", Y);
     const [a, b] = [sides.x, sides.y].map((side) => Number(side.select.value));
-    const lines = section.lines[`${Math.min(a, b)},${Math.max(a, b)}`] || [[], []];
+    const lines = section.lines[`${Math.min(a, b)},${Math.max(a, b)}`] || [[]];
     ["old", "new"].forEach((when, index) => {
-      const line = a < b ? lines[index] : [...lines[index]].reverse();
-      svg.querySelector(`[data-line=${when}]`).setAttribute("d", stairs(when, line));
+      const line = lines[index] || lines[0];
+      svg.querySelector(`[data-line=${when}]`).setAttribute("d", stairs(when, a < b ? line : [...line].reverse()));
     });
     for (const path of all("[data-bar]", svg)) path.setAttribute("d", cross(number(path, "bar")));
     all("[data-arrow]", svg).forEach(arrow);

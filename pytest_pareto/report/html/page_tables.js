@@ -119,6 +119,28 @@ if (text) {
   filter();
 }
 
+// The map of many cases: the column under the pointer is named, and opens its row.
+for (const map of all(".map")) {
+  const { left: from, cell, across, band, columns } = data.map;
+  const ids = columns.flatMap((numbers, section) => numbers.map((index) => `f${section}c${index}`));
+  const pointed = (event) => {
+    const { left: x, top: y } = map.getBoundingClientRect();
+    const column = Math.floor((event.clientX - x - from) / cell);
+    const found = column + across * Math.floor((event.clientY - y) / band);
+    return column < 0 || !ids[found] ? null : caseBelow(ids[found]);
+  };
+  const told = document.getElementById("column");
+  const tell = (body) => {
+    if (body) told.value = `${body.rows[0].cells[0].textContent}: ${body.rows[0].cells[1].textContent.trim()}. `;
+  };
+  map.addEventListener("pointermove", (event) => tell(pointed(event)));
+  map.addEventListener("click", (event) => {
+    const body = pointed(event);
+    if (body && !event.target.closest("a")) show(body);
+  });
+  for (const link of all("a", map)) link.addEventListener("focus", () => tell(caseBelow(link.getAttribute("href").slice(1))));
+}
+
 // Copy buttons for commands, where the browser has a clipboard API.
 if (navigator.clipboard) {
   for (const code of all(".steps code")) {

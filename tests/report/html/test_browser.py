@@ -69,7 +69,8 @@ def test_script_draws_the_static_plot(opened: "Opens", text: str) -> None:
     plain = opened(text, java_script_enabled=False).page.content()
     found = opened(text)
     drawn = [(float(x), float(y)) for x, y in found.pixels()]
-    static = re.findall(r'<use href="#m-[a-z]+" x="([\d.]+)" y="([\d.]+)"/?></use></a>', plain)
+    dots = plain.partition('class="dots"')[2]
+    static = re.findall(r'<use href="#m-[a-z]+" x="([\d.]+)" y="([\d.]+)"/?></use></a>', dots)
     assert len(static) == len(drawn) == 100
     for (x, y), (sx, sy) in zip(drawn, static, strict=True):
         assert abs(x - float(sx)) < 1
@@ -314,3 +315,89 @@ def test_cases_in_brief_are_filtered_with_their_front(
     page.fill("#filter", "")
     assert page.locator(".rest details:visible").count() == 4
     assert page.locator(".rest li").last.is_hidden()
+
+
+@pytest.fixture(scope="module", params=[100, 1_000])
+def many(request: pytest.FixtureRequest) -> tuple[int, str]:
+    """The number of cases of a large session, and its page."""
+    return request.param, render_page(synthetic_session(request.param))
+
+
+def test_what_failed_is_drawn_with_and_without_scripts(
+    opened: "Opens", many: tuple[int, str]
+) -> None:
+    for scripts in (True, False):
+        found = opened(many[1], java_script_enabled=scripts)
+        assert found.errors == []
+        assert found.makes_no_request()
+        strips = found.page.locator(".findings .strip")
+        failing = found.page.locator(".findings.red > li").count()
+        assert strips.count() == failing + 1
+        for strip in strips.all():
+            assert strip.locator("svg").is_visible()
+            text = strip.locator("p").inner_text()
+            assert re.search(r"before .* in 15 runs of 3 sessions; .* now .* limit ", text)
+        drawn = strips.first.locator(".now").get_attribute("d")
+        assert 1 <= drawn.count("h0") <= 5
+        assert "torch 2.12.0 → 2.13.0" in found.page.locator("header").inner_text()
+
+
+def test_the_map_leads_to_a_case(opened: "Opens", many: tuple[int, str]) -> None:
+    cases, text = many
+    found = opened(text)
+    page = found.page
+    assert page.evaluate("performance.now()") < GENEROUS_MS
+    news = page.locator(".cases > tbody.changed")
+    links = page.locator(".map a")
+    assert links.count() == news.count()
+    link = links.nth(2)
+    target = link.get_attribute("href")
+    link.focus()
+    name = page.locator(f"{target} .fold").inner_text()
+    assert page.evaluate("document.getElementById('column').value").startswith(f"{name}: ")
+    page.keyboard.press("Enter")
+    assert page.locator(f"{target} .more").is_visible()
+    assert page.evaluate("document.activeElement.textContent") == name
+    assert found.errors == []
+    assert page.locator(".map text").first.is_visible()
+    assert cases // 100 * 5 <= page.locator(".map g.title > text").count()
+
+
+def test_a_column_without_news_opens_its_row_too(opened: "Opens", many: tuple[int, str]) -> None:
+    page = opened(many[1]).page
+    columns = page.evaluate("JSON.parse(document.getElementById('data').textContent).map")
+    quiet = next(
+        place
+        for place, number in enumerate(columns["columns"][0])
+        if not page.locator(f"#f0c{number}.changed").count()
+    )
+    x = columns["left"] + columns["cell"] * (quiet % columns["across"]) + columns["cell"] / 2
+    y = columns["band"] * (quiet // columns["across"]) + 20
+    page.locator(".map").click(position={"x": x, "y": y})
+    row = f"#f0c{columns['columns'][0][quiet]}"
+    assert page.locator(f"{row} .more").is_visible()
+    name = page.locator(f"{row} .fold").inner_text()
+    assert page.evaluate("document.getElementById('column').value").startswith(f"{name}: ")
+
+
+def test_the_map_links_without_scripts(opened: "Opens", many: tuple[int, str]) -> None:
+    page = opened(many[1], java_script_enabled=False).page
+    for link in page.locator(".map a").all()[:20]:
+        row = page.locator(link.get_attribute("href"))
+        name = row.locator("tr").first.locator("th").inner_text()
+        assert link.locator("title").text_content() == name
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_many_cases_are_not_wider_than_the_screen(
+    opened: "Opens", many: tuple[int, str], width: int
+) -> None:
+    page = opened(many[1], viewport={"width": width, "height": 800}).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_print_has_the_runs_and_the_map(opened: "Opens", many: tuple[int, str]) -> None:
+    page = opened(many[1]).page
+    page.emulate_media(media="print")
+    assert page.locator(".strip svg").first.is_visible()
+    assert page.locator(".map").is_visible()

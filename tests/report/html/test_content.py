@@ -6,9 +6,18 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.html_report import synthetic_session
+from pytest_pareto.model.attribution import Contribution
 from pytest_pareto.model.environment import Environment
+from pytest_pareto.model.metric import PYTHON_CALLS
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
-from pytest_pareto.model.verdict import CaseVerdict, Failure, Judgement, Verdict
+from pytest_pareto.model.verdict import (
+    CaseVerdict,
+    ComparedRuns,
+    Failure,
+    Judgement,
+    MetricResult,
+    Verdict,
+)
 from pytest_pareto.report.headline import resolution_texts, unchanged_resolutions
 from pytest_pareto.report.html import case_rows
 from pytest_pareto.report.html.content import (
@@ -17,6 +26,7 @@ from pytest_pareto.report.html.content import (
     conditions,
     machine_facts,
     session_facts,
+    why_tables,
 )
 from pytest_pareto.report.markdown import render_markdown
 from pytest_pareto.report.terminal import render_terminal
@@ -178,3 +188,51 @@ def test_failures_that_the_page_tells_in_brief_are_counted(monkeypatch: pytest.M
     assert len(page.failed.shown) + page.failed.more == 8
     assert page.commands == whole.commands
     assert page.header == whole.header
+
+
+def test_each_metric_that_moved_has_a_table_of_its_parts(
+    case: Callable[..., CaseVerdict], slower: MetricResult, dispatched: MetricResult
+) -> None:
+    latency, count = why_tables(case("[a]", Verdict.WORSE, dispatched, slower))
+    assert (latency.metric, count.metric) == ("latency", "dispatches")  # as the rows above
+    shown = [(line.row.name, line.row.levels, line.row.count, line.bars) for line in latency.parts]
+    assert shown == [
+        ("aten::addmm in Net.fc2", "2.1 → 14.2 ms", "1 → 7", (18, 120)),
+        ("aten::copy_ in Net.fc1", "new, or under 0.03 ms before", "28", (0, 27)),
+        ("aten::relu in Net.act", "1.5 → 0.3 ms", "2", (13, 3)),
+        ("aten::mul in Net.scale", "gone", "1", (8, 0)),
+        ("aten::add in Net.fc1", "new", "1", (0, 1)),
+    ]
+    assert [(line.row.name, line.bars) for line in latency.rest] == [("not in the profile", None)]
+    assert latency.more == count.rest == ()
+
+
+def test_parts_after_the_tenth_unfold(
+    case: Callable[..., CaseVerdict],
+    dispatched: MetricResult,
+    attributed: Callable[..., MetricResult],
+) -> None:
+    count = replace(dispatched, metric=PYTHON_CALLS)
+    parts = [Contribution(f"f{number}", 0, 100 - number) for number in range(12)]
+    (table,) = why_tables(case("[a]", Verdict.WORSE, attributed(count, *parts, other=500.0)))
+    assert [line.row.name for line in table.parts] == [f"f{number}" for number in range(10)]
+    assert [line.row.name for line in table.more] == ["f10", "f11"]
+    assert [line.row.change for line in table.rest] == ["+500"]
+
+
+def test_a_metric_without_attribution_has_no_table(failing_run: Run) -> None:
+    assert not any(list(why_tables(verdict)) for verdict in failing_run[0].cases)
+
+
+def test_the_largest_parts_are_beside_the_runs(
+    case: Callable[..., CaseVerdict], slower: MetricResult, failing_run: Run
+) -> None:
+    assert slower.baseline is not None
+    drawn = replace(slower, runs=ComparedRuns(((slower.baseline,),), (2 * slower.baseline,)))
+    judged = case("[a]", Verdict.WORSE, drawn, fails=("latency got worse",))
+    page = build_page(SessionReport(Judgement((judged,)), failing_run[1]))
+    (table,) = page.failed.shown[0].why
+    (whole,) = why_tables(judged)
+    assert table.parts == whole.parts[:3] != whole.parts
+    assert table.rest == ()
+    assert page.draws_runs

@@ -1,28 +1,30 @@
-"""Tests of the evidence for a failing case: strips of runs, and the parts that moved a metric."""
+"""Tests of the evidence above the fronts: runs of failing cases, and the map of many cases."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import replace
 from math import inf
 
 import pytest
 
 from benchmarks.html_report import synthetic_session
-from pytest_pareto.model.attribution import Contribution
-from pytest_pareto.model.metric import PYTHON_CALLS, Better
+from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.metric import Better
 from pytest_pareto.model.session_record import SessionFacts
 from pytest_pareto.model.verdict import (
-    CaseVerdict,
     ComparedRuns,
     Judgement,
     MetricResult,
-    Verdict,
 )
+from pytest_pareto.report.html.case_rows import build_sections
 from pytest_pareto.report.html.evidence import (
+    CELL,
+    MAP_LEFT,
     STRIP_WIDTH,
-    build_evidence,
+    CaseMap,
     build_strip,
-    why_tables,
+    failing_strips,
+    map_cases,
 )
 
 Run = tuple[Judgement, SessionFacts]
@@ -104,54 +106,101 @@ def test_an_interval_without_an_end_is_not_drawn() -> None:
     assert build_strip(replace(latency, baseline=inf)) is None
 
 
-def test_the_worst_metrics_are_drawn_and_no_others(case: Callable[..., CaseVerdict]) -> None:
+def test_the_worst_metrics_are_drawn_and_no_others() -> None:
     failing = next(c for c in synthetic_session(12).judgement.cases if c.fails)
-    names = [strip.metric for strip in build_evidence(failing, 2).strips]
+    names = [strip.metric for strip in failing_strips(failing, 2)]
     assert names == ["latency", "device_time"]
-    assert len(build_evidence(failing, 1).strips) == 1
+    assert len(failing_strips(failing, 1)) == 1
     still = next(c for c in synthetic_session(12).judgement.cases if not c.notices and not c.fails)
-    assert build_evidence(still, 2).strips == ()
+    assert failing_strips(still, 2) == ()
 
 
-def test_the_largest_parts_are_beside_the_runs(
-    case: Callable[..., CaseVerdict], slower: MetricResult
-) -> None:
-    judged = case("[a]", Verdict.WORSE, slower, fails=("latency got worse",))
-    (table,) = build_evidence(judged, 2).why
-    (whole,) = why_tables(judged)
-    assert table.parts == whole.parts[:3] != whole.parts
-    assert table.rest == ()
-
-
-def test_each_metric_that_moved_has_a_table_of_its_parts(
-    case: Callable[..., CaseVerdict], slower: MetricResult, dispatched: MetricResult
-) -> None:
-    latency, count = why_tables(case("[a]", Verdict.WORSE, dispatched, slower))
-    assert (latency.metric, count.metric) == ("latency", "dispatches")  # as the rows above
-    shown = [(line.row.name, line.row.levels, line.row.count, line.bars) for line in latency.parts]
-    assert shown == [
-        ("aten::addmm in Net.fc2", "2.1 → 14.2 ms", "1 → 7", (18, 120)),
-        ("aten::copy_ in Net.fc1", "new, or under 0.03 ms before", "28", (0, 27)),
-        ("aten::relu in Net.act", "1.5 → 0.3 ms", "2", (13, 3)),
-        ("aten::mul in Net.scale", "gone", "1", (8, 0)),
-        ("aten::add in Net.fc1", "new", "1", (0, 1)),
+def letters_of(found: CaseMap) -> list[tuple[int, int, str]]:
+    """Return each letter of a map with the place of its column and its row."""
+    rows = {y: n for n, (_, y) in enumerate(found.rows)}
+    return [
+        ((x - MAP_LEFT) // CELL, rows[line.y], letter)
+        for line in found.letters
+        for x, letter in zip(line.xs, line.text, strict=True)
     ]
-    assert [(line.row.name, line.bars) for line in latency.rest] == [("not in the profile", None)]
-    assert latency.more == count.rest == ()
 
 
-def test_parts_after_the_tenth_unfold(
-    case: Callable[..., CaseVerdict],
-    dispatched: MetricResult,
-    attributed: Callable[..., MetricResult],
-) -> None:
-    count = replace(dispatched, metric=PYTHON_CALLS)
-    parts = [Contribution(f"f{number}", 0, 100 - number) for number in range(12)]
-    (table,) = why_tables(case("[a]", Verdict.WORSE, attributed(count, *parts, other=500.0)))
-    assert [line.row.name for line in table.parts] == [f"f{number}" for number in range(10)]
-    assert [line.row.name for line in table.more] == ["f10", "f11"]
-    assert [line.row.change for line in table.rest] == ["+500"]
+def test_few_cases_have_no_map() -> None:
+    assert map_cases(build_sections(synthetic_session(99).judgement)) is None
+    assert map_cases(build_sections(synthetic_session(100).judgement)) is not None
 
 
-def test_a_metric_without_attribution_has_no_table(failing_run: Run) -> None:
-    assert not any(list(why_tables(verdict)) for verdict in failing_run[0].cases)
+def test_every_outcome_of_every_case_is_on_the_map() -> None:
+    sections = build_sections(synthetic_session(100).judgement)
+    found = map_cases(sections)
+    assert found is not None
+    names = [name for name, _ in found.rows]
+    assert names == ["latency", "device_time", "energy", "peak_memory", "clip_score"]
+    assert sorted(found.columns) == [(0, number) for number in range(100)]
+    shown = {
+        (found.columns[column][1], names[row]): letter for column, row, letter in letters_of(found)
+    }
+    words = {Outcome.WORSE: "W", Outcome.BETTER: "B", Outcome.INCONCLUSIVE: "?"}
+    assert shown == {
+        (number, result.metric.name): words[result.outcome]
+        for number, case in enumerate(sections[0].cases)
+        for result in case.verdict.comparison.gated
+        if result.outcome in words
+    }
+    latency = Counter(
+        case.verdict.comparison.metric("latency").outcome  # type: ignore[union-attr]
+        for case in sections[0].cases
+    )
+    assert dict(found.words)["latency"] == (
+        f"{latency[Outcome.WORSE]} WORSE, {latency[Outcome.BETTER]} BETTER, "
+        f"{latency[Outcome.UNCHANGED]} unchanged, {latency[Outcome.INCONCLUSIVE]} inconclusive"
+    )
+
+
+def test_columns_are_in_the_order_of_names_and_their_numbers() -> None:
+    (section,) = build_sections(synthetic_session(120).judgement)
+    found = map_cases([section])
+    assert found is not None
+    names = [section.cases[number].block.name for _, number in found.columns]
+    assert names[:4] == [f"[bf16-{steps}-steps]" for steps in (4, 6, 8, 10)]
+    assert names != sorted(names)
+    assert len({y for _, y in found.rows}) == 10  # five metrics, and a band for the last twenty
+    assert len(found.links) == sum(case.block.changed for case in section.cases)
+
+
+def test_a_cell_is_the_darker_the_further_it_is_beyond_the_limit() -> None:
+    (section, *_) = build_sections(synthetic_session(100).judgement)
+    latency = section.cases[0].verdict.comparison.metric("latency")
+    assert latency is not None
+    assert latency.change is not None
+
+    whole = latency.change
+
+    def classes(harm: float) -> set[tuple[str, int]]:
+        result = replace(latency, change=replace(whole, estimate=harm))
+        cases = tuple(
+            replace(
+                c,
+                verdict=replace(
+                    c.verdict, comparison=replace(c.verdict.comparison, metrics=(result,))
+                ),
+            )
+            for c in section.cases
+        )
+        found = map_cases([replace(section, cases=cases)])
+        assert found is not None
+        return set(found.shades)
+
+    assert classes(0.12) == {("worse", 3)}
+    assert classes(0.07) == {("worse", 2)}
+    assert classes(0.03) == {("worse", 1)}
+    assert classes(0.02) == classes(-0.02) == set()
+    assert classes(-0.06) == {("better", 2)}
+
+
+def test_cells_side_by_side_share_a_stroke() -> None:
+    (section,) = build_sections(synthetic_session(100).judgement)
+    found = map_cases([section])
+    assert found is not None
+    assert found.ground.count("M") == 5
+    assert found.ground.startswith(f"M{MAP_LEFT} 11h{100 * CELL}")

@@ -47,7 +47,7 @@ ATTRIBUTES = """
     data-column
     border cellpadding colspan rowspan scope selected value x y x1 x2 y1 y2 text-anchor
     font-weight font-family font-size stroke-dasharray stroke-opacity visibility opacity marker-end
-    src alt loading stroke-linecap
+    src alt loading stroke-linecap fill-opacity viewbox
 """
 
 

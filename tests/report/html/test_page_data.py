@@ -41,7 +41,7 @@ def test_it_holds_the_numbers_of_the_judgement() -> None:
         axis = section["axes"][0]
         one = 10.0 ** axis["power"]
         assert axis["new"][number] * one == pytest.approx(latency.candidate, rel=1e-3)
-        drawn = case.block.changed or any(number in old for old, _ in section["lines"].values())
+        drawn = case.block.changed or any(number in sides[0] for sides in section["lines"].values())
         assert (str(number) in axis["old"]) is drawn
         if drawn:
             assert axis["old"][str(number)] * one == pytest.approx(latency.baseline, rel=1e-3)
