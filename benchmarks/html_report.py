@@ -13,9 +13,16 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_pareto.model.baseline import (
+    FailingHistory,
+    LevelEntry,
+    LevelHistories,
+    LevelHistory,
+    Revision,
+)
 from pytest_pareto.model.change import Change, Outcome
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import (
@@ -77,7 +84,33 @@ def synthetic_session(cases: int, seed: int = 7) -> SessionReport:
         "AMD EPYC 9654", 16, 16, "NVIDIA H200", 1, None, (700.0,), ("3fa9c1",),
         {"python": "3.12.4", "torch": "2.13.0", "diffusers": "0.42.1"},
     )  # fmt: skip
-    return SessionReport(Judgement(judged), facts, machine)
+    return SessionReport(Judgement(judged), facts, machine, history=_history(judged))
+
+
+def _history(cases: Sequence[CaseVerdict]) -> FailingHistory:
+    """Make twelve commits of the baseline, of which the sixth accepted another level."""
+    revisions = tuple(
+        Revision(f"{n:040x}", f"{n:07x}", f"2026-01-{n:02d}", f"Record session {n}")
+        for n in range(1, 13)
+    )
+    courses = tuple(
+        LevelHistory(case.case_id, FRONT, result.metric, tuple(_entries(result, revisions)))
+        for case in cases
+        if case.fails
+        for result in case.comparison.metrics
+        if result.runs is not None
+    )
+    return FailingHistory(LevelHistories("k", revisions, (), courses), head="9ab81c2", later=17)
+
+
+def _entries(result: MetricResult, revisions: Sequence[Revision]) -> Iterator[LevelEntry]:
+    assert result.baseline is not None
+    draw = random.Random(result.baseline)
+    for at, revision in enumerate(revisions):
+        level = result.baseline * draw.gauss(1 if at > 5 else 0.93, 0.01)
+        reason = "the new sampler needs one more step" if at == 6 else ""
+        ends = (0.99 * level, 1.01 * level)
+        yield LevelEntry(at, revision, level, accepted=at == 6, reason=reason, ends=ends)
 
 
 def _case(number: int, verdict: Verdict, draw: random.Random) -> CaseVerdict:

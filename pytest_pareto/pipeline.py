@@ -1,26 +1,34 @@
 """The pipeline from a session record to its judgement: levels, pairs, changes, judgement.
 
 `judge_record` is the only path to a verdict: at the end of a session, and whenever a results file
-is compared later. Each step takes the result of the one before.
+is compared later. Each step takes the result of the one before. `read_levels` reads the accepted
+levels over the commits of a baseline.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from pytest_pareto.baseline.codec import as_stored
+from pytest_pareto.baseline.layout import ENVIRONMENT_FOLDER, NO_MACHINE, module_of
+from pytest_pareto.baseline.sources import Files, PastBaselines, machines_of
 from pytest_pareto.baseline.updates import UpdateMode, plan_update
 from pytest_pareto.compare.changes import test
 from pytest_pareto.compare.levels import condensed, summarise
 from pytest_pareto.compare.multiplicity import share_alpha
 from pytest_pareto.compare.pairs import interleaved_baseline, pair
+from pytest_pareto.compare.stored import level_histories
 from pytest_pareto.judge.judgement import judge
 from pytest_pareto.judge.missing import find_renames
-from pytest_pareto.model.baseline import Baseline, Past
+from pytest_pareto.model.baseline import Baseline, LevelHistories, Past, Revision
 from pytest_pareto.model.change import Outcome
+from pytest_pareto.model.errors import BaselineError, ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import Run
 from pytest_pareto.model.session_record import Judged, SessionFacts, SessionRecord
+from pytest_pareto.runs.git_objects import FolderLog, GitObjects, Snapshots
 
 
 def judge_record(record: SessionRecord, past: Past | None = None) -> Judged:
@@ -133,3 +141,56 @@ def _differences(baseline: Baseline, run: Run) -> tuple[str, ...]:
         if name in now and now[name] != then
     }
     return tuple(sorted(changed))
+
+
+def read_levels(
+    log: FolderLog,
+    objects: GitObjects,
+    choose_machine: Callable[[Collection[str]], str],
+    *,
+    diagnostics: bool,
+    modules: Collection[str] | None = None,
+) -> LevelHistories:
+    """Read the levels of one kind of machine from every commit of a baseline's folder.
+
+    ``choose_machine`` takes the keys of the machines that have results, and returns one. Metrics
+    that do not gate are read where ``diagnostics``; of test ``modules``, all where they are None.
+    Commits that cannot be read are reported in the result. Raises BaselineError where none can be
+    read, or none holds a level.
+    """
+    snapshots = Snapshots(objects, log.folder)
+    files = {revision.sha: snapshots.files(revision.sha) for revision in log.revisions}
+    key = choose_machine({key for each in files.values() for key in machines_of(each)})
+    past = PastBaselines(key, lambda name: objects.read(name).content)
+    read: list[tuple[int, Revision, Baseline]] = []
+    unreadable: list[tuple[Revision, str]] = []
+    for at, revision in enumerate(log.revisions):
+        try:
+            read.append((at, revision, past.load(_files_of(modules, files[revision.sha]))))
+        except ParetoError as error:
+            unreadable.append((revision, str(error)))
+    if not read:
+        first, why = unreadable[-1]
+        raise BaselineError(
+            f"none of {len(unreadable)} commits holds a baseline that can be read; "
+            f"of {first.short}: {why}"
+        )
+    histories = level_histories(read, diagnostics=diagnostics)
+    if not histories:
+        raise BaselineError(
+            f"{log.folder} holds no results{'' if key == NO_MACHINE else f' of {key}'} in any of "
+            f"{len(log.revisions)} commits; record some with pytest --pareto --pareto-update"
+        )
+    return LevelHistories(key, log.revisions, tuple(unreadable), histories)
+
+
+def _files_of(modules: Collection[str] | None, files: Files) -> Files:
+    """Return the files of these test modules, and the environments; all files without modules."""
+    if modules is None:
+        return files
+    return {
+        path: name
+        for path, name in files.items()
+        if (parts := PurePosixPath(path).parts)[0] == ENVIRONMENT_FOLDER
+        or (len(parts) > 1 and module_of(PurePosixPath(*parts[1:])) in modules)
+    }

@@ -4,15 +4,16 @@ import argparse
 import difflib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pytest_pareto.baseline.layout import NO_MACHINE
-from pytest_pareto.baseline.sources import PastBaselines, machine_choice_error, machines_of
+from pytest_pareto.baseline.sources import machine_choice_error
 from pytest_pareto.cli.console import EXIT_ERROR, find_baseline, terminal_width, write_lines
-from pytest_pareto.model.baseline import Baseline, LevelHistories, LevelHistory, Revision
-from pytest_pareto.model.errors import BaselineError, ParetoError
+from pytest_pareto.model.baseline import LevelHistory
+from pytest_pareto.model.errors import BaselineError
 from pytest_pareto.report.baseline_text import render_history
-from pytest_pareto.runs.git_objects import FolderLog, GitObjects, Snapshots, folder_log
+from pytest_pareto.runs.git_objects import FolderLog, GitObjects, folder_log
 
 _ABOUT = """\
 Show metrics over the commits that changed the baseline: what was accepted
@@ -72,9 +73,13 @@ def _history(options: argparse.Namespace, _: Sequence[str]) -> int:
         return EXIT_ERROR
     if directory.is_file():
         raise BaselineError(f"{directory.as_posix()} is a file; name the folder of a baseline")
+    # Modules that need numpy are imported where they are used.
+    from pytest_pareto.pipeline import read_levels  # noqa: PLC0415 - see above
+
     log = folder_log(directory, options.newest)
+    chosen = partial(_select_machine, log, options.hardware)
     with GitObjects(log.top) as objects:
-        found = _read_levels(log, objects, options.hardware, diagnostics=options.metric is not None)
+        found = read_levels(log, objects, chosen, diagnostics=options.metric is not None)
     if options.metric is not None:
         histories = _select_metric(options.metric, found.courses)
         found = replace(found, courses=_select_cases(options.cases, histories))
@@ -82,46 +87,7 @@ def _history(options: argparse.Namespace, _: Sequence[str]) -> int:
     return 0
 
 
-def _read_levels(
-    log: FolderLog, objects: GitObjects, hardware: str | None, *, diagnostics: bool
-) -> LevelHistories:
-    """Read the levels of one kind of machine from every commit of a baseline's folder.
-
-    Metrics that do not gate are read where ``diagnostics``. Commits that cannot be read are
-    reported in the result. Raises BaselineError where none can be read, or none holds a level.
-    """
-    # Modules that need numpy are imported where they are used.
-    from pytest_pareto.compare.stored import level_histories  # noqa: PLC0415 - see above
-
-    snapshots = Snapshots(objects, log.folder)
-    files = {revision.sha: snapshots.files(revision.sha) for revision in log.revisions}
-    key = _select_machine(
-        log, {key for each in files.values() for key in machines_of(each)}, hardware
-    )
-    past = PastBaselines(key, lambda name: objects.read(name).content)
-    read: list[tuple[int, Revision, Baseline]] = []
-    unreadable: list[tuple[Revision, str]] = []
-    for at, revision in enumerate(log.revisions):
-        try:
-            read.append((at, revision, past.load(files[revision.sha])))
-        except ParetoError as error:
-            unreadable.append((revision, str(error)))
-    if not read:
-        first, why = unreadable[-1]
-        raise BaselineError(
-            f"none of {len(unreadable)} commits holds a baseline that can be read; "
-            f"of {first.short}: {why}"
-        )
-    histories = level_histories(read, diagnostics=diagnostics)
-    if not histories:
-        raise BaselineError(
-            f"{log.folder} holds no results{'' if key == NO_MACHINE else f' of {key}'} in any of "
-            f"{len(log.revisions)} commits; record some with pytest --pareto --pareto-update"
-        )
-    return LevelHistories(key, log.revisions, tuple(unreadable), histories)
-
-
-def _select_machine(log: FolderLog, machines: Collection[str], requested: str | None) -> str:
+def _select_machine(log: FolderLog, requested: str | None, machines: Collection[str]) -> str:
     """Return the key of the requested machine, or of the only one.
 
     Returns NO_MACHINE where all results mean the same on every machine. Raises BaselineError where

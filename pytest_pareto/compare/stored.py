@@ -204,9 +204,17 @@ def _level_entries(entries: Iterable[_Entry], metric: Metric) -> Iterator[LevelE
             None if first is None else _change(first, level, metric),
             accepted=previous is not None and past.newest.epoch != previous[0].newest.epoch,
             notes=() if previous is None else tuple(_notes(*previous, past, baseline)),
+            reason=past.reason,
+            ends=_ends(past),
         )
         first = level if first is None else first
         before, previous = level, (past, baseline)
+
+
+def _ends(past: MetricHistory) -> tuple[float, float]:
+    """Return the lowest and the highest run of the accepted level."""
+    runs = [level for session in past.level_sessions for level in session.runs]
+    return min(runs), max(runs)
 
 
 def _change(then: float, now: float, metric: Metric) -> float | None:

@@ -196,7 +196,8 @@ class LevelEntry:
     that the commit accepted, in the metric's unit; None where the metric is gone, was another
     quantity, or has a lower bound only. ``since_before`` and ``since_first`` are changes, fractions
     for a relative metric and else differences; None where there is no earlier level. ``accepted``
-    is whether the commit accepted another level than the previous one.
+    is whether the commit accepted another level than the previous one, and ``reason`` why a person
+    did. ``ends`` are the lowest and the highest run behind the level.
     """
 
     at: int
@@ -206,6 +207,8 @@ class LevelEntry:
     since_first: float | None = None
     accepted: bool = False
     notes: tuple[str, ...] = ()
+    reason: str = ""
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,3 +237,17 @@ class LevelHistories:
     revisions: tuple[Revision, ...]
     unreadable: tuple[tuple[Revision, str], ...]
     courses: tuple[LevelHistory, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailingHistory:
+    """The levels of failing cases over the git history of their baseline.
+
+    ``levels`` is None where there is no history, and ``missing`` the reason. ``head`` is the commit
+    that is checked out, ``later`` the number of commits since the newest one of the baseline.
+    """
+
+    levels: LevelHistories | None = None
+    missing: str = ""
+    head: str = ""
+    later: int = 0

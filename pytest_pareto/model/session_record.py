@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pytest_pareto.model.attribution import Breakdown
-from pytest_pareto.model.baseline import Baseline, Past, Samples
+from pytest_pareto.model.baseline import Baseline, FailingHistory, Past, Samples
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.policy import ALL_ON_CHANGES, AlphaShares, Policy
 from pytest_pareto.model.run import CaseRun, Run, nodeid_of
@@ -261,7 +261,8 @@ class SessionReport:
 
     ``environment`` is the machine of the newest run, or None where nothing ran. ``record`` is the
     evidence for the verdicts, without the readings of single calls; None where nothing could be
-    compared. ``scores`` are those of its samples, for the pictures of the worst ones.
+    compared. ``scores`` are those of its samples, for the pictures of the worst ones. ``history``
+    is that of failing cases, None where no report shows it.
     """
 
     judgement: Judgement
@@ -270,3 +271,4 @@ class SessionReport:
     pictures: tuple[Picture, ...] = ()
     record: SessionRecord | None = None
     scores: SampleScores | None = None
+    history: FailingHistory | None = None

@@ -1,9 +1,9 @@
 """Reports of a session as files, and in GitHub Actions: its job summary and annotations.
 
 `report_paths` reads where the files go (``--pareto-html`` and the other kinds), and
-`write_report_files` writes them. `KeptTraces` has the traces of failing cases. `append_summary`
-and `write_annotations` follow the environment variables of the GitHub Actions runner; nothing is
-sent over a network.
+`write_report_files` writes them; `with_history` reads the past of failing cases for the page.
+`KeptTraces` has the traces of failing cases. `append_summary` and `write_annotations` follow the
+environment variables of the GitHub Actions runner; nothing is sent over a network.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ import pytest
 
 from pytest_pareto.measure.torch_profiler import trace_name
 from pytest_pareto.measure.trace import CALL, END
+from pytest_pareto.model.baseline import FailingHistory
+from pytest_pareto.model.errors import ParetoError
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.run import nodeid_of
 from pytest_pareto.model.session_record import Picture, SessionReport
@@ -26,6 +29,8 @@ from pytest_pareto.model.verdict import CaseVerdict, Failure
 from pytest_pareto.outputs.images import BUDGET_B, make_thumbnails
 from pytest_pareto.plugin.command_line import REPORTS, anchor_dir, baseline_dir
 from pytest_pareto.report.text import relative_path
+from pytest_pareto.runs.git import run_git
+from pytest_pareto.runs.git_objects import GitObjects, folder_log
 from pytest_pareto.runs.legs import Side
 from pytest_pareto.runs.tempfolders import run_folder
 
@@ -135,6 +140,42 @@ def _write(path: Path, text: str) -> None:
         made.replace(path)
     finally:
         made.unlink(missing_ok=True)
+
+
+_MAX_COMMITS = 20
+
+
+def with_history(report: SessionReport, baseline: Path) -> SessionReport:
+    """Return the report with the levels of its failing cases over the commits of a baseline.
+
+    The newest commits are read, and the files of these cases alone. A report without a failing
+    case, or of code that was measured in this session, is returned as it is.
+    """
+    # As with the page: only a session that fails and writes one needs these.
+    from pytest_pareto.pipeline import read_levels
+    from pytest_pareto.report.html.content import MAX_FAILING
+    from pytest_pareto.report.wording import severity
+
+    failing = sorted((case for case in report.judgement.cases if case.fails), key=severity)
+    machine = report.environment
+    if not failing or machine is None or report.facts.ref is not None:
+        return report
+    shown = {case.case_id for case in failing[:MAX_FAILING]}
+    modules = {case_id.partition("::")[0] for case_id in shown}
+    try:
+        log = folder_log(baseline, _MAX_COMMITS)
+        with GitObjects(log.top) as objects:
+            levels = read_levels(
+                log, objects, lambda _: machine.hardware_key, diagnostics=False, modules=modules
+            )
+        newest = log.revisions[-1].sha
+        head = run_git(log.top, "rev-parse", "--short", "HEAD").output.strip()
+        later = len(run_git(log.top, "rev-list", f"{newest}..HEAD").output.split())
+    except (ParetoError, OSError) as error:
+        return replace(report, history=FailingHistory(missing=str(error)))
+    courses = tuple(course for course in levels.courses if course.case_id in shown)
+    history = FailingHistory(replace(levels, courses=courses), head=head, later=later)
+    return replace(report, history=history)
 
 
 TRACES = pytest.StashKey["KeptTraces"]()

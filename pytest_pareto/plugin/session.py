@@ -30,6 +30,7 @@ from pytest_pareto.plugin.report_files import (
     append_summary,
     remove_report_files,
     trace_folder,
+    with_history,
     write_annotations,
     write_report_files,
     write_traces,
@@ -210,6 +211,8 @@ class ParetoSession:
         from pytest_pareto.plugin.terminal_summary import with_typed_nodeids
 
         shown = with_typed_nodeids(report, self._config)
+        if "html" in self._settings.report_paths:
+            shown = with_history(shown, self._settings.baseline_dir)
         failures = write_report_files(shown, self._settings.report_paths)
         judgement = report.judgement
         summary_notice = trace_notice = None

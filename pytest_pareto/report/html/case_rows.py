@@ -48,6 +48,7 @@ _LONG_NAME_CELLS = 28
 _MIN_SHARE = 1 / 3
 _MAX_COLUMNS = 8
 _ALONE = "Cases without rivals"
+_BILLED = (" per 1,000 items", " per 1,000 calls")
 
 
 class Mark(StrEnum):
@@ -356,9 +357,13 @@ def _cell(row: Row, block: CaseBlock) -> Cell:
 
 
 def _metric_line(row: Row, block: CaseBlock) -> MetricLine:
-    # Columns have these; with a hundred cases, the page would repeat them a thousand times.
+    # Columns and the bill have these: of a hundred cases, they would be here a thousand times.
     stated = {detectable_text(row.resolution)}
-    more = [text for text in (*row.facts, *row.details) if text not in stated]
+    more = [
+        text
+        for text in (*row.facts, *row.details)
+        if text not in stated and not text.endswith(_BILLED)
+    ]
     if row.worst:
         more.append(f"worst samples: {', '.join(row.worst)}")
     if block.changed and row.remarkable and row.statistics:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_pareto.model.baseline import FailingHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.policy import AlphaShares
@@ -53,6 +54,10 @@ Fact = tuple[str, str]
 MAX_NOTES = 12
 """How many notes of meters are listed."""
 _NO_WRAP = 10**9
+MAX_FAILING = 6
+"""How many failing cases are on the first screen."""
+_MAX_COURSES = 3
+"""So many of them have their levels over the commits of the baseline."""
 _MAX_TRADE_STEPS = 2
 _OPEN_PARTS, _WORST_PARTS = 10, 3
 BAR_WIDTH = 120
@@ -126,13 +131,14 @@ class BillLine:
 class Page:
     """The content of the page; ``billed`` are the units of the bill by kind.
 
-    ``differences`` are the conditions that are not the baseline's. ``rest`` has the cases that
-    ``sections`` leave out.
+    ``differences`` are the conditions that are not the baseline's, ``no_history`` is why its past
+    is not shown. ``rest`` has the cases that ``sections`` leave out.
     """
 
     title: str
     header: Header
     differences: tuple[str, ...]
+    no_history: str
     failures: tuple[str, ...]
     notices: tuple[str, ...]
     failed: Findings
@@ -180,10 +186,11 @@ def build_page(report: SessionReport) -> Page:
     return Page(
         title=section_title(judgement),
         header=build_header(judgement, facts),
-        differences=tuple(map(clean, facts.differences)),
+        differences=tuple(map(clean, (*facts.differences, *_commit_texts(report.history)))),
+        no_history=clean(report.history.missing) if report.history else "",
         failures=tuple(_clean_lines(failure.text) for failure in judgement.failures),
         notices=tuple(map(clean, judgement.notices)),
-        failed=find_cases(sections, rest, 6, failing=True),
+        failed=find_cases(sections, rest, MAX_FAILING, failing=True, history=report.history),
         noted=find_cases(sections, rest, 3, failing=False),
         commands=tuple(_step_command(step) for step in _page_steps(report, fronts)),
         common=tuple(_common_parts(judgement, fronts)),
@@ -200,6 +207,14 @@ def build_page(report: SessionReport) -> Page:
         edits=tuple(map(clean, facts.edits)),
         updating=facts.updating,
     )
+
+
+def _commit_texts(history: FailingHistory | None) -> Iterator[str]:
+    """Yield which commit is checked out, and how far it is from that of the baseline."""
+    if history is not None and history.levels is not None and history.later:
+        newest = history.levels.revisions[-1]
+        later = plural(history.later, "commit")
+        yield f"commit {newest.short} of {newest.date} → {history.head}, {later} later"
 
 
 def _clean_lines(text: str) -> str:
@@ -262,12 +277,17 @@ def anchor(section: Section, case: int) -> str:
 
 
 def find_cases(
-    sections: Sequence[Section], rest: Sequence[Digest], room: int, *, failing: bool
+    sections: Sequence[Section],
+    rest: Sequence[Digest],
+    room: int,
+    *,
+    failing: bool,
+    history: FailingHistory | None = None,
 ) -> Findings:
     """Return the failing cases, or else those that pass with a notice of their own.
 
-    Notices that are listed for many cases at once do not count. The most severe cases of all
-    sections come first, at most ``room``.
+    ``history`` is that of failing cases. Notices that are listed for many cases at once do not
+    count. The most severe cases of all sections come first, at most ``room``.
     """
     found = [
         (case, anchor(section, number))
@@ -278,15 +298,24 @@ def find_cases(
     others = sum(_is_found(case, failing=failing) for part in rest for case, _ in part.cases)
     found.sort(key=lambda one: severity(one[0].verdict))
     shown = (
-        _finding(at, case, 1 if place else 2, failing=failing)
+        _finding(
+            at,
+            case,
+            1 if place else 2,
+            history if place < _MAX_COURSES else None,
+            failing=failing,
+        )
         for place, (case, at) in enumerate(found[:room])
     )
     return Findings(tuple(shown), max(0, len(found) - room) + others)
 
 
-def _finding(at: str, case: CaseView, most: int, *, failing: bool) -> Finding:
+def _finding(
+    at: str, case: CaseView, most: int, history: FailingHistory | None, *, failing: bool
+) -> Finding:
     """Return a case of the first screen, with ``most`` of its metrics where it fails."""
-    strips = failing_strips(case.verdict, most) if failing else ()
+    levels = None if history is None else history.levels
+    strips = failing_strips(case.verdict, most, levels) if failing else ()
     drawn = {strip.metric for strip in strips}
     why = (
         replace(table, parts=table.parts[:_WORST_PARTS], rest=(), more=())

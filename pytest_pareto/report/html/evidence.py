@@ -1,8 +1,8 @@
 """The evidence above the fronts: the runs of failing cases, and the map of many cases.
 
 `failing_strips` draws the worst metrics of a case, each as a `Strip`: a point for the level of each
-run, old above new, with the limit. `map_cases` shades each metric of each case by its change, where
-a session has many.
+run, old above new, with the limit; and its `Course` over the commits of the baseline. `map_cases`
+shades each metric of each case by its change, where a session has many.
 """
 
 import math
@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_pareto.model.baseline import LevelEntry, LevelHistories, LevelHistory, Revision
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.formatting import plural
 from pytest_pareto.model.metric import LATENCY
 from pytest_pareto.model.verdict import CaseVerdict, ComparedRuns, MetricResult
 from pytest_pareto.report.html.axis import Pixel, Span
 from pytest_pareto.report.html.case_rows import CaseView, Section
-from pytest_pareto.report.numbers import levels, to_metric_direction
+from pytest_pareto.report.numbers import Levels, levels, to_metric_direction
 from pytest_pareto.report.text import clean, shorten
 from pytest_pareto.report.wording import outcome_word, sort_by_severity
 
@@ -25,6 +26,9 @@ STRIP_WIDTH = 480
 _LABELS = 66
 """The width of the words at the left of a strip, in pixels."""
 _TOP, _LANE, _GAP = 18, 8, 16
+COURSE_HEIGHT = 64
+_LEAST_RANGE = 4
+"""In pixels; shorter ranges of runs are hidden by their point."""
 _MAX_LANES = 6
 """Older sessions of the baseline share the first lane."""
 _MARGIN = 0.06
@@ -59,7 +63,7 @@ class Strip:
     ``text`` says the same in words. ``lanes`` are the words at the left with their heights.
     ``before``, ``now`` and ``screen`` are paths of points, ``marks`` one of both levels,
     ``interval`` that of the change; each is "" where there is none. ``limit`` is how far the metric
-    may get worse, and ``allowed`` the ground on this side of it.
+    may get worse, and ``allowed`` the ground on this side of it. ``course`` is what it was before.
     """
 
     metric: str
@@ -73,17 +77,114 @@ class Strip:
     interval: str
     limit: float
     allowed: str
+    course: "Course | None" = None
 
 
-def failing_strips(case: CaseVerdict, most: int) -> tuple[Strip, ...]:
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The accepted levels of a metric over the commits of its baseline, in pixels; oldest first.
+
+    ``text`` says the same in words. ``line`` holds each level until the next one, ``ends`` are from
+    the lowest run to the highest where these are apart, ``points`` the commits that measured the
+    level again. ``accepted`` are those that accepted another one, with a text, and ``now`` is this
+    session. ``labels`` are the lowest and the highest run, with their heights.
+    """
+
+    text: str
+    line: str
+    ends: str
+    points: str
+    accepted: tuple[tuple[int, int, str], ...]
+    now: tuple[int, int]
+    limit: int
+    labels: tuple[tuple[str, int], tuple[str, int]]
+
+
+def failing_strips(
+    case: CaseVerdict, most: int, history: LevelHistories | None = None
+) -> tuple[Strip, ...]:
     """Return the strips of the worst metrics of a failing case, at most so many of them."""
     worst = [
         result
         for result in sort_by_severity(case.comparison.metrics)
         if result.metric.gates and result.outcome in {Outcome.WORSE, Outcome.INCONCLUSIVE}
     ]
-    strips = (strip for result in worst[:most] if (strip := build_strip(result)) is not None)
-    return tuple(strips)
+    # The worst metric has its course; one for each would take more room than the runs.
+    return tuple(
+        replace(strip, course=None if place else _course_of(case.case_id, result, history))
+        for place, result in enumerate(worst[:most])
+        if (strip := build_strip(result)) is not None
+    )
+
+
+def _course_of(case_id: str, result: MetricResult, history: LevelHistories | None) -> Course | None:
+    for found in () if history is None else history.courses:
+        if (found.case_id, found.metric.name) == (case_id, result.metric.name):
+            return build_course(found, history.revisions, result) if history else None
+    return None
+
+
+def build_course(
+    history: LevelHistory, revisions: Sequence[Revision], result: MetricResult
+) -> Course | None:
+    """Return the course of a metric that a session found worse; None where nothing can be drawn.
+
+    At least two commits must have a level.
+    """
+    entries = [e for e in history.entries if e.level is not None and math.isfinite(e.level)]
+    same = (history.metric.unit, history.metric.better) == (
+        result.metric.unit,
+        result.metric.better,
+    )
+    now, change = result.candidate, result.change
+    if len(entries) < 2 or not same or now is None or change is None:
+        return None
+    limit = _level_after(result, change.tolerance)
+    values = [x for e in entries for x in (e.level, *(e.ends or ())) if x is not None]
+    span = _span([*values, now, limit])
+    step = (STRIP_WIDTH - _LABELS - 2 * _GAP) / len(revisions)
+
+    def x_of(at: int) -> int:
+        return round(_LABELS + step * (at + 0.5))
+
+    def y_of(level: float | None) -> int:
+        assert level is not None
+        return round((1 - span.share(level)) * COURSE_HEIGHT)
+
+    spots = [(x_of(e.at), y_of(e.level), e) for e in entries]
+    line = f"M{spots[0][0]} {spots[0][1]}" + "".join(f"H{x}V{y}" for x, y, _ in spots[1:])
+    ranges = [(x, y_of(e.ends[0]), y_of(e.ends[1])) for x, _, e in spots if e.ends]
+    shown = levels([min(values), max(values), now], result.metric.unit)
+    lowest = y_of(min(values)) + 4
+    return Course(
+        _course_text(entries, shown),
+        f"{line}H{x_of(len(revisions) - 1)}",
+        "".join(f"M{x} {low}V{high}" for x, low, high in ranges if low - high >= _LEAST_RANGE),
+        "".join(f"M{x} {y}h0" for x, y, e in spots if not e.accepted),
+        tuple((x, y, _acceptance_text(e)) for x, y, e in spots if e.accepted),
+        (STRIP_WIDTH - _GAP // 2, y_of(now)),
+        y_of(limit),
+        ((shown.texts[0], lowest), (shown.texts[1], min(y_of(max(values)) + 4, lowest - 12))),
+    )
+
+
+def _course_text(entries: Sequence[LevelEntry], shown: Levels) -> str:
+    """Return in words over how many commits a level moved from where to where, and why."""
+    first, last = (clean(entry.revision.date) for entry in (entries[0], entries[-1]))
+    unit = f" {clean(shown.scale.unit)}".rstrip()
+    ends = f"{shown.texts[0]} to {shown.texts[1]}{unit}"
+    parts = [f"{plural(len(entries), 'commit')}, {first} to {last}: {ends}"]
+    accepted = [entry for entry in entries if entry.accepted]
+    if accepted:
+        parts.append(f"another level accepted by {_acceptance_text(accepted[-1])}")
+    return "; ".join(parts)
+
+
+def _acceptance_text(entry: LevelEntry) -> str:
+    """Return which commit accepted another level, and why."""
+    revision = entry.revision
+    why = entry.reason or revision.subject
+    return clean(f"{revision.short} of {revision.date}: {why}")
 
 
 def build_strip(result: MetricResult) -> Strip | None:

@@ -1,5 +1,7 @@
 // Shared by the other scripts; page.py joins all within one function, this one first.
-const data = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+const on = (element, event, then) => element.addEventListener(event, then);
+const data = JSON.parse(byId("data").textContent);
 const [left, top, right, bottom] = data.box;
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const number = (element, key) => Number(element.dataset[key]);
@@ -8,7 +10,7 @@ const caseOf = new Map();
 for (const table of all("table.cases")) [...table.tBodies].forEach((body, index) => caseOf.set(body, index));
 for (const dot of all(".dots > a")) {
   dot.classList.add("dot");
-  caseOf.set(dot, caseOf.get(document.getElementById(dot.getAttribute("href").slice(1))));
+  caseOf.set(dot, caseOf.get(byId(dot.getAttribute("href").slice(1))));
 }
 
 const make = (name, attributes = {}, text) => {

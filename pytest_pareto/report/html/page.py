@@ -34,6 +34,7 @@ from pytest_pareto.report.html.case_rows import MARK_WORDS, Section
 from pytest_pareto.report.html.content import BAR_WIDTH, anchor, build_page, why_tables
 from pytest_pareto.report.html.evidence import (
     CELL,
+    COURSE_HEIGHT,
     MAP_COLUMNS,
     MAP_LEFT,
     ROW,
@@ -126,6 +127,7 @@ def render_page(report: SessionReport, images: Sequence[Image] = (), left_out: s
         marks=MARK_WORDS,
         bar_width=BAR_WIDTH,
         strip_width=STRIP_WIDTH,
+        course_height=COURSE_HEIGHT,
         size={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT,
               "top": TOP, "bottom": HEIGHT - BOTTOM},
     )  # fmt: skip
@@ -267,9 +269,11 @@ def _column_data(section: Section, place: int) -> dict[str, Any]:
         change = None if result is None else result.change
         now.append(None if result is None else result.candidate)
         harm.append(None if change is None else change.estimate)
+    # Changes that are all equal, such as of memory, sort nothing.
+    ranks = _ranks(harm) if len(set(harm)) > 1 else None
     if name in at:
-        return {"axis": at.index(name), "harm": _ranks(harm)}
-    return {"now": _ranks(now), "harm": _ranks(harm)}
+        return {"axis": at.index(name), "harm": ranks}
+    return {"now": _ranks(now), "harm": ranks}
 
 
 def _ranks(values: Sequence[float | None]) -> list[int | None]:

@@ -190,10 +190,10 @@ const draw = (front) => {
   for (const dot of dots) {
     for (const title of all("title", dot)) title.remove();
     dot.prepend(make("circle", { class: "halo", r: 14, fill: "none" }));
-    dot.addEventListener("pointerenter", () => point(caseOf.get(dot)));
-    dot.addEventListener("focus", () => { rove(dot); point(caseOf.get(dot)); });
+    on(dot, "pointerenter", () => point(caseOf.get(dot)));
+    on(dot, "focus", () => { rove(dot); point(caseOf.get(dot)); });
   }
-  svg.addEventListener("keydown", (event) => {
+  on(svg, "keydown", (event) => {
     const order = visible();
     const at = order.indexOf(document.activeElement);
     const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: order.length - 1 }[event.key];
@@ -201,15 +201,15 @@ const draw = (front) => {
     event.preventDefault();
     order[(to + order.length) % order.length].focus();
   });
-  form.addEventListener("submit", (event) => event.preventDefault());
+  on(form, "submit", (event) => event.preventDefault());
   for (const side of Object.values(sides)) {
     const start = () => {
       const axis = section.axes[side.select.value];
       side.box.checked = axis.startsLog;
       side.box.disabled = axis.log === null;
     };
-    side.select.addEventListener("change", () => { start(); redraw(); });
-    side.box.addEventListener("change", redraw);
+    on(side.select, "change", () => { start(); redraw(); });
+    on(side.box, "change", redraw);
     start();
   }
   form.hidden = false;

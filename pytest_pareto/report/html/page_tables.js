@@ -6,23 +6,24 @@ const unfold = (body, open) => {
 for (const body of all(".cases > tbody")) {
   const head = body.rows[0].cells[0];
   const fold = button(head.textContent, "fold");
-  fold.addEventListener("click", () => unfold(body, fold.getAttribute("aria-expanded") !== "true"));
+  on(fold, "click", () => unfold(body, fold.getAttribute("aria-expanded") !== "true"));
   fold.setAttribute("aria-expanded", "false");
   head.replaceChildren(fold);
 }
 const caseBelow = (id) => {
-  const body = document.getElementById(id);
+  const body = byId(id);
   return body && body.matches(".cases > tbody") ? body : null;
 };
+const caseOfLink = (link) => caseBelow(link.getAttribute("href").slice(1));
 const show = (body) => {
   if (body.hidden) reset();
   unfold(body, true);
   body.scrollIntoView({ block: "nearest" });
   body.querySelector(".fold").focus({ preventScroll: true });
 };
-document.addEventListener("click", (event) => {
+on(document, "click", (event) => {
   const link = event.target.closest && event.target.closest('a[href^="#f"]');
-  const body = link && caseBelow(link.getAttribute("href").slice(1));
+  const body = link && caseOfLink(link);
   if (!body) return;
   event.preventDefault();
   show(body);
@@ -34,7 +35,7 @@ const key = (item, head, section) => {
   if (sort === "now" || sort === "change") {
     const of = section.columns[column];
     const now = of.now || section.axes[of.axis].new;
-    return (sort === "now" ? now : of.harm)[caseOf.get(item)];
+    return (sort === "now" ? now : of.harm || [])[caseOf.get(item)];
   }
   if (sort === "verdict") return caseOf.get(item);
   const cell = (item.rows ? item.rows[0] : item).cells[head.cellIndex];
@@ -53,7 +54,7 @@ for (const table of all("table.cases, table.bill")) {
     const group = head.dataset.column && table.rows[0].cells[2 + Number(head.dataset.column)].textContent;
     if (group) sorter.setAttribute("aria-label", `${group}, ${sorter.textContent}`);
     head.setAttribute("aria-sort", "none");
-    sorter.addEventListener("click", () => {
+    on(sorter, "click", () => {
       const worstFirst = head.dataset.sort === "change";
       const was = head.getAttribute("aria-sort");
       const down = was === "none" ? worstFirst : was === "ascending";
@@ -72,10 +73,10 @@ for (const table of all("table.cases, table.bill")) {
 }
 
 // One filter for all tables; in the plots, cases that are filtered out fade.
-const text = document.getElementById("filter");
-const changed = document.getElementById("changed");
-const count = document.getElementById("shown");
-const filtered = document.getElementById("filtered");
+const text = byId("filter");
+const changed = byId("changed");
+const count = byId("shown");
+const filtered = byId("filtered");
 const whenFiltered = [];
 const bodies = all(".cases > tbody, .rest li");
 const titleOf = (body) => {
@@ -98,7 +99,7 @@ const filter = () => {
     part.open = wanted !== "" && !part.hidden;
   }
   for (const dot of all(".dot")) {
-    const body = document.getElementById(dot.getAttribute("href").slice(1));
+    const body = byId(dot.getAttribute("href").slice(1));
     dot.classList.toggle("off", body.hidden);
   }
   count.value = `${shown} of ${bodies.length} cases`;
@@ -113,9 +114,9 @@ const reset = () => {
 };
 if (text) {
   text.form.hidden = false;
-  text.form.addEventListener("submit", (event) => event.preventDefault());
-  text.addEventListener("input", filter);
-  changed.addEventListener("change", filter);
+  on(text.form, "submit", (event) => event.preventDefault());
+  on(text, "input", filter);
+  on(changed, "change", filter);
   filter();
 }
 
@@ -129,16 +130,16 @@ for (const map of all(".map")) {
     const found = column + across * Math.floor((event.clientY - y) / band);
     return column < 0 || !ids[found] ? null : caseBelow(ids[found]);
   };
-  const told = document.getElementById("column");
+  const told = byId("column");
   const tell = (body) => {
     if (body) told.value = `${body.rows[0].cells[0].textContent}: ${body.rows[0].cells[1].textContent.trim()}. `;
   };
-  map.addEventListener("pointermove", (event) => tell(pointed(event)));
-  map.addEventListener("click", (event) => {
+  on(map, "pointermove", (event) => tell(pointed(event)));
+  on(map, "click", (event) => {
     const body = pointed(event);
     if (body && !event.target.closest("a")) show(body);
   });
-  for (const link of all("a", map)) link.addEventListener("focus", () => tell(caseBelow(link.getAttribute("href").slice(1))));
+  for (const link of all("a", map)) on(link, "focus", () => tell(caseOfLink(link)));
 }
 
 // Copy buttons for commands, where the browser has a clipboard API.
@@ -146,7 +147,7 @@ if (navigator.clipboard) {
   for (const code of all(".steps code")) {
     const copy = button("copy", "copy");
     copy.setAttribute("aria-label", `copy ${code.textContent}`);
-    copy.addEventListener("click", () =>
+    on(copy, "click", () =>
       navigator.clipboard.writeText(code.textContent).then(
         () => { copy.textContent = "copied"; },
         () => { copy.textContent = "select and copy by hand"; },
@@ -161,13 +162,13 @@ for (const image of all(".images img")) {
   open.setAttribute("aria-label", `enlarge ${image.alt}`);
   image.before(open);
   open.append(image);
-  open.addEventListener("click", () => {
+  on(open, "click", () => {
     const dialog = document.createElement("dialog");
     const copy = image.cloneNode();
     copy.removeAttribute("width");
     dialog.append(copy);
-    dialog.addEventListener("click", () => dialog.close());
-    dialog.addEventListener("close", () => { dialog.remove(); open.focus(); });
+    on(dialog, "click", () => dialog.close());
+    on(dialog, "close", () => { dialog.remove(); open.focus(); });
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -334,10 +334,10 @@ def test_what_failed_is_drawn_with_and_without_scripts(
         failing = found.page.locator(".findings.red > li").count()
         assert strips.count() == failing + 1
         for strip in strips.all():
-            assert strip.locator("svg").is_visible()
-            text = strip.locator("p").inner_text()
+            assert strip.locator("svg").first.is_visible()
+            text = strip.locator("p").first.inner_text()
             assert re.search(r"before .* in 15 runs of 3 sessions; .* now .* limit ", text)
-        drawn = strips.first.locator(".now").get_attribute("d")
+        drawn = strips.first.locator(".now").first.get_attribute("d")
         assert 1 <= drawn.count("h0") <= 5
         assert "torch 2.12.0 → 2.13.0" in found.page.locator("header").inner_text()
 
