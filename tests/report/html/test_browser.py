@@ -339,7 +339,22 @@ def test_what_failed_is_drawn_with_and_without_scripts(
             assert re.search(r"before .* in 15 runs of 3 sessions; .* now .* limit ", text)
         drawn = strips.first.locator(".now").first.get_attribute("d")
         assert 1 <= drawn.count("h0") <= 5
-        assert "torch 2.12.0 → 2.13.0" in found.page.locator("header").inner_text()
+        conditions = found.page.locator("header").inner_text()
+        assert "torch 2.12.0 → 2.13.0" in conditions
+        assert "9ab81c2, 17 commits later" in conditions
+
+
+def test_the_levels_of_what_failed_are_drawn_over_commits(
+    opened: "Opens", many: tuple[int, str]
+) -> None:
+    for scripts in (True, False):
+        page = opened(many[1], java_script_enabled=scripts).page
+        accepted = page.locator(".strip use")
+        assert accepted.count() == 3  # of the three most severe cases
+        assert accepted.first.is_visible()
+        reason = "the new sampler needs one more step"
+        assert reason in accepted.first.locator("title").text_content()
+        assert reason in page.locator(".strip p").nth(1).inner_text()
 
 
 def test_the_map_leads_to_a_case(opened: "Opens", many: tuple[int, str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.html_report import synthetic_session
 from pytest_pareto.model.attribution import Contribution
+from pytest_pareto.model.baseline import FailingHistory
 from pytest_pareto.model.environment import Environment
 from pytest_pareto.model.metric import PYTHON_CALLS
 from pytest_pareto.model.session_record import SessionFacts, SessionReport
@@ -236,3 +237,17 @@ def test_the_largest_parts_are_beside_the_runs(
     assert table.parts == whole.parts[:3] != whole.parts
     assert table.rest == ()
     assert page.draws_runs
+
+
+def test_commits_that_differ_are_at_the_top_and_a_lack_of_history_is_stated() -> None:
+    report = synthetic_session(12)
+    page = build_page(report)
+    assert page.differences == (
+        "torch 2.12.0 → 2.13.0",
+        "commit 000000c of 2026-01-12 → 9ab81c2, 17 commits later",
+    )
+    assert page.no_history == ""
+    lacking = build_page(replace(report, history=FailingHistory(missing="it is\x1b shallow")))
+    assert lacking.no_history == "it is\\x1b shallow"
+    assert lacking.differences == ("torch 2.12.0 → 2.13.0",)
+    assert not any(strip.course for finding in lacking.failed.shown for strip in finding.strips)

@@ -8,6 +8,7 @@ from math import inf
 import pytest
 
 from benchmarks.html_report import synthetic_session
+from pytest_pareto.model.baseline import LevelEntry, LevelHistory, Revision
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.metric import Better
 from pytest_pareto.model.session_record import SessionFacts
@@ -22,6 +23,7 @@ from pytest_pareto.report.html.evidence import (
     MAP_LEFT,
     STRIP_WIDTH,
     CaseMap,
+    build_course,
     build_strip,
     failing_strips,
     map_cases,
@@ -204,3 +206,55 @@ def test_cells_side_by_side_share_a_stroke() -> None:
     assert found is not None
     assert found.ground.count("M") == 5
     assert found.ground.startswith(f"M{MAP_LEFT} 11h{100 * CELL}")
+
+
+def course_of(*levels: float | None) -> LevelHistory:
+    """A history of a latency with an entry per commit, of which the second accepted another."""
+    entries = tuple(
+        LevelEntry(
+            at,
+            REVISIONS[at],
+            level,
+            accepted=at == 1,
+            reason="one <step> more" if at == 1 else "",
+            ends=None if level is None else (0.9 * level, 1.1 * level),
+        )
+        for at, level in enumerate(levels)
+    )
+    return LevelHistory("a", "f", worse_latency().metric, entries)
+
+
+REVISIONS = tuple(Revision(f"{n:040x}", f"{n:07x}", f"2026-01-0{n}", "Record") for n in range(1, 5))
+
+
+def test_a_course_leads_from_the_first_commit_to_now() -> None:
+    course = build_course(course_of(0.08, 0.1, 0.1), REVISIONS, worse_latency())
+    assert course is not None
+    assert course.text == (
+        "3 commits, 2026-01-01 to 2026-01-03: 72.0 to 110.0 ms; "
+        "another level accepted by 0000002 of 2026-01-02: one <step> more"
+    )
+    ((x, y, why),) = course.accepted
+    assert why == "0000002 of 2026-01-02: one <step> more"
+    before, after = re.findall(r"M(\d+) (\d+)h0", course.points)
+    assert int(before[0]) < x < int(after[0]) < course.now[0]
+    assert int(before[1]) > y == int(after[1]) > course.limit > course.now[1]
+    assert len(re.findall("M", course.ends)) == 3
+    assert [level for level, _ in course.labels] == ["72.0", "110.0"]
+
+
+def test_a_course_needs_two_levels_of_one_quantity() -> None:
+    latency = worse_latency()
+    assert build_course(course_of(0.1, None), REVISIONS, latency) is None
+    other = replace(latency, metric=replace(latency.metric, unit="J"))
+    assert build_course(course_of(0.1, 0.1), REVISIONS, other) is None
+    assert build_course(course_of(0.1, 0.1), REVISIONS, latency) is not None
+
+
+def test_each_failing_case_has_the_course_of_its_worst_metric() -> None:
+    report = synthetic_session(12)
+    assert report.history is not None
+    failing = next(case for case in report.judgement.cases if case.fails)
+    with_past = failing_strips(failing, 2, report.history.levels)
+    assert [strip.course is not None for strip in with_past] == [True, False]
+    assert not any(strip.course for strip in failing_strips(failing, 2))
