@@ -172,6 +172,11 @@ class Page:
         return any(finding.strips for finding in self.failed.shown)
 
     @property
+    def draws_courses(self) -> bool:
+        """Whether some failing case has its levels over commits."""
+        return any(strip.course for found in self.failed.shown for strip in found.strips)
+
+    @property
     def bills_calls(self) -> bool:
         """Whether some line is per call, because its test gave no number of items."""
         return any(line.item.per == "calls" for _, lines in self.bill for line in lines)

@@ -149,7 +149,7 @@ def build_course(
 
     def y_of(level: float | None) -> int:
         assert level is not None
-        return round((1 - span.share(level)) * COURSE_HEIGHT)
+        return round((1 - span.share(level)) * (COURSE_HEIGHT - 6))
 
     spots = [(x_of(e.at), y_of(e.level), e) for e in entries]
     line = f"M{spots[0][0]} {spots[0][1]}" + "".join(f"H{x}V{y}" for x, y, _ in spots[1:])
