@@ -317,6 +317,23 @@ def test_a_page_that_did_not_escape_would_be_seen(parse: Parse) -> None:
         check_elements(parse(text.replace("&lt;", "<").replace("&gt;", ">")))
 
 
+def test_what_git_says_is_text_as_well(parse: Parse) -> None:
+    evil = "<script>alert(1)</script>\x1b"
+    report = synthetic_session(3)
+    assert report.history is not None
+    assert report.history.levels is not None
+    levels = report.history.levels
+    courses = tuple(
+        replace(each, entries=tuple(replace(e, reason=evil) for e in each.entries))
+        for each in levels.courses
+    )
+    history = replace(report.history, head=evil, levels=replace(levels, courses=courses))
+    document = parse(render_page(replace(report, history=history)))
+    check_elements(document)
+    assert document.text.count(clean(evil)) >= 3  # at the top, in words and at a point
+    assert evil not in document.text
+
+
 def test_a_session_without_the_option_does_not_import_jinja() -> None:
     script = (
         "import sys, pytest_pareto.plugin, pytest_pareto.plugin.session, "
