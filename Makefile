@@ -67,7 +67,7 @@ bench: $(VENV)/.test  ## start-up cost, the time that judging and ten thousand c
 	$(VENV)/bin/python benchmarks/scale.py --tests
 
 matrix: $(VENV)-pytest8/.test  ## the plugin's tests on the oldest pytest that is supported
-	$(VENV)-pytest8/bin/python -m pytest -n auto tests/plugin
+	$(VENV)-pytest8/bin/python -m pytest -n auto tests/plugin $(ARGS)
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -107,7 +107,7 @@ def test_a_case_takes_2_kb_however_many_parts_it_has(pytester: pytest.Pytester, 
     assert len(content["cases"]) == 3
     size = (file.stat().st_size - len(json.dumps(frame, indent=2))) / 3
     assert CASE_BYTES / 2 < size <= CASE_BYTES + 2 * len("test_many[0]")
-    ((_, _, folded),) = content["cases"]["test_many[0]"]["metrics"].values()
+    ((_, _, folded, _),) = content["cases"]["test_many[0]"]["metrics"].values()
     assert folded > 800
 
 
