@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,3 +49,15 @@ def test_an_unknown_change_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(planted.VARIABLE, "slowr")
     with pytest.raises(ValueError, match=r"slowr.*slower, worse, tradeoff, better, heavier"):
         BY_NAME["ddim-2"].build()
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_only_the_code_of_the_stated_folder_is_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, is_here: bool
+) -> None:
+    """The old code of ``--pareto-against`` has the same environment, and is in another folder."""
+    whole = drawn(BY_NAME[planted.VARIANT].build())[1]
+    monkeypatch.setenv(planted.VARIABLE, "heavier")
+    here = Path(planted.__file__).parents[1]
+    monkeypatch.setenv(planted.FOLDER, str(here if is_here else tmp_path))
+    assert (drawn(BY_NAME[planted.VARIANT].build())[1] > whole) == is_here
