@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_pareto.measure.work.flops import count_work
+from pytest_pareto.model.attribution import front_decoded
 from pytest_pareto.model.change import Outcome
 from pytest_pareto.model.verdict import Position, Verdict
 
@@ -76,8 +77,9 @@ def test_its_baseline_holds_anywhere(recorded: Path) -> None:
 
 def test_its_flops_are_known_by_module(recorded: Path) -> None:
     content = json.loads((recorded / "any" / "test_it.profile.json").read_text())
-    names, (entry,) = content["names"]["test_model"], content["cases"].values()
-    parts = {(names[what], names[place]): flops for what, place, flops in entry["flops"]["parts"]}
+    entry = content["cases"]["test_model"]
+    names, ((found,),) = front_decoded(entry["names"]), entry["metrics"].values()
+    parts = {(names[what], names[place]): flops for what, place, flops in found}
     each = FLOPS // 2
     assert parts == {
         ("aten::addmm", "Sequential.0"): each,
